@@ -1,0 +1,35 @@
+"""glassconv: convolution you can see through.
+
+>>> import glassconv
+>>> problem = glassconv.parse("3x32x32 4@5x5 s1 p0")
+>>> problem.output_shape
+(1, 4, 28, 28)
+>>> glassconv.verify(problem, "im2col").verdict.ok
+True
+"""
+
+from glassconv.arguments import problem_of
+from glassconv.functional import conv1d, conv2d, conv3d
+from glassconv.operands import Operands, random_operands
+from glassconv.problem import ConvProblem
+from glassconv.select import choose
+from glassconv.shorthand import parse
+from glassconv.trace import trace
+from glassconv.verify import compare, judge, verify
+
+__version__ = "0.1.0"
+__all__ = [
+    "ConvProblem",
+    "Operands",
+    "choose",
+    "compare",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "judge",
+    "parse",
+    "problem_of",
+    "random_operands",
+    "trace",
+    "verify",
+]

@@ -1,0 +1,119 @@
+"""The algorithms: one idea, one file, found by listing this folder.
+
+A file here is an algorithm when it has these four functions, with these arguments:
+
+    supports(problem) -> Verdict       whether it can, and why not
+    cost(problem) -> Cost              what it spends
+    error_bound(problem) -> ErrorBound how wrong it may be
+    steps(problem, input, weight, bias) -> Iterator[Step]
+
+`steps` yields each array it makes, and the last is the output. Running an algorithm is running its
+steps to the end: the explanation is the program.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+
+from torch import Tensor
+
+from glassconv.errors import MalformedAlgorithmError, UnknownNameError
+from glassconv.problem import ConvProblem
+from glassconv.report import Cost, Step, Verdict
+from glassconv.rounding import ErrorBound
+
+FUNCTIONS = {
+    "supports": ["problem"],
+    "cost": ["problem"],
+    "error_bound": ["problem"],
+    "steps": ["problem", "input", "weight", "bias"],
+}
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """One way to compute a convolution: the four functions of its file."""
+
+    name: str
+    idea: str  # the first line of the file's docstring
+    file: Path
+    supports: Callable[[ConvProblem], Verdict]
+    cost: Callable[[ConvProblem], Cost]
+    error_bound: Callable[[ConvProblem], ErrorBound]
+    steps: Callable[[ConvProblem, Tensor, Tensor, Tensor | None], Iterator[Step]]
+
+    def run(
+        self, problem: ConvProblem, input: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
+        """Return the output: the array of the last step."""
+        last = None
+        for step in self.steps(problem, input, weight, bias):
+            last = step
+        if last is None:
+            raise MalformedAlgorithmError(f"{self.file.name}: steps() yielded nothing")
+        output: Tensor = last.array
+        return output
+
+
+def algorithm_of(module: ModuleType) -> Algorithm:
+    """Return the algorithm that a module holds, or raise `MalformedAlgorithmError`."""
+    file = Path(inspect.getfile(module))
+    for name, arguments in FUNCTIONS.items():
+        function = getattr(module, name, None)
+        if not callable(function):
+            raise MalformedAlgorithmError(f"{file.name}: no function {name}")
+        found = list(inspect.signature(function).parameters)
+        if found != arguments:
+            raise MalformedAlgorithmError(
+                f"{file.name}: {name} takes {arguments}, but this one takes {found}"
+            )
+    idea = (module.__doc__ or "").strip()
+    if not idea:
+        raise MalformedAlgorithmError(f"{file.name}: no docstring to introduce the idea")
+    return Algorithm(
+        name=module.__name__.rpartition(".")[2],
+        idea=idea.splitlines()[0],
+        file=file,
+        **{name: getattr(module, name) for name in FUNCTIONS},
+    )
+
+
+def register(modules: Iterable[ModuleType]) -> Mapping[str, Algorithm]:
+    """Return the modules' algorithms by name, or raise `MalformedAlgorithmError` on a clash."""
+    found: dict[str, Algorithm] = {}
+    for algorithm in map(algorithm_of, modules):
+        if algorithm.name in found:
+            raise MalformedAlgorithmError(
+                f"two files are named {algorithm.name}: {found[algorithm.name].file} and "
+                f"{algorithm.file}"
+            )
+        found[algorithm.name] = algorithm
+    return MappingProxyType(found)
+
+
+def named(name: str) -> Algorithm:
+    """Return the algorithm of this name, or raise `UnknownNameError` with the nearest names.
+
+    >>> named("im2col").idea
+    'im2col: lay every window out as a column, and the convolution is one matrix product.'
+    """
+    if name not in ALGORITHMS:
+        near = difflib.get_close_matches(name, ALGORITHMS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        known = ", ".join(["auto", *ALGORITHMS])
+        raise UnknownNameError(f"no algorithm is named {name!r}{hint}; there are: {known}")
+    return ALGORITHMS[name]
+
+
+ALGORITHMS: Mapping[str, Algorithm] = register(
+    importlib.import_module(f"{__name__}.{info.name}")
+    for info in sorted(pkgutil.iter_modules(__path__), key=lambda info: info.name)
+    if not info.name.startswith("_")
+)

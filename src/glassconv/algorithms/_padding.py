@@ -1,0 +1,14 @@
+"""Zeros around a picture, for the algorithms that copy it."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from glassconv.problem import ConvProblem
+
+
+def pad(problem: ConvProblem, input: Tensor) -> Tensor:
+    """Return the input [batch, in_channels, *input_size] with zeros on both sides of each axis."""
+    innermost_first = [size for pair in reversed(problem.padding) for size in pair]
+    return F.pad(input, innermost_first) if any(innermost_first) else input

@@ -1,0 +1,76 @@
+"""aten: PyTorch's own convolution, the black box that the others are held against.
+
+PyTorch hands the arrays to oneDNN, MKL or its own loops, whichever it prefers for the shape and the
+element type. What happens inside is not visible from here, so there is only one step to show. Its
+result is still held to the definition: it sums plain products, so it must stay within their bound.
+
+    y = torch.nn.functional.conv{1,2,3}d(x, w, bias, stride, padding, dilation, groups)
+
+Shapes: as the definition's. Cost: counted as plain products, for oneDNN on x86 has done no Winograd
+since 3.2. PyTorch pads both sides of an axis alike; an uneven padding is laid around a copy first.
+
+Source: the PyTorch project, aten/src/ATen/native/Convolution.cpp. It is always a candidate of
+"auto", so glassconv is never slower than PyTorch by more than its own dispatch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import prod
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from glassconv.algorithms._padding import pad
+from glassconv.problem import ConvProblem
+from glassconv.report import Cost, Step, Verdict
+from glassconv.rounding import ErrorBound, sum_of_products_bound
+
+CONVOLUTIONS: tuple[Callable[..., Tensor], ...] = (F.conv1d, F.conv2d, F.conv3d)
+
+
+def supports(problem: ConvProblem) -> Verdict:
+    """Everything: PyTorch pads unevenly by copying."""
+    return Verdict(True, "PyTorch computes every problem")
+
+
+def cost(problem: ConvProblem) -> Cost:
+    """Plain products, each array touched once, and a padded copy where the sides differ."""
+    padded_bytes = problem.padded_bytes if _uneven(problem) else 0
+    return Cost(
+        multiplications=problem.macs,
+        additions=problem.macs + problem.bias * prod(problem.output_shape),
+        workspace_bytes=padded_bytes,
+        traffic_bytes=problem.input_bytes
+        + problem.weight_bytes
+        + problem.output_bytes
+        + 2 * padded_bytes,
+        operations=1 + _uneven(problem),
+    )
+
+
+def error_bound(problem: ConvProblem) -> ErrorBound:
+    """γₙ: plain products, in an order of PyTorch's choosing."""
+    return sum_of_products_bound(problem.taps_per_output, problem.format)
+
+
+def steps(
+    problem: ConvProblem, input: Tensor, weight: Tensor, bias: Tensor | None
+) -> Iterator[Step]:
+    """Call PyTorch."""
+    padding = tuple(before for before, _ in problem.padding)
+    sizes = tuple(f"size {axis}" for axis in range(problem.ndim))
+    outputs = tuple(f"output {axis}" for axis in range(problem.ndim))
+    if _uneven(problem):
+        input, padding = pad(problem, input), (0,) * problem.ndim
+        named = ("batch", "in_channels", *sizes)
+        yield Step("padded", input, named, "zeros around the picture, more on one side")
+    convolve = CONVOLUTIONS[problem.ndim - 1]
+    output = convolve(
+        input, weight, bias, problem.stride, padding, problem.dilation, problem.groups
+    )
+    yield Step("output", output, ("batch", "out_channels", *outputs), f"by {convolve.__name__}")
+
+
+def _uneven(problem: ConvProblem) -> bool:
+    return any(before != after for before, after in problem.padding)

@@ -1,0 +1,95 @@
+"""direct: the definition, one tap of the kernel at a time.
+
+A tap is one position (u, v) inside the kernel. Seen through it, a convolution is a picture shifted
+and thinned by the stride, its channels mixed by a matrix of weights. Sum this over all taps, add
+the bias, and that is the convolution; every other algorithm is a way to arrange this sum.
+
+    y[b, f, i, j] = bias[f] + Σ_u Σ_v Σ_c w[f, c, u, v] · x[b, c, i·s + u·d − p, j·s + v·d − p]
+
+    b image in the batch    c input channel of f's group    s stride     p padding before
+    f filter                u, v tap                        d dilation   x is 0 outside the picture
+
+Shapes: x [batch, in_channels, *input_size], w [out_channels, in_channels / groups, *kernel_size],
+y [batch, out_channels, *output_size]. Cost: one multiply-add for each tap that falls inside the
+picture (padding is skipped, never multiplied); workspace for one tap's window and product.
+
+Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016.
+Use it to be right: in NumPy and float64 it is what `verify` judges everything by. It also runs on
+tensors, so it can be differentiated. Do not use it to be fast: it passes over the output per tap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from typing import TypeVar
+
+import numpy as np
+from torch import Tensor
+
+from glassconv.problem import ConvProblem
+from glassconv.report import Array, Cost, Step, Verdict
+from glassconv.rounding import ErrorBound, sum_of_products_bound
+
+A = TypeVar("A", Array, Tensor)  # NumPy in, NumPy out; tensors in, tensors out
+
+
+def supports(problem: ConvProblem) -> Verdict:
+    """Everything: it is the definition."""
+    return Verdict(True, "the definition covers every problem")
+
+
+def cost(problem: ConvProblem) -> Cost:
+    """One multiply-add for each tap inside the picture; padding is never multiplied."""
+    inside = prod(axis.taps_inside for axis in problem.axes)
+    macs = problem.batch * problem.out_channels * problem.weight_shape[1] * inside
+    taps = prod(problem.kernel_size)
+    window_bytes = problem.input_bytes * prod(problem.output_size) // prod(problem.input_size)
+    return Cost(
+        multiplications=macs,
+        additions=macs + problem.bias * prod(problem.output_shape),
+        workspace_bytes=window_bytes + problem.output_bytes,
+        traffic_bytes=taps * (3 * window_bytes + 4 * problem.output_bytes),
+        operations=4 * taps + 2,
+    )
+
+
+def error_bound(problem: ConvProblem) -> ErrorBound:
+    """γₙ, as for every algorithm that sums plain products."""
+    return sum_of_products_bound(problem.taps_per_output, problem.format)
+
+
+def steps(problem: ConvProblem, input: A, weight: A, bias: A | None) -> Iterator[Step]:
+    """Add up what each tap contributes."""
+    batch, groups = problem.batch, problem.groups
+    filters, channels = problem.gemm.m, problem.weight_shape[1]
+    pictures = input.reshape(batch, groups, channels, *problem.input_size)
+    kernels = weight.reshape(groups, filters, channels, *problem.kernel_size)
+    output = _zeros(input, (batch, groups, filters, *problem.output_size))
+    leading = (slice(None),) * 3
+    for tap in problem.taps():
+        writes, reads = problem.tap_slices(tap)
+        window = pictures[leading + reads]
+        positions = window.shape[3:]
+        mixed = kernels[leading + tap] @ window.reshape(batch, groups, channels, prod(positions))
+        output[leading + writes] += mixed.reshape(batch, groups, filters, *positions)
+    output = output.reshape(problem.output_shape)
+    axes = ("batch", "out_channels", *(f"output {axis}" for axis in range(problem.ndim)))
+    yield Step("sum over taps", output, axes, "every tap's shifted, mixed picture, added up")
+    if bias is not None:
+        output = output + bias.reshape(-1, *(1,) * problem.ndim)
+        yield Step("output", output, axes, "plus one number per filter")
+
+
+def define(problem: ConvProblem, input: Array, weight: Array, bias: Array | None) -> Array:
+    """Return the convolution in NumPy's float64: what everything else is judged by."""
+    exact_bias = None if bias is None else bias.astype(np.float64)
+    *_, last = steps(problem, input.astype(np.float64), weight.astype(np.float64), exact_bias)
+    output: Array = last.array
+    return output
+
+
+def _zeros(like: A, shape: tuple[int, ...]) -> A:
+    if isinstance(like, Tensor):
+        return like.new_zeros(shape)
+    return np.zeros(shape, like.dtype)

@@ -1,0 +1,160 @@
+"""The command line: parse, call, show."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from glassconv import __version__, gallery
+from glassconv.algorithms import ALGORITHMS
+from glassconv.data import Picture, cifar10, photograph
+from glassconv.errors import ArgumentError, ConvError
+from glassconv.problem import ConvProblem
+from glassconv.select import choose
+from glassconv.shorthand import EXAMPLE, parse
+from glassconv.tutorial import walk
+from glassconv.verify import verify as verify_problem
+from glassconv.views import files, text
+from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, to_bytes
+from glassconv.views.progress import DownloadBar
+
+app = typer.Typer(
+    help="Convolution you can see through.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Style(StrEnum):
+    """The names of the themes."""
+
+    dark = DARK.name
+    light = LIGHT.name
+
+
+StyleOption = Annotated[Style, typer.Option(help="Colours of the pictures.")]
+ProblemWords = typer.Argument(metavar="PROBLEM", help=f"Such as '{EXAMPLE}'.", show_default=False)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.", metavar="DIR")] = Path(
+        "glassconv-demo"
+    ),
+    style: StyleOption = Style.dark,
+    image: Annotated[
+        Path | None, typer.Option(help="A picture of your own.", metavar="FILE")
+    ] = None,
+    cifar10: Annotated[
+        Path | None, typer.Option(help="A folder with CIFAR-10.", metavar="DIR")
+    ] = None,
+    index: Annotated[int | None, typer.Option(min=0, help="Which CIFAR-10 image [0].")] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch CIFAR-10 into its folder first.")
+    ] = False,
+) -> None:
+    """Walk through the tutorial: one convolution, seen as a matrix product."""
+    files.prepare(out)
+    picture = _picture(image, cifar10, index, download)
+    facts = walk(picture.pixels, picture.source)
+    figures = gallery.tutorial_pictures(facts, THEMES[style])
+    contents = {f"{kind}.png": to_bytes(drawn) for kind, drawn in figures.items()}
+    written = files.write_all(out, contents)
+    _print(*text.tutorial(facts), text.pictures(written))
+
+
+@app.command()
+def verify(
+    problem: Annotated[list[str], ProblemWords],
+    algorithm: Annotated[
+        str | None, typer.Option(help="One algorithm; by default all.", metavar="NAME")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the random operands.")] = 0,
+) -> None:
+    """Hold algorithms to the definition in float64, each output within its bound."""
+    parsed = _parse(problem)
+    names = [algorithm] if algorithm else list(ALGORITHMS)
+    results = [verify_problem(parsed, name, seed=seed) for name in names]
+    _print(text.verifications(parsed, results))
+    if not all(result.verdict for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def figure(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(gallery.KINDS)}.")],
+    problem: Annotated[list[str] | None, ProblemWords] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A .png, .svg or .pdf file; by default KIND.png.", metavar="FILE"),
+    ] = None,
+    style: StyleOption = Style.dark,
+) -> None:
+    """Draw one picture, of the tutorial's convolution or of your own problem."""
+    file = out or Path(f"{kind}.png")
+    format = file.suffix.removeprefix(".").lower()
+    if format not in FORMATS:
+        raise ArgumentError(f"{file} must end in one of {', '.join('.' + end for end in FORMATS)}")
+    drawn = gallery.picture(kind, _parse(problem) if problem else None, THEMES[style])
+    _print(text.pictures(files.write_all(file.parent, {file.name: to_bytes(drawn, format)})))
+
+
+@app.command()
+def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> None:
+    """List the algorithms: idea and file, or how each stands for a problem."""
+    choice = choose(_parse(problem)) if problem else None
+    _print(text.algorithms(list(ALGORITHMS.values()), choice))
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Convolution you can see through."""
+    if version:
+        _print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; a refusal is one sentence on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without γ
+    try:
+        app()
+    except ConvError as error:
+        print(f"glassconv: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+def _picture(image: Path | None, folder: Path | None, index: int | None, download: bool) -> Picture:
+    if image is not None and folder is not None:
+        raise ArgumentError("give --image or --cifar10, not both")
+    if folder is None and (download or index is not None):
+        raise ArgumentError("--index and --download need to know the folder: --cifar10 DIR")
+    if image is not None:
+        return photograph.read(image)
+    if folder is None:
+        return photograph.chelsea()
+    if download:
+        with closing(DownloadBar(Console(stderr=True), "CIFAR-10")) as bar:
+            cifar10.download(folder, cifar10.Archive(), bar)
+    return cifar10.read(folder, index or 0)
+
+
+def _parse(words: list[str]) -> ConvProblem:
+    return parse(" ".join(words))
+
+
+def _print(*parts: object) -> None:
+    console = Console(highlight=False)
+    for part in parts:
+        console.print(part)

@@ -1,0 +1,66 @@
+"""Read any picture file as the small square picture that the tutorial works on."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from glassconv.data import Picture
+from glassconv.errors import DataError
+
+SIDE = 32  # CIFAR-10's, so that every number is the tutorial's
+LARGEST_PIXELS = 89_000_000  # Pillow's own threshold for a decompression bomb
+# Named, for among all that Pillow opens is EPS, which it hands to Ghostscript to run.
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM")
+
+CHELSEA = Path(__file__).with_name("chelsea.png")
+
+
+def chelsea() -> Picture:
+    """Return the embedded picture.
+
+    >>> chelsea().pixels.shape
+    (32, 32, 3)
+    """
+    pixels = np.asarray(Image.open(CHELSEA))
+    return Picture(pixels, "a crop of “Chelsea the cat” by Stéfan van der Walt, CC0, 32 × 32")
+
+
+def read(file: Path) -> Picture:
+    """Return a picture file's centre square, scaled to 32 × 32 in red, green and blue.
+
+    Raises `DataError` for a file that is missing, no picture, truncated or over 89 megapixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata, which says nothing about the pixels
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=FORMATS) as image:
+                width, height = image.size
+                if width * height > LARGEST_PIXELS:
+                    raise Image.DecompressionBombError
+                square = ImageOps.fit(_upright_rgb(image), (SIDE, SIDE), Image.Resampling.LANCZOS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"{file} has more than {LARGEST_PIXELS // 10**6} megapixels") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{file} is not a picture in any of {', '.join(FORMATS)}") from None
+    except Exception as error:  # a decoder of Pillow's raises anything over a broken file
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DataError(f"{file} cannot be read as a picture: {reason}") from None
+    source = f"{file.name}, {width} × {height}, its centre square scaled to {SIDE} × {SIDE}"
+    return Picture(np.asarray(square), source)
+
+
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    """Return the picture as its camera meant it: turned upright, see-through parts on white."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip rather than scale
+        values = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray((values / 257).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")

@@ -1,0 +1,62 @@
+"""Errors that repeat the request and say the cause.
+
+Each class is also the built-in class that PyTorch raises for the same mistake, so code written for
+`torch.nn.functional` catches it unchanged.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+
+class ConvError(Exception):
+    """A refusal: what was asked (`request`) and why it cannot be (`cause`).
+
+    >>> str(ConvError("stride must be at least 1, got 0", request="conv2d(stride=0)"))
+    'conv2d(stride=0): stride must be at least 1, got 0'
+    """
+
+    def __init__(self, cause: str, *, request: str = "") -> None:
+        super().__init__(f"{request}: {cause}" if request else cause)
+        self.cause = cause
+        self.request = request
+
+    def asked_as(self, request: str) -> Self:
+        """Return the same refusal with the request put in the caller's own words."""
+        return type(self)(self.cause, request=request)
+
+
+class ShapeError(ConvError, RuntimeError):
+    """Two sizes disagree, or the kernel does not fit the padded input."""
+
+
+class ArgumentError(ConvError, RuntimeError):
+    """A value that no convolution can have: stride 0, groups that do not divide."""
+
+
+class ArgumentTypeError(ConvError, TypeError):
+    """A value of the wrong type: stride 1.5, a list where an array belongs."""
+
+
+class DtypeError(ConvError, RuntimeError):
+    """Element types that differ, or that no algorithm here computes in."""
+
+
+class UnsupportedError(ConvError, RuntimeError):
+    """The algorithm asked for by name cannot compute this problem."""
+
+
+class UnknownNameError(ConvError, ValueError):
+    """No algorithm, accuracy or figure of that name."""
+
+
+class ShorthandError(ConvError, ValueError):
+    """A problem written in shorthand that cannot be read; the message points at the place."""
+
+
+class MalformedAlgorithmError(ConvError, ImportError):
+    """A file in `algorithms/` that is not an algorithm, or whose name is taken."""
+
+
+class DataError(ConvError, OSError):
+    """A picture, a CIFAR-10 folder or an output folder that cannot be used."""

@@ -1,0 +1,95 @@
+"""Every kind of picture by name: which report it draws, and for which problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from matplotlib.figure import Figure
+
+from glassconv.algorithms import named
+from glassconv.data import photograph
+from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.operands import random_operands
+from glassconv.problem import ConvProblem
+from glassconv.report import Tutorial
+from glassconv.trace import trace
+from glassconv.tutorial import walk, worked_example
+from glassconv.verify import compare
+from glassconv.views.figures import comparison, image, matrix_product
+from glassconv.views.figures import worked_example as by_hand
+from glassconv.views.figures.style import Theme
+
+MOST_CELLS = 16  # rows or columns of a worked example
+MOST_SLICES = 6  # its channels and filters
+
+
+def tutorial_pictures(facts: Tutorial, theme: Theme) -> Mapping[str, Figure]:
+    """Return the demo's four pictures by kind."""
+    return MappingProxyType(
+        {
+            "image": image.draw(facts.picture, facts.layer.input[0], facts.source, theme),
+            "worked-example": by_hand.draw(facts.worked, theme),
+            "matrix-product": matrix_product.draw(facts.four_filters, theme),
+            "comparison": comparison.draw(
+                facts.conv2d, facts.layer.output, facts.difference, theme
+            ),
+        }
+    )
+
+
+def picture(kind: str, problem: ConvProblem | None, theme: Theme) -> Figure:
+    """Return one kind of picture, of a problem with random operands or else of the tutorial's.
+
+    Raises `UnknownNameError` for a kind there is not, `UnsupportedError` for a problem it cannot
+    draw.
+    """
+    if kind not in KINDS:
+        raise UnknownNameError(f"no picture is named {kind!r}; there are: {', '.join(KINDS)}")
+    if problem is None:
+        chelsea = photograph.chelsea()
+        return tutorial_pictures(walk(chelsea.pixels, chelsea.source), theme)[kind]
+    if problem.ndim != 2 or problem.batch == 0:
+        cause = f"{kind} draws pictures: two spatial axes and a batch that is not empty"
+        raise UnsupportedError(cause, request=str(problem))
+    return KINDS[kind](problem, theme)
+
+
+def _image(problem: ConvProblem, theme: Theme) -> Figure:
+    raise UnsupportedError("image draws the tutorial's input, not a problem", request=str(problem))
+
+
+def _worked_example(problem: ConvProblem, theme: Theme) -> Figure:
+    cells = max(axis.padded_size for axis in problem.axes)
+    slices = max(problem.in_channels, problem.out_channels)
+    if cells > MOST_CELLS or slices > MOST_SLICES:
+        raise UnsupportedError(
+            f"a worked example is legible up to {MOST_CELLS} padded pixels a side and "
+            f"{MOST_SLICES} channels and filters; this has {cells} and {slices}",
+            request=str(problem),
+        )
+    rows, columns = problem.output_size
+    return by_hand.draw(worked_example(problem, (0, rows // 2, columns // 2)), theme)
+
+
+def _matrix_product(problem: ConvProblem, theme: Theme) -> Figure:
+    return matrix_product.draw(trace(problem, "im2col"), theme)
+
+
+def _comparison(problem: ConvProblem, theme: Theme) -> Figure:
+    operands = random_operands(problem)
+    aten, im2col = (trace(problem, name, operands) for name in ("aten", "im2col"))
+    bound = named("im2col").error_bound(problem)
+    first, second = ("PyTorch", aten.output, bound), ("im2col", im2col.output, bound)
+    difference = compare(problem, operands, first, second)
+    return comparison.draw(aten.output, im2col.output, difference, theme)
+
+
+KINDS: Mapping[str, Callable[[ConvProblem, Theme], Figure]] = MappingProxyType(
+    {
+        "image": _image,
+        "worked-example": _worked_example,
+        "matrix-product": _matrix_product,
+        "comparison": _comparison,
+    }
+)

@@ -1,0 +1,57 @@
+"""The three arrays a convolution works on, and random ones to try a problem with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from glassconv.problem import ConvProblem
+
+
+@dataclass(frozen=True)
+class Operands:
+    """Input [batch, in_channels, *input_size], weight and bias of one convolution, as tensors."""
+
+    input: Tensor
+    weight: Tensor
+    bias: Tensor | None
+
+    def copy(self) -> Operands:
+        """Return the same values in memory of their own, outside any gradient."""
+        bias = None if self.bias is None else self.bias.detach().clone()
+        return Operands(self.input.detach().clone(), self.weight.detach().clone(), bias)
+
+
+def random_operands(problem: ConvProblem, seed: int = 0) -> Operands:
+    """Return normal random operands; the weight is scaled so that outputs are of size 1.
+
+    >>> from glassconv import parse
+    >>> random_operands(parse("3x32x32 4@5x5")).weight.shape
+    torch.Size([4, 3, 5, 5])
+    """
+    generator = torch.Generator().manual_seed(seed)
+    dtype = getattr(torch, problem.dtype)
+
+    def normal(shape: tuple[int, ...], scale: float) -> Tensor:
+        return (torch.randn(shape, generator=generator, dtype=torch.float64) * scale).to(dtype)
+
+    return Operands(
+        input=normal(problem.input_shape, 1.0),
+        weight=normal(problem.weight_shape, 1 / sqrt(problem.taps_per_output)),
+        bias=normal((problem.out_channels,), 1.0) if problem.bias else None,
+    )
+
+
+def to_numpy(tensor: Tensor) -> npt.NDArray[Any]:
+    """Return a tensor's values as NumPy; bfloat16, which NumPy lacks, as float32."""
+    tensor = tensor.detach().cpu()
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.float()
+    values: npt.NDArray[Any] = np.asarray(tensor.numpy())
+    return values

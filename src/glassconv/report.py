@@ -1,0 +1,215 @@
+"""What the machinery says: plain frozen values that every view reads and no view computes.
+
+Arrays in a report are NumPy arrays; a report never holds a tensor, so a view never needs PyTorch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from glassconv.problem import ConvProblem
+
+Array = npt.NDArray[Any]
+Index = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Yes or no, always with the reason."""
+
+    ok: bool
+    reason: str
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an algorithm spends on a problem."""
+
+    multiplications: int
+    additions: int
+    workspace_bytes: int  # the largest total of arrays alive beside input, weight and output
+    traffic_bytes: int  # read and written by all its operations together
+    operations: int  # array operations started, each with its fixed overhead
+
+
+@dataclass(frozen=True)
+class Step:
+    """One array on the way from input to output.
+
+    `array` is a NumPy array in a report; while an algorithm runs it may be a tensor.
+    """
+
+    name: str
+    array: Any
+    axes: tuple[str, ...]  # a name for every axis
+    note: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Every array that an algorithm made on a problem, in order; the last is the output."""
+
+    problem: ConvProblem
+    algorithm: str
+    input: Array
+    weight: Array
+    bias: Array | None
+    steps: tuple[Step, ...]
+
+    def __getitem__(self, name: str) -> Array:
+        """Return the array of the step with this name; `KeyError` lists the names there are."""
+        for step in self.steps:
+            if step.name == name:
+                found: Array = step.array
+                return found
+        raise KeyError(f"no step {name!r}; there are {[step.name for step in self.steps]}")
+
+    @property
+    def output(self) -> Array:
+        """Return the last step's array."""
+        last: Array = self.steps[-1].array
+        return last
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One algorithm's standing for a problem: whether it may run, and what it would take."""
+
+    name: str
+    verdict: Verdict
+    seconds: float  # predicted on a nominal machine: it ranks, it does not promise
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which algorithm runs, and why each other one does not."""
+
+    problem: ConvProblem
+    algorithm: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True)
+class Element:
+    """One output element judged: its value, the definition's, their distance and its bound."""
+
+    index: Index
+    value: float
+    reference: float
+    error: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class Verification:
+    """An output compared with the definition in float64, element by element, each in its bound.
+
+    `worst` is the element that used most of its bound; None for an empty output.
+    """
+
+    problem: ConvProblem
+    candidate: str
+    verdict: Verdict
+    worst: Element | None
+    max_error: float
+    rms_error: float
+    relative_error: float  # max|error| ÷ max Σ|x||w|
+    bound_factor: float  # |error| ≤ bound_factor · Σ|x||w|
+    formula: str
+    share: float  # how much of its bound the worst element used; over 1 is a failure
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two outputs compared with each other, under the bound that both being right implies."""
+
+    first: str
+    second: str
+    verdict: Verdict  # whether every element differs by no more than rounding explains
+    index: Index  # where they differ most
+    maximum: float
+    bound: float  # at that index: both errors together
+    array: Array  # |first − second|, float64
+
+
+@dataclass(frozen=True)
+class WorkedExample:
+    """A small two-dimensional convolution in whole numbers, one output to be written out in full.
+
+    input [in_channels, height, width], weight, bias and output as in the problem, without a batch.
+    """
+
+    problem: ConvProblem
+    input: Array
+    weight: Array
+    bias: Array
+    output: Array
+    chosen: tuple[int, int, int]  # (filter, row, column) of the output written out
+
+    @property
+    def padded(self) -> Array:
+        """Return the input with its padding, shape [in_channels, *padded]."""
+        return np.pad(self.input, ((0, 0), *self.problem.padding))
+
+    def channels_of(self, filter: int) -> range:
+        """Return the input channels that a filter reads: those of its group."""
+        group, channels = filter // self.problem.gemm.m, self.problem.weight_shape[1]
+        return range(group * channels, (group + 1) * channels)
+
+    @property
+    def rows(self) -> range:
+        """Return the padded rows that the chosen output reads."""
+        return self._reads(0)
+
+    @property
+    def columns(self) -> range:
+        """Return the padded columns that the chosen output reads."""
+        return self._reads(1)
+
+    @property
+    def window(self) -> Array:
+        """Return what the chosen output reads, shape [in_channels / groups, *kernel_size]."""
+        read: Array = self.padded[np.ix_(self.channels_of(self.chosen[0]), self.rows, self.columns)]
+        return read
+
+    @property
+    def filter(self) -> Array:
+        """Return the chosen filter, shape [in_channels / groups, *kernel_size]."""
+        chosen: Array = self.weight[self.chosen[0]]
+        return chosen
+
+    @property
+    def channel_sums(self) -> list[float]:
+        """Return what each channel adds to the chosen output."""
+        return [float(np.sum(x * w)) for x, w in zip(self.window, self.filter, strict=True)]
+
+    @property
+    def value(self) -> float:
+        """Return the chosen output."""
+        return float(self.output[self.chosen])
+
+    def _reads(self, number: int) -> range:
+        axis = self.problem.axes[number]
+        start = self.chosen[1 + number] * axis.stride
+        return range(start, start + axis.extent, axis.dilation)
+
+
+@dataclass(frozen=True)
+class Tutorial:
+    """Everything the demo shows: the tutorial's facts, found by running them."""
+
+    source: str  # what the picture is and where it comes from
+    picture: Array  # [height, width, 3], uint8
+    layer: Trace  # Conv2d(3, 1, 5) by im2col, as the tutorial does
+    conv2d: Array  # nn.Conv2d's own output
+    difference: Difference  # between the two
+    checks: tuple[Verification, ...]  # each against the definition
+    four_filters: Trace
+    worked: WorkedExample

@@ -1,0 +1,67 @@
+"""Floating point formats, and γₙ: how far a sum of products can be from the truth.
+
+Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 2002, section 3.1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FloatFormat:
+    """One element type: its size in memory and the two numbers that bound its rounding."""
+
+    name: str
+    bytes: int
+    unit_roundoff: float  # u: a rounded result is the true one times (1 + δ), |δ| ≤ u
+    tiny: float  # the smallest positive number: what underflow can lose at most
+
+
+FORMATS = {
+    "float16": FloatFormat("float16", 2, 2.0**-11, 2.0**-24),
+    "bfloat16": FloatFormat("bfloat16", 2, 2.0**-8, 2.0**-133),
+    "float32": FloatFormat("float32", 4, 2.0**-24, 2.0**-149),
+    "float64": FloatFormat("float64", 8, 2.0**-53, 2.0**-1074),
+}
+
+
+@dataclass(frozen=True)
+class ErrorBound:
+    """How wrong an algorithm may be.
+
+    worst: proven. |error| ≤ worst · Σ|x||w| for every output; infinite where nothing is promised.
+    growth: measured. The rms error on zero-mean random data, as a multiple of a plain sum's.
+    """
+
+    worst: float
+    growth: float
+    formula: str
+
+
+def gamma(n: int, unit_roundoff: float) -> float:
+    """Return γₙ = n·u / (1 − n·u), or infinity where n·u ≥ 1 and nothing can be promised.
+
+    A sum of products in which no term is rounded more than n times is off by at most
+    γₙ · Σ|x||w|, in whatever order the sum is taken, with or without fused multiply-add.
+
+    >>> f"{gamma(76, 2.0**-24):.3g}"
+    '4.53e-06'
+    """
+    rounded = n * unit_roundoff
+    return rounded / (1 - rounded) if rounded < 1 else math.inf
+
+
+def sum_of_products_bound(products: int, format: FloatFormat) -> ErrorBound:
+    """Return the bound of an algorithm that sums `products` plain products, then adds a bias.
+
+    Each product is rounded once as it is made and at most `products` times as it is summed, the
+    bias included: n = products + 1.
+    """
+    n = products + 1
+    return ErrorBound(
+        worst=gamma(n, format.unit_roundoff),
+        growth=1.0,
+        formula=f"γ_{n} = {n}u / (1 − {n}u), u = {format.unit_roundoff:.3g}",
+    )

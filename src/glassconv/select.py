@@ -1,0 +1,96 @@
+"""Which algorithm runs: the one asked for, or the one predicted fastest, with every reason."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+
+from glassconv.algorithms import ALGORITHMS, Algorithm, named
+from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.problem import ConvProblem
+from glassconv.report import Candidate, Choice, Cost, Verdict
+
+AUTO = "auto"
+
+# The rms error an algorithm may have, as a multiple of a plain sum's; docs/adr/0002 says why.
+ACCURACY = {"strict": 1.0, "default": 5.0, "fast": 12.0}
+
+# A nominal core, to rank candidates by; only the order matters.
+FLOPS_PER_SECOND = 5e10
+BYTES_PER_SECOND = 1e10
+SECONDS_PER_OPERATION = 5e-6
+
+
+@lru_cache(maxsize=1024)
+def choose(problem: ConvProblem, algorithm: str = AUTO, accuracy: str = "default") -> Choice:
+    """Return the algorithm that computes this problem, and how every candidate stands.
+
+    An algorithm asked for by name runs or raises `UnsupportedError` with its reason; "auto" takes
+    the fastest predicted among those that support the problem, fit in memory and are accurate
+    enough. An unknown name raises `UnknownNameError`.
+
+    >>> from glassconv import parse
+    >>> choose(parse("3x32x32 4@5x5")).algorithm
+    'aten'
+    """
+    if accuracy not in ACCURACY:
+        raise UnknownNameError(f"accuracy is one of {', '.join(ACCURACY)}, not {accuracy!r}")
+    candidates = tuple(
+        Candidate(
+            name=candidate.name,
+            verdict=_verdict(candidate, problem, accuracy),
+            seconds=predicted_seconds(candidate.cost(problem)),
+        )
+        for candidate in ALGORITHMS.values()
+    )
+    return Choice(problem, _pick(problem, algorithm, candidates), candidates)
+
+
+def predicted_seconds(cost: Cost) -> float:
+    """Return the nominal time: limited by arithmetic or by memory, and the overhead."""
+    arithmetic = (cost.multiplications + cost.additions) / FLOPS_PER_SECOND
+    memory = cost.traffic_bytes / BYTES_PER_SECOND
+    return max(arithmetic, memory) + cost.operations * SECONDS_PER_OPERATION
+
+
+def _pick(problem: ConvProblem, algorithm: str, candidates: tuple[Candidate, ...]) -> str:
+    able = [candidate for candidate in candidates if candidate.verdict]
+    if algorithm != AUTO:
+        asked = named(algorithm).name
+        able = [candidate for candidate in able if candidate.name == asked]
+    if not able:
+        reasons = "; ".join(
+            f"{candidate.name}: {candidate.verdict.reason}"
+            for candidate in candidates
+            if algorithm in (AUTO, candidate.name)
+        )
+        raise UnsupportedError(reasons, request=str(problem))
+    return min(able, key=lambda candidate: candidate.seconds).name
+
+
+def _verdict(algorithm: Algorithm, problem: ConvProblem, accuracy: str) -> Verdict:
+    """Return whether the algorithm supports the problem, fits in memory and is accurate enough."""
+    supported = algorithm.supports(problem)
+    if not supported:
+        return supported
+    arrays = problem.input_bytes + problem.weight_bytes + problem.output_bytes
+    needed = arrays + algorithm.cost(problem).workspace_bytes
+    if needed > physical_memory():
+        return Verdict(
+            False,
+            f"its arrays take {needed / 2**30:,.0f} GiB, "
+            f"this machine has {physical_memory() / 2**30:,.0f}",
+        )
+    growth = algorithm.error_bound(problem).growth
+    if growth > ACCURACY[accuracy]:
+        return Verdict(
+            False,
+            f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × a plain sum's error, "
+            f"this has {growth:g} ×",
+        )
+    return supported
+
+
+def physical_memory() -> int:
+    """Return this machine's memory in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

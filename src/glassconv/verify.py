@@ -1,0 +1,200 @@
+"""Hold an output to the definition in float64, every element within its own provable bound.
+
+A candidate that sums n − 1 plain products and a bias, in any order, is off by at most
+γₙ · (Σ|x||w| + |bias|): no tolerance is picked, it follows from the shapes and the element type.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from glassconv.algorithms import named
+from glassconv.algorithms.direct import define
+from glassconv.errors import ShapeError
+from glassconv.operands import Operands, random_operands, to_numpy
+from glassconv.problem import ConvProblem
+from glassconv.report import Array, Difference, Element, Index, Verdict, Verification
+from glassconv.rounding import FORMATS, ErrorBound, gamma
+from glassconv.select import AUTO, choose
+
+Float64 = npt.NDArray[np.float64]
+
+
+def verify(
+    problem: ConvProblem,
+    algorithm: str = AUTO,
+    operands: Operands | None = None,
+    *,
+    seed: int = 0,
+) -> Verification:
+    """Run an algorithm and hold its output to the definition.
+
+    Raises `UnsupportedError` or `UnknownNameError` as `choose` does.
+
+    >>> from glassconv import parse
+    >>> verify(parse("3x32x32 4@5x5"), "im2col").verdict.ok
+    True
+    """
+    chosen = named(choose(problem, algorithm).algorithm)
+    given = operands or random_operands(problem, seed)
+    with torch.no_grad():
+        output = chosen.run(problem, given.input, given.weight, given.bias)
+    bound = chosen.error_bound(problem)
+    return judge(problem, chosen.name, to_numpy(output), given, bound)
+
+
+def judge(
+    problem: ConvProblem, candidate: str, output: Array, operands: Operands, bound: ErrorBound
+) -> Verification:
+    """Hold any output, [batch, out_channels, *output_size], to the definition of the problem.
+
+    Where the definition is NaN or infinite the output must be the same; elsewhere each error must
+    be within bound.worst · Σ|x||w|, plus what the definition's own rounding and underflow allow.
+    """
+    reference, scale = definition(problem, operands)
+    if output.shape != reference.shape:
+        verdict = Verdict(False, f"shape {list(output.shape)}, not {list(reference.shape)}")
+        return _verification(problem, candidate, verdict, bound)
+    error = _distance(output.astype(np.float64), reference)
+    allowed = allowed_error(problem, bound, scale)
+    if not error.size:
+        return _verification(problem, candidate, Verdict(True, "an empty output"), bound)
+    share = _share(error, allowed)
+    index = _argmax(share)
+    worst = Element(
+        index=index,
+        value=float(output[index]),
+        reference=float(reference[index]),
+        error=float(error[index]),
+        bound=float(allowed[index]),
+    )
+    largest = float(error.max())
+    finite_scale = float(np.max(scale, initial=0.0, where=np.isfinite(scale)))
+    return _verification(
+        problem,
+        candidate,
+        _verdict(bound, float(share[index])),
+        bound,
+        worst=worst,
+        share=float(share[index]),
+        max_error=largest,
+        rms_error=_rms(error),
+        relative_error=float(_share(largest, finite_scale)),
+    )
+
+
+def compare(
+    problem: ConvProblem,
+    operands: Operands,
+    first: tuple[str, Array, ErrorBound],
+    second: tuple[str, Array, ErrorBound],
+) -> Difference:
+    """Return how two named outputs differ, under the bound that both being right implies."""
+    _, scale = definition(problem, operands)
+    for name, output, _ in (first, second):
+        if output.shape != scale.shape:
+            cause = f"the output of {name} is {list(output.shape)}, not {list(scale.shape)}"
+            raise ShapeError(cause, request=str(problem))
+    difference = _distance(first[1].astype(np.float64), second[1].astype(np.float64))
+    allowed = allowed_error(problem, first[2], scale) + allowed_error(problem, second[2], scale)
+    if not difference.size:
+        empty = Verdict(True, "two empty outputs")
+        return Difference(first[0], second[0], empty, (), 0.0, 0.0, difference)
+    index = _argmax(difference)
+    return Difference(
+        first=first[0],
+        second=second[0],
+        verdict=_agreement(first[2], second[2], float(_share(difference, allowed).max())),
+        index=index,
+        maximum=float(difference[index]),
+        bound=float(allowed[index]),
+        array=difference,
+    )
+
+
+def definition(problem: ConvProblem, operands: Operands) -> tuple[Float64, Float64]:
+    """Return the definition's output in float64, and Σ|x||w| + |bias| for every element of it."""
+    input, weight = to_numpy(operands.input), to_numpy(operands.weight)
+    bias = None if operands.bias is None else to_numpy(operands.bias)
+    with np.errstate(invalid="ignore", over="ignore"):
+        reference = define(problem, input, weight, bias)
+        scale = define(
+            problem, np.abs(input), np.abs(weight), None if bias is None else np.abs(bias)
+        )
+    return reference, scale
+
+
+def allowed_error(problem: ConvProblem, bound: ErrorBound, scale: Float64) -> Float64:
+    """Return the bound of every element: the candidate's, the definition's own, and underflow."""
+    n = problem.taps_per_output + 1
+    own = gamma(n, FORMATS["float64"].unit_roundoff)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return (bound.worst + own) * scale + n * problem.format.tiny
+
+
+def _verdict(bound: ErrorBound, share: float) -> Verdict:
+    if not np.isfinite(bound.worst):
+        return Verdict(False, f"nothing is promised: {bound.formula} is infinite")
+    if share <= 1:
+        return Verdict(True, f"every element within its bound; the worst used {share:.1%} of it")
+    return Verdict(False, f"an element is off by {share:.3g} × its bound")
+
+
+def _agreement(first: ErrorBound, second: ErrorBound, share: float) -> Verdict:
+    if not np.isfinite(first.worst + second.worst):
+        return Verdict(False, "nothing is promised: a bound is infinite")
+    if share <= 1:
+        return Verdict(True, "the same up to rounding: within the bound")
+    return Verdict(False, "more than rounding can explain")
+
+
+def _share(error: Float64 | float, allowed: Float64 | float) -> Float64:
+    """Return error ÷ allowed: 0 where there is no error, infinite where the error is."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        share = np.divide(error, allowed)
+    return np.where(error == 0, 0.0, np.where(np.isinf(error), np.inf, share))
+
+
+def _rms(error: Float64) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.sqrt(np.mean(np.square(error))))
+
+
+def _distance(first: Float64, second: Float64) -> Float64:
+    """Return |first − second|: 0 where both are the same NaN or infinity, infinite where one is."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        distance = np.abs(first - second)
+    same = (first == second) | (np.isnan(first) & np.isnan(second))
+    return np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance))
+
+
+def _argmax(values: Float64) -> Index:
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(values)), values.shape))
+
+
+def _verification(
+    problem: ConvProblem,
+    candidate: str,
+    verdict: Verdict,
+    bound: ErrorBound,
+    *,
+    worst: Element | None = None,
+    share: float = 0.0,
+    max_error: float = 0.0,
+    rms_error: float = 0.0,
+    relative_error: float = 0.0,
+) -> Verification:
+    return Verification(
+        problem=problem,
+        candidate=candidate,
+        verdict=verdict,
+        worst=worst,
+        max_error=max_error,
+        rms_error=rms_error,
+        relative_error=relative_error,
+        bound_factor=bound.worst,
+        formula=bound.formula,
+        share=share,
+    )

@@ -1,0 +1,1 @@
+"""Views: they read reports and show them, in a terminal or as pictures. They convolve nothing."""

@@ -1,0 +1,90 @@
+"""How numbers, shapes and sums are written, the same in the terminal and on pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from glassconv.axis import Axis
+from glassconv.report import Array
+
+
+def number(value: float) -> str:
+    """Write a number briefly, with a true minus: whole ones without a point.
+
+    >>> number(-3.0), number(0.03104)
+    ('−3', '0.0310')
+    """
+    text = f"{value:.0f}" if float(value).is_integer() else f"{value:.4f}"
+    return text.replace("-", "−")
+
+
+def factor(value: float) -> str:
+    """Write a number as a factor: a negative one in brackets."""
+    return f"({number(value)})" if value < 0 else number(value)
+
+
+def small(value: float) -> str:
+    """Write an error or a bound: three digits and a power of ten, zero as 0."""
+    return f"{value:.2e}" if value else "0"
+
+
+def shape(sizes: Sequence[int]) -> str:
+    """Write a shape as PyTorch prints it.
+
+    >>> shape((1, 75, 784))
+    '[1, 75, 784]'
+    """
+    return str(list(sizes))
+
+
+def size(count: float) -> str:
+    """Write a count of bytes in the unit that suits it.
+
+    >>> size(900), size(235_200)
+    ('900 B', '235.2 kB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.4g} {unit}"
+        count /= 1000
+    return f"{count:.4g} TB"
+
+
+def products(values: Array, weights: Array) -> str:
+    """Write a dot product term by term.
+
+    >>> import numpy as np
+    >>> products(np.array([2, 0]), np.array([1, -1]))
+    '2·1 + 0·(−1)'
+    """
+    return " + ".join(
+        f"{factor(float(value))}·{factor(float(weight))}"
+        for value, weight in zip(values.ravel(), weights.ravel(), strict=True)
+    )
+
+
+def added(terms: Iterable[float]) -> str:
+    """Write a sum with its signs.
+
+    >>> added([2.0, 0.0, -1.0, 1.0])
+    '2 + 0 − 1 + 1'
+    """
+    text = ""
+    for term in terms:
+        sign = "−" if term < 0 else "+"
+        text += f" {sign} {number(abs(term))}" if text else number(term)
+    return text
+
+
+def output_size_formula(axis: Axis) -> str:
+    """Write PyTorch's output-size formula with the numbers put in.
+
+    >>> output_size_formula(Axis(input_size=32, kernel_size=5))
+    'floor((32 + 2·0 − 1·(5 − 1) − 1) / 1) + 1 = 28'
+    """
+    before, after = axis.padding
+    padding = f"2·{before}" if before == after else f"{before} + {after}"
+    return (
+        f"floor(({axis.input_size} + {padding} − {axis.dilation}·({axis.kernel_size} − 1) − 1)"
+        f" / {axis.stride}) + 1 = {axis.output_size}"
+    )

@@ -1,0 +1,220 @@
+"""Reports as text for a terminal of 80 columns; plain when piped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Protocol
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from glassconv.problem import ConvProblem
+from glassconv.report import Choice, Trace, Tutorial, Verdict, Verification, WorkedExample
+from glassconv.views.notation import (
+    added,
+    number,
+    output_size_formula,
+    products,
+    shape,
+    size,
+    small,
+)
+
+
+class Described(Protocol):
+    """What a view needs to know of an algorithm."""
+
+    @property
+    def name(self) -> str:
+        """Return the algorithm's name."""
+
+    @property
+    def idea(self) -> str:
+        """Return its first line."""
+
+    @property
+    def file(self) -> Path:
+        """Return where it can be read."""
+
+
+def tutorial(facts: Tutorial) -> Iterator[RenderableType]:
+    """Yield the demo's seven sections."""
+    yield from _section(1, "The input", _input(facts))
+    yield from _section(2, "The size of the output", _output_size(facts.layer.problem))
+    yield from _section(3, "The layer: nn.Conv2d(3, 1, 5)", _weights(facts.layer))
+    yield from _section(4, "The same as unfold, matmul, view", _shapes(facts))
+    yield from _section(5, "Is it the same?", _agreement(facts))
+    yield from _section(6, "Four filters are one matrix product", _product(facts.four_filters))
+    yield from _section(7, "One output by hand", _by_hand(facts.worked))
+
+
+def verifications(problem: ConvProblem, results: Sequence[Verification]) -> RenderableType:
+    """Return a table: each algorithm against the definition."""
+    table = Table(box=SIMPLE_HEAD, title=f"{problem}", title_justify="left", pad_edge=False)
+    for heading in ("", "algorithm", "max error", "bound there", "used", "rms error", "worst at"):
+        table.add_column(heading, justify="left" if heading in ("", "algorithm") else "right")
+    for result in results:
+        worst = result.worst
+        table.add_row(
+            _mark(result.verdict),
+            result.candidate,
+            small(result.max_error),
+            small(worst.bound) if worst else "",
+            f"{result.share:.1%}" if worst and isfinite(worst.bound) else "",
+            small(result.rms_error),
+            shape(worst.index) if worst else "",
+        )
+    failed = [result for result in results if not result.verdict]
+    reasons = [f"{result.candidate}: {result.verdict.reason}" for result in failed]
+    reasons = reasons or ["Every element of every output is within its own bound."]
+    formula = f"|error| ≤ γ · Σ|x||w|, {results[0].formula} = {small(results[0].bound_factor)}"
+    return Group(table, Text(formula, "dim"), *map(Text, reasons))
+
+
+def algorithms(listed: Sequence[Described], choice: Choice | None) -> RenderableType:
+    """Return a table of algorithms: idea and file, or how each stands for the chosen problem."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("algorithm", "idea" if choice is None else "verdict", "file"):
+        table.add_column(heading)
+    standing = {} if choice is None else {c.name: c for c in choice.candidates}
+    for algorithm in listed:
+        said = Text(algorithm.idea.partition(": ")[2])
+        if choice is not None:
+            candidate = standing[algorithm.name]
+            said = Text.assemble(_mark(candidate.verdict), " ", candidate.verdict.reason)
+            if algorithm.name == choice.algorithm:
+                said.append("; auto takes it", "bold")
+        table.add_row(algorithm.name, said, f"algorithms/{algorithm.file.name}")
+    return table
+
+
+def pictures(paths: Sequence[Path]) -> RenderableType:
+    """Return where pictures were written."""
+    return Group(Rule("Pictures", style="dim"), *(Text(f"  {path}") for path in paths), "")
+
+
+def _section(place: int, title: str, body: RenderableType) -> Iterator[RenderableType]:
+    yield Rule(f"[bold]{place}  {title}", align="left", style="dim")
+    yield Padding(body, (0, 0, 1, 2), expand=False)
+
+
+def _input(facts: Tutorial) -> RenderableType:
+    input = facts.layer.input
+    height, width, channels = facts.picture.shape
+    span = f"{number(float(input.min()))} to {number(float(input.max()))}"
+    return Group(
+        Text(facts.source),
+        _pairs(
+            ("picture", f"{height} × {width} × {channels}, whole numbers 0 to 255"),
+            ("input", f"{shape(input.shape)}, (pixel / 255 − 0.5) / 0.5: {span}"),
+        ),
+    )
+
+
+def _output_size(problem: ConvProblem) -> RenderableType:
+    formula = "floor((size + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1"
+    rows = zip(("height", "width"), problem.axes, strict=True)
+    return Group(
+        Text(formula, "dim"), _pairs(*((name, output_size_formula(axis)) for name, axis in rows))
+    )
+
+
+def _weights(layer: Trace) -> RenderableType:
+    kernel = layer.weight[0, 0]
+    lines = [" ".join(f"{weight:8.4f}" for weight in row).replace("-", "−") for row in kernel]
+    bias = "" if layer.bias is None else f"; its bias is {number(float(layer.bias[0]))}"
+    return Group(
+        Text(f"w.shape = {shape(layer.weight.shape)}{bias}"),
+        Text("the weights that meet the red channel:", "dim"),
+        Text("\n".join(lines)),
+    )
+
+
+def _shapes(facts: Tutorial) -> RenderableType:
+    layer = facts.layer
+    return _pairs(
+        ("w.shape", f"{shape(layer.weight.shape)}  one filter"),
+        ("inp_unf.shape", f"{shape(layer['columns'].shape)}  a column for each of 784 windows"),
+        ("out_unf.shape", f"{shape(layer['product'].shape)}  filter row times columns, plus bias"),
+        ("out.shape", f"{shape(layer.output.shape)}  the same numbers, viewed"),
+    )
+
+
+def _agreement(facts: Tutorial) -> RenderableType:
+    difference = facts.difference
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("", "compared", "max |difference|", "its bound"):
+        table.add_column(heading, justify="right" if "|" in heading else "left")
+    table.add_row(
+        _mark(difference.verdict),
+        f"{difference.first} with {difference.second}",
+        small(difference.maximum),
+        small(difference.bound),
+    )
+    for check in facts.checks:
+        bound = small(check.worst.bound) if check.worst else ""
+        table.add_row(
+            _mark(check.verdict),
+            f"{check.candidate} with the definition in float64",
+            small(check.max_error),
+            bound,
+        )
+    formula = facts.checks[0].formula
+    return Group(
+        table,
+        Text("An output may be off by γ · (Σ|x||w| + |b|), however it is summed:", "dim"),
+        Text(f"{formula} = {small(facts.checks[0].bound_factor)}", "dim"),
+    )
+
+
+def _product(four: Trace) -> RenderableType:
+    problem = four.problem
+    m, n, k = problem.gemm.m, problem.gemm.n, problem.gemm.k
+    copies = problem.copies()
+    return _pairs(
+        ("product", f"({m} × {k}) · ({k} × {n})"),
+        ("arithmetic", f"{problem.macs:,} MACs, that is {problem.flops:,} FLOPs"),
+        ("", f"and {n * m:,} additions of a bias"),
+        ("bytes", f"input {size(problem.input_bytes)}, weight {size(problem.weight_bytes)}, "
+                  f"output {size(problem.output_bytes)}"),
+        ("im2col matrix", f"{size(problem.im2col_bytes)}, {problem.expansion:.1f} × the input"),
+        ("copies", f"a corner pixel {copies[0, 0]}, a middle one {copies.max()}, "
+                   f"on average {copies.mean():.1f}"),
+    )  # fmt: skip
+
+
+def _by_hand(worked: WorkedExample) -> RenderableType:
+    problem = worked.problem
+    filter, row, column = worked.chosen
+    lines = [
+        f"input {shape(worked.input.shape)}, padding 1, {problem.out_channels} filters "
+        f"{shape(worked.filter.shape)}, stride 2: output {shape(worked.output.shape)}",
+        "",
+    ]
+    for channel, (window, kernel) in enumerate(zip(worked.window, worked.filter, strict=True)):
+        lines.append(f"channel {channel}")
+        written = [products(x, w) for x, w in zip(window, kernel, strict=True)]
+        lines += [f"    {line} +" for line in written[:-1]]
+        lines.append(f"    {written[-1]} = {number(worked.channel_sums[channel])}")
+    terms = added([*worked.channel_sums, float(worked.bias[filter])])
+    total = f"y[{filter}, {row}, {column}] = {terms} = {number(worked.value)}"
+    return Group(
+        Text("\n".join(lines)), Text(f"\n{total}", "bold"), Text("the last is the bias", "dim")
+    )
+
+
+def _pairs(*rows: tuple[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, said in rows:
+        table.add_row(Text(name, "dim"), Text(said))
+    return table
+
+
+def _mark(verdict: Verdict) -> Text:
+    return Text("✓", "green") if verdict else Text("✗", "bold red")

@@ -1,0 +1,205 @@
+"""The command line, run as a user runs it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from pytest import CaptureFixture, MonkeyPatch
+
+from batches import write_first_of_the_test_batch
+from glassconv import __version__, cli
+from glassconv.algorithms import ALGORITHMS
+from glassconv.cli import main
+from glassconv.data import cifar10
+from glassconv.gallery import KINDS
+from glassconv.problem import ConvProblem
+from glassconv.report import Verdict, Verification
+from glassconv.verify import verify
+
+
+@pytest.fixture(autouse=True)
+def piped(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    """Run in an empty folder, 80 columns wide and without a terminal."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+
+def run(monkeypatch: MonkeyPatch, *arguments: str) -> int:
+    """Return the exit code of `glassconv` with these arguments."""
+    monkeypatch.setattr(sys, "argv", ["glassconv", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(left.value.code or 0)
+
+
+def refused(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str], *arguments: str) -> str:
+    """Return what is said on stderr when these arguments are refused, once nothing else is."""
+    assert run(monkeypatch, *arguments) == 2
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert said.startswith("glassconv: ")
+    assert "Traceback" not in said
+    return said
+
+
+def test_demo_prints_the_tutorials_facts(
+    tmp_path: Path, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "demo", "--out", "pictures") == 0
+    out, said = capsys.readouterr()
+    assert said == ""
+    for fact in (
+        "Chelsea",
+        "[1, 3, 32, 32]",
+        "floor((32 + 2·0 − 1·(5 − 1) − 1) / 1) + 1 = 28",
+        "−0.0445   0.0310  −0.0023   0.0916  −0.0102",
+        "w.shape        [1, 3, 5, 5]",
+        "inp_unf.shape  [1, 75, 784]",
+        "out_unf.shape  [1, 1, 784]",
+        "out.shape      [1, 1, 28, 28]",
+        "✓   Conv2d with im2col",
+        "γ_76",
+        "(4 × 75) · (75 × 784)",
+        "235,200 MACs, that is 470,400 FLOPs",
+        "a corner pixel 1, a middle one 25, on average 19.1",
+        "y[0, 1, 2] = 2 + 0 − 1 + 1 = 2",
+    ):
+        assert fact in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "\x1b" not in out, "escape codes in a pipe"
+    assert sorted(path.stem for path in (tmp_path / "pictures").iterdir()) == sorted(KINDS)
+
+
+def test_demo_on_a_picture_of_ones_own(
+    tmp_path: Path, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (60, 40), "teal").save(tmp_path / "own.png")
+    assert run(monkeypatch, "demo", "--image", "own.png", "--style", "light") == 0
+    assert "own.png, 60 × 40, its centre square scaled to 32 × 32" in capsys.readouterr().out
+    assert (tmp_path / "glassconv-demo" / "image.png").is_file()
+
+
+@pytest.mark.parametrize(("index", "name"), [("0", "cat"), ("10", "plane")])
+def test_demo_on_cifar10(
+    tmp_path: Path,
+    monkeypatch: MonkeyPatch,
+    capsys: CaptureFixture[str],
+    index: str,
+    name: str,
+) -> None:
+    write_first_of_the_test_batch(tmp_path)
+    assert run(monkeypatch, "demo", "--cifar10", ".", "--index", index) == 0
+    assert f"CIFAR-10 test_batch {index}: {name}" in capsys.readouterr().out
+
+
+def test_verify_tells_of_every_algorithm(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "verify", "3x8x8", "2@3x3", "p1") == 0
+    out = capsys.readouterr().out
+    assert all(f"✓   {name}" in out for name in ALGORITHMS)
+    assert "1x3x8x8 2@3x3 s1 p1" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_verify_exits_with_1_where_a_bound_is_exceeded(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    def failing(problem: ConvProblem, algorithm: str, *, seed: int) -> Verification:
+        result = verify(problem, algorithm, seed=seed)
+        return replace(result, verdict=Verdict(False, "off by 7 × its bound"))
+
+    monkeypatch.setattr(cli, "verify_problem", failing)
+    assert run(monkeypatch, "verify", "3x8x8 2@3x3", "--algorithm", "im2col") == 1
+    assert "im2col: off by 7 × its bound" in capsys.readouterr().out
+
+
+def test_algorithms_lists_ideas_and_files(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "algorithms") == 0
+    out = capsys.readouterr().out
+    assert all(f"algorithms/{name}.py" in out for name in ALGORITHMS)
+
+
+def test_algorithms_of_a_problem_tells_verdicts(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "algorithms", "3x8x8 2@3x3") == 0
+    out = capsys.readouterr().out
+    assert out.count("✓") == len(ALGORITHMS)
+    assert "auto" in out
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.svg", "folder/out.PDF"])
+def test_figure_writes_the_file(tmp_path: Path, monkeypatch: MonkeyPatch, name: str) -> None:
+    problem = "2x4x4 3@2x2"
+    assert run(monkeypatch, "figure", "matrix-product", problem, "--out", name) == 0
+    assert (tmp_path / name).stat().st_size > 10_000
+
+
+def test_version(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        ("demo --image missing.png", "missing.png cannot be read as a picture: No such file"),
+        ("demo --image text", "text is not a picture"),
+        ("demo --out text", "cannot write into text: File exists"),
+        ("demo --out text/below", "cannot write into text/below: Not a directory"),
+        ("demo --cifar10 .", "holds no CIFAR-10 batch"),
+        ("demo --cifar10 . --image text", "not both"),
+        ("demo --index 3", "--cifar10 DIR"),
+        ("demo --download", "--cifar10 DIR"),
+        ("verify 3x8x8", "a problem needs an input and filters"),
+        ("verify 3x8x8 2@3x3 --algorithm winograt", "no algorithm is named 'winograt'"),
+        ("verify 3x32x32 4@5x5 p1000000", "GiB"),
+        ("figure window", "no picture is named 'window'"),
+        ("figure image --out picture.gif", "must end in one of .png, .svg, .pdf"),
+        ("algorithms 3x4x4 4@5x5", "the kernel spans 5 positions"),
+    ],
+)
+def test_refusals_are_said_and_exit_with_2(
+    tmp_path: Path,
+    monkeypatch: MonkeyPatch,
+    capsys: CaptureFixture[str],
+    arguments: str,
+    cause: str,
+) -> None:
+    (tmp_path / "text").write_text("no picture")
+    assert cause in refused(monkeypatch, capsys, *arguments.split())
+    left = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["text"], "something was written"
+
+
+def test_a_shorthand_is_refused_with_a_caret(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    said = refused(monkeypatch, capsys, "verify", "3x32x32 4@5y5 s1")
+    assert said.splitlines()[1:] == ["  3x32x32 4@5y5 s1", "          ^^^^^"]
+
+
+def test_download_goes_to_the_folder_with_a_bar(
+    tmp_path: Path, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    def arrive(folder: Path, archive: cifar10.Archive, progress: cifar10.Progress) -> None:
+        assert archive == cifar10.Archive()
+        progress.total = 10
+        progress.update(10)
+        progress.reset()
+        progress.update(progress.total)
+        progress.close()
+        folder.mkdir()
+        write_first_of_the_test_batch(folder)
+
+    monkeypatch.setattr(cifar10, "download", arrive)
+    assert run(monkeypatch, "demo", "--cifar10", "new", "--download") == 0
+    assert "CIFAR-10 test_batch 0: cat" in capsys.readouterr().out

@@ -1,0 +1,84 @@
+"""Random operands have the problem's shapes and come from their seed alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cases import CASES
+from glassconv.operands import random_operands, to_numpy
+from glassconv.problem import ConvProblem
+from glassconv.shorthand import parse
+
+CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
+
+
+@CASE
+def test_operands_have_the_problems_shapes_and_type(problem: ConvProblem) -> None:
+    given = random_operands(problem)
+    arrays = [given.input, given.weight] + ([] if given.bias is None else [given.bias])
+    shapes = [problem.input_shape, problem.weight_shape, (problem.out_channels,)]
+    assert [tuple(array.shape) for array in arrays] == shapes[: 2 + problem.bias]
+    assert {str(array.dtype) for array in arrays} == {f"torch.{problem.dtype}"}
+
+
+def test_a_seed_is_a_draw() -> None:
+    problem = CASES["float64"]
+    assert torch.equal(random_operands(problem).input, random_operands(problem, 0).input)
+    assert not torch.equal(random_operands(problem).input, random_operands(problem, 1).input)
+
+
+def test_element_types_are_roundings_of_the_same_draw() -> None:
+    exact = random_operands(CASES["float64"])
+    for name in ("float16", "bfloat16", "float32"):
+        rounded = random_operands(CASES[name])
+        assert torch.equal(rounded.input, exact.input.to(rounded.input.dtype))
+        assert torch.equal(rounded.weight, exact.weight.to(rounded.weight.dtype))
+
+
+def test_the_random_state_is_left_alone() -> None:
+    before = torch.get_rng_state()
+    random_operands(CASES["padding"])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_weights_shrink_with_the_root_of_the_taps() -> None:
+    """Four weights as four filters of one tap, and as one filter of four."""
+    one, four = (random_operands(parse(f"1x4x4 {filters}")) for filters in ("4@1x1", "1@2x2"))
+    assert torch.equal(one.input, four.input)
+    assert torch.equal(one.weight.flatten(), 2 * four.weight.flatten())
+
+
+@CASE
+def test_a_copy_has_memory_of_its_own(problem: ConvProblem) -> None:
+    given, untouched = random_operands(problem), random_operands(problem)
+    given.weight.requires_grad_()
+    copy = given.copy()
+    assert not copy.weight.requires_grad
+    with torch.no_grad():
+        for array in (given.input, given.weight, given.bias):
+            if array is not None:
+                array.fill_(7)
+    assert torch.equal(copy.input, untouched.input)
+    assert torch.equal(copy.weight, untouched.weight)
+    assert (copy.bias is None) is (untouched.bias is None)
+    if copy.bias is not None and untouched.bias is not None:
+        assert torch.equal(copy.bias, untouched.bias)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        (torch.float16, np.float16),
+        (torch.bfloat16, np.float32),
+        (torch.float32, np.float32),
+        (torch.float64, np.float64),
+    ],
+)
+def test_numpy_has_the_same_values(dtype: torch.dtype, expected: type) -> None:
+    tensor = torch.tensor([[1 / 3, -2.0], [0.0, 1e4]], dtype=dtype, requires_grad=True)
+    array = to_numpy(tensor)
+    assert type(array) is np.ndarray
+    assert array.dtype == expected
+    assert array.tolist() == tensor.tolist()

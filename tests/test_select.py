@@ -1,0 +1,219 @@
+"""A named algorithm runs or raises with its reason; auto always finds one, and says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cases import CASES
+from glassconv.algorithms import ALGORITHMS, Algorithm, named
+from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.problem import ConvProblem
+from glassconv.report import Choice, Cost, Verdict
+from glassconv.select import ACCURACY, AUTO, choose, physical_memory, predicted_seconds
+from glassconv.shorthand import parse
+from strategies import problems
+
+PROBLEM = CASES["padding"]
+CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
+FREE = Cost(0, 0, 0, 0, operations=0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> Iterator[None]:
+    """Choices are cached: forget those made of other algorithms and other memory."""
+    choose.cache_clear()
+    yield
+    choose.cache_clear()
+
+
+def add(monkeypatch: pytest.MonkeyPatch, *added: Algorithm) -> None:
+    """Put algorithms into the registry, until the test ends."""
+    registry = dict(ALGORITHMS) | {algorithm.name: algorithm for algorithm in added}
+    monkeypatch.setattr("glassconv.select.ALGORITHMS", registry)
+    monkeypatch.setattr("glassconv.algorithms.ALGORITHMS", registry)
+
+
+def fake(name: str, growth: float = 1.0, verdict: Verdict | None = None) -> Algorithm:
+    """Return an algorithm that costs nothing, so that auto takes it wherever it may."""
+    direct = named("direct")
+    return replace(
+        direct,
+        name=name,
+        supports=lambda problem: direct.supports(problem) if verdict is None else verdict,
+        cost=lambda problem: FREE,
+        error_bound=lambda problem: replace(direct.error_bound(problem), growth=growth),
+    )
+
+
+def standing(choice: Choice, name: str) -> Verdict:
+    [verdict] = [each.verdict for each in choice.candidates if each.name == name]
+    return verdict
+
+
+# -- what runs ----------------------------------------------------------------------------------
+
+
+@given(problems(), st.sampled_from(sorted(ACCURACY)))
+def test_auto_always_finds_the_fastest_that_may_run(problem: ConvProblem, accuracy: str) -> None:
+    choice = choose(problem, accuracy=accuracy)
+    able = {each.name: each.seconds for each in choice.candidates if each.verdict}
+    assert able[choice.algorithm] == min(able.values())
+    assert named(choice.algorithm).supports(problem)
+
+
+@CASE
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_named_algorithm_runs_or_raises_its_reason(problem: ConvProblem, name: str) -> None:
+    verdict = named(name).supports(problem)
+    if verdict:
+        assert choose(problem, name).algorithm == name
+    else:
+        with pytest.raises(UnsupportedError, match=verdict.reason):
+            choose(problem, name)
+
+
+@CASE
+def test_every_candidate_stands_with_a_reason(problem: ConvProblem) -> None:
+    choice = choose(problem)
+    assert choice.problem == problem
+    assert [candidate.name for candidate in choice.candidates] == list(ALGORITHMS)
+    for candidate in choice.candidates:
+        assert candidate.verdict.reason
+        assert candidate.seconds == predicted_seconds(named(candidate.name).cost(problem))
+
+
+def test_a_cheaper_algorithm_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    add(monkeypatch, fake("free"))
+    assert choose(PROBLEM).algorithm == "free"
+    assert choose(PROBLEM, "direct").algorithm == "direct"
+
+
+@pytest.mark.parametrize(
+    ("cost", "seconds"),
+    [
+        (FREE, 0),
+        (replace(FREE, multiplications=5 * 10**10), 1),
+        (replace(FREE, multiplications=10**10, additions=4 * 10**10), 1),
+        (replace(FREE, traffic_bytes=10**10), 1),
+        (replace(FREE, traffic_bytes=2 * 10**10, additions=5 * 10**10), 2),
+        (replace(FREE, traffic_bytes=10**10, additions=10**11), 2),
+        (replace(FREE, operations=200_000), 1),
+        (replace(FREE, operations=200_000, traffic_bytes=10**10), 2),
+        (replace(FREE, workspace_bytes=10**12), 0),
+    ],
+)
+def test_time_is_arithmetic_or_memory_and_overhead(cost: Cost, seconds: int) -> None:
+    assert round(predicted_seconds(cost), 9) == seconds
+
+
+# -- what does not ------------------------------------------------------------------------------
+
+
+def test_what_cannot_is_passed_over_by_auto_and_raises_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add(monkeypatch, fake("picky", verdict=Verdict(False, "picky needs stride 2, got 1")))
+    choice = choose(PROBLEM)
+    assert choice.algorithm != "picky"
+    assert standing(choice, "picky").reason == "picky needs stride 2, got 1"
+    with pytest.raises(UnsupportedError) as caught:
+        choose(PROBLEM, "picky")
+    assert caught.value.cause == "picky: picky needs stride 2, got 1"
+    assert caught.value.request == str(PROBLEM)
+
+
+def test_what_does_not_fit_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = parse("64x512x512 64@3x3 p1")  # 0.06 GiB in, 0.06 out, im2col's columns 0.56 more
+    monkeypatch.setattr("glassconv.select.physical_memory", lambda: 2**29)
+    choice = choose(problem)
+    assert choice.algorithm == "aten"
+    assert standing(choice, "im2col").reason == "its arrays take 1 GiB, this machine has 0"
+    with pytest.raises(UnsupportedError, match="im2col: its arrays take 1 GiB"):
+        choose(problem, "im2col")
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_memory_is_enough_to_the_byte(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    cost = named(name).cost(PROBLEM)
+    needed = PROBLEM.input_bytes + PROBLEM.weight_bytes + PROBLEM.output_bytes
+    needed += cost.workspace_bytes
+    monkeypatch.setattr("glassconv.select.physical_memory", lambda: needed)
+    assert choose(PROBLEM, name).algorithm == name
+    choose.cache_clear()
+    monkeypatch.setattr("glassconv.select.physical_memory", lambda: needed - 1)
+    with pytest.raises(UnsupportedError, match=f"^[^:]*: {name}: its arrays take"):
+        choose(PROBLEM, name)
+
+
+def test_where_nothing_fits_auto_says_every_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glassconv.select.physical_memory", lambda: 0)
+    with pytest.raises(UnsupportedError) as caught:
+        choose(PROBLEM)
+    assert [reason.split(":")[0] for reason in caught.value.cause.split("; ")] == list(ALGORITHMS)
+
+
+def test_an_enormous_picture_is_refused_with_nothing_laid_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("glassconv.select.physical_memory", lambda: 2**34)
+    with pytest.raises(UnsupportedError) as caught:
+        choose(parse("1x1000000x1000000 1@3x3"))
+    assert caught.value.cause.count("this machine has 16") == len(ALGORITHMS)
+
+
+def test_padding_laid_around_a_copy_takes_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wide stride over wide padding: few outputs, and a padded copy that only im2col makes."""
+    problem = parse("1x1x1 1@1x1 s100000 p100000")
+    monkeypatch.setattr("glassconv.select.physical_memory", lambda: 2**34)
+    choice = choose(problem)
+    assert standing(choice, "aten")
+    assert standing(choice, "direct")
+    assert standing(choice, "im2col").reason == "its arrays take 149 GiB, this machine has 16"
+
+
+def test_this_machine_has_memory() -> None:
+    assert physical_memory() > 2**28
+
+
+@pytest.mark.parametrize(
+    ("growth", "allowed"),
+    [
+        (1.0, {"strict", "default", "fast"}),
+        (3.0, {"default", "fast"}),
+        (8.0, {"fast"}),
+        (100.0, set()),
+    ],
+)
+def test_accuracy_allows_a_multiple_of_a_plain_sums_error(
+    monkeypatch: pytest.MonkeyPatch, growth: float, allowed: set[str]
+) -> None:
+    add(monkeypatch, fake("rough", growth))
+    for accuracy, limit in ACCURACY.items():
+        choice = choose(PROBLEM, accuracy=accuracy)
+        assert (choice.algorithm == "rough") is (accuracy in allowed)
+        if accuracy not in allowed:
+            reason = f"accuracy '{accuracy}' allows {limit:g} × a plain sum's error, "
+            reason += f"this has {growth:g} ×"
+            assert standing(choice, "rough").reason == reason
+            with pytest.raises(UnsupportedError, match=f"rough: {reason}"):
+                choose(PROBLEM, "rough", accuracy)
+
+
+# -- names --------------------------------------------------------------------------------------
+
+
+def test_an_unknown_name_suggests_a_near_one() -> None:
+    with pytest.raises(
+        UnknownNameError, match=r"named 'imcol' \(did you mean 'im2col'\?\); .*auto"
+    ):
+        choose(PROBLEM, "imcol")
+
+
+def test_an_unknown_accuracy_is_told_all_there_are() -> None:
+    with pytest.raises(UnknownNameError, match="one of strict, default, fast, not 'slow'"):
+        choose(PROBLEM, AUTO, "slow")
