@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from cases import CASES
+from glassconv.errors import DtypeError, ShapeError
 from glassconv.operands import random_operands, to_numpy
 from glassconv.problem import ConvProblem
 from glassconv.shorthand import parse
+from glassconv.trace import trace
+from glassconv.verify import verify
 
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
 
@@ -82,3 +89,27 @@ def test_numpy_has_the_same_values(dtype: torch.dtype, expected: type) -> None:
     assert type(array) is np.ndarray
     assert array.dtype == expected
     assert array.tolist() == tensor.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "cause"),
+    [
+        ({"input": torch.zeros(1, 3, 6, 5)}, ShapeError, "the input must be [1, 3, 6, 6]"),
+        ({"weight": torch.zeros(2, 3, 3)}, ShapeError, "but it is [2, 3, 3]"),
+        ({"bias": torch.zeros(1)}, ShapeError, "the bias must be [2], but it is [1]"),
+        ({"bias": None}, ShapeError, "the bias must be [2], but it is None"),
+        ({"weight": torch.zeros(2, 3, 3, 3).double()}, DtypeError, "must be float32"),
+    ],
+)
+def test_operands_of_another_problem_are_refused(
+    change: dict[str, Tensor | None], error: type[Exception], cause: str
+) -> None:
+    problem = parse("3x6x6 2@3x3")
+    wrong = replace(random_operands(problem), **change)  # type: ignore[arg-type]  # one of three
+    for use in (
+        wrong.check,
+        lambda p: verify(p, "im2col", wrong),
+        lambda p: trace(p, "im2col", wrong),
+    ):
+        with pytest.raises(error, match=re.escape(cause)):
+            use(problem)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from glassconv.errors import DtypeError, ShapeError
 from glassconv.problem import ConvProblem
 
 
@@ -26,6 +27,26 @@ class Operands:
         """Return the same values in memory of their own, outside any gradient."""
         bias = None if self.bias is None else self.bias.detach().clone()
         return Operands(self.input.detach().clone(), self.weight.detach().clone(), bias)
+
+    def check(self, problem: ConvProblem) -> None:
+        """Raise `ShapeError` or `DtypeError` unless these are a problem's operands."""
+        expected = {
+            "input": problem.input_shape,
+            "weight": problem.weight_shape,
+            "bias": (problem.out_channels,) if problem.bias else None,
+        }
+        for name, shape in expected.items():
+            array: Tensor | None = getattr(self, name)
+            found = None if array is None else tuple(array.shape)
+            if found != shape:
+                said = None if shape is None else list(shape)
+                got = None if found is None else list(found)
+                raise ShapeError(
+                    f"the {name} must be {said}, but it is {got}", request=str(problem)
+                )
+            if array is not None and array.dtype != getattr(torch, problem.dtype):
+                cause = f"the {name} must be {problem.dtype}, but it is {array.dtype}"
+                raise DtypeError(cause, request=str(problem))
 
 
 def random_operands(problem: ConvProblem, seed: int = 0) -> Operands:

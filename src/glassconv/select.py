@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from math import inf
 
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
 from glassconv.errors import UnknownNameError, UnsupportedError
@@ -35,14 +36,7 @@ def choose(problem: ConvProblem, algorithm: str = AUTO, accuracy: str = "default
     """
     if accuracy not in ACCURACY:
         raise UnknownNameError(f"accuracy is one of {', '.join(ACCURACY)}, not {accuracy!r}")
-    candidates = tuple(
-        Candidate(
-            name=candidate.name,
-            verdict=_verdict(candidate, problem, accuracy),
-            seconds=predicted_seconds(candidate.cost(problem)),
-        )
-        for candidate in ALGORITHMS.values()
-    )
+    candidates = tuple(_stand(each, problem, accuracy) for each in ALGORITHMS.values())
     return Choice(problem, _pick(problem, algorithm, candidates), candidates)
 
 
@@ -68,27 +62,23 @@ def _pick(problem: ConvProblem, algorithm: str, candidates: tuple[Candidate, ...
     return min(able, key=lambda candidate: candidate.seconds).name
 
 
-def _verdict(algorithm: Algorithm, problem: ConvProblem, accuracy: str) -> Verdict:
-    """Return whether the algorithm supports the problem, fits in memory and is accurate enough."""
+def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str) -> Candidate:
     supported = algorithm.supports(problem)
     if not supported:
-        return supported
+        return Candidate(algorithm.name, supported, seconds=inf)
+    cost, bound = algorithm.cost(problem), algorithm.error_bound(problem)
     arrays = problem.input_bytes + problem.weight_bytes + problem.output_bytes
-    needed = arrays + algorithm.cost(problem).workspace_bytes
-    if needed > physical_memory():
-        return Verdict(
-            False,
-            f"its arrays take {needed / 2**30:,.0f} GiB, "
-            f"this machine has {physical_memory() / 2**30:,.0f}",
-        )
-    growth = algorithm.error_bound(problem).growth
-    if growth > ACCURACY[accuracy]:
-        return Verdict(
-            False,
+    needed, memory = arrays + cost.workspace_bytes, physical_memory()
+    if needed > memory:
+        said = f"its arrays take {needed / 2**30:,.0f} GiB, this machine has {memory / 2**30:,.0f}"
+        supported = Verdict(False, said)
+    elif bound.growth > ACCURACY[accuracy]:
+        said = (
             f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × a plain sum's error, "
-            f"this has {growth:g} ×",
+            f"this has {bound.growth:g} ×"
         )
-    return supported
+        supported = Verdict(False, said)
+    return Candidate(algorithm.name, supported, predicted_seconds(cost))
 
 
 def physical_memory() -> int:

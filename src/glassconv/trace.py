@@ -22,7 +22,8 @@ def trace(
 ) -> Trace:
     """Return every array that an algorithm makes on a problem, random operands if none are given.
 
-    Raises `UnsupportedError` or `UnknownNameError` as `choose` does.
+    Raises `UnsupportedError` or `UnknownNameError` as `choose` does, `ShapeError` or `DtypeError`
+    for operands of another problem.
 
     >>> from glassconv import parse
     >>> for step in trace(parse("3x32x32 1@5x5"), "im2col").steps:
@@ -36,6 +37,7 @@ def trace(
     """
     chosen = named(choose(problem, algorithm).algorithm)
     given = (operands or random_operands(problem, seed)).copy()  # lest a caller write over them
+    given.check(problem)
     with torch.no_grad():
         steps = tuple(
             replace(step, array=to_numpy(step.array))

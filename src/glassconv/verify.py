@@ -31,7 +31,8 @@ def verify(
 ) -> Verification:
     """Run an algorithm and hold its output to the definition.
 
-    Raises `UnsupportedError` or `UnknownNameError` as `choose` does.
+    Raises `UnsupportedError` or `UnknownNameError` as `choose` does, `ShapeError` or `DtypeError`
+    for operands of another problem.
 
     >>> from glassconv import parse
     >>> verify(parse("3x32x32 4@5x5"), "im2col").verdict.ok
@@ -39,6 +40,7 @@ def verify(
     """
     chosen = named(choose(problem, algorithm).algorithm)
     given = operands or random_operands(problem, seed)
+    given.check(problem)
     with torch.no_grad():
         output = chosen.run(problem, given.input, given.weight, given.bias)
     bound = chosen.error_bound(problem)
@@ -116,6 +118,7 @@ def compare(
 
 def definition(problem: ConvProblem, operands: Operands) -> tuple[Float64, Float64]:
     """Return the definition's output in float64, and Σ|x||w| + |bias| for every element of it."""
+    operands.check(problem)
     input, weight = to_numpy(operands.input), to_numpy(operands.weight)
     bias = None if operands.bias is None else to_numpy(operands.bias)
     with np.errstate(invalid="ignore", over="ignore"):
