@@ -39,11 +39,8 @@ class Operands:
             array: Tensor | None = getattr(self, name)
             found = None if array is None else tuple(array.shape)
             if found != shape:
-                said = None if shape is None else list(shape)
-                got = None if found is None else list(found)
-                raise ShapeError(
-                    f"the {name} must be {said}, but it is {got}", request=str(problem)
-                )
+                cause = f"the {name} must be of shape {shape}, but it is of {found}"
+                raise ShapeError(cause, request=str(problem))
             if array is not None and array.dtype != getattr(torch, problem.dtype):
                 cause = f"the {name} must be {problem.dtype}, but it is {array.dtype}"
                 raise DtypeError(cause, request=str(problem))
