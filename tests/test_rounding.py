@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glassconv.rounding import FORMATS, FloatFormat, gamma, sum_of_products_bound
+from glassconv.rounding import FORMATS, FloatFormat, gamma
 
 FORMAT = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
 
@@ -53,23 +53,3 @@ def test_gamma_is_its_formula(n: int, name: str) -> None:
 @pytest.mark.parametrize(("n", "promised"), [(255, True), (256, False), (10**6, False)])
 def test_nothing_is_promised_once_n_u_reaches_one(n: int, promised: bool) -> None:
     assert math.isfinite(gamma(n, FORMATS["bfloat16"].unit_roundoff)) is promised
-
-
-@FORMAT
-def test_a_sum_of_products_rounds_once_more_than_it_has_products(format: FloatFormat) -> None:
-    bound = sum_of_products_bound(75, format)
-    assert bound.worst == gamma(76, format.unit_roundoff)
-    assert bound.growth == 1
-    assert bound.formula.startswith("γ_76 = 76u / (1 − 76u)")
-
-
-@given(st.lists(st.tuples(st.integers(-(10**6), 10**6), st.integers(-(10**6), 10**6)), min_size=1))
-def test_a_float32_sum_stays_within_its_bound(pairs: list[tuple[int, int]]) -> None:
-    """Compare a plain loop of rounded products and sums with exact integers."""
-    total = torch.tensor(0.0)
-    for x, w in pairs:
-        total = total + torch.tensor(float(x)) * torch.tensor(float(w))
-    exact = sum(x * w for x, w in pairs)
-    scale = sum(abs(x * w) for x, w in pairs)
-    bound = sum_of_products_bound(len(pairs), FORMATS["float32"])
-    assert abs(Fraction(total.item()) - exact) <= Fraction(bound.worst) * scale

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from cases import CASES
 from glassconv.algorithms import ALGORITHMS, named
+from glassconv.bounds import ErrorBound
 from glassconv.errors import ShapeError, UnknownNameError
 from glassconv.operands import Operands, random_operands, to_numpy
 from glassconv.problem import ConvProblem
 from glassconv.report import Array, Verification
-from glassconv.rounding import ErrorBound
 from glassconv.shorthand import parse
 from glassconv.verify import compare, definition, judge, verify
 from references import by_torch, literal, whole_numbers

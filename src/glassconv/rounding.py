@@ -27,19 +27,6 @@ FORMATS = {
 }
 
 
-@dataclass(frozen=True)
-class ErrorBound:
-    """How wrong an algorithm may be.
-
-    worst: proven. |error| ≤ worst · Σ|x||w| for every output; infinite where nothing is promised.
-    growth: measured. The rms error on zero-mean random data, as a multiple of a plain sum's.
-    """
-
-    worst: float
-    growth: float
-    formula: str
-
-
 def gamma(n: int, unit_roundoff: float) -> float:
     """Return γₙ = n·u / (1 − n·u), or infinity where n·u ≥ 1 and nothing can be promised.
 
@@ -51,17 +38,3 @@ def gamma(n: int, unit_roundoff: float) -> float:
     """
     rounded = n * unit_roundoff
     return rounded / (1 - rounded) if rounded < 1 else math.inf
-
-
-def sum_of_products_bound(products: int, format: FloatFormat) -> ErrorBound:
-    """Return the bound of an algorithm that sums `products` plain products, then adds a bias.
-
-    Each product is rounded once as it is made and at most `products` times as it is summed, the
-    bias included: n = products + 1.
-    """
-    n = products + 1
-    return ErrorBound(
-        worst=gamma(n, format.unit_roundoff),
-        growth=1.0,
-        formula=f"γ_{n} = {n}u / (1 − {n}u), u = {format.unit_roundoff:.3g}",
-    )

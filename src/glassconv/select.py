@@ -72,6 +72,8 @@ def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str) -> Candida
     if needed > memory:
         said = f"its arrays take {needed / 2**30:,.0f} GiB, this machine has {memory / 2**30:,.0f}"
         supported = Verdict(False, said)
+    elif accuracy == "strict" and not bound.local:
+        supported = Verdict(False, "accuracy 'strict' lets no NaN or infinity spread over a tile")
     elif bound.growth > ACCURACY[accuracy]:
         said = (
             f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × a plain sum's error, "

@@ -7,19 +7,17 @@ A candidate that sums n − 1 plain products and a bias, in any order, is off by
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from glassconv.algorithms import named
 from glassconv.algorithms.direct import define
+from glassconv.bounds import ErrorBound, Float64, Scale
 from glassconv.errors import ShapeError
 from glassconv.operands import Operands, random_operands, to_numpy
 from glassconv.problem import ConvProblem
 from glassconv.report import Array, Difference, Element, Index, Verdict, Verification
-from glassconv.rounding import FORMATS, ErrorBound, gamma
+from glassconv.rounding import FORMATS, gamma
 from glassconv.select import AUTO, choose
-
-Float64 = npt.NDArray[np.float64]
 
 
 def verify(
@@ -55,12 +53,14 @@ def judge(
     Where the definition is NaN or infinite the output must be the same; elsewhere each error must
     be within bound.worst · Σ|x||w|, plus what the definition's own rounding and underflow allow.
     """
-    reference, scale = definition(problem, operands)
+    reference, plain = definition(problem, operands)
     if output.shape != reference.shape:
         verdict = Verdict(False, f"shape {list(output.shape)}, not {list(reference.shape)}")
         return _verification(problem, candidate, verdict, bound)
+    allowed = allowed_error(problem, bound, operands, plain)
     error = _distance(output.astype(np.float64), reference)
-    allowed = allowed_error(problem, bound, scale)
+    if not bound.local:  # a NaN or infinity in the tile: nothing is promised
+        error = np.where(np.isfinite(allowed), error, 0.0)
     if not error.size:
         return _verification(problem, candidate, Verdict(True, "an empty output"), bound)
     share = _share(error, allowed)
@@ -73,7 +73,7 @@ def judge(
         bound=float(allowed[index]),
     )
     largest = float(error.max())
-    finite_scale = float(np.max(scale, initial=0.0, where=np.isfinite(scale)))
+    finite_scale = float(np.max(plain, initial=0.0, where=np.isfinite(plain)))
     return _verification(
         problem,
         candidate,
@@ -94,13 +94,14 @@ def compare(
     second: tuple[str, Array, ErrorBound],
 ) -> Difference:
     """Return how two named outputs differ, under the bound that both being right implies."""
-    _, scale = definition(problem, operands)
+    _, plain = definition(problem, operands)
     for name, output, _ in (first, second):
-        if output.shape != scale.shape:
-            cause = f"the output of {name} is {list(output.shape)}, not {list(scale.shape)}"
+        if output.shape != plain.shape:
+            cause = f"the output of {name} is {list(output.shape)}, not {list(plain.shape)}"
             raise ShapeError(cause, request=str(problem))
     difference = _distance(first[1].astype(np.float64), second[1].astype(np.float64))
-    allowed = allowed_error(problem, first[2], scale) + allowed_error(problem, second[2], scale)
+    allowed = allowed_error(problem, first[2], operands, plain)
+    allowed = allowed + allowed_error(problem, second[2], operands, plain)
     if not difference.size:
         empty = Verdict(True, "two empty outputs")
         return Difference(first[0], second[0], empty, (), 0.0, 0.0, difference)
@@ -123,18 +124,29 @@ def definition(problem: ConvProblem, operands: Operands) -> tuple[Float64, Float
     bias = None if operands.bias is None else to_numpy(operands.bias)
     with np.errstate(invalid="ignore", over="ignore"):
         reference = define(problem, input, weight, bias)
-        scale = define(
-            problem, np.abs(input), np.abs(weight), None if bias is None else np.abs(bias)
-        )
-    return reference, scale
+    return reference, _scale(define, problem, operands)
 
 
-def allowed_error(problem: ConvProblem, bound: ErrorBound, scale: Float64) -> Float64:
-    """Return the bound of every element: the candidate's, the definition's own, and underflow."""
+def allowed_error(
+    problem: ConvProblem, bound: ErrorBound, operands: Operands, plain: Float64
+) -> Float64:
+    """Return the bound of every element: the candidate's, the definition's own, and underflow.
+
+    plain: Σ|x||w| + |bias|, as `definition` returns it.
+    """
     n = problem.taps_per_output + 1
     own = gamma(n, FORMATS["float64"].unit_roundoff)
+    scale = plain if bound.scale is None else _scale(bound.scale, problem, operands)
     with np.errstate(invalid="ignore", over="ignore"):
-        return (bound.worst + own) * scale + n * problem.format.tiny
+        return bound.worst * scale + own * plain + n * problem.format.tiny
+
+
+def _scale(of: Scale, problem: ConvProblem, operands: Operands) -> Float64:
+    """Return what a function makes of the operands' absolute values."""
+    input, weight = np.abs(to_numpy(operands.input)), np.abs(to_numpy(operands.weight))
+    bias = None if operands.bias is None else np.abs(to_numpy(operands.bias))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return of(problem, input, weight, bias)
 
 
 def _verdict(bound: ErrorBound, share: float) -> Verdict:

@@ -24,10 +24,10 @@ from types import MappingProxyType, ModuleType
 
 from torch import Tensor
 
+from glassconv.bounds import ErrorBound
 from glassconv.errors import MalformedAlgorithmError, UnknownNameError
 from glassconv.problem import ConvProblem
 from glassconv.report import Cost, Step, Verdict
-from glassconv.rounding import ErrorBound
 
 FUNCTIONS = {
     "supports": ["problem"],

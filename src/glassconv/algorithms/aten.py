@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from glassconv.algorithms._padding import pad
+from glassconv.bounds import ErrorBound, sum_of_products_bound
 from glassconv.problem import ConvProblem
 from glassconv.report import Cost, Step, Verdict
-from glassconv.rounding import ErrorBound, sum_of_products_bound
 
 CONVOLUTIONS: tuple[Callable[..., Tensor], ...] = (F.conv1d, F.conv2d, F.conv3d)
 

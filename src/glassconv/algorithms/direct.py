@@ -27,9 +27,9 @@ from typing import TypeVar
 import numpy as np
 from torch import Tensor
 
+from glassconv.bounds import ErrorBound, sum_of_products_bound
 from glassconv.problem import ConvProblem
 from glassconv.report import Array, Cost, Step, Verdict
-from glassconv.rounding import ErrorBound, sum_of_products_bound
 
 A = TypeVar("A", Array, Tensor)  # NumPy in, NumPy out; tensors in, tensors out
 

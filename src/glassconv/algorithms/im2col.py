@@ -29,9 +29,9 @@ from math import prod
 from torch import Tensor
 
 from glassconv.algorithms._padding import pad
+from glassconv.bounds import ErrorBound, sum_of_products_bound
 from glassconv.problem import ConvProblem
 from glassconv.report import Cost, Step, Verdict
-from glassconv.rounding import ErrorBound, sum_of_products_bound
 
 
 def supports(problem: ConvProblem) -> Verdict:

@@ -1,0 +1,54 @@
+"""How wrong an algorithm may be: a factor that is proven, times a size it is measured against.
+
+Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 2002, chapter 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from glassconv.problem import ConvProblem
+from glassconv.rounding import FloatFormat, gamma
+
+Float64 = npt.NDArray[np.float64]
+Scale = Callable[
+    [ConvProblem, npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | None], Float64
+]
+
+
+@dataclass(frozen=True)
+class ErrorBound:
+    """A promise about every output: |error| ≤ worst · scale.
+
+    worst: proven; infinite where nothing is promised.
+    growth: measured. The rms error on zero-mean random data, as a multiple of a plain sum's.
+    scale: from problem, |input|, |weight| and |bias| to an array of the output's shape in float64.
+        None for algorithms that sum plain products: Σ|x||w| + |bias|.
+    local: whether a NaN or infinity touches only outputs whose window holds it. Where it does not,
+        nothing is promised wherever the scale is not finite.
+    """
+
+    worst: float
+    growth: float
+    formula: str
+    scale: Scale | None = None
+    local: bool = True
+
+
+def sum_of_products_bound(products: int, format: FloatFormat) -> ErrorBound:
+    """Return the bound of an algorithm that sums `products` plain products, then adds a bias.
+
+    Each product is rounded once as it is made and at most `products` times as it is summed, the
+    bias included: n = products + 1.
+    """
+    n = products + 1
+    return ErrorBound(
+        worst=gamma(n, format.unit_roundoff),
+        growth=1.0,
+        formula=f"γ_{n} = {n}u / (1 − {n}u), u = {format.unit_roundoff:.3g}",
+    )
