@@ -10,18 +10,21 @@ from glassconv.axis import Axis
 from glassconv.problem import ConvProblem
 from glassconv.rounding import FORMATS
 
+KINDS = ("any", "plain", "plain", "pointwise", "depthwise")  # each algorithm supports a fair share
+
 
 @st.composite
-def axes(draw: st.DrawFn) -> Axis:
+def axes(draw: st.DrawFn, kind: str = "any") -> Axis:
     """Draw an axis whose kernel fits: strides that leave a rest, padding wider than the kernel."""
-    kernel_size = draw(st.integers(1, 4))
-    dilation = draw(st.integers(1, 3))
+    least_kernel, largest_kernel = {"plain": (2, 4), "pointwise": (1, 1)}.get(kind, (1, 4))
+    kernel_size = draw(st.integers(least_kernel, largest_kernel))
+    dilation = 1 if kind == "plain" else draw(st.integers(1, 3))
     padding = draw(st.tuples(st.integers(0, 4), st.integers(0, 4)))
     least = max(1, dilation * (kernel_size - 1) + 1 - sum(padding))
     return Axis(
         input_size=draw(st.integers(least, least + 5)),
         kernel_size=kernel_size,
-        stride=draw(st.integers(1, 4)),
+        stride=1 if kind == "plain" else draw(st.integers(1, 4)),
         padding=padding,
         dilation=dilation,
     )
@@ -37,12 +40,12 @@ def problems(
 
     At most 3 · 4³ products are summed, so that even bfloat16 promises something.
     """
-    ndim = draw(st.sampled_from(ndims))
-    spatial = draw(st.lists(axes(), min_size=ndim, max_size=ndim))
+    kind, ndim = draw(st.sampled_from(KINDS)), draw(st.sampled_from(ndims))
+    spatial = draw(st.lists(axes(kind), min_size=ndim, max_size=ndim))
     groups = draw(st.integers(1, 3))
     return ConvProblem(
         batch=draw(st.integers(0, 3)),
-        in_channels=groups * draw(st.integers(1, 3)),
+        in_channels=groups * (1 if kind == "depthwise" else draw(st.integers(1, 3))),
         out_channels=groups * draw(st.integers(1, 3)),
         input_size=tuple(axis.input_size for axis in spatial),
         kernel_size=tuple(axis.kernel_size for axis in spatial),

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from able import UNIVERSAL
 from cases import CASES
 from glassconv import functional
-from glassconv.algorithms import ALGORITHMS, Algorithm, named
+from glassconv.algorithms import Algorithm, named
 from glassconv.arguments import problem_of
 from glassconv.operands import Operands, random_operands, to_numpy
 from glassconv.problem import ConvProblem
@@ -33,7 +34,7 @@ OURS: tuple[Callable[..., Any], ...] = (
     functional.conv3d,
 )
 conv2d, torch_conv2d = OURS[1], TORCH[1]
-ALGORITHM = pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
+ALGORITHM = pytest.mark.parametrize("algorithm", UNIVERSAL.values(), ids=UNIVERSAL)
 PROBLEM = CASES["everything at once"]
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from able import RUN, UNIVERSAL
 from cases import CASES
-from glassconv.algorithms import ALGORITHMS, Algorithm
+from glassconv.algorithms import Algorithm
 from glassconv.errors import UnknownNameError
 from glassconv.operands import Operands, random_operands, to_numpy
 from glassconv.problem import ConvProblem
@@ -16,13 +17,11 @@ from glassconv.shorthand import parse
 from glassconv.trace import trace
 from references import whole_numbers
 
-ALGORITHM = pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
 PROBLEM = CASES["everything at once"]
 
 
-@ALGORITHM
-@CASE
+@RUN
 def test_a_trace_is_the_run(algorithm: Algorithm, problem: ConvProblem) -> None:
     given = random_operands(problem)
     traced = trace(problem, algorithm.name, given)
@@ -46,7 +45,7 @@ def test_a_trace_keeps_its_operands(problem: ConvProblem) -> None:
         np.testing.assert_array_equal(traced.bias, to_numpy(given.bias))
 
 
-@ALGORITHM
+@pytest.mark.parametrize("algorithm", UNIVERSAL.values(), ids=UNIVERSAL)
 def test_a_trace_stays_when_its_operands_are_written_over(algorithm: Algorithm) -> None:
     problem = CASES["one channel, one filter"]
     given = whole_numbers(problem)

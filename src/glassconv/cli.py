@@ -16,7 +16,7 @@ from glassconv.algorithms import ALGORITHMS
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.errors import ArgumentError, ConvError
 from glassconv.problem import ConvProblem
-from glassconv.select import choose
+from glassconv.select import AUTO, LEAST_ACCURATE, choose
 from glassconv.shorthand import EXAMPLE, parse
 from glassconv.tutorial import walk
 from glassconv.verify import verify as verify_problem
@@ -81,9 +81,10 @@ def verify(
 ) -> None:
     """Hold algorithms to the definition in float64, each output within its bound."""
     parsed = _parse(problem)
-    names = [algorithm] if algorithm else list(ALGORITHMS)
-    results = [verify_problem(parsed, name, seed=seed) for name in names]
-    _print(text.verifications(parsed, results))
+    stand = choose(parsed, algorithm or AUTO, LEAST_ACCURATE).candidates
+    asked = [each for each in stand if algorithm in (None, each.name)]
+    results = [verify_problem(parsed, each.name, seed=seed) for each in asked if each.verdict]
+    _print(text.verifications(parsed, results, [each for each in asked if not each.verdict]))
     if not all(result.verdict for result in results):
         raise typer.Exit(1)
 

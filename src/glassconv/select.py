@@ -15,6 +15,7 @@ AUTO = "auto"
 
 # The rms error an algorithm may have, as a multiple of a plain sum's; docs/adr/0002 says why.
 ACCURACY = {"strict": 1.0, "default": 5.0, "fast": 12.0}
+LEAST_ACCURATE = "fast"  # what is tried rather than used may be as wrong as it proves to be
 
 # A nominal core, to rank candidates by; only the order matters.
 FLOPS_PER_SECOND = 5e10
@@ -27,8 +28,8 @@ def choose(problem: ConvProblem, algorithm: str = AUTO, accuracy: str = "default
     """Return the algorithm that computes this problem, and how every candidate stands.
 
     An algorithm asked for by name runs or raises `UnsupportedError` with its reason; "auto" takes
-    the fastest predicted among those that support the problem, fit in memory and are accurate
-    enough. An unknown name raises `UnknownNameError`.
+    the fastest predicted of the compiled ones that support the problem, fit in memory and are
+    accurate enough. An unknown name raises `UnknownNameError`.
 
     >>> from glassconv import parse
     >>> choose(parse("3x32x32 4@5x5")).algorithm
@@ -48,16 +49,13 @@ def predicted_seconds(cost: Cost) -> float:
 
 
 def _pick(problem: ConvProblem, algorithm: str, candidates: tuple[Candidate, ...]) -> str:
-    able = [candidate for candidate in candidates if candidate.verdict]
-    if algorithm != AUTO:
-        asked = named(algorithm).name
-        able = [candidate for candidate in able if candidate.name == asked]
+    if algorithm == AUTO:
+        asked = [candidate for candidate in candidates if named(candidate.name).automatic]
+    else:
+        asked = [candidate for candidate in candidates if candidate.name == named(algorithm).name]
+    able = [candidate for candidate in asked if candidate.verdict]
     if not able:
-        reasons = "; ".join(
-            f"{candidate.name}: {candidate.verdict.reason}"
-            for candidate in candidates
-            if algorithm in (AUTO, candidate.name)
-        )
+        reasons = "; ".join(f"{each.name}: {each.verdict.reason}" for each in asked)
         raise UnsupportedError(reasons, request=str(problem))
     return min(able, key=lambda candidate: candidate.seconds).name
 

@@ -21,10 +21,13 @@ from math import prod
 import torch.nn.functional as F
 from torch import Tensor
 
+from glassconv.algorithms import _names as names
 from glassconv.algorithms._padding import pad
 from glassconv.bounds import ErrorBound, sum_of_products_bound
 from glassconv.problem import ConvProblem
 from glassconv.report import Cost, Step, Verdict
+
+AUTOMATIC = True
 
 CONVOLUTIONS: tuple[Callable[..., Tensor], ...] = (F.conv1d, F.conv2d, F.conv3d)
 
@@ -59,17 +62,15 @@ def steps(
 ) -> Iterator[Step]:
     """Call PyTorch."""
     padding = tuple(before for before, _ in problem.padding)
-    sizes = tuple(f"size {axis}" for axis in range(problem.ndim))
-    outputs = tuple(f"output {axis}" for axis in range(problem.ndim))
     if _uneven(problem):
         input, padding = pad(problem, input), (0,) * problem.ndim
-        named = ("batch", "in_channels", *sizes)
+        named = ("batch", "in_channels", *names.sizes(problem))
         yield Step("padded", input, named, "zeros around the picture, more on one side")
     convolve = CONVOLUTIONS[problem.ndim - 1]
     output = convolve(
         input, weight, bias, problem.stride, padding, problem.dilation, problem.groups
     )
-    yield Step("output", output, ("batch", "out_channels", *outputs), f"by {convolve.__name__}")
+    yield Step("output", output, names.output(problem), f"by {convolve.__name__}")
 
 
 def _uneven(problem: ConvProblem) -> bool:

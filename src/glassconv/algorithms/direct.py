@@ -27,6 +27,7 @@ from typing import TypeVar
 import numpy as np
 from torch import Tensor
 
+from glassconv.algorithms import _names as names
 from glassconv.bounds import ErrorBound, sum_of_products_bound
 from glassconv.problem import ConvProblem
 from glassconv.report import Array, Cost, Step, Verdict
@@ -74,7 +75,7 @@ def steps(problem: ConvProblem, input: A, weight: A, bias: A | None) -> Iterator
         mixed = kernels[leading + tap] @ window.reshape(batch, groups, channels, prod(positions))
         output[leading + writes] += mixed.reshape(batch, groups, filters, *positions)
     output = output.reshape(problem.output_shape)
-    axes = ("batch", "out_channels", *(f"output {axis}" for axis in range(problem.ndim)))
+    axes = names.output(problem)
     yield Step("sum over taps", output, axes, "every tap's shifted, mixed picture, added up")
     if bias is not None:
         output = output + bias.reshape(-1, *(1,) * problem.ndim)

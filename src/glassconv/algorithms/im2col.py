@@ -28,6 +28,7 @@ from math import prod
 
 from torch import Tensor
 
+from glassconv.algorithms import _names as names
 from glassconv.algorithms._padding import pad
 from glassconv.bounds import ErrorBound, sum_of_products_bound
 from glassconv.problem import ConvProblem
@@ -67,17 +68,15 @@ def steps(
     batch, groups, ndim = problem.batch, problem.groups, problem.ndim
     filters, taps = problem.gemm.m, problem.taps_per_output
     positions = prod(problem.output_size)
-    sizes = tuple(f"size {axis}" for axis in range(ndim))
-    outputs = tuple(f"output {axis}" for axis in range(ndim))
-    kernel = tuple(f"kernel {axis}" for axis in range(ndim))
 
     padded = pad(problem, input)
-    yield Step("padded", padded, ("batch", "in_channels", *sizes), "zeros around the picture")
+    named: names.Names = ("batch", "in_channels", *names.sizes(problem))
+    yield Step("padded", padded, named, "zeros around the picture")
 
     windows = padded
     for number, axis in enumerate(problem.axes):
         windows = windows.unfold(2 + number, axis.extent, axis.stride)[..., :: axis.dilation]
-    named = ("batch", "in_channels", *outputs, *kernel)
+    named = ("batch", "in_channels", *names.outputs(problem), *names.kernel(problem))
     yield Step("windows", windows, named, "a strided view: nothing is copied yet")
 
     channel_taps_first = (0, 1, *range(2 + ndim, 2 + 2 * ndim), *range(2, 2 + ndim))
@@ -97,4 +96,4 @@ def steps(
     yield Step("product", product, named, "rows times columns, plus the bias")
 
     output = product.reshape(problem.output_shape)
-    yield Step("output", output, ("batch", "out_channels", *outputs), "the same numbers, viewed")
+    yield Step("output", output, names.output(problem), "the same numbers, viewed")

@@ -8,14 +8,22 @@ from pathlib import Path
 from typing import Protocol
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from glassconv.problem import ConvProblem
-from glassconv.report import Choice, Trace, Tutorial, Verdict, Verification, WorkedExample
+from glassconv.report import (
+    Candidate,
+    Choice,
+    Trace,
+    Tutorial,
+    Verdict,
+    Verification,
+    WorkedExample,
+)
 from glassconv.views.notation import (
     added,
     number,
@@ -54,11 +62,15 @@ def tutorial(facts: Tutorial) -> Iterator[RenderableType]:
     yield from _section(7, "One output by hand", _by_hand(facts.worked))
 
 
-def verifications(problem: ConvProblem, results: Sequence[Verification]) -> RenderableType:
-    """Return a table: each algorithm against the definition."""
-    table = Table(box=SIMPLE_HEAD, title=f"{problem}", title_justify="left", pad_edge=False)
+def verifications(
+    problem: ConvProblem, results: Sequence[Verification], unable: Sequence[Candidate]
+) -> RenderableType:
+    """Return a table of algorithms held to the definition, and who could not run."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("", "algorithm", "max error", "bound there", "used", "rms error", "worst at"):
-        table.add_column(heading, justify="left" if heading in ("", "algorithm") else "right")
+        justify: JustifyMethod = "left" if heading in ("", "algorithm") else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
+    names_by_formula: dict[str, list[str]] = {}
     for result in results:
         worst = result.worst
         table.add_row(
@@ -68,13 +80,24 @@ def verifications(problem: ConvProblem, results: Sequence[Verification]) -> Rend
             small(worst.bound) if worst else "",
             f"{result.share:.1%}" if worst and isfinite(worst.bound) else "",
             small(result.rms_error),
-            shape(worst.index) if worst else "",
+            ",".join(map(str, worst.index)) if worst else "",
         )
+        formula = f"{result.formula} = {small(result.bound_factor)}"
+        names_by_formula.setdefault(formula, []).append(result.candidate)
     failed = [result for result in results if not result.verdict]
-    reasons = [f"{result.candidate}: {result.verdict.reason}" for result in failed]
-    reasons = reasons or ["Every element of every output is within its own bound."]
-    formula = f"|error| ≤ γ · Σ|x||w|, {results[0].formula} = {small(results[0].bound_factor)}"
-    return Group(table, Text(formula, "dim"), *map(Text, reasons))
+    said = [f"{result.candidate}: {result.verdict.reason}" for result in failed]
+    if results and not failed:
+        said = ["Every element of every output is within its own bound."]
+    return Group(
+        Text(str(problem), "bold"),
+        table,
+        *(
+            Text(f"{', '.join(names)}: {formula}", "dim")
+            for formula, names in names_by_formula.items()
+        ),
+        *map(Text, said),
+        *(Text(f"– {each.name}: {each.verdict.reason}", "dim") for each in unable),
+    )
 
 
 def algorithms(listed: Sequence[Described], choice: Choice | None) -> RenderableType:
