@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from pytest import CaptureFixture, MonkeyPatch
@@ -18,7 +19,9 @@ from glassconv.data import cifar10
 from glassconv.gallery import KINDS
 from glassconv.problem import ConvProblem
 from glassconv.report import Verdict, Verification
+from glassconv.select import choose
 from glassconv.shorthand import parse
+from glassconv.trace import trace
 from glassconv.verify import verify
 
 
@@ -136,9 +139,27 @@ def test_algorithms_of_a_problem_tells_verdicts(
 ) -> None:
     assert run(monkeypatch, "algorithms", "3x8x8 2@3x3") == 0
     out = capsys.readouterr().out
-    problem = parse("3x8x8 2@3x3")
-    assert out.count("✓") == sum(bool(each.supports(problem)) for each in ALGORITHMS.values())
+    stand = choose(parse("3x8x8 2@3x3")).candidates
+    assert out.count("✓") == sum(each.verdict.ok for each in stand)
+    assert out.count("✗") == sum(not each.verdict.ok for each in stand)
     assert out.count("auto takes it") == 1
+
+
+def test_trace_prints_every_step_and_keeps_the_arrays(
+    tmp_path: Path, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    problem = "3x8x8 2@3x3 p1 g1 nobias"
+    assert run(monkeypatch, "trace", problem, "--seed", "4", "--save", "folder/all.npz") == 0
+    out = capsys.readouterr().out
+    expected = trace(parse(problem), "im2col", seed=4)
+    for step in expected.steps:
+        assert f"{step.name}  {list(step.array.shape)}" in out
+        assert step.note in out
+    assert max(map(len, out.splitlines())) <= 80
+    with np.load(tmp_path / "folder" / "all.npz") as kept:
+        assert list(kept) == ["input", "weight", *(step.name for step in expected.steps)]
+        for step in expected.steps:
+            np.testing.assert_array_equal(kept[step.name], step.array)
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.svg", "folder/out.PDF"])
@@ -167,6 +188,7 @@ def test_version(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
         ("verify 3x8x8", "a problem needs an input and filters"),
         ("verify 3x8x8 2@3x3 --algorithm winograt", "no algorithm is named 'winograt'"),
         ("verify 3x32x32 4@5x5 p1000000", "GiB"),
+        ("trace 3x8x8 2@3x3 --algorithm pointwise", "pointwise: needs a kernel of size 1, got 3×3"),
         ("figure window", "no picture is named 'window'"),
         ("figure image --out picture.gif", "must end in one of .png, .svg, .pdf"),
         ("algorithms 3x4x4 4@5x5", "the kernel spans 5 positions"),

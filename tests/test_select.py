@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
@@ -77,10 +78,10 @@ def test_auto_always_finds_the_fastest_that_may_run(problem: ConvProblem, accura
 def test_a_named_algorithm_runs_or_raises_its_reason(problem: ConvProblem, name: str) -> None:
     verdict = named(name).supports(problem)
     if verdict:
-        assert choose(problem, name).algorithm == name
+        assert choose(problem, name, "any").algorithm == name
     else:
-        with pytest.raises(UnsupportedError, match=verdict.reason):
-            choose(problem, name)
+        with pytest.raises(UnsupportedError, match=re.escape(verdict.reason)):
+            choose(problem, name, "any")
 
 
 @CASE
@@ -158,11 +159,11 @@ def test_memory_is_enough_to_the_byte(monkeypatch: pytest.MonkeyPatch, name: str
     needed = problem.input_bytes + problem.weight_bytes + problem.output_bytes
     needed += named(name).cost(problem).workspace_bytes
     monkeypatch.setattr("glassconv.select.physical_memory", lambda: needed)
-    assert choose(problem, name).algorithm == name
+    assert choose(problem, name, "any").algorithm == name
     choose.cache_clear()
     monkeypatch.setattr("glassconv.select.physical_memory", lambda: needed - 1)
     with pytest.raises(UnsupportedError, match=f"{name}: its arrays take"):
-        choose(problem, name)
+        choose(problem, name, "any")
 
 
 def test_where_nothing_fits_auto_says_every_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,13 +200,13 @@ def test_this_machine_has_memory() -> None:
 @pytest.mark.parametrize(
     ("growth", "allowed"),
     [
-        (1.0, {"strict", "default", "fast"}),
-        (3.0, {"default", "fast"}),
-        (8.0, {"fast"}),
-        (100.0, set()),
+        (1.0, {"strict", "default", "fast", "any"}),
+        (3.0, {"default", "fast", "any"}),
+        (8.0, {"fast", "any"}),
+        (100.0, {"any"}),
     ],
 )
-def test_accuracy_allows_a_multiple_of_a_plain_sums_error(
+def test_accuracy_allows_a_multiple_of_pytorchs_error(
     monkeypatch: pytest.MonkeyPatch, growth: float, allowed: set[str]
 ) -> None:
     add(monkeypatch, fake("rough", growth))
@@ -213,7 +214,7 @@ def test_accuracy_allows_a_multiple_of_a_plain_sums_error(
         choice = choose(PROBLEM, accuracy=accuracy)
         assert (choice.algorithm == "rough") is (accuracy in allowed)
         if accuracy not in allowed:
-            reason = f"accuracy '{accuracy}' allows {limit:g} × a plain sum's error, "
+            reason = f"accuracy '{accuracy}' allows {limit:g} × PyTorch's error, "
             reason += f"this has {growth:g} ×"
             assert standing(choice, "rough").reason == reason
             with pytest.raises(UnsupportedError, match=f"rough: {reason}"):
@@ -231,5 +232,5 @@ def test_an_unknown_name_suggests_a_near_one() -> None:
 
 
 def test_an_unknown_accuracy_is_told_all_there_are() -> None:
-    with pytest.raises(UnknownNameError, match="one of strict, default, fast, not 'slow'"):
+    with pytest.raises(UnknownNameError, match="one of strict, default, fast, any, not 'slow'"):
         choose(PROBLEM, AUTO, "slow")

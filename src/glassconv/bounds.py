@@ -26,7 +26,8 @@ class ErrorBound:
     """A promise about every output: |error| ≤ worst · scale.
 
     worst: proven; infinite where nothing is promised.
-    growth: measured. The rms error on zero-mean random data, as a multiple of a plain sum's.
+    growth: measured. The rms error on zero-mean random data, as a multiple of PyTorch's own; 1 for
+        whatever sums plain products.
     scale: from problem, |input|, |weight| and |bias| to an array of the output's shape in float64.
         None for algorithms that sum plain products: Σ|x||w| + |bias|.
     local: whether a NaN or infinity touches only outputs whose window holds it. Where it does not,

@@ -16,8 +16,9 @@ from glassconv.algorithms import ALGORITHMS
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.errors import ArgumentError, ConvError
 from glassconv.problem import ConvProblem
-from glassconv.select import AUTO, LEAST_ACCURATE, choose
+from glassconv.select import AUTO, choose
 from glassconv.shorthand import EXAMPLE, parse
+from glassconv.trace import trace as trace_problem
 from glassconv.tutorial import walk
 from glassconv.verify import verify as verify_problem
 from glassconv.views import files, text
@@ -68,7 +69,7 @@ def demo(
     figures = gallery.tutorial_pictures(facts, THEMES[style])
     contents = {f"{kind}.png": to_bytes(drawn) for kind, drawn in figures.items()}
     written = files.write_all(out, contents)
-    _print(*text.tutorial(facts), text.pictures(written))
+    _print(*text.tutorial(facts), text.written("Pictures", written))
 
 
 @app.command()
@@ -81,12 +82,29 @@ def verify(
 ) -> None:
     """Hold algorithms to the definition in float64, each output within its bound."""
     parsed = _parse(problem)
-    stand = choose(parsed, algorithm or AUTO, LEAST_ACCURATE).candidates
+    stand = choose(parsed, algorithm or AUTO, accuracy="any").candidates
     asked = [each for each in stand if algorithm in (None, each.name)]
     results = [verify_problem(parsed, each.name, seed=seed) for each in asked if each.verdict]
     _print(text.verifications(parsed, results, [each for each in asked if not each.verdict]))
     if not all(result.verdict for result in results):
         raise typer.Exit(1)
+
+
+@app.command()
+def trace(
+    problem: Annotated[list[str], ProblemWords],
+    algorithm: Annotated[str, typer.Option(help="Whose steps to run.", metavar="NAME")] = "im2col",
+    seed: Annotated[int, typer.Option(help="Of the random operands.")] = 0,
+    save: Annotated[
+        Path | None, typer.Option(help="Keep every array in a .npz file.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Run an algorithm step by step and print every array it makes."""
+    traced = trace_problem(_parse(problem), algorithm, seed=seed)
+    _print(text.trace(traced))
+    if save is not None:
+        contents = {save.name: files.arrays_to_bytes(traced)}
+        _print(text.written("Arrays", files.write_all(save.parent, contents)))
 
 
 @app.command()
@@ -105,7 +123,8 @@ def figure(
     if format not in FORMATS:
         raise ArgumentError(f"{file} must end in one of {', '.join('.' + end for end in FORMATS)}")
     drawn = gallery.picture(kind, _parse(problem) if problem else None, THEMES[style])
-    _print(text.pictures(files.write_all(file.parent, {file.name: to_bytes(drawn, format)})))
+    contents = {file.name: to_bytes(drawn, format)}
+    _print(text.written("Pictures", files.write_all(file.parent, contents)))
 
 
 @app.command()

@@ -38,7 +38,8 @@ def conv2d(
     stride, dilation: one size, or (vertical, horizontal).
     padding: likewise, or ((top, bottom), (left, right)), 'same' or 'valid'.
     algorithm: "auto", or a name that `glassconv algorithms` lists; a name runs or raises.
-    accuracy: "strict", "default" or "fast": which algorithms may run.
+    accuracy: "strict", "default", "fast" or "any": how much less accurate than PyTorch's own an
+        algorithm may be.
 
     Returns [batch, out_channels, out_h, out_w], of the kind it was given: NumPy arrays in, an array
     out; tensors in, a tensor out, which can be differentiated. Raises `ShapeError`,

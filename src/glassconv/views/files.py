@@ -1,13 +1,17 @@
-"""Write pictures whole or not at all."""
+"""Write files whole or not at all."""
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from glassconv.errors import DataError
+from glassconv.report import Trace
 
 
 def prepare(folder: Path) -> None:
@@ -18,6 +22,17 @@ def prepare(folder: Path) -> None:
             pass
     except OSError as error:
         raise DataError(f"cannot write into {folder}: {error.strerror}") from None
+
+
+def arrays_to_bytes(traced: Trace) -> bytes:
+    """Return a .npz file's content: the operands and every step's array, by name."""
+    arrays = {"input": traced.input, "weight": traced.weight}
+    if traced.bias is not None:
+        arrays["bias"] = traced.bias
+    arrays |= {step.name: step.array for step in traced.steps}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
 
 
 def write_all(folder: Path, files: Mapping[str, bytes]) -> list[Path]:

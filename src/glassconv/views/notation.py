@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from glassconv.axis import Axis
 from glassconv.report import Array
 
@@ -74,6 +76,23 @@ def added(terms: Iterable[float]) -> str:
         sign = "−" if term < 0 else "+"
         text += f" {sign} {number(abs(term))}" if text else number(term)
     return text
+
+
+def corner(array: Array, rows: int = 3, columns: int = 6) -> list[str]:
+    """Write the first numbers of an array, as lines: of its last two axes, the rest at 0.
+
+    >>> import numpy as np
+    >>> corner(np.arange(16.0).reshape(2, 8))
+    ['  0   1   2   3   4   5  …', '  8   9  10  11  12  13  …']
+    """
+    if not array.size:
+        return ["(empty)"]
+    plane = np.atleast_2d(array[(0,) * (array.ndim - 2)])
+    shown = [[f"{value:.4g}".replace("-", "−") for value in row[:columns]] for row in plane[:rows]]
+    width = max(len(value) for row in shown for value in row) + 1
+    more = "  …" if plane.shape[1] > columns else ""
+    lines = [" ".join(value.rjust(width) for value in row) + more for row in shown]
+    return [*lines, "  ⋮"] if len(plane) > rows else lines
 
 
 def output_size_formula(axis: Axis) -> str:

@@ -26,6 +26,7 @@ from glassconv.report import (
 )
 from glassconv.views.notation import (
     added,
+    corner,
     number,
     output_size_formula,
     products,
@@ -117,9 +118,21 @@ def algorithms(listed: Sequence[Described], choice: Choice | None) -> Renderable
     return table
 
 
-def pictures(paths: Sequence[Path]) -> RenderableType:
-    """Return where pictures were written."""
-    return Group(Rule("Pictures", style="dim"), *(Text(f"  {path}") for path in paths), "")
+def trace(traced: Trace) -> RenderableType:
+    """Return every array of a trace: name, shape with its axes named, size, and its corner."""
+    parts: list[RenderableType] = [Text(f"{traced.problem}  by {traced.algorithm}", "bold"), ""]
+    for step in traced.steps:
+        head = Text.assemble((step.name, "bold"), f"  {shape(step.array.shape)}  ")
+        head.append(f"{step.array.dtype}, {size(step.array.nbytes)}", "dim")
+        axes = Text(" × ".join(step.axes), "dim")
+        body = Group(Text(step.note), axes, *map(Text, corner(step.array)))
+        parts += [head, Padding(body, (0, 0, 1, 2), expand=False)]
+    return Group(*parts)
+
+
+def written(title: str, paths: Sequence[Path]) -> RenderableType:
+    """Return where files were written."""
+    return Group(Rule(title, style="dim"), *(Text(f"  {path}") for path in paths), "")
 
 
 def _section(place: int, title: str, body: RenderableType) -> Iterator[RenderableType]:
