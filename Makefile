@@ -15,7 +15,7 @@ demo: .venv/package
 test: .venv/package
 	$(PIP) --editable '.[test]'
 	$(PIP) --no-deps foolbox
-	$(BIN)/python -m pytest --numprocesses=2
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 
 check: .venv/package
 	$(PIP) --editable '.[test,check]'

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from able import UNIVERSAL
 from cases import CASES
 from glassconv import algorithms
 from glassconv.algorithms import ALGORITHMS, Algorithm, algorithm_of, named, register
@@ -93,21 +94,19 @@ def test_within_its_bound(algorithm: Algorithm, problem: ConvProblem) -> None:
 def test_within_its_bound_on_any_problem(
     algorithm: Algorithm, problem: ConvProblem, seed: int
 ) -> None:
-    assume(supported(algorithm, problem))
+    assume(algorithm.supports(problem))
     checked = verify(problem, algorithm.name, seed=seed)
     assert checked.verdict, (checked.verdict.reason, checked.worst)
 
 
-@ALGORITHM
-@ENOUGH
+@pytest.mark.parametrize("algorithm", UNIVERSAL.values(), ids=UNIVERSAL)
 @given(problem=problems(dtypes=["float32", "float64"]), seed=st.integers(0, 2**32))
 def test_plain_sums_of_small_whole_numbers_are_exact(
     algorithm: Algorithm, problem: ConvProblem, seed: int
 ) -> None:
-    assume(supported(algorithm, problem))
-    if algorithm.error_bound(problem).growth == 1:
-        checked = verify(problem, algorithm.name, whole_numbers(problem, seed))
-        assert (checked.verdict.ok, checked.max_error) == (True, 0)
+    assert algorithm.error_bound(problem).growth == 1
+    checked = verify(problem, algorithm.name, whole_numbers(problem, seed))
+    assert (checked.verdict.ok, checked.max_error) == (True, 0)
 
 
 @ALGORITHM
