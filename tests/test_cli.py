@@ -131,7 +131,7 @@ def test_algorithms_lists_ideas_and_files(
 ) -> None:
     assert run(monkeypatch, "algorithms") == 0
     out = capsys.readouterr().out
-    assert all(f"algorithms/{name}.py" in out for name in ALGORITHMS)
+    assert all(f"{name}.py" in out for name in ALGORITHMS)
 
 
 def test_algorithms_of_a_problem_tells_verdicts(

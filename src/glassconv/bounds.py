@@ -36,7 +36,8 @@ class ErrorBound:
 
     worst: float
     growth: float
-    formula: str
+    formula: str  # of worst, with its numbers
+    measure: str = "Σ|x||w| + |b|"  # what scale is, in a formula
     scale: Scale | None = None
     local: bool = True
 

@@ -121,8 +121,9 @@ class Verification:
     max_error: float
     rms_error: float
     relative_error: float  # max|error| ÷ max Σ|x||w|
-    bound_factor: float  # |error| ≤ bound_factor · Σ|x||w|
-    formula: str
+    bound_factor: float  # |error| ≤ bound_factor · measure
+    formula: str  # of bound_factor
+    measure: str  # the size it multiplies
     share: float  # how much of its bound the worst element used; over 1 is a failure
 
 

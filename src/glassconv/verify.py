@@ -211,5 +211,6 @@ def _verification(
         relative_error=relative_error,
         bound_factor=bound.worst,
         formula=bound.formula,
+        measure=bound.measure,
         share=share,
     )

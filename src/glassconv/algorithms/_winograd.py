@@ -94,7 +94,8 @@ def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float])
     return ErrorBound(
         worst=gamma(n, u),
         growth=prod(growth[r] for r in problem.kernel_size),
-        formula=f"γ_{n} = {n}u / (1 − {n}u), u = {u:.3g}, times |Aᵀ|[(|G||w|) ⊙ (|Bᵀ||x|)]",
+        formula=f"γ_{n} = {n}u / (1 − {n}u), u = {u:.3g}",
+        measure="|Aᵀ|[(|G||w|) ⊙ (|Bᵀ||x|)] + |b|",
         scale=partial(_scale, outputs),
         local=False,
     )

@@ -34,7 +34,7 @@ CONVOLUTIONS: tuple[Callable[..., Tensor], ...] = (F.conv1d, F.conv2d, F.conv3d)
 
 def supports(problem: ConvProblem) -> Verdict:
     """Everything: PyTorch pads unevenly by copying."""
-    return Verdict(True, "PyTorch computes every problem")
+    return Verdict(True, "computes everything")
 
 
 def cost(problem: ConvProblem) -> Cost:

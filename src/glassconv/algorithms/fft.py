@@ -66,7 +66,8 @@ def error_bound(problem: ConvProblem) -> ErrorBound:
     return ErrorBound(
         worst=_spectrum.worst_factor(problem, _lengths(problem), additions=1),
         growth=max(LEAST_GROWTH, GROWTH_OF_ONE_PRODUCT / cbrt(problem.taps_per_output)),
-        formula="(1 + ε)²(1 + δ)(1 + 2ε)(1 + u) − 1 of Σ ‖x‖₂‖w‖₂ over channels, ε ≈ 8u · log₂ 2N",
+        formula="(1 + ε)²(1 + δ)(1 + 2ε)(1 + u) − 1, ε ≈ 8u · log₂ 2N",
+        measure="Σ‖x‖₂‖w‖₂ + |b|",
         scale=_scale,
         local=False,
     )

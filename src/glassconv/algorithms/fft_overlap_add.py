@@ -76,8 +76,8 @@ def error_bound(problem: ConvProblem) -> ErrorBound:
     return ErrorBound(
         worst=_spectrum.worst_factor(problem, _lengths(problem), additions=1 + problem.ndim),
         growth=GROWTH,
-        formula="(1 + ε)²(1 + δ)(1 + 2ε)(1 + u)^(1 + axes) − 1 of Σ ‖x‖₂‖w‖₂ over channels and "
-        "the blocks touched, ε ≈ 8u · log₂ 2N",
+        formula="(1 + ε)²(1 + δ)(1 + 2ε)(1 + u)^(1 + axes) − 1, ε ≈ 8u · log₂ 2N",
+        measure="Σ‖x_q‖₂‖w‖₂ + |b|",
         scale=_scale,
         local=False,
     )

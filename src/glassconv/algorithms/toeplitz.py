@@ -23,6 +23,7 @@ infinity, which the zeros spread over all outputs of the image.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 
 import torch
@@ -63,7 +64,7 @@ def cost(problem: ConvProblem) -> Cost:
 def error_bound(problem: ConvProblem) -> ErrorBound:
     """γₙ: adding a product with zero is exact, but zero times infinity is NaN."""
     plain = sum_of_products_bound(problem.taps_per_output, problem.format)
-    return ErrorBound(plain.worst, plain.growth, plain.formula, scale=_scale, local=False)
+    return replace(plain, scale=_scale, local=False)
 
 
 def steps(

@@ -71,7 +71,7 @@ def verifications(
     for heading in ("", "algorithm", "max error", "bound there", "used", "rms error", "worst at"):
         justify: JustifyMethod = "left" if heading in ("", "algorithm") else "right"
         table.add_column(heading, justify=justify, no_wrap=True)
-    names_by_formula: dict[str, list[str]] = {}
+    promises: dict[str, list[str]] = {}
     for result in results:
         worst = result.worst
         table.add_row(
@@ -83,8 +83,8 @@ def verifications(
             small(result.rms_error),
             ",".join(map(str, worst.index)) if worst else "",
         )
-        formula = f"{result.formula} = {small(result.bound_factor)}"
-        names_by_formula.setdefault(formula, []).append(result.candidate)
+        promise = f"|error| ≤ {small(result.bound_factor)} · ({result.measure})"
+        promises.setdefault(f"{promise}, {result.formula}", []).append(result.candidate)
     failed = [result for result in results if not result.verdict]
     said = [f"{result.candidate}: {result.verdict.reason}" for result in failed]
     if results and not failed:
@@ -92,10 +92,7 @@ def verifications(
     return Group(
         Text(str(problem), "bold"),
         table,
-        *(
-            Text(f"{', '.join(names)}: {formula}", "dim")
-            for formula, names in names_by_formula.items()
-        ),
+        *(Text(f"{', '.join(names)}: {promise}", "dim") for promise, names in promises.items()),
         *map(Text, said),
         *(Text(f"– {each.name}: {each.verdict.reason}", "dim") for each in unable),
     )
@@ -104,7 +101,7 @@ def verifications(
 def algorithms(listed: Sequence[Described], choice: Choice | None) -> RenderableType:
     """Return a table of algorithms: idea and file, or how each stands for the chosen problem."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("algorithm", "idea" if choice is None else "verdict", "file"):
+    for heading in ("algorithm", "idea" if choice is None else "verdict", "in algorithms/"):
         table.add_column(heading)
     standing = {} if choice is None else {c.name: c for c in choice.candidates}
     for algorithm in listed:
@@ -114,7 +111,7 @@ def algorithms(listed: Sequence[Described], choice: Choice | None) -> Renderable
             said = Text.assemble(_mark(candidate.verdict), " ", candidate.verdict.reason)
             if algorithm.name == choice.algorithm:
                 said.append("; auto takes it", "bold")
-        table.add_row(algorithm.name, said, f"algorithms/{algorithm.file.name}")
+        table.add_row(algorithm.name, said, algorithm.file.name)
     return table
 
 
