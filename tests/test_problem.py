@@ -155,6 +155,7 @@ REFUSALS: list[tuple[dict[str, Any], type[ConvError], str]] = [
     ({"stride": (1.5, 1)}, ArgumentError, "stride must be a whole number .* got 1.5"),
     ({"dilation": (1, -1)}, ArgumentError, "dilation must be .* at least 1, got -1"),
     ({"padding": TWO_IN_FRONT}, ArgumentError, "padding must be .* at least 0, got -2"),
+    ({"padding": (0, 1)}, ArgumentError, "padding must be .before, after. per spatial axis, got 0"),
     ({"in_channels": 0}, ArgumentError, "in_channels must be .* at least 1, got 0"),
     ({"out_channels": 0}, ArgumentError, "out_channels must be .* at least 1, got 0"),
     ({"groups": 0}, ArgumentError, "groups must be .* at least 1, got 0"),

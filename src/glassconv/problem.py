@@ -256,6 +256,9 @@ def _check_sizes(problem: ConvProblem) -> None:
     for name in ("input_size", "kernel_size", "stride", "dilation"):
         for value in per_axis[name]:
             _check_range(name, value, least=1)
+    for pair in problem.padding:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise ArgumentError(f"padding must be (before, after) per spatial axis, got {pair}")
     for before, after in problem.padding:
         _check_range("padding", before, least=0)
         _check_range("padding", after, least=0)
