@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from matplotlib.figure import Figure
@@ -13,6 +14,7 @@ from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.operands import random_operands
 from glassconv.problem import ConvProblem
 from glassconv.report import Tutorial
+from glassconv.shorthand import parse
 from glassconv.trace import trace
 from glassconv.tutorial import walk, worked_example
 from glassconv.verify import compare
@@ -38,8 +40,16 @@ def tutorial_pictures(facts: Tutorial, theme: Theme) -> Mapping[str, Figure]:
     )
 
 
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of picture is drawn, and of which problem where none is given."""
+
+    draw: Callable[[ConvProblem, Theme], Figure]
+    usual: str | None = None  # in shorthand; None where the tutorial draws one of its own
+
+
 def picture(kind: str, problem: ConvProblem | None, theme: Theme) -> Figure:
-    """Return one kind of picture, of a problem with random operands or else of the tutorial's.
+    """Return one kind of picture, of a problem with random operands or else of its usual one.
 
     Raises `UnknownNameError` for a kind there is not, `UnsupportedError` for a problem it cannot
     draw.
@@ -47,12 +57,15 @@ def picture(kind: str, problem: ConvProblem | None, theme: Theme) -> Figure:
     if kind not in KINDS:
         raise UnknownNameError(f"no picture is named {kind!r}; there are: {', '.join(KINDS)}")
     if problem is None:
-        chelsea = photograph.chelsea()
-        return tutorial_pictures(walk(chelsea.pixels, chelsea.source), theme)[kind]
+        usual = KINDS[kind].usual
+        if usual is None:
+            chelsea = photograph.chelsea()
+            return tutorial_pictures(walk(chelsea.pixels, chelsea.source), theme)[kind]
+        problem = parse(usual)
     if problem.ndim != 2 or problem.batch == 0:
         cause = f"{kind} draws pictures: two spatial axes and a batch that is not empty"
         raise UnsupportedError(cause, request=str(problem))
-    return KINDS[kind](problem, theme)
+    return KINDS[kind].draw(problem, theme)
 
 
 def _image(problem: ConvProblem, theme: Theme) -> Figure:
@@ -85,11 +98,11 @@ def _comparison(problem: ConvProblem, theme: Theme) -> Figure:
     return comparison.draw(aten.output, im2col.output, difference, theme)
 
 
-KINDS: Mapping[str, Callable[[ConvProblem, Theme], Figure]] = MappingProxyType(
+KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "image": _image,
-        "worked-example": _worked_example,
-        "matrix-product": _matrix_product,
-        "comparison": _comparison,
+        "image": Kind(_image),
+        "worked-example": Kind(_worked_example),
+        "matrix-product": Kind(_matrix_product),
+        "comparison": Kind(_comparison),
     }
 )
