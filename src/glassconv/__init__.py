@@ -9,7 +9,15 @@ True
 """
 
 from glassconv.arguments import problem_of
-from glassconv.functional import conv1d, conv2d, conv3d
+from glassconv.backward import backward
+from glassconv.functional import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from glassconv.operands import Operands, random_operands
 from glassconv.problem import ConvProblem
 from glassconv.select import choose
@@ -21,11 +29,15 @@ __version__ = "0.1.0"
 __all__ = [
     "ConvProblem",
     "Operands",
+    "backward",
     "choose",
     "compare",
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "judge",
     "parse",
     "problem_of",

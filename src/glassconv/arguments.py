@@ -60,7 +60,7 @@ def problem_of(
             stride,
             padding,
             dilation,
-            _whole("groups", groups),
+            whole("groups", groups),
             dtype,
         )
     except ConvError as error:
@@ -92,8 +92,8 @@ def _normalise(
         )
     batch, in_channels, *input_size = input_shape
     out_channels, channels_per_group, *kernel_size = weight_shape
-    strides = _per_axis("stride", stride, ndim, _whole)
-    dilations = _per_axis("dilation", dilation, ndim, _whole)
+    strides = per_axis("stride", stride, ndim, whole)
+    dilations = per_axis("dilation", dilation, ndim, whole)
     if groups < 1:
         raise ArgumentError(f"groups must be a whole number of at least 1, got {groups}")
     if channels_per_group * groups != in_channels:
@@ -128,7 +128,7 @@ def _padding(
 ) -> tuple[tuple[int, int], ...]:
     ndim = len(kernel_size)
     if not isinstance(padding, str):
-        return _per_axis("padding", padding, ndim, _both_sides)
+        return per_axis("padding", padding, ndim, both_sides)
     if padding == "valid":
         return ((0, 0),) * ndim
     if padding != "same":
@@ -141,7 +141,7 @@ def _padding(
     return tuple((total // 2, total - total // 2) for total in totals)
 
 
-def _per_axis(
+def per_axis(
     name: str, value: object, ndim: int, one: Callable[[str, object], Entry]
 ) -> tuple[Entry, ...]:
     """Read one entry for all axes, or one per axis."""
@@ -155,14 +155,16 @@ def _per_axis(
     return values if len(values) == ndim else values * ndim
 
 
-def _both_sides(name: str, value: object) -> tuple[int, int]:
+def both_sides(name: str, value: object) -> tuple[int, int]:
+    """Read (before, after), or one size for both."""
     if isinstance(value, Sequence) and len(value) == 2:
-        return _whole(name, value[0]), _whole(name, value[1])
-    size = _whole(name, value)
+        return whole(name, value[0]), whole(name, value[1])
+    size = whole(name, value)
     return size, size
 
 
-def _whole(name: str, value: object) -> int:
+def whole(name: str, value: object) -> int:
+    """Read a whole number, or raise `ArgumentTypeError`."""
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise ArgumentTypeError(
             f"{name} must be a whole number, got {value!r} of type {type(value).__name__}"

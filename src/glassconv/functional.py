@@ -1,21 +1,14 @@
-"""Convolution functions with PyTorch's arguments, for NumPy arrays and tensors alike."""
+"""Convolution and its transpose, with PyTorch's arguments, for NumPy arrays and tensors alike."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
-import numpy as np
-import torch
 from torch import Tensor
 
 from glassconv.algorithms import named
 from glassconv.arguments import Padding, Size, problem_of
-from glassconv.errors import ArgumentTypeError, DtypeError, ShapeError
-from glassconv.report import Array
-from glassconv.rounding import FORMATS
+from glassconv.arrays import A, as_tensor, check_arrays, dtype_name
 from glassconv.select import AUTO, choose
-
-A = TypeVar("A", Array, Tensor)
+from glassconv.transposed import transposed_of
 
 
 def conv2d(
@@ -49,6 +42,7 @@ def conv2d(
     Source: K. Fukushima, Neocognitron, 1980; Y. LeCun et al., Backpropagation applied to
     handwritten zip code recognition, 1989.
 
+    >>> import numpy as np
     >>> picture = np.arange(16.0).reshape(1, 4, 4)
     >>> edges = np.array([[[[-1.0, 1.0]]]])
     >>> conv2d(picture, edges, algorithm="im2col")
@@ -78,6 +72,7 @@ def conv1d(
     weight: [out_channels, in_channels / groups, kernel].
     Returns [batch, out_channels, out_length]. Arguments and errors as for `conv2d`.
 
+    >>> import numpy as np
     >>> conv1d(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([[[1.0, 1.0]]]))
     array([[ 3.,  6., 12.]])
     """
@@ -102,10 +97,124 @@ def conv3d(
     weight: [out_channels, in_channels / groups, kernel_d, kernel_h, kernel_w].
     Returns [batch, out_channels, out_d, out_h, out_w]. Arguments and errors as for `conv2d`.
 
+    >>> import numpy as np
     >>> conv3d(np.ones((1, 2, 2, 2)), np.ones((1, 1, 2, 2, 2)))
     array([[[[8.]]]])
     """
     return _convolve(3, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy)
+
+
+def conv_transpose2d(
+    input: A,
+    weight: A,
+    bias: A | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+    *,
+    algorithm: str = AUTO,
+    accuracy: str = "default",
+) -> A:
+    """Transposed convolution, as `torch.nn.functional.conv_transpose2d` does it.
+
+    It is computed as the convolution it equals, of the input stuffed with zeros (`transposed.py`),
+    so every algorithm that supports that convolution can be named.
+
+    input: [batch, in_channels, height, width], or without the batch axis for one picture.
+    weight: [in_channels, out_channels / groups, kernel_h, kernel_w].
+    padding: how much of the full result is cut off on both sides of an axis.
+    output_padding: how much is added after it; it tells apart the input sizes that a strided
+        convolution maps to one output size.
+
+    Returns [batch, out_channels, out_h, out_w]. Errors as for `conv2d`.
+
+    >>> import numpy as np
+    >>> conv_transpose2d(np.array([[[1.0, 2.0]]]), np.ones((1, 1, 1, 2)), stride=2)
+    array([[[1., 1., 2., 2.]]])
+    """
+    return _transpose(
+        2,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+        algorithm,
+        accuracy,
+    )
+
+
+def conv_transpose1d(
+    input: A,
+    weight: A,
+    bias: A | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+    *,
+    algorithm: str = AUTO,
+    accuracy: str = "default",
+) -> A:
+    """Transposed convolution of sequences: `conv_transpose2d` with one spatial axis.
+
+    >>> import numpy as np
+    >>> conv_transpose1d(np.array([[1.0, 2.0]]), np.array([[[1.0, 0.5]]]))
+    array([[1. , 2.5, 1. ]])
+    """
+    return _transpose(
+        1,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+        algorithm,
+        accuracy,
+    )
+
+
+def conv_transpose3d(
+    input: A,
+    weight: A,
+    bias: A | None = None,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+    *,
+    algorithm: str = AUTO,
+    accuracy: str = "default",
+) -> A:
+    """Transposed convolution of volumes: `conv_transpose2d` with three spatial axes.
+
+    >>> import numpy as np
+    >>> conv_transpose3d(np.ones((1, 1, 1, 1)), np.ones((1, 1, 2, 2, 1))).shape
+    (1, 2, 2, 1)
+    """
+    return _transpose(
+        3,
+        input,
+        weight,
+        bias,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+        algorithm,
+        accuracy,
+    )
 
 
 def _convolve(
@@ -121,9 +230,9 @@ def _convolve(
     accuracy: str,
 ) -> A:
     arrays = {"input": input, "weight": weight} | ({} if bias is None else {"bias": bias})
-    _check_arrays(f"conv{ndim}d", arrays, ndim)
-    x, w = _as_tensor(input), _as_tensor(weight)
-    b = None if bias is None else _as_tensor(bias)
+    check_arrays(f"conv{ndim}d", arrays, ndim)
+    x, w = as_tensor(input), as_tensor(weight)
+    b = None if bias is None else as_tensor(bias)
     problem = problem_of(
         x.shape,
         w.shape,
@@ -132,7 +241,7 @@ def _convolve(
         padding,
         dilation,
         groups,
-        dtype=_dtype_name(w),
+        dtype=dtype_name(w),
     )
     choice = choose(problem, algorithm, accuracy)
     output = named(choice.algorithm).run(problem, x.reshape(problem.input_shape), w, b)
@@ -141,42 +250,39 @@ def _convolve(
     return output if isinstance(input, Tensor) else output.numpy()
 
 
-def _check_arrays(function: str, arrays: dict[str, Any], ndim: int) -> None:
-    """Refuse what are not arrays of one kind and one element type."""
-    kinds = {name: type(array).__name__ for name, array in arrays.items()}
-    request = f"{function}({', '.join(f'{name}: {kind}' for name, kind in kinds.items())})"
-    all_numpy = all(isinstance(array, np.ndarray) for array in arrays.values())
-    if not all_numpy and not all(isinstance(array, Tensor) for array in arrays.values()):
-        raise ArgumentTypeError("give all NumPy arrays or all tensors", request=request)
-
-    dtypes = {name: _dtype_name(array) for name, array in arrays.items()}
-    shapes = ", ".join(
-        f"{name} {list(array.shape)} {dtypes[name]}" for name, array in arrays.items()
+def _transpose(
+    ndim: int,
+    input: A,
+    weight: A,
+    bias: A | None,
+    stride: Size,
+    padding: Size,
+    output_padding: Size,
+    groups: int,
+    dilation: Size,
+    algorithm: str,
+    accuracy: str,
+) -> A:
+    arrays = {"input": input, "weight": weight} | ({} if bias is None else {"bias": bias})
+    check_arrays(f"conv_transpose{ndim}d", arrays, ndim)
+    x, w = as_tensor(input), as_tensor(weight)
+    b = None if bias is None else as_tensor(bias)
+    problem = transposed_of(
+        x.shape,
+        w.shape,
+        None if b is None else b.shape,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+        dtype=dtype_name(w),
     )
-    request = f"{function}({shapes})"
-    if len(set(dtypes.values())) > 1:
-        raise DtypeError("input, weight and bias must have one element type", request=request)
-    if dtypes["input"] not in FORMATS:
-        cause = f"no algorithm here computes in {dtypes['input']}; they compute in "
-        raise DtypeError(cause + ", ".join(FORMATS), request=request)
-    if arrays["weight"].ndim != ndim + 2:
-        cause = (
-            f"the weight must be [out_channels, in_channels / groups, *kernel_size], {ndim + 2} "
-            f"axes, but it has {arrays['weight'].ndim}"
-        )
-        raise ShapeError(cause, request=request)
-
-
-def _dtype_name(array: Array | Tensor) -> str:
-    """Return the element type's name, the same for NumPy and PyTorch."""
-    return array.dtype.name if isinstance(array, np.ndarray) else str(array.dtype)[len("torch.") :]
-
-
-def _as_tensor(array: Array | Tensor) -> Tensor:
-    """Return a tensor on the same memory, copied only where PyTorch cannot take it as it lies."""
-    if isinstance(array, Tensor):
-        return array
-    odd_steps = any(step < 0 or step % array.itemsize for step in array.strides)
-    if odd_steps or not array.flags.writeable or not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
-    return torch.from_numpy(array)
+    convolution = problem.convolution
+    given = problem.operands(x.reshape(problem.input_shape), w, b)
+    algorithm = choose(convolution, algorithm, accuracy).algorithm
+    output = named(algorithm).run(convolution, given.input, given.weight, given.bias)
+    output = problem.cut(output)
+    if x.dim() == ndim + 1:
+        output = output[0]
+    return output if isinstance(input, Tensor) else output.numpy()
