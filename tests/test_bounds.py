@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassconv.bounds import sum_of_products_bound
-from glassconv.rounding import FORMATS, FloatFormat, gamma
+from glassconv.rounding import FORMATS, FloatFormat
 
 FORMAT = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
 
@@ -18,9 +18,9 @@ FORMAT = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
 @FORMAT
 def test_a_sum_of_products_rounds_once_more_than_it_has_products(format: FloatFormat) -> None:
     bound = sum_of_products_bound(75, format)
-    assert bound.worst == gamma(76, format.unit_roundoff)
+    assert bound.worst == 76 * format.unit_roundoff
     assert bound.growth == 1
-    assert bound.formula.startswith("γ_76 = 76u / (1 − 76u)")
+    assert bound.formula.startswith("76·u, u = ")
 
 
 @given(st.lists(st.tuples(st.integers(-(10**6), 10**6), st.integers(-(10**6), 10**6)), min_size=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pytest import CaptureFixture, MonkeyPatch
 
 from batches import write_first_of_the_test_batch
 from glassconv import __version__, cli
+from glassconv.adversaries import trials
 from glassconv.algorithms import ALGORITHMS
 from glassconv.cli import main
 from glassconv.data import cifar10
@@ -22,7 +24,6 @@ from glassconv.report import Verdict, Verification
 from glassconv.select import choose
 from glassconv.shorthand import parse
 from glassconv.trace import trace
-from glassconv.verify import verify
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,7 @@ def test_demo_prints_the_tutorials_facts(
         "out_unf.shape  [1, 1, 784]",
         "out.shape      [1, 1, 28, 28]",
         "✓   Conv2d with im2col",
-        "γ_76",
+        "76·u",
         "(4 × 75) · (75 × 784)",
         "235,200 MACs, that is 470,400 FLOPs",
         "a corner pixel 1, a middle one 25, on average 19.1",
@@ -110,20 +111,23 @@ def test_verify_tells_of_every_algorithm(
     assert str(problem) in out
     for name, algorithm in ALGORITHMS.items():
         verdict = algorithm.supports(problem)
-        assert (f"✓   {name} " if verdict else f"– {name}: {verdict.reason}") in out
+        assert (f"✓ {name} " if verdict else f"– {name}: {verdict.reason}") in out
     assert max(map(len, out.splitlines())) <= 80
 
 
 def test_verify_exits_with_1_where_a_bound_is_exceeded(
     monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
 ) -> None:
-    def failing(problem: ConvProblem, algorithm: str, *, seed: int) -> Verification:
-        result = verify(problem, algorithm, seed=seed)
-        return replace(result, verdict=Verdict(False, "off by 7 × its bound"))
+    def failing(
+        problem: ConvProblem, algorithms: Sequence[str], seed: int
+    ) -> Iterator[tuple[str, Verification]]:
+        for kind, found in trials(problem, algorithms, seed):
+            verdict = Verdict(False, "off by 7 × its bound")
+            yield kind, replace(found, verdict=verdict) if kind == "cancel" else found
 
-    monkeypatch.setattr(cli, "verify_problem", failing)
+    monkeypatch.setattr(cli, "trials", failing)
     assert run(monkeypatch, "verify", "3x8x8 2@3x3", "--algorithm", "im2col") == 1
-    assert "im2col: off by 7 × its bound" in capsys.readouterr().out
+    assert "✗ im2col (cancel): off by 7 × its bound" in capsys.readouterr().out
 
 
 def test_algorithms_lists_ideas_and_files(

@@ -86,7 +86,7 @@ def test_everything_agrees_within_its_bound(facts: Tutorial) -> None:
     assert facts.difference.verdict
     assert [check.candidate for check in facts.checks] == ["nn.Conv2d", "im2col"]
     assert all(check.verdict for check in facts.checks)
-    assert facts.checks[0].formula.startswith("γ_76 ")
+    assert facts.checks[0].formula.startswith("76·u, ")
 
 
 @pytest.mark.parametrize(("index", "name"), [(0, "cat"), (10, "plane")])

@@ -12,10 +12,13 @@ import typer
 from rich.console import Console
 
 from glassconv import __version__, gallery
+from glassconv.adversaries import ADVERSARIES, trials
 from glassconv.algorithms import ALGORITHMS
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.errors import ArgumentError, ConvError
 from glassconv.problem import ConvProblem
+from glassconv.report import Verification
+from glassconv.same import same
 from glassconv.select import AUTO, choose
 from glassconv.shorthand import EXAMPLE, parse
 from glassconv.trace import trace as trace_problem
@@ -23,7 +26,8 @@ from glassconv.tutorial import walk
 from glassconv.verify import verify as verify_problem
 from glassconv.views import files, text
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, to_bytes
-from glassconv.views.progress import DownloadBar
+from glassconv.views.progress import DownloadBar, counted
+from glassconv.views.verified import verified
 
 app = typer.Typer(
     help="Convolution you can see through.",
@@ -84,9 +88,16 @@ def verify(
     parsed = _parse(problem)
     stand = choose(parsed, algorithm or AUTO, accuracy="any").candidates
     asked = [each for each in stand if algorithm in (None, each.name)]
-    results = [verify_problem(parsed, each.name, seed=seed) for each in asked if each.verdict]
-    _print(text.verifications(parsed, results, [each for each in asked if not each.verdict]))
-    if not all(result.verdict for result in results):
+    able = [each.name for each in asked if each.verdict]
+    running = trials(parsed, able, seed)
+    results: dict[str, list[Verification]] = {}
+    for kind, found in counted(running, len(able) * len(ADVERSARIES), "verifying", _stderr()):
+        results.setdefault(kind, []).append(found)
+    pytorch = verify_problem(parsed, "aten", seed=seed)
+    sameness = same(parsed, seed=seed) if algorithm is None and parsed.batch else None
+    unable = [each for each in asked if not each.verdict]
+    _print(*verified(parsed, results, pytorch, unable, sameness))
+    if not all(each.verdict for found in results.values() for each in found):
         raise typer.Exit(1)
 
 
@@ -165,13 +176,17 @@ def _picture(image: Path | None, folder: Path | None, index: int | None, downloa
     if folder is None:
         return photograph.chelsea()
     if download:
-        with closing(DownloadBar(Console(stderr=True), "CIFAR-10")) as bar:
+        with closing(DownloadBar(_stderr(), "CIFAR-10")) as bar:
             cifar10.download(folder, cifar10.Archive(), bar)
     return cifar10.read(folder, index or 0)
 
 
 def _parse(words: list[str]) -> ConvProblem:
     return parse(" ".join(words))
+
+
+def _stderr() -> Console:
+    return Console(stderr=True)
 
 
 def _print(*parts: object) -> None:

@@ -145,11 +145,17 @@ class Verification:
     worst: Element | None
     max_error: float
     rms_error: float
+    rms_share: float  # the root mean square of error ÷ bound
     relative_error: float  # max|error| ÷ max Σ|x||w|
+    ulps: float  # the largest error in units in the last place of the definition's value, unless 0
     bound_factor: float  # |error| ≤ bound_factor · measure
     formula: str  # of bound_factor
     measure: str  # the size it multiplies
     share: float  # how much of its bound the worst element used; over 1 is a failure
+    elements: int
+    unpromised: int  # elements that could overflow, or whose tile holds a NaN: no bound, not judged
+    not_finite: int  # elements that are NaN or infinite
+    not_finite_by_definition: int
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,36 @@ class Difference:
     maximum: float
     bound: float  # at that index: both errors together
     array: Array  # |first − second|, float64
+
+
+@dataclass(frozen=True)
+class Sameness:
+    """Whether Conv2d is the same as unfold + matmul: to the bit, to allclose, and by the bound.
+
+    outputs, grad_inputs and grad_weights each compare the two; checks hold both to the definition.
+    """
+
+    problem: ConvProblem
+    equal: int  # outputs that are the same to the last bit
+    not_close: int  # outputs that torch.allclose calls different
+    outputs: Difference
+    grad_inputs: Difference
+    grad_weights: Difference
+    checks: tuple[Verification, Verification]
+    least_close: Doubt | None  # None where allclose finds all outputs the same
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """The output that allclose minds most: terms that cancel leave a small sum."""
+
+    index: Index
+    first: float
+    second: float
+    reference: float  # by the definition in float64
+    magnitude: float  # Σ|x||w| + |b|: what was rounded on the way to this output
+    tolerance: float  # what allclose grants
+    bound: float  # what rounding may do to the two together
 
 
 @dataclass(frozen=True)

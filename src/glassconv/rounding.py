@@ -1,4 +1,4 @@
-"""Floating point formats, and γₙ: how far a sum of products can be from the truth.
+"""Floating point formats, and γₙ: what n roundings in a row can do.
 
 Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 2002, section 3.1.
 """
@@ -17,21 +17,21 @@ class FloatFormat:
     bytes: int
     unit_roundoff: float  # u: a rounded result is the true one times (1 + δ), |δ| ≤ u
     tiny: float  # the smallest positive number: what underflow can lose at most
+    largest: float  # the largest finite number
 
 
 FORMATS = {
-    "float16": FloatFormat("float16", 2, 2.0**-11, 2.0**-24),
-    "bfloat16": FloatFormat("bfloat16", 2, 2.0**-8, 2.0**-133),
-    "float32": FloatFormat("float32", 4, 2.0**-24, 2.0**-149),
-    "float64": FloatFormat("float64", 8, 2.0**-53, 2.0**-1074),
+    "float16": FloatFormat("float16", 2, 2.0**-11, 2.0**-24, (2 - 2.0**-10) * 2.0**15),
+    "bfloat16": FloatFormat("bfloat16", 2, 2.0**-8, 2.0**-133, (2 - 2.0**-7) * 2.0**127),
+    "float32": FloatFormat("float32", 4, 2.0**-24, 2.0**-149, (2 - 2.0**-23) * 2.0**127),
+    "float64": FloatFormat("float64", 8, 2.0**-53, 2.0**-1074, (2 - 2.0**-52) * 2.0**1023),
 }
 
 
 def gamma(n: int, unit_roundoff: float) -> float:
     """Return γₙ = n·u / (1 − n·u), or infinity where n·u ≥ 1 and nothing can be promised.
 
-    A sum of products in which no term is rounded more than n times is off by at most
-    γₙ · Σ|x||w|, in whatever order the sum is taken, with or without fused multiply-add.
+    A product of n factors 1 + δ or 1 / (1 + δ), |δ| ≤ u, is 1 + θ with |θ| ≤ γₙ (lemma 3.1).
 
     >>> f"{gamma(76, 2.0**-24):.3g}"
     '4.53e-06'

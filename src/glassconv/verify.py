@@ -1,12 +1,16 @@
 """Hold an output to the definition in float64, every element within its own provable bound.
 
 A candidate that sums n − 1 plain products and a bias, in any order, is off by at most
-γₙ · (Σ|x||w| + |bias|): no tolerance is picked, it follows from the shapes and the element type.
+n · u · (Σ|x||w| + |bias|): no tolerance is picked, it follows from the shapes and the element type.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from glassconv.algorithms import named
@@ -16,7 +20,7 @@ from glassconv.errors import ShapeError
 from glassconv.operands import Operands, random_operands, to_numpy
 from glassconv.problem import ConvProblem
 from glassconv.report import Array, Difference, Element, Index, Verdict, Verification
-from glassconv.rounding import FORMATS, gamma
+from glassconv.rounding import FORMATS
 from glassconv.select import AUTO, choose
 
 
@@ -36,13 +40,20 @@ def verify(
     >>> verify(parse("3x32x32 4@5x5"), "im2col").verdict.ok
     True
     """
-    chosen = named(choose(problem, algorithm, accuracy="any").algorithm)
-    given = operands or random_operands(problem, seed)
-    given.check(problem)
-    with torch.no_grad():
-        output = chosen.run(problem, given.input, given.weight, given.bias)
-    bound = chosen.error_bound(problem)
-    return judge(problem, chosen.name, to_numpy(output), given, bound)
+    chosen = choose(problem, algorithm, accuracy="any").algorithm
+    return next(verify_each(problem, [chosen], operands or random_operands(problem, seed)))
+
+
+def verify_each(
+    problem: ConvProblem, algorithms: Iterable[str], operands: Operands
+) -> Iterator[Verification]:
+    """Yield how each of these algorithms stands by the definition, which is computed once."""
+    truth = definition(problem, operands)
+    for chosen in map(named, algorithms):
+        with torch.no_grad():
+            output = chosen.run(problem, operands.input, operands.weight, operands.bias)
+        bound = chosen.error_bound(problem)
+        yield _judge(problem, chosen.name, to_numpy(output), operands, bound, truth)
 
 
 def judge(
@@ -52,17 +63,37 @@ def judge(
 
     Where the definition is NaN or infinite the output must be the same; elsewhere each error must
     be within bound.worst · Σ|x||w|, plus what the definition's own rounding and underflow allow.
+    Where Σ|x||w| is beyond the element type's largest number a sum may overflow on its way, and
+    nothing is promised.
     """
-    reference, plain = definition(problem, operands)
+    return _judge(problem, candidate, output, operands, bound, definition(problem, operands))
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What is true of a problem's operands: the output and Σ|x||w| + |bias|, both in float64."""
+
+    output: Float64
+    magnitude: Float64
+
+
+def _judge(
+    problem: ConvProblem,
+    candidate: str,
+    output: Array,
+    operands: Operands,
+    bound: ErrorBound,
+    truth: Definition,
+) -> Verification:
+    reference = truth.output
     if output.shape != reference.shape:
         verdict = Verdict(False, f"shape {list(output.shape)}, not {list(reference.shape)}")
         return _verification(problem, candidate, verdict, bound)
-    allowed = allowed_error(problem, bound, operands, plain)
-    error = _distance(output.astype(np.float64), reference)
-    if not bound.local:  # a NaN or infinity in the tile: nothing is promised
-        error = np.where(np.isfinite(allowed), error, 0.0)
-    if not error.size:
+    if not reference.size:
         return _verification(problem, candidate, Verdict(True, "an empty output"), bound)
+    allowed = allowed_error(problem, bound, operands, truth.magnitude)
+    unpromised = _unpromised(problem, bound, truth.magnitude, allowed)
+    error = np.where(unpromised, 0.0, _distance(output.astype(np.float64), reference))
     share = _share(error, allowed)
     index = _argmax(share)
     worst = Element(
@@ -73,17 +104,24 @@ def judge(
         bound=float(allowed[index]),
     )
     largest = float(error.max())
-    finite_scale = float(np.max(plain, initial=0.0, where=np.isfinite(plain)))
+    magnitude = truth.magnitude
+    finite_scale = float(np.max(magnitude, initial=0.0, where=np.isfinite(magnitude)))
     return _verification(
         problem,
         candidate,
-        _verdict(bound, float(share[index])),
+        _verdict(bound, float(share[index]), int(unpromised.sum()), error.size),
         bound,
         worst=worst,
         share=float(share[index]),
         max_error=largest,
         rms_error=_rms(error),
+        rms_share=_rms(share),
         relative_error=float(_share(largest, finite_scale)),
+        ulps=float(_share(error, _last_place(problem, reference)).max()),
+        elements=error.size,
+        unpromised=int(unpromised.sum()),
+        not_finite=int((~np.isfinite(output)).sum()),
+        not_finite_by_definition=int((~np.isfinite(reference)).sum()),
     )
 
 
@@ -94,37 +132,47 @@ def compare(
     second: tuple[str, Array, ErrorBound],
 ) -> Difference:
     """Return how two named outputs differ, under the bound that both being right implies."""
-    _, plain = definition(problem, operands)
+    plain = definition(problem, operands).magnitude
     for name, output, _ in (first, second):
         if output.shape != plain.shape:
             cause = f"the output of {name} is {list(output.shape)}, not {list(plain.shape)}"
             raise ShapeError(cause, request=str(problem))
-    difference = _distance(first[1].astype(np.float64), second[1].astype(np.float64))
     allowed = allowed_error(problem, first[2], operands, plain)
     allowed = allowed + allowed_error(problem, second[2], operands, plain)
-    if not difference.size:
+    found = difference_of(first[:2], second[:2], allowed)
+    if np.isfinite(first[2].worst + second[2].worst):
+        return found
+    return replace(found, verdict=Verdict(False, "nothing is promised: a bound is infinite"))
+
+
+def difference_of(
+    first: tuple[str, Array], second: tuple[str, Array], allowed: Float64
+) -> Difference:
+    """Return how two named arrays differ, allowed so much at each element."""
+    array = _distance(first[1].astype(np.float64), second[1].astype(np.float64))
+    if not array.size:
         empty = Verdict(True, "two empty outputs")
-        return Difference(first[0], second[0], empty, (), 0.0, 0.0, difference)
-    index = _argmax(difference)
+        return Difference(first[0], second[0], empty, (), 0.0, 0.0, array)
+    index = _argmax(array)
     return Difference(
         first=first[0],
         second=second[0],
-        verdict=_agreement(first[2], second[2], float(_share(difference, allowed).max())),
+        verdict=_agreement(float(_share(array, allowed).max())),
         index=index,
-        maximum=float(difference[index]),
+        maximum=float(array[index]),
         bound=float(allowed[index]),
-        array=difference,
+        array=array,
     )
 
 
-def definition(problem: ConvProblem, operands: Operands) -> tuple[Float64, Float64]:
+def definition(problem: ConvProblem, operands: Operands) -> Definition:
     """Return the definition's output in float64, and Σ|x||w| + |bias| for every element of it."""
     operands.check(problem)
     input, weight = to_numpy(operands.input), to_numpy(operands.weight)
     bias = None if operands.bias is None else to_numpy(operands.bias)
     with np.errstate(invalid="ignore", over="ignore"):
         reference = define(problem, input, weight, bias)
-    return reference, _scale(define, problem, operands)
+    return Definition(reference, _scale(define, problem, operands))
 
 
 def allowed_error(
@@ -135,7 +183,7 @@ def allowed_error(
     plain: Σ|x||w| + |bias|, as `definition` returns it.
     """
     n = problem.taps_per_output + 1
-    own = gamma(n, FORMATS["float64"].unit_roundoff)
+    own = n * FORMATS["float64"].unit_roundoff
     scale = plain if bound.scale is None else _scale(bound.scale, problem, operands)
     with np.errstate(invalid="ignore", over="ignore"):
         return bound.worst * scale + own * plain + n * problem.format.tiny
@@ -149,17 +197,39 @@ def _scale(of: Scale, problem: ConvProblem, operands: Operands) -> Float64:
         return of(problem, input, weight, bias)
 
 
-def _verdict(bound: ErrorBound, share: float) -> Verdict:
+def _unpromised(
+    problem: ConvProblem, bound: ErrorBound, plain: Float64, allowed: Float64
+) -> npt.NDArray[np.bool_]:
+    """Return where no bound holds: sums that may overflow, and tiles that hold a NaN."""
+    with np.errstate(over="ignore"):
+        overflow = np.isfinite(plain) & (plain * (1 + bound.worst) > problem.format.largest)
+    return overflow if bound.local else overflow | ~np.isfinite(allowed)
+
+
+def _last_place(problem: ConvProblem, reference: Float64) -> Float64:
+    """Return the distance between neighbouring numbers of the element type at each value.
+
+    Infinite at zero, which has no last place.
+    """
+    _, exponent = np.frexp(reference)  # |value| = fraction · 2^exponent, ½ ≤ fraction < 1
+    spacing = np.maximum(np.ldexp(problem.format.unit_roundoff, exponent), problem.format.tiny)
+    return np.where(reference == 0, np.inf, spacing)
+
+
+def _verdict(bound: ErrorBound, share: float, unpromised: int, elements: int) -> Verdict:
     if not np.isfinite(bound.worst):
         return Verdict(False, f"nothing is promised: {bound.formula} is infinite")
-    if share <= 1:
-        return Verdict(True, f"every element within its bound; the worst used {share:.1%} of it")
-    return Verdict(False, f"an element is off by {share:.3g} × its bound")
+    if share > 1:
+        return Verdict(False, f"an element is off by {share:.3g} × its bound")
+    if unpromised == elements:
+        return Verdict(True, "nothing is promised: an overflow or a NaN may reach every element")
+    if unpromised:
+        beside = f"; nothing is promised for {unpromised} of {elements}, for overflow or a NaN"
+        return Verdict(True, f"within the bound, the worst used {share:.1%} of it{beside}")
+    return Verdict(True, f"every element within its bound; the worst used {share:.1%} of it")
 
 
-def _agreement(first: ErrorBound, second: ErrorBound, share: float) -> Verdict:
-    if not np.isfinite(first.worst + second.worst):
-        return Verdict(False, "nothing is promised: a bound is infinite")
+def _agreement(share: float) -> Verdict:
     if share <= 1:
         return Verdict(True, "the same up to rounding: within the bound")
     return Verdict(False, "more than rounding can explain")
@@ -199,7 +269,13 @@ def _verification(
     share: float = 0.0,
     max_error: float = 0.0,
     rms_error: float = 0.0,
+    rms_share: float = 0.0,
     relative_error: float = 0.0,
+    ulps: float = 0.0,
+    elements: int = 0,
+    unpromised: int = 0,
+    not_finite: int = 0,
+    not_finite_by_definition: int = 0,
 ) -> Verification:
     return Verification(
         problem=problem,
@@ -208,9 +284,15 @@ def _verification(
         worst=worst,
         max_error=max_error,
         rms_error=rms_error,
+        rms_share=rms_share,
         relative_error=relative_error,
+        ulps=ulps,
         bound_factor=bound.worst,
         formula=bound.formula,
         measure=bound.measure,
         share=share,
+        elements=elements,
+        unpromised=unpromised,
+        not_finite=not_finite,
+        not_finite_by_definition=not_finite_by_definition,
     )

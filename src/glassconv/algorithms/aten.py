@@ -53,7 +53,7 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
-    """γₙ: plain products, in an order of PyTorch's choosing."""
+    """n·u: plain products, in an order of PyTorch's choosing."""
     return sum_of_products_bound(problem.taps_per_output, problem.format)
 
 

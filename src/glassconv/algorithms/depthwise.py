@@ -53,7 +53,7 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
-    """γₙ: one plain sum over the taps."""
+    """n·u: one plain sum over the taps."""
     return sum_of_products_bound(problem.taps_per_output, problem.format)
 
 

@@ -56,7 +56,7 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
-    """γₙ, as for every algorithm that sums plain products."""
+    """n·u, as for every algorithm that sums plain products."""
     return sum_of_products_bound(problem.taps_per_output, problem.format)
 
 

@@ -57,7 +57,7 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
-    """γₙ: the product sums the definition's own terms, in another order."""
+    """n·u: the product sums the definition's own terms, in another order."""
     return sum_of_products_bound(problem.taps_per_output, problem.format)
 
 

@@ -63,7 +63,7 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
-    """γₙ: the definition's own terms; what the zero pixel adds is exact."""
+    """n·u: the definition's own terms; what the zero pixel adds is exact."""
     return sum_of_products_bound(problem.taps_per_output, problem.format)
 
 

@@ -58,7 +58,7 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
-    """γₙ: the definition's own terms, channels first and taps second."""
+    """n·u: the definition's own terms, channels first and taps second."""
     return sum_of_products_bound(problem.taps_per_output, problem.format)
 
 

@@ -57,7 +57,7 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
-    """γₙ: one plain sum over the channels."""
+    """n·u: one plain sum over the channels."""
     return sum_of_products_bound(problem.taps_per_output, problem.format)
 
 

@@ -62,7 +62,7 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
-    """γₙ: adding a product with zero is exact, but zero times infinity is NaN."""
+    """n·u: adding a product with zero is exact, but zero times infinity is NaN."""
     plain = sum_of_products_bound(problem.taps_per_output, problem.format)
     return replace(plain, scale=_scale, local=False)
 

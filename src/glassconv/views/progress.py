@@ -1,9 +1,41 @@
-"""A download's progress bar, with the interface pooch asks for."""
+"""Progress bars: of a download, with the interface pooch asks for, and of work in equal steps."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from time import monotonic
+from typing import TypeVar
+
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+PATIENCE = 1.0  # seconds: what is done sooner shows no bar
+
+Item = TypeVar("Item")
+
+
+def counted(
+    items: Iterable[Item], total: int, description: str, console: Console
+) -> Iterator[Item]:
+    """Yield the items, drawing a bar on a console once a second has gone by; it leaves no trace."""
+    bar = Progress(
+        "{task.description}",
+        BarColumn(),
+        "{task.completed}/{task.total}",
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    task = bar.add_task(description, total=total)
+    start = monotonic()
+    try:
+        for item in items:
+            yield item
+            bar.advance(task)
+            if not bar.live.is_started and monotonic() - start > PATIENCE:
+                bar.start()
+    finally:
+        bar.stop()
 
 
 class DownloadBar:

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Protocol
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, JustifyMethod, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from glassconv.problem import ConvProblem
-from glassconv.report import (
-    Candidate,
-    Choice,
-    Trace,
-    Tutorial,
-    Verdict,
-    Verification,
-    WorkedExample,
-)
+from glassconv.report import Choice, Trace, Tutorial, WorkedExample
 from glassconv.views.notation import (
     added,
     corner,
@@ -34,6 +25,7 @@ from glassconv.views.notation import (
     size,
     small,
 )
+from glassconv.views.parts import mark, pairs, section
 
 
 class Described(Protocol):
@@ -54,48 +46,13 @@ class Described(Protocol):
 
 def tutorial(facts: Tutorial) -> Iterator[RenderableType]:
     """Yield the demo's seven sections."""
-    yield from _section(1, "The input", _input(facts))
-    yield from _section(2, "The size of the output", _output_size(facts.layer.problem))
-    yield from _section(3, "The layer: nn.Conv2d(3, 1, 5)", _weights(facts.layer))
-    yield from _section(4, "The same as unfold, matmul, view", _shapes(facts))
-    yield from _section(5, "Is it the same?", _agreement(facts))
-    yield from _section(6, "Four filters are one matrix product", _product(facts.four_filters))
-    yield from _section(7, "One output by hand", _by_hand(facts.worked))
-
-
-def verifications(
-    problem: ConvProblem, results: Sequence[Verification], unable: Sequence[Candidate]
-) -> RenderableType:
-    """Return a table of algorithms held to the definition, and who could not run."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", "algorithm", "max error", "bound there", "used", "rms error", "worst at"):
-        justify: JustifyMethod = "left" if heading in ("", "algorithm") else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
-    promises: dict[str, list[str]] = {}
-    for result in results:
-        worst = result.worst
-        table.add_row(
-            _mark(result.verdict),
-            result.candidate,
-            small(result.max_error),
-            small(worst.bound) if worst else "",
-            f"{result.share:.1%}" if worst and isfinite(worst.bound) else "",
-            small(result.rms_error),
-            ",".join(map(str, worst.index)) if worst else "",
-        )
-        promise = f"|error| ≤ {small(result.bound_factor)} · ({result.measure})"
-        promises.setdefault(f"{promise}, {result.formula}", []).append(result.candidate)
-    failed = [result for result in results if not result.verdict]
-    said = [f"{result.candidate}: {result.verdict.reason}" for result in failed]
-    if results and not failed:
-        said = ["Every element of every output is within its own bound."]
-    return Group(
-        Text(str(problem), "bold"),
-        table,
-        *(Text(f"{', '.join(names)}: {promise}", "dim") for promise, names in promises.items()),
-        *map(Text, said),
-        *(Text(f"– {each.name}: {each.verdict.reason}", "dim") for each in unable),
-    )
+    yield from section(1, "The input", _input(facts))
+    yield from section(2, "The size of the output", _output_size(facts.layer.problem))
+    yield from section(3, "The layer: nn.Conv2d(3, 1, 5)", _weights(facts.layer))
+    yield from section(4, "The same as unfold, matmul, view", _shapes(facts))
+    yield from section(5, "Is it the same?", _agreement(facts))
+    yield from section(6, "Four filters are one matrix product", _product(facts.four_filters))
+    yield from section(7, "One output by hand", _by_hand(facts.worked))
 
 
 def algorithms(listed: Sequence[Described], choice: Choice | None) -> RenderableType:
@@ -108,7 +65,7 @@ def algorithms(listed: Sequence[Described], choice: Choice | None) -> Renderable
         said = Text(algorithm.idea.partition(": ")[2])
         if choice is not None:
             candidate = standing[algorithm.name]
-            said = Text.assemble(_mark(candidate.verdict), " ", candidate.verdict.reason)
+            said = Text.assemble(mark(candidate.verdict), " ", candidate.verdict.reason)
             if algorithm.name == choice.algorithm:
                 said.append("; auto takes it", "bold")
         table.add_row(algorithm.name, said, algorithm.file.name)
@@ -132,18 +89,13 @@ def written(title: str, paths: Sequence[Path]) -> RenderableType:
     return Group(Rule(title, style="dim"), *(Text(f"  {path}") for path in paths), "")
 
 
-def _section(place: int, title: str, body: RenderableType) -> Iterator[RenderableType]:
-    yield Rule(f"[bold]{place}  {title}", align="left", style="dim")
-    yield Padding(body, (0, 0, 1, 2), expand=False)
-
-
 def _input(facts: Tutorial) -> RenderableType:
     input = facts.layer.input
     height, width, channels = facts.picture.shape
     span = f"{number(float(input.min()))} to {number(float(input.max()))}"
     return Group(
         Text(facts.source),
-        _pairs(
+        pairs(
             ("picture", f"{height} × {width} × {channels}, whole numbers 0 to 255"),
             ("input", f"{shape(input.shape)}, (pixel / 255 − 0.5) / 0.5: {span}"),
         ),
@@ -154,7 +106,7 @@ def _output_size(problem: ConvProblem) -> RenderableType:
     formula = "floor((size + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1"
     rows = zip(("height", "width"), problem.axes, strict=True)
     return Group(
-        Text(formula, "dim"), _pairs(*((name, output_size_formula(axis)) for name, axis in rows))
+        Text(formula, "dim"), pairs(*((name, output_size_formula(axis)) for name, axis in rows))
     )
 
 
@@ -171,7 +123,7 @@ def _weights(layer: Trace) -> RenderableType:
 
 def _shapes(facts: Tutorial) -> RenderableType:
     layer = facts.layer
-    return _pairs(
+    return pairs(
         ("w.shape", f"{shape(layer.weight.shape)}  one filter"),
         ("inp_unf.shape", f"{shape(layer['columns'].shape)}  a column for each of 784 windows"),
         ("out_unf.shape", f"{shape(layer['product'].shape)}  filter row times columns, plus bias"),
@@ -185,7 +137,7 @@ def _agreement(facts: Tutorial) -> RenderableType:
     for heading in ("", "compared", "max |difference|", "its bound"):
         table.add_column(heading, justify="right" if "|" in heading else "left")
     table.add_row(
-        _mark(difference.verdict),
+        mark(difference.verdict),
         f"{difference.first} with {difference.second}",
         small(difference.maximum),
         small(difference.bound),
@@ -193,7 +145,7 @@ def _agreement(facts: Tutorial) -> RenderableType:
     for check in facts.checks:
         bound = small(check.worst.bound) if check.worst else ""
         table.add_row(
-            _mark(check.verdict),
+            mark(check.verdict),
             f"{check.candidate} with the definition in float64",
             small(check.max_error),
             bound,
@@ -201,7 +153,7 @@ def _agreement(facts: Tutorial) -> RenderableType:
     formula = facts.checks[0].formula
     return Group(
         table,
-        Text("An output may be off by γ · (Σ|x||w| + |b|), however it is summed:", "dim"),
+        Text("An output may be off by n·u · (Σ|x||w| + |b|), however it is summed:", "dim"),
         Text(f"{formula} = {small(facts.checks[0].bound_factor)}", "dim"),
     )
 
@@ -210,7 +162,7 @@ def _product(four: Trace) -> RenderableType:
     problem = four.problem
     m, n, k = problem.gemm.m, problem.gemm.n, problem.gemm.k
     copies = problem.copies()
-    return _pairs(
+    return pairs(
         ("product", f"({m} × {k}) · ({k} × {n})"),
         ("arithmetic", f"{problem.macs:,} MACs, that is {problem.flops:,} FLOPs"),
         ("", f"and {n * m:,} additions of a bias"),
@@ -240,14 +192,3 @@ def _by_hand(worked: WorkedExample) -> RenderableType:
     return Group(
         Text("\n".join(lines)), Text(f"\n{total}", "bold"), Text("the last is the bias", "dim")
     )
-
-
-def _pairs(*rows: tuple[str, str]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for name, said in rows:
-        table.add_row(Text(name, "dim"), Text(said))
-    return table
-
-
-def _mark(verdict: Verdict) -> Text:
-    return Text("✓", "green") if verdict else Text("✗", "bold red")
