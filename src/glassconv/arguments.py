@@ -6,11 +6,13 @@ Below this file nobody sees an int that means a pair, a 'same', or a stride pass
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
-from typing import SupportsIndex, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, SupportsIndex, TypeVar
 
 from glassconv.errors import ArgumentError, ArgumentTypeError, ConvError, ShapeError
 from glassconv.problem import ConvProblem
+from glassconv.remedies import nearest
 
 Size = int | Sequence[int]  # one for all axes, or one per axis
 Padding = Size | Sequence[tuple[int, int]] | str  # or (before, after) per axis, or 'same', 'valid'
@@ -37,14 +39,16 @@ def problem_of(
     padding: a size, a (before, after) pair per axis, 'valid', or 'same', whose odd one goes after.
 
     Raises `ShapeError` where two shapes disagree, `ArgumentError` for a value no convolution has,
-    `ArgumentTypeError` for what is not a whole number; each repeats the request.
+    `ArgumentTypeError` for what is not a whole number; each repeats the request and, where one
+    argument could be changed to make it work, says how.
 
     >>> print(problem_of([1, 3, 32, 32], [4, 3, 5, 5], [4], padding="same"))
     1x3x32x32 4@5x5 s1 p2
     >>> problem_of([1, 3, 8, 8], [4, 3, 3, 3], stride=0)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     glassconv.errors.ArgumentError: conv2d(input [1, 3, 8, 8], weight [4, 3, 3, 3], bias None,
-    stride=0, padding=0, dilation=1, groups=1): stride must be a whole number of at least 1, got 0
+    stride=0, padding=0, dilation=1, groups=1): stride must be a whole number of at least 1, got 0;
+    would work: stride=1, or stride=2, or stride=3
     """
     ndim = len(weight_shape) - 2
     request = (
@@ -97,27 +101,49 @@ def _normalise(
     if groups < 1:
         raise ArgumentError(f"groups must be a whole number of at least 1, got {groups}")
     if channels_per_group * groups != in_channels:
+        channels = {
+            "groups": groups,
+            "the input's channels": in_channels,
+            "the weight's channels": channels_per_group,
+        }
         raise ShapeError(
             f"the weight reads {channels_per_group} channels × {groups} groups = "
-            f"{channels_per_group * groups}, but the input has {in_channels}"
+            f"{channels_per_group * groups}, but the input has {in_channels}",
+            remedies=nearest(channels, partial(_channels_agree, out_channels)),
         )
     if bias_shape is not None and bias_shape != (out_channels,):
         raise ShapeError(
             f"the bias must be [out_channels] = [{out_channels}], but it is {list(bias_shape)}"
         )
-    return ConvProblem(
-        batch=batch,
-        in_channels=in_channels,
-        out_channels=out_channels,
-        input_size=tuple(input_size),
-        kernel_size=tuple(kernel_size),
-        stride=strides,
-        padding=_padding(padding, tuple(kernel_size), strides, dilations),
-        dilation=dilations,
-        groups=groups,
-        bias=bias_shape is not None,
-        dtype=dtype,
-    )
+    fields: dict[str, Any] = {
+        "in_channels": in_channels,
+        "out_channels": out_channels,
+        "input_size": tuple(input_size),
+        "kernel_size": tuple(kernel_size),
+        "stride": strides,
+        "padding": _padding(padding, tuple(kernel_size), strides, dilations),
+        "dilation": dilations,
+        "groups": groups,
+    }
+    others: dict[str, Any] = {"batch": batch, "bias": bias_shape is not None, "dtype": dtype}
+    try:
+        return ConvProblem(**fields, **others)
+    except (ShapeError, ArgumentError) as error:
+        raise error.with_remedies(nearest(fields, partial(_is_problem, others))) from None
+
+
+def _is_problem(others: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    try:
+        ConvProblem(**fields, **others)
+    except ConvError:
+        return False
+    return True
+
+
+def _channels_agree(out_channels: int, channels: Mapping[str, Any]) -> bool:
+    groups, of_input, of_weight = channels.values()
+    divide = groups > 0 and out_channels % groups == 0
+    return bool(divide and of_weight > 0 and groups * of_weight == of_input)
 
 
 def _padding(
@@ -133,12 +159,14 @@ def _padding(
         return ((0, 0),) * ndim
     if padding != "same":
         raise ArgumentError(f"padding must be a size, 'same' or 'valid', got {padding!r}")
+    totals = [d * (k - 1) for d, k in zip(dilation, kernel_size, strict=True)]
+    halves = tuple((total // 2, total - total // 2) for total in totals)
     if set(stride) != {1}:
         raise ArgumentError(
-            f"padding='same' keeps the size only with stride 1, got stride {list(stride)}"
+            f"padding='same' keeps the size only with stride 1, got stride {list(stride)}",
+            remedies=("stride=1", f"padding={halves}", "padding='valid'"),
         )
-    totals = [d * (k - 1) for d, k in zip(dilation, kernel_size, strict=True)]
-    return tuple((total // 2, total - total // 2) for total in totals)
+    return halves
 
 
 def per_axis(

@@ -10,20 +10,26 @@ from typing import Self
 
 
 class ConvError(Exception):
-    """A refusal: what was asked (`request`) and why it cannot be (`cause`).
+    """A refusal: what was asked (`request`), why it cannot be (`cause`), what could (`remedies`).
 
     >>> str(ConvError("stride must be at least 1, got 0", request="conv2d(stride=0)"))
     'conv2d(stride=0): stride must be at least 1, got 0'
     """
 
-    def __init__(self, cause: str, *, request: str = "") -> None:
-        super().__init__(f"{request}: {cause}" if request else cause)
+    def __init__(self, cause: str, *, request: str = "", remedies: tuple[str, ...] = ()) -> None:
+        would_work = f"; would work: {', or '.join(remedies)}" if remedies else ""
+        super().__init__(f"{request}: {cause}{would_work}" if request else cause + would_work)
         self.cause = cause
         self.request = request
+        self.remedies = remedies
 
     def asked_as(self, request: str) -> Self:
         """Return the same refusal with the request put in the caller's own words."""
-        return type(self)(self.cause, request=request)
+        return type(self)(self.cause, request=request, remedies=self.remedies)
+
+    def with_remedies(self, remedies: tuple[str, ...]) -> Self:
+        """Return the same refusal with what would work in its place."""
+        return type(self)(self.cause, request=self.request, remedies=remedies)
 
 
 class ShapeError(ConvError, RuntimeError):

@@ -13,11 +13,14 @@ As many kernel sizes as there are spatial axes; a further number in front of the
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, NoReturn
 
 from glassconv.arguments import problem_of
 from glassconv.errors import ConvError, ShorthandError
 from glassconv.problem import ConvProblem
+from glassconv.remedies import nearest
 from glassconv.rounding import FORMATS
 
 EXAMPLE = "3x32x32 4@5x5 s1 p0"
@@ -70,14 +73,16 @@ def parse(text: str) -> ConvProblem:
     groups, in_channels = options.get("groups", 1), input_shape[-axes - 1]
     if groups == 0 or in_channels % groups:
         cause = f"groups must divide in_channels, but {in_channels} is not a multiple of {groups}"
-        _refuse(text, places["groups"], cause)
+        channels = {"in_channels": in_channels, "groups": groups}
+        remedies = nearest(channels, partial(_groups_divide, out_channels))
+        _refuse(text, places["groups"], cause, remedies)
     bias = options.pop("bias", True)
     weight_shape = [out_channels, in_channels // groups, *kernel_size]
     try:
         return problem_of(input_shape, weight_shape, [out_channels] if bias else None, **options)
     except ConvError as error:
         named = (places[name] for name in re.findall(r"\w+", error.cause) if name in places)
-        _refuse(text, next(named, None), error.cause)
+        _refuse(text, next(named, None), error.cause, error.remedies)
 
 
 def _option(text: str, word: re.Match[str]) -> tuple[str, Any]:
@@ -111,6 +116,17 @@ def _by_x(value: str) -> list[int]:
     return [int(size) for size in value.split("x")]
 
 
-def _refuse(text: str, word: re.Match[str] | None, cause: str) -> NoReturn:
+def _groups_divide(out_channels: int, channels: Mapping[str, Any]) -> bool:
+    in_channels, groups = channels.values()
+    return bool(
+        groups > 0 and in_channels > 0 and in_channels % groups == out_channels % groups == 0
+    )
+
+
+def _refuse(
+    text: str, word: re.Match[str] | None, cause: str, remedies: tuple[str, ...] = ()
+) -> NoReturn:
     start, end = word.span() if word else (0, max(len(text), 1))
-    raise ShorthandError(f"{cause}\n  {text}\n  {' ' * start}{'^' * (end - start)}") from None
+    marked = f"{cause}\n  {text}\n  {' ' * start}{'^' * (end - start)}"
+    would_work = "".join(f"\n  would work: {remedy}" for remedy in remedies)
+    raise ShorthandError(marked + would_work) from None
