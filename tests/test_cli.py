@@ -16,6 +16,7 @@ from batches import write_first_of_the_test_batch
 from glassconv import __version__, cli
 from glassconv.adversaries import trials
 from glassconv.algorithms import ALGORITHMS
+from glassconv.backward import backward
 from glassconv.cli import main
 from glassconv.data import cifar10
 from glassconv.gallery import KINDS
@@ -164,6 +165,19 @@ def test_trace_prints_every_step_and_keeps_the_arrays(
         assert list(kept) == ["input", "weight", *(step.name for step in expected.steps)]
         for step in expected.steps:
             np.testing.assert_array_equal(kept[step.name], step.array)
+
+
+def test_backward_prints_both_gradients_and_the_convolutions_they_are(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "backward", "2x5x5", "3@3x3", "s2", "--algorithm", "im2col") == 0
+    out = capsys.readouterr().out
+    both = backward(parse("2x5x5 3@3x3 s2"), "im2col")
+    for step in (*both.input_steps, *both.weight_steps):
+        assert f"{step.name}  {list(step.array.shape)}" in out
+    assert f"is a convolution too: {both.input_convolution}" in out
+    assert f"is a convolution too: {both.weight_convolution}" in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.svg", "folder/out.PDF"])

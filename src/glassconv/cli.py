@@ -14,6 +14,7 @@ from rich.console import Console
 from glassconv import __version__, gallery
 from glassconv.adversaries import ADVERSARIES, trials
 from glassconv.algorithms import ALGORITHMS
+from glassconv.backward import backward as run_backward
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.errors import ArgumentError, ConvError
 from glassconv.problem import ConvProblem
@@ -116,6 +117,16 @@ def trace(
     if save is not None:
         contents = {save.name: files.arrays_to_bytes(traced)}
         _print(text.written("Arrays", files.write_all(save.parent, contents)))
+
+
+@app.command()
+def backward(
+    problem: Annotated[list[str], ProblemWords],
+    algorithm: Annotated[str, typer.Option(help="What runs them.", metavar="NAME")] = AUTO,
+    seed: Annotated[int, typer.Option(help="Of the random operands.")] = 0,
+) -> None:
+    """Run both gradients, each as a convolution and as a product, and print every array."""
+    _print(*text.backward(run_backward(_parse(problem), algorithm, seed=seed)))
 
 
 @app.command()

@@ -11,7 +11,7 @@ Value = int | tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
 
 MOST = 3  # remedies worth reading
-FARTHEST = 1024  # how far from what was asked to look
+FARTHEST = 256  # how far from what was asked to look
 
 
 def nearest(
