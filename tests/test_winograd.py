@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from glassconv.algorithms import _winograd, named
+from glassconv.algorithms import _winograd_bound, named
 from glassconv.bounds import Float64
 from glassconv.operands import Operands, random_operands, to_numpy
 from glassconv.problem import ConvProblem
@@ -148,7 +148,7 @@ def test_roundings_of_f_2x2_3x3(dtype: str) -> None:
     """Per axis Bᵀ adds once and Aᵀ twice; 5 channels; the bias; G in float64, then narrowed."""
     problem = parse(f"5x8x8 1@3x3 {dtype}")
     filter = {"float32": 2, "float64": 2 * 4}[dtype]
-    assert _winograd.roundings(problem, 2, dtype) == 2 * (1 + 2) + filter + 5 + 1
+    assert _winograd_bound.roundings(problem, 2, dtype) == 2 * (1 + 2) + filter + 5 + 1
 
 
 # -- what it spreads ----------------------------------------------------------------------------

@@ -3,16 +3,13 @@
 The three files winograd2, winograd4 and winograd6 differ only in how many outputs a tile gives.
 An axis of kernel size 1 has nothing to save and gets tiles of one output, F(1, 1) = [1].
 
-`error_bound` counts the roundings on the longest way from an operand to an output; the proof is in
-docs/algorithms/winograd.md.
+What it costs is counted in `_winograd_cost.py`, how wrong it may be in `_winograd_bound.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fractions import Fraction
-from functools import partial
-from math import ceil, inf, prod
+from collections.abc import Iterator, Sequence
+from math import ceil, prod
 
 import torch
 import torch.nn.functional as F
@@ -22,10 +19,8 @@ from glassconv.algorithms import _names as names
 from glassconv.algorithms._bias import add_bias
 from glassconv.algorithms._cook_toom import Matrix, Transforms, cook_toom
 from glassconv.axis import Axis
-from glassconv.bounds import ErrorBound, Float64
 from glassconv.problem import ConvProblem
-from glassconv.report import Array, Cost, Step, Verdict
-from glassconv.rounding import FORMATS, gamma
+from glassconv.report import Step, Verdict
 
 # Eight elements need seven points; with more, the powers of the points cost too many digits.
 LARGEST_TILE = 8
@@ -56,11 +51,11 @@ def steps(
     tiled = tuple(f"tiles {axis}" for axis in range(problem.ndim))
     elements = tuple(f"element {axis}" for axis in range(problem.ndim))
 
-    padded = _pad(problem, transforms, input)
+    padded = pad(problem, transforms, input)
     named = ("batch", "in_channels", *names.sizes(problem))
     yield Step("padded", padded, named, "zeros around the picture, up to whole tiles")
 
-    tiles = _cut(transforms, padded)
+    tiles = cut(transforms, padded)
     named = ("batch", "in_channels", *tiled, *elements)
     yield Step("tiles", tiles, named, "neighbours overlap by r − 1: a view, nothing is copied")
 
@@ -71,7 +66,7 @@ def steps(
     named = ("out_channels", "channels of a group", *elements)
     yield Step("transformed filters", filters, named, "G along each axis, in float64, rounded once")
 
-    products = _multiply(problem, transformed, filters)
+    products = multiply(problem, transformed, filters)
     named = ("batch", "out_channels", *tiled, *elements)
     yield Step("products", products, named, "one matrix product over channels for each element")
 
@@ -80,25 +75,8 @@ def steps(
     named = ("batch", "out_channels", *tiled, *inside)
     yield Step("output tiles", tiles, named, "Aᵀ along each axis of every tile")
 
-    output = add_bias(problem, _join(problem, tiles), bias)
+    output = add_bias(problem, join(problem, tiles), bias)
     yield Step("output", output, names.output(problem), "tiles side by side, plus the bias")
-
-
-def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float]) -> ErrorBound:
-    """γ_N against the same steps on absolute values, N the roundings on the longest way.
-
-    growth: from an axis's kernel size to what that axis multiplies PyTorch's rms error by.
-    """
-    n = roundings(problem, outputs, problem.dtype)
-    u = problem.format.unit_roundoff
-    return ErrorBound(
-        worst=gamma(n, u),
-        growth=prod(growth[r] for r in problem.kernel_size),
-        formula=f"γ_{n} = {n}u / (1 − {n}u), u = {u:.3g}",
-        measure="|Aᵀ|[(|G||w|) ⊙ (|Bᵀ||x|)] + |b|",
-        scale=partial(_scale, outputs),
-        local=False,
-    )
 
 
 def transforms_of(problem: ConvProblem, outputs: int) -> tuple[Transforms, ...]:
@@ -106,33 +84,19 @@ def transforms_of(problem: ConvProblem, outputs: int) -> tuple[Transforms, ...]:
     return tuple(cook_toom(outputs if r > 1 else 1, r) for r in problem.kernel_size)
 
 
-def roundings(problem: ConvProblem, outputs: int, dtype: str) -> int:
-    """Return how often a term of an output is rounded at most, from operand to output.
-
-    Aᵀ and Bᵀ have no entry that is rounded. Along each axis G's entries are rounded, multiplied and
-    summed in float64; for float32 all of that is less than one more rounding, then they are
-    narrowed.
-    """
-    transforms = transforms_of(problem, outputs)
-    within_tiles = sum(_roundings(each.input) + _roundings(each.output) for each in transforms)
-    filter = 2 if dtype == "float32" else sum(r + 1 for r in problem.kernel_size)
-    product_and_sum = problem.weight_shape[1]
-    return within_tiles + filter + product_and_sum + problem.bias
-
-
 # -- one step each --------------------------------------------------------------------------------
 
 
-def _pad(problem: ConvProblem, transforms: Sequence[Transforms], input: Tensor) -> Tensor:
+def pad(problem: ConvProblem, transforms: Sequence[Transforms], input: Tensor) -> Tensor:
     """Return the input with its padding, and zeros after it so that the last tile is whole."""
     pairs = []
     for axis, each in zip(problem.axes, transforms, strict=True):
-        whole = _tiles(axis, each) * len(each.output) + axis.kernel_size - 1
-        pairs.append((axis.padding[0], whole - axis.padding[0] - axis.input_size))
+        after = padded_along(axis, each) - axis.padding[0] - axis.input_size
+        pairs.append((axis.padding[0], after))
     return F.pad(input, [size for pair in reversed(pairs) for size in pair])
 
 
-def _cut(transforms: Sequence[Transforms], padded: Tensor) -> Tensor:
+def cut(transforms: Sequence[Transforms], padded: Tensor) -> Tensor:
     """Return the tiles [batch, in_channels, *tiles, *elements]: n wide, m apart."""
     for place, each in enumerate(transforms, start=2):
         padded = padded.unfold(place, len(each.input), len(each.output))
@@ -142,18 +106,18 @@ def _cut(transforms: Sequence[Transforms], padded: Tensor) -> Tensor:
 def _transform(matrices: Sequence[Matrix], array: Tensor) -> Tensor:
     """Return the array with one matrix applied along each of its last axes."""
     for place, matrix in enumerate(matrices, start=-len(matrices)):
-        array = _along(place, matrix, array)
+        array = along(place, matrix, array)
     return array
 
 
-def _along(place: int, matrix: Matrix, array: Tensor) -> Tensor:
+def along(place: int, matrix: Matrix, array: Tensor) -> Tensor:
     """Return the array with one of its axes multiplied by a matrix."""
     rows = [[float(entry) for entry in row] for row in matrix]
     columns = torch.tensor(rows, dtype=array.dtype, device=array.device).T
     return (array.movedim(place, -1) @ columns).movedim(-1, place)
 
 
-def _multiply(problem: ConvProblem, tiles: Tensor, filters: Tensor) -> Tensor:
+def multiply(problem: ConvProblem, tiles: Tensor, filters: Tensor) -> Tensor:
     """Return the products [batch, out_channels, *tiles, *elements], summed over channels."""
     batch, groups, channels = problem.batch, problem.groups, problem.weight_shape[1]
     grid, element = tiles.shape[2 : 2 + problem.ndim], tiles.shape[2 + problem.ndim :]
@@ -166,7 +130,7 @@ def _multiply(problem: ConvProblem, tiles: Tensor, filters: Tensor) -> Tensor:
     return products.permute(2, 1, 3, 0).reshape(batch, problem.out_channels, *grid, *element)
 
 
-def _join(problem: ConvProblem, tiles: Tensor) -> Tensor:
+def join(problem: ConvProblem, tiles: Tensor) -> Tensor:
     """Return the tiles' outputs side by side, without those past the picture's end."""
     ndim = problem.ndim
     grid, inside = tiles.shape[2 : 2 + ndim], tiles.shape[2 + ndim :]
@@ -177,130 +141,15 @@ def _join(problem: ConvProblem, tiles: Tensor) -> Tensor:
     return joined[(slice(None), slice(None), *(slice(size) for size in problem.output_size))]
 
 
-def _tiles(axis: Axis, transforms: Transforms) -> int:
+def tiles_along(axis: Axis, transforms: Transforms) -> int:
+    """Return how many tiles cover an axis's outputs."""
     return ceil(axis.output_size / len(transforms.output))
+
+
+def padded_along(axis: Axis, transforms: Transforms) -> int:
+    """Return how many positions whole tiles read along an axis."""
+    return tiles_along(axis, transforms) * len(transforms.output) + axis.kernel_size - 1
 
 
 def _by_x(sizes: tuple[int, ...]) -> str:
     return "×".join(map(str, sizes))
-
-
-# -- the bound ------------------------------------------------------------------------------------
-
-
-def _roundings(matrix: Matrix) -> int:
-    """Return how often a term is rounded at most in a product with a matrix of exact entries.
-
-    Once as it is multiplied, unless by powers of two alone, and at each addition.
-    """
-    return max(sum(entry != 0 for entry in row) - all(map(_is_power_of_two, row)) for row in matrix)
-
-
-def _is_power_of_two(entry: Fraction) -> bool:
-    """Return whether a product with this dyadic fraction is exact: ±2^e or 0."""
-    return abs(entry.numerator).bit_count() <= 1
-
-
-def _scale(
-    outputs: int, problem: ConvProblem, input: Array, weight: Array, bias: Array | None
-) -> Float64:
-    """Return |Aᵀ|[(|G||w|) ⊙ (|Bᵀ||x|)] + |bias|, and what underflow can add to the error.
-
-    Each rounded product may lose half of the smallest number; the later steps make of it what they
-    make of any number, and round it again: at most double it. Infinite where the element type
-    could overflow.
-    """
-    transforms = transforms_of(problem, outputs)
-    n = roundings(problem, outputs, problem.dtype)
-    lost = problem.format.tiny / gamma(n, problem.format.unit_roundoff)
-    largest = torch.finfo(getattr(torch, problem.dtype)).max / 2
-
-    def settle(array: Tensor, products: int) -> Tensor:
-        array = array + products * lost
-        return torch.where(array > largest, inf, array)
-
-    def transform(matrices: Iterable[Matrix], array: Tensor) -> Tensor:
-        for place, matrix in enumerate(matrices, start=-problem.ndim):
-            absolute = tuple(tuple(map(abs, row)) for row in matrix)
-            array = settle(_along(place, absolute, array), len(matrix[0]))
-        return array
-
-    x, w = torch.from_numpy(input).double(), torch.from_numpy(weight).double()
-    tiles = transform(
-        (each.input for each in transforms), _cut(transforms, _pad(problem, transforms, x))
-    )
-    filters = transform((each.filter for each in transforms), w)
-    products = settle(_multiply(problem, tiles, filters), problem.weight_shape[1])
-    joined = _join(problem, transform((each.output for each in transforms), products))
-    b = None if bias is None else torch.from_numpy(bias).double()
-    scale: Float64 = add_bias(problem, joined, b).numpy()
-    # The scale is itself computed in float64, so it may be that much too small.
-    own = gamma(roundings(problem, outputs, "float64"), FORMATS["float64"].unit_roundoff)
-    return scale / (1 - own)
-
-
-# -- the cost -------------------------------------------------------------------------------------
-
-
-def cost(problem: ConvProblem, outputs: int) -> Cost:
-    """Count the products and the transforms; multiplications by 0, 1 and −1 are none.
-
-    The filters are transformed once per call. The transformed input and the products each exist
-    twice for a while: in tiles' order and in the matrix product's.
-    """
-    transforms = transforms_of(problem, outputs)
-    tiles = prod(map(_tiles, problem.axes, transforms))
-    elements = prod(len(each.input) for each in transforms)
-    inputs = problem.batch * problem.in_channels * tiles
-    results = problem.batch * problem.out_channels * tiles
-    filters = problem.out_channels * problem.weight_shape[1]
-
-    spent = [
-        [number * each_time for each_time in _arithmetic(matrices)]
-        for number, matrices in (
-            (inputs, [each.input for each in transforms]),
-            (filters, [each.filter for each in transforms]),
-            (results, [each.output for each in transforms]),
-        )
-    ]
-    multiplications, additions = map(sum, zip(*spent, strict=True))
-    products = results * problem.weight_shape[1] * elements
-
-    size = problem.format.bytes
-    pads = zip(problem.axes, transforms, strict=True)
-    padded_bytes = (
-        size
-        * problem.batch
-        * problem.in_channels
-        * prod(_tiles(axis, each) * len(each.output) + axis.kernel_size - 1 for axis, each in pads)
-    )
-    input_bytes, filter_bytes = size * inputs * elements, 8 * filters * elements
-    product_bytes = size * results * elements
-    tile_bytes = size * results * prod(len(each.output) for each in transforms)
-    return Cost(
-        multiplications=products + multiplications,
-        additions=products + additions + problem.bias * prod(problem.output_shape),
-        workspace_bytes=padded_bytes
-        + 2 * (input_bytes + filter_bytes + product_bytes)
-        + tile_bytes
-        + problem.output_bytes,
-        traffic_bytes=problem.input_bytes
-        + 2 * padded_bytes
-        + 4 * problem.ndim * (input_bytes + product_bytes + filter_bytes)
-        + 3 * (input_bytes + product_bytes + filter_bytes)
-        + 3 * tile_bytes
-        + problem.output_bytes,
-        operations=1 + 10 * problem.ndim + 8,
-    )
-
-
-def _arithmetic(matrices: Sequence[Matrix]) -> tuple[int, int]:
-    """Return multiplications and additions of one tile's transform, axis after axis."""
-    multiplications = additions = 0
-    for number, matrix in enumerate(matrices):
-        done, waiting = matrices[:number], matrices[number + 1 :]
-        lines = prod(map(len, done)) * prod(len(each[0]) for each in waiting)
-        entries = [entry for row in matrix for entry in row]
-        multiplications += lines * sum(entry not in (0, 1, -1) for entry in entries)
-        additions += lines * (sum(entry != 0 for entry in entries) - len(matrix))
-    return multiplications, additions

@@ -33,7 +33,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from glassconv.algorithms import _winograd
+from glassconv.algorithms import _winograd, _winograd_bound, _winograd_cost
 from glassconv.bounds import ErrorBound
 from glassconv.problem import ConvProblem
 from glassconv.report import Cost, Step, Verdict
@@ -54,12 +54,12 @@ def supports(problem: ConvProblem) -> Verdict:
 
 def cost(problem: ConvProblem) -> Cost:
     """Count products and transforms, the filters' too, and the transformed arrays in memory."""
-    return _winograd.cost(problem, OUTPUTS)
+    return _winograd_cost.cost(problem, OUTPUTS)
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
     """γ_N against the same steps on absolute values: proven for each output by its own tile."""
-    return _winograd.error_bound(problem, OUTPUTS, GROWTH)
+    return _winograd_bound.error_bound(problem, OUTPUTS, GROWTH)
 
 
 def steps(
