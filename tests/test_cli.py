@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from pytest import CaptureFixture, MonkeyPatch
 
+import glassconv
 from batches import write_first_of_the_test_batch
 from glassconv import __version__, cli
 from glassconv.adversaries import trials
@@ -165,6 +166,29 @@ def test_trace_prints_every_step_and_keeps_the_arrays(
         assert list(kept) == ["input", "weight", *(step.name for step in expected.steps)]
         for step in expected.steps:
             np.testing.assert_array_equal(kept[step.name], step.array)
+
+
+def test_explain_prints_the_report_and_json_reads_back(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "explain", "64x56x56", "64@3x3", "p1") == 0
+    out = capsys.readouterr().out
+    assert "200,704 · 576 = 115,605,504" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert run(monkeypatch, "explain", "64x56x56 64@3x3 p1", "--json") == 0
+    report = glassconv.Report.from_json(capsys.readouterr().out)
+    assert report == glassconv.explain("64x56x56 64@3x3 p1")
+
+
+def test_explain_refuses_with_what_would_work(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "explain", "3x4x4 2@7x7") == 2
+    said = capsys.readouterr().err
+    assert "the kernel spans 7 positions" in said
+    assert "the padded input has 4" in said
+    for remedy in ("padding=2", "input_size=7", "kernel_size=4"):
+        assert f"would work: {remedy}" in said
 
 
 def test_backward_prints_both_gradients_and_the_convolutions_they_are(

@@ -16,7 +16,7 @@ from glassconv.algorithms import ALGORITHMS, Algorithm, named
 from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.problem import ConvProblem
 from glassconv.report import Choice, Cost, Verdict
-from glassconv.select import ACCURACY, AUTO, choose, physical_memory, predicted_seconds
+from glassconv.select import ACCURACY, AUTO, choose, physical_memory, predict
 from glassconv.shorthand import parse
 from strategies import problems
 
@@ -92,7 +92,7 @@ def test_every_candidate_stands_with_a_reason(problem: ConvProblem) -> None:
     for candidate in choice.candidates:
         assert candidate.verdict.reason
         if named(candidate.name).supports(problem):
-            assert candidate.seconds == predicted_seconds(named(candidate.name).cost(problem))
+            assert candidate.seconds == predict(named(candidate.name).cost(problem)).seconds
         else:
             assert candidate.seconds == inf
 
@@ -124,7 +124,11 @@ def test_what_is_written_to_be_read_runs_by_name_only(monkeypatch: pytest.Monkey
     ],
 )
 def test_time_is_arithmetic_or_memory_and_overhead(cost: Cost, seconds: int) -> None:
-    assert round(predicted_seconds(cost), 9) == seconds
+    prediction = predict(cost)
+    assert round(prediction.seconds, 9) == seconds
+    shares = [prediction.arithmetic, prediction.memory, prediction.overhead]
+    assert round(sum(shares), 9) == bool(seconds)
+    assert 0.0 in shares[:2]  # the faster of the two is hidden behind the slower
 
 
 # -- what does not ------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ True
 
 from glassconv.arguments import problem_of
 from glassconv.backward import backward
+from glassconv.explain import Report, explain
 from glassconv.functional import (
     conv1d,
     conv2d,
@@ -20,6 +21,7 @@ from glassconv.functional import (
 )
 from glassconv.operands import Operands, random_operands
 from glassconv.problem import ConvProblem
+from glassconv.same import same
 from glassconv.select import choose
 from glassconv.shorthand import parse
 from glassconv.trace import trace
@@ -29,6 +31,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ConvProblem",
     "Operands",
+    "Report",
     "backward",
     "choose",
     "compare",
@@ -38,10 +41,12 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "explain",
     "judge",
     "parse",
     "problem_of",
     "random_operands",
+    "same",
     "trace",
     "verify",
 ]

@@ -17,6 +17,7 @@ from glassconv.algorithms import ALGORITHMS
 from glassconv.backward import backward as run_backward
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.errors import ArgumentError, ConvError
+from glassconv.explain import explain as explain_problem
 from glassconv.problem import ConvProblem
 from glassconv.report import Verification
 from glassconv.same import same
@@ -117,6 +118,21 @@ def trace(
     if save is not None:
         contents = {save.name: files.arrays_to_bytes(traced)}
         _print(text.written("Arrays", files.write_all(save.parent, contents)))
+
+
+@app.command()
+def explain(
+    problem: Annotated[list[str], ProblemWords],
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, of a versioned schema.")
+    ] = False,
+) -> None:
+    """Say everything about a convolution without running it."""
+    report = explain_problem(_parse(problem))
+    if json:
+        typer.echo(report.to_json())
+    else:
+        _print(report)
 
 
 @app.command()

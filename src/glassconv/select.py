@@ -8,6 +8,7 @@ from math import inf
 
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
 from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.explanation import Prediction
 from glassconv.problem import ConvProblem
 from glassconv.report import Candidate, Choice, Cost, Verdict
 
@@ -34,17 +35,29 @@ def choose(problem: ConvProblem, algorithm: str = AUTO, accuracy: str = "default
     >>> choose(parse("3x32x32 4@5x5")).algorithm
     'aten'
     """
-    if accuracy not in ACCURACY:
-        raise UnknownNameError(f"accuracy is one of {', '.join(ACCURACY)}, not {accuracy!r}")
-    candidates = tuple(_stand(each, problem, accuracy) for each in ALGORITHMS.values())
+    candidates = standings(problem, accuracy)
     return Choice(problem, _pick(problem, algorithm, candidates), candidates)
 
 
-def predicted_seconds(cost: Cost) -> float:
+def standings(problem: ConvProblem, accuracy: str = "default") -> tuple[Candidate, ...]:
+    """Return how every algorithm stands, also where none of them can run."""
+    if accuracy not in ACCURACY:
+        raise UnknownNameError(f"accuracy is one of {', '.join(ACCURACY)}, not {accuracy!r}")
+    return tuple(_stand(each, problem, accuracy) for each in ALGORITHMS.values())
+
+
+def predict(cost: Cost) -> Prediction:
     """Return the nominal time: limited by arithmetic or by memory, and the overhead."""
     arithmetic = (cost.multiplications + cost.additions) / FLOPS_PER_SECOND
     memory = cost.traffic_bytes / BYTES_PER_SECOND
-    return max(arithmetic, memory) + cost.operations * SECONDS_PER_OPERATION
+    overhead = cost.operations * SECONDS_PER_OPERATION
+    seconds = max(arithmetic, memory) + overhead
+    return Prediction(
+        seconds,
+        arithmetic=arithmetic / seconds if seconds and arithmetic >= memory else 0.0,
+        memory=memory / seconds if seconds and memory > arithmetic else 0.0,
+        overhead=overhead / seconds if seconds else 0.0,
+    )
 
 
 def _pick(problem: ConvProblem, algorithm: str, candidates: tuple[Candidate, ...]) -> str:
@@ -77,7 +90,7 @@ def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str) -> Candida
             f"this has {bound.growth:g} ×"
         )
         supported = Verdict(False, said)
-    return Candidate(algorithm.name, supported, predicted_seconds(cost))
+    return Candidate(algorithm.name, supported, predict(cost).seconds)
 
 
 def physical_memory() -> int:
