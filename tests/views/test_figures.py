@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.text import Text
 from PIL import Image
 
 from glassconv.data import photograph
@@ -21,6 +18,7 @@ from glassconv.shorthand import parse
 from glassconv.tutorial import walk
 from glassconv.views.figures import comparison
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
+from pictures import assert_legible, written
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
 
@@ -43,29 +41,6 @@ STRETCHED = [
 def facts() -> Tutorial:
     chelsea = photograph.chelsea()
     return walk(chelsea.pixels, chelsea.source)
-
-
-def texts(figure: Figure) -> list[Text]:
-    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
-
-
-def assert_legible(figure: Figure) -> None:
-    """Every text lies inside the picture, and none on another."""
-    figure.draw_without_rendering()
-    boxes = {
-        text: text.get_window_extent()
-        for text in figure.texts  # titles, labels and sums; numbers in cells have their cells
-    }
-    for text, box in boxes.items():
-        inside = box.x0 >= 0 and box.y0 >= 0
-        inside &= box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
-        assert inside, f"{text.get_text()!r} leaves the picture"
-    for (one, box), (other, other_box) in combinations(boxes.items(), 2):
-        assert not box.overlaps(other_box), f"{one.get_text()!r} lies on {other.get_text()!r}"
-
-
-def written(figure: Figure) -> str:
-    return "\n".join(text.get_text() for text in texts(figure))
 
 
 @BOTH_THEMES
@@ -157,4 +132,4 @@ def test_what_cannot_be_drawn_is_refused(kind: str, problem: str, cause: str) ->
 
 def test_an_unknown_kind_is_told_all_kinds() -> None:
     with pytest.raises(UnknownNameError, match=", ".join(KINDS)):
-        picture("window", None, DARK)
+        picture("spiral", None, DARK)

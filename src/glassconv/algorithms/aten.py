@@ -9,8 +9,9 @@ result is still held to the definition: it sums plain products, so it must stay 
 Shapes: as the definition's. Cost: counted as plain products, for oneDNN on x86 has done no Winograd
 since 3.2. PyTorch pads both sides of an axis alike; an uneven padding is laid around a copy first.
 
-Source: the PyTorch project, aten/src/ATen/native/Convolution.cpp. It is always a candidate of
-"auto", so glassconv is never slower than PyTorch by more than its own dispatch.
+Source: the PyTorch project, aten/src/ATen/native/Convolution.cpp; docs/algorithms/aten.md says what
+is assumed of it. It is always a candidate of "auto", so glassconv is never slower than PyTorch by
+more than its own dispatch.
 """
 
 from __future__ import annotations

@@ -10,11 +10,13 @@ shift the picture, scale each channel by its own weight, add.
     u, v tap                s stride    d dilation    p padding before
 
 Shapes: x [batch, channels, *input_size], w [channels · filters, 1, *kernel_size], y [batch,
-channels · filters, *output_size]. Cost: a multiply-add for each tap inside the picture; workspace
-for one tap's scaled picture. Arithmetic intensity is low: memory is the limit.
+channels · filters, *output_size]. Cost: a multiply-add for each tap inside the picture and an
+addition for the bias; workspace for one tap's scaled picture and the sum, an output each.
+Arithmetic intensity is low: memory is the limit.
 
 Source: L. Sifre, Rigid-motion scattering for image classification, 2014; A. Howard et al.,
-MobileNets, 2017. It wins wherever it applies. It applies to one input channel per group only.
+MobileNets, 2017; docs/algorithms/depthwise.md. It wins wherever it applies. It applies to one input
+channel per group only.
 """
 
 from __future__ import annotations

@@ -9,13 +9,15 @@ the bias, and that is the convolution; every other algorithm is a way to arrange
     b image in the batch    c input channel of f's group    s stride     p padding before
     f filter                u, v tap                        d dilation   x is 0 outside the picture
 
-Shapes: x [batch, in_channels, *input_size], w [out_channels, in_channels / groups, *kernel_size],
-y [batch, out_channels, *output_size]. Cost: one multiply-add for each tap that falls inside the
-picture (padding is skipped, never multiplied); workspace for one tap's window and product.
+Shapes: x [batch, in_channels, *input_size], w [out_channels, in_channels / groups, *kernel_size], y
+[batch, out_channels, *output_size]. Cost: one multiply-add for each tap that falls inside the
+picture (padding is skipped, never multiplied), one addition for the bias; workspace for one tap's
+window, as large as the input seen with its stride, and for its product, as large as the output.
 
-Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016.
-Use it to be right: in NumPy and float64 it is what `verify` judges everything by. It also runs on
-tensors, so it can be differentiated. Do not use it to be fast: it passes over the output per tap.
+Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016;
+docs/algorithms/direct.md works it out by hand. Use it to be right: in NumPy and float64 it is what
+`verify` judges everything by. It also runs on tensors, so it can be differentiated. Do not use it
+to be fast: it passes over the output per tap.
 """
 
 from __future__ import annotations

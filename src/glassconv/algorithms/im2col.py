@@ -11,14 +11,15 @@ pixels, and each is copied once per window, up to kernel_h · kernel_w times.
     b image in the batch    c input channel    s stride     p padding before
     f filter                u, v tap           d dilation   i, j output position
 
-Shapes, for one group: w [m, k], columns [batch, k, positions], y [batch, m, positions] with
-m = out_channels, k = in_channels · taps. With groups, each has its own rows of `columns` and its
-own product. Cost: k multiply-adds per output, padding multiplied too; workspace for `columns`.
+Shapes, for one group: w [m, k], columns [batch, k, positions], y [batch, m, positions] with m =
+out_channels, k = in_channels · taps. With groups, each has its own rows of `columns` and its own
+product. Cost: k multiply-adds per output, padding multiplied too, and an addition for the bias;
+workspace for the padded picture, for `columns`, up to `taps` times as large, and for the product.
 
 Source: K. Chellapilla, S. Puri and P. Simard, High performance convolutional neural networks for
-document processing, 2006; `torch.nn.functional.unfold` makes the same matrix. It wins where a good
-matrix product is at hand and nothing else is. Do not use it where memory is short, or for depthwise
-layers, whose products are only taps long.
+document processing, 2006; `torch.nn.functional.unfold` makes the same matrix;
+docs/algorithms/im2col.md. It wins where a good matrix product is at hand and nothing else is. Do
+not use it where memory is short, or for depthwise layers, whose products are only taps long.
 """
 
 from __future__ import annotations

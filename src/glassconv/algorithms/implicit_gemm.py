@@ -10,13 +10,14 @@ multiply, and let the next tile take their place.
     b image in the batch    c input channel of f's group    s stride     p padding before
     f filter                u, v tap                        d dilation   i, j output position
 
-Shapes, for one group and image: w [m, k], a tile of columns [k, TILE], y [m, positions] with
-m = out_channels and k = in_channels · taps. Cost: the definition's multiply-adds, padding's too;
-workspace for one tile of columns and the table of pointers that it is gathered through.
+Shapes, for one group and image: w [m, k], a tile of columns [k, TILE], y [m, positions] with m =
+out_channels and k = in_channels · taps. Cost: the definition's multiply-adds, padding's too, and an
+addition for the bias; workspace for one tile of columns, for the table of pointers that it is
+gathered through, 8 bytes per tap and position, and for the input with its zero pixel.
 
-Source: S. Chetlur et al., cuDNN: efficient primitives for deep learning, 2014. It wins on GPUs and
-wherever the tile stays in fast memory. Do not use it where the matrix fits anyway: im2col's one
-large product has less to start.
+Source: S. Chetlur et al., cuDNN: efficient primitives for deep learning, 2014;
+docs/algorithms/implicit_gemm.md. It wins on GPUs and wherever the tile stays in fast memory. Do not
+use it where the matrix fits anyway: im2col's one large product has less to start.
 """
 
 from __future__ import annotations

@@ -12,12 +12,13 @@ all images and channels; the product then reads through it.
     f filter                u, v tap                        d dilation   i, j output position
 
 Shapes: table [taps, positions] of whole numbers, x [in_channels, pixels + 1], y [out_channels,
-positions]. Cost: the definition's multiply-adds, padding's too; workspace for the table, which has
-no channels, and for the pixels of one tap at a time.
+positions]. Cost: the definition's multiply-adds, padding's too, and an addition per tap and output;
+workspace for the table, 8 bytes per tap and position but none per channel, for the input with its
+zero pixel, and for the pixels of one tap at a time.
 
-Source: M. Dukhan, The indirect convolution algorithm, 2019 (QNNPACK, XNNPACK). It wins where
-channels are many and lie next to each other in memory. Do not use it with few channels: then the
-table is as large as what it saves.
+Source: M. Dukhan, The indirect convolution algorithm, 2019 (QNNPACK, XNNPACK);
+docs/algorithms/indirect.md. It wins where channels are many and lie next to each other in memory.
+Do not use it with few channels: then the table is as large as what it saves.
 """
 
 from __future__ import annotations

@@ -13,11 +13,13 @@ never copied; it is the outputs that are many.
 
 Shapes, for one group: w as [taps · out_channels, in_channels], x as [in_channels, pixels], mixed
 [taps · out_channels, pixels]. Cost: in_channels multiply-adds per tap, filter and pixel, those that
-no stride reads included; workspace for `mixed`, taps times the output.
+no stride reads included, and an addition per tap and output; workspace for `mixed`, taps · filters
+/ channels times the input, and for the weight in another order.
 
 Source: A. Vasudevan, A. Anderson and D. Gregg, Parallel multi channel convolution using general
-matrix multiplication, 2017. It wins where there are many more input channels than filters. Do not
-use it with strides, whose unread pixels it computes, or where the output is the larger array.
+matrix multiplication, 2017; docs/algorithms/kn2row.md. It wins where there are many more input
+channels than filters. Do not use it with strides, whose unread pixels it computes, or where the
+output is the larger array.
 """
 
 from __future__ import annotations

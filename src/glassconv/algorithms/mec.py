@@ -13,12 +13,12 @@ rows further on, so no row is copied twice.
 
 Shapes, for one group: strips [batch, out_w, padded_h, kernel_w, in_channels]; each output row is
 the product of its rows of the strips, [out_w, kernel_h · kernel_w · in_channels], with the weight.
-Cost: the definition's multiply-adds, padding's too; workspace for the strips, about kernel_h /
-stride times less than im2col's matrix.
+Cost: the definition's multiply-adds, padding's too, and an addition for the bias; workspace for the
+strips, about kernel_h / stride times less than im2col's matrix.
 
-Source: M. Cho and D. Brand, MEC: memory-efficient convolution for deep neural network, 2017. It
-wins where im2col's matrix does not fit in a cache. Do not use it for tall, narrow outputs: every
-row is a product of its own.
+Source: M. Cho and D. Brand, MEC: memory-efficient convolution for deep neural network, 2017;
+docs/algorithms/mec.md. It wins where im2col's matrix does not fit in a cache. Do not use it for
+tall, narrow outputs: every row is a product of its own.
 """
 
 from __future__ import annotations

@@ -8,12 +8,14 @@ matrix of channels by pixels, already is its own im2col matrix. A stride only th
     b image in the batch    c input channel of f's group    s stride
     f filter                i, j output position            p padding before
 
-Shapes, for one group: w [m, k], x [batch, k, positions], y [batch, m, positions] with
-m = out_channels and k = in_channels. Cost: k multiply-adds per output; no workspace with stride 1
-and no padding, and otherwise the pixels that are read.
+Shapes, for one group: w [m, k], x [batch, k, positions], y [batch, m, positions] with m =
+out_channels and k = in_channels. Cost: k multiply-adds per output and an addition for the bias;
+workspace for the product before the bias and, unless the stride is 1 and there is no padding, for
+the pixels that are read.
 
-Source: M. Lin, Q. Chen and S. Yan, Network in network, 2013. It always wins where it applies: most
-of a ResNet-50 or a MobileNet is this. It applies to kernels of size 1 only.
+Source: M. Lin, Q. Chen and S. Yan, Network in network, 2013; docs/algorithms/pointwise.md. It
+always wins where it applies: most of a ResNet-50 or a MobileNet is this. It applies to kernels of
+size 1 only.
 """
 
 from __future__ import annotations

@@ -13,11 +13,12 @@ transposed convolution and the gradient with respect to the input.
     f filter                u, v tap                        d dilation   q pixel
 
 Shapes, for one group: T [out_channels · positions, in_channels · pixels], x and y as one column per
-image. Cost: a multiply-add for every cell of T, zeros too; workspace for T.
+image. Cost: a multiply-add for every cell of T, zeros too, and an addition for the bias; workspace
+for T twice, while its column for padding is cut off.
 
-Source: R. Gray, Toeplitz and circulant matrices: a review, 2006. It wins nowhere but in a lecture.
-Do not use it on real layers (it refuses a matrix of more than 4 million cells), nor near NaN or
-infinity, which the zeros spread over all outputs of the image.
+Source: R. Gray, Toeplitz and circulant matrices: a review, 2006; docs/algorithms/toeplitz.md. It
+wins nowhere but in a lecture. Do not use it on real layers (it refuses a matrix of more than 4
+million cells), nor near NaN or infinity, which the zeros spread over all outputs of the image.
 """
 
 from __future__ import annotations

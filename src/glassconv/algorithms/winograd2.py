@@ -1,30 +1,33 @@
 """winograd2: tiles of two outputs an axis, transformed so that F(2, 3) multiplies 4 times, not 6.
 
-A tile of the picture and a filter are read as polynomials and evaluated at a few points; there, one
-product for each point does the work of a whole correlation, and a last matrix leads back from the
-values to the outputs. Nested, once along each axis, the savings multiply. What is saved in products
-is paid in additions and in digits.
+Two neighbouring outputs of three taps share two of their pixels. Six products become four: each is
+a sum or difference of pixels times a sum or difference of weights, and the outputs are sums of
+them. On a picture this is done along one axis and then along the other, and the savings multiply.
 
-    y = Aᵀ [Σ_c (G w[f, c] Gᵀ) ⊙ (Bᵀ x[b, c, tile] B)] A + bias[f]
+    m1 = (d2 − d0) · −g0                     m3 = (d2 − d1) · (g0 − g1 + g2) / 2
+    m2 = (d1 + d2) · (g0 + g1 + g2) / 2      m4 = (d3 − d1) · g2
+    y0 = m1 + m2 + m3 = g0·d0 + g1·d1 + g2·d2        y1 = m2 − m3 + m4 = g0·d1 + g1·d2 + g2·d3
 
-    b image in the batch    c input channel of f's group    tile 4 × 4 for a 3×3 kernel
-    f filter                y 2 × 2 outputs                 ⊙ product element by element
+    y[b, f, tile] = Aᵀ [Σ_c (G w[f, c] Gᵀ) ⊙ (Bᵀ x[b, c, tile] B)] A + bias[f]
+
+    d pixels, g weights, y outputs of one axis    b image in the batch    f filter
+    A, B, G the sums above as matrices            c input channel of f's group
+    tile 4 × 4 pixels, 2 × 2 outputs              ⊙ product element by element
 
 Shapes, along one axis of kernel size r, with n = r + 1: Aᵀ [2, n], G [n, r], Bᵀ [n, n]; an axis of
 size 1 gets [1]. Over all axes: transformed input [batch, in_channels, *tiles, *n], transformed
 filters [out_channels, channels of a group, *n].
 
 Cost, for 3×3 and each pair of a channel and a filter: 16 multiplications for 4 outputs instead of
-36; beside them 32 additions and 0 multiplications by constants for each tile of an input
-channel and 24 and 0 for each tile of an output channel; workspace for the transformed input and
-the products, 4 × the picture each, twice.
+36; beside them 32 additions for each tile of an input channel and 24 for each tile of an output
+channel, and no multiplication by a constant; workspace for the transformed input and the products,
+4 × the picture each, twice.
 
 Source: S. Winograd, Arithmetic complexity of computations, 1980; A. Lavin and S. Gray, Fast
-algorithms for convolutional neural networks, 2016; B. Barabasz et al., Error analysis and improving
-the accuracy of Winograd convolution for deep neural networks, 2020. It wins over a plain sum
-where channels are many, and loses hardly a digit with 3×3 kernels; winograd4 saves more. Do not use
-it near NaN or infinity, which it spreads over the tile, nor for depthwise layers, where transforms
-cost more than they save.
+algorithms for convolutional neural networks, 2016. docs/algorithms/winograd.md derives the
+matrices. It wins over a plain sum where channels are many, and as all of its constants are 0, ±1
+and ½ it loses hardly a digit; winograd4 saves more. Do not use it near NaN or infinity, which it
+spreads over the tile, nor for depthwise layers, where transforms cost more than they save.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """winograd4: tiles of four outputs an axis, transformed so that F(4, 3) multiplies 6 times, not 12.
 
-A tile of the picture and a filter are read as polynomials and evaluated at a few points; there, one
-product for each point does the work of a whole correlation, and a last matrix leads back from the
-values to the outputs. Nested, once along each axis, the savings multiply. What is saved in products
-is paid in additions and in digits.
+Twice as large a tile as winograd2's shares more, and multiplies a quarter as often as the
+definition. It takes five numbers and infinity to evaluate the polynomials at, and no five numbers
+are as harmless as 0 and ±1: their powers grow, or shrink, and digits go with them. Zero, ±3/4 and
+±3/2 lose the fewest; quarters, so that Aᵀ and Bᵀ are exact in float32.
 
-    y = Aᵀ [Σ_c (G w[f, c] Gᵀ) ⊙ (Bᵀ x[b, c, tile] B)] A + bias[f]
+    y[b, f, tile] = Aᵀ [Σ_c (G w[f, c] Gᵀ) ⊙ (Bᵀ x[b, c, tile] B)] A + bias[f]
 
-    b image in the batch    c input channel of f's group    tile 6 × 6 for a 3×3 kernel
-    f filter                y 4 × 4 outputs                 ⊙ product element by element
+    b image in the batch    c input channel of f's group    tile 6 × 6 pixels, 4 × 4 outputs
+    f filter                ⊙ product element by element    A, B, G the points' matrices
 
 Shapes, along one axis of kernel size r, with n = r + 3: Aᵀ [4, n], G [n, r], Bᵀ [n, n]; an axis of
 size 1 gets [1]. Over all axes: transformed input [batch, in_channels, *tiles, *n], transformed
@@ -19,11 +19,12 @@ Cost, for 3×3 and each pair of a channel and a filter: 36 multiplications for 1
 channel and 140 and 120 for each tile of an output channel; workspace for the transformed input and
 the products, 2.25 × the picture each, twice.
 
-Source: S. Winograd, Arithmetic complexity of computations, 1980; A. Lavin and S. Gray, Fast
-algorithms for convolutional neural networks, 2016; B. Barabasz et al., Error analysis and improving
-the accuracy of Winograd convolution for deep neural networks, 2020. It wins on 3×3 layers with many
-channels and pictures of many tiles. Do not use it near NaN or infinity, which it spreads over the
-tile, for depthwise layers, where transforms cost more than they save, or where every digit counts.
+Source: A. Lavin and S. Gray, Fast algorithms for convolutional neural networks, 2016, with points
+of their own; B. Barabasz et al., Error analysis and improving the accuracy of Winograd convolution
+for deep neural networks, 2020, for how to choose them; docs/algorithms/winograd.md. It wins on 3×3
+layers with many channels and pictures of many tiles. Do not use it near NaN or infinity, which it
+spreads over the tile, for depthwise layers, or where every digit counts: its rms error is up to
+four times PyTorch's.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """winograd6: tiles of six outputs an axis, transformed so that F(6, 3) multiplies 8 times, not 18.
 
-A tile of the picture and a filter are read as polynomials and evaluated at a few points; there, one
-product for each point does the work of a whole correlation, and a last matrix leads back from the
-values to the outputs. Nested, once along each axis, the savings multiply. What is saved in products
-is paid in additions and in digits.
+The largest tile that is worth having: eight elements an axis, and a 3×3 layer multiplies a fifth as
+often. Its seven numbers, 0, ±1, ±1/2 and ±2, are powers of two, whose powers round nothing, but
+these reach from 1/32 to 32: large intermediate values that cancel in the end. Ten elements would
+save another eighth of the products and lose two more digits, so there is no larger tile.
 
-    y = Aᵀ [Σ_c (G w[f, c] Gᵀ) ⊙ (Bᵀ x[b, c, tile] B)] A + bias[f]
+    y[b, f, tile] = Aᵀ [Σ_c (G w[f, c] Gᵀ) ⊙ (Bᵀ x[b, c, tile] B)] A + bias[f]
 
-    b image in the batch    c input channel of f's group    tile 8 × 8 for a 3×3 kernel
-    f filter                y 6 × 6 outputs                 ⊙ product element by element
+    b image in the batch    c input channel of f's group    tile 8 × 8 pixels, 6 × 6 outputs
+    f filter                ⊙ product element by element    A, B, G the points' matrices
 
 Shapes, along one axis of kernel size r, with n = r + 5: Aᵀ [6, n], G [n, r], Bᵀ [n, n]; an axis of
 size 1 gets [1]. Over all axes: transformed input [batch, in_channels, *tiles, *n], transformed
@@ -19,11 +19,12 @@ Cost, for 3×3 and each pair of a channel and a filter: 64 multiplications for 3
 channel and 448 and 280 for each tile of an output channel; workspace for the transformed input and
 the products, 1.78 × the picture each, twice.
 
-Source: S. Winograd, Arithmetic complexity of computations, 1980; A. Lavin and S. Gray, Fast
-algorithms for convolutional neural networks, 2016; B. Barabasz et al., Error analysis and improving
-the accuracy of Winograd convolution for deep neural networks, 2020. It saves most of the three and
-wins where digits do not count. Do not use it for anything else: it loses more than one digit with
-3×3 kernels, spreads NaN and infinity over the tile, and needs large pictures to fill its tiles.
+Source: the family is S. Winograd's, Arithmetic complexity of computations, 1980; B. Barabasz et
+al., Error analysis and improving the accuracy of Winograd convolution for deep neural networks,
+2020, measure what it loses; docs/algorithms/winograd.md. It saves most of the three and wins where
+digits do not count. Do not use it for anything else: with 3×3 kernels its rms error is up to
+sixteen times PyTorch's, it spreads NaN and infinity over the tile, and it needs large pictures to
+fill its tiles.
 """
 
 from __future__ import annotations
