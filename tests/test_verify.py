@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from able import UNIVERSAL, able
 from cases import CASES
-from glassconv.algorithms import named
+from glassconv.algorithms import ALGORITHMS, named
 from glassconv.bounds import ErrorBound
 from glassconv.errors import ShapeError, UnknownNameError
 from glassconv.operands import Operands, random_operands, to_numpy
@@ -169,6 +169,20 @@ def test_nan_and_infinity_where_they_should_not_be_are_found(
     assert checked.worst.index == index
     assert checked.share == checked.max_error == checked.rms_error == math.inf
     assert "inf" in checked.verdict.reason
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("algorithm", UNIVERSAL)
+def test_an_infinite_weight_on_padding_is_promised_nothing(algorithm: str, value: float) -> None:
+    """The definition skips padding, others multiply it by its zero; elsewhere they must agree."""
+    problem = parse("2x4x5 3@3x3 p1 nobias")
+    operands = whole_numbers(problem)
+    operands.weight[1, 0, 0, 2] = value  # of the second filter: meets the first row, last column
+    checked = verify(problem, algorithm, operands)
+    assert checked.verdict, checked.verdict.reason
+    assert checked.unpromised >= 5 + 4 - 1
+    if ALGORITHMS[algorithm].error_bound(problem).local:
+        assert checked.unpromised == 5 + 4 - 1
 
 
 # -- shapes, and what is not promised -----------------------------------------------------------

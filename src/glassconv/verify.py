@@ -69,6 +69,9 @@ def judge(
     return _judge(problem, candidate, output, operands, bound, definition(problem, operands))
 
 
+Mask = npt.NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class Definition:
     """What is true of a problem's operands: the output and Σ|x||w| + |bias|, both in float64."""
@@ -92,7 +95,7 @@ def _judge(
     if not reference.size:
         return _verification(problem, candidate, Verdict(True, "an empty output"), bound)
     allowed = allowed_error(problem, bound, operands, truth.magnitude)
-    unpromised = _unpromised(problem, bound, truth.magnitude, allowed)
+    unpromised = _unpromised(problem, bound, operands, truth.magnitude, allowed)
     error = np.where(unpromised, 0.0, _distance(output.astype(np.float64), reference))
     share = _share(error, allowed)
     index = _argmax(share)
@@ -184,9 +187,10 @@ def allowed_error(
     """
     n = problem.taps_per_output + 1
     own = n * FORMATS["float64"].unit_roundoff
+    underflow = n * problem.format.tiny * max(1, (1 + n * problem.format.unit_roundoff) / 2)
     scale = plain if bound.scale is None else _scale(bound.scale, problem, operands)
     with np.errstate(invalid="ignore", over="ignore"):
-        return bound.worst * scale + own * plain + n * problem.format.tiny
+        return bound.worst * scale + own * plain + underflow
 
 
 def _scale(of: Scale, problem: ConvProblem, operands: Operands) -> Float64:
@@ -198,12 +202,33 @@ def _scale(of: Scale, problem: ConvProblem, operands: Operands) -> Float64:
 
 
 def _unpromised(
-    problem: ConvProblem, bound: ErrorBound, plain: Float64, allowed: Float64
-) -> npt.NDArray[np.bool_]:
-    """Return where no bound holds: sums that may overflow, and tiles that hold a NaN."""
+    problem: ConvProblem,
+    bound: ErrorBound,
+    operands: Operands,
+    plain: Float64,
+    allowed: Float64,
+) -> Mask:
+    """Return where no bound holds: sums that may overflow, tiles that hold a NaN, 0 · ∞."""
     with np.errstate(over="ignore"):
         overflow = np.isfinite(plain) & (plain * (1 + bound.worst) > problem.format.largest)
-    return overflow if bound.local else overflow | ~np.isfinite(allowed)
+    unpromised = overflow | _padding_times_infinity(problem, operands)
+    return unpromised if bound.local else unpromised | ~np.isfinite(allowed)
+
+
+def _padding_times_infinity(problem: ConvProblem, operands: Operands) -> Mask:
+    """Return which outputs lay a weight that is not finite on padding.
+
+    The definition skips padding; whoever multiplies it by its zero, as PyTorch does, gets NaN.
+    """
+    odd = ~np.isfinite(to_numpy(operands.weight)).all(axis=1)  # [out_channels, *kernel_size]
+    found = np.zeros(problem.output_shape, np.bool_)
+    for tap in problem.taps():
+        filters = odd[(slice(None), *tap)]
+        if filters.any():
+            padding = np.ones(problem.output_size, np.bool_)
+            padding[problem.tap_slices(tap)[0]] = False
+            found |= np.multiply.outer(filters, padding)
+    return found
 
 
 def _last_place(problem: ConvProblem, reference: Float64) -> Float64:

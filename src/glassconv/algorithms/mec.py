@@ -44,15 +44,17 @@ def supports(problem: ConvProblem) -> Verdict:
 
 
 def cost(problem: ConvProblem) -> Cost:
-    """Count every product, padding's too, and the strips in memory."""
+    """Count every product, padding's too; the padded copy and the strips in memory."""
+    padded_bytes = problem.padded_bytes if any(map(any, problem.padding)) else 0
     *outer, last = problem.axes
     strips = problem.batch * problem.in_channels * prod(axis.padded_size for axis in outer)
     strips_bytes = strips * last.kernel_size * last.output_size * problem.format.bytes
     return Cost(
         multiplications=problem.macs,
         additions=problem.macs + problem.bias * prod(problem.output_shape),
-        workspace_bytes=strips_bytes + problem.output_bytes,
+        workspace_bytes=padded_bytes + strips_bytes + problem.output_bytes,
         traffic_bytes=problem.input_bytes
+        + 2 * padded_bytes
         + 2 * strips_bytes
         + prod(axis.output_size for axis in outer) * problem.weight_bytes
         + problem.im2col_bytes
