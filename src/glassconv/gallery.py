@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from glassconv.algorithms import named
 from glassconv.data import photograph
+from glassconv.derive import derive
+from glassconv.error_curves import error_curves
 from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.operands import random_operands
 from glassconv.problem import ConvProblem
@@ -18,12 +20,13 @@ from glassconv.shorthand import parse
 from glassconv.trace import trace
 from glassconv.tutorial import walk, worked_example
 from glassconv.verify import compare
-from glassconv.views.figures import comparison, image, matrix_product
+from glassconv.views.figures import comparison, cost, error_bound, image, matrix_product
 from glassconv.views.figures import worked_example as by_hand
 from glassconv.views.figures.style import Theme
 
 MOST_CELLS = 16  # rows or columns of a worked example
 MOST_SLICES = 6  # its channels and filters
+MOST_OUTPUTS = 20_000  # whose errors are measured
 
 
 def tutorial_pictures(facts: Tutorial, theme: Theme) -> Mapping[str, Figure]:
@@ -98,11 +101,27 @@ def _comparison(problem: ConvProblem, theme: Theme) -> Figure:
     return comparison.draw(aten.output, im2col.output, difference, theme)
 
 
+def _error_bound(problem: ConvProblem, theme: Theme) -> Figure:
+    if problem.macs // problem.taps_per_output > MOST_OUTPUTS:
+        cause = (
+            f"the curves are measured on up to {MOST_OUTPUTS:,} outputs; this has "
+            f"{problem.macs // problem.taps_per_output:,}"
+        )
+        raise UnsupportedError(cause, request=str(problem))
+    return error_bound.draw(error_curves(problem), theme)
+
+
+def _cost(problem: ConvProblem, theme: Theme) -> Figure:
+    return cost.draw(derive(problem), theme)
+
+
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "image": Kind(_image),
         "worked-example": Kind(_worked_example),
         "matrix-product": Kind(_matrix_product),
         "comparison": Kind(_comparison),
+        "error-bound": Kind(_error_bound, "1x14x14 8@3x3 p1"),
+        "cost": Kind(_cost, "64x56x56 64@3x3 p1"),
     }
 )

@@ -159,6 +159,26 @@ class Verification:
 
 
 @dataclass(frozen=True)
+class ErrorCurve:
+    """One algorithm's errors as its sums grow longer: one entry per number of channels."""
+
+    algorithm: str
+    worst: tuple[float, ...]
+    rms: tuple[float, ...]
+    bound: tuple[float, ...]  # of the output that used most of its own
+    share: tuple[float, ...]  # how much of it that was
+
+
+@dataclass(frozen=True)
+class ErrorCurves:
+    """How errors and bounds grow with the channels of a problem, for every algorithm that can."""
+
+    problem: ConvProblem
+    products: tuple[int, ...]  # summed for one output: channels of a group · taps
+    curves: tuple[ErrorCurve, ...]
+
+
+@dataclass(frozen=True)
 class Difference:
     """Two outputs compared with each other, under the bound that both being right implies."""
 
