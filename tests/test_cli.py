@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from glassconv.problem import ConvProblem
 from glassconv.report import Verdict, Verification
 from glassconv.select import choose
 from glassconv.shorthand import parse
+from glassconv.suites import COLUMNS
 from glassconv.trace import trace
 
 
@@ -79,7 +81,9 @@ def test_demo_prints_the_tutorials_facts(
         assert fact in out
     assert max(map(len, out.splitlines())) <= 80
     assert "\x1b" not in out, "escape codes in a pipe"
-    assert sorted(path.stem for path in (tmp_path / "pictures").iterdir()) == sorted(KINDS)
+    assert sorted(path.stem for path in (tmp_path / "pictures").iterdir()) == sorted(
+        kind for kind, how in KINDS.items() if how.usual is None
+    )
 
 
 def test_demo_on_a_picture_of_ones_own(
@@ -211,6 +215,34 @@ def test_figure_writes_the_file(tmp_path: Path, monkeypatch: MonkeyPatch, name: 
     assert (tmp_path / name).stat().st_size > 10_000
 
 
+@pytest.mark.parametrize("options", [["--out", "moving.png"], ["--transposed"], []])
+def test_animate_writes_a_picture_that_moves(
+    tmp_path: Path, monkeypatch: MonkeyPatch, options: list[str]
+) -> None:
+    assert run(monkeypatch, "figure", "animate", "1x2x2 1@2x2 p1", *options) == 0
+    file = tmp_path / (options[1] if "--out" in options else "animate.gif")
+    frames = 1 if "--transposed" in options else 9
+    with Image.open(file) as image:
+        assert getattr(image, "n_frames", 1) == frames
+
+
+def test_bench_times_a_suite_and_keeps_the_figures(
+    tmp_path: Path, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.csv").write_text(f"{','.join(COLUMNS)}\n3,4,9,7,3,2,2,1,1,0,1,2,1,1,5\n")
+    arguments = ["--suite", "mine.csv", "--algorithm", "im2col", "--threads", "1"]
+    assert run(monkeypatch, "bench", *arguments, "--json", "figures.json") == 0
+    assert "geometric mean of 1 of 1 layers" in capsys.readouterr().out
+    [layer] = json.loads((tmp_path / "figures.json").read_text())["layers"]
+    assert layer["problem"] == "1x3x9x7 4@3x2 s2x1 p1x0 d1x2"
+    assert run(monkeypatch, "bench", "--suite", "mine.csv", "--algorithm", "pointwise") == 1
+
+
+def test_transposed_is_for_animate(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "figure", "window", "1x4x4 1@2x2", "--transposed") == 2
+    assert "--transposed is for animate" in capsys.readouterr().err
+
+
 def test_version(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
     assert run(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.strip() == __version__
@@ -231,7 +263,7 @@ def test_version(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
         ("verify 3x8x8 2@3x3 --algorithm winograt", "no algorithm is named 'winograt'"),
         ("verify 3x32x32 4@5x5 p1000000", "GiB"),
         ("trace 3x8x8 2@3x3 --algorithm pointwise", "pointwise: needs a kernel of size 1, got 3×3"),
-        ("figure window", "no picture is named 'window'"),
+        ("figure spiral", "no picture is named 'spiral'"),
         ("figure image --out picture.gif", "must end in one of .png, .svg, .pdf"),
         ("algorithms 3x4x4 4@5x5", "the kernel spans 5 positions"),
     ],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from enum import StrEnum
+from math import prod
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,8 @@ from glassconv import __version__, gallery
 from glassconv.adversaries import ADVERSARIES, trials
 from glassconv.algorithms import ALGORITHMS
 from glassconv.backward import backward as run_backward
+from glassconv.bench import bench as bench_layers
+from glassconv.bench import using_threads
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.errors import ArgumentError, ConvError
 from glassconv.explain import explain as explain_problem
@@ -23,11 +27,15 @@ from glassconv.report import Verification
 from glassconv.same import same
 from glassconv.select import AUTO, choose
 from glassconv.shorthand import EXAMPLE, parse
+from glassconv.suites import read_suite
 from glassconv.trace import trace as trace_problem
+from glassconv.transposed import parse_transposed
 from glassconv.tutorial import walk
 from glassconv.verify import verify as verify_problem
 from glassconv.views import files, text
-from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, to_bytes
+from glassconv.views.benched import bench_to_json, benched
+from glassconv.views.figures import animation
+from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
 from glassconv.views.progress import DownloadBar, counted
 from glassconv.views.verified import verified
 
@@ -45,6 +53,13 @@ class Style(StrEnum):
 
     dark = DARK.name
     light = LIGHT.name
+
+
+class Layout(StrEnum):
+    """The names of the layouts."""
+
+    nchw = "nchw"
+    nhwc = "nhwc"
 
 
 StyleOption = Annotated[Style, typer.Option(help="Colours of the pictures.")]
@@ -147,22 +162,79 @@ def backward(
 
 @app.command()
 def figure(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(gallery.KINDS)}.")],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(gallery.KINDS)}, or animate.")],
     problem: Annotated[list[str] | None, ProblemWords] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="A .png, .svg or .pdf file; by default KIND.png.", metavar="FILE"),
+        typer.Option(
+            help="A .png, .svg or .pdf file, .gif or .png of animate; by default KIND.png or .gif.",
+            metavar="FILE",
+        ),
     ] = None,
     style: StyleOption = Style.dark,
+    transposed: Annotated[
+        bool, typer.Option("--transposed", help="Animate PROBLEM as a transposed convolution.")
+    ] = False,
 ) -> None:
     """Draw one picture, of the tutorial's convolution or of your own problem."""
+    if kind == "animate":
+        _animate(" ".join(problem or [gallery.ANIMATED]), out, THEMES[style], transposed)
+        return
+    if transposed:
+        raise ArgumentError("--transposed is for animate")
     file = out or Path(f"{kind}.png")
-    format = file.suffix.removeprefix(".").lower()
-    if format not in FORMATS:
-        raise ArgumentError(f"{file} must end in one of {', '.join('.' + end for end in FORMATS)}")
+    format = _format(file, tuple(FORMATS))
     drawn = gallery.picture(kind, _parse(problem) if problem else None, THEMES[style])
     contents = {file.name: to_bytes(drawn, format)}
     _print(text.written("Pictures", files.write_all(file.parent, contents)))
+
+
+def _animate(problem: str, out: Path | None, theme: Theme, transposed: bool) -> None:
+    file = out or Path("animate.gif")
+    format = _format(file, animation.FORMATS)
+    if transposed:
+        read = parse_transposed(problem)
+        frames, size = gallery.transposed_animation(read, theme), read.output_size
+    else:
+        parsed = parse(problem)
+        frames, size = gallery.animation(parsed, theme), parsed.output_size
+    drawn = list(counted(frames, prod(size), "drawing", _stderr()))
+    contents = {file.name: animation.to_bytes(drawn, format)}
+    _print(text.written("Pictures", files.write_all(file.parent, contents)))
+
+
+def _format(file: Path, formats: Sequence[str]) -> str:
+    """Return the format that a file's ending names."""
+    format = file.suffix.removeprefix(".").lower()
+    if format not in formats:
+        raise ArgumentError(f"{file} must end in one of {', '.join('.' + end for end in formats)}")
+    return format
+
+
+@app.command()
+def bench(
+    suite: Annotated[str, typer.Option(help="A network's name or a .csv file.", metavar="NAME")],
+    algorithm: Annotated[
+        list[str] | None, typer.Option(help="Which; may be given again.", metavar="NAME")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of PyTorch, and of ours.")] = None,
+    layout: Annotated[Layout, typer.Option(help="How pictures lie in memory.")] = Layout.nchw,
+    json: Annotated[Path | None, typer.Option(help="Keep the figures.", metavar="FILE")] = None,
+) -> None:
+    """Time a network's layers against PyTorch, in turn, after verifying each."""
+    layers = read_suite(suite, batch)
+    names = algorithm or [AUTO]
+    with using_threads(threads) as used:
+        timings = (row for name in names for row in bench_layers(layers, name, layout=layout.name))
+        rows = list(counted(timings, len(names) * len(layers), "timing", _stderr()))
+    how = f"batch {batch}, {used} threads, {layout.name}, float32"
+    _print(benched(suite, how, rows))
+    if json is not None:
+        contents = {json.name: bench_to_json(suite, how, rows).encode()}
+        _print(text.written("Figures", files.write_all(json.parent, contents)))
+    if any(row.ratio is None for row in rows):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -222,6 +222,25 @@ class Doubt:
 
 
 @dataclass(frozen=True)
+class Benched:
+    """One layer timed against PyTorch; without times where it was not run, or was wrong."""
+
+    problem: ConvProblem
+    count: int  # how often the network has the layer
+    algorithm: str
+    verdict: Verdict  # of the definition, or why the algorithm cannot
+    seconds: float | None  # the median
+    pytorch_seconds: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """Return how many times as fast as PyTorch it is."""
+        if self.seconds is None or self.pytorch_seconds is None:
+            return None
+        return self.pytorch_seconds / self.seconds
+
+
+@dataclass(frozen=True)
 class WorkedExample:
     """A small two-dimensional convolution in whole numbers, one output to be written out in full.
 

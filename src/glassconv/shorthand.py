@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
@@ -45,6 +46,51 @@ def parse(text: str) -> ConvProblem:
       3x32x32 4@5y5
               ^^^^^
     """
+    written = read(text)
+    in_channels, groups = written.in_channels, written.options.get("groups", 1)
+    if groups == 0 or in_channels % groups:
+        cause = f"groups must divide in_channels, but {in_channels} is not a multiple of {groups}"
+        channels = {"in_channels": in_channels, "groups": groups}
+        remedies = nearest(channels, partial(_groups_divide, written.out_channels))
+        _refuse(written.text, written.places["groups"], cause, remedies)
+    weight_shape = [written.out_channels, in_channels // groups, *written.kernel_size]
+    try:
+        return problem_of(written.input_shape, weight_shape, written.bias_shape, **written.options)
+    except ConvError as error:
+        written.refuse(error)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A shorthand taken apart, and where each argument stands in it."""
+
+    text: str
+    input_shape: list[int]
+    out_channels: int
+    kernel_size: list[int]
+    bias: bool
+    options: dict[str, Any]  # stride, padding, dilation, groups and dtype as far as they are said
+    places: dict[str, re.Match[str]]
+
+    @property
+    def in_channels(self) -> int:
+        """Return the number before the sizes."""
+        return self.input_shape[-len(self.kernel_size) - 1]
+
+    @property
+    def bias_shape(self) -> list[int] | None:
+        """Return [out_channels], or None without a bias."""
+        return [self.out_channels] if self.bias else None
+
+    def refuse(self, error: ConvError) -> NoReturn:
+        """Raise a refusal again, with a caret under the word that it names."""
+        words = re.findall(r"\w+", error.cause)
+        named = (self.places[word] for word in words if word in self.places)
+        _refuse(self.text, next(named, None), error.cause, error.remedies)
+
+
+def read(text: str) -> Written:
+    """Take a shorthand apart; raises `ShorthandError` where it is not one."""
     text = " ".join(text.replace("×", "x").split())
     words = list(re.finditer(r"\S+", text))
     if len(words) < 2:
@@ -70,19 +116,8 @@ def parse(text: str) -> ConvProblem:
         if name in options:
             _refuse(text, word, f"{name} is said twice")
         options[name], places[name] = value, word
-    groups, in_channels = options.get("groups", 1), input_shape[-axes - 1]
-    if groups == 0 or in_channels % groups:
-        cause = f"groups must divide in_channels, but {in_channels} is not a multiple of {groups}"
-        channels = {"in_channels": in_channels, "groups": groups}
-        remedies = nearest(channels, partial(_groups_divide, out_channels))
-        _refuse(text, places["groups"], cause, remedies)
     bias = options.pop("bias", True)
-    weight_shape = [out_channels, in_channels // groups, *kernel_size]
-    try:
-        return problem_of(input_shape, weight_shape, [out_channels] if bias else None, **options)
-    except ConvError as error:
-        named = (places[name] for name in re.findall(r"\w+", error.cause) if name in places)
-        _refuse(text, next(named, None), error.cause, error.remedies)
+    return Written(text, input_shape, out_channels, kernel_size, bias, options, places)
 
 
 def _option(text: str, word: re.Match[str]) -> tuple[str, Any]:

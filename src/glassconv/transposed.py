@@ -21,6 +21,7 @@ from glassconv.arguments import Size, both_sides, per_axis, whole
 from glassconv.errors import ArgumentError, ConvError, ShapeError
 from glassconv.operands import Operands
 from glassconv.problem import ConvProblem
+from glassconv.shorthand import read
 
 EVERY = (slice(None), slice(None))  # image of the batch, and channel
 
@@ -208,6 +209,24 @@ def transposed_of(
     except ConvError as error:
         raise error.asked_as(request) from None
     return problem
+
+
+def parse_transposed(text: str) -> TransposedProblem:
+    """Return the transposed problem that a shorthand describes, as `parse` reads one.
+
+    Its s stuffs the input and its p cuts the output. Raises `ShorthandError`.
+
+    >>> parse_transposed("8x4x4 3@2x2 s2").output_shape
+    (1, 3, 8, 8)
+    """
+    written = read(text)
+    groups = max(written.options.get("groups", 1), 1)
+    weight_shape = [written.in_channels, written.out_channels // groups, *written.kernel_size]
+    bias_shape = [weight_shape[1] * groups] if written.bias else None
+    try:
+        return transposed_of(written.input_shape, weight_shape, bias_shape, **written.options)
+    except ConvError as error:
+        written.refuse(error)
 
 
 def _check(problem: TransposedProblem) -> None:

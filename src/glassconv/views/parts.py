@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
@@ -30,3 +31,11 @@ def pairs(*rows: tuple[str, str]) -> Table:
 def mark(verdict: Verdict) -> Text:
     """Return a tick or a cross."""
     return Text("✓", "green") if verdict else Text("✗", "bold red")
+
+
+def table(*headings: str, left: Collection[str] = ()) -> Table:
+    """Return an empty table, narrow enough for many columns; numbers stand on the right."""
+    empty = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+    for heading in headings:
+        empty.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
+    return empty

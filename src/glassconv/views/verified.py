@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Group, JustifyMethod, RenderableType
-from rich.table import Table
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from glassconv.problem import ConvProblem
 from glassconv.report import Candidate, Difference, Sameness, Verification
 from glassconv.views.notation import small
-from glassconv.views.parts import mark, pairs, section
+from glassconv.views.parts import mark, pairs, section, table
 
 NAMES = "algorithm"  # the column of text
 
@@ -45,11 +43,11 @@ def verified(
 def _errors(
     results: Sequence[Verification], pytorch: Verification, unable: Sequence[Candidate]
 ) -> RenderableType:
-    table = _table(NAMES, "worst", "÷ bound", "rms", "÷ bound", "÷ aten’s", "ulps")
+    shown = table(NAMES, "worst", "÷ bound", "rms", "÷ bound", "÷ aten’s", "ulps", left=[NAMES])
     promises: dict[str, list[str]] = {}
     for result in results:
         bounded = isfinite(result.bound_factor)
-        table.add_row(
+        shown.add_row(
             Text.assemble(mark(result.verdict), " ", result.candidate),
             small(result.max_error),
             _percent(result.share) if bounded else "",
@@ -62,21 +60,21 @@ def _errors(
         promises.setdefault(f"{promise}, {result.formula}", []).append(result.candidate)
     return Group(
         Text("errors against the definition in float64; ulps: of each output’s own size", "dim"),
-        table,
+        shown,
         *(Text(f"{', '.join(names)}: {promise}", "dim") for promise, names in promises.items()),
         *(Text(f"– {each.name}: {each.verdict.reason}", "dim") for each in unable),
     )
 
 
 def _hard(results: Mapping[str, Sequence[Verification]]) -> RenderableType:
-    table = _table(NAMES, *results)
+    shown = table(NAMES, *results, left=[NAMES])
     for row in zip(*results.values(), strict=True):
         cells = [_standing(each) for each in row]
-        table.add_row(row[0].candidate, *cells)
+        shown.add_row(row[0].candidate, *cells)
     return Group(
         Text("how much of its bound the worst output used; – where an overflow on the way", "dim"),
         Text("is possible; NaN, ∞: how many times the outputs that they reach by right", "dim"),
-        table,
+        shown,
     )
 
 
@@ -142,11 +140,3 @@ def _percent(share: float) -> str:
 def _count(ulps: float) -> str:
     """Write a count that may be large."""
     return f"{ulps:,.1f}" if ulps < 1000 else f"{ulps:.1e}".replace("e+0", "e")
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
-    for heading in headings:
-        justify: JustifyMethod = "left" if heading == NAMES else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
-    return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -39,12 +40,12 @@ class Theme:
     diverging: tuple[str, ...]
     sequential: tuple[str, ...]
 
-    @property
+    @cached_property
     def diverging_map(self) -> Colormap:
         """Return the map for signed numbers."""
         return LinearSegmentedColormap.from_list("glassconv", self.diverging)
 
-    @property
+    @cached_property
     def sequential_map(self) -> Colormap:
         """Return the map for sizes of errors."""
         return LinearSegmentedColormap.from_list("glassconv errors", self.sequential)
@@ -127,6 +128,7 @@ def draw_cells(
     """Draw a small matrix [rows, columns] as cells with a number in each."""
     draw_map(axes, values, norm, theme, "auto")
     rows, columns = values.shape
+    colours = theme.diverging_map(norm(values))
     for row in range(rows):
         for column in range(columns):
             axes.text(
@@ -137,7 +139,7 @@ def draw_cells(
                 va="center",
                 fontsize=fontsize,
                 family=MONO,
-                color=_readable_on(theme.diverging_map(norm(values[row, column]))),
+                color=readable_on(colours[row, column]),
             )
     for edge in range(columns + 1):
         axes.axvline(edge - 0.5, color=theme.background, linewidth=1.2)
@@ -171,7 +173,8 @@ def to_bytes(figure: Figure, format: str = "png") -> bytes:
     return buffer.getvalue()
 
 
-def _readable_on(colour: Any) -> str:
+def readable_on(colour: Any) -> str:
+    """Return the colour of text on a coloured cell."""
     red, green, blue = colour[:3]
     return "#101418" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "#f2f5f8"
 

@@ -1,0 +1,153 @@
+"""kn2row: every tap's picture by itself, shifted, and all of them added up."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from glassconv.problem import ConvProblem
+from glassconv.report import Array, Trace
+from glassconv.views.figures import pipeline, planes, style
+from glassconv.views.figures.planes import Cell
+from glassconv.views.figures.style import Theme
+from glassconv.views.notation import added, number
+
+LEFT, TOP = 0.75, 2.0  # inches, as all lengths here
+GAP = 0.9
+BETWEEN, HEAD = 0.4, 0.45  # two taps' pictures, and the words over each
+SMALL = 0.25  # a cell of a tap's picture
+HEADING, TAPS_HEADING, TAP_HEADING = 1.6, 3.0, 1.0  # the widths of the notes
+CHARACTER = 0.09  # the width of one in the sum
+MOST_TERMS = 9  # of the sum that are written out
+
+Place = tuple[float, float]  # from the figure's left and top
+
+
+def draw(trace: Trace, chosen: Cell, theme: Theme) -> Figure:
+    """Draw the input, the kernel, a picture for each tap, and their sum, from a trace of kn2row.
+
+    Filter 0 is drawn, of image 0; the taps' pictures are summed over its channels. chosen: (row,
+    column) of the output that is followed.
+    """
+    problem = trace.problem
+    source, kernel, output = trace.input[0, 0], trace.weight[0, 0], trace.output[0, 0]
+    mixed = trace["mixed"][0, 0, :, 0]  # [taps, height, width]
+    tap_rows, tap_columns = problem.kernel_size
+    rows, columns = problem.input_size
+
+    taps_left = LEFT + planes.CELL * max(columns, tap_columns, HEADING / planes.CELL) + GAP
+    step_across = max(columns * SMALL, TAP_HEADING) + BETWEEN
+    step_down = HEAD + rows * SMALL + BETWEEN
+    output_left = taps_left + max(tap_columns * step_across - BETWEEN, TAPS_HEADING) + GAP
+    kernel_top = TOP + rows * planes.CELL + pipeline.HEAD + 0.35
+    bottom = max(
+        TOP + tap_rows * step_down - BETWEEN,
+        kernel_top + tap_rows * planes.CELL,
+        TOP + output.shape[0] * planes.CELL,
+    )
+    total, said = _sum(trace, chosen)
+    width = output_left + max(output.shape[1] * planes.CELL, HEADING)
+    width = max(width, LEFT + len(total) * CHARACTER, 9.0) + 0.6
+    figure = style.new_figure(width, bottom + 1.75, theme)
+    _write_title(figure, problem, theme)
+
+    which = _channel(problem)
+    pipeline.head(figure, LEFT, TOP, "input", which, theme)
+    planes.draw(figure, LEFT, TOP, source, style.centred_on_zero(source), theme)
+    pipeline.head(figure, LEFT, kernel_top, "kernel", which, theme)
+    planes.draw(figure, LEFT, kernel_top, kernel, style.centred_on_zero(kernel), theme)
+
+    note = "one weight × the input" + _summed(problem) + ", to be moved by ↓ →"
+    pipeline.head(figure, taps_left, TOP, "one picture per tap of the kernel", note, theme)
+    norm = style.centred_on_zero(mixed)
+    for (u, v), picture in zip(problem.taps(), mixed, strict=True):
+        place = taps_left + v * step_across, TOP + HEAD + u * step_down
+        _draw_tap(figure, place, problem, (u, v), picture, chosen, norm, theme)
+
+    note = "their sum" + (", plus the bias" if trace.bias is not None else "")
+    pipeline.head(figure, output_left, TOP, "output", note, theme)
+    norm = style.centred_on_zero(output)
+    axes = planes.draw(figure, output_left, TOP, output, norm, theme)
+    style.outline(axes, *chosen, 1, 1, theme, 2.4)
+    middle = TOP + max(rows * planes.CELL, 0.5) / 2
+    pipeline.operator(figure, (taps_left - GAP / 2, middle), "→", theme)
+    pipeline.operator(figure, (output_left - GAP / 2, middle), "=", theme)
+
+    for place_, text, colour, options in (
+        (0.4, total, theme.accent, {"fontsize": 11, "family": style.MONO}),
+        (0.75, said, theme.muted, {"fontsize": 9.5}),
+        (1.0, "dimmed: read by no output through this tap", theme.muted, {"fontsize": 9.5}),
+    ):
+        style.write(figure, LEFT, bottom + place_, text, theme, color=colour, **options)
+    return figure
+
+
+def moved(problem: ConvProblem, tap: Cell) -> Cell:
+    """Return how far a tap's picture is moved, (down, across), before it is added.
+
+    >>> from glassconv import parse
+    >>> moved(parse("1x6x6 1@3x3 p1"), (0, 2))
+    (1, -1)
+    """
+    down, across = (
+        axis.padding[0] - index * axis.dilation
+        for index, axis in zip(tap, problem.axes, strict=True)
+    )
+    return down, across
+
+
+def say_moved(problem: ConvProblem, tap: Cell) -> str:
+    """Say it in arrows.
+
+    >>> from glassconv import parse
+    >>> [say_moved(parse("1x6x6 1@3x3 p1"), tap) for tap in [(0, 0), (1, 1), (1, 2)]]
+    ['↓1 →1', 'stays', '←1']
+    """
+    down, across = moved(problem, tap)
+    arrows = [("↑" if down < 0 else "↓", down), ("←" if across < 0 else "→", across)]
+    return " ".join(f"{arrow}{abs(count)}" for arrow, count in arrows if count) or "stays"
+
+
+def _write_title(figure: Figure, problem: ConvProblem, theme: Theme) -> None:
+    title = "Weigh the whole picture once per tap, shift, add"
+    style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
+    taps = prod(problem.kernel_size)
+    count = "1 tap, so 1 picture" if taps == 1 else f"{taps} taps, so {taps} pictures"
+    said = f"{problem}: {count}; what lands outside is dropped"
+    if max(problem.stride) > 1:
+        said += f", and the stride keeps every {_steps(problem)}"
+    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+
+
+def _draw_tap(
+    figure: Figure,
+    place: Place,
+    problem: ConvProblem,
+    tap: Cell,
+    picture: Array,
+    chosen: Cell,
+    norm: Normalize,
+    theme: Theme,
+) -> None:
+    """Draw one tap's picture, dimmed where no output reads it, and over it where it is moved."""
+    left, top = place
+    name = f"tap {tap[0]},{tap[1]}"
+    style.write(figure, left, top - 0.36, name, theme, fontsize=8.5, family=style.MONO)
+    said = say_moved(problem, tap)
+    style.write(
+        figure, left, top - 0.19, said, theme, fontsize=8.5, family=style.MONO, color=theme.muted
+    )
+    axes = planes.draw(figure, left, top, picture, norm, theme, SMALL)
+    read = {
+        (row, column)
+        for row in _reads(problem, tap, 0)
+        for column in _reads(problem, tap, 1)
+    }
+    everything = product(*map(range, picture.shape))
+    planes.dim(axes, (cell for cell in everything if cell not in read), theme)
+    pixel = _pixel(problem, tap, chosen)
+    if pixel in read:
+        planes.mark(axes, [pixel], theme, 2.0)
