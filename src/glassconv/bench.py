@@ -1,0 +1,155 @@
+"""How fast an algorithm is, as a ratio to another: verified first, then timed in turn.
+
+Machines are shared and noisy, so nothing is timed alone: A B A B, at least twenty times each in one
+process, and the ratio of the two medians is the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from time import perf_counter
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from glassconv.adversaries import ADVERSARIES
+from glassconv.algorithms import named
+from glassconv.errors import UnknownNameError
+from glassconv.functional import conv2d
+from glassconv.operands import Operands
+from glassconv.problem import ConvProblem
+from glassconv.report import Benched
+from glassconv.select import AUTO, choose
+from glassconv.suites import Layer
+from glassconv.verify import verify
+
+REPEATS = 20
+LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
+SHORTEST = 2e-3  # seconds: a sample repeats its call until it lasts as long
+
+
+def bench(
+    layers: Iterable[Layer],
+    algorithm: str = AUTO,
+    *,
+    layout: str = "nchw",
+    repeats: int = REPEATS,
+) -> Iterator[Benched]:
+    """Yield for each layer how many times as fast as PyTorch's an algorithm is, or why it is not.
+
+    A layer that the algorithm does not support, or gets wrong, has no time.
+
+    Raises `UnknownNameError` for a layout or an algorithm there is not.
+    """
+    if layout not in LAYOUTS:
+        raise UnknownNameError(f"layout is one of {', '.join(LAYOUTS)}, not {layout!r}")
+    if algorithm != AUTO:
+        named(algorithm)
+    for layer in layers:
+        yield _bench(layer, algorithm, layout, repeats)
+
+
+def _bench(layer: Layer, algorithm: str, layout: str, repeats: int) -> Benched:
+    problem = layer.problem
+    candidates = choose(problem, accuracy="any").candidates
+    if algorithm != AUTO:
+        verdict = next(each.verdict for each in candidates if each.name == algorithm)
+        if not verdict:
+            return Benched(problem, layer.count, algorithm, verdict, None, None)
+    chosen = choose(
+        problem, algorithm, accuracy="any" if algorithm != AUTO else "default"
+    ).algorithm
+    operands = _laid_out(ADVERSARIES["random"].make(problem, 0), layout)
+    verdict = verify(problem, chosen, operands).verdict
+    if not verdict:
+        return Benched(problem, layer.count, chosen, verdict, None, None)
+    ours, theirs = in_turn(
+        _ours(problem, algorithm, operands), _pytorchs(problem, operands), repeats
+    )
+    return Benched(problem, layer.count, chosen, verdict, ours, theirs)
+
+
+@contextmanager
+def using_threads(threads: int | None) -> Iterator[int]:
+    """Let PyTorch use so many threads for a while, or as many as it does; yield how many."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+
+
+def in_turn(
+    first: Callable[[], object], second: Callable[[], object], repeats: int = REPEATS
+) -> tuple[float, float]:
+    """Return the median seconds of a call of each, timed A B A B.
+
+    >>> fast, slow = in_turn(lambda: None, lambda: sum(range(100_000)))
+    >>> fast < slow
+    True
+    """
+    pair = (first, second)
+    calls = [_calls(each) for each in pair]
+    samples: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        for each, number, kept in zip(pair, calls, samples, strict=True):
+            start = perf_counter()
+            for _ in range(number):
+                each()
+            kept.append((perf_counter() - start) / number)
+    return median(samples[0]), median(samples[1])
+
+
+def _calls(call: Callable[[], object]) -> int:
+    """Return how many calls make a sample, after some to warm up."""
+    call()
+    start = perf_counter()
+    call()
+    return max(1, round(SHORTEST / max(perf_counter() - start, 1e-7)))
+
+
+def _laid_out(operands: Operands, layout: str) -> Operands:
+    input = operands.input.contiguous(memory_format=LAYOUTS[layout])
+    return Operands(input, operands.weight, operands.bias)
+
+
+def _ours(problem: ConvProblem, algorithm: str, operands: Operands) -> Callable[[], Tensor]:
+    """Return a call of the public function, as a user would write it."""
+    accuracy = "default" if algorithm == AUTO else "any"
+
+    def call() -> Tensor:
+        return conv2d(
+            operands.input,
+            operands.weight,
+            operands.bias,
+            problem.stride,
+            problem.padding,
+            problem.dilation,
+            problem.groups,
+            algorithm=algorithm,
+            accuracy=accuracy,
+        )
+
+    return call
+
+
+def _pytorchs(problem: ConvProblem, operands: Operands) -> Callable[[], Tensor]:
+    """Return a call of PyTorch's function; a suite's padding is the same on both sides."""
+    padding = tuple(before for before, _ in problem.padding)
+
+    def call() -> Tensor:
+        return F.conv2d(
+            operands.input,
+            operands.weight,
+            operands.bias,
+            problem.stride,
+            padding,
+            problem.dilation,
+            problem.groups,
+        )
+
+    return call
