@@ -184,8 +184,9 @@ def figure(
         raise ArgumentError("--transposed is for animate")
     file = out or Path(f"{kind}.png")
     format = _format(file, tuple(FORMATS))
-    drawn = gallery.picture(kind, _parse(problem) if problem else None, THEMES[style])
-    contents = {file.name: to_bytes(drawn, format)}
+    with _stderr().status(f"drawing {kind}"):
+        drawn = gallery.picture(kind, _parse(problem) if problem else None, THEMES[style])
+        contents = {file.name: to_bytes(drawn, format)}
     _print(text.written("Pictures", files.write_all(file.parent, contents)))
 
 

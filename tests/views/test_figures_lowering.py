@@ -258,6 +258,87 @@ def test_the_marked_pixels_of_all_taps_add_up_to_the_output(text: str) -> None:
     assert total + bias == traced.output[0, 0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("text", "arrows"),
+    [
+        ("1x4x4 1@2x2 p1", ["↓1 →1", "↓1", "→1", "stays"]),
+        ("1x6x6 1@1x3 d2", ["stays", "←2", "←4"]),
+        ("1x6x6 1@3x1 s2 p0:2x0", ["stays", "↑1", "↑2"]),
+    ],
+)
+def test_how_far_a_taps_picture_is_moved_is_said(text: str, arrows: list[str]) -> None:
+    problem = parse(text)
+    assert [kn2row.say_moved(problem, (u, v)) for u, v in problem.taps()] == arrows
+    said = written(picture("kn2row", problem, DARK)).split("\n")
+    assert [line for line in said if line in arrows] == arrows
+
+
+@pytest.mark.parametrize("text", ["1x5x6 1@3x2 s2x1 p1:0x2 d1x2", "2x5x5 2@2x2 p1"])
+def test_a_taps_picture_moved_so_far_lands_on_the_outputs(text: str) -> None:
+    problem = parse(text)
+    traced = trace(problem, "kn2row", whole_numbers(problem))
+    output = np.zeros(problem.output_size)
+    for number, (u, v) in enumerate(problem.taps()):
+        down, across = kn2row.moved(problem, (u, v))
+        for row, column in np.ndindex(*problem.input_size):
+            lands = (row + down, column + across)
+            places = [at // step for at, step in zip(lands, problem.stride, strict=True)]
+            whole = all(at % step == 0 for at, step in zip(lands, problem.stride, strict=True))
+            inside = all(0 <= at < end for at, end in zip(places, output.shape, strict=True))
+            if whole and inside:
+                output[tuple(places)] += traced["mixed"][0, 0, number, 0, row, column]
+    assert traced.bias is not None
+    assert (output + traced.bias[0] == traced.output[0, 0]).all()
+
+
+def test_what_lands_on_the_output_is_added_up_in_writing() -> None:
+    problem = parse("1x2x2 1@2x2 p1")
+    operands = whole_numbers(problem)
+    operands.input[0, 0] = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    operands.weight[0, 0] = torch.tensor([[5.0, -1.0], [2.0, 3.0]])
+    traced = trace(problem, "kn2row", operands)
+    text = written(kn2row.draw(traced, (1, 1), DARK))
+    assert "y[0, 1, 1] = 5 − 2 + 6 + 12 + 1 = 22" in text
+    assert "outlined: the 4 pixels that land on y[0, 1, 1], then the bias" in text
+    text = written(kn2row.draw(traced, (0, 0), DARK))  # of its window, three quarters are padding
+    assert "y[0, 0, 0] = 3 + 1 = 4" in text
+    assert "outlined: the 1 pixel that lands on y[0, 0, 0], then the bias" in text
+
+
+def test_of_many_taps_the_last_are_added_up_already() -> None:
+    problem = parse("1x6x6 1@5x5 p2 nobias")
+    text = written(picture("kn2row", problem, DARK))
+    assert "the 25 pixels that land on y[0, 3, 3]; the last 16 added up already" in text
+    assert "bias" not in text.replace("nobias", "")
+    assert "−0" not in text.split("\n")  # a negative weight times a black pixel
+
+
+@pytest.mark.parametrize("text", ["1x9x9 1@3x3 s2 d2", "1x3x3 20@3x3 p1"])
+def test_a_matrix_that_would_be_a_thread_is_stretched(text: str) -> None:
+    problem = parse(text)
+    figure = picture("toeplitz", problem, DARK)
+    outputs, pixels = problem.gemm.m * problem.gemm.n, 81 if "9x9" in text else 9
+    axes = axes_of(figure, outputs, pixels)
+    high, wide = axes.bbox.height / outputs, axes.bbox.width / pixels
+    assert max(high / wide, wide / high) <= toeplitz.MOST_STRETCHED * (1 + 1e-9)
+    assert min(axes.bbox.height, axes.bbox.width) > 0.7 * figure.dpi
+    assert axes.bbox.height == pytest.approx(axes_of(figure, outputs, 1).bbox.height)
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "missing"),
+    [
+        ("1x4x4 1@3x3", "bias added", "group"),
+        ("2x4x4 2@3x3 g2 nobias", "of group 0, [4 outputs, 16 pixels]", "bias added"),
+    ],
+)
+def test_the_toeplitz_matrix_says_what_is_not_in_it(text: str, said: str, missing: str) -> None:
+    everything = written(picture("toeplitz", parse(text), DARK))
+    assert said in everything
+    assert missing not in everything
+
+
 def test_the_toeplitz_rows_pixels_are_marked_in_the_column() -> None:
     problem = parse("1x5x4 1@3x2 nobias")
     traced = trace(problem, "toeplitz", whole_numbers(problem))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import product
 from math import prod
 
+import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from glassconv.axis import PADDING
 from glassconv.problem import ConvProblem
 from glassconv.report import Array, Trace
 from glassconv.views.figures import pipeline, planes, style
@@ -21,6 +22,8 @@ BETWEEN, HEAD = 0.4, 0.45  # two taps' pictures, and the words over each
 SMALL = 0.25  # a cell of a tap's picture
 HEADING, TAPS_HEADING, TAP_HEADING = 1.6, 3.0, 1.0  # the widths of the notes
 CHARACTER = 0.09  # the width of one in the sum
+NARROWEST = 9.0
+LINE = 0.25  # from one line of the legend to the next
 MOST_TERMS = 9  # of the sum that are written out
 
 Place = tuple[float, float]  # from the figure's left and top
@@ -48,19 +51,31 @@ def draw(trace: Trace, chosen: Cell, theme: Theme) -> Figure:
         kernel_top + tap_rows * planes.CELL,
         TOP + output.shape[0] * planes.CELL,
     )
-    total, said = _sum(trace, chosen)
+    total, terms = _sum(trace, chosen)
+    legend = [
+        f"outlined: {terms}",
+        "arrows: how far a picture is moved before it is added",
+        "dimmed: what lands on no output",
+    ]
     width = output_left + max(output.shape[1] * planes.CELL, HEADING)
-    width = max(width, LEFT + len(total) * CHARACTER, 9.0) + 0.6
-    figure = style.new_figure(width, bottom + 1.75, theme)
-    _write_title(figure, problem, theme)
+    subtitle = _say_taps(problem)
+    longest = max(len(total), len(subtitle)) * CHARACTER
+    width = max(width, LEFT + longest, NARROWEST) + 0.6
+    figure = style.new_figure(width, bottom + 0.95 + LINE * len(legend), theme)
+    title = "Weigh the whole picture once per tap, shift, add"
+    style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
-    which = _channel(problem)
+    which = f"channel 0 of {problem.in_channels}" if problem.in_channels > 1 else "1 channel"
+    which = ("image 0, " if problem.batch > 1 else "") + which
     pipeline.head(figure, LEFT, TOP, "input", which, theme)
     planes.draw(figure, LEFT, TOP, source, style.centred_on_zero(source), theme)
+    channels = problem.weight_shape[1]
+    which = "filter 0" + (f", channel 0 of {channels}" if channels > 1 else "")
     pipeline.head(figure, LEFT, kernel_top, "kernel", which, theme)
     planes.draw(figure, LEFT, kernel_top, kernel, style.centred_on_zero(kernel), theme)
 
-    note = "one weight × the input" + _summed(problem) + ", to be moved by ↓ →"
+    note = "weight × input" + (f", summed over {channels} channels" if channels > 1 else "")
     pipeline.head(figure, taps_left, TOP, "one picture per tap of the kernel", note, theme)
     norm = style.centred_on_zero(mixed)
     for (u, v), picture in zip(problem.taps(), mixed, strict=True):
@@ -76,12 +91,11 @@ def draw(trace: Trace, chosen: Cell, theme: Theme) -> Figure:
     pipeline.operator(figure, (taps_left - GAP / 2, middle), "→", theme)
     pipeline.operator(figure, (output_left - GAP / 2, middle), "=", theme)
 
-    for place_, text, colour, options in (
-        (0.4, total, theme.accent, {"fontsize": 11, "family": style.MONO}),
-        (0.75, said, theme.muted, {"fontsize": 9.5}),
-        (1.0, "dimmed: read by no output through this tap", theme.muted, {"fontsize": 9.5}),
-    ):
-        style.write(figure, LEFT, bottom + place_, text, theme, color=colour, **options)
+    style.write(figure, LEFT, bottom + 0.4, total, theme, color=theme.accent, fontsize=11,
+                family=style.MONO)  # fmt: skip
+    for line, text in enumerate(legend):
+        top = bottom + 0.75 + line * LINE
+        style.write(figure, LEFT, top, text, theme, color=theme.muted, fontsize=9.5)
     return figure
 
 
@@ -111,15 +125,12 @@ def say_moved(problem: ConvProblem, tap: Cell) -> str:
     return " ".join(f"{arrow}{abs(count)}" for arrow, count in arrows if count) or "stays"
 
 
-def _write_title(figure: Figure, problem: ConvProblem, theme: Theme) -> None:
-    title = "Weigh the whole picture once per tap, shift, add"
-    style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
+def _say_taps(problem: ConvProblem) -> str:
+    """Say how many pictures there are, and what becomes of them."""
     taps = prod(problem.kernel_size)
     count = "1 tap, so 1 picture" if taps == 1 else f"{taps} taps, so {taps} pictures"
-    said = f"{problem}: {count}; what lands outside is dropped"
-    if max(problem.stride) > 1:
-        said += f", and the stride keeps every {_steps(problem)}"
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+    said = f"{problem}: {count}; what lands outside the output is dropped"
+    return said + (", and what the stride steps over" if max(problem.stride) > 1 else "")
 
 
 def _draw_tap(
@@ -141,13 +152,40 @@ def _draw_tap(
         figure, left, top - 0.19, said, theme, fontsize=8.5, family=style.MONO, color=theme.muted
     )
     axes = planes.draw(figure, left, top, picture, norm, theme, SMALL)
-    read = {
-        (row, column)
-        for row in _reads(problem, tap, 0)
-        for column in _reads(problem, tap, 1)
-    }
-    everything = product(*map(range, picture.shape))
-    planes.dim(axes, (cell for cell in everything if cell not in read), theme)
+    _, reads = problem.tap_slices(tap)
+    unread = np.ones(picture.shape, dtype=bool)
+    unread[reads] = False
+    planes.dim(axes, ((int(row), int(column)) for row, column in np.argwhere(unread)), theme)
     pixel = _pixel(problem, tap, chosen)
-    if pixel in read:
+    if pixel is not None:
         planes.mark(axes, [pixel], theme, 2.0)
+
+
+def _pixel(problem: ConvProblem, tap: Cell, chosen: Cell) -> Cell | None:
+    """Return the pixel that lands on an output when a tap's picture is moved, None for padding."""
+    row, column = (
+        int(axis.tap_map()[place, index])
+        for axis, place, index in zip(problem.axes, chosen, tap, strict=True)
+    )
+    return None if PADDING in (row, column) else (row, column)
+
+
+def _sum(trace: Trace, chosen: Cell) -> tuple[str, str]:
+    """Return the output as the sum of what lands on it, and what the terms are."""
+    problem, (row, column) = trace.problem, chosen
+    terms = []
+    for (u, v), picture in zip(problem.taps(), trace["mixed"][0, 0, :, 0], strict=True):
+        pixel = _pixel(problem, (u, v), chosen)
+        if pixel is not None:
+            terms.append(float(picture[pixel]))
+    count = "1 pixel" if len(terms) == 1 else f"{len(terms)} pixels"
+    said = f"the {count} that land{'s' if len(terms) == 1 else ''} on y[0, {row}, {column}]"
+    shown = terms
+    if len(terms) > MOST_TERMS:
+        shown = [*terms[:MOST_TERMS], sum(terms[MOST_TERMS:])]
+        said += f"; the last {len(terms) - MOST_TERMS} added up already"
+    if trace.bias is not None:
+        shown = [*shown, float(trace.bias[0])]
+        said += ", then the bias"
+    value = number(float(trace.output[0, 0, row, column]))
+    return f"y[0, {row}, {column}] = {added(shown) or 0} = {value}", said

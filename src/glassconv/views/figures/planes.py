@@ -64,11 +64,12 @@ def draw_nothing(axes: Axes, rows: int, columns: int, theme: Theme) -> None:
 
 
 def brief(value: float) -> str:
-    """Write a number in few characters, with a true minus.
+    """Write a number in few characters, with a true minus, and a product of 0 with −1 as 0.
 
-    >>> brief(-2.0), brief(0.1234)
-    ('−2', '0.12')
+    >>> brief(-2.0), brief(0.1234), brief(-0.0)
+    ('−2', '0.12', '0')
     """
+    value += 0.0  # −0 becomes 0
     text = f"{value:.0f}" if value.is_integer() else f"{value:.2f}"
     return text.replace("-", "−")
 

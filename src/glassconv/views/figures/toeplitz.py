@@ -20,6 +20,8 @@ COLUMN = 0.32  # the width of a column of numbers
 SHORTEST = 3.5  # a column, unless its cells would be larger than a number needs
 GAP = 0.75
 WIDE_HEADING, HEADING = 2.6, 1.2  # the widths of the matrix's and the output's headings
+CHARACTER = 0.085  # the width of one in the line under the title
+NARROWEST = 9.5
 SMALLEST_TEXT = 6.0  # points: the smallest number worth writing
 
 
@@ -34,12 +36,13 @@ def draw(trace: Trace, chosen: int, theme: Theme) -> Figure:
     column_left = LEFT + max(across, WIDE_HEADING) + GAP
     output_left = column_left + COLUMN + GAP
     bottom = TOP + max(tall, length) + 0.25
-    figure = style.new_figure(max(output_left + HEADING, 9.5), bottom + 0.8, theme)
+    subtitle = f"{problem}: the same weights in every row, moved along with the window"
+    width = max(output_left + HEADING, LEFT + len(subtitle) * CHARACTER + 0.6, NARROWEST)
+    figure = style.new_figure(width, bottom + 0.8, theme)
     zeros = float(np.mean(matrix == 0))
     title = f"The whole convolution is one matrix, {zeros:.0%} of it zeros"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
-    said = f"{problem}: the same weights in every row, moved along with the window"
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
     group = "of group 0, " if problem.groups > 1 else ""
     note = f"{group}[{matrix.shape[0]} outputs, {matrix.shape[1]} pixels]"

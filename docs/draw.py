@@ -1,0 +1,24 @@
+"""Draw every picture of the pages anew: `python docs/draw.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from glassconv import gallery
+from glassconv.shorthand import parse
+from glassconv.views.figures import animation
+from glassconv.views.figures.style import DARK, to_bytes
+
+IMAGES = Path(__file__).parent / "images"
+
+
+def main() -> None:
+    """Write each kind of picture with its usual problem, and the animation."""
+    for kind in gallery.KINDS:
+        (IMAGES / f"{kind}.png").write_bytes(to_bytes(gallery.picture(kind, None, DARK)))
+    frames = list(gallery.animation(parse(gallery.ANIMATED), DARK))
+    (IMAGES / "animate.gif").write_bytes(animation.to_bytes(frames, "gif"))
+
+
+if __name__ == "__main__":
+    main()
