@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
 from glassconv.explanation import Explanation
 from glassconv.views.chapters import Block, Listing, Note, Pairs, Standings, chapters, summary
 from glassconv.views.parts import mark, pairs, section
-
-PYTHON = Syntax("", "python", theme="ansi_dark", background_color="default")
 
 
 def explained(facts: Explanation) -> RenderableType:
@@ -50,9 +47,14 @@ def _block(block: Block) -> RenderableType:
         case Standings():
             return _standings(block)
         case Listing(title, code):
-            lines = PYTHON.highlight(code)
-            lines.rstrip()
+            lines = Text("\n").join(map(_code, code.splitlines()))
             return Group("", Text(title, "bold"), Padding(lines, (0, 0, 0, 2), expand=False))
+
+
+def _code(line: str) -> Text:
+    """Return a line of a snippet, its comment quieter; a snippet has no # in a string."""
+    code, sharp, comment = line.partition("#")
+    return Text.assemble(code, (sharp + comment, "dim"))
 
 
 def _standings(block: Standings) -> Table:
