@@ -29,6 +29,7 @@ from glassconv.trace import trace
 from glassconv.transposed import TransposedProblem
 from glassconv.tutorial import walk, worked_example
 from glassconv.verify import compare
+from glassconv.views import notation
 from glassconv.views.figures import animation as sliding
 from glassconv.views.figures import backward as both_gradients
 from glassconv.views.figures import (
@@ -56,7 +57,8 @@ MOST_ROWS, MOST_COLUMNS = 256, 400  # of an im2col matrix
 MOST_TAP_CELLS = 48  # of all taps' pictures side by side
 MOST_TOEPLITZ = 400  # rows or columns of a Toeplitz matrix
 MOST_GRADIENT_CELLS = 40  # a side of what a gradient convolves
-MOST_PHOTOGRAPH = 512  # pixels a side of a picture under a window
+MOST_PHOTOGRAPH = 512  # pixels a side of a picture under a window, or of its spectrum
+MOST_SPECTRA = 10**9  # bytes of planes and spectra, of which a picture shows eight
 MOST_POSITIONS, MOST_ANIMATED_ROWS = 144, 64  # of an animation: frames, and rows of its matrix
 MOST_OUTPUTS = 20_000  # whose errors are measured
 
@@ -268,6 +270,14 @@ def _winograd(problem: ConvProblem, theme: Theme) -> Figure:
 
 
 def _fft(problem: ConvProblem, theme: Theme) -> Figure:
+    pixels = max(axis.padded_size for axis in problem.axes)
+    taken = named("fft").cost(problem).workspace_bytes
+    if pixels > MOST_PHOTOGRAPH or taken > MOST_SPECTRA:
+        raise UnsupportedError(
+            f"fft is legible up to {MOST_PHOTOGRAPH} padded pixels a side and may take up to "
+            f"{notation.size(MOST_SPECTRA)}; this has {pixels} and takes {notation.size(taken)}",
+            request=str(problem),
+        )
     if problem.in_channels not in (1, 3):
         said = "random numbers"
         return spectra.draw(trace(problem, "fft"), said, said, theme)

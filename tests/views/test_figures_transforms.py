@@ -104,6 +104,27 @@ def test_the_tile_and_its_outputs_are_outlined() -> None:
     assert (2, 2, 2, 2) in outlined
 
 
+@pytest.mark.parametrize(
+    ("problem", "note"),
+    [
+        ("1x6x6 1@3x3", "6 × 6"),
+        ("1x6x6 1@3x3 p1", "8 × 8, with padding"),
+        ("1x5x5 1@3x3", "6 × 6, with padding"),  # up to whole tiles
+        ("2x6x6 1@3x3", "6 × 6, channel 0"),
+    ],
+)
+def test_padding_is_said_where_there_is_any(problem: str, note: str) -> None:
+    assert note in written(picture("winograd", parse(problem), DARK)).splitlines()
+
+
+def test_the_windows_that_are_kept_read_the_padded_picture_alone() -> None:
+    problem = parse("1x11x9 1@3x2 p2 d2x1 s2")
+    rows, columns = fft.kept_places(trace(problem, "fft"))
+    for kept, axis in zip((rows, columns), problem.axes, strict=True):
+        last = np.arange(axis.padded_size) + axis.extent - 1  # pixel read by each window
+        assert kept == (last < axis.padded_size).sum()
+
+
 def test_the_spectra_are_those_of_the_trace() -> None:
     problem = parse("1x30x20 1@5x5 p2 nobias")
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
@@ -145,4 +166,18 @@ def test_a_photograph_is_grey_for_one_channel_and_coloured_for_three() -> None:
 def test_what_winograd_cannot_draw_is_refused(problem: str, cause: str) -> None:
     with pytest.raises(UnsupportedError, match=cause) as caught:
         picture("winograd", parse(problem), DARK)
+    assert str(parse(problem)) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("problem", "cause"),
+    [
+        ("1x512x8 1@3x3 p1", "up to 512 padded pixels a side .* this has 514"),
+        ("512x28x28 512@3x3 p1", "up to 1 GB; this has 30 and takes 3.372 GB"),
+        ("1x8x8 1@3x3 float16", "needs float32 or float64"),
+    ],
+)
+def test_what_fft_cannot_draw_is_refused(problem: str, cause: str) -> None:
+    with pytest.raises(UnsupportedError, match=cause) as caught:
+        picture("fft", parse(problem), DARK)
     assert str(parse(problem)) in str(caught.value)

@@ -145,7 +145,7 @@ def _draw_results(
 
 
 def kept_places(trace: Trace) -> tuple[int, int]:
-    """Return how many rows and columns of the circle hold windows that cross no edge."""
+    """Return how many rows and columns of the circle hold windows inside the padded picture."""
     rows, columns = (axis.padded_size - axis.extent + 1 for axis in trace.problem.axes)
     return rows, columns
 
@@ -189,8 +189,8 @@ def _write_circle(figure: Figure, top: float, trace: Trace, theme: Theme) -> Non
     lines = [
         "Magnitudes on a logarithmic scale, as a share of the largest; frequency 0 in the middle "
         "row, first column. Real numbers have a symmetric spectrum: half of it is stored.",
-        "The transform goes round in a circle, so windows outside the outline read across its edge "
-        "and are dropped. "
+        "Windows outside the outline are dropped: they read past the padded picture, and the last "
+        "of them, for the transform goes round in a circle, its beginning. "
         + (
             f"Spectra of {problem.weight_shape[1]} channels are summed; channel 0 is drawn."
             if problem.weight_shape[1] > 1

@@ -135,10 +135,12 @@ def _columns(trace: Trace, tile: Tile) -> list[list[Grid]]:
     summed = f"⊙, then Σ over {channels} channels" if channels > 1 else "(Bᵀ d B) ⊙ (G g Gᵀ)"
     bias = 0.0 if trace.bias is None else float(trace.bias[0])
     placed = "tiles side by side" + (f", plus the bias {bias:g}" if bias else "")
-    of_channel = "channel 0" if problem.in_channels > 1 else "with padding"
     padded, output = trace["padded"][0, 0], trace.output[0, 0]
+    of_input = _by(padded.shape)
+    of_input += ", with padding" if padded.shape != problem.input_size else ""
+    of_input += ", channel 0" if problem.in_channels > 1 else ""
     return [
-        [Grid("input", f"{_by(padded.shape)}, {of_channel}", padded)],
+        [Grid("input", of_input, padded)],
         [
             Grid("tile d", f"read at row {row}, column {column}", trace["tiles"][first]),
             Grid("filter g", _of_filter(problem), trace.weight[0, 0]),
