@@ -1,0 +1,104 @@
+"""Target: what a processor has that a kernel's shape depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from glassconv.errors import UnknownNameError
+
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+ELEMENT_BYTES = {"float32": 4, "float64": 8}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor: its vectors, its registers and its caches; sizes in bytes."""
+
+    name: str
+    triple: str
+    cpu: str
+    features: str
+    vector_bytes: int
+    registers: int  # of vectors
+    l1: int = 32 * 2**10
+    l2: int = 512 * 2**10
+
+    def lanes(self, dtype: str) -> int:
+        """Return how many elements a vector holds.
+
+        >>> named("avx2").lanes("float64")
+        4
+        """
+        return self.vector_bytes // ELEMENT_BYTES[dtype]
+
+    def tile(self) -> tuple[int, int]:
+        """Return the register tile's (rows, vectors): the most products for each load.
+
+        Beside rows · vectors running sums there must be room for a row of vectors and for one
+        broadcast scalar, or sums spill to memory.
+
+        >>> named("avx2").tile(), named("avx512").tile()
+        ((6, 2), (12, 2))
+        """
+        vectors = 2  # more would leave too few rows; 12 rows divide well and leave room to spare
+        return min((self.registers - vectors - 1) // vectors, 12), vectors
+
+
+TARGETS = {
+    "avx512": Target(
+        "avx512", "x86_64-unknown-linux-gnu", "x86-64-v4", "-prefer-256-bit", 64, 32, l2=2**20
+    ),
+    "avx2": Target("avx2", "x86_64-unknown-linux-gnu", "x86-64-v3", "", 32, 16),
+    "neon": Target("neon", "aarch64-unknown-linux-gnu", "generic", "+neon", 16, 32, l1=64 * 2**10),
+}
+
+
+def named(name: str) -> Target:
+    """Return a target that code can be generated for anywhere, or raise `UnknownNameError`."""
+    if name not in TARGETS:
+        raise UnknownNameError(f"no target is named {name!r}; there are: {', '.join(TARGETS)}")
+    return TARGETS[name]
+
+
+@cache
+def host() -> Target | None:
+    """Return this machine's target, or None where no kernel can run on it."""
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    triple = llvm.get_process_triple()
+    if features.get("avx512f") and features.get("avx512dq"):
+        like = TARGETS["avx512"]
+    elif features.get("avx2") and features.get("fma"):
+        like = TARGETS["avx2"]
+    elif triple.startswith(("aarch64", "arm64")):
+        like = TARGETS["neon"]
+    else:
+        return None
+    flags = features.flatten() + (",-prefer-256-bit" if like.name == "avx512" else "")
+    return Target(
+        like.name,
+        triple,
+        llvm.get_host_cpu_name(),
+        flags,
+        like.vector_bytes,
+        like.registers,
+        l1=_cache_bytes(1, like.l1),
+        l2=_cache_bytes(2, like.l2),
+    )
+
+
+def _cache_bytes(level: int, otherwise: int) -> int:
+    """Return the size of a core's data cache, as Linux tells it."""
+    for index in sorted(CACHES.glob("index*")):
+        try:
+            found = int((index / "level").read_text())
+            kind = (index / "type").read_text().strip()
+            size = (index / "size").read_text().strip()
+        except (OSError, ValueError):
+            continue
+        if found == level and kind in ("Data", "Unified") and size.endswith("K"):
+            return int(size[:-1]) * 2**10
+    return otherwise

@@ -1,0 +1,102 @@
+"""Plan: everything about a call that can be settled before its numbers are seen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glassconv.codegen.jit import Compiled
+from glassconv.codegen.parallel import threads
+from glassconv.kernels.fields import words
+from glassconv.kernels.weights import packed_once
+from glassconv.problem import ConvProblem
+
+NCHW, NHWC = "nchw", "nhwc"
+FORMATS = {NCHW: torch.contiguous_format, NHWC: torch.channels_last}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a picture lies in memory: which axis is contiguous, and every axis's step in elements."""
+
+    name: str  # NCHW: pixels of a row lie together; NHWC: channels of a pixel do
+    strides: tuple[int, int, int, int]  # of batch, channel, row and column
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A compiled kernel with the sizes of one problem; call it with arrays of that problem."""
+
+    problem: ConvProblem
+    layout: Layout
+    kernel: Compiled
+    sizes: Any  # what the kernel reads by name
+    tasks: int
+    workspace_bytes: int  # of each thread
+    pack: Callable[[Tensor], Tensor] | None  # the weight's layout for the kernel, None as it lies
+    no_bias: Tensor
+
+    def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the output, in the input's layout."""
+        problem = self.problem
+        output = torch.empty(
+            problem.output_shape, dtype=input.dtype, memory_format=FORMATS[self.layout.name]
+        )
+        weight = weight.contiguous() if self.pack is None else packed_once(weight, self.pack)
+        bias = self.no_bias if bias is None else bias.contiguous()
+        team = min(threads(), self.tasks)
+        space = workspace(team * self.workspace_bytes)
+        arrays = words(each.data_ptr() for each in (input, weight, bias, output, space))
+        self.kernel.call(self.sizes, arrays, self.tasks, team)
+        return output
+
+
+_local = threading.local()
+
+
+def workspace(size: int) -> Tensor:
+    """Return this Python thread's buffer of at least so many bytes, its content arbitrary."""
+    held: Tensor | None = getattr(_local, "buffer", None)
+    if held is None or held.numel() < size:
+        held = _local.buffer = torch.empty(size, dtype=torch.uint8)
+    return held
+
+
+def layout_of(strides: tuple[int, ...], shape: tuple[int, ...]) -> Layout | None:
+    """Return how a picture lies, None where neither its columns nor its channels lie together.
+
+    >>> layout_of((48, 16, 4, 1), (1, 3, 4, 4)).name
+    'nchw'
+    >>> layout_of((48, 1, 12, 3), (1, 3, 4, 4)).name
+    'nhwc'
+    """
+    batch, channel, row, column = strides
+    if column == 1 or shape[3] == 1:
+        return Layout(NCHW, (batch, channel, row, 1))
+    if channel == 1 or shape[1] == 1:
+        return Layout(NHWC, (batch, 1, row, column))
+    return None
+
+
+def as_plane(problem: ConvProblem) -> ConvProblem:
+    """Return a problem of one axis as the problem of two that it is: of a single row.
+
+    >>> from glassconv.shorthand import parse
+    >>> print(as_plane(parse("2x11 3@4 s2 p1")))
+    1x2x1x11 3@1x4 s1x2 p0x1
+    """
+    if problem.ndim == 2:
+        return problem
+    return replace(
+        problem,
+        input_size=(1, *problem.input_size),
+        kernel_size=(1, *problem.kernel_size),
+        stride=(1, *problem.stride),
+        padding=((0, 0), *problem.padding),
+        dilation=(1, *problem.dilation),
+    )

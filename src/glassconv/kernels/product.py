@@ -1,0 +1,128 @@
+"""A product of matrices in memory, cut into register tiles: C = A · B, or C += A · B.
+
+    A  [m, k]  row-major, its rows `a_row` elements apart
+    B  [k, n]  in panels as wide as a tile: row `step` of panel p is at p · b_panel + step · b_row;
+               a panel's last vector is whole, whatever lies beyond n
+    C  [m, n]  row-major, its rows `c_row` apart; nothing beyond n is written
+
+Blocks of rows are the outer loop: A, which may be long, is read once; B stays in the second cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
+from glassconv.kernels.tile import Tile, multiply, tile
+
+ROWS, COLUMNS = "rows", "columns"
+
+
+@dataclass(frozen=True)
+class Product:
+    """A compiled product's function, and what it takes."""
+
+    code: Code
+    width: int  # of a panel, in elements
+
+
+def product(module: Module, bias: str) -> Product:
+    """Write the function that multiplies two matrices of any size.
+
+    It takes (a, b, c, bias, m, n, k, a_row, b_panel, b_row, c_row, first).
+    bias: whether its element belongs to a row or a column of C. first: 1 where C starts from the
+    bias, 0 where it goes on from what C holds.
+    """
+    most_rows, most_vectors = module.target.tile()
+    lanes = module.target.lanes(module.dtype)
+    width = most_vectors * lanes
+    heights = _heights(most_rows)
+    whole = {rows: _tiles(module, rows, most_vectors, bias, masked=False) for rows in heights}
+    ends = {
+        (rows, vectors): _tiles(module, rows, vectors, bias, masked=True)
+        for rows in heights
+        for vectors in range(1, most_vectors + 1)
+    }
+    code = Code(module, "product", [POINTER] * 4 + [INT] * 8)
+    a, b, c, biases, m, n, k, a_row, b_panel, b_row, c_row, first = code.arguments()
+    panels = n // width
+    left = n - panels * width
+    row = code.value(0)
+    for rows in heights:
+        stop = m - (m - row) % rows
+        with code.loop(row, stop, rows) as i:
+            start = biases + i if bias == ROWS else biases
+            steps = [k, a_row, b_row, c_row, first]
+            code.call_function(
+                whole[rows], a + i * a_row, b, c + i * c_row, start, panels, left, b_panel, *steps
+            )
+            over = panels * width
+            end = [
+                a + i * a_row, b + panels * b_panel, c + (i * c_row + over),
+                start if bias == ROWS else start + over, code.value(1), left, b_panel, *steps,
+            ]  # fmt: skip
+            for vectors in range(1, most_vectors + 1):
+                fits = (left > (vectors - 1) * lanes) & (left <= vectors * lanes)
+                with code.when(fits):
+                    code.call_function(ends[rows, vectors], *end)
+        row = stop
+    code.finish()
+    return Product(code, width)
+
+
+def _heights(most: int) -> list[int]:
+    """Return the heights of tiles that make up any number of rows, the highest first.
+
+    >>> _heights(6)
+    [6, 4, 2, 1]
+    """
+    return [most, *(height for height in (8, 4, 2, 1) if height < most)]
+
+
+def _tiles(module: Module, rows: int, vectors: int, bias: str, *, masked: bool) -> Code:
+    """Write a row of tiles, side by side: `rows` rows of C, as many tiles as counted.
+
+    masked: whether only the first `left` columns exist.
+    """
+    name = f"{'end' if masked else 'tiles'}_{rows}x{vectors}"
+    code = Code(module, name, [POINTER] * 4 + [INT] * 8)
+    a, b, c, biases, count, left, b_panel, k, a_row, b_row, c_row, first = code.arguments()
+    lanes = code.lanes
+    masks = [code.first_lanes(left - j * lanes) for j in range(vectors)]
+    with code.loop(0, count) as number:
+        panel, corner = b + number * b_panel, c + number * (vectors * lanes)
+
+        def load(place: Pointer, j: int) -> Value:
+            return place.masked(masks[j], j * lanes) if masked else place.vector(j * lanes)
+
+        totals = tile(code, rows, vectors, lambda i, j: code.zeros())
+        with code.either(first.equals(1)) as (fresh, more):
+            with fresh:
+                for i, j in _places(totals):
+                    if bias == ROWS:
+                        totals[i][j].set(code.spread(biases[i]))
+                    else:
+                        totals[i][j].set(load(biases + number * (vectors * lanes), j))
+            with more:
+                for i, j in _places(totals):
+                    totals[i][j].set(load(corner + i * c_row, j))
+        rows_of_a = [a + i * a_row for i in range(rows)]
+        multiply(
+            code,
+            totals,
+            k,
+            left=lambda i, step: rows_of_a[i][step],
+            right=lambda step, j: (panel + step * b_row).vector(j * lanes),
+        )
+        for i, j in _places(totals):
+            place = corner + i * c_row
+            if masked:
+                place.store_masked(masks[j], totals[i][j].get(), j * lanes)
+            else:
+                place[j * lanes] = totals[i][j].get()
+    code.finish()
+    return code
+
+
+def _places(totals: Tile) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(len(totals)) for j in range(len(totals[0]))]
