@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from glassconv.algorithms import named
-from glassconv.arguments import Padding, Size, problem_of
+from glassconv.arguments import Padding, Size
 from glassconv.arrays import A, as_tensor, check_arrays, dtype_name
+from glassconv.calls import convolve, run
 from glassconv.select import AUTO, choose
 from glassconv.transposed import transposed_of
 
@@ -51,7 +51,7 @@ def conv2d(
             [1., 1., 1.],
             [1., 1., 1.]]])
     """
-    return _convolve(2, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy)
+    return convolve(2, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy)
 
 
 def conv1d(
@@ -76,7 +76,7 @@ def conv1d(
     >>> conv1d(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([[[1.0, 1.0]]]))
     array([[ 3.,  6., 12.]])
     """
-    return _convolve(1, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy)
+    return convolve(1, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy)
 
 
 def conv3d(
@@ -101,7 +101,7 @@ def conv3d(
     >>> conv3d(np.ones((1, 2, 2, 2)), np.ones((1, 1, 2, 2, 2)))
     array([[[[8.]]]])
     """
-    return _convolve(3, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy)
+    return convolve(3, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy)
 
 
 def conv_transpose2d(
@@ -217,39 +217,6 @@ def conv_transpose3d(
     )
 
 
-def _convolve(
-    ndim: int,
-    input: A,
-    weight: A,
-    bias: A | None,
-    stride: Size,
-    padding: Padding,
-    dilation: Size,
-    groups: int,
-    algorithm: str,
-    accuracy: str,
-) -> A:
-    arrays = {"input": input, "weight": weight} | ({} if bias is None else {"bias": bias})
-    check_arrays(f"conv{ndim}d", arrays, ndim)
-    x, w = as_tensor(input), as_tensor(weight)
-    b = None if bias is None else as_tensor(bias)
-    problem = problem_of(
-        x.shape,
-        w.shape,
-        None if b is None else b.shape,
-        stride,
-        padding,
-        dilation,
-        groups,
-        dtype=dtype_name(w),
-    )
-    choice = choose(problem, algorithm, accuracy)
-    output = named(choice.algorithm).run(problem, x.reshape(problem.input_shape), w, b)
-    if x.dim() == ndim + 1:
-        output = output[0]
-    return output if isinstance(input, Tensor) else output.numpy()
-
-
 def _transpose(
     ndim: int,
     input: A,
@@ -281,7 +248,7 @@ def _transpose(
     convolution = problem.convolution
     given = problem.operands(x.reshape(problem.input_shape), w, b)
     algorithm = choose(convolution, algorithm, accuracy).algorithm
-    output = named(algorithm).run(convolution, given.input, given.weight, given.bias)
+    output = run(convolution, algorithm, given.input, given.weight, given.bias)
     output = problem.cut(output)
     if x.dim() == ndim + 1:
         output = output[0]

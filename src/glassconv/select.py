@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from math import inf
+from typing import TYPE_CHECKING
 
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
 from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.explanation import Prediction
 from glassconv.problem import ConvProblem
 from glassconv.report import Candidate, Choice, Cost, Verdict
+
+if TYPE_CHECKING:
+    from glassconv.kernels import Kernel
 
 AUTO = "auto"
 
@@ -21,6 +25,16 @@ ACCURACY = {"strict": 1.0, "default": 5.0, "fast": 20.0, "any": inf}
 FLOPS_PER_SECOND = 5e10
 BYTES_PER_SECOND = 1e10
 SECONDS_PER_OPERATION = 5e-6
+
+
+def kernel_for(name: str, problem: ConvProblem) -> Kernel | None:
+    """Return the kernel that computes an algorithm, None where the problem has none.
+
+    The generator loads here, at the first question, and not when the package is imported.
+    """
+    from glassconv import kernels
+
+    return kernels.kernel_for(name, problem)
 
 
 @lru_cache(maxsize=1024)

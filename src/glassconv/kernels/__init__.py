@@ -19,12 +19,14 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from glassconv.algorithms import ALGORITHMS
-from glassconv.codegen.target import Target
-from glassconv.errors import MalformedAlgorithmError
-from glassconv.kernels.plan import Layout, Plan
+from glassconv.codegen.target import Target, host
+from glassconv.errors import MalformedAlgorithmError, UnsupportedError
+from glassconv.kernels.plan import Plan
+from glassconv.layout import Layout
 from glassconv.problem import ConvProblem
 from glassconv.report import Verdict
 
+NO_TARGET = "no kernel is generated for this processor: it needs AVX2, AVX-512 or NEON"
 FUNCTIONS = {"supports": ["problem"], "plan": ["problem", "layout", "target"]}
 
 
@@ -35,7 +37,20 @@ class Kernel:
     name: str
     file: Path
     supports: Callable[[ConvProblem], Verdict]
-    plan: Callable[[ConvProblem, Layout, Target], Plan]
+    plan_for: Callable[[ConvProblem, Layout, Target], Plan]
+
+    def plan(self, problem: ConvProblem, layout: Layout) -> Plan:
+        """Plan for this machine a problem that it supports."""
+        target = host()
+        if target is None:
+            raise UnsupportedError(NO_TARGET, request=str(problem))
+        return self.plan_for(problem, layout, target)
+
+
+def kernel_for(name: str, problem: ConvProblem) -> Kernel | None:
+    """Return the kernel of an algorithm, None where there is none for the problem or machine."""
+    kernel = KERNELS.get(name)
+    return kernel if kernel and host() and kernel.supports(problem) else None
 
 
 def kernel_of(module: ModuleType) -> Kernel:

@@ -19,12 +19,13 @@ from torch import Tensor
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Value
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
-from glassconv.codegen.target import ELEMENT_BYTES, Target, host
+from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.fields import Sizes, addresses, packed
 from glassconv.kernels.lower import by_pixel, by_tap
-from glassconv.kernels.plan import NCHW, Layout, Plan, as_plane
+from glassconv.kernels.plan import Plan, as_plane
 from glassconv.kernels.product import COLUMNS, ROWS, product
 from glassconv.kernels.weights import Pack
+from glassconv.layout import NCHW, Layout
 from glassconv.problem import ConvProblem
 from glassconv.report import Verdict
 
@@ -39,13 +40,12 @@ LONGEST_K = 256  # of a block: a panel of B as long, 16 floats wide, half fills 
 MOST_TAPS = 4096  # a block of k holds all taps of a channel
 TASKS = 4  # for each thread: a core that is taken away leaves its share to the others
 SMALLEST_TASK = 500_000  # multiply-adds
+FEW_FILTERS = 16
 NARROWEST = 4  # panels of pixels in a task, where there are as many
 
 
 def supports(problem: ConvProblem) -> Verdict:
     """Plain sums in one or two dimensions, of float32 or float64."""
-    if host() is None:
-        return Verdict(False, "no kernel is generated for this processor: it needs AVX2 or NEON")
     if problem.ndim == 3:
         return Verdict(False, "the kernel has one or two spatial axes, this has 3")
     if problem.dtype not in ELEMENT_BYTES:
@@ -61,7 +61,10 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
     taps = size["kernel_h"] * size["kernel_w"]
     rows, vectors = target.tile()
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
-    width, budget = vectors * lanes, target.l2 // 2 // element  # elements of a buffer
+    width = vectors * lanes
+    # What few filters read again and again must be near; what many do may be a block farther.
+    near = size["filters"] <= FEW_FILTERS
+    budget = (target.l1 if near else target.l2 // 2) // element  # elements of a buffer
     wanted = max(1, min(TASKS * threads(), problem.macs // SMALLEST_TASK))
     pictures = problem.batch * problem.groups
     in_picture = ceil(wanted / max(pictures, 1))
@@ -102,6 +105,7 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
         packed(NAMES, size),
         pictures * size["filter_blocks"],
         size["workspace"],
+        max(1, min(pictures * size["filter_blocks"], problem.macs // SMALLEST_TASK)),
         None if layout.name == NCHW else _packing(problem.groups, width),
         torch.zeros(problem.out_channels, dtype=getattr(torch, problem.dtype)),
     )

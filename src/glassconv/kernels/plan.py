@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,18 +15,10 @@ from glassconv.codegen.jit import Compiled
 from glassconv.codegen.parallel import threads
 from glassconv.kernels.fields import words
 from glassconv.kernels.weights import packed_once
+from glassconv.layout import NCHW, NHWC, Layout
 from glassconv.problem import ConvProblem
 
-NCHW, NHWC = "nchw", "nhwc"
 FORMATS = {NCHW: torch.contiguous_format, NHWC: torch.channels_last}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a picture lies in memory: which axis is contiguous, and every axis's step in elements."""
-
-    name: str  # NCHW: pixels of a row lie together; NHWC: channels of a pixel do
-    strides: tuple[int, int, int, int]  # of batch, channel, row and column
 
 
 @dataclass(frozen=True)
@@ -38,22 +31,27 @@ class Plan:
     sizes: Any  # what the kernel reads by name
     tasks: int
     workspace_bytes: int  # of each thread
+    most_threads: int  # more would wait for each other longer than they work
     pack: Callable[[Tensor], Tensor] | None  # the weight's layout for the kernel, None as it lies
     no_bias: Tensor
 
+    @cached_property
+    def output_shape(self) -> tuple[int, ...]:
+        """Return [batch, out_channels, out_h, out_w], with a single row for a sequence."""
+        return as_plane(self.problem).output_shape
+
     def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the output, in the input's layout."""
-        problem = self.problem
         output = torch.empty(
-            problem.output_shape, dtype=input.dtype, memory_format=FORMATS[self.layout.name]
+            self.output_shape, dtype=input.dtype, memory_format=FORMATS[self.layout.name]
         )
         weight = weight.contiguous() if self.pack is None else packed_once(weight, self.pack)
         bias = self.no_bias if bias is None else bias.contiguous()
-        team = min(threads(), self.tasks)
+        team = min(threads(), self.most_threads)
         space = workspace(team * self.workspace_bytes)
         arrays = words(each.data_ptr() for each in (input, weight, bias, output, space))
         self.kernel.call(self.sizes, arrays, self.tasks, team)
-        return output
+        return output if self.problem.ndim == 2 else output.squeeze(2)
 
 
 _local = threading.local()
@@ -65,22 +63,6 @@ def workspace(size: int) -> Tensor:
     if held is None or held.numel() < size:
         held = _local.buffer = torch.empty(size, dtype=torch.uint8)
     return held
-
-
-def layout_of(strides: tuple[int, ...], shape: tuple[int, ...]) -> Layout | None:
-    """Return how a picture lies, None where neither its columns nor its channels lie together.
-
-    >>> layout_of((48, 16, 4, 1), (1, 3, 4, 4)).name
-    'nchw'
-    >>> layout_of((48, 1, 12, 3), (1, 3, 4, 4)).name
-    'nhwc'
-    """
-    batch, channel, row, column = strides
-    if column == 1 or shape[3] == 1:
-        return Layout(NCHW, (batch, channel, row, 1))
-    if channel == 1 or shape[1] == 1:
-        return Layout(NHWC, (batch, 1, row, column))
-    return None
 
 
 def as_plane(problem: ConvProblem) -> ConvProblem:
