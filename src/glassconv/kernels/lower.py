@@ -18,7 +18,7 @@ def by_tap(module: Module, names: tuple[str, ...]) -> Code:
 
     It takes (plan, input, buffer, first channel, channels, first pixel, pixels).
     """
-    copy = _copy(module)
+    copy = copier(module)
     code = Code(module, "lower_by_tap", [POINTER] * 3 + [INT] * 4)
     plan, picture, buffer, first, channels, pixel, pixels = code.arguments()
     size = Sizes(code, plan, names)
@@ -60,7 +60,7 @@ def by_pixel(module: Module, names: tuple[str, ...]) -> Code:
     It takes (plan, input, buffer, first piece, pieces, first pixel, pixels). A piece is what lies
     together in memory: a tap's channels, or a whole row of taps.
     """
-    copy = _copy(module)
+    copy = copier(module)
     code = Code(module, "lower_by_pixel", [POINTER] * 3 + [INT] * 4)
     plan, picture, buffer, first, pieces, pixel, pixels = code.arguments()
     size = Sizes(code, plan, names)
@@ -93,7 +93,7 @@ def _inside(code: Code, y: Value, height: Value) -> Value:
     return (y >= 0) & (y < height)
 
 
-def _copy(module: Module) -> Code:
+def copier(module: Module) -> Code:
     """Write copy(target, source, step, length, low, high), one vector after the other.
 
     Whole vectors are stored: what lands beyond the length is overwritten by the next piece, and a
