@@ -2,10 +2,11 @@
 
 Each of eight vectors of 32-bit lanes goes down its own part of the array by
 
-    h ← (h ⊕ word) · p + q      p odd
+    h ← (h ⊕ word) · p,   h ← h ⊕ (h >> 15)      p odd
 
 which is a bijection of h for a given word and of the word for a given h: a single changed element
-always changes the sum. Several changes in the same lane cancel once in 2³².
+always changes the sum. Several changes in the same lane cancel once in 2³². The shift matters: a
+product carries upwards only, so without it two changed signs, the topmost bits, always cancel.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from glassconv.kernels.fields import words
 
 CHAINS = 8  # a chain waits for its multiplication; eight keep the unit busy
 PART = 2**15  # elements that one task reads
-FACTOR, TERM = 0x9E3779B1 - 2**32, 0x7F4A7C15
+FACTOR, START, SHIFT = 0x9E3779B1 - 2**32, 0x7F4A7C15, 15
 
 
 def checksum(weight: Tensor) -> bytes:
-    """Return the checksum of a tensor's content and of how it lies."""
+    """Return the checksum of a tensor's elements in the order they lie in."""
     whole = weight if weight.is_contiguous() else _flat(weight)
     target = host()
     if target is None:
@@ -64,16 +65,16 @@ def _kernel(target: Target) -> Compiled:
     stop = (start + PART).minimum(elements)
     step = CHAINS * lanes
     whole = stop - (stop - start) % step
-    one = task.spread(task.value(FACTOR, INT32))
+    factor, shift = (task.spread(task.value(each, INT32)) for each in (FACTOR, SHIFT))
     chains = [
-        task.variable(task.spread(task.value(TERM + chain, INT32))) for chain in range(CHAINS)
+        task.variable(task.spread(task.value(START + chain, INT32))) for chain in range(CHAINS)
     ]
     with task.loop(start, whole, step) as place:
         for chain, total in enumerate(chains):
-            _mix(task, total, source.vector(place + chain * lanes), one)
+            _mix(task, total, source.vector(place + chain * lanes), factor, shift)
     with task.loop(whole, stop) as place:
         for total in chains:  # the few elements left over go into every lane
-            _mix(task, total, task.spread(source[place]), one)
+            _mix(task, total, task.spread(source[place]), factor, shift)
     for chain, total in enumerate(chains):
         sums[number * step + chain * lanes] = total.get()
     task.finish()
@@ -81,6 +82,7 @@ def _kernel(target: Target) -> Compiled:
     return compiled(module, "checksum")
 
 
-def _mix(code: Code, total: Variable, word: Value, factor: Value) -> None:
-    mixed = Value(code, code.builder.xor(total.get().raw, word.raw))
-    total.set(mixed * factor + code.spread(code.value(TERM, INT32)))
+def _mix(code: Code, total: Variable, word: Value, factor: Value, shift: Value) -> None:
+    build = code.builder
+    product = build.mul(build.xor(total.get().raw, word.raw), factor.raw)
+    total.set(Value(code, build.xor(product, build.lshr(product, shift.raw))))
