@@ -150,8 +150,10 @@ def test_algorithms_of_a_problem_tells_verdicts(
     assert run(monkeypatch, "algorithms", "3x8x8 2@3x3") == 0
     out = capsys.readouterr().out
     stand = choose(parse("3x8x8 2@3x3")).candidates
-    assert out.count("✓") == sum(each.verdict.ok for each in stand)
-    assert out.count("✗") == sum(not each.verdict.ok for each in stand)
+    verdicts = [each.verdict for each in stand]
+    verdicts += [each.kernel for each in stand if each.kernel is not None]
+    assert out.count("✓") == sum(each.ok for each in verdicts)
+    assert out.count("✗") == sum(not each.ok for each in verdicts)
     assert out.count("auto takes it") == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from glassconv.error_curves import CHANNELS, error_curves
 from glassconv.operands import random_operands
 from glassconv.shorthand import parse
-from glassconv.verify import verify
+from glassconv.verify import verify_each
 
 
 def test_every_point_is_what_verify_finds() -> None:
@@ -15,7 +15,7 @@ def test_every_point_is_what_verify_finds() -> None:
     for place in (0, 3, -1):
         problem = parse(f"{2 * CHANNELS[place]}x5x4 4@3x3 g2 nobias")
         for curve in found.curves:
-            checked = verify(problem, curve.algorithm, random_operands(problem))
+            (checked,) = verify_each(problem, [curve.algorithm], random_operands(problem))
             assert checked.verdict
             assert checked.worst is not None
             assert curve.worst[place] == checked.max_error

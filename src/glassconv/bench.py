@@ -54,14 +54,13 @@ def bench(
 
 def _bench(layer: Layer, algorithm: str, layout: str, repeats: int) -> Benched:
     problem = layer.problem
-    candidates = choose(problem, accuracy="any").candidates
+    candidates = choose(problem, accuracy="any", layout=layout).candidates
     if algorithm != AUTO:
         verdict = next(each.verdict for each in candidates if each.name == algorithm)
         if not verdict:
             return Benched(problem, layer.count, algorithm, verdict, None, None)
-    chosen = choose(
-        problem, algorithm, accuracy="any" if algorithm != AUTO else "default"
-    ).algorithm
+    accuracy = "default" if algorithm == AUTO else "any"
+    chosen = choose(problem, algorithm, accuracy, layout).algorithm
     operands = _laid_out(ADVERSARIES["random"].make(problem, 0), layout)
     verdict = verify(problem, chosen, operands).verdict
     if not verdict:

@@ -19,7 +19,7 @@ from glassconv.arguments import Padding, Size, problem_of
 from glassconv.arrays import A, as_tensor, check_arrays, dtype_name
 from glassconv.layout import contiguous, layout_of
 from glassconv.problem import ConvProblem
-from glassconv.select import choose, kernel_for
+from glassconv.select import AUTO, choose, kernel_for
 
 Call = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 MOST_REMEMBERED = 512  # calls; each takes some kilobytes
@@ -80,7 +80,7 @@ def run(
 
     Kernels are not differentiated: where something records the operations the steps run.
     """
-    call = _call(problem, algorithm, input, plain=_plain(input, weight, bias))
+    call = _call(problem, algorithm, "any", input, plain=_plain(input, weight, bias))
     return call(input, weight, bias)
 
 
@@ -110,22 +110,33 @@ def _first_call(
         groups,
         dtype=dtype_name(weight),
     )
-    chosen = choose(problem, algorithm, accuracy).algorithm
     if input.dim() == ndim + 2:
-        return _call(problem, chosen, input, plain=plain)
-    call = _call(problem, chosen, input[None], plain=plain)
+        return _call(problem, algorithm, accuracy, input, plain=plain)
+    call = _call(problem, algorithm, accuracy, input[None], plain=plain)
     return lambda input, weight, bias: call(input[None], weight, bias)[0]
 
 
-def _call(problem: ConvProblem, algorithm: str, input: Tensor, *, plain: bool) -> Call:
-    kernel = kernel_for(algorithm, problem) if plain else None
-    if kernel is None:
-        return partial(named(algorithm).run, problem)
+def _call(
+    problem: ConvProblem, algorithm: str, accuracy: str, input: Tensor, *, plain: bool
+) -> Call:
+    """Choose for pictures that lie as this one does, and return what computes them."""
+    if not plain:
+        return partial(named(_recordable(problem, algorithm, accuracy)).run, problem)
     layout = layout_of(input)
+    lies = layout or contiguous(problem)
+    chosen = choose(problem, algorithm, accuracy, lies.name).algorithm
+    kernel = kernel_for(chosen, problem, lies.name)
+    if kernel is None:
+        return partial(named(chosen).run, problem)
+    plan = kernel.plan(problem, lies)
     if layout is not None:
-        return kernel.plan(problem, layout)
-    plan = kernel.plan(problem, contiguous(problem))
+        return plan
     return lambda input, weight, bias: plan(input.contiguous(), weight, bias)
+
+
+def _recordable(problem: ConvProblem, algorithm: str, accuracy: str) -> str:
+    """Return the algorithm for arrays that a kernel cannot be given: for "auto", PyTorch's own."""
+    return choose(problem, "aten" if algorithm == AUTO else algorithm, accuracy).algorithm
 
 
 def _given(input: Any, weight: Any, bias: Any) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from glassconv.suites import read_suite
 from glassconv.trace import trace as trace_problem
 from glassconv.transposed import parse_transposed
 from glassconv.tutorial import walk
+from glassconv.verify import subjects
 from glassconv.verify import verify as verify_problem
 from glassconv.views import files, text
 from glassconv.views.benched import bench_to_json, benched
@@ -105,7 +106,7 @@ def verify(
     parsed = _parse(problem)
     stand = choose(parsed, algorithm or AUTO, accuracy="any").candidates
     asked = [each for each in stand if algorithm in (None, each.name)]
-    able = [each.name for each in asked if each.verdict]
+    able = subjects(parsed, [each.name for each in asked if each.verdict])
     running = trials(parsed, able, seed)
     results: dict[str, list[Verification]] = {}
     for kind, found in counted(running, len(able) * len(ADVERSARIES), "verifying", _stderr()):

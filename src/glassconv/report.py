@@ -109,7 +109,9 @@ class Candidate:
 
     name: str
     verdict: Verdict
-    seconds: float  # predicted on a nominal machine: it ranks, it does not promise
+    seconds: float  # of its steps, predicted on a nominal machine: it ranks, it does not promise
+    kernel: Verdict | None = None  # whether its kernel can; None where it has none
+    compiled_seconds: float | None = None  # of machine code, None where none can
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
 from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.explanation import Prediction
+from glassconv.layout import NCHW
 from glassconv.problem import ConvProblem
 from glassconv.report import Candidate, Choice, Cost, Verdict
 
@@ -26,38 +27,46 @@ FLOPS_PER_SECOND = 5e10
 BYTES_PER_SECOND = 1e10
 SECONDS_PER_OPERATION = 5e-6
 
+# What a call takes before it computes: PyTorch's dispatch, and the front door here.
+SECONDS_PER_CALL = {"aten": 5e-5}
+SECONDS_PER_KERNEL = 1e-5
 
-def kernel_for(name: str, problem: ConvProblem) -> Kernel | None:
+
+def kernel_for(name: str, problem: ConvProblem, layout: str = NCHW) -> Kernel | None:
     """Return the kernel that computes an algorithm, None where the problem has none.
 
     The generator loads here, at the first question, and not when the package is imported.
     """
     from glassconv import kernels
 
-    return kernels.kernel_for(name, problem)
+    return kernels.kernel_for(name, problem, layout)
 
 
 @lru_cache(maxsize=1024)
-def choose(problem: ConvProblem, algorithm: str = AUTO, accuracy: str = "default") -> Choice:
+def choose(
+    problem: ConvProblem, algorithm: str = AUTO, accuracy: str = "default", layout: str = NCHW
+) -> Choice:
     """Return the algorithm that computes this problem, and how every candidate stands.
 
     An algorithm asked for by name runs or raises `UnsupportedError` with its reason; "auto" takes
-    the fastest predicted of the compiled ones that support the problem, fit in memory and are
-    accurate enough. An unknown name raises `UnknownNameError`.
+    the fastest predicted of the compiled ones that support the problem in pictures that lie so, fit
+    in memory and are accurate enough. An unknown name raises `UnknownNameError`.
 
     >>> from glassconv import parse
-    >>> choose(parse("3x32x32 4@5x5")).algorithm
+    >>> choose(parse("3x32x32 4@5x5 bfloat16")).algorithm
     'aten'
     """
-    candidates = standings(problem, accuracy)
+    candidates = standings(problem, accuracy, layout)
     return Choice(problem, _pick(problem, algorithm, candidates), candidates)
 
 
-def standings(problem: ConvProblem, accuracy: str = "default") -> tuple[Candidate, ...]:
+def standings(
+    problem: ConvProblem, accuracy: str = "default", layout: str = NCHW
+) -> tuple[Candidate, ...]:
     """Return how every algorithm stands, also where none of them can run."""
     if accuracy not in ACCURACY:
         raise UnknownNameError(f"accuracy is one of {', '.join(ACCURACY)}, not {accuracy!r}")
-    return tuple(_stand(each, problem, accuracy) for each in ALGORITHMS.values())
+    return tuple(_stand(each, problem, accuracy, layout) for each in ALGORITHMS.values())
 
 
 def predict(cost: Cost) -> Prediction:
@@ -75,18 +84,20 @@ def predict(cost: Cost) -> Prediction:
 
 
 def _pick(problem: ConvProblem, algorithm: str, candidates: tuple[Candidate, ...]) -> str:
-    if algorithm == AUTO:
-        asked = [candidate for candidate in candidates if named(candidate.name).automatic]
-    else:
-        asked = [candidate for candidate in candidates if candidate.name == named(algorithm).name]
-    able = [candidate for candidate in asked if candidate.verdict]
+    if algorithm != AUTO:
+        (asked,) = (each for each in candidates if each.name == named(algorithm).name)
+        if not asked.verdict:
+            raise UnsupportedError(f"{asked.name}: {asked.verdict.reason}", request=str(problem))
+        return asked.name
+    compiled = {each: each.compiled_seconds for each in candidates if each.compiled_seconds}
+    able = {each.name: seconds for each, seconds in compiled.items() if each.verdict and seconds}
     if not able:
-        reasons = "; ".join(f"{each.name}: {each.verdict.reason}" for each in asked)
+        reasons = "; ".join(f"{each.name}: {each.verdict.reason}" for each in compiled)
         raise UnsupportedError(reasons, request=str(problem))
-    return min(able, key=lambda candidate: candidate.seconds).name
+    return min(able, key=lambda name: able[name])
 
 
-def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str) -> Candidate:
+def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str, layout: str) -> Candidate:
     supported = algorithm.supports(problem)
     if not supported:
         return Candidate(algorithm.name, supported, seconds=inf)
@@ -104,7 +115,22 @@ def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str) -> Candida
             f"this has {bound.growth:g} ×"
         )
         supported = Verdict(False, said)
-    return Candidate(algorithm.name, supported, predict(cost).seconds)
+    from glassconv import kernels
+
+    seconds = _compiled_seconds(algorithm, problem, layout)
+    kernel = kernels.stands(algorithm.name, problem, layout)
+    return Candidate(algorithm.name, supported, predict(cost).seconds, kernel, seconds)
+
+
+def _compiled_seconds(algorithm: Algorithm, problem: ConvProblem, layout: str) -> float | None:
+    throughput = algorithm.throughput
+    if throughput is None:
+        kernel = kernel_for(algorithm.name, problem, layout)
+        if kernel is None:
+            return None
+        throughput = kernel.throughput
+    overhead = SECONDS_PER_CALL.get(algorithm.name, SECONDS_PER_KERNEL)
+    return overhead + problem.macs / throughput(problem, layout)
 
 
 def physical_memory() -> int:

@@ -16,12 +16,16 @@ import torch
 from glassconv.algorithms import named
 from glassconv.algorithms.direct import define
 from glassconv.bounds import ErrorBound, Float64, Scale
+from glassconv.calls import run
 from glassconv.errors import ShapeError
+from glassconv.layout import contiguous, layout_of
 from glassconv.operands import Operands, random_operands, to_numpy
 from glassconv.problem import ConvProblem
 from glassconv.report import Array, Difference, Element, Index, Verdict, Verification
 from glassconv.rounding import FORMATS
-from glassconv.select import AUTO, choose
+from glassconv.select import AUTO, choose, kernel_for
+
+COMPILED = " jit"  # after an algorithm's name: its kernel
 
 
 def verify(
@@ -31,7 +35,7 @@ def verify(
     *,
     seed: int = 0,
 ) -> Verification:
-    """Run an algorithm and hold its output to the definition.
+    """Run an algorithm, its kernel where it has one, and hold its output to the definition.
 
     Raises `UnsupportedError` or `UnknownNameError` as `choose` does, `ShapeError` or `DtypeError`
     for operands of another problem.
@@ -40,20 +44,45 @@ def verify(
     >>> verify(parse("3x32x32 4@5x5"), "im2col").verdict.ok
     True
     """
-    chosen = choose(problem, algorithm, accuracy="any").algorithm
-    return next(verify_each(problem, [chosen], operands or random_operands(problem, seed)))
+    operands = operands or random_operands(problem, seed)
+    layout = (layout_of(operands.input) or contiguous(problem)).name
+    chosen = choose(problem, algorithm, "any" if algorithm != AUTO else "default", layout).algorithm
+    if kernel_for(chosen, problem, layout):
+        chosen += COMPILED
+    return next(verify_each(problem, [chosen], operands))
 
 
 def verify_each(
     problem: ConvProblem, algorithms: Iterable[str], operands: Operands
 ) -> Iterator[Verification]:
-    """Yield how each of these algorithms stands by the definition, which is computed once."""
+    """Yield how each of these algorithms stands by the definition, which is computed once.
+
+    A name stands for the algorithm's steps, a name with `COMPILED` for its kernel.
+    """
     truth = definition(problem, operands)
-    for chosen in map(named, algorithms):
+    given = (operands.input, operands.weight, operands.bias)
+    for name in algorithms:
+        algorithm = named(name.removesuffix(COMPILED))
         with torch.no_grad():
-            output = chosen.run(problem, operands.input, operands.weight, operands.bias)
-        bound = chosen.error_bound(problem)
-        yield _judge(problem, chosen.name, to_numpy(output), operands, bound, truth)
+            if name.endswith(COMPILED):
+                output = run(problem, algorithm.name, *given)
+            else:
+                output = algorithm.run(problem, *given)
+        bound = algorithm.error_bound(problem)
+        yield _judge(problem, name, to_numpy(output), operands, bound, truth)
+
+
+def subjects(problem: ConvProblem, algorithms: Iterable[str]) -> list[str]:
+    """Return what there is to verify: each algorithm's steps, and its kernel where it has one.
+
+    >>> from glassconv import parse
+    >>> subjects(parse("3x8x8 2@3x3 float16"), ["aten", "implicit_gemm"])
+    ['aten', 'implicit_gemm']
+    """
+    found = []
+    for name in algorithms:
+        found += [name, name + COMPILED] if kernel_for(name, problem) else [name]
+    return found
 
 
 def judge(

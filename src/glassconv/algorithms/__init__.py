@@ -7,8 +7,9 @@ A file here is an algorithm when it has these four functions, with these argumen
     error_bound(problem) -> ErrorBound how wrong it may be
     steps(problem, input, weight, bias) -> Iterator[Step]
 
-A file of compiled code also sets AUTOMATIC = True and is then a candidate of algorithm="auto"; what
-is written to be read runs when it is asked for by name.
+A file of compiled code also has throughput(problem, layout) -> float, the multiply-adds a second
+it was seen to reach, and is a candidate of algorithm="auto"; so is an algorithm that has a kernel
+for the problem. What is only written to be read runs when it is asked for by name.
 
 `steps` yields each array it makes, and the last is the output. Running an algorithm is running its
 steps to the end: the explanation is the program.
@@ -47,7 +48,7 @@ class Algorithm:
     name: str
     idea: str  # the first line of the file's docstring
     file: Path
-    automatic: bool  # whether "auto" may take it
+    throughput: Callable[[ConvProblem, str], float] | None  # of compiled code, None of steps
     supports: Callable[[ConvProblem], Verdict]
     cost: Callable[[ConvProblem], Cost]
     error_bound: Callable[[ConvProblem], ErrorBound]
@@ -85,7 +86,7 @@ def algorithm_of(module: ModuleType) -> Algorithm:
         name=module.__name__.rpartition(".")[2],
         idea=idea.splitlines()[0],
         file=file,
-        automatic=getattr(module, "AUTOMATIC", False),
+        throughput=getattr(module, "throughput", None),
         **{name: getattr(module, name) for name in FUNCTIONS},
     )
 

@@ -348,6 +348,10 @@ class Code:
         """Return the mask of the first lanes, as many as counted."""
         return self.lane_numbers() < self.spread(self.narrow(count))
 
+    def lanes_from(self, start: Value) -> Value:
+        """Return the mask of all lanes but the first, as many of those as counted."""
+        return self.lane_numbers() >= self.spread(self.narrow(start))
+
     def narrow(self, whole: Value) -> Value:
         """Return a whole number in 32 bits."""
         return Value(self, self.builder.trunc(whole.raw, INT32))

@@ -1,8 +1,9 @@
 """The kernels: algorithms in machine code, one file each, named as the readable algorithm it is.
 
-A file here whose name is an algorithm's is a kernel, and has these two functions:
+A file here whose name is an algorithm's is a kernel, and has these three functions:
 
-    supports(problem) -> Verdict            whether it can, and why not
+    supports(problem, layout) -> Verdict    whether it can for pictures that lie so, and why not
+    throughput(problem, layout) -> float    the multiply-adds a second it was seen to reach
     plan(problem, layout, target) -> Plan   blocks, packed weights and machine code for it
 
 The other files are what kernels are made of: read tile.py first, then product.py and lower.py.
@@ -27,16 +28,21 @@ from glassconv.problem import ConvProblem
 from glassconv.report import Verdict
 
 NO_TARGET = "no kernel is generated for this processor: it needs AVX2, AVX-512 or NEON"
-FUNCTIONS = {"supports": ["problem"], "plan": ["problem", "layout", "target"]}
+FUNCTIONS = {
+    "supports": ["problem", "layout"],
+    "throughput": ["problem", "layout"],
+    "plan": ["problem", "layout", "target"],
+}
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One algorithm in machine code: the two functions of its file."""
+    """One algorithm in machine code: the three functions of its file."""
 
     name: str
     file: Path
-    supports: Callable[[ConvProblem], Verdict]
+    supports: Callable[[ConvProblem, str], Verdict]
+    throughput: Callable[[ConvProblem, str], float]
     plan_for: Callable[[ConvProblem, Layout, Target], Plan]
 
     def plan(self, problem: ConvProblem, layout: Layout) -> Plan:
@@ -47,10 +53,18 @@ class Kernel:
         return self.plan_for(problem, layout, target)
 
 
-def kernel_for(name: str, problem: ConvProblem) -> Kernel | None:
+def stands(name: str, problem: ConvProblem, layout: str) -> Verdict | None:
+    """Return whether an algorithm's kernel can, and why not; None where it has none."""
+    if name not in KERNELS:
+        return None
+    if host() is None:
+        return Verdict(False, NO_TARGET)
+    return KERNELS[name].supports(problem, layout)
+
+
+def kernel_for(name: str, problem: ConvProblem, layout: str) -> Kernel | None:
     """Return the kernel of an algorithm, None where there is none for the problem or machine."""
-    kernel = KERNELS.get(name)
-    return kernel if kernel and host() and kernel.supports(problem) else None
+    return KERNELS[name] if stands(name, problem, layout) else None
 
 
 def kernel_of(module: ModuleType) -> Kernel:

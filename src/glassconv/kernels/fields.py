@@ -16,6 +16,7 @@ class Sizes:
 
     def __init__(self, code: Code, plan: Pointer, names: Sequence[str]) -> None:
         self._words = Pointer(code, plan.raw, INT)
+        self.lanes = code.lanes
         self._places = {name: place for place, name in enumerate(names)}
 
     def __getattr__(self, name: str) -> Value:

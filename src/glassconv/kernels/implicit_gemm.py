@@ -44,7 +44,7 @@ FEW_FILTERS = 16
 NARROWEST = 4  # panels of pixels in a task, where there are as many
 
 
-def supports(problem: ConvProblem) -> Verdict:
+def supports(problem: ConvProblem, layout: str) -> Verdict:
     """Plain sums in one or two dimensions, of float32 or float64."""
     if problem.ndim == 3:
         return Verdict(False, "the kernel has one or two spatial axes, this has 3")
@@ -53,6 +53,13 @@ def supports(problem: ConvProblem) -> Verdict:
     if prod(problem.kernel_size) > MOST_TAPS:
         return Verdict(False, f"the kernel lowers up to {MOST_TAPS} taps at a time")
     return Verdict(True, "lowers block by block and multiplies in register tiles")
+
+
+def throughput(problem: ConvProblem, layout: str) -> float:
+    """Return the multiply-adds a second seen on two AVX2 cores."""
+    fastest = 70e9 if problem.dtype == "float32" else 35e9
+    m, k = problem.gemm.m, problem.gemm.k
+    return fastest * m / (m + 12) * k / (k + 16)
 
 
 def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:

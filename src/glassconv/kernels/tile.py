@@ -29,6 +29,14 @@ def tile(code: Code, rows: int, vectors: int, start: Callable[[int, int], Value]
     return [[code.variable(start(i, j)) for j in range(vectors)] for i in range(rows)]
 
 
+def add_products(code: Code, totals: Tile, elements: list[Value], vectors: list[Value]) -> None:
+    """Add one step: every row's element times every vector."""
+    for element, row in zip(elements, totals, strict=True):
+        spread = code.spread(element)
+        for vector, total in zip(vectors, row, strict=True):
+            total.set(code.fma(spread, vector, total.get()))
+
+
 def multiply(
     code: Code,
     totals: Tile,
@@ -43,7 +51,4 @@ def multiply(
     """
     with code.loop(0, k) as step:
         vectors = [right(step, j) for j in range(len(totals[0]))]
-        for i, row in enumerate(totals):
-            element = code.spread(left(i, step))
-            for total, vector in zip(row, vectors, strict=True):
-                total.set(code.fma(element, vector, total.get()))
+        add_products(code, totals, [left(i, step) for i in range(len(totals))], vectors)

@@ -58,17 +58,24 @@ def tutorial(facts: Tutorial) -> Iterator[RenderableType]:
 def algorithms(listed: Sequence[Described], choice: Choice | None) -> RenderableType:
     """Return a table of algorithms: idea and file, or how each stands for the chosen problem."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("algorithm", "idea" if choice is None else "verdict", "in algorithms/"):
+    if choice is None:
+        for heading in ("algorithm", "idea", "in algorithms/"):
+            table.add_column(heading)
+        for algorithm in listed:
+            said = algorithm.idea.partition(": ")[2]
+            table.add_row(algorithm.name, said, algorithm.file.name)
+        return table
+    for heading in ("algorithm", "verdict", "its kernel"):
         table.add_column(heading)
-    standing = {} if choice is None else {c.name: c for c in choice.candidates}
-    for algorithm in listed:
-        said = Text(algorithm.idea.partition(": ")[2])
-        if choice is not None:
-            candidate = standing[algorithm.name]
-            said = Text.assemble(mark(candidate.verdict), " ", candidate.verdict.reason)
-            if algorithm.name == choice.algorithm:
-                said.append("; auto takes it", "bold")
-        table.add_row(algorithm.name, said, algorithm.file.name)
+    for each in choice.candidates:
+        name = Text(each.name)
+        if each.name == choice.algorithm:
+            name.append("\nauto takes it", "bold")
+        verdict = Text.assemble(mark(each.verdict), " ", each.verdict.reason)
+        kernel = "" if each.kernel is None else Text.assemble(
+            mark(each.kernel), " ", each.kernel.reason
+        )  # fmt: skip
+        table.add_row(name, verdict, kernel)
     return table
 
 
