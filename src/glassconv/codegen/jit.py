@@ -1,7 +1,8 @@
 """Compiled: LLVM's text made into machine code, kept on disk for the next process.
 
-An entry on disk is the object file after its own SHA-256, in a folder only its user can write.
-What cannot be read, written or trusted is compiled again: the cache saves time and decides nothing.
+An entry on disk is the object file after the SHA-256 of its name and content, in a folder that only
+its user can write. What cannot be read, written or trusted is compiled again: the cache saves time
+and decides nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ import llvmlite.binding as llvm
 
 from glassconv.codegen.ir import Module
 from glassconv.codegen.parallel import runtime
-from glassconv.codegen.target import Target
+from glassconv.codegen.target import Target, runs
+from glassconv.errors import UnsupportedError
 
 DIGEST = 32  # bytes
+PASSES = "1"  # raise it when `_optimised` changes: entries made otherwise are then not used
 ONLY_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+NOWHERE = (OSError, RuntimeError)  # the latter for a user who has no home
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,16 @@ class Compiled:
 
 
 def compiled(module: Module, name: str) -> Compiled:
-    """Compile a module for this machine, or load what was compiled before."""
+    """Compile a module, or load what was compiled before.
+
+    One for a processor that this machine is not is compiled no further: its text can be read.
+    """
     _initialise()
     text, target = module.text, module.target
-    key = hashlib.sha256(
-        "\0".join([text, target.cpu, target.features, str(llvm.llvm_version_info)]).encode()
-    ).hexdigest()
+    if not runs(target):
+        return Compiled(_refuse(target), 0, text, target, 0.0, None)
+    made_by = (text, target.cpu, target.features, str(llvm.llvm_version_info), PASSES)
+    key = hashlib.sha256("\0".join(made_by).encode()).hexdigest()
     seconds = 0.0
     machine_code = _read(key)
     if machine_code is None:
@@ -62,6 +70,13 @@ def compiled(module: Module, name: str) -> Compiled:
     return Compiled(kind(address), address, text, target, seconds, engine)
 
 
+def _refuse(target: Target) -> Any:
+    def call(*_: Any) -> None:
+        raise UnsupportedError(f"this machine runs no code for {target.name}")
+
+    return call
+
+
 def object_code(text: str, target: Target) -> bytes:
     """Return the object file that LLVM makes of a module."""
     _initialise()
@@ -71,9 +86,10 @@ def object_code(text: str, target: Target) -> bytes:
 
 
 def assembly(text: str, target: Target) -> str:
-    """Return the assembly that LLVM makes of a module, for any target."""
+    """Return the assembly that LLVM makes of a module, for any target, with LLVM's comments."""
     _initialise()
     machine = _machine(target)
+    machine.set_asm_verbosity(True)  # without it, it does not say what a spill is
     code: str = machine.emit_assembly(_optimised(text, machine))
     return code
 
@@ -119,39 +135,46 @@ def _initialise() -> None:
 
 def folder() -> Path:
     """Return where compiled kernels are kept."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "glassconv" / "kernels"
+    home = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (home if home.is_absolute() else Path.home() / ".cache") / "glassconv" / "kernels"
 
 
 def _read(key: str) -> bytes | None:
     """Return an entry whose content is what was written, None where there is none."""
     try:
-        if not _private(folder()):
+        if not _private(folder().stat()):
             return None
-        whole = (folder() / key).read_bytes()
-    except OSError:
+        with (folder() / key).open("rb") as file:
+            if not _private(os.fstat(file.fileno())):
+                return None
+            whole = file.read()
+    except NOWHERE:
         return None
     digest, code = whole[:DIGEST], whole[DIGEST:]
-    return code if hashlib.sha256(code).digest() == digest else None
+    return code if _digest(key, code) == digest else None
 
 
 def _write(key: str, code: bytes) -> None:
     """Keep an entry, whole or not at all; a disk that is full or read-only keeps none."""
     try:
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not _private(folder()):
+        if not _private(folder().stat()):
             return
         with tempfile.NamedTemporaryFile(dir=folder(), delete=False) as file:
             try:
-                file.write(hashlib.sha256(code).digest() + code)
+                file.write(_digest(key, code) + code)
                 file.close()
                 Path(file.name).replace(folder() / key)
             except OSError:
                 Path(file.name).unlink(missing_ok=True)
-    except OSError:
+    except NOWHERE:
         return
 
 
-def _private(place: Path) -> bool:
-    found = place.stat()
+def _digest(key: str, code: bytes) -> bytes:
+    """Return what an entry begins with: another's content under its name is not its own."""
+    return hashlib.sha256(key.encode() + code).digest()
+
+
+def _private(found: os.stat_result) -> bool:
     return found.st_uid == os.getuid() and not found.st_mode & ONLY_OTHERS_WRITE

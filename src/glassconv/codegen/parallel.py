@@ -21,15 +21,16 @@ RUNTIME = ("GOMP_parallel", "omp_get_thread_num")
 @cache
 def runtime() -> dict[str, int] | None:
     """Return the addresses of OpenMP's functions in the runtime PyTorch uses, None without one."""
-    for line in _maps():
-        file = line.split(maxsplit=5)[-1].strip()
-        if "libgomp" in Path(file).name:
-            library = ctypes.CDLL(file)
-            if all(hasattr(library, name) for name in RUNTIME):
-                return {
-                    name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-                    for name in RUNTIME
-                }
+    loaded = {Path(line.split(maxsplit=5)[-1].strip()) for line in _maps() if "libgomp" in line}
+    torchs = Path(torch.__file__).parent
+    # Other packages may have brought one of their own, with a pool of its own.
+    for file in sorted(loaded, key=lambda each: (not each.is_relative_to(torchs), each)):
+        library = ctypes.CDLL(str(file))
+        if all(hasattr(library, name) for name in RUNTIME):
+            return {
+                name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+                for name in RUNTIME
+            }
     return None
 
 

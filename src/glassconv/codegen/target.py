@@ -62,6 +62,16 @@ def named(name: str) -> Target:
     return TARGETS[name]
 
 
+# Whose code a processor runs beside its own.
+RUNS = {"avx512": ("avx512", "avx2"), "avx2": ("avx2",), "neon": ("neon",)}
+
+
+def runs(target: Target) -> bool:
+    """Return whether this machine runs code for a target; for any other it can be read."""
+    here = host()
+    return here is not None and here.triple == target.triple and target.name in RUNS[here.name]
+
+
 @cache
 def host() -> Target | None:
     """Return this machine's target, or None where no kernel can run on it."""
