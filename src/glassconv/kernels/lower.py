@@ -102,11 +102,13 @@ def copier(module: Module) -> Code:
     code = Code(module, "copy", [POINTER] * 2 + [INT] * 4)
     target, source, step, length, low, high = code.arguments()
     lanes = code.lanes
+    # Within the piece: padding may be as wide as 2³¹, and masks compare 32 bits.
+    low, high = (each.maximum(0).minimum(length) for each in (low, high))
     with code.either(step.equals(1)) as (together, apart):
         with together:
             # Vectors that touch neither end need no mask; all but one or two are of this kind.
-            first = ((low.maximum(0) + lanes - 1) // lanes * lanes).minimum(length)
-            last = first.maximum(high.minimum(length) // lanes * lanes)
+            first = ((low + lanes - 1) // lanes * lanes).minimum(length)
+            last = first.maximum(high // lanes * lanes)
             with code.loop(0, first, lanes) as e:
                 target[e] = source.masked(_between(code, e, low, high), e)
             with code.loop(first, last, lanes) as e:

@@ -88,12 +88,15 @@ def _tiles(module: Module, rows: int, vectors: int, bias: str, *, masked: bool) 
     code = Code(module, name, [POINTER] * 4 + [INT] * 8)
     a, b, c, biases, count, left, b_panel, k, a_row, b_row, c_row, first = code.arguments()
     lanes = code.lanes
-    masks = [code.first_lanes(left - j * lanes) for j in range(vectors)]
+    last = vectors - 1  # the only vector that may be in part; more masks would take registers
+    mask = code.first_lanes(left - last * lanes) if masked else None
     with code.loop(0, count) as number:
         panel, corner = b + number * b_panel, c + number * (vectors * lanes)
 
         def load(place: Pointer, j: int) -> Value:
-            return place.masked(masks[j], j * lanes) if masked else place.vector(j * lanes)
+            if mask is not None and j == last:
+                return place.masked(mask, j * lanes)
+            return place.vector(j * lanes)
 
         totals = tile(code, rows, vectors, lambda i, j: code.zeros())
         with code.either(first.equals(1)) as (fresh, more):
@@ -116,8 +119,8 @@ def _tiles(module: Module, rows: int, vectors: int, bias: str, *, masked: bool) 
         )
         for i, j in _places(totals):
             place = corner + i * c_row
-            if masked:
-                place.store_masked(masks[j], totals[i][j].get(), j * lanes)
+            if mask is not None and j == last:
+                place.store_masked(mask, totals[i][j].get(), j * lanes)
             else:
                 place[j * lanes] = totals[i][j].get()
     code.finish()
