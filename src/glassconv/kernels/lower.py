@@ -110,16 +110,16 @@ def copier(module: Module) -> Code:
             first = ((low + lanes - 1) // lanes * lanes).minimum(length)
             last = first.maximum(high // lanes * lanes)
             with code.loop(0, first, lanes) as e:
-                target[e] = source.masked(_between(code, e, low, high), e)
+                target[e] = source.masked(between(code, e, low, high), e)
             with code.loop(first, last, lanes) as e:
                 target[e] = source.vector(e)
             with code.loop(last, length, lanes) as e:
-                target[e] = source.masked(_between(code, e, low, high), e)
+                target[e] = source.masked(between(code, e, low, high), e)
         with apart, code.either(step.equals(2)) as (two, more):
             with two, code.loop(0, length, lanes) as e:
                 target[e] = _every_second(code, source + e * 2, e, low, high)
             with more, code.loop(0, length, lanes) as e:
-                mask = _between(code, e, low, high)
+                mask = between(code, e, low, high)
                 target[e] = (source + e * step).gather(step, mask)
     code.finish()
     return code
@@ -130,13 +130,13 @@ def _every_second(code: Code, source: Pointer, e: Value, low: Value, high: Value
     lanes = code.lanes
     halves = [
         # Source position 2e + p is wanted from 2 · low on, and before 2 · high − 1.
-        source.masked(_between(code, e * 2 + p, low * 2, high * 2 - 1), p)
+        source.masked(between(code, e * 2 + p, low * 2, high * 2 - 1), p)
         for p in (0, lanes)
     ]
     return code.shuffle(halves[0], halves[1], range(0, 2 * lanes, 2))
 
 
-def _between(code: Code, e: Value, low: Value, high: Value) -> Value:
+def between(code: Code, e: Value, low: Value, high: Value) -> Value:
     """Return the mask of the lanes whose position e, e + 1, … is at least low and below high."""
     lane = code.lane_numbers()
     start, stop = (code.spread(code.narrow(each - e)) for each in (low, high))
