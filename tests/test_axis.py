@@ -64,6 +64,7 @@ def test_copies_count_each_position_in_the_tap_map(axis: Axis) -> None:
     inside = axis.tap_map()[axis.tap_map() != PADDING]
     assert axis.copies().tolist() == np.bincount(inside, minlength=axis.input_size).tolist()
     assert axis.taps_inside == inside.size == axis.copies().sum()
+    assert axis.positions_read == np.count_nonzero(axis.copies())
 
 
 @given(axes())
@@ -95,3 +96,12 @@ def test_an_unread_pixel_is_copied_never() -> None:
 
 def test_a_tap_that_only_meets_padding_connects_nothing() -> None:
     assert Axis(1, 2, stride=3, padding=(3, 3)).tap_slices(1) == (slice(0, 0, 1), slice(0, 0, 1))
+
+
+def test_a_billion_taps_are_counted_without_looking_at_each() -> None:
+    outputs, taps = 3_000_000_001, 1_000_000_000
+    axis = Axis(outputs + taps - 1, taps)
+    assert (axis.taps_inside, axis.positions_read) == (outputs * taps, axis.input_size)
+    triangles = taps * (taps - 1)  # with full padding the first and the last windows lose taps
+    padded = Axis(outputs, taps, padding=(taps - 1, taps - 1))
+    assert padded.taps_inside == padded.output_size * taps - triangles

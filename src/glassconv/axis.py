@@ -10,6 +10,7 @@ The axes of a convolution do not interact, so the answer for one axis is the ans
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 import numpy.typing as npt
@@ -85,9 +86,55 @@ class Axis:
 
     @property
     def taps_inside(self) -> int:
-        """Return how many taps of all windows together fall on the input, not on padding."""
-        writes = (self.tap_slices(index)[0] for index in range(self.kernel_size))
-        return sum(outputs.stop - outputs.start for outputs in writes)
+        """Return how many taps of all windows together fall on the input, not on padding.
+
+        >>> Axis(input_size=3, kernel_size=3, padding=(1, 1)).taps_inside
+        7
+        """
+        start = self.padding[0]
+        return self._taps_before(start + self.input_size) - self._taps_before(start)
+
+    def _taps_before(self, limit: int) -> int:
+        """Return how many taps of all windows together read before a place of the padded input.
+
+        Tap k does so for ⌈(limit − k · dilation) / stride⌉ outputs: for all of them as long as k is
+        less than `full`, for none from `some` on. Between, it is a sum of floors.
+        """
+        outputs, stride, dilation = self.output_size, self.stride, self.dilation
+        full, some = (
+            min(max(0, -(-last // dilation)), self.kernel_size)
+            for last in (limit - (outputs - 1) * stride, limit)
+        )
+        nearest = limit - (some - 1) * dilation + stride - 1
+        return full * outputs + _sum_of_floors(some - full, dilation, nearest, stride)
+
+    @property
+    def positions_read(self) -> int:
+        """Return how many of the input's positions some window reads.
+
+        Output t reads place t · stride + k · dilation − padding through tap k. The tap `cycle`
+        further reads the same places `shift` outputs sooner; the taps between read other places.
+
+        >>> Axis(input_size=7, kernel_size=2, stride=3).positions_read
+        4
+        """
+        common = gcd(self.stride, self.dilation)
+        cycle, shift = self.stride // common, self.dilation // common
+        tap = np.arange(min(cycle, self.kernel_size), dtype=np.int64)
+        runs = (self.kernel_size - 1 - tap) // cycle + 1  # taps that share places with this one
+        offset = tap * self.dilation - self.padding[0]
+        first = np.maximum(0, -(offset // self.stride))  # the place of the first inside the input
+        last = (self.input_size - 1 - offset) // self.stride
+
+        def before(place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+            """Return how many places before one are read: `runs` runs of outputs, `shift` apart."""
+            if shift <= self.output_size:  # one run joins the next
+                return np.minimum(place, (runs - 1) * shift + self.output_size)
+            whole = np.minimum(place // shift, runs)
+            rest = np.minimum(place - whole * shift, self.output_size)
+            return whole * self.output_size + np.where(whole < runs, rest, 0)
+
+        return int((before(np.maximum(first, last + 1)) - before(first)).sum())
 
     def copies(self) -> npt.NDArray[np.int64]:
         """Return how often each input position is read, shape [input]."""
@@ -95,3 +142,21 @@ class Axis:
         for kernel_index in range(self.kernel_size):
             counts[self.tap_slices(kernel_index)[1]] += 1
         return counts
+
+
+def _sum_of_floors(terms: int, step: int, start: int, divisor: int) -> int:
+    """Return Σ_(i < terms) ⌊(start + i · step) / divisor⌋, in as few turns as Euclid's algorithm.
+
+    What is left of a sum once whole multiples of the divisor are taken out counts the points of a
+    grid under a line; counted along the other axis, they are such a sum again, of fewer terms.
+
+    >>> _sum_of_floors(4, 3, 1, 2) == 1 // 2 + 4 // 2 + 7 // 2 + 10 // 2
+    True
+    """
+    total = 0
+    while terms:
+        total += terms * (terms - 1) // 2 * (step // divisor) + terms * (start // divisor)
+        step, start = step % divisor, start % divisor
+        terms, start = divmod(step * terms + start, divisor)
+        step, divisor = divisor, step
+    return total

@@ -6,7 +6,6 @@ from the algorithms' own files, times from the model that `choose` ranks by.
 
 from __future__ import annotations
 
-from itertools import groupby
 from math import isfinite, prod
 
 from torch.utils.flop_counter import conv_backward_flop, conv_flop_count
@@ -78,26 +77,8 @@ def _axis(name: str, axis: Axis) -> AxisFacts:
         same=(same // 2, same - same // 2),
         leftover=axis.leftover,
         leftover_input=min(axis.input_size, max(0, axis.leftover - axis.padding[1])),
-        unread_input=axis.input_size - _positions_read(axis),
+        unread_input=axis.input_size - axis.positions_read,
     )
-
-
-def _positions_read(axis: Axis) -> int:
-    """Return how many of the input's positions some window reads.
-
-    Each tap reads every stride-th position from one to another. Taps whose reads fall on the same
-    residue of the stride overlap; others never do.
-    """
-    reads = [axis.tap_slices(tap)[1] for tap in range(axis.kernel_size)]
-    runs = sorted((read.start % axis.stride, read.start, read.stop) for read in reads if read.stop)
-    count = 0
-    for residue, same_residue in groupby(runs, key=lambda run: run[0]):
-        end = residue  # the first position of this residue not counted yet
-        for _, start, stop in same_residue:
-            last = stop - 1
-            count += max(0, (last - max(start, end)) // axis.stride + 1)
-            end = max(end, last + axis.stride)
-    return count
 
 
 def _product(problem: ConvProblem) -> ProductFacts:
