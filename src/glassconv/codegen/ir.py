@@ -136,6 +136,11 @@ class Pointer:
             f"llvm.masked.load.{self.code.suffix}.p0", kind, [address, mask.raw, zeros]
         )
 
+    def prefetch(self, index: Value | int = 0) -> None:
+        """Ask for an element's line in the second cache; it need not exist."""
+        hints = [self.code.value(each, INT32).raw for each in (0, 2, 1)]  # read, second, data
+        self.code.call("llvm.prefetch.p0", VOID, [(self + index).raw, *hints])
+
     def store_masked(self, mask: Value, value: Value, index: Value | int = 0) -> None:
         """Store the lanes whose mask is set, and touch nothing else."""
         name = f"llvm.masked.store.{self.code.suffix}.p0"

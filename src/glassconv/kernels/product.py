@@ -13,9 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
+from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.kernels.tile import Tile, multiply, tile
 
 ROWS, COLUMNS = "rows", "columns"
+LINE = 64  # bytes of a cache line
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def product(module: Module, bias: str) -> Product:
     for rows in heights:
         stop = m - (m - row) % rows
         with code.loop(row, stop, rows) as i:
+            _prefetch(code, a + (i + rows) * a_row, rows, k, a_row)
             start = biases + i if bias == ROWS else biases
             steps = [k, a_row, b_row, c_row, first]
             code.call_function(
@@ -68,6 +71,13 @@ def product(module: Module, bias: str) -> Product:
         row = stop
     code.finish()
     return Product(code, width)
+
+
+def _prefetch(code: Code, a: Pointer, rows: int, k: Value, a_row: Value) -> None:
+    """Ask for the next rows of A: runs of lines too short for the processor to foresee."""
+    with code.loop(0, k, LINE // ELEMENT_BYTES[code.dtype]) as step:
+        for i in range(rows):
+            (a + i * a_row).prefetch(step)
 
 
 def _heights(most: int) -> list[int]:
@@ -98,17 +108,13 @@ def _tiles(module: Module, rows: int, vectors: int, bias: str, *, masked: bool) 
                 return place.masked(mask, j * lanes)
             return place.vector(j * lanes)
 
+        def store(place: Pointer, j: int, value: Value) -> None:
+            if mask is not None and j == last:
+                place.store_masked(mask, value, j * lanes)
+            else:
+                place[j * lanes] = value
+
         totals = tile(code, rows, vectors, lambda i, j: code.zeros())
-        with code.either(first.equals(1)) as (fresh, more):
-            with fresh:
-                for i, j in _places(totals):
-                    if bias == ROWS:
-                        totals[i][j].set(code.spread(biases[i]))
-                    else:
-                        totals[i][j].set(load(biases + number * (vectors * lanes), j))
-            with more:
-                for i, j in _places(totals):
-                    totals[i][j].set(load(corner + i * c_row, j))
         rows_of_a = [a + i * a_row for i in range(rows)]
         multiply(
             code,
@@ -117,12 +123,18 @@ def _tiles(module: Module, rows: int, vectors: int, bias: str, *, masked: bool) 
             left=lambda i, step: rows_of_a[i][step],
             right=lambda step, j: (panel + step * b_row).vector(j * lanes),
         )
-        for i, j in _places(totals):
-            place = corner + i * c_row
-            if mask is not None and j == last:
-                place.store_masked(mask, totals[i][j].get(), j * lanes)
-            else:
-                place[j * lanes] = totals[i][j].get()
+        with code.either(first.equals(1)) as (fresh, more):
+            with fresh:
+                for i, j in _places(totals):
+                    if bias == ROWS:
+                        before = code.spread(biases[i])
+                    else:
+                        before = load(biases + number * (vectors * lanes), j)
+                    store(corner + i * c_row, j, before + totals[i][j].get())
+            with more:
+                for i, j in _places(totals):
+                    place = corner + i * c_row
+                    store(place, j, load(place, j) + totals[i][j].get())
     code.finish()
     return code
 
