@@ -36,7 +36,7 @@ NAMES = (
 )
 TASKS = 4  # for each thread
 SMALLEST_TASK = 500_000  # multiply-adds
-TILES = ((4, 3), (1, 8))  # (filters, vectors): any number of filters is some of the two
+TILES = ((4, 2), (1, 8))  # (filters, vectors): any number of filters is some of the two
 MOST_LANES = 16  # of any processor's vector
 
 
@@ -123,9 +123,9 @@ def module(dtype: str, target: Target) -> Module:
 def _task(module: Module) -> Code:
     """Write the task: all filters of a group at a block of vectors."""
     blocks = {
-        (rows, masked): _tile(module, rows, vectors, masked=masked)
+        (rows, masked): _tile(module, rows, vectors // 2 if masked else vectors, masked=masked)
         for rows, vectors in TILES
-        for masked in (False, True)
+        for masked in (False, True)  # masks take registers: half as many sums beside them
     }
     code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
     plan, arrays, number, _ = code.arguments()
@@ -148,7 +148,8 @@ def _task(module: Module) -> Code:
                 with plainly:
                     code.call_function(blocks[rows, False], plan, *given, vector, filter, end)
                 with carefully:
-                    code.call_function(blocks[rows, True], plan, *given, vector, filter, end)
+                    for part in (vector, vector + vectors // 2):
+                        code.call_function(blocks[rows, True], plan, *given, part, filter, end)
         filter = end
     code.finish()
     return code
