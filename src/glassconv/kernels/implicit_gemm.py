@@ -157,7 +157,7 @@ def _sizes(problem: ConvProblem, layout: Layout) -> dict[str, int]:
 
 def _is_matrix(size: dict[str, int]) -> bool:
     """Return whether pixel p's channels lie at p · input_w: nothing has to be lowered."""
-    one_row = size["in_h"] == 1 and size["pixels"] == size["in_w"]
+    one_row = size["in_h"] == 1 and size["pixels"] == size["in_w"] and size["padding_h"] == 0
     return one_row and size["kernel_h"] * size["kernel_w"] == 1 and size["stride_w"] == 1
 
 

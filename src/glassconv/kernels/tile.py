@@ -17,7 +17,7 @@ the FMA units as the only limit; each sum is its own chain, and 12 chains hide t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from glassconv.codegen.ir import Code, Value, Variable
 
@@ -29,8 +29,10 @@ def tile(code: Code, rows: int, vectors: int, start: Callable[[int, int], Value]
     return [[code.variable(start(i, j)) for j in range(vectors)] for i in range(rows)]
 
 
-def add_products(code: Code, totals: Tile, elements: list[Value], vectors: list[Value]) -> None:
-    """Add one step: every row's element times every vector."""
+def add_products(
+    code: Code, totals: Tile, elements: Iterable[Value], vectors: list[Value]
+) -> None:
+    """Add one step: every row's element, read when its turn comes, times every vector."""
     for element, row in zip(elements, totals, strict=True):
         spread = code.spread(element)
         for vector, total in zip(vectors, row, strict=True):
@@ -51,4 +53,4 @@ def multiply(
     """
     with code.loop(0, k) as step:
         vectors = [right(step, j) for j in range(len(totals[0]))]
-        add_products(code, totals, [left(i, step) for i in range(len(totals))], vectors)
+        add_products(code, totals, (left(i, step) for i in range(len(totals))), vectors)
