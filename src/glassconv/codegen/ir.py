@@ -149,8 +149,12 @@ class Pointer:
     def gather(self, stride: Value | int, mask: Value) -> Value:
         """Load one element every `stride`, those whose mask is set; the others are zero."""
         code = self.code
+        return self.at(code.lane_numbers(INT) * code.spread(code.value(stride, INT)), mask)
+
+    def at(self, offsets: Value, mask: Value) -> Value:
+        """Load the elements at a vector of offsets, those whose mask is set; others are zero."""
+        code = self.code
         kind = llvm.VectorType(self.element, code.lanes)
-        offsets = code.lane_numbers(INT) * code.spread(code.value(stride, INT))
         pointers = llvm.VectorType(POINTER, code.lanes)
         addresses = code.builder.gep(
             code.spread_raw(self.raw, pointers), [offsets.raw], source_etype=self.element
