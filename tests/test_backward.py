@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,9 @@ from glassconv.errors import ShapeError, UnsupportedError
 from glassconv.gradients import WeightGradient, input_gradient
 from glassconv.operands import Operands, random_operands
 from glassconv.problem import ConvProblem
+from glassconv.report import Choice
 from glassconv.rounding import FORMATS
+from glassconv.select import choose as choose_named
 from glassconv.shorthand import parse
 from glassconv.verify import definition
 from references import by_torch
@@ -62,6 +66,18 @@ def test_whole_numbers_give_autograds_gradients_exactly() -> None:
     ):
         for name in names:
             assert (both[name] == truth.numpy()).all()
+
+
+def test_it_says_what_ran_each_of_the_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = parse("3x8x8 2@3x3")
+    gradient_of_weight = WeightGradient(problem).convolution
+
+    def choose(convolution: ConvProblem, algorithm: str, accuracy: str) -> Choice:
+        name = "depthwise" if convolution == gradient_of_weight else "mec"
+        return choose_named(convolution, name, accuracy)
+
+    monkeypatch.setattr(importlib.import_module("glassconv.backward"), "choose", choose)
+    assert backward(problem).algorithm == "mec and depthwise"
 
 
 def test_what_it_is_given_is_left_alone() -> None:

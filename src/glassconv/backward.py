@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from glassconv.algorithms import named
+from glassconv.algorithms import Algorithm, named
 from glassconv.columns import fold, unfold
 from glassconv.errors import ShapeError
 from glassconv.gradients import WeightGradient, input_gradient
@@ -52,12 +52,13 @@ def backward(
         raise ShapeError(cause, request=str(problem))
     input_convolution = input_gradient(problem).convolution
     weight_convolution = WeightGradient(problem).convolution
+    ran = [_chosen(each, algorithm).name for each in (input_convolution, weight_convolution)]
     with torch.no_grad():
         input_steps = tuple(_input_steps(problem, algorithm, given.weight, gradient))
         weight_steps = tuple(_weight_steps(problem, algorithm, given.input, gradient))
     return Backward(
         problem=problem,
-        algorithm=choose(input_convolution, algorithm, accuracy="any").algorithm,
+        algorithm=" and ".join(dict.fromkeys(ran)),
         input_convolution=input_convolution,
         weight_convolution=weight_convolution,
         input=to_numpy(given.input),
@@ -129,8 +130,12 @@ def _weight_steps(
 
 
 def _run(convolution: ConvProblem, algorithm: str, given: Operands) -> Tensor:
-    chosen = named(choose(convolution, algorithm, accuracy="any").algorithm)
+    chosen = _chosen(convolution, algorithm)
     return chosen.run(convolution, given.input, given.weight, given.bias)
+
+
+def _chosen(convolution: ConvProblem, algorithm: str) -> Algorithm:
+    return named(choose(convolution, algorithm, accuracy="any").algorithm)
 
 
 def _each(name: str, problem: ConvProblem) -> tuple[str, ...]:

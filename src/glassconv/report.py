@@ -82,7 +82,7 @@ class Backward:
     """
 
     problem: ConvProblem
-    algorithm: str  # what ran the two convolutions
+    algorithm: str  # what ran the two convolutions: a name, or one and another
     input_convolution: ConvProblem  # of grad_output stuffed with zeros, by flipped filters
     weight_convolution: ConvProblem  # of the input, by grad_output
     input: Array
