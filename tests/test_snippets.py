@@ -106,3 +106,9 @@ def test_the_loops_are_counted() -> None:
 def test_unfold_is_pytorchs_where_it_has_one() -> None:
     titles = [snippets(parse(text))[2].title for text in ("1x4 1@2", "1x4x4 1@2x2")]
     assert titles == ["Tensor.unfold, matmul, view", "F.unfold, matmul, view"]
+
+
+def test_no_line_is_longer_than_the_terminal_shows() -> None:
+    problem = parse("2x64x90x90x90 64@3x2x1 s2x1x1 p10:0x10x20 d1x2x1 g2 float16")
+    for snippet in snippets(problem):
+        assert max(map(len, snippet.code.splitlines())) <= WIDTH, snippet.name

@@ -9,6 +9,8 @@ import numpy as np
 from glassconv.axis import Axis
 from glassconv.report import Array
 
+LINE = 74  # characters of an array's row: 80 without the indentation, and a place for …
+
 
 def number(value: float) -> str:
     """Write a number briefly, with a true minus: whole ones without a point.
@@ -81,6 +83,8 @@ def added(terms: Iterable[float]) -> str:
 def corner(array: Array, rows: int = 3, columns: int = 6) -> list[str]:
     """Write the first numbers of an array, as lines: of its last two axes, the rest at 0.
 
+    No more of a row than a terminal of 80 columns shows without breaking it.
+
     >>> import numpy as np
     >>> corner(np.arange(16.0).reshape(2, 8))
     ['  0   1   2   3   4   5  …', '  8   9  10  11  12  13  …']
@@ -90,8 +94,9 @@ def corner(array: Array, rows: int = 3, columns: int = 6) -> list[str]:
     plane = np.atleast_2d(array[(0,) * (array.ndim - 2)])
     shown = [[f"{value:.4g}".replace("-", "−") for value in row[:columns]] for row in plane[:rows]]
     width = max(len(value) for row in shown for value in row) + 1
+    columns = min(columns, max(1, LINE // (width + 1)))
     more = "  …" if plane.shape[1] > columns else ""
-    lines = [" ".join(value.rjust(width) for value in row) + more for row in shown]
+    lines = [" ".join(value.rjust(width) for value in row[:columns]) + more for row in shown]
     return [*lines, "  ⋮"] if len(plane) > rows else lines
 
 
