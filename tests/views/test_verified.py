@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -33,6 +34,39 @@ def printed(text: str, verdict: Verdict | None = None) -> str:
     page = console.file
     assert isinstance(page, io.StringIO)
     return page.getvalue()
+
+
+def test_an_empty_batch_has_no_overflow() -> None:
+    problem = parse("0x3x8x8 2@3x3")
+    results: dict[str, list[Verification]] = {}
+    for kind, found in trials(problem, ["im2col"]):
+        results.setdefault(kind, []).append(found)
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(*verified(problem, results, results["random"][0], [], None), sep="\n")
+    [row] = [line for line in captured.get().splitlines() if line.count("empty")]
+    assert row.split() == ["im2col", *["empty"] * (len(ADVERSARIES) - 1)]
+
+
+def test_in_float64_no_output_is_called_exact() -> None:
+    page = printed("4x9 4@3 g4 p1 float64")
+    assert "the definition is rounded as well here" in page
+    assert not re.search(r"direct .*exact", page)
+    assert re.search(r"direct .*equal", page)
+    assert "rounded as well" not in printed("4x9 4@3 g4 p1")
+
+
+def test_half_precision_needs_no_cancellation_to_part_from_allclose() -> None:
+    page = printed("4x9 4@3 g4 p1 bfloat16")
+    assert "one rounding alone may be 0.0039 of it" in page
+    assert "they cancel" not in page
+    assert "they cancel" in printed("64x14x14 64@3x3 p1")
+
+
+def test_what_does_not_differ_is_called_the_same() -> None:
+    page = printed("4x9 4@3 g4 p1 bfloat16")
+    assert "weight gradients  are the same to the last bit" in page
+    assert "differ by 0 " not in page
 
 
 @pytest.mark.parametrize("problem", ["64x14x14 64@3x3 p1", "3x8x8 4@3x3 float16", "4x9x9 4@3x3 g4"])

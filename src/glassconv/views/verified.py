@@ -14,6 +14,7 @@ from glassconv.views.notation import small
 from glassconv.views.parts import mark, pairs, section, table
 
 NAMES = "algorithm"  # the column of text
+ROUNDS_TOO = "the definition is rounded as well here: what is equal to it need not be exact"
 
 
 def verified(
@@ -60,6 +61,7 @@ def _errors(
         promises.setdefault(f"{promise}, {result.formula}", []).append(result.candidate)
     return Group(
         Text("errors against the definition in float64; ulps: of each output’s own size", "dim"),
+        *(Text(ROUNDS_TOO, "dim") for each in results[:1] if _judged_by_its_like(each)),
         shown,
         *(Text(f"{', '.join(names)}: {promise}", "dim") for promise, names in promises.items()),
         *(Text(f"– {each.name}: {each.verdict.reason}", "dim") for each in unable),
@@ -84,9 +86,18 @@ def _standing(result: Verification) -> Text:
         return Text("✗", "bold red")
     if result.not_finite_by_definition:
         return Text(f"{result.not_finite / result.not_finite_by_definition:.3g} ×")
+    if not result.elements:
+        return Text("empty", "dim")
     if result.unpromised == result.elements:
         return Text("–", "dim")
-    return Text("exact" if result.max_error == 0 else _percent(result.share))
+    if result.max_error == 0:
+        return Text("equal" if _judged_by_its_like(result) else "exact")
+    return Text(_percent(result.share))
+
+
+def _judged_by_its_like(result: Verification) -> bool:
+    """Return whether the definition is of the same element type and rounds as much."""
+    return result.problem.dtype == "float64"
 
 
 def _sameness(same: Sameness) -> RenderableType:
@@ -106,7 +117,7 @@ def _sameness(same: Sameness) -> RenderableType:
         rows += [
             ("least close", f"y[{place}] = {small(doubt.first)} and {small(doubt.second)}"),
             ("in float64", f"{small(doubt.reference)}, the sum of terms of {doubt.magnitude:.3g}"),
-            ("", "in size: they cancel, and the tolerance is a share of what is left"),
+            ("", _why_not_close(same.problem)),
             ("rounding", f"may part the two by {small(doubt.bound)} there"),
         ]
     rows += [
@@ -122,7 +133,17 @@ def _sameness(same: Sameness) -> RenderableType:
     return Group(Text(answer, "bold"), pairs(*rows))
 
 
+def _why_not_close(problem: ConvProblem) -> str:
+    """Say what parts two numbers further than allclose allows."""
+    u = problem.format.unit_roundoff
+    if u < 1e-5:
+        return "in size: they cancel, and the tolerance is a share of what is left"
+    return f"in size; one rounding alone may be {u:.2g} of it, more than the tolerance"
+
+
 def _differ(difference: Difference) -> str:
+    if not difference.maximum:
+        return "are the same to the last bit"
     sign = "" if difference.verdict else ": more than rounding explains"
     return (
         f"differ by {small(difference.maximum)} at most, where rounding may do "
