@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,6 +48,7 @@ from glassconv.views.figures import (
 from glassconv.views.figures import fft as spectra
 from glassconv.views.figures import winograd as one_tile
 from glassconv.views.figures import worked_example as by_hand
+from glassconv.views.figures.slide import Slide
 from glassconv.views.figures.style import Theme
 
 ANIMATED = "1x5x5 1@3x3 s2 p1"  # what animate shows where no problem is given
@@ -59,7 +61,7 @@ MOST_TOEPLITZ = 400  # rows or columns of a Toeplitz matrix
 MOST_GRADIENT_CELLS = 40  # a side of what a gradient convolves
 MOST_PHOTOGRAPH = 512  # pixels a side of a picture under a window, or of its spectrum
 MOST_SPECTRA = 10**9  # bytes of planes and spectra, of which a picture shows eight
-MOST_POSITIONS, MOST_ANIMATED_ROWS = 144, 64  # of an animation: frames, and rows of its matrix
+MOST_POSITIONS, MOST_ANIMATED_ROWS = 400, 64  # of an animation: columns and rows of its matrix
 MOST_OUTPUTS = 20_000  # whose errors are measured
 
 
@@ -106,32 +108,77 @@ def picture(kind: str, problem: ConvProblem | None, theme: Theme) -> Figure:
 
 
 def animation(problem: ConvProblem, theme: Theme) -> Iterator[Image.Image]:
-    """Yield the frames of the window sliding over small whole numbers: one for each position.
+    """Yield the frames of the window sliding over small whole numbers, the last of them full.
 
     Raises `UnsupportedError` for a problem with more positions than one has patience for.
     """
-    _check_animation(problem, str(problem))
-    return sliding.frames(trace(problem, "im2col", whole_numbers(problem)), theme)
+    _check_animation(problem, problem.output_size, str(problem))
+    plane = replace(problem, **_one_row(problem))
+    said = f"{problem}{', drawn as one row' if problem.ndim == 1 else ''}"
+    traced = trace(plane, "im2col", whole_numbers(plane))
+    return sliding.frames(Slide(traced, said, problem.ndim), theme)
 
 
 def transposed_animation(problem: TransposedProblem, theme: Theme) -> Iterator[Image.Image]:
-    """Yield the frames of the convolution that a transposed one is: over its input, stuffed."""
-    convolution = problem.convolution
-    _check_animation(convolution, f"{convolution}, which is the transposed convolution")
+    """Yield the frames of the convolution that a transposed one is: over its input, stuffed.
+
+    Raises `UnsupportedError` as `animation` does.
+    """
+    said = f"{problem.convolution}, which is the transposed convolution"
+    _check_animation(problem.convolution, problem.output_size, said)
+    plane = replace(problem, **_one_row(problem))
+    convolution = plane.convolution
     drawn = whole_numbers(convolution)
-    stuffing = problem.stuff(torch.ones(problem.input_shape))[0, 0] == 0
-    operands = replace(drawn, input=drawn.input * ~stuffing)
-    traced = trace(convolution, "im2col", operands)
-    return sliding.frames(traced, theme, to_numpy(stuffing))
+    stuffing = plane.stuff(torch.ones(plane.input_shape))[0, 0] == 0
+    traced = trace(convolution, "im2col", replace(drawn, input=drawn.input * ~stuffing))
+    starts = [
+        max(0, before - axis.extent + 1)
+        for (before, _), axis in zip(plane.padding, convolution.axes, strict=True)
+    ]
+    rows, columns = (
+        range(start, start + size) for start, size in zip(starts, plane.output_size, strict=True)
+    )
+    cut = plane.output_size != convolution.output_size
+    slide = Slide(
+        traced,
+        _say_transposed(problem),
+        problem.ndim,
+        to_numpy(stuffing),
+        (rows, columns) if cut else None,
+    )
+    return sliding.frames(slide, theme)
 
 
-def _check_animation(problem: ConvProblem, request: str) -> None:
-    """Refuse what is no plane, or would move for too long."""
-    if problem.ndim != 2 or problem.batch == 0:
-        cause = "animate draws two spatial axes and a batch that is not empty"
+def _say_transposed(problem: TransposedProblem) -> str:
+    """Say what a transposed problem does, and which convolution it is."""
+    stride, padding = (
+        "×".join(map(str, each if len(set(each)) > 1 else each[:1]))
+        for each in (problem.stride, [before for before, _ in problem.padding])
+    )
+    said = f"stride {stride}, padding {padding}: the convolution {problem.convolution} of its "
+    said += "input" if set(problem.stride) == {1} else "stuffed input"
+    return said + (", drawn as one row" if problem.ndim == 1 else "")
+
+
+def _one_row(problem: ConvProblem | TransposedProblem) -> dict[str, Any]:
+    """Return what makes a problem of one axis one of two, of a single row; nothing for others."""
+    if problem.ndim != 1:
+        return {}
+    changes: dict[str, Any] = {"padding": ((0, 0), *problem.padding)}
+    for name in ("input_size", "kernel_size", "stride", "dilation"):
+        changes[name] = (1, *getattr(problem, name))
+    if isinstance(problem, TransposedProblem):
+        changes["output_padding"] = (0, *problem.output_padding)
+    return changes
+
+
+def _check_animation(problem: ConvProblem, output_size: tuple[int, ...], request: str) -> None:
+    """Refuse what is no plane and no row, or would move for too long."""
+    if problem.ndim > 2 or problem.batch == 0:
+        cause = "animate draws one or two spatial axes and a batch that is not empty"
         raise UnsupportedError(cause, request=request)
     _check_planes("animate", problem)
-    positions, rows = prod(problem.output_size), problem.taps_per_output
+    positions, rows = prod(output_size), problem.taps_per_output
     if positions > MOST_POSITIONS or rows > MOST_ANIMATED_ROWS:
         raise UnsupportedError(
             f"animate is legible up to {MOST_POSITIONS} positions and {MOST_ANIMATED_ROWS} rows of "
