@@ -39,6 +39,7 @@ def add(monkeypatch: pytest.MonkeyPatch, *added: Algorithm) -> None:
     registry = dict(ALGORITHMS) | {algorithm.name: algorithm for algorithm in added}
     monkeypatch.setattr("glassconv.select.ALGORITHMS", registry)
     monkeypatch.setattr("glassconv.algorithms.ALGORITHMS", registry)
+    monkeypatch.setattr("glassconv.select.SECONDS_PER_CALL", 0.0)
 
 
 def fake(name: str, growth: float = 1.0, verdict: Verdict | None = None) -> Algorithm:

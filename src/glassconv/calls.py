@@ -73,6 +73,11 @@ def convolve(
     return call(input, weight, bias)
 
 
+def forget() -> None:
+    """Let the next calls choose and plan again."""
+    _remembered.clear()
+
+
 def run(
     problem: ConvProblem, algorithm: str, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from glassconv import __version__, gallery
+from glassconv import __version__, gallery, records
 from glassconv.adversaries import ADVERSARIES, trials
 from glassconv.algorithms import ALGORITHMS
 from glassconv.backward import backward as run_backward
@@ -30,6 +30,7 @@ from glassconv.shorthand import EXAMPLE, parse
 from glassconv.suites import read_suite
 from glassconv.trace import trace as trace_problem
 from glassconv.transposed import parse_transposed
+from glassconv.tune import tune as tune_problems
 from glassconv.tutorial import walk
 from glassconv.verify import subjects
 from glassconv.verify import verify as verify_problem
@@ -237,6 +238,31 @@ def bench(
         _print(text.written("Figures", files.write_all(json.parent, contents)))
     if any(row.ratio is None for row in rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def tune(
+    problem: Annotated[list[str] | None, ProblemWords] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="All layers of a network or a .csv file.", metavar="NAME")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures at once, of a suite.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of PyTorch, and of ours.")] = None,
+    layout: Annotated[Layout, typer.Option(help="How pictures lie in memory.")] = Layout.nchw,
+) -> None:
+    """Time every kernel on this machine, and let auto take the fastest from then on."""
+    problems = [_parse(problem)] if problem else []
+    if suite is not None:
+        problems += [layer.problem for layer in read_suite(suite, batch)]
+    if not problems:
+        raise ArgumentError("tune needs a problem, such as 3x32x32 4@5x5, or --suite NAME")
+    with using_threads(threads) as used:
+        tuning = tune_problems(problems, layout.name)
+        rows = [row for each in counted(tuning, len(problems), "timing", _stderr()) for row in each]
+    _print(
+        benched("tuned", f"{used} threads, {layout.name}", rows),
+        text.written("Records", [records.file()]),
+    )
 
 
 @app.command()

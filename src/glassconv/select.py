@@ -12,6 +12,7 @@ from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.explanation import Prediction
 from glassconv.layout import NCHW
 from glassconv.problem import ConvProblem
+from glassconv.records import recorded
 from glassconv.report import Candidate, Choice, Cost, Verdict
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ BYTES_PER_SECOND = 1e10
 SECONDS_PER_OPERATION = 5e-6
 
 # What a call takes before it computes: PyTorch's dispatch, and the front door here.
-SECONDS_PER_CALL = {"aten": 5e-5}
+SECONDS_PER_CALL = 5e-5
 SECONDS_PER_KERNEL = 1e-5
 
 
@@ -123,14 +124,16 @@ def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str, layout: st
 
 
 def _compiled_seconds(algorithm: Algorithm, problem: ConvProblem, layout: str) -> float | None:
-    throughput = algorithm.throughput
-    if throughput is None:
-        kernel = kernel_for(algorithm.name, problem, layout)
-        if kernel is None:
-            return None
-        throughput = kernel.throughput
-    overhead = SECONDS_PER_CALL.get(algorithm.name, SECONDS_PER_KERNEL)
-    return overhead + problem.macs / throughput(problem, layout)
+    if algorithm.throughput is not None:
+        return SECONDS_PER_CALL + problem.macs / algorithm.throughput(problem, layout)
+    kernel = kernel_for(algorithm.name, problem, layout)
+    if kernel is None:
+        return None
+    ratio = recorded(problem, layout).get(algorithm.name)
+    pytorch = _compiled_seconds(named("aten"), problem, layout)
+    if ratio and pytorch:
+        return pytorch / ratio
+    return SECONDS_PER_KERNEL + problem.macs / kernel.throughput(problem, layout)
 
 
 def physical_memory() -> int:

@@ -1,0 +1,33 @@
+"""Tuning: every kernel that may run is timed, and the next choice knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from glassconv import calls, records
+from glassconv.select import choose
+from glassconv.shorthand import parse
+from glassconv.tune import tune
+
+
+def test_every_kernel_of_auto_is_timed_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    records._layers.cache_clear()
+    problem = parse("3x16x16 4@3x3")
+    choose.cache_clear()
+    able = [each for each in choose(problem).candidates if each.compiled_seconds and each.verdict]
+    names = {each.name for each in able} - {"aten"}
+    (rows,) = tune([problem])
+    assert {row.algorithm for row in rows} == names
+    assert dict(records.recorded(problem, "nchw")) == {row.algorithm: row.ratio for row in rows}
+    assert not calls._remembered
+    fastest = max(rows, key=lambda row: row.ratio or 0)
+    expected = fastest.algorithm if (fastest.ratio or 0) > 1 else "aten"
+    assert choose(problem).algorithm == expected
+    monkeypatch.undo()
+    records._layers.cache_clear()
+    choose.cache_clear()
