@@ -300,6 +300,11 @@ def test_a_near_name_is_suggested(wrong: str, near: str) -> None:
         named(wrong)
 
 
+def test_what_is_no_name_is_refused_alike() -> None:
+    with pytest.raises(UnknownNameError, match="no algorithm is named None"):
+        named(None)  # type: ignore[arg-type]
+
+
 def test_an_unknown_name_is_told_all_names() -> None:
     with pytest.raises(UnknownNameError) as caught:
         named("")

@@ -99,6 +99,8 @@ REFUSALS: list[tuple[dict[str, Any], type[ConvError], str]] = [
     ({"stride": True}, ArgumentTypeError, "stride must be a whole number, got True of type bool"),
     ({"stride": "2"}, ArgumentTypeError, "stride must be a whole number, got '2' of type str"),
     ({"stride": None}, ArgumentTypeError, "stride must be a whole number, got None"),
+    ({"stride": np.array([2, 1])}, ArgumentTypeError, "stride must be a whole number, got array"),
+    ({"stride": torch.tensor(1.5)}, ArgumentTypeError, "stride must be a whole number, got tensor"),
     ({"dilation": [1, 2.0]}, ArgumentTypeError, "dilation must be a whole number, got 2.0"),
     ({"padding": -1}, ArgumentError, "padding must be a whole number of at least 0, got -1"),
     ({"padding": "full"}, ArgumentError, "padding must be a size, 'same' or 'valid', got 'full'"),

@@ -77,7 +77,8 @@ REFUSALS = [
     ("3x32x32 4@5x5 t2", "t2", "options are s, p, d, g with a number"),
     ("3x32x32 4@5x5 s", "s", "options are s, p, d, g with a number"),
     ("3x32x32 4@5x5 s-1", "s-1", "options are s, p, d, g with a number"),
-    ("3x32x32 4@5x5 int8", "int8", "nobias, or an element type"),
+    ("3x32x32 4@5x5 int8", "int8", "nobias, or one of float16, bfloat16, float32"),
+    ("3x32x32 4@5x5 s\u0663", "s\u0663", "options are s, p, d, g with a number"),  # an Arabic 3
     ("3x32x32 4@5x5 ssame", "ssame", "stride takes numbers, such as s2 or s2x1"),
     ("3x32x32 4@5x5 d1:2", "d1:2", "dilation takes numbers, such as d2 or d2x1"),
     ("4x32x32 4@5x5 g2x2", "g2x2", "groups is one number"),

@@ -193,8 +193,11 @@ def both_sides(name: str, value: object) -> tuple[int, int]:
 
 def whole(name: str, value: object) -> int:
     """Read a whole number, or raise `ArgumentTypeError`."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        raise ArgumentTypeError(
-            f"{name} must be a whole number, got {value!r} of type {type(value).__name__}"
-        )
-    return operator.index(value)
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        try:
+            return operator.index(value)
+        except TypeError:  # an array of several numbers, or of a number that is not whole
+            pass
+    raise ArgumentTypeError(
+        f"{name} must be a whole number, got {value!r} of type {type(value).__name__}"
+    )

@@ -26,9 +26,11 @@ from glassconv.rounding import FORMATS
 
 EXAMPLE = "3x32x32 4@5x5 s1 p0"
 
-_SIZES = re.compile(r"\d{1,19}(x\d{1,19})*")
-_FILTERS = re.compile(r"(\d{1,19})@(\d{1,19}(?:x\d{1,19})*)")
-_OPTION = re.compile(r"([spdg])(same|valid|\d{1,19}(?::\d{1,19})?(?:x\d{1,19}(?::\d{1,19})?)*)")
+_SIZES = re.compile(r"\d{1,19}(x\d{1,19})*", re.ASCII)
+_FILTERS = re.compile(r"(\d{1,19})@(\d{1,19}(?:x\d{1,19})*)", re.ASCII)
+_OPTION = re.compile(
+    r"([spdg])(same|valid|\d{1,19}(?::\d{1,19})?(?:x\d{1,19}(?::\d{1,19})?)*)", re.ASCII
+)
 _NAMES = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
 
 
@@ -128,7 +130,8 @@ def _option(text: str, word: re.Match[str]) -> tuple[str, Any]:
         return "dtype", word[0]
     match = _OPTION.fullmatch(word[0])
     if match is None:
-        _refuse(text, word, "options are s, p, d, g with a number, nobias, or an element type")
+        types = ", ".join(FORMATS)
+        _refuse(text, word, f"options are s, p, d, g with a number, nobias, or one of {types}")
     name, value = _NAMES[match[1]], match[2]
     if name == "padding":
         return name, value if value in ("same", "valid") else _sides(value)

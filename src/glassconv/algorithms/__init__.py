@@ -111,7 +111,7 @@ def named(name: str) -> Algorithm:
     'im2col: lay every window out as a column, and the convolution is one matrix product.'
     """
     if name not in ALGORITHMS:
-        near = difflib.get_close_matches(name, ALGORITHMS, n=1)
+        near = difflib.get_close_matches(str(name), ALGORITHMS, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         known = ", ".join(["auto", *ALGORITHMS])
         raise UnknownNameError(f"no algorithm is named {name!r}{hint}; there are: {known}")
