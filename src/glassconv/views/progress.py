@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from time import monotonic
+from threading import Timer
 from typing import TypeVar
 
 from rich.console import Console
@@ -17,7 +17,10 @@ Item = TypeVar("Item")
 def counted(
     items: Iterable[Item], total: int, description: str, console: Console
 ) -> Iterator[Item]:
-    """Yield the items, drawing a bar on a console once a second has gone by; it leaves no trace."""
+    """Yield the items, drawing a bar on a terminal once a second has gone by; it leaves no trace.
+
+    A timer starts the bar, for the first item alone may take longer than that.
+    """
     bar = Progress(
         "{task.description}",
         BarColumn(),
@@ -25,16 +28,19 @@ def counted(
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        disable=not console.is_interactive,
     )
     task = bar.add_task(description, total=total)
-    start = monotonic()
+    patience = Timer(PATIENCE, bar.start)
+    patience.daemon = True
+    patience.start()
     try:
         for item in items:
             yield item
             bar.advance(task)
-            if not bar.live.is_started and monotonic() - start > PATIENCE:
-                bar.start()
     finally:
+        patience.cancel()
+        patience.join()  # lest it start the bar after it is stopped
         bar.stop()
 
 
