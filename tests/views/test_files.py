@@ -49,3 +49,11 @@ def test_a_file_is_no_folder(tmp_path: Path, below: str) -> None:
     with pytest.raises(DataError, match="cannot write into"):
         prepare(file / below)
     assert file.read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize("name", ["", "..", "taken"])
+def test_a_folder_is_not_written_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(DataError, match="is a folder"):
+        write_all(tmp_path, {name: b"a"})
+    assert list(tmp_path.iterdir()) == [tmp_path / "taken"]

@@ -41,6 +41,9 @@ def write_all(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
     Each is written beside its place first and renamed at the end. Raises `DataError`.
     """
     prepare(folder)
+    for name in files:
+        if (folder / name).is_dir():
+            raise DataError(f"{folder / name} is a folder, not a file to write to")
     unfinished: dict[Path, Path] = {}
     try:
         for name, content in files.items():
