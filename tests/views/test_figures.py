@@ -84,6 +84,20 @@ def test_the_worked_example_outlines_the_window_in_every_channel(facts: Tutorial
     assert outlines.count(cell) == 1
 
 
+def test_the_worked_sum_stands_below_the_outputs_however_many() -> None:
+    figure = picture("worked-example", parse("2x4x4 4@2x2 g2"), DARK)
+    figure.draw_without_rendering()
+    [total] = [text for text in figure.texts if text.get_text().startswith("y[0, 1, 1] = ")]
+    box = total.get_window_extent()
+    assert all(axes.get_window_extent().y0 >= box.y1 for axes in figure.axes)
+
+
+@pytest.mark.parametrize(("problem", "said"), [("2x4x4 1@2x2", False), ("2x4x4 1@2x2 p1", True)])
+def test_padding_is_named_where_there_is_some(problem: str, said: bool) -> None:
+    text = written(picture("worked-example", parse(problem), DARK))
+    assert ("with its padding" in text) == said
+
+
 def test_a_difference_that_is_too_large_is_called_so(facts: Tutorial) -> None:
     wrong = replace(facts.difference, verdict=Verdict(False, "too large"), maximum=1.0)
     figure = comparison.draw(facts.conv2d, facts.layer.output, wrong, DARK)

@@ -34,7 +34,8 @@ def draw(example: WorkedExample, theme: Theme) -> Figure:
     output_left = sums_left + max(longest * CHARACTER, HEADING) + 0.6
     width = max(output_left + example.output.shape[2] * CELL + 0.7, NARROWEST)
     output_stack = filters * (example.output.shape[1] * CELL + ROW_GAP)
-    figure = style.new_figure(width, TOP + max(channels * row_height, output_stack) + 1.0, theme)
+    bottom = TOP + max(channels * row_height, output_stack)
+    figure = style.new_figure(width, bottom + 1.0, theme)
 
     _write_title(figure, example, theme)
     _draw_input(figure, example, theme)
@@ -57,7 +58,7 @@ def draw(example: WorkedExample, theme: Theme) -> Figure:
             style.write(figure, sums_left, top, line, theme, family=style.MONO, fontsize=10)
 
     _draw_output(figure, output_left, example, theme)
-    _write_sum(figure, sums_left, example, theme)
+    _write_sum(figure, sums_left, bottom - 0.02, example, theme)
     return figure
 
 
@@ -87,7 +88,8 @@ def _write_title(figure: Figure, example: WorkedExample, theme: Theme) -> None:
 def _draw_input(figure: Figure, example: WorkedExample, theme: Theme) -> None:
     channels, rows, columns = example.padded.shape
     norm = style.centred_on_zero(example.padded)
-    _head(figure, LEFT, "input", f"{channels} × {rows} × {columns} with its padding", theme)
+    padding = " with its padding" if any(map(any, example.problem.padding)) else ""
+    _head(figure, LEFT, "input", f"{channels} × {rows} × {columns}{padding}", theme)
     for channel in range(channels):
         top = TOP + channel * (rows * CELL + ROW_GAP)
         axes = _grid(figure, LEFT, top, example.padded[channel], norm, theme)
@@ -113,11 +115,12 @@ def _draw_output(figure: Figure, left: float, example: WorkedExample, theme: The
             style.outline(axes, *example.chosen[1:], 1, 1, theme, 2.6)
 
 
-def _write_sum(figure: Figure, left: float, example: WorkedExample, theme: Theme) -> None:
+def _write_sum(
+    figure: Figure, left: float, top: float, example: WorkedExample, theme: Theme
+) -> None:
     filter, row, column = example.chosen
     terms = added([*example.channel_sums, float(example.bias[filter])])
     written = f"y[{filter}, {row}, {column}] = {terms} = {number(example.value)}"
-    top = TOP + len(example.padded) * (example.padded.shape[1] * CELL + ROW_GAP) - 0.02
     style.write(
         figure, left, top, written, theme, family=style.MONO, fontsize=14, color=theme.accent
     )
