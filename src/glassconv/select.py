@@ -90,12 +90,12 @@ def _pick(problem: ConvProblem, algorithm: str, candidates: tuple[Candidate, ...
         if not asked.verdict:
             raise UnsupportedError(f"{asked.name}: {asked.verdict.reason}", request=str(problem))
         return asked.name
-    compiled = {each: each.compiled_seconds for each in candidates if each.compiled_seconds}
-    able = {each.name: seconds for each, seconds in compiled.items() if each.verdict and seconds}
+    compiled = [each for each in candidates if each.compiled_seconds is not None]
+    able = [each for each in compiled if each.verdict]
     if not able:
         reasons = "; ".join(f"{each.name}: {each.verdict.reason}" for each in compiled)
         raise UnsupportedError(reasons, request=str(problem))
-    return min(able, key=lambda name: able[name])
+    return min(able, key=lambda each: each.compiled_seconds or 0.0).name
 
 
 def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str, layout: str) -> Candidate:
