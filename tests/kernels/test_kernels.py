@@ -1,0 +1,426 @@
+"""Every kernel of the folder, held to the definition with each buffer beside a closed page."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import guarded
+from cases import CASES
+from glassconv import kernels
+from glassconv.adversaries import ADVERSARIES
+from glassconv.algorithms import ALGORITHMS, named
+from glassconv.codegen.jit import assembly, spills
+from glassconv.codegen.target import ELEMENT_BYTES
+from glassconv.codegen.target import named as target_named
+from glassconv.errors import MalformedAlgorithmError
+from glassconv.kernels import KERNELS, Kernel, kernel_of
+from glassconv.kernels.plan import Plan
+from glassconv.layout import NCHW, NHWC, Layout, layout_of
+from glassconv.operands import Operands, random_operands, to_numpy
+from glassconv.problem import ConvProblem
+from glassconv.shorthand import parse
+from glassconv.verify import judge
+from guarded import SIDES, call_guarded
+from layouts import LAYOUTS
+from random_kernels import draw
+from written import this_machine
+
+KERNEL = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+
+# What a kernel's blocks, masks and tails trip over, beside the cases that all algorithms share.
+EDGES = {
+    name: parse(text)
+    for name, text in {
+        "rows of 33": "3x19x33 7@3x3 p1",
+        "rows of 16": "5x4x16 9@3x3 p1",
+        "many channels": "300x6x7 5@1x1",
+        "many channels and taps": "70x7x7 13@3x3 p1",
+        "many filters": "4x9x9 67@3x3",
+        "many filters in groups": "6x9x20 99@3x3 p1 g3",
+        "many planes": "33x10x21 33@3x3 p1 g33",
+        "more planes than inputs": "5x10x21 20@5x5 p2 g5",
+        "a row of taps": "5x1x70 8@1x7 p0x3",
+        "a column of taps": "5x70x1 8@7x1 p3x0",
+        "large kernel": "2x24x24 3@19x19 p7",
+        "large stride": "3x40x41 4@3x3 s17 p1",
+        "stride 2": "9x21x37 6@3x3 s2 p1",
+        "stride 3": "9x21x37 6@5x5 s3 p2",
+        "dilation wider than the image": "3x5x5 4@3x3 p7 d7",
+        "padding alone": "2x1x1 3@3x3 p20",
+        "padding on one side": "2x3x4 3@3x3 p0:40x33:0",
+        "one row on padding": "4x1x6 3@1x1 s3x1 p1x0",
+        "one column on padding": "4x6x1 3@1x1 s1x3 p0x1",
+        "pointwise on padding": "4x6x7 3@1x1 p2",
+        "one row": "9x1x37 5@1x1",
+        "padding of 2³¹ − 1": "3x1x2 2@1x2 p0x2147483647:0 d1x2147483647",
+        "a sequence": "8x100 12@9 p4",
+        "a sequence, stride 2": "8x100 12@9 s2 p4",
+        "depthwise sequence": "12x50 12@5 p2 g12",
+    }.items()
+}
+TYPES = tuple(ELEMENT_BYTES)
+PROBLEMS: dict[str, ConvProblem] = {}
+for _name, _problem in {**CASES, **EDGES}.items():
+    for _dtype in TYPES:
+        _typed = replace(_problem, dtype=_dtype)
+        if _typed not in PROBLEMS.values():
+            PROBLEMS[f"{_name}, {_dtype}"] = _typed
+
+ABLE = pytest.mark.parametrize(
+    ("kernel", "problem"),
+    [
+        pytest.param(kernel, problem, id=f"{kernel.name}-{name}")
+        for kernel in KERNELS.values()
+        for name, problem in PROBLEMS.items()
+        if kernel.supports(problem, NCHW) or kernel.supports(problem, NHWC)
+    ],
+)
+# A problem for each kernel in each layout, with more of everything than one task or tile takes.
+LARGER = [
+    parse(text)
+    for text in (
+        "2x24x30x31 40@3x3 p1",
+        "3x64x14x14 70@1x1",
+        "2x36x29x30 36@3x3 p1 g36",
+        "1x3x50x51 20@7x7 s2 p3",
+        "2x16x20x21 24@3x3 p1 g2 float64",
+    )
+]
+
+
+def module_of(kernel: Kernel) -> ModuleType:
+    return importlib.import_module(f"glassconv.kernels.{kernel.name}")
+
+
+def many_tasks(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a kernel cut small problems as it cuts large ones."""
+    monkeypatch.setattr(module_of(kernel), "SMALLEST_TASK", 1, raising=False)
+
+
+def lying(problem: ConvProblem, operands: Operands, layout: str) -> Operands:
+    return Operands(LAYOUTS[layout](operands.input), operands.weight, operands.bias)
+
+
+def bits(tensor: Tensor) -> Tensor:
+    """Return what tells NaN from NaN and −0 from 0."""
+    whole = torch.int32 if tensor.element_size() == 4 else torch.int64
+    return tensor.contiguous().view(whole)
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+# -- the definition ---------------------------------------------------------------------------
+
+
+@ABLE
+def test_every_layout_is_within_the_bound_beside_closed_pages(
+    kernel: Kernel, problem: ConvProblem
+) -> None:
+    bound, tried = named(kernel.name).error_bound(problem), 0
+    drawn = random_operands(problem)
+    for layout in LAYOUTS:
+        operands = lying(problem, drawn, layout)
+        lies = layout_of(operands.input)
+        if lies is None or not kernel.supports(problem, lies.name):
+            continue
+        plan = kernel.plan(problem, lies)
+        for side in SIDES:
+            output = to_numpy(call_guarded(plan, operands, side))
+            found = judge(problem, kernel.name, output, operands, bound)
+            assert found.verdict, f"{layout}, page {side}: {found.verdict.reason}"
+        tried += 1
+    assert tried
+
+
+@ABLE
+def test_small_caches_and_many_tasks_change_nothing_but_blocks(
+    kernel: Kernel, problem: ConvProblem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many_tasks(kernel, monkeypatch)
+    bound = named(kernel.name).error_bound(problem)
+    for layout in ("sliced", "sliced, channels last"):
+        operands = lying(problem, random_operands(problem, seed=1), layout)
+        lies = layout_of(operands.input)
+        if lies is None or not kernel.supports(problem, lies.name):
+            continue
+        plan = kernel.plan_for(problem, lies, this_machine(l2=2**12))
+        output = to_numpy(call_guarded(plan, operands, "after"))
+        found = judge(problem, kernel.name, output, operands, bound)
+        assert found.verdict, f"{layout}: {found.verdict.reason}"
+
+
+@KERNEL
+@pytest.mark.parametrize("kind", ADVERSARIES)
+def test_hard_operands_stay_within_the_bound(kernel: Kernel, kind: str) -> None:
+    for text in ("3x9x33 4@3x3 p1", "4x17x18 4@3x3 p1 g4", "3x9x33 4@3x3 p1 float64"):
+        problem = parse(text)
+        bound = named(kernel.name).error_bound(problem)
+        for layout in ("contiguous", "channels last"):
+            operands = lying(problem, ADVERSARIES[kind].make(problem, 0), layout)
+            lies = layout_of(operands.input)
+            assert lies is not None
+            if not kernel.supports(problem, lies.name):
+                continue
+            output = to_numpy(call_guarded(kernel.plan(problem, lies), operands, "after"))
+            found = judge(problem, kernel.name, output, operands, bound)
+            assert found.verdict, f"{problem}, {layout}: {found.verdict.reason}"
+
+
+@settings(max_examples=2000)
+@given(st.integers(0, 2**32))
+def test_random_problems_stay_within_the_bound(seed: int) -> None:
+    trial = draw(random.Random(seed))
+    for kernel in KERNELS.values():
+        found = trial.of(kernel)
+        if found is not None:
+            assert found.verdict, f"{kernel.name}, {trial}: {found.verdict.reason}"
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_random_problems_reach_every_kernel(kernel: Kernel) -> None:
+    drawn = [draw(random.Random(seed)) for seed in range(400)]
+    taken = [
+        trial
+        for trial in drawn
+        if (lies := layout_of(trial.operands().input)) is not None
+        and kernel.supports(trial.problem, lies.name)
+    ]
+    assert len(taken) >= 15
+    assert {trial.problem.dtype for trial in taken} == set(TYPES)
+
+
+def test_random_problems_are_of_every_sort() -> None:
+    drawn = [draw(random.Random(seed)).problem for seed in range(400)]
+    for asked in (
+        lambda p: p.batch == 0,
+        lambda p: p.groups > 1,
+        lambda p: p.ndim == 1,
+        lambda p: set(p.input_size) == {1},
+        lambda p: set(p.output_size) == {1},
+        lambda p: max(p.stride) > 2,
+        lambda p: any(before != after for before, after in p.padding),
+        lambda p: any(axis.leftover for axis in p.axes),
+        lambda p: any(axis.extent > axis.input_size for axis in p.axes),
+        lambda p: p.output_size[-1] > 16,
+        lambda p: p.gemm.m > 16,
+        lambda p: p.gemm.k > 256,
+    ):
+        assert any(map(asked, drawn))
+        assert not all(map(asked, drawn))
+
+
+# -- pages ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "place", "killed"),
+    [("read", 0, False), ("read", 1, True), ("read", -1, True), ("vector", 0, True),
+     ("write", 1, True)],
+)  # fmt: skip
+def test_a_step_outside_of_a_guarded_array_ends_the_process(
+    how: str, place: int, killed: bool
+) -> None:
+    command = [sys.executable, guarded.__file__, how, str(place)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == (-11 if killed else 0), done.stderr
+    assert done.stdout == ("" if killed else "survived\n")
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_guarded_array_is_the_same_array(layout: str, side: str) -> None:
+    for shape in ((2, 3, 4, 5), (1, 1, 1, 1), (2, 3, 7), (0, 3, 4, 5)):
+        array = LAYOUTS[layout](torch.randn(shape))
+        beside = guarded.guarded(array, side)
+        assert torch.equal(beside, array)
+        assert beside.stride() == array.stride()
+
+
+def test_layouts_are_what_they_are_called() -> None:
+    input = torch.randn(2, 3, 4, 5)
+    strides = {name: lay(input).stride() for name, lay in LAYOUTS.items()}
+    assert len(set(strides.values())) == len(strides)
+    assert {layout_of(lay(input)) is None for lay in LAYOUTS.values()} == {True, False}
+    for name, lay in LAYOUTS.items():
+        assert name.startswith("expanded") or torch.equal(lay(input), input)
+        assert name.startswith("expanded") == (0 in strides[name])
+
+
+# -- a call -----------------------------------------------------------------------------------
+
+
+def planned(kernel: Kernel) -> Iterator[tuple[ConvProblem, Operands, Layout]]:
+    """Yield larger problems of a kernel in both layouts."""
+    for problem in LARGER:
+        for layout in ("contiguous", "channels last"):
+            operands = lying(problem, random_operands(problem), layout)
+            lies = layout_of(operands.input)
+            if lies is not None and kernel.supports(problem, lies.name):
+                yield problem, operands, lies
+
+
+@KERNEL
+def test_a_call_keeps_the_layout_and_reads_any_weight(kernel: Kernel) -> None:
+    for problem, operands, lies in planned(kernel):
+        plan, weight = kernel.plan(problem, lies), operands.weight
+        output = plan(operands.input, weight, operands.bias)
+        memory = torch.contiguous_format if lies.name == NCHW else torch.channels_last
+        assert output.is_contiguous(memory_format=memory)
+        bound = named(kernel.name).error_bound(problem)
+        assert judge(problem, kernel.name, to_numpy(output), operands, bound).verdict
+        for same in (
+            weight.to(memory_format=torch.channels_last),
+            weight.transpose(2, 3).contiguous().transpose(2, 3),
+            torch.stack([weight, weight], dim=-1)[..., 0],
+        ):
+            assert torch.equal(bits(plan(operands.input, same, operands.bias)), bits(output))
+        if operands.bias is not None:
+            apart = torch.stack([operands.bias, operands.bias], dim=1)[:, 0]
+            assert torch.equal(bits(plan(operands.input, weight, apart)), bits(output))
+
+
+@KERNEL
+def test_a_call_sees_a_changed_weight(kernel: Kernel) -> None:
+    for problem, operands, lies in planned(kernel):
+        plan, weight = kernel.plan(problem, lies), operands.weight.clone()
+        before = plan(operands.input, weight, operands.bias)
+        weight.data[-1, -1, -1, -1] += 1
+        changed = Operands(operands.input, weight, operands.bias)
+        after = plan(operands.input, weight, operands.bias)
+        assert not torch.equal(after, before)
+        bound = named(kernel.name).error_bound(problem)
+        assert judge(problem, kernel.name, to_numpy(after), changed, bound).verdict
+
+
+# -- threads ----------------------------------------------------------------------------------
+
+
+@KERNEL
+@pytest.mark.usefixtures("threads")
+def test_the_same_bits_for_any_number_of_threads(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many_tasks(kernel, monkeypatch)
+    for problem, operands, lies in planned(kernel):
+        plans, outputs = [], []
+        for team in (1, 2, 4):
+            torch.set_num_threads(team)
+            plans.append(kernel.plan(problem, lies))
+            outputs.append(plans[-1](operands.input, operands.weight, operands.bias))
+        outputs += [
+            call_guarded(plan, operands, "after", team) for plan in plans for team in (1, 2, 4)
+        ]
+        assert max(plan.tasks for plan in plans) > 1
+        for output in outputs[1:]:
+            assert torch.equal(bits(output), bits(outputs[0]))
+
+
+@pytest.mark.usefixtures("threads")
+def test_eight_threads_with_mixed_shapes_at_once() -> None:
+    torch.set_num_threads(2)
+    work: list[tuple[Plan, Operands]] = []
+    for kernel in KERNELS.values():
+        made = [(kernel.plan(p, lies), operands) for p, operands, lies in planned(kernel)]
+        assert made
+        work += made
+    alone = [bits(plan(given.input, given.weight, given.bias)) for plan, given in work]
+
+    def one(number: int) -> bool:
+        chance, fine = random.Random(number), True
+        for _ in range(25):
+            which = chance.randrange(len(work))
+            plan, given = work[which]
+            found = plan(given.input, given.weight.clone(), given.bias)
+            fine &= torch.equal(bits(found), alone[which])
+        return fine
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(one, range(8)))
+
+
+# -- machine code -----------------------------------------------------------------------------
+
+
+@KERNEL
+@pytest.mark.parametrize("name", ["avx2", "avx512", "neon"])
+def test_code_for_every_target_keeps_its_sums_in_registers(kernel: Kernel, name: str) -> None:
+    target, texts = target_named(name), {}
+    for problem in PROBLEMS.values():
+        for layout in ("contiguous", "channels last"):
+            if problem.ndim == 3 or problem.macs > 10**7:
+                continue
+            lies = layout_of(LAYOUTS[layout](random_operands(problem).input))
+            if lies is not None and kernel.supports(problem, lies.name):
+                text = kernel.plan_for(problem, lies, target).kernel.text
+                texts[text] = f"{problem}, {layout}"
+    assert texts
+    for text, asked in texts.items():
+        code = assembly(text, target)
+        assert {"avx2": "vfmadd", "avx512": "zmm", "neon": "fmla"}[name] in code, asked
+        if name != "neon":
+            assert spilling(code) == set(), asked
+
+
+def spilling(code: str) -> set[str]:
+    """Return the functions that spill vectors."""
+    parts = re.split(r"^([a-z]\w*):", code, flags=re.MULTILINE)
+    found = {name for name, text in zip(parts[1::2], parts[2::2], strict=True) if spills(text)}
+    assert bool(found) == (spills(code) > 0)
+    return found
+
+
+# -- finding kernels --------------------------------------------------------------------------
+
+
+def test_every_file_named_as_an_algorithm_is_a_kernel() -> None:
+    files = {file.stem for file in Path(kernels.__file__).parent.glob("*.py")}
+    assert set(KERNELS) == files & set(ALGORITHMS)
+    assert list(KERNELS) == sorted(KERNELS)
+
+
+@KERNEL
+def test_a_refusal_has_its_reason(kernel: Kernel) -> None:
+    for problem in (*CASES.values(), *EDGES.values()):
+        for layout in (NCHW, NHWC):
+            assert kernel.supports(problem, layout).reason
+    assert not kernel.supports(CASES["three axes"], NCHW)
+    assert not kernel.supports(CASES["float16"], NCHW)
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("def supports(problem, layout): ...", "no function throughput"),
+        ("def supports(problem): ...", "supports takes ['problem', 'layout']"),
+    ],
+)
+def test_a_malformed_file_is_refused(tmp_path: Path, source: str, cause: str) -> None:
+    file = tmp_path / "new.py"
+    file.write_text(source)
+    spec = importlib.util.spec_from_file_location("glassconv.kernels.new", file)
+    assert spec is not None and spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    with pytest.raises(MalformedAlgorithmError) as caught:
+        kernel_of(loaded)
+    assert f"kernels/new.py: {cause}" in str(caught.value)
