@@ -121,6 +121,22 @@ def test_verify_tells_of_every_algorithm(
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_verify_takes_the_algorithm_that_auto_takes(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "verify", "3x8x8 2@3x3 float16", "--algorithm", "auto") == 0
+    assert "✓ aten " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["verify", "trace", "backward"])
+@pytest.mark.parametrize("seed", ["-1", str(2**80)])
+def test_a_seed_that_no_generator_takes_is_refused(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str], command: str, seed: str
+) -> None:
+    assert run(monkeypatch, command, "3x8x8 2@3x3", "--seed", seed) == 2
+    assert "--seed" in capsys.readouterr().err
+
+
 def test_verify_exits_with_1_where_a_bound_is_exceeded(
     monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
 ) -> None:

@@ -41,6 +41,8 @@ from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, t
 from glassconv.views.progress import DownloadBar, counted
 from glassconv.views.verified import verified
 
+LARGEST_SEED = 2**63 - 2  # what PyTorch takes, less the one that a gradient is drawn by
+
 app = typer.Typer(
     help="Convolution you can see through.",
     no_args_is_help=True,
@@ -65,6 +67,7 @@ class Layout(StrEnum):
 
 
 StyleOption = Annotated[Style, typer.Option(help="Colours of the pictures.")]
+SeedOption = Annotated[int, typer.Option(help="Of the random operands.", min=0, max=LARGEST_SEED)]
 ProblemWords = typer.Argument(metavar="PROBLEM", help=f"Such as '{EXAMPLE}'.", show_default=False)
 
 
@@ -101,19 +104,22 @@ def verify(
     algorithm: Annotated[
         str | None, typer.Option(help="One algorithm; by default all.", metavar="NAME")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the random operands.")] = 0,
+    seed: SeedOption = 0,
 ) -> None:
     """Hold algorithms to the definition in float64, each output within its bound."""
     parsed = _parse(problem)
-    stand = choose(parsed, algorithm or AUTO, accuracy="any").candidates
-    asked = [each for each in stand if algorithm in (None, each.name)]
+    chosen = choose(parsed, algorithm or AUTO, accuracy="any")
+    asked = [
+        each for each in chosen.candidates if algorithm is None or each.name == chosen.algorithm
+    ]
     able = subjects(parsed, [each.name for each in asked if each.verdict])
     running = trials(parsed, able, seed)
     results: dict[str, list[Verification]] = {}
     for kind, found in counted(running, len(able) * len(ADVERSARIES), "verifying", _stderr()):
         results.setdefault(kind, []).append(found)
-    pytorch = verify_problem(parsed, "aten", seed=seed)
-    sameness = same(parsed, seed=seed) if algorithm is None and parsed.batch else None
+    with _stderr().status("comparing with PyTorch"):
+        pytorch = verify_problem(parsed, "aten", seed=seed)
+        sameness = same(parsed, seed=seed) if algorithm is None and parsed.batch else None
     unable = [each for each in asked if not each.verdict]
     _print(*verified(parsed, results, pytorch, unable, sameness))
     if not all(each.verdict for found in results.values() for each in found):
@@ -124,13 +130,14 @@ def verify(
 def trace(
     problem: Annotated[list[str], ProblemWords],
     algorithm: Annotated[str, typer.Option(help="Whose steps to run.", metavar="NAME")] = "im2col",
-    seed: Annotated[int, typer.Option(help="Of the random operands.")] = 0,
+    seed: SeedOption = 0,
     save: Annotated[
         Path | None, typer.Option(help="Keep every array in a .npz file.", metavar="FILE")
     ] = None,
 ) -> None:
     """Run an algorithm step by step and print every array it makes."""
-    traced = trace_problem(_parse(problem), algorithm, seed=seed)
+    with _stderr().status(f"running {algorithm}"):
+        traced = trace_problem(_parse(problem), algorithm, seed=seed)
     _print(text.trace(traced))
     if save is not None:
         contents = {save.name: files.arrays_to_bytes(traced)}
@@ -156,10 +163,12 @@ def explain(
 def backward(
     problem: Annotated[list[str], ProblemWords],
     algorithm: Annotated[str, typer.Option(help="What runs them.", metavar="NAME")] = AUTO,
-    seed: Annotated[int, typer.Option(help="Of the random operands.")] = 0,
+    seed: SeedOption = 0,
 ) -> None:
     """Run both gradients, each as a convolution and as a product, and print every array."""
-    _print(*text.backward(run_backward(_parse(problem), algorithm, seed=seed)))
+    with _stderr().status("running both gradients"):
+        both = run_backward(_parse(problem), algorithm, seed=seed)
+    _print(*text.backward(both))
 
 
 @app.command()
