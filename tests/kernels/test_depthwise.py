@@ -21,8 +21,9 @@ from glassconv.algorithms import named
 from glassconv.codegen import jit, target
 from glassconv.kernels import depthwise
 from glassconv.kernels.depthwise import kind_of, module_of
-from glassconv.kernels.depthwise_blocks import block_of, in_order, in_strips
-from glassconv.kernels.depthwise_tile import ANY, Kind
+from glassconv.kernels.depthwise_channels import Channels
+from glassconv.kernels.depthwise_tile import LOOPED, UNROLLED, Steps
+from glassconv.kernels.depthwise_windows import block_of, in_order, in_strips
 from glassconv.kernels.fields import words
 from glassconv.kernels.plan import as_plane
 from glassconv.layout import NCHW, NHWC, Layout
@@ -36,10 +37,12 @@ HOST = target.host()
 pytestmark = pytest.mark.skipif(HOST is None, reason="no kernel runs on this processor")
 ENDS = ("front", "back")
 LAYOUTS = pytest.mark.parametrize("layout", [NCHW, NHWC])
+PLAIN = Channels(few=False, multiplied=False)
 KINDS = [
-    Kind(taps, stride, one_weight)
-    for taps, stride in ((3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (7, 2), (ANY, ANY))
-    for one_weight in (True, False)
+    *((steps, channels) for steps in (*UNROLLED, LOOPED) for channels in (None, PLAIN)),
+    (LOOPED, Channels(few=True, multiplied=False)),
+    (LOOPED, Channels(few=False, multiplied=True)),
+    (LOOPED, Channels(few=True, multiplied=True)),
 ]
 NO_ACCESS = 0
 PAGE = mmap.PAGESIZE
@@ -197,6 +200,9 @@ def test_it_is_the_definition_within_its_bound(
         "5x40x40 5@3x3 d7 p7 g5",
         "24x5000 24@9 p4 g24",
         "24x5000 24@5 s2 p2 g24 float64",
+        "8x30x30 24@5x5 p2 g8",
+        "3x30x30 3@7x7 s2 p3 g3",
+        "64x70x75 64@7x7 p3 g64",
     ],
 )
 def test_planes_of_one_block_and_of_many(problem: str, layout: str, end: str) -> None:
@@ -260,28 +266,33 @@ def test_it_refuses_with_a_reason() -> None:
 
 @pytest.mark.parametrize("processor", ["avx2", "avx512", "neon"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_no_register_spills(kind: Kind, dtype: str, processor: str) -> None:
-    module = module_of(dtype, kind, target.named(processor))
+@pytest.mark.parametrize(("steps", "channels"), KINDS, ids=str)
+def test_no_register_spills(
+    steps: Steps, channels: Channels | None, dtype: str, processor: str
+) -> None:
+    module = module_of(dtype, steps, channels, target.named(processor))
     assert jit.spills(jit.assembly(module.text, module.target)) == 0
 
 
 def test_a_kernel_is_compiled_for_taps_and_stride_and_not_for_sizes() -> None:
-    small, large = parse("8x9x9 8@3x3 g8"), parse("32x112x90 64@3x5 s1x3 p1 d1x4 g32")
-    assert kind_of(small, Layout(NCHW, (1, 1, 1, 1))) == kind_of(large, Layout(NCHW, (9, 9, 9, 1)))
-    assert kind_of(large, Layout(NHWC, (1, 1, 1, 1))) == Kind(ANY, ANY, one_weight=False)
+    avx2 = target.named("avx2")
+    small, large = parse("8x9x9 8@3x3 g8"), parse("32x112x90 32@3x5 s1x3 p1 d1x4 g32")
+    rows, pixels = Layout(NCHW, (9, 9, 9, 1)), Layout(NHWC, (9, 1, 9, 9))
+    assert kind_of(small, rows, avx2) == kind_of(large, rows, avx2) == (Steps(3, 1), None)
+    assert kind_of(small, pixels, avx2) == (Steps(3, 1), PLAIN)
+    assert kind_of(large, pixels, avx2) == (LOOPED, PLAIN)
 
 
 @given(problems())
-def test_a_window_is_never_larger_than_all_its_taps(problem: ConvProblem) -> None:
+def test_a_window_is_not_much_longer_than_all_its_taps(problem: ConvProblem) -> None:
     for axis in problem.axes:
         lanes, taps = 8, axis.kernel_size
         for outputs in {1, axis.output_size}:
             assert in_order(axis, outputs).length <= outputs * taps
             vectors = ceil(max(outputs, lanes) / lanes)
-            assert in_strips(axis, outputs, lanes).length <= vectors * lanes * taps
+            assert in_strips(axis, outputs, lanes).length <= 2 * vectors * lanes * taps
 
 
 def test_a_block_fits_where_it_can() -> None:
-    block = block_of(parse("1x1000x1000 1@3x3 p1"), in_order, most=4096, step=8)
-    assert block.positions <= 4096
+    for problem in ("1x1000x1000 1@3x3 p1", "1x1x99999 1@1x9", "1x9x9999 1@7x7 s2"):
+        assert block_of(parse(problem), lanes=8, most=4096).positions <= 4096

@@ -1,117 +1,118 @@
-"""Copies for the depthwise kernel: a block's window with its padding, and weights by channel."""
+"""The window of a block of a plane, copied: rows as they are, or every second pixel apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
-from glassconv.kernels.depthwise_blocks import NAMES
 from glassconv.kernels.fields import Sizes
-from glassconv.kernels.lower import copier
+from glassconv.kernels.lower import between, copier
 
 
-def plane_copier(module: Module) -> Code:
-    """Write the function that copies a block's window of one plane, strip by strip.
+def plane_copier(module: Module, names: tuple[str, ...]) -> Code:
+    """Write the function that copies a block's window of one plane.
 
-    It takes (plan, plane, window, first row, first column), which may lie on padding.
+    It takes (plan, plane, window, first row, first column), which may lie on padding. The window
+    holds zeros, or the same block of another plane: padding is not written.
     """
-    copy = copier(module)
+    one_by_one, phases, anyhow = _rows_copier(module), _phases_copier(module), copier(module)
     code = Code(module, "copy_plane", [POINTER] * 3 + [INT] * 2)
     plan, plane, window, top, left = code.arguments()
-    size = Sizes(code, plan, NAMES)
+    size = Sizes(code, plan, names)
     line, length, step = size.line, size.column_members, size.column_member_step
-    input_h = size.input_h
-    with code.loop(0, size.column_pieces) as strip:
-        x = left + strip * size.column_piece_step
-        low, high = _inside(size.in_w, x, step, length)
-        with _rows(code, size, top) as (row, y, inside):
-            code.call_function(
-                copy,
-                window + (row * line + strip * length),
-                plane + (y * input_h + x),
-                step,
-                length,
-                low,
-                code.select(inside, high, 0),
-            )
+    strips, members = size.column_pieces, size.row_members
+    with code.loop(0, size.row_pieces) as piece:
+        y = top + piece * size.row_piece_step
+        low, high = _inside(size.in_h, y, size.row_member_step, members)
+        source = plane + (y + low * size.row_member_step) * size.input_h
+        target, rows = window + (piece * members + low) * line, high - low
+        next_row = size.row_member_step * size.input_h
+        single = strips.equals(1) & step.equals(1)
+        both = strips.equals(2) & step.equals(2) & size.column_piece_step.equals(1)
+        first, last = (
+            edge.maximum(0).minimum(length * step) for edge in (0 - left, size.in_w - left)
+        )
+        given = [target, source + left, rows, line, next_row, first, last]
+        with code.either(single) as (yes, no):
+            with yes:
+                code.call_function(one_by_one, *given)
+            with no, code.either(both) as (two, more):
+                with two:
+                    code.call_function(phases, *given, length)
+                with more, code.loop(0, strips) as strip:
+                    x = left + strip * size.column_piece_step
+                    low, high = _inside(size.in_w, x, step, length)
+                    with code.loop(0, rows) as row:
+                        code.call_function(
+                            anyhow, target + (row * line + strip * length),
+                            source + (row * next_row + x), step, length, low, high,
+                        )  # fmt: skip
     code.finish()
     return code
 
 
-def pixels_copier(module: Module) -> Code:
-    """Write the function that copies a block's window, for each pixel the channels of its filters.
+def _rows_copier(module: Module) -> Code:
+    """Write the function that copies rows as they are.
 
-    It takes (plan, picture, window, first row, first column, first filter).
+    It takes (target, source, rows, target's row, source's row, first, last): elements from the
+    first and before the last. What is written beyond is zeros on padding, or written again.
     """
-    code = Code(module, "copy_pixels", [POINTER] * 3 + [INT] * 3)
-    plan, picture, window, top, left, filter = code.arguments()
-    size = Sizes(code, plan, NAMES)
-    lanes, block_c = code.lanes, size.block_c
-    line, members, step = size.line, size.column_members, size.column_member_step
-    input_h, input_w = size.input_h, size.input_w
-    with code.loop(0, size.column_pieces) as piece:
-        x = left + piece * size.column_piece_step
-        low, high = _inside(size.in_w, x, step, members)
-        with _rows(code, size, top) as (row, y, inside):
-            target = window + (row * line + piece * members * block_c)
-            source = picture + (y * input_h + x * input_w)
-            begin, end = code.select(inside, low, 0), code.select(inside, high, 0)
-            for start, stop in ((code.value(0), begin), (begin.maximum(end), members)):
-                with code.loop(start * block_c, stop * block_c, lanes) as e:
-                    target[e] = code.zeros()
-            with code.loop(begin, end) as member:
-                pixel, place = source + member * step * input_w, target + member * block_c
-                _copy_channels(code, size, pixel, place, filter)
+    code = Code(module, "copy_rows", [POINTER] * 2 + [INT] * 5)
+    target, source, rows, target_row, source_row, first, last = code.arguments()
+    lanes = code.lanes
+    whole = first + (last - first).maximum(0) // lanes * lanes
+    rest = code.first_lanes(last - whole)
+    with code.either(whole < last) as (with_rest, without):
+        for context, any_rest in ((with_rest, True), (without, False)):
+            with context, code.loop(0, rows) as row:
+                to, read = target + row * target_row, source + row * source_row
+                with code.loop(first, whole, lanes) as e:
+                    to[e] = read.vector(e)
+                if any_rest:
+                    to[whole] = read.masked(rest, whole)
     code.finish()
     return code
 
 
-def _copy_channels(code: Code, size: Sizes, pixel: Pointer, target: Pointer, filter: Value) -> None:
-    """Copy a pixel's channel of each filter of a block."""
-    with code.either(size.multiplier.equals(1)) as (one, several):
-        with one, code.either(size.wide.equals(1)) as (wide, narrow):
-            with wide, code.loop(0, size.block_c, code.lanes) as e:
-                target[e] = pixel.vector(filter + e)
-            with narrow:
-                target[0] = pixel.masked(code.first_lanes(size.valid))
-        with several, code.loop(0, size.block_c) as e:
-            number = (filter + e).minimum(size.filters - 1)
-            target[e] = pixel[number // size.multiplier]
+def _phases_copier(module: Module) -> Code:
+    """Write the function that copies rows' even elements, and their odd ones `length` behind.
 
-
-def weights_packer(module: Module) -> Code:
-    """Write the function that lays a block's weights out [tap][filter], and its bias after them.
-
-    It takes (plan, weight, bias, packed, first filter).
+    It takes (target, source, rows, target's row, source's row, first, last, length).
     """
-    code = Code(module, "pack_weights", [POINTER] * 4 + [INT])
-    plan, weight, bias, packed, first = code.arguments()
-    size = Sizes(code, plan, NAMES)
-    lanes, taps, block_c, last = code.lanes, size.taps, size.block_c, size.filters - 1
-    with code.loop(0, block_c, lanes) as column:
-        with code.loop(0, taps, lanes) as tap:
-            mask = code.first_lanes(taps - tap)
-            rows = [
-                (weight + ((first + column + i).minimum(last) * taps + tap)).masked(mask)
-                for i in range(lanes)
-            ]
-            for i, row in enumerate(code.transpose(rows)):
-                packed[(tap + i) * block_c + column] = row
-        mask = code.first_lanes(size.filters - first - column)
-        packed[size.weight_rows * block_c + column] = (bias + (first + column)).masked(mask)
+    code = Code(module, "copy_phases", [POINTER] * 2 + [INT] * 6)
+    target, source, rows, target_row, source_row, first, last, length = code.arguments()
+    lanes = code.lanes
+    step = 2 * lanes
+    start = (first + (step - 1)) // step * step  # before it and after stop a vector has an end
+    stop = start.maximum(last // step * step)
+
+    def ends(e: Value) -> tuple[Value, Value]:
+        return between(code, e, first, last), between(code, e + lanes, first, last)
+
+    before, after = ends(start - step), ends(stop)
+    with code.loop(0, rows) as row:
+        to, read = target + row * target_row, source + row * source_row
+
+        def copy(
+            e: Value,
+            masks: tuple[Value, Value] | None,
+            to: Pointer = to,
+            read: Pointer = read,
+        ) -> None:
+            if masks is None:
+                low, high = read.vector(e), read.vector(e + lanes)
+            else:
+                low, high = read.masked(masks[0], e), read.masked(masks[1], e + lanes)
+            place = to + e // 2
+            place[0] = code.shuffle(low, high, range(0, step, 2))
+            place[length] = code.shuffle(low, high, range(1, step, 2))
+
+        with code.when(start > first):
+            copy(start - step, before)
+        with code.loop(start, stop, step) as e:
+            copy(e, None)
+        with code.when(stop < last):
+            copy(stop, after)
     code.finish()
     return code
-
-
-@contextmanager
-def _rows(code: Code, size: Sizes, top: Value) -> Iterator[tuple[Value, Value, Value]]:
-    """Do what is written within for each row of the window: its number, picture row, existence."""
-    members, in_h = size.row_members, size.in_h
-    piece_step, member_step = size.row_piece_step, size.row_member_step
-    with code.loop(0, size.row_pieces) as piece, code.loop(0, members) as member:
-        y = top + piece * piece_step + member * member_step
-        yield piece * members + member, y, (y >= 0) & (y < in_h)
 
 
 def _inside(width: Value, x: Value, step: Value, length: Value) -> tuple[Value, Value]:

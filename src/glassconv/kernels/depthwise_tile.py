@@ -3,7 +3,7 @@
 Outputs of a tile stand one after the other along one axis; the taps along that axis are unrolled,
 those of the other axis are a loop. With stride 1 and three taps:
 
-    for t in range(loop_taps):
+    for t in range(taps of the other axis):
         w₀, w₁, w₂ = weights of the taps (·, t)
         x₀: total₀ += w₀·x₀
         x₁: total₁ += w₀·x₁    total₀ += w₁·x₁
@@ -18,109 +18,81 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value, Variable
-from glassconv.kernels.fields import Sizes
+from glassconv.axis import Axis
+from glassconv.codegen.ir import Code, Pointer, Value, Variable
 
 ANY = 0  # taps or stride known only when the kernel runs
+HEIGHT = 7  # outputs of a tile: it divides the planes of most networks, and fits AVX2's registers
 
 
 @dataclass(frozen=True)
-class Kind:
+class Steps:
     """What a tile is compiled for: the taps and the stride along it."""
 
     taps: int  # ANY: taps are a loop, and each loads its pixels
     stride: int
-    one_weight: bool  # for all lanes, which are pixels then; otherwise lanes are channels
+
+    def pixels(self, outputs: int) -> int:
+        """Return how many pixels so many outputs read, where taps are known."""
+        return (outputs - 1) * self.stride + self.taps
 
 
-def tiles(module: Module, names: tuple[str, ...], kind: Kind, height: int) -> Code:
-    """Write a run of tiles of `height` outputs each, of one vector.
+UNROLLED = (Steps(3, 1), Steps(3, 2), Steps(5, 1), Steps(5, 2), Steps(7, 1))
+LOOPED = Steps(ANY, ANY)
 
-    It takes (plan, source, weights, bias, output, limit). A whole vector is stored where it ends at
-    or before the limit, counted from output, for what lies beyond is written later; otherwise
-    only its valid lanes. Behind the plan's numbers stand the positions of the looped taps.
+
+def steps_of(axis: Axis) -> Steps:
+    """Return what a tile along this axis is compiled for."""
+    steps = Steps(axis.kernel_size, axis.stride)
+    return steps if steps in UNROLLED and axis.dilation == 1 else LOOPED
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where the weights and pixels of one line of taps begin, and what lies between them."""
+
+    taps: Value
+    weights: Pointer
+    weight_step: Value
+    pixels: Pointer
+    tap_step: Value
+    output_step: Value
+
+
+def add_line(
+    code: Code,
+    totals: list[Variable],
+    steps: Steps,
+    line: Line,
+    weight: Callable[[Pointer], Value],
+    pixel: Callable[[Pointer, Value], Value],
+) -> None:
+    """Add a line of taps to a tile's outputs.
+
+    weight(address). pixel(address, number): numbers count the pixels of known taps, and otherwise
+    the taps of the first output, then those of the second, and so on.
     """
-    code = Code(module, f"tiles_{height}", [POINTER] * 5 + [INT])
-    plan, source, weights, bias, output, limit = code.arguments()
-    size = Sizes(code, plan, names)
-    positions = Pointer(code, plan.raw, INT) + len(names)
-    loop_taps, tile_output = size.loop_taps, size.tile_output
-    start = code.spread(bias[0]) if kind.one_weight else bias.vector()
-    with code.loop(0, size.runs) as run:
-        place = (run * size.run_step).minimum(size.run_last)
-        window, result = source + place * size.run_source, place * size.run_output
-        totals = [code.variable(start) for _ in range(height)]
-        with code.loop(0, loop_taps) as tap:
-            line, first = window + positions[tap], weights + tap * size.loop_weight
-            if kind.taps == ANY:
-                _add_each(code, size, kind, totals, line, first)
-            else:
-                _add_shared(code, size, kind, totals, line, first)
-        for total in totals:
-            _store(code, size, total.get(), output, result, limit)
-            result = result + tile_output
-    code.finish()
-    return code
-
-
-def _add_shared(
-    code: Code,
-    size: Sizes,
-    kind: Kind,
-    totals: list[Variable],
-    pixels: Pointer,
-    weights: Pointer,
-) -> None:
-    """Add the unrolled taps; every pixel is loaded once."""
-    scales = []
-    for _ in range(kind.taps):
-        scales.append(_weight(code, kind, weights))
-        weights = weights + size.tile_weight
-    step = size.tile_tap
-    for number in range((len(totals) - 1) * kind.stride + kind.taps):
-        uses = [
-            (total, number - i * kind.stride)
-            for i, total in enumerate(totals)
-            if 0 <= number - i * kind.stride < kind.taps
-        ]
-        if uses:
-            pixel = pixels.vector()
-            for total, tap in uses:
-                total.set(code.fma(scales[tap], pixel, total.get()))
-        pixels = pixels + step
-
-
-def _add_each(
-    code: Code,
-    size: Sizes,
-    kind: Kind,
-    totals: list[Variable],
-    pixels: Pointer,
-    weights: Pointer,
-) -> None:
-    """Add the taps in a loop; every tap loads its pixels."""
-    output_step = size.tile_source
-    tap_step, weight_step = size.tile_tap, size.tile_weight
-    with code.loop(0, size.tile_taps) as tap:
-        scale = _weight(code, kind, weights + tap * weight_step)
-        pixel = pixels + tap * tap_step
-        for total in totals:
-            total.set(code.fma(scale, pixel.vector(), total.get()))
-            pixel = pixel + output_step
-
-
-def _weight(code: Code, kind: Kind, place: Pointer) -> Value:
-    return code.spread(place[0]) if kind.one_weight else place.vector()
-
-
-def _store(
-    code: Code, size: Sizes, value: Value, output: Pointer, place: Value, limit: Value
-) -> None:
-    with code.either(place + code.lanes <= limit) as (whole, narrow):
-        with whole:
-            output[place] = value
-        with narrow:
-            output.store_masked(code.first_lanes(size.valid), value, place)
+    if steps.taps == ANY:
+        with code.loop(0, line.taps) as tap:
+            scale = weight(line.weights + tap * line.weight_step)
+            place = line.pixels + tap * line.tap_step
+            for output, total in enumerate(totals):
+                loaded = pixel(place + line.output_step * output, tap + line.taps * output)
+                total.set(code.fma(scale, loaded, total.get()))
+        return
+    # An address is made where it is used: made beforehand, LLVM loads all at once, and spills.
+    scales, place = [], line.weights
+    for _ in range(steps.taps):
+        scales.append(weight(place))
+        place = place + line.weight_step
+    place = line.pixels
+    for number in range(steps.pixels(len(totals))):
+        loaded = pixel(place, code.value(number))
+        taps = [number - output * steps.stride for output in range(len(totals))]
+        for known, total in zip(taps, totals, strict=True):
+            if 0 <= known < steps.taps:
+                total.set(code.fma(scales[known], loaded, total.get()))
+        place = place + line.tap_step
 
 
 def heights(most: int) -> list[int]:
@@ -133,12 +105,12 @@ def heights(most: int) -> list[int]:
 
 
 def cover(
-    code: Code, count: Value, made: dict[int, Code], call: Callable[[Code, Value], None]
+    code: Code, count: Value, made: dict[int, Code], call: Callable[[int, Code, Value], None]
 ) -> None:
-    """Cover so many outputs with tiles, the highest first: call(tiles, first output)."""
+    """Cover so many outputs with tiles, the highest first: call(height, tiles, first output)."""
     first = code.value(0)
     for height, function in made.items():
         stop = count - (count - first) % height
         with code.loop(first, stop, height) as output:
-            call(function, output)
+            call(height, function, output)
         first = stop
