@@ -14,7 +14,7 @@ from torch import Tensor
 
 from glassconv.codegen.parallel import threads
 from glassconv.kernels.fields import words
-from glassconv.kernels.plan import FORMATS, Plan
+from glassconv.kernels.plan import Plan
 from glassconv.operands import Operands
 
 PAGE = mmap.PAGESIZE
@@ -52,8 +52,8 @@ def call_guarded(plan: Plan, operands: Operands, side: str, team: int | None = N
     weight = operands.weight.contiguous() if plan.pack is None else plan.pack(operands.weight)
     bias = plan.no_bias if operands.bias is None else operands.bias.contiguous()
     dtype = operands.input.dtype
-    empty = torch.full(plan.output_shape, torch.nan, dtype=dtype)
-    output = guarded(empty.contiguous(memory_format=FORMATS[plan.layout.name]), side)
+    empty = torch.empty_strided(plan.output_shape, plan.output_strides, dtype=dtype)
+    output = guarded(empty.fill_(torch.nan), side)
     team = min(team or threads(), max(plan.tasks, 1))
     space = torch.full((team * plan.workspace_bytes,), 0xFF, dtype=torch.uint8)  # NaN of any type
     arrays = [

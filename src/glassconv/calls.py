@@ -155,15 +155,15 @@ def _plain(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     Not so: other devices, subclasses, and whatever records or changes the operations on them:
     gradients, forward differentiation, modes, autocast, a compiler that traces.
     """
-    arrays = (input, weight) if bias is None else (input, weight, bias)
-    for each in arrays:
+    for each in (input, weight) if bias is None else (input, weight, bias):
         if type(each) is not Tensor and type(each) is not Parameter:
+            return False
+        if each.requires_grad and torch.is_grad_enabled():
             return False
         if not each.is_cpu or each.layout is not torch.strided or each.is_neg():
             return False
     return not (
-        (torch.is_grad_enabled() and any(each.requires_grad for each in arrays))
-        or torch._C._len_torch_dispatch_stack()
+        torch._C._len_torch_dispatch_stack()
         or torch._C._len_torch_function_stack()
         or torch._C._functorch.maybe_current_level() is not None
         or torch.autograd.forward_ad._current_level >= 0

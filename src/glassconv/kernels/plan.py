@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,12 +14,12 @@ from torch import Tensor
 
 from glassconv.codegen.jit import Compiled
 from glassconv.codegen.parallel import threads
-from glassconv.kernels.fields import words
+from glassconv.kernels.fields import ARRAYS
 from glassconv.kernels.weights import packed_once
-from glassconv.layout import NCHW, NHWC, Layout
+from glassconv.layout import NCHW, Layout
 from glassconv.problem import ConvProblem
 
-FORMATS = {NCHW: torch.contiguous_format, NHWC: torch.channels_last}
+ADDRESSES = ctypes.c_int64 * len(ARRAYS)  # in the order of ARRAYS
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,28 @@ class Plan:
         """Return [batch, out_channels, out_h, out_w], with a single row for a sequence."""
         return as_plane(self.problem).output_shape
 
+    @cached_property
+    def output_strides(self) -> tuple[int, ...]:
+        """Return the output's steps: as the input's layout has them, with nothing between."""
+        _, channels, height, width = self.output_shape
+        if self.layout.name == NCHW:
+            return (channels * height * width, height * width, width, 1)
+        return (height * width * channels, 1, width * channels, channels)
+
     def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the output, in the input's layout."""
-        output = torch.empty(
-            self.output_shape, dtype=input.dtype, memory_format=FORMATS[self.layout.name]
-        )
+        output = input.new_empty_strided(self.output_shape, self.output_strides)
         weight = weight.contiguous() if self.pack is None else packed_once(weight, self.pack)
         bias = self.no_bias if bias is None else bias.contiguous()
-        team = min(threads(), self.most_threads)
+        team = 1 if self.most_threads == 1 else min(threads(), self.most_threads)
         space = workspace(team * self.workspace_bytes)
-        arrays = words(each.data_ptr() for each in (input, weight, bias, output, space))
+        arrays = ADDRESSES(
+            input.data_ptr(),
+            weight.data_ptr(),
+            bias.data_ptr(),
+            output.data_ptr(),
+            space.data_ptr(),
+        )
         self.kernel.call(self.sizes, arrays, self.tasks, team)
         return output if self.problem.ndim == 2 else output.squeeze(2)
 

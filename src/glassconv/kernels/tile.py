@@ -29,9 +29,7 @@ def tile(code: Code, rows: int, vectors: int, start: Callable[[int, int], Value]
     return [[code.variable(start(i, j)) for j in range(vectors)] for i in range(rows)]
 
 
-def add_products(
-    code: Code, totals: Tile, elements: Iterable[Value], vectors: list[Value]
-) -> None:
+def add_products(code: Code, totals: Tile, elements: Iterable[Value], vectors: list[Value]) -> None:
     """Add one step: every row's element, read when its turn comes, times every vector."""
     for element, row in zip(elements, totals, strict=True):
         spread = code.spread(element)
