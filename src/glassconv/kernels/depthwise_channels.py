@@ -82,7 +82,7 @@ def sizes(problem: ConvProblem, layout: Layout, target: Target) -> tuple[dict[st
         "weights": weights,
         "workspace": ceil((weights + most_pixels * lanes) * element / 64) * 64,
     }
-    return size, []
+    return size, [tap * rows.dilation * of_row for tap in range(rows.kernel_size)]
 
 
 @dataclass(frozen=True)
@@ -200,16 +200,23 @@ def _tiles(module: Module, steps: Steps, channels: Channels | None, height: int)
     dilation_h = size.dilation_h
     multiplied = channels is not None and channels.multiplied
     words = Pointer(code, masks.raw, WORDS[module.dtype])
-    bias = weights + (size.weights - block_c)
+    bias, corner = weights + (size.weights - block_c), picture + top * input_h
+    # A table, for LLVM would keep every pixel's address instead, and these in memory.
+    positions = Pointer(code, plan.raw, INT) + len(NAMES)
     with code.loop(0, block_c, lanes) as lane:
         numbers = code.lane_numbers(INT) + code.spread(filter + lane)
         channel = numbers // code.spread(size.multiplier) if multiplied else numbers
         load = _loader(code, words, channels, channel)
         totals = [code.variable((bias + lane).vector()) for _ in range(height)]
+        if steps.stride == 1:  # the row below, for the next tile; with stride 2 it does not help
+            below = corner + (kernel_h * input_h + filter + lane)
+            for _ in range(steps.pixels(height)):
+                below.prefetch()
+                below = below + tap_step
         with code.loop(0, kernel_h) as u:
             y = top + u * dilation_h
             with code.when((y >= 0) & (y < in_h)):
-                row = picture + y * input_h
+                row = corner + positions[u]
                 line = Line(
                     taps=kernel_w,
                     weights=weights + (u * kernel_w * block_c + lane),

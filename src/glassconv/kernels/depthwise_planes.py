@@ -7,6 +7,8 @@ was stored just now is read slowly.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil, prod
 
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
@@ -109,57 +111,86 @@ def task(module: Module, steps: Steps) -> Code:
     start = number * size.group
     stop = (start + size.group).minimum(size.units)
     with code.loop(start, stop, windows) as first:
-        fresh = first.equals(start) | (first % planes).equals(0)
+        plane, block = first % planes, first // planes
+        fresh = first.equals(start) | plane.equals(0)
         with code.when(fresh), code.loop(0, windows * window, code.lanes) as e:
             workspace[e] = code.zeros()
+        count = (stop - first).minimum(windows)
         for function in (copy, add):
-            with code.loop(first, (first + windows).minimum(stop)) as unit:
-                place = workspace + (unit - first) * window
-                code.call_function(function, plan, arrays, place, unit % planes, unit // planes)
+            code.call_function(function, plan, arrays, workspace, plane, count, block)
     code.finish()
     return code
 
 
 def _copy(module: Module) -> Code:
-    """Write the function that copies a unit's window: (plan, arrays, window, plane, block)."""
+    """Write the function that copies the same block's window of some planes.
+
+    It takes (plan, arrays, windows, first plane, planes, block).
+    """
     copy = plane_copier(module, NAMES)
-    code = Code(module, "copy_unit", [POINTER] * 3 + [INT] * 2)
-    plan, arrays, window, number, block = code.arguments()
+    code = Code(module, "copy_units", [POINTER] * 3 + [INT] * 3)
+    plan, arrays, windows, first, planes, block = code.arguments()
     size = Sizes(code, plan, NAMES)
-    channel, batch = number % size.channels, number // size.channels
-    plane = addresses(code, arrays)[0] + (batch * size.input_n + channel * size.input_c)
+    input = addresses(code, arrays)[0]
     i, j = _begin(size, block)
     top, left = i * size.stride_h - size.padding_h, j * size.stride_w - size.padding_w
-    code.call_function(copy, plan, plane, window, top, left)
+    with _each(code, size, first, planes) as (number, batch, channel):
+        plane = input + (batch * size.input_n + channel * size.input_c)
+        code.call_function(copy, plan, plane, windows + number * size.window, top, left)
     code.finish()
     return code
 
 
 def _add(module: Module, steps: Steps) -> Code:
-    """Write the function that computes a unit's outputs: (plan, arrays, window, plane, block)."""
+    """Write the function that computes the same block of the filters of some planes.
+
+    It takes (plan, arrays, windows, first plane, planes, block).
+    """
     made = {height: _tiles(module, steps, height) for height in heights(HEIGHT)}
-    code = Code(module, "add_unit", [POINTER] * 3 + [INT] * 2)
-    plan, arrays, window, number, block = code.arguments()
+    code = Code(module, "add_units", [POINTER] * 3 + [INT] * 3)
+    plan, arrays, windows, number, planes, block = code.arguments()
     size = Sizes(code, plan, NAMES)
     _, weight, bias, output, _ = addresses(code, arrays)
-    channel, batch = number % size.channels, number // size.channels
     i, j = _begin(size, block)
-    first = channel * size.multiplier
-    with code.loop(first, first + size.multiplier) as filter:
-        place = batch * size.output_n + filter * size.output_c + i * size.out_w + j
-        end = size.block_h * size.out_w
+    end = size.block_h * size.out_w
+    with _each(code, size, number, planes) as (number, batch, channel):
+        window, first = windows + number * size.window, channel * size.multiplier
+        with code.loop(first, first + size.multiplier) as filter:
+            place = batch * size.output_n + filter * size.output_c + i * size.out_w + j
+            weights, result = weight + filter * size.taps, output + place
 
-        def call(height: int, tiles: Code, row: Value) -> None:
-            start = row * size.out_w
-            code.call_function(
-                tiles, plan, window + row * size.output_step, weight + filter * size.taps,
-                bias + filter, output + (place + start),
-                code.select(size.wide.equals(1), code.value(NO_LIMIT), end - start),
-            )  # fmt: skip
+            def call(
+                _: int,
+                tiles: Code,
+                row: Value,
+                window: Pointer = window,
+                weights: Pointer = weights,
+                filter: Value = filter,
+                result: Pointer = result,
+            ) -> None:
+                start = row * size.out_w
+                limit = code.select(size.wide.equals(1), code.value(NO_LIMIT), end - start)
+                source = window + row * size.output_step
+                code.call_function(
+                    tiles, plan, source, weights, bias + filter, result + start, limit
+                )
 
-        cover(code, size.block_h, made, call)
+            cover(code, size.block_h, made, call)
     code.finish()
     return code
+
+
+@contextmanager
+def _each(
+    code: Code, size: Sizes, first: Value, planes: Value
+) -> Iterator[tuple[Value, Value, Value]]:
+    """Do what is written within for some planes, given number, picture and channel of each."""
+    batch, channel = code.variable(first // size.channels), code.variable(first % size.channels)
+    with code.loop(0, planes) as number:
+        yield number, batch.get(), channel.get()
+        last = (channel.get() + 1).equals(size.channels)
+        batch.set(batch.get() + last.widen())
+        channel.set(code.select(last, code.value(0), channel.get() + 1))
 
 
 def _begin(size: Sizes, block: Value) -> tuple[Value, Value]:
