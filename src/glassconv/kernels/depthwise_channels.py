@@ -28,8 +28,8 @@ NAMES = (
     *("block_h", "blocks_h", "last_h", "block_c", "blocks_c", "last_c", "valid"),
     *("kernel_h", "kernel_w", "tap_step", "output_step", "weights", "workspace"),
 )
-MOST_VECTORS = 4  # of channels in a unit
-ROWS = 28  # in a unit, at most
+MOST_VECTORS = 6  # of channels in a unit
+ROWS = 7  # in a unit, at most
 LOWEST = 2  # of tiles whose pixels are gathered, which takes registers
 
 
@@ -39,11 +39,9 @@ def sizes(problem: ConvProblem, layout: Layout, target: Target) -> tuple[dict[st
     rows, columns = problem.axes
     out_h, out_w = problem.output_size
     filters, taps = problem.out_channels, prod(problem.kernel_size)
-    blocks_c = ceil(filters / (MOST_VECTORS * lanes))
-    block_c = ceil(filters / blocks_c / lanes) * lanes
-    if filters >= lanes and block_c > filters:
-        block_c -= lanes
-        blocks_c = ceil(filters / block_c)
+    per_channel = taps + rows.kernel_size * (HEIGHT * columns.stride + columns.kernel_size)
+    block_c = _block_c(filters, lanes, target.l1 // 2 // element // per_channel)
+    blocks_c = ceil(filters / block_c)
     block_h = ceil(out_h / ceil(out_h / ROWS))
     blocks_h = ceil(out_h / block_h)
     weights = (ceil(taps / lanes) * lanes + 1) * block_c
@@ -83,6 +81,28 @@ def sizes(problem: ConvProblem, layout: Layout, target: Target) -> tuple[dict[st
         "workspace": ceil((weights + most_pixels * lanes) * element / 64) * 64,
     }
     return size, [tap * rows.dilation * of_row for tap in range(rows.kernel_size)]
+
+
+def _block_c(filters: int, lanes: int, fit: int) -> int:
+    """Return how many channels a unit has: whole vectors that overlap little and are not too few.
+
+    >>> [_block_c(filters, lanes=8, fit=99) for filters in (3, 32, 96, 100, 144)]
+    [8, 32, 48, 40, 48]
+    """
+    most = max(1, min(filters, MOST_VECTORS * lanes, fit) // lanes)
+    blocks = [vectors * lanes for vectors in range(1, most + 1)]
+    return min(blocks, key=lambda block: ceil(filters / block) * (block + lanes))
+
+
+def group(size: dict[str, int], tasks: int) -> int:
+    """Return how many units a task has: all channels of some rows, if those are enough tasks.
+
+    Two threads that write the same pixels' channels would wait for each other's lines of cache.
+    """
+    of_rows = size["units"] // size["blocks_c"]
+    if of_rows >= tasks:
+        return size["blocks_c"] * (of_rows // tasks)
+    return max(1, ceil(size["units"] / tasks))
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,11 @@ def sizes(problem: ConvProblem, layout: Layout, target: Target) -> tuple[dict[st
     return size, list(across.taps)
 
 
+def group(size: dict[str, int], tasks: int) -> int:
+    """Return how many units a task has."""
+    return max(1, size["units"] // tasks)
+
+
 def _numbers(axis: str, span: Span) -> dict[str, int]:
     return {
         f"{axis}_pieces": span.pieces,
