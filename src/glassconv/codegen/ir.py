@@ -320,6 +320,11 @@ class Code:
         raw = [left.raw, right.raw, total.raw]
         return self.call(f"llvm.fma.{self.suffix}", self.vector_type, raw)
 
+    def any_nan(self, vector: Value) -> Value:
+        """Return whether some lane is not a number."""
+        differs = Value(self, self.builder.fcmp_unordered("uno", vector.raw, vector.raw))
+        return self.call(f"llvm.vector.reduce.or.v{self.lanes}i1", BIT, [differs.raw])
+
     def shuffle(self, first: Value, second: Value, lanes: Sequence[int]) -> Value:
         """Return the lanes, counted through both vectors, in this order."""
         chosen = llvm.Constant(llvm.VectorType(INT32, len(lanes)), list(lanes))

@@ -44,7 +44,11 @@ def in_parallel(module: Module, task: Code, name: str) -> None:
 
     task(plan, arrays, task's number, thread's number) is a function of the module. The one written
     is name(plan, arrays, tasks, threads): plan and arrays are addresses it only passes on.
+
+    A task of five arguments is also told which task its thread did before, −1 for none: what that
+    one left in the thread's workspace may serve again.
     """
+    told = len(task.function.args) == 5
     region = Code(module, f"{name}_region", [POINTER])
     (shared,) = region.arguments()
     words = Pointer(region, shared.raw, INT)
@@ -58,6 +62,7 @@ def in_parallel(module: Module, task: Code, name: str) -> None:
         thread = Value(region, region.builder.sext(number.raw, INT))
     else:
         thread = region.value(0)
+    before = region.variable(-1)
     more = region.function.append_basic_block("next")
     work = region.function.append_basic_block("work")
     done = region.function.append_basic_block("finished")
@@ -67,7 +72,8 @@ def in_parallel(module: Module, task: Code, name: str) -> None:
     taken = Value(region, region.builder.atomic_rmw("add", counter.raw, one, "monotonic"))
     region.builder.cbranch((taken < tasks).raw, work, done)
     region.builder.position_at_end(work)
-    region.call_function(task, plan, arrays, taken, thread)
+    region.call_function(task, plan, arrays, taken, thread, *([before.get()] if told else []))
+    before.set(taken)
     region.builder.branch(more)
     region.builder.position_at_end(done)
     region.finish()

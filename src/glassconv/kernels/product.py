@@ -28,12 +28,13 @@ class Product:
     width: int  # of a panel, in elements
 
 
-def product(module: Module, bias: str) -> Product:
+def product(module: Module, bias: str | None) -> Product:
     """Write the function that multiplies two matrices of any size.
 
     It takes (a, b, c, bias, m, n, k, a_row, b_panel, b_row, c_row, first).
     bias: whether its element belongs to a row or a column of C. first: 1 where C starts from the
-    bias, 0 where it goes on from what C holds.
+    bias, 0 where it goes on from what C holds. Without a bias C starts from zero, the pointer is
+    not read, and n is made of whole panels.
     """
     most_rows, most_vectors = module.target.tile()
     lanes = module.target.lanes(module.dtype)
@@ -44,6 +45,7 @@ def product(module: Module, bias: str) -> Product:
         (rows, vectors): _tiles(module, rows, vectors, bias, masked=True)
         for rows in heights
         for vectors in range(1, most_vectors + 1)
+        if bias
     }
     code = Code(module, "product", [POINTER] * 4 + [INT] * 8)
     a, b, c, biases, m, n, k, a_row, b_panel, b_row, c_row, first = code.arguments()
@@ -64,7 +66,7 @@ def product(module: Module, bias: str) -> Product:
                 a + i * a_row, b + panels * b_panel, c + (i * c_row + over),
                 start if bias == ROWS else start + over, code.value(1), left, b_panel, *steps,
             ]  # fmt: skip
-            for vectors in range(1, most_vectors + 1):
+            for vectors in range(1, most_vectors + 1) if bias else ():
                 fits = (left > (vectors - 1) * lanes) & (left <= vectors * lanes)
                 with code.when(fits):
                     code.call_function(ends[rows, vectors], *end)
@@ -89,7 +91,7 @@ def _heights(most: int) -> list[int]:
     return [most, *(height for height in (8, 4, 2, 1) if height < most)]
 
 
-def _tiles(module: Module, rows: int, vectors: int, bias: str, *, masked: bool) -> Code:
+def _tiles(module: Module, rows: int, vectors: int, bias: str | None, *, masked: bool) -> Code:
     """Write a row of tiles, side by side: `rows` rows of C, as many tiles as counted.
 
     masked: whether only the first `left` columns exist.
@@ -126,11 +128,12 @@ def _tiles(module: Module, rows: int, vectors: int, bias: str, *, masked: bool) 
         with code.either(first.equals(1)) as (fresh, more):
             with fresh:
                 for i, j in _places(totals):
+                    total = totals[i][j].get()
                     if bias == ROWS:
-                        before = code.spread(biases[i])
-                    else:
-                        before = load(biases + number * (vectors * lanes), j)
-                    store(corner + i * c_row, j, before + totals[i][j].get())
+                        total += code.spread(biases[i])
+                    elif bias == COLUMNS:
+                        total += load(biases + number * (vectors * lanes), j)
+                    store(corner + i * c_row, j, total)
             with more:
                 for i, j in _places(totals):
                     place = corner + i * c_row

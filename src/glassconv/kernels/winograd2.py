@@ -1,0 +1,28 @@
+"""winograd2, compiled: F(2 × 2, 3 × 3) as kernels/winograd.py writes it."""
+
+from __future__ import annotations
+
+from glassconv.codegen.target import Target
+from glassconv.kernels import winograd
+from glassconv.kernels.plan import Plan
+from glassconv.layout import Layout
+from glassconv.problem import ConvProblem
+from glassconv.report import Verdict
+
+OUTPUTS = 2  # of a tile, along each axis
+SMALLEST_TASK = 1_000_000  # multiply-adds of the definition
+
+
+def supports(problem: ConvProblem, layout: str) -> Verdict:
+    """3×3 filters at stride and dilation 1, in float32 or float64."""
+    return winograd.supports(problem)
+
+
+def throughput(problem: ConvProblem, layout: str) -> float:
+    """Return the multiply-adds a second seen on two AVX2 cores."""
+    return winograd.throughput(problem, OUTPUTS)
+
+
+def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
+    """Choose the blocks of a problem that `supports` accepts, for pictures that lie so."""
+    return winograd.plan(problem, layout, target, OUTPUTS, SMALLEST_TASK)
