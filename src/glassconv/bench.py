@@ -8,26 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from statistics import median
 from time import perf_counter
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from glassconv.adversaries import ADVERSARIES
 from glassconv.algorithms import named
+from glassconv.algorithms.aten import CONVOLUTIONS
 from glassconv.errors import UnknownNameError
-from glassconv.functional import conv2d
+from glassconv.functional import conv1d, conv2d, conv3d
+from glassconv.kernels.plan import Plan
+from glassconv.layout import contiguous, layout_of
 from glassconv.operands import Operands
 from glassconv.problem import ConvProblem
-from glassconv.report import Benched
-from glassconv.select import AUTO, choose
+from glassconv.report import Benched, Roof
+from glassconv.select import AUTO, choose, kernel_for
 from glassconv.suites import Layer
 from glassconv.verify import verify
 
 REPEATS = 20
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
+OURS = (conv1d, conv2d, conv3d)
 SHORTEST = 2e-3  # seconds: a sample repeats its call until it lasts as long
 
 
@@ -37,10 +41,13 @@ def bench(
     *,
     layout: str = "nchw",
     repeats: int = REPEATS,
+    roof: Roof | None = None,
 ) -> Iterator[Benched]:
     """Yield for each layer how many times as fast as PyTorch's an algorithm is, or why it is not.
 
-    A layer that the algorithm does not support, or gets wrong, has no time.
+    A layer that the algorithm does not support, or gets wrong, has no time. A kernel that several
+    layers share is compiled for the first of them. roof: what this machine was just measured to
+    reach, for each layer's share of it.
 
     Raises `UnknownNameError` for a layout or an algorithm there is not.
     """
@@ -48,8 +55,39 @@ def bench(
         raise UnknownNameError(f"layout is one of {', '.join(LAYOUTS)}, not {layout!r}")
     if algorithm != AUTO:
         named(algorithm)
+    compiled: set[int] = set()
     for layer in layers:
-        yield _bench(layer, algorithm, layout, repeats)
+        row = _bench(layer, algorithm, layout, repeats)
+        plan = _plan(row, layout) if row.verdict else None
+        if plan is not None:
+            shared = plan.kernel.address in compiled
+            compiled.add(plan.kernel.address)
+            row = replace(
+                row,
+                compile_seconds=0.0 if shared else plan.kernel.seconds,
+                packing_seconds=_packing_seconds(plan),
+            )
+        if roof is not None:
+            row = replace(row, attainable=roof.over(layer.problem))
+        yield row
+
+
+def _plan(row: Benched, layout: str) -> Plan | None:
+    """Return the plan of the kernel that a layer took, None where it took none."""
+    kernel = kernel_for(row.algorithm, row.problem, layout)
+    if kernel is None:
+        return None
+    picture = torch.empty(row.problem.input_shape, device="meta")
+    return kernel.plan(row.problem, layout_of(_lying(picture, layout)) or contiguous(row.problem))
+
+
+def _packing_seconds(plan: Plan) -> float:
+    if plan.pack is None:
+        return 0.0
+    weight = torch.zeros(plan.problem.weight_shape, dtype=getattr(torch, plan.problem.dtype))
+    start = perf_counter()
+    plan.pack(weight)
+    return perf_counter() - start
 
 
 def _bench(layer: Layer, algorithm: str, layout: str, repeats: int) -> Benched:
@@ -112,21 +150,26 @@ def _calls(call: Callable[[], object]) -> int:
 
 
 def _laid_out(operands: Operands, layout: str) -> Operands:
-    input = operands.input.contiguous(memory_format=LAYOUTS[layout])
-    return Operands(input, operands.weight, operands.bias)
+    return Operands(_lying(operands.input, layout), operands.weight, operands.bias)
+
+
+def _lying(picture: Tensor, layout: str) -> Tensor:
+    """Return a picture of two axes in a layout; others lie as they do."""
+    return picture.contiguous(memory_format=LAYOUTS[layout]) if picture.ndim == 4 else picture
 
 
 def _ours(problem: ConvProblem, algorithm: str, operands: Operands) -> Callable[[], Tensor]:
     """Return a call of the public function, as a user would write it."""
     accuracy = "default" if algorithm == AUTO else "any"
+    convolve, padding = OURS[problem.ndim - 1], _padding(problem)
 
     def call() -> Tensor:
-        return conv2d(
+        return convolve(
             operands.input,
             operands.weight,
             operands.bias,
             problem.stride,
-            problem.padding,
+            problem.padding if padding is None else padding,
             problem.dilation,
             problem.groups,
             algorithm=algorithm,
@@ -137,11 +180,14 @@ def _ours(problem: ConvProblem, algorithm: str, operands: Operands) -> Callable[
 
 
 def _pytorchs(problem: ConvProblem, operands: Operands) -> Callable[[], Tensor]:
-    """Return a call of PyTorch's function; a suite's padding is the same on both sides."""
-    padding = tuple(before for before, _ in problem.padding)
+    """Return a call of PyTorch's function; it pads first where padding is more on one side."""
+    padding = _padding(problem)
+    if padding is None:
+        return lambda: named("aten").run(problem, operands.input, operands.weight, operands.bias)
+    convolve = CONVOLUTIONS[problem.ndim - 1]
 
     def call() -> Tensor:
-        return F.conv2d(
+        return convolve(
             operands.input,
             operands.weight,
             operands.bias,
@@ -152,3 +198,10 @@ def _pytorchs(problem: ConvProblem, operands: Operands) -> Callable[[], Tensor]:
         )
 
     return call
+
+
+def _padding(problem: ConvProblem) -> tuple[int, ...] | None:
+    """Return the padding of each axis, None where one has more on one side."""
+    if any(before != after for before, after in problem.padding):
+        return None
+    return tuple(before for before, _ in problem.padding)

@@ -14,11 +14,13 @@ import typer
 from rich.console import Console
 
 from glassconv import __version__, gallery, records
+from glassconv import look as looking
 from glassconv.adversaries import ADVERSARIES, trials
 from glassconv.algorithms import ALGORITHMS
 from glassconv.backward import backward as run_backward
 from glassconv.bench import bench as bench_layers
 from glassconv.bench import using_threads
+from glassconv.codegen.roof import measure as measure_roof
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.errors import ArgumentError, ConvError
 from glassconv.explain import explain as explain_problem
@@ -38,6 +40,7 @@ from glassconv.views import files, text
 from glassconv.views.benched import bench_to_json, benched
 from glassconv.views.figures import animation
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
+from glassconv.views.looked import looked
 from glassconv.views.progress import DownloadBar, counted
 from glassconv.views.verified import verified
 
@@ -238,14 +241,46 @@ def bench(
     layers = read_suite(suite, batch)
     names = algorithm or [AUTO]
     with using_threads(threads) as used:
-        timings = (row for name in names for row in bench_layers(layers, name, layout=layout.name))
+        roof = measure_roof(layers[0].problem.dtype) if layers else None
+        timings = (
+            row
+            for name in names
+            for row in bench_layers(layers, name, layout=layout.name, roof=roof)
+        )
         rows = list(counted(timings, len(names) * len(layers), "timing", _stderr()))
     how = f"batch {batch}, {used} threads, {layout.name}, float32"
-    _print(benched(suite, how, rows))
+    _print(benched(suite, how, rows, roof))
     if json is not None:
-        contents = {json.name: bench_to_json(suite, how, rows).encode()}
+        contents = {json.name: bench_to_json(suite, how, rows, roof).encode()}
         _print(text.written("Figures", files.write_all(json.parent, contents)))
     if any(row.ratio is None for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def kernel(
+    problem: Annotated[list[str], ProblemWords],
+    algorithm: Annotated[
+        str, typer.Option(help="Whose kernel; by default what auto takes.", metavar="NAME")
+    ] = AUTO,
+    layout: Annotated[Layout, typer.Option(help="How the picture lies in memory.")] = Layout.nchw,
+    ir: Annotated[bool, typer.Option("--ir", help="Print LLVM's text and nothing else.")] = False,
+    asm: Annotated[
+        bool, typer.Option("--asm", help="Print the assembly and nothing else.")
+    ] = False,
+) -> None:
+    """Open a kernel: its loops, registers and bytes, and where it stands under the roof."""
+    parsed = _parse(problem)
+    if ir and asm:
+        raise ArgumentError("give --ir or --asm, not both")
+    if ir or asm:
+        written = looking.llvm if ir else looking.machine_code
+        typer.echo(written(parsed, algorithm, layout.name))
+        return
+    with _stderr().status("verifying and timing"):
+        report = looking.look(parsed, algorithm, layout.name)
+    _print(looked(report))
+    if not report.benched.verdict:
         raise typer.Exit(1)
 
 

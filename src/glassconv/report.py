@@ -233,6 +233,9 @@ class Benched:
     verdict: Verdict  # of the definition, or why the algorithm cannot
     seconds: float | None  # the median
     pytorch_seconds: float | None
+    attainable: float | None = None  # FLOP/s under the roof, None where that was not measured
+    compile_seconds: float = 0.0  # 0 from the disk cache, or as an earlier layer's
+    packing_seconds: float = 0.0  # of the weight, once
 
     @property
     def ratio(self) -> float | None:
@@ -240,6 +243,107 @@ class Benched:
         if self.seconds is None or self.pytorch_seconds is None:
             return None
         return self.pytorch_seconds / self.seconds
+
+    @property
+    def flops_per_second(self) -> float | None:
+        """Return the problem's own FLOPs, not the algorithm's, a second."""
+        return None if self.seconds is None else self.problem.flops / self.seconds
+
+    @property
+    def of_roof(self) -> float | None:
+        """Return which share of the attainable speed that is."""
+        if self.flops_per_second is None or not self.attainable:
+            return None
+        return self.flops_per_second / self.attainable
+
+
+@dataclass(frozen=True)
+class Roof:
+    """What a machine can do at most, measured: no kernel is faster than both limits allow."""
+
+    flops_per_second: float  # multiply-adds that never leave registers, two FLOPs each
+    bytes_per_second: float  # read and written in arrays that no cache holds
+    threads: int
+    dtype: str
+
+    def attainable(self, flops: float, bytes: float) -> float:
+        """Return the most FLOP/s for so many FLOPs on so many bytes.
+
+        >>> Roof(100e9, 20e9, 1, "float32").attainable(flops=6e6, bytes=2e6)
+        60000000000.0
+        """
+        return min(self.flops_per_second, self.bytes_per_second * flops / max(bytes, 1))
+
+    def over(self, problem: ConvProblem) -> float:
+        """Return the most FLOP/s for a convolution that reads and writes each number once."""
+        moved = problem.input_bytes + problem.weight_bytes + problem.output_bytes
+        return self.attainable(problem.flops, moved)
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One side of a product in a loop: the register that holds it, and how it came there."""
+
+    register: str  # "memory" where the product itself reads it
+    kind: str  # "vector" or "broadcast" as it was loaded, "before" the loop, or "other"
+
+
+@dataclass(frozen=True)
+class HotLoop:
+    """The hottest block of a kernel's machine code, read back from its assembly.
+
+    cells[row][column] is the running sum to which the product of the two goes, "" where the two are
+    not multiplied. All three are empty where the products are no table.
+    """
+
+    function: str
+    rows: tuple[Factor, ...]
+    columns: tuple[Factor, ...]
+    cells: tuple[tuple[str, ...], ...]
+    totals: tuple[str, ...]  # the registers of running sums
+    instructions: int
+    products: int  # fused multiply-adds of vectors
+    loads: int  # instructions that load a vector or a broadcast and do nothing else
+    loaded_bytes: int  # products that read memory included
+    registers: int  # of vectors, used
+
+    @property
+    def others(self) -> int:
+        """Return the instructions that neither multiply nor load: addresses, counters, jumps."""
+        return self.instructions - self.products - self.loads
+
+
+@dataclass(frozen=True)
+class Held:
+    """An array of a kernel, and the nearest cache that could hold all of it."""
+
+    name: str
+    bytes: int
+    cache: str  # "L1", "L2", or "" where it is larger
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a generated kernel is and does for one problem."""
+
+    problem: ConvProblem
+    algorithm: str
+    layout: str
+    idea: str  # why it can
+    loops: tuple[str, ...]  # a line each, indented; none where the kernel does not say
+    tasks: int
+    threads: int  # that share the tasks
+    target: str
+    caches: tuple[tuple[str, int], ...]  # of a core, and their bytes
+    lanes: int  # elements of a vector
+    target_registers: int  # of vectors
+    hot: HotLoop
+    spills: tuple[tuple[str, int], ...]  # functions that put vectors in memory, and how many
+    multiplications: int  # the algorithm's; fewer than the problem's MACs where it spares some
+    arrays: tuple[Held, ...]
+    predicted: float  # FLOP/s
+    roof: Roof
+    benched: Benched
 
 
 @dataclass(frozen=True)

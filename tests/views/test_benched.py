@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 from rich.console import Console
 
-from glassconv.report import Benched, Verdict
+from glassconv.report import Benched, Roof, Verdict
 from glassconv.shorthand import parse
 from glassconv.views.benched import bench_to_json, benched
 
@@ -19,21 +20,59 @@ ROWS = [
 ]
 
 
-def test_the_page_fits_and_adds_up() -> None:
+ROOF = Roof(200e9, 20e9, 2, "float32")
+
+
+def printed(rows: list[Benched], roof: Roof | None = None) -> str:
+    """Return the page on 80 columns."""
     console = Console(width=80, file=io.StringIO())
-    console.print(benched("mine", "batch 1, 2 threads, nchw, float32", ROWS))
+    console.print(benched("mine", "batch 1, 2 threads, nchw, float32", rows, roof))
     assert isinstance(console.file, io.StringIO)
     page = console.file.getvalue()
     assert max(map(len, page.splitlines())) <= 80
+    return page
+
+
+def test_the_page_fits_and_adds_up() -> None:
+    page = printed(ROWS)
+    assert "against aten" in page
+    assert "roof" not in page
     assert "1.41 × PyTorch, geometric mean of 2 of 3 layers" in page
     assert "worst 0.50 on 1x3x224x224 64@7x7 s2 p3; faster on 1" in page
     assert "– fast: needs a plane" in page
     assert "4.00" in page
 
 
+def test_a_share_of_the_roof_stands_beside_the_ratio() -> None:
+    rows = [replace(row, attainable=ROOF.over(row.problem)) for row in ROWS]
+    page = printed(rows, ROOF)
+    assert f"{100 * 2 * ROWS[0].problem.macs / 1e-3 / 200e9:.0f} %" in page
+    assert "200 GFLOP/s, 20 GB/s, measured on 2 threads in float32" in page
+    assert "nothing compiled; nothing packed" in page
+
+
+def test_what_happens_once_is_summed_apart() -> None:
+    rows = [replace(row, compile_seconds=0.02, packing_seconds=1e-3) for row in ROWS]
+    assert "3 kernels compiled in 60 ms; 3 weights packed in 3 ms" in printed(rows)
+
+
+def test_shares_above_the_roof_have_a_footnote() -> None:
+    fast = replace(ROWS[0], seconds=1e-5, attainable=200e9)
+    assert "stay in a cache" in printed([fast], ROOF)
+    assert "the definition's" in printed([replace(fast, algorithm="winograd4")], ROOF)
+
+
+def test_the_longest_layer_fits() -> None:
+    layer = parse("1x1152x7x7 1152@5x5 s1 p2 g1152 nobias")
+    page = printed([replace(ROWS[0], problem=layer, algorithm="implicit_gemm", attainable=2e11)])
+    assert "1x1152x7x7 1152@5x5 p2 g1152" in page
+    assert "…" not in page
+
+
 def test_json_keeps_every_figure() -> None:
-    document = json.loads(bench_to_json("mine", "how", ROWS))
+    document = json.loads(bench_to_json("mine", "how", ROWS, ROOF))
     assert document["suite"] == "mine"
+    assert (document["against"], document["roof"]["threads"]) == ("aten", 2)
     assert [layer["ratio"] for layer in document["layers"]] == [4, 0.5, None]
     assert document["layers"][2]["verified"] == "needs a plane"
     assert parse(document["layers"][1]["problem"]) == ROWS[1].problem

@@ -22,6 +22,7 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.fields import Sizes, addresses, packed
+from glassconv.kernels.loops import at_a_time, blocks, nest, pictures
 from glassconv.kernels.plan import Plan, as_plane
 from glassconv.kernels.tile import add_products, tile
 from glassconv.layout import NCHW, Layout
@@ -105,6 +106,23 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
         most_threads=max(1, min(tasks, wanted)),
         pack=None,
         no_bias=torch.zeros(problem.out_channels, dtype=getattr(torch, problem.dtype)),
+        loops=_loops(problem, size, target.lanes(problem.dtype)),
+    )
+
+
+def _loops(problem: ConvProblem, size: dict[str, int], lanes: int) -> tuple[str, ...]:
+    """Return what the kernel does with these sizes, a line for each loop."""
+    rows, vectors = next(each for each in TILES if each[0] <= size["filters"])
+    block = min(size["vectors"], size["vector_block"])
+    return nest(
+        f"for {pictures(problem.batch, problem.groups)}",
+        f"for {blocks(size['vectors'], size['vector_block'], f'vectors of {lanes} outputs')}: "
+        "a task",
+        f"for {at_a_time(block, 'vectors', vectors)}; half as many at padding, masked",
+        f"for {at_a_time(size['filters'], 'filters', rows)}",
+        f"for {size['channels']:,} channels, {size['kernel_h']} rows, {size['kernel_w']} columns "
+        "of taps",
+        f"the register tile, {rows} × {vectors} vectors",
     )
 
 

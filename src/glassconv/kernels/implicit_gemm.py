@@ -21,6 +21,7 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.fields import Sizes, addresses, packed
+from glassconv.kernels.loops import at_a_time, blocks, nest, pictures
 from glassconv.kernels.lower import by_pixel, by_tap
 from glassconv.kernels.plan import Plan, as_plane
 from glassconv.kernels.product import COLUMNS, ROWS, product
@@ -115,6 +116,31 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
         max(1, min(pictures * size["filter_blocks"], problem.macs // SMALLEST_TASK)),
         None if layout.name == NCHW else _packing(problem.groups, width),
         torch.zeros(problem.out_channels, dtype=getattr(torch, problem.dtype)),
+        _loops(problem, size, layout, target),
+    )
+
+
+def _loops(
+    problem: ConvProblem, size: dict[str, int], layout: Layout, target: Target
+) -> tuple[str, ...]:
+    """Return what the kernel does with these sizes, a line for each loop."""
+    rows, vectors = target.tile()
+    width = vectors * target.lanes(problem.dtype)
+    pixels, filters = (min(size[f"{of}_block"], size[f"{of}s"]) for of in ("pixel", "filter"))
+    k = min(size["piece_block"], size["pieces"]) * size["piece_length"]
+    tall, wide = (filters, "filters"), (pixels, "pixels")
+    if layout.name != NCHW:
+        tall, wide = wide, tall
+    product = f"for {at_a_time(*tall, rows)}"
+    lowering = f"lower windows: a buffer of {k:,} products × {pixels:,} pixels"
+    return nest(
+        f"for {pictures(problem.batch, problem.groups)}, "
+        f"{blocks(size['filters'], size['filter_block'], 'filters')}",
+        f"for {blocks(size['pixels'], size['pixel_block'], 'pixels')}: a task",
+        f"for {at_a_time(size['k'], 'products of each output', k)}",
+        [lowering, product] if size["lowered"] else product,
+        f"for {at_a_time(*wide, width)}",
+        f"for {k:,} steps: the register tile, {rows} × {vectors} vectors",
     )
 
 

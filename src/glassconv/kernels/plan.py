@@ -35,6 +35,7 @@ class Plan:
     most_threads: int  # more would wait for each other longer than they work
     pack: Callable[[Tensor], Tensor] | None  # the weight's layout for the kernel, None as it lies
     no_bias: Tensor
+    loops: tuple[str, ...] = ()  # what it does, in words, a line for each loop
 
     @cached_property
     def output_shape(self) -> tuple[int, ...]:

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from math import exp, log
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from glassconv.report import Benched
+from glassconv.report import Benched, Roof
+from glassconv.views.notation import duration
 from glassconv.views.parts import mark, pairs, table
 
 
-def benched(suite: str, how: str, rows: Sequence[Benched]) -> RenderableType:
+def benched(
+    suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None
+) -> RenderableType:
     """Return a table of layers, and the geometric mean, the worst layer and the share won.
 
-    suite: what was measured. how: batch, threads and layout, in words.
+    suite: what was measured. how: batch, threads and layout, in words. roof: what the machine was
+    measured to reach in the same run.
     """
-    parts: list[RenderableType] = [Text(suite, "bold"), Text(how, "dim"), _table(rows)]
+    parts: list[RenderableType] = [Text(suite, "bold"), Text(how, "dim")]
+    parts += [Text("against aten, PyTorch's own convolution, called in turn", "dim"), _table(rows)]
     unable = {(row.algorithm, row.verdict.reason) for row in rows if row.ratio is None}
     parts += [Text(f"– {name}: {reason}", "dim") for name, reason in sorted(unable)]
     for algorithm in dict.fromkeys(row.algorithm for row in rows):
         timed = [row for row in rows if row.algorithm == algorithm and row.ratio is not None]
         if timed:
             parts.append(_summary(algorithm, timed, len({str(row.problem) for row in rows})))
+    parts += [pairs(("apart", _apart(rows)))]
+    if roof is not None:
+        parts += [pairs(("roof", _limits(roof))), *(Text(note, "dim") for note in _notes(rows))]
     return Group(*parts)
 
 
-def bench_to_json(suite: str, how: str, rows: Sequence[Benched]) -> str:
+def bench_to_json(suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None) -> str:
     """Write the figures as a JSON document; a layer without a time has nulls and its reason."""
     layers = [
         {
@@ -40,10 +50,22 @@ def bench_to_json(suite: str, how: str, rows: Sequence[Benched]) -> str:
             "seconds": row.seconds,
             "pytorch_seconds": row.pytorch_seconds,
             "ratio": row.ratio,
+            "flops_per_second": row.flops_per_second,
+            "attainable_flops_per_second": row.attainable,
+            "of_roof": row.of_roof,
+            "compile_seconds": row.compile_seconds,
+            "packing_seconds": row.packing_seconds,
         }
         for row in rows
     ]
-    return json.dumps({"suite": suite, "how": how, "layers": layers}, indent=2, ensure_ascii=False)
+    document = {
+        "suite": suite,
+        "how": how,
+        "against": "aten",
+        "roof": None if roof is None else asdict(roof),
+        "layers": layers,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def geometric_mean(ratios: Sequence[float]) -> float:
@@ -56,19 +78,58 @@ def geometric_mean(ratios: Sequence[float]) -> float:
 
 
 def _table(rows: Sequence[Benched]) -> Table:
+    roof = ("roof",) if any(row.of_roof is not None for row in rows) else ()
     shown = table(
-        "layer", "×", "algorithm", "ours", "PyTorch", "ratio", left=("layer", "algorithm")
+        "layer", "×", "algorithm", "ours", "aten", "ratio", *roof, left=("layer", "algorithm")
     )
     for row in rows:
+        share = "" if row.of_roof is None else f"{100 * row.of_roof:.0f} %"
         shown.add_row(
-            str(row.problem).removesuffix(" nobias"),
+            _layer(row),
             str(row.count),
             Text.assemble(mark(row.verdict), " ", row.algorithm),
-            _milliseconds(row.seconds),
-            _milliseconds(row.pytorch_seconds),
+            _time(row.seconds),
+            _time(row.pytorch_seconds),
             "" if row.ratio is None else f"{row.ratio:.2f}",
+            *([share] if roof else []),
         )
     return shown
+
+
+def _layer(row: Benched) -> str:
+    """Return the problem in few words: a step of 1 is not said, nor whether there is a bias."""
+    return re.sub(r" s1(?= |$)", "", str(row.problem).removesuffix(" nobias"))
+
+
+def _apart(rows: Sequence[Benched]) -> str:
+    """Return what happens once and is in no time above."""
+    kernels = [row.compile_seconds for row in rows if row.compile_seconds]
+    weights = [row.packing_seconds for row in rows if row.packing_seconds]
+    compiled = f"{len(kernels)} kernel{'s' * (len(kernels) != 1)} compiled in {_time(sum(kernels))}"
+    packed = f"{len(weights)} weight{'s' * (len(weights) != 1)} packed in {_time(sum(weights))}"
+    parts = [compiled if kernels else "nothing compiled", packed if weights else "nothing packed"]
+    return "; ".join(parts)
+
+
+def _limits(roof: Roof) -> str:
+    threads = "1 thread" if roof.threads == 1 else f"{roof.threads} threads"
+    return (
+        f"{roof.flops_per_second / 1e9:,.3g} GFLOP/s, {roof.bytes_per_second / 1e9:,.3g} GB/s, "
+        f"measured on {threads} in {roof.dtype}"
+    )
+
+
+def _notes(rows: Sequence[Benched]) -> Iterator[str]:
+    above = {row.algorithm for row in rows if (row.of_roof or 0) > 1}
+    if any("winograd" in name for name in above):
+        yield (
+            "FLOPs are the definition's: winograd does fewer and may stand above the roof of all "
+            "of them."
+        )
+    if any("winograd" not in name for name in above):
+        yield (
+            "Above the roof of memory stand layers whose arrays stay in a cache from call to call."
+        )
 
 
 def _summary(algorithm: str, rows: Sequence[Benched], layers: int) -> RenderableType:
@@ -82,5 +143,5 @@ def _summary(algorithm: str, rows: Sequence[Benched], layers: int) -> Renderable
     )  # fmt: skip
 
 
-def _milliseconds(seconds: float | None) -> str:
-    return "" if seconds is None else f"{1e3 * seconds:.3g} ms"
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else duration(seconds)

@@ -54,6 +54,18 @@ def size(count: float) -> str:
     return f"{count:.4g} TB"
 
 
+def duration(seconds: float) -> str:
+    """Write a time in the unit that suits it.
+
+    >>> duration(1.5), duration(0.0123), duration(0.0000123)
+    ('1.5 s', '12.3 ms', '12.3 µs')
+    """
+    for factor, unit in ((1, "s"), (1e3, "ms")):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
 def products(values: Array, weights: Array) -> str:
     """Write a dot product term by term.
 
