@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from glassconv import look as looking
+from glassconv.algorithms import named
 from glassconv.codegen import roof
 from glassconv.codegen.target import host
 from glassconv.errors import UnknownNameError, UnsupportedError
@@ -52,6 +53,17 @@ def test_every_kernel_can_be_looked_into(problem: ConvProblem, name: str, layout
     sizes = {held.name: held.bytes for held in found.arrays}
     assert sizes["input"] == found.problem.input_bytes
     assert max(map(len, found.loops), default=0) <= 78
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("text", ["16x20x20 24@3x3 p1", "5x20x20 3@3x3 p1", "9x3x3 2@3x3 p1"])
+def test_the_hottest_function_is_one_of_the_kernels(text: str, name: str, layout: str) -> None:
+    problem = parse(text)
+    if named(name).supports(problem) and stands(name, problem, layout):
+        plan = looking.plan_of(problem, name, layout)
+        code = looking.machine_code(problem, name, layout)
+        assert not plan.hot or f"\n{plan.hot}:" in code
 
 
 def test_loops_have_this_problems_numbers() -> None:

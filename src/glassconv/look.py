@@ -51,7 +51,7 @@ def look(
         caches=(("L1", target.l1), ("L2", target.l2)),
         lanes=target.lanes(problem.dtype),
         target_registers=target.registers,
-        hot=hot_loop(written),
+        hot=hot_loop(written, plan.hot),
         spills=tuple(spilling(written).items()),
         multiplications=named(name).cost(problem).multiplications,
         arrays=_arrays(plan, target),

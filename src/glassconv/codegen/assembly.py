@@ -49,9 +49,11 @@ class _Block:
         return any(_jumps_to(line, self.label) for line in self.lines)
 
 
-def hot_loop(assembly: str) -> HotLoop:
-    """Return what the hottest block of a module does."""
-    block = max(_blocks(assembly), key=_heat)
+def hot_loop(assembly: str, function: str = "") -> HotLoop:
+    """Return what the hottest block does, of a function or of the whole module."""
+    blocks = _blocks(assembly)
+    known = [each for each in blocks if function and each.function == function]
+    block = max(known or blocks, key=_heat)
     lines = list(block.lines)
     if block.loops:
         lines = lines[: 1 + max(i for i, s in enumerate(lines) if _jumps_to(s, block.label))]

@@ -68,6 +68,7 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
         most_threads=max(1, min(tasks, wanted)),
         pack=None,
         no_bias=torch.zeros(problem.out_channels, dtype=getattr(torch, problem.dtype)),
+        loops=part.loops(flat, size, target.lanes(problem.dtype)),
     )
 
 

@@ -18,6 +18,7 @@ from glassconv.codegen.ir import INT, POINTER, WORDS, Code, Module, Pointer, Val
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_tile import ANY, HEIGHT, Line, Steps, add_line, cover, heights
 from glassconv.kernels.fields import Sizes, addresses
+from glassconv.kernels.loops import at_a_time, nest
 from glassconv.layout import Layout
 from glassconv.problem import ConvProblem
 
@@ -103,6 +104,22 @@ def group(size: dict[str, int], tasks: int) -> int:
     if of_rows >= tasks:
         return size["blocks_c"] * (of_rows // tasks)
     return max(1, ceil(size["units"] / tasks))
+
+
+def loops(problem: ConvProblem, size: dict[str, int], lanes: int) -> tuple[str, ...]:
+    """Return what the kernel does with these sizes, a line for each loop."""
+    kernel_h, kernel_w = problem.kernel_size
+    return nest(
+        f"for {size['units']:,} blocks of {size['block_h']:,} rows of {size['block_c']:,} "
+        f"channels, {size['group']:,} in a task",
+        [
+            "lay out their weights, [tap][channel], in the workspace",
+            f"for {at_a_time(size['out_w'], 'columns of outputs', HEIGHT)}",
+        ],
+        f"for {size['block_h']:,} rows",
+        f"for {at_a_time(size['block_c'], 'channels', lanes)}",
+        f"for {kernel_h} rows of {kernel_w} taps: the register tile, one vector wide",
+    )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from glassconv.kernels.depthwise_copy import plane_copier
 from glassconv.kernels.depthwise_tile import HEIGHT, Line, Steps, add_line, cover, heights
 from glassconv.kernels.depthwise_windows import Span, block_of
 from glassconv.kernels.fields import Sizes, addresses
+from glassconv.kernels.loops import at_a_time, nest
 from glassconv.layout import Layout
 from glassconv.problem import ConvProblem
 
@@ -91,6 +92,23 @@ def sizes(problem: ConvProblem, layout: Layout, target: Target) -> tuple[dict[st
 def group(size: dict[str, int], tasks: int) -> int:
     """Return how many units a task has."""
     return max(1, size["units"] // tasks)
+
+
+def loops(problem: ConvProblem, size: dict[str, int], lanes: int) -> tuple[str, ...]:
+    """Return what the kernel does with these sizes, a line for each loop."""
+    kernel_h, kernel_w = problem.kernel_size
+    block = f"{size['block_h']} × {size['block_w']}"
+    together = at_a_time(size["group"], "of them", size["windows"])
+    return nest(
+        f"for {size['units']:,} blocks of {block} outputs of a plane, {size['group']:,} in a task",
+        f"for {together}",
+        [
+            "copy what they read, with its padding, to the workspace",
+            f"for {at_a_time(size['block_h'], 'rows of outputs', HEIGHT)}",
+        ],
+        f"for {at_a_time(size['block_w'], 'columns', lanes)}",
+        f"for {kernel_w} columns of {kernel_h} taps: the register tile, one vector wide",
+    )
 
 
 def _numbers(axis: str, span: Span) -> dict[str, int]:

@@ -107,12 +107,18 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
         pack=None,
         no_bias=torch.zeros(problem.out_channels, dtype=getattr(torch, problem.dtype)),
         loops=_loops(problem, size, target.lanes(problem.dtype)),
+        hot="inner_{}x{}".format(*_largest(size)),
     )
+
+
+def _largest(size: dict[str, int]) -> tuple[int, int]:
+    """Return the tile that computes most filters."""
+    return next(each for each in TILES if each[0] <= size["filters"])
 
 
 def _loops(problem: ConvProblem, size: dict[str, int], lanes: int) -> tuple[str, ...]:
     """Return what the kernel does with these sizes, a line for each loop."""
-    rows, vectors = next(each for each in TILES if each[0] <= size["filters"])
+    rows, vectors = _largest(size)
     block = min(size["vectors"], size["vector_block"])
     return nest(
         f"for {pictures(problem.batch, problem.groups)}",

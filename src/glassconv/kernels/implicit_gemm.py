@@ -21,7 +21,7 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.fields import Sizes, addresses, packed
-from glassconv.kernels.loops import at_a_time, blocks, nest, pictures
+from glassconv.kernels.loops import at_a_time, blocks, height_of, nest, pictures
 from glassconv.kernels.lower import by_pixel, by_tap
 from glassconv.kernels.plan import Plan, as_plane
 from glassconv.kernels.product import COLUMNS, ROWS, product
@@ -117,7 +117,18 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
         None if layout.name == NCHW else _packing(problem.groups, width),
         torch.zeros(problem.out_channels, dtype=getattr(torch, problem.dtype)),
         _loops(problem, size, layout, target),
+        _hottest(size, layout, target, lanes),
     )
+
+
+def _hottest(size: dict[str, int], layout: Layout, target: Target, lanes: int) -> str:
+    """Return the name of the function that computes most of the product."""
+    pixels = min(size["pixel_block"], size["pixels"])
+    filters = min(size["filter_block"], size["filters"])
+    tall, wide = (filters, pixels) if layout.name == NCHW else (pixels, filters)
+    rows, vectors = target.tile()
+    rows, parts = height_of(tall, rows), ceil(wide / lanes)
+    return f"tiles_{rows}x{vectors}" if wide >= vectors * lanes else f"end_{rows}x{parts}"
 
 
 def _loops(
@@ -131,6 +142,7 @@ def _loops(
     tall, wide = (filters, "filters"), (pixels, "pixels")
     if layout.name != NCHW:
         tall, wide = wide, tall
+    rows = height_of(tall[0], rows)
     product = f"for {at_a_time(*tall, rows)}"
     lowering = f"lower windows: a buffer of {k:,} products × {pixels:,} pixels"
     return nest(

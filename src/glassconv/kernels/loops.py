@@ -42,7 +42,18 @@ def at_a_time(total: int, of: str, step: int) -> str:
     >>> at_a_time(64, "filters", 6), at_a_time(4, "filters", 6)
     ('64 filters, 6 at a time', '4 filters at once')
     """
-    return f"{total:,} {of}, {step:,} at a time" if total > step else f"{total:,} {of} at once"
+    if total <= step:
+        return f"{total:,} {of} at once" if total > 1 else f"{total:,} {of}"
+    return f"{total:,} {of}, {f'{step:,}' if step > 1 else 'one'} at a time"
+
+
+def height_of(total: int, most: int) -> int:
+    """Return the height of the tiles that make up most of so many rows.
+
+    >>> height_of(64, 6), height_of(5, 6), height_of(1, 6)
+    (6, 4, 1)
+    """
+    return next(height for height in (most, 8, 4, 2, 1) if height <= min(total, most))
 
 
 def pictures(batch: int, groups: int) -> str:

@@ -36,6 +36,7 @@ class Plan:
     pack: Callable[[Tensor], Tensor] | None  # the weight's layout for the kernel, None as it lies
     no_bias: Tensor
     loops: tuple[str, ...] = ()  # what it does, in words, a line for each loop
+    hot: str = ""  # the function that this problem spends most of its time in, where it is known
 
     @cached_property
     def output_shape(self) -> tuple[int, ...]:

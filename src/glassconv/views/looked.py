@@ -12,7 +12,8 @@ from glassconv.report import Factor, HotLoop, Look
 from glassconv.views.notation import duration, size
 from glassconv.views.parts import mark, pairs, section
 
-CELL = 9  # columns of a cell of the tile
+WIDE, NARROW = 9, 7  # columns of a cell of the tile
+FEW = 4  # columns of the tile that leave room for words beside it
 BAR = 28  # columns of the longest bar
 MOST_LISTED = 12  # registers in a line
 SPARED = 1.1  # times fewer multiplications: less is only padding that is skipped
@@ -44,9 +45,8 @@ def _loops(report: Look) -> Iterator[RenderableType]:
         yield Text(line)
     if report.loops:
         yield ""
-    share = "1 thread" if report.threads == 1 else f"{report.threads} threads, one by one"
-    tasks = "1 task" if report.tasks == 1 else f"{report.tasks:,} tasks"
-    yield Text(f"{tasks}, taken by {share}.", "dim")
+    share = _count(report.threads, "thread") + (", one by one" if report.threads > 1 else "")
+    yield Text(f"{_count(report.tasks, 'task')}, taken by {share}.", "dim")
 
 
 # -- the tile ---------------------------------------------------------------------------------
@@ -68,8 +68,8 @@ def _tile(report: Look) -> Iterator[RenderableType]:
     spilled = ", ".join(f"{count} in {name}" for name, count in report.spills)
     yield pairs(
         ("function", hot.function),
-        ("a turn", f"{hot.instructions} instructions: {hot.products} multiply-adds, "
-                   f"{hot.loads} loads, {hot.others} others"),
+        ("a turn", f"{hot.instructions} instructions: {_count(hot.products, 'multiply-add')}, "
+                   f"{_count(hot.loads, 'load')}, {_count(hot.others, 'other')}"),
         ("", f"{hot.products * report.lanes} products for {hot.loaded_bytes} bytes loaded: "
              f"{per_byte:.3g} FLOPs a byte"),
         ("registers", f"{hot.registers} of {report.target_registers} vectors in this loop"),
@@ -80,34 +80,29 @@ def _tile(report: Look) -> Iterator[RenderableType]:
 
 def _drawn(hot: HotLoop, lanes: int, dtype: str) -> Iterator[Text]:
     """Yield a table whose cells are running sums, framed by the registers multiplied."""
+    cell = WIDE if len(hot.columns) <= FEW else NARROW
     names = [row.register for row in hot.rows]
     indent = max(map(len, names)) + 3
-    line = "┬".join("─" * CELL for _ in hot.columns)
-    above = f"{_kinds(hot.columns)}, {lanes} {dtype} each"
-    yield Text(" " * indent + f" {above}", "dim")
-    yield Text(" " * indent + " " + " ".join(each.register.center(CELL) for each in hot.columns))
-    yield Text(" " * indent + f"┌{line}┐", "dim")
-    beside = _beside(hot)
+    margin, line = " " * indent, "┬".join("─" * cell for _ in hot.columns)
+    said = (f"down: {_kinds(hot.rows)}", f"cells: {len(hot.totals)} running sums,",
+            "each one chain of", "fused multiply-adds")  # fmt: skip
+    beside = said if len(hot.columns) <= FEW and len(names) >= len(said) else ()
+    yield Text(f"{margin} {_kinds(hot.columns)}, {lanes} {dtype} each", "dim")
+    yield Text(f"{margin} {' '.join(each.register.center(cell) for each in hot.columns)}")
+    yield Text(f"{margin}┌{line}┐", "dim")
     for number, (name, cells) in enumerate(zip(names, hot.cells, strict=True)):
         drawn = Text(f"{name:>{indent - 3}} × ")
-        for cell in cells:
+        for total in cells:
             drawn.append("│", "dim")
-            drawn.append(cell.center(CELL), "green" if cell else "dim")
+            drawn.append(total.center(cell), "green" if total else "dim")
         drawn.append("│", "dim")
         if number < len(beside):
             drawn.append(f"  {beside[number]}", "dim")
         yield drawn
-    yield Text(" " * indent + f"└{line.replace('┬', '┴')}┘", "dim")
-
-
-def _beside(hot: HotLoop) -> list[str]:
-    said = [
-        f"down: {_kinds(hot.rows)}",
-        f"cells: {len(hot.totals)} running sums,",
-        "each one chain of",
-        "fused multiply-adds",
-    ]
-    return said if len(hot.rows) >= len(said) else said[: len(hot.rows)]
+    yield Text(f"{margin}└{line.replace('┬', '┴')}┘", "dim")
+    if not beside:
+        yield Text(f"{margin} {said[0]}; {said[1]}", "dim")
+        yield Text(f"{margin} {said[2]} {said[3]}", "dim")
 
 
 def _kinds(factors: tuple[Factor, ...]) -> str:
@@ -166,7 +161,7 @@ def _roof(report: Look) -> Iterator[RenderableType]:
     intensity = problem.arithmetic_intensity
     yield pairs(
         ("arithmetic", f"{_giga(roof.flops_per_second)} GFLOP/s in registers alone, "
-                       f"{_threads(roof.threads)}, {roof.dtype}"),
+                       f"{_count(roof.threads, 'thread')}, {roof.dtype}"),
         ("memory", f"{_giga(roof.bytes_per_second)} GB/s · {intensity:.3g} FLOPs a byte "
                    f"= {_giga(roof.bytes_per_second * intensity)} GFLOP/s"),
         ("roof", f"{_giga(under)} GFLOP/s: {limit} is the limit"),
@@ -219,8 +214,8 @@ def _compiled(report: Look) -> str:
     return said + (f"; the weight packed in {duration(packing)}, once" if packing else "")
 
 
-def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
+def _count(number: int, of: str) -> str:
+    return f"{number:,} {of}{'' if number == 1 else 's'}"
 
 
 def _giga(value: float) -> str:
