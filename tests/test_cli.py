@@ -20,6 +20,7 @@ from glassconv.adversaries import trials
 from glassconv.algorithms import ALGORITHMS
 from glassconv.backward import backward
 from glassconv.cli import main
+from glassconv.codegen import roof
 from glassconv.data import cifar10
 from glassconv.gallery import KINDS
 from glassconv.problem import ConvProblem
@@ -150,6 +151,34 @@ def test_verify_exits_with_1_where_a_bound_is_exceeded(
     monkeypatch.setattr(cli, "trials", failing)
     assert run(monkeypatch, "verify", "3x8x8 2@3x3", "--algorithm", "im2col") == 1
     assert "✗ im2col (cancel): off by 7 × its bound" in capsys.readouterr().out
+
+
+def test_kernel_opens_a_kernel(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
+    monkeypatch.setattr(roof, "PATIENCE", 0.0)
+    assert run(monkeypatch, "kernel", "8x20x20 12@3x3 p1", "--algorithm", "implicit_gemm") == 0
+    out, said = capsys.readouterr()
+    assert said == ""
+    for fact in ("The loops", "for 1 picture", "The register tile", "spills", "of the roof"):
+        assert fact in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("flag", "begins"), [("--ir", "; ModuleID"), ("--asm", "\t")])
+def test_kernel_prints_its_text_and_nothing_else(
+    flag: str, begins: str, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    given = ("kernel", "8x20x20 12@3x3", "--algorithm", "implicit_gemm", "--layout", "nhwc", flag)
+    assert run(monkeypatch, *given) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(begins)
+    assert "implicit_gemm" in out
+
+
+def test_kernel_says_what_has_none(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
+    said = refused(monkeypatch, capsys, "kernel", "3x8x8 4@3x3", "--algorithm", "im2col")
+    assert "im2col has no generated kernel" in said
+    assert "--algorithm implicit_gemm" in said
+    assert "not both" in refused(monkeypatch, capsys, "kernel", "3x8x8 4@3x3", "--ir", "--asm")
 
 
 def test_algorithms_lists_ideas_and_files(

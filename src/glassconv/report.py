@@ -263,7 +263,7 @@ class Roof:
 
     flops_per_second: float  # multiply-adds that never leave registers, two FLOPs each
     bytes_per_second: float  # read and written in arrays that no cache holds
-    threads: int
+    threads: int  # that reached it: one, where another process kept the other cores
     dtype: str
 
     def attainable(self, flops: float, bytes: float) -> float:

@@ -18,7 +18,8 @@ from glassconv.shorthand import parse
 def test_both_limits_are_measured(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roof, "PATIENCE", 0.02)
     found = roof.measure(dtype)
-    assert (found.threads, found.dtype) == (threads(), dtype)
+    assert found.threads in (1, threads())
+    assert found.dtype == dtype
     assert found.flops_per_second > 1e6
     assert found.bytes_per_second > 1e6
 

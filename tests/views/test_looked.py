@@ -121,7 +121,10 @@ def test_a_wrong_answer_has_no_figure() -> None:
 
 def test_what_stands_above_the_roof_is_explained() -> None:
     fast = replace(LOOK, benched=replace(LOOK.benched, seconds=0.5e-3))
-    assert "stayed in a cache" in page(fast)
+    assert "another process" in page(fast)
+    slow = replace(LOOK.roof, bytes_per_second=1e9)
+    assert "stayed in a cache" in page(replace(fast, roof=slow))
+    assert "Other processes" in page(replace(LOOK, roof=replace(slow, threads=1)))
     spared = replace(fast, multiplications=PROBLEM.macs // 4)
     assert "4 times less" in page(spared)
     assert "231 % of the roof" in page(spared)

@@ -44,7 +44,8 @@ def measure(dtype: str = "float32") -> Roof:
     target = host()
     if target is None:
         raise UnsupportedError("no roof is measured on a processor without AVX2, AVX-512 or NEON")
-    return Roof(_arithmetic(dtype, target), _bandwidth(dtype, target), threads(), dtype)
+    flops, team = _arithmetic(dtype, target)
+    return Roof(flops, _bandwidth(dtype, target), team, dtype)
 
 
 def chains(dtype: str, target: Target) -> Module:
@@ -92,14 +93,14 @@ def _compiled(write: Callable[[str, Target], Module], dtype: str, target: Target
     return compiled(module, module.name)
 
 
-def _arithmetic(dtype: str, target: Target) -> float:
-    """Return FLOP/s, two for each multiply-add."""
+def _arithmetic(dtype: str, target: Target) -> tuple[float, int]:
+    """Return FLOP/s, two for each multiply-add, and how many threads reached them."""
     lanes, team = target.lanes(dtype), threads()
     kernel = _compiled(chains, dtype, target)
     space = torch.zeros(team * CHAINS * lanes, dtype=getattr(torch, dtype))
     steps, tasks = STEPS // TASKS, TASKS * team
-    seconds = _best(kernel, steps, [[space]] * ARITHMETIC_RUNS, tasks)
-    return 2 * lanes * CHAINS * steps * tasks / seconds
+    seconds, team = _best(kernel, steps, [[space]] * ARITHMETIC_RUNS, tasks)
+    return 2 * lanes * CHAINS * steps * tasks / seconds, team
 
 
 def _bandwidth(dtype: str, target: Target) -> float:
@@ -109,12 +110,14 @@ def _bandwidth(dtype: str, target: Target) -> float:
     parts = list(zip(source.chunk(PARTS), result.chunk(PARTS), strict=True))
     length, part = PIECE // ELEMENT_BYTES[dtype], elements // PARTS
     runs = [parts[run % PARTS] for run in range(MEMORY_RUNS)]
-    seconds = _best(_compiled(copies, dtype, target), length, runs, part // length)
+    seconds, _ = _best(_compiled(copies, dtype, target), length, runs, part // length)
     return 2 * COPIED / PARTS / seconds
 
 
-def _best(kernel: Compiled, number: int, runs: Iterable[Sequence[Tensor]], tasks: int) -> float:
-    """Return the seconds of the fastest run, by all threads or by one if the others are kept."""
+def _best(
+    kernel: Compiled, number: int, runs: Iterable[Sequence[Tensor]], tasks: int
+) -> tuple[float, int]:
+    """Return the seconds of the fastest run, and by how many threads: one, if others are kept."""
     plan = (ctypes.c_int64 * 1)(number)
     seconds = []
     for team in dict.fromkeys((threads(), 1)):
@@ -123,7 +126,7 @@ def _best(kernel: Compiled, number: int, runs: Iterable[Sequence[Tensor]], tasks
             given = (ctypes.c_int64 * len(arrays))(*(each.data_ptr() for each in arrays))
             start = perf_counter()
             kernel.call(plan, given, tasks, team)
-            seconds.append(perf_counter() - start)
+            seconds.append((perf_counter() - start, team))
             if perf_counter() > enough:
                 break
     return min(seconds)

@@ -127,9 +127,7 @@ def _notes(rows: Sequence[Benched]) -> Iterator[str]:
             "of them."
         )
     if any("winograd" not in name for name in above):
-        yield (
-            "Above the roof of memory stand layers whose arrays stay in a cache from call to call."
-        )
+        yield ("Above the roof stand layers whose arrays stay in a cache from call to call.")
 
 
 def _summary(algorithm: str, rows: Sequence[Benched], layers: int) -> RenderableType:

@@ -194,6 +194,11 @@ def _roof(report: Look) -> Iterator[RenderableType]:
 
 
 def _notes(report: Look, speed: float, under: float) -> Iterator[str]:
+    if report.roof.threads < report.threads:
+        yield (
+            "Other processes kept the other cores while the roof was measured: it is that of one "
+            "thread."
+        )
     spared = report.problem.macs / report.multiplications if report.multiplications else 1
     if spared > SPARED:
         yield (
@@ -202,8 +207,9 @@ def _notes(report: Look, speed: float, under: float) -> Iterator[str]:
         )
     elif speed > under:
         yield (
-            "Above the roof: the arrays stayed in a cache from call to call, and the roof is that "
-            "of memory; or another process kept the machine while the roof was measured."
+            "Above the roof of memory, for the arrays stayed in a cache from call to call."
+            if under < report.roof.flops_per_second
+            else "Above the roof: another process kept the machine while that was measured."
         )
 
 
