@@ -110,10 +110,18 @@ def _arrays(plan: Plan, target: Target) -> tuple[Held, ...]:
     sizes = {
         "input": problem.input_bytes,
         "weight": problem.weight_bytes,
+        "packed": _packed_bytes(plan),
         "output": problem.output_bytes,
         "buffer": plan.workspace_bytes,
     }
     return tuple(Held(name, size, _cache(size, target)) for name, size in sizes.items() if size)
+
+
+def _packed_bytes(plan: Plan) -> int:
+    """Return how large the weight is as the kernel reads it."""
+    problem = plan.problem
+    weight = torch.zeros(problem.weight_shape, dtype=getattr(torch, problem.dtype))
+    return 0 if plan.pack is None else plan.pack(weight).nbytes
 
 
 def _cache(size: int, target: Target) -> str:

@@ -29,6 +29,7 @@ from glassconv.kernels.plan import Plan
 from glassconv.kernels.product import product
 from glassconv.kernels.weights import Pack
 from glassconv.kernels.winograd_input import input_transform
+from glassconv.kernels.winograd_loops import loops
 from glassconv.kernels.winograd_output import output_transform
 from glassconv.kernels.winograd_strips import NAMES
 from glassconv.layout import NCHW, Layout
@@ -78,6 +79,7 @@ def plan(
         max(1, min(tasks, problem.macs // smallest_task)),
         _packing(outputs, problem.groups, width),
         torch.zeros(problem.out_channels, dtype=getattr(torch, problem.dtype)),
+        loops(problem, size, target, outputs, TAPS),
     )
 
 

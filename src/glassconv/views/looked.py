@@ -132,7 +132,8 @@ def _bytes(report: Look) -> Iterator[RenderableType]:
         where = f"fits {held.cache}" if held.cache else f"larger than {report.caches[-1][0]}"
         several = held.name == "buffer" and report.threads > 1
         each = f", one for each of {report.threads} threads" if several else ""
-        rows.append((held.name, f"{size(held.bytes):>9}  {where}{each}"))
+        kept = ", the weight as it is read" if held.name == "packed" else ""
+        rows.append((held.name, f"{size(held.bytes):>9}  {where}{each}{kept}"))
     yield pairs(*rows)
     yield ""
     products = max(hot.products * report.lanes, 1)
