@@ -26,7 +26,10 @@ def benched(
     measured to reach in the same run.
     """
     parts: list[RenderableType] = [Text(suite, "bold"), Text(how, "dim")]
-    parts += [Text("against aten, PyTorch's own convolution, called in turn", "dim"), _table(rows)]
+    parts += [
+        Text("against aten, PyTorch's own convolution: verified, then called in turn", "dim"),
+        _table(how, rows),
+    ]
     unable = {(row.algorithm, row.verdict.reason) for row in rows if row.ratio is None}
     parts += [Text(f"– {name}: {reason}", "dim") for name, reason in sorted(unable)]
     for algorithm in dict.fromkeys(row.algorithm for row in rows):
@@ -77,17 +80,17 @@ def geometric_mean(ratios: Sequence[float]) -> float:
     return exp(sum(map(log, ratios)) / len(ratios))
 
 
-def _table(rows: Sequence[Benched]) -> Table:
+def _table(how: str, rows: Sequence[Benched]) -> Table:
     roof = ("roof",) if any(row.of_roof is not None for row in rows) else ()
     shown = table(
         "layer", "×", "algorithm", "ours", "aten", "ratio", *roof, left=("layer", "algorithm")
     )
     for row in rows:
-        share = "" if row.of_roof is None else f"{100 * row.of_roof:.0f} %"
+        share = "" if row.of_roof is None else f"{100 * row.of_roof:.0f}%"
         shown.add_row(
-            _layer(row),
+            _layer(row, how),
             str(row.count),
-            Text.assemble(mark(row.verdict), " ", row.algorithm),
+            row.algorithm if row.verdict else Text.assemble(mark(row.verdict), " ", row.algorithm),
             _time(row.seconds),
             _time(row.pytorch_seconds),
             "" if row.ratio is None else f"{row.ratio:.2f}",
@@ -96,9 +99,12 @@ def _table(rows: Sequence[Benched]) -> Table:
     return shown
 
 
-def _layer(row: Benched) -> str:
-    """Return the problem in few words: a step of 1 is not said, nor whether there is a bias."""
-    return re.sub(r" s1(?= |$)", "", str(row.problem).removesuffix(" nobias"))
+def _layer(row: Benched, how: str) -> str:
+    """Return the problem in few words: what is usual, and what `how` says, is not repeated."""
+    words = str(row.problem).removesuffix(" nobias")
+    if f"batch {row.problem.batch}," in how:
+        words = words.partition("x")[2]
+    return re.sub(r" (s1|p0)(?= |$)", "", words)
 
 
 def _apart(rows: Sequence[Benched]) -> str:
