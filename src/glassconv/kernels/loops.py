@@ -53,7 +53,7 @@ def height_of(total: int, most: int) -> int:
     >>> height_of(64, 6), height_of(5, 6), height_of(1, 6)
     (6, 4, 1)
     """
-    return next(height for height in (most, 8, 4, 2, 1) if height <= min(total, most))
+    return next(height for height in (most, 8, 4, 2, 1) if height <= min(max(total, 1), most))
 
 
 def pictures(batch: int, groups: int) -> str:

@@ -55,7 +55,8 @@ def product(module: Module, bias: str | None) -> Product:
     for rows in heights:
         stop = m - (m - row) % rows
         with code.loop(row, stop, rows) as i:
-            _prefetch(code, a + (i + rows) * a_row, rows, k, a_row)
+            if bias:  # without one A was written just before, and lies near
+                _prefetch(code, a + (i + rows) * a_row, rows, k, a_row)
             start = biases + i if bias == ROWS else biases
             steps = [k, a_row, b_row, c_row, first]
             code.call_function(

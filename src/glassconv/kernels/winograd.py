@@ -37,7 +37,9 @@ from glassconv.problem import ConvProblem
 from glassconv.report import Verdict
 
 TAPS = 3  # of a filter, along each axis
-LONGEST_K = 256  # of a block: a panel of U as long, 16 floats wide, half fills a first cache
+MOST_TILES = 54  # of a task: U is read once for each task, and is larger than any cache
+MOST_FILTERS = 64  # transformed back together, while their products lie in the second cache
+LONGEST_K = 512  # of a block: a panel of U as long, 16 floats wide, fills a first cache
 LINE = 64  # bytes of a cache line
 PRODUCTS = 35e9  # multiply-adds a second in float64, half as many as in float32
 TRANSFORMED = 8e9  # elements a second in float64, of a tile and a channel or a filter
@@ -88,7 +90,7 @@ def blocks(
 ) -> dict[str, int]:
     """Return every number that the kernel reads."""
     element, lanes = ELEMENT_BYTES[problem.dtype], target.lanes(problem.dtype)
-    rows, width = target.tile()[0], target.tile()[1] * lanes
+    width = target.tile()[1] * lanes
     side = outputs + TAPS - 1
     elements, line = side**2, LINE // element
     channels, filters = problem.weight_shape[1], problem.gemm.m
@@ -102,17 +104,9 @@ def blocks(
     row_v = _up(channels, lanes) + line  # one line more: rows spread over the sets of a cache
 
     wanted = max(1, min(TASKS * threads(), problem.macs // smallest_task))
-    budget = target.l2 // element // elements  # elements of V and M together
-    filter_part = min(whole_filters, max(width, _up(4096 // elements, width)))
-    most_tiles = max(rows, budget // (row_v + filter_part + line))
-    tile_block = _block(tiles, most_tiles, rows, ceil(wanted / problem.groups))
-    tile_blocks = ceil(tiles / tile_block)
-    panels = whole_filters // width
-    more = min(panels, ceil(wanted / max(1, problem.groups * tile_blocks)))
-    filter_block = ceil(panels / more) * width
-    filter_part = min(filter_part, filter_block)
-    near = max(1, target.l1 // 2 // element // (min(channels, LONGEST_K) * width))
-
+    tile_block, filter_block, filter_part, near = _cut(
+        problem, target, elements, tiles, ceil(wanted / problem.groups)
+    )
     strip = min(tiles_w, 16 if to_planes else 4)
     channel_part = min(_up(channels, lanes), line if to_planes else 4 * line)
     strip_row = _up(strip * outputs + TAPS - 1, lanes) * channel_part + line
@@ -143,12 +137,12 @@ def blocks(
         "tiles_w": tiles_w,
         "tiles": tiles,
         "tile_block": tile_block,
-        "tile_blocks": tile_blocks,
+        "tile_blocks": ceil(tiles / tile_block),
         "strip": strip,
         "filter_block": filter_block,
         "filter_blocks": ceil(whole_filters / filter_block),
         "filter_part": filter_part,
-        "filters_near": near * width,
+        "filters_near": near,
         "k_block": LONGEST_K,
         "channel_part": channel_part,
         "strip_row": strip_row,
@@ -177,10 +171,22 @@ def _odd_lines(number: int, line: int) -> int:
     return (lines + (lines % 2 == 0)) * line
 
 
-def _block(tiles: int, most: int, rows: int, tasks: int) -> int:
-    """Return the size of equal blocks of at most so many tiles, whole register tiles high."""
-    blocks = max(ceil(tiles / most), 1)
-    return max(rows, _up(ceil(tiles / blocks), rows))
+def _cut(
+    problem: ConvProblem, target: Target, elements: int, tiles: int, wanted: int
+) -> tuple[int, int, int, int]:
+    """Return the tiles and filters of a task, and the filters taken together and multiplied so."""
+    element, lanes = ELEMENT_BYTES[problem.dtype], target.lanes(problem.dtype)
+    rows, width = target.tile()[0], target.tile()[1] * lanes
+    channels = problem.weight_shape[1]
+    whole_filters = _up(problem.gemm.m, width)
+    near = width * max(1, target.l1 // 2 // element // (min(channels, LONGEST_K) * width))
+    tile_blocks = max(1, ceil(tiles / MOST_TILES))
+    tile_block = max(rows, _up(ceil(tiles / tile_blocks), rows))
+    panels = whole_filters // width
+    more = min(panels, ceil(wanted / tile_blocks))
+    filter_block = ceil(panels / more) * width
+    part = min(filter_block, max(width, MOST_FILTERS))
+    return tile_block, filter_block, part, near
 
 
 def throughput(problem: ConvProblem, outputs: int) -> float:
