@@ -135,7 +135,8 @@ def _run(convolution: ConvProblem, algorithm: str, given: Operands) -> Tensor:
 
 
 def _chosen(convolution: ConvProblem, algorithm: str) -> Algorithm:
-    plain = "strict" if algorithm == AUTO else "any"  # readable steps show nobody's shortcut unasked
+    # Transforms round differently, and here the two ways are held against each other.
+    plain = "strict" if algorithm == AUTO else "any"
     return named(choose(convolution, algorithm, accuracy=plain).algorithm)
 
 
