@@ -25,7 +25,7 @@ from guarded import SIDES, call_guarded
 from layouts import LAYOUTS
 from written import this_machine
 
-KINDS = ("any", "any", "plain", "three", "three", "pointwise", "depthwise")
+KINDS = ("any", "any", "plain", "three", "three", "pointwise", "depthwise", "pixel")
 MOST_MACS = 200_000  # that the definition still computes at once
 CACHES = (None, None, 2**12, 2**15)  # bytes: small ones make many blocks of a small problem
 
@@ -79,12 +79,14 @@ def draw_problem(chance: random.Random) -> ConvProblem:
     def each(low: int, high: int) -> tuple[int, ...]:
         return tuple(chance.randint(low, high) for _ in range(ndim))
 
-    kernel = {"pointwise": (1, 1), "three": (3, 3)}.get(kind, (1, 7))
+    kernel = {"pointwise": (1, 1), "pixel": (1, 1), "three": (3, 3)}.get(kind, (1, 7))
     kernel_size, dilation = each(*kernel), each(1, 1) if simple else each(1, 3)
-    padding = tuple((chance.randint(0, 4), chance.randint(0, 4)) for _ in range(ndim))
+    most = 0 if kind == "pixel" else 4
+    padding = tuple((chance.randint(0, most), chance.randint(0, most)) for _ in range(ndim))
     least = [max(1, d * (k - 1) + 1 - sum(p))
              for d, k, p in zip(dilation, kernel_size, padding, strict=True)]  # fmt: skip
     more = [chance.choice((0, 3, 9, 40)) for _ in range(ndim - 1)] + [chance.choice((0, 9, 25, 40))]
+    more = [0] * ndim if kind == "pixel" else more
     size = tuple(n + chance.randint(0, most) for n, most in zip(least, more, strict=True))
     channels = 1 if kind == "depthwise" else chance.choice((1, 2, 3, 8, 17, 40))
 

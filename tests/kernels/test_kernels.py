@@ -67,6 +67,8 @@ EDGES = {
         "one column on padding": "4x6x1 3@1x1 s1x3 p0x1",
         "pointwise on padding": "4x6x7 3@1x1 p2",
         "one row": "9x1x37 5@1x1",
+        "one pixel of many channels": "130x1x1 37@1x1",
+        "one pixel in groups": "2x12x1x1 30@1x1 g3",
         "padding of 2³¹ − 1": "3x1x2 2@1x2 p0x2147483647:0 d1x2147483647",
         "a sequence": "8x100 12@9 p4",
         "a sequence, stride 2": "8x100 12@9 s2 p4",
@@ -99,6 +101,7 @@ LARGER = [
         "2x36x29x30 36@3x3 p1 g36",
         "1x3x50x51 20@7x7 s2 p3",
         "2x16x20x21 24@3x3 p1 g2 float64",
+        "3x480x1x1 130@1x1 g2",
     )
 ]
 
