@@ -39,7 +39,6 @@ def add(monkeypatch: pytest.MonkeyPatch, *added: Algorithm) -> None:
     registry = dict(ALGORITHMS) | {algorithm.name: algorithm for algorithm in added}
     monkeypatch.setattr("glassconv.select.ALGORITHMS", registry)
     monkeypatch.setattr("glassconv.algorithms.ALGORITHMS", registry)
-    monkeypatch.setattr("glassconv.select.SECONDS_PER_CALL", 0.0)
 
 
 def fake(name: str, growth: float = 1.0, verdict: Verdict | None = None) -> Algorithm:
@@ -48,7 +47,8 @@ def fake(name: str, growth: float = 1.0, verdict: Verdict | None = None) -> Algo
     return replace(
         direct,
         name=name,
-        throughput=lambda problem, layout: inf,
+        seconds=lambda problem, layout: 0.0,
+        ready=None,
         supports=lambda problem: direct.supports(problem) if verdict is None else verdict,
         cost=lambda problem: FREE,
         error_bound=lambda problem: replace(direct.error_bound(problem), growth=growth),
@@ -106,7 +106,7 @@ def test_a_cheaper_algorithm_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_written_to_be_read_runs_by_name_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    add(monkeypatch, replace(fake("free"), throughput=None))
+    add(monkeypatch, replace(fake("free"), seconds=None))
     assert choose(PROBLEM).algorithm != "free"
     assert choose(PROBLEM, "free").algorithm == "free"
 

@@ -6,7 +6,6 @@ its kernel; the next one with the same finds that in a dictionary and goes strai
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,14 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from glassconv.algorithms import named
+from glassconv.algorithms import Call, named
 from glassconv.arguments import Padding, Size, problem_of
 from glassconv.arrays import A, as_tensor, check_arrays, dtype_name
 from glassconv.layout import contiguous, layout_of
 from glassconv.problem import ConvProblem
 from glassconv.select import AUTO, choose, kernel_for
 
-Call = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 MOST_REMEMBERED = 512  # calls; each takes some kilobytes
 
 _remembered: dict[Any, Call] = {}
@@ -132,7 +130,8 @@ def _call(
     chosen = choose(problem, algorithm, accuracy, lies.name).algorithm
     kernel = kernel_for(chosen, problem, lies.name)
     if kernel is None:
-        return partial(named(chosen).run, problem)
+        steps = named(chosen)
+        return steps.ready(problem) if steps.ready else partial(steps.run, problem)
     plan = kernel.plan(problem, lies)
     if layout is not None:
         return plan
@@ -167,6 +166,6 @@ def _plain(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
         or torch._C._len_torch_function_stack()
         or torch._C._functorch.maybe_current_level() is not None
         or torch.autograd.forward_ad._current_level >= 0
-        or torch.is_autocast_enabled("cpu")
+        or torch._C._is_any_autocast_enabled()
         or torch.compiler.is_compiling()
     )

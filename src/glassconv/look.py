@@ -55,7 +55,7 @@ def look(
         spills=tuple(spilling(written).items()),
         multiplications=named(name).cost(problem).multiplications,
         arrays=_arrays(plan, target),
-        predicted=2 * KERNELS[name].throughput(problem, layout),
+        predicted=2 * problem.macs / KERNELS[name].seconds(problem, layout),
         roof=measured,
         benched=benched,
     )

@@ -28,9 +28,7 @@ FLOPS_PER_SECOND = 5e10
 BYTES_PER_SECOND = 1e10
 SECONDS_PER_OPERATION = 5e-6
 
-# What a call takes before it computes: PyTorch's dispatch, and the front door here.
-SECONDS_PER_CALL = 5e-5
-SECONDS_PER_KERNEL = 1e-5
+SECONDS_PER_KERNEL = 1e-5  # of a call before it computes
 
 
 def kernel_for(name: str, problem: ConvProblem, layout: str = NCHW) -> Kernel | None:
@@ -124,8 +122,8 @@ def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str, layout: st
 
 
 def _compiled_seconds(algorithm: Algorithm, problem: ConvProblem, layout: str) -> float | None:
-    if algorithm.throughput is not None:
-        return SECONDS_PER_CALL + problem.macs / algorithm.throughput(problem, layout)
+    if algorithm.seconds is not None:
+        return algorithm.seconds(problem, layout)
     kernel = kernel_for(algorithm.name, problem, layout)
     if kernel is None:
         return None
@@ -133,7 +131,7 @@ def _compiled_seconds(algorithm: Algorithm, problem: ConvProblem, layout: str) -
     pytorch = _compiled_seconds(named("aten"), problem, layout)
     if ratio and pytorch:
         return pytorch / ratio
-    return SECONDS_PER_KERNEL + problem.macs / kernel.throughput(problem, layout)
+    return SECONDS_PER_KERNEL + kernel.seconds(problem, layout)
 
 
 def physical_memory() -> int:

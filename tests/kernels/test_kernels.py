@@ -413,7 +413,7 @@ def test_a_refusal_has_its_reason(kernel: Kernel) -> None:
 @pytest.mark.parametrize(
     ("source", "cause"),
     [
-        ("def supports(problem, layout): ...", "no function throughput"),
+        ("def supports(problem, layout): ...", "no function seconds"),
         ("def supports(problem): ...", "supports takes ['problem', 'layout']"),
     ],
 )

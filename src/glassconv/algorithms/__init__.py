@@ -7,9 +7,13 @@ A file here is an algorithm when it has these four functions, with these argumen
     error_bound(problem) -> ErrorBound how wrong it may be
     steps(problem, input, weight, bias) -> Iterator[Step]
 
-A file of compiled code also has throughput(problem, layout) -> float, the multiply-adds a second
-it was seen to reach, and is a candidate of algorithm="auto"; so is an algorithm that has a kernel
-for the problem. What is only written to be read runs when it is asked for by name.
+A file of compiled code has two more, and is a candidate of algorithm="auto":
+
+    seconds(problem, layout) -> float  what it was seen to take
+    ready(problem) -> Call             what computes the output, and keeps no step
+
+So is an algorithm that has a kernel for the problem. What is only written to be read runs when it
+is asked for by name.
 
 `steps` yields each array it makes, and the last is the output. Running an algorithm is running its
 steps to the end: the explanation is the program.
@@ -41,6 +45,9 @@ FUNCTIONS = {
 }
 
 
+Call = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """One way to compute a convolution: the four functions of its file."""
@@ -48,7 +55,8 @@ class Algorithm:
     name: str
     idea: str  # the first line of the file's docstring
     file: Path
-    throughput: Callable[[ConvProblem, str], float] | None  # of compiled code, None of steps
+    seconds: Callable[[ConvProblem, str], float] | None  # of compiled code, None of steps
+    ready: Callable[[ConvProblem], Call] | None
     supports: Callable[[ConvProblem], Verdict]
     cost: Callable[[ConvProblem], Cost]
     error_bound: Callable[[ConvProblem], ErrorBound]
@@ -86,7 +94,8 @@ def algorithm_of(module: ModuleType) -> Algorithm:
         name=module.__name__.rpartition(".")[2],
         idea=idea.splitlines()[0],
         file=file,
-        throughput=getattr(module, "throughput", None),
+        seconds=getattr(module, "seconds", None),
+        ready=getattr(module, "ready", None),
         **{name: getattr(module, name) for name in FUNCTIONS},
     )
 

@@ -51,12 +51,12 @@ def cost(problem: ConvProblem) -> Cost:
     )
 
 
-def throughput(problem: ConvProblem, layout: str) -> float:
-    """Return the multiply-adds a second seen on two AVX2 cores."""
+def seconds(problem: ConvProblem, layout: str) -> float:
+    """Return the time it was seen to take on two AVX2 cores."""
     if problem.dtype not in ("float32", "float64"):
-        return 1e9
+        return problem.macs / 1e9
     fastest = 60e9 if problem.dtype == "float32" else 10e9
-    return fastest / 10 if problem.weight_shape[1] == 1 else fastest
+    return problem.macs / (fastest / 10 if problem.weight_shape[1] == 1 else fastest)
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
@@ -68,16 +68,32 @@ def steps(
     problem: ConvProblem, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> Iterator[Step]:
     """Call PyTorch."""
-    padding = tuple(before for before, _ in problem.padding)
     if _uneven(problem):
-        input, padding = pad(problem, input), (0,) * problem.ndim
+        input = pad(problem, input)
         named = ("batch", "in_channels", *names.sizes(problem))
         yield Step("padded", input, named, "zeros around the picture, more on one side")
+    output = _convolution(problem)(input, weight, bias)
+    said = f"by {CONVOLUTIONS[problem.ndim - 1].__name__}"
+    yield Step("output", output, names.output(problem), said)
+
+
+def ready(problem: ConvProblem) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+    """Return what computes the output of such operands, and keeps no step."""
+    convolve = _convolution(problem)
+    if not _uneven(problem):
+        return convolve
+    return lambda input, weight, bias: convolve(pad(problem, input), weight, bias)
+
+
+def _convolution(problem: ConvProblem) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+    """Return PyTorch's convolution, of a padded picture where the padding is uneven."""
+    before = tuple(before for before, _ in problem.padding)
+    padding = (0,) * problem.ndim if _uneven(problem) else before
+    stride, dilation, groups = problem.stride, problem.dilation, problem.groups
     convolve = CONVOLUTIONS[problem.ndim - 1]
-    output = convolve(
-        input, weight, bias, problem.stride, padding, problem.dilation, problem.groups
+    return lambda input, weight, bias: convolve(
+        input, weight, bias, stride, padding, dilation, groups
     )
-    yield Step("output", output, names.output(problem), f"by {convolve.__name__}")
 
 
 def _uneven(problem: ConvProblem) -> bool:

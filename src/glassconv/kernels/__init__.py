@@ -3,7 +3,7 @@
 A file here whose name is an algorithm's is a kernel, and has these three functions:
 
     supports(problem, layout) -> Verdict    whether it can for pictures that lie so, and why not
-    throughput(problem, layout) -> float    the multiply-adds a second it was seen to reach
+    seconds(problem, layout) -> float       what it was seen to take
     plan(problem, layout, target) -> Plan   blocks, packed weights and machine code for it
 
 The other files are what kernels are made of: read tile.py first, then product.py and lower.py.
@@ -30,7 +30,7 @@ from glassconv.report import Verdict
 NO_TARGET = "no kernel is generated for this processor: it needs AVX2, AVX-512 or NEON"
 FUNCTIONS = {
     "supports": ["problem", "layout"],
-    "throughput": ["problem", "layout"],
+    "seconds": ["problem", "layout"],
     "plan": ["problem", "layout", "target"],
 }
 
@@ -42,7 +42,7 @@ class Kernel:
     name: str
     file: Path
     supports: Callable[[ConvProblem, str], Verdict]
-    throughput: Callable[[ConvProblem, str], float]
+    seconds: Callable[[ConvProblem, str], float]
     plan_for: Callable[[ConvProblem, Layout, Target], Plan]
 
     def plan(self, problem: ConvProblem, layout: Layout) -> Plan:

@@ -60,30 +60,46 @@ def by_pixel(module: Module, names: tuple[str, ...]) -> Code:
     It takes (plan, input, buffer, first piece, pieces, first pixel, pixels). A piece is what lies
     together in memory: a tap's channels, or a whole row of taps.
     """
-    copy = copier(module)
+    copy, pieces_within = copier(module), pieces_copier(module)
     code = Code(module, "lower_by_pixel", [POINTER] * 3 + [INT] * 4)
     plan, picture, buffer, first, pieces, pixel, pixels = code.arguments()
     size = Sizes(code, plan, names)
-    per_row = size.kernel_w // size.piece_taps
-    with code.loop(0, pixels) as index:
-        i, j = (pixel + index) // size.out_w, (pixel + index) % size.out_w
-        line = buffer + index * size.buffer_row
-        with code.loop(first, first + pieces) as piece:
-            u, v = piece // per_row, (piece % per_row) * size.piece_taps
+    per_row, taps, step = size.kernel_w // size.piece_taps, size.piece_taps, size.stride_w
+    length, out_w, stop = taps * size.channels, size.out_w, pixel + pixels
+    with code.loop(first, first + pieces) as piece:
+        u, column = piece // per_row, (piece % per_row) * taps * size.dilation_w - size.padding_w
+        # Where all of a piece lies within the row.
+        from_left = ((0 - column).maximum(0) + step - 1) // step
+        to_right = (size.in_w - column - taps + step).maximum(0) // step
+        with code.loop(pixel // out_w, (stop - 1) // out_w + 1) as i:
             y = i * size.stride_h + u * size.dilation_h - size.padding_h
-            x = j * size.stride_w + v * size.dilation_w - size.padding_w
             inside = _inside(code, y, size.in_h)
-            low = (0 - x).maximum(0) * size.channels
-            high = (size.in_w - x).maximum(0) * size.channels
-            length = size.piece_taps * size.channels
+            start = (pixel - i * out_w).maximum(0)
+            end = (stop - i * out_w).minimum(out_w)
+            low = code.select(inside, from_left.maximum(start).minimum(end), end)
+            high = to_right.maximum(low).minimum(end)
+            row = picture + (y * size.input_h + column * size.input_w)
+            line = buffer + ((i * out_w - pixel) * size.buffer_row + (piece - first) * length)
+            for edge in ((start, low), (high, end)):
+                with code.loop(*edge) as j:
+                    x = j * step + column
+                    code.call_function(
+                        copy,
+                        line + j * size.buffer_row,
+                        row + j * step * size.input_w,
+                        1,
+                        length,
+                        (0 - x).maximum(0) * size.channels,
+                        code.select(inside, (size.in_w - x).maximum(0) * size.channels, 0),
+                    )
             code.call_function(
-                copy,
-                line + (piece - first) * length,
-                picture + (y * size.input_h + x * size.input_w),
-                1,
+                pieces_within,
+                line + low * size.buffer_row,
+                row + low * step * size.input_w,
                 length,
-                low,
-                code.select(inside, high, 0),
+                high - low,
+                size.buffer_row,
+                step * size.input_w,
             )
     code.finish()
     return code
@@ -116,11 +132,35 @@ def copier(module: Module) -> Code:
             with code.loop(last, length, lanes) as e:
                 target[e] = source.masked(between(code, e, low, high), e)
         with apart, code.either(step.equals(2)) as (two, more):
-            with two, code.loop(0, length, lanes) as e:
-                target[e] = _every_second(code, source + e * 2, e, low, high)
+            with two:
+                # The last whole vector would read one element past the last that is wanted.
+                first = ((low + lanes - 1) // lanes * lanes).minimum(length)
+                last = first.maximum((high - 1) // lanes * lanes)
+                for start, stop in ((code.value(0), first), (last, length)):
+                    with code.loop(start, stop, lanes) as e:
+                        target[e] = _every_second(code, source + e * 2, e, low, high)
+                with code.loop(first, last, lanes) as e:
+                    left, right = ((source + e * 2).vector(p) for p in (0, lanes))
+                    target[e] = code.shuffle(left, right, range(0, 2 * lanes, 2))
             with more, code.loop(0, length, lanes) as e:
                 mask = between(code, e, low, high)
                 target[e] = (source + e * step).gather(step, mask)
+    code.finish()
+    return code
+
+
+def pieces_copier(module: Module) -> Code:
+    """Write copy_pieces(target, source, length, count, target step, source step), no padding."""
+    code = Code(module, "copy_pieces", [POINTER] * 2 + [INT] * 4)
+    target, source, length, count, target_step, source_step = code.arguments()
+    whole = length - length % code.lanes
+    rest = code.first_lanes(length - whole)
+    with code.loop(0, count) as piece:
+        to, of = target + piece * target_step, source + piece * source_step
+        with code.loop(0, whole, code.lanes) as e:
+            to[e] = of.vector(e)
+        with code.when(length > whole):
+            to[whole] = of.masked(rest, whole)
     code.finish()
     return code
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from glassconv.codegen.jit import Compiled
+from glassconv.codegen.pages import ENOUGH, ask_for_large_pages
 from glassconv.codegen.parallel import threads
 from glassconv.kernels.fields import ARRAYS
 from glassconv.kernels.weights import packed_once
@@ -51,9 +52,16 @@ class Plan:
             return (channels * height * width, height * width, width, 1)
         return (height * width * channels, 1, width * channels, channels)
 
+    @cached_property
+    def large(self) -> bool:
+        """Return whether the output is large enough for pages of a larger kind."""
+        return self.problem.output_bytes >= ENOUGH
+
     def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the output, in the input's layout."""
-        output = input.new_empty_strided(self.output_shape, self.output_strides)
+        output = torch.empty_strided(self.output_shape, self.output_strides, dtype=input.dtype)
+        if self.large:
+            ask_for_large_pages(output.data_ptr(), output.nbytes)
         weight = weight.contiguous() if self.pack is None else packed_once(weight, self.pack)
         bias = self.no_bias if bias is None else bias.contiguous()
         team = 1 if self.most_threads == 1 else min(threads(), self.most_threads)

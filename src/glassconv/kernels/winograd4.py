@@ -18,9 +18,9 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
     return winograd.supports(problem)
 
 
-def throughput(problem: ConvProblem, layout: str) -> float:
-    """Return the multiply-adds a second seen on two AVX2 cores."""
-    return winograd.throughput(problem, OUTPUTS)
+def seconds(problem: ConvProblem, layout: str) -> float:
+    """Return the time it was seen to take on two AVX2 cores."""
+    return winograd.seconds(problem, OUTPUTS)
 
 
 def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:

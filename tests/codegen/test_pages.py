@@ -1,0 +1,54 @@
+"""Large pages are asked for where there is room for one, and nothing that lies there changes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from glassconv.codegen import pages
+from glassconv.codegen.pages import ENOUGH, LARGE_PAGE, ask_for_large_pages
+
+
+@pytest.mark.parametrize("start", [0, 64, 4096])
+def test_what_lies_there_stays(start: int) -> None:
+    array = torch.arange(3 * LARGE_PAGE // 4 + 5000, dtype=torch.float32)
+    ask_for_large_pages(array.data_ptr() + start, array.nbytes - start)
+    assert torch.equal(array, torch.arange(array.numel(), dtype=torch.float32))
+
+
+def test_only_whole_pages_within_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int, int | None]] = []
+    monkeypatch.setattr(pages, "_madvise", lambda *what: asked.append(what))
+    ask_for_large_pages(LARGE_PAGE + 64, ENOUGH)
+    ask_for_large_pages(LARGE_PAGE, ENOUGH - 1)
+    assert asked == [(2 * LARGE_PAGE, LARGE_PAGE, pages.HUGEPAGE)]
+
+
+def test_a_system_without_them_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "_madvise", None)
+    ask_for_large_pages(0, ENOUGH)
+
+
+MEASURED = """
+import resource, torch
+from glassconv.codegen.pages import keep_memory
+print(keep_memory())
+for _ in range(3):
+    torch.ones(5_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    torch.ones(5_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_kept_memory_is_not_fresh_again() -> None:
+    """20 MB are 4,883 pages, each time."""
+    run = [sys.executable, "-c", MEASURED]
+    kept, faults = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+    if kept == "False":
+        pytest.skip("this C library's allocator takes no such wish")
+    assert int(faults) < 1000
