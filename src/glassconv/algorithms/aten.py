@@ -25,6 +25,7 @@ from torch import Tensor
 from glassconv.algorithms import _names as names
 from glassconv.algorithms._padding import pad
 from glassconv.bounds import ErrorBound, sum_of_products_bound
+from glassconv.layout import NCHW
 from glassconv.problem import ConvProblem
 from glassconv.report import Cost, Step, Verdict
 
@@ -52,11 +53,22 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the time it was seen to take on two AVX2 cores."""
+    """Return the time it takes by the rates that were seen on two AVX2 cores."""
     if problem.dtype not in ("float32", "float64"):
         return problem.macs / 1e9
-    fastest = 60e9 if problem.dtype == "float32" else 10e9
-    return problem.macs / (fastest / 10 if problem.weight_shape[1] == 1 else fastest)
+    if problem.weight_shape[1] == 1:
+        return 5e-5 + problem.macs / (6e9 if problem.dtype == "float32" else 1e9)
+    if problem.dtype == "float64":
+        return 5e-5 + problem.macs / 10e9
+    moved = problem.input_bytes + problem.output_bytes
+    lowered = problem.macs / max(problem.gemm.m, 1)
+    return (
+        8e-5
+        + problem.macs / (76e9 if max(problem.stride) == 1 else 57e9)
+        + lowered / 12e9
+        + moved / (10e9 if layout == NCHW else 17e9)
+        + problem.weight_bytes / (6e9 if layout == NCHW else 4.8e9)
+    )
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:

@@ -9,7 +9,7 @@ Read depthwise_tile first. Weights are read at each call, so that none can be ou
 from __future__ import annotations
 
 from functools import cache
-from math import ceil, prod, sqrt
+from math import ceil
 
 import torch
 
@@ -43,11 +43,10 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
 
 
 def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the time it was seen to take on two AVX2 cores."""
-    fastest = 55e9 if problem.dtype == "float32" else 27e9
-    taps = prod(problem.kernel_size)
-    other = 12 * sqrt(prod(problem.stride))  # what loading and storing takes, in taps
-    return problem.macs / fastest * (1 + other / taps)
+    """Return the time it takes by the rates that were seen on two AVX2 cores, in float32."""
+    width = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
+    moved = problem.input_bytes + problem.output_bytes
+    return 3e-5 + width * problem.macs / 48e9 + moved / 45e9
 
 
 def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:

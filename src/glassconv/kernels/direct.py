@@ -57,8 +57,9 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
 
 
 def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the time it was seen to take on two AVX2 cores."""
-    return problem.macs / (20e9 if problem.dtype == "float32" else 10e9)
+    """Return the time it takes by the rates that were seen on two AVX2 cores, in float32."""
+    width = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
+    return width * (problem.macs / 20e9 + problem.macs / max(problem.gemm.m, 1) / 5e9)
 
 
 def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:

@@ -41,9 +41,6 @@ MOST_TILES = 54  # of a task: U is read once for each task, and is larger than a
 MOST_FILTERS = 64  # transformed back together, while their products lie in the second cache
 LONGEST_K = 512  # of a block: a panel of U as long, 16 floats wide, fills a first cache
 LINE = 64  # bytes of a cache line
-PRODUCTS = 35e9  # multiply-adds a second in float64, half as many as in float32
-TRANSFORMED = 8e9  # elements a second in float64, of a tile and a channel or a filter
-READ = 20e9  # bytes a second of transformed filters
 TASKS = 4  # for each thread: a core that is taken away leaves its share to the others
 
 
@@ -189,16 +186,21 @@ def _cut(
     return tile_block, filter_block, part, near
 
 
-def seconds(problem: ConvProblem, outputs: int) -> float:
-    """Return the time it takes by the rates that were seen on two AVX2 cores."""
+def seconds(problem: ConvProblem, layout: str, outputs: int) -> float:
+    """Return the time it takes by the rates that were seen on two AVX2 cores, in float32."""
     elements = (outputs + TAPS - 1) ** 2
     tiles = problem.batch * prod(ceil(size / outputs) for size in problem.output_size)
     channels, filters = problem.weight_shape[1], problem.gemm.m
-    width = ELEMENT_BYTES["float64"] // ELEMENT_BYTES[problem.dtype]  # numbers in a double's place
-    products = problem.groups * elements * tiles * channels * _up(filters, 8 * width)
-    moved = elements * tiles * (problem.in_channels + problem.out_channels)
-    read = problem.weight_bytes * elements / TAPS**2
-    return (products / PRODUCTS + moved / TRANSFORMED) / width + read / READ
+    width = ELEMENT_BYTES[problem.dtype] // ELEMENT_BYTES["float32"]
+    made = problem.groups * elements * tiles * _up(filters, 16 // width)  # elements of M
+    read = elements * tiles * problem.in_channels  # elements of V
+    return (
+        1e-4
+        + width * made * channels / 62e9
+        + width * made / 2.8e9
+        + width * read / (4.6e9 if layout == NCHW else 36e9)
+        + problem.weight_bytes * elements / TAPS**2 / 20e9
+    )
 
 
 @cache
