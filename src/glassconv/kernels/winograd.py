@@ -39,6 +39,8 @@ from glassconv.report import Verdict
 TAPS = 3  # of a filter, along each axis
 MOST_TILES = 54  # of a task: U is read once for each task, and is larger than any cache
 MOST_FILTERS = 64  # transformed back together, while their products lie in the second cache
+# Threads that share tiles transform them again each, threads that share filters read U again each.
+FILTERS_PER_TILE = 4  # where there are more, to read U is dearer
 LONGEST_K = 512  # of a block: a panel of U as long, 16 floats wide, fills a first cache
 LINE = 64  # bytes of a cache line
 TASKS = 4  # for each thread: a core that is taken away leaves its share to the others
@@ -178,9 +180,12 @@ def _cut(
     whole_filters = _up(problem.gemm.m, width)
     near = width * max(1, target.l1 // 2 // element // (min(channels, LONGEST_K) * width))
     tile_blocks = max(1, ceil(tiles / MOST_TILES))
+    team = min(threads(), wanted)
+    if problem.gemm.m <= FILTERS_PER_TILE * tiles and tiles >= 2 * rows * team:
+        tile_blocks = _up(tile_blocks, team)
     tile_block = max(rows, _up(ceil(tiles / tile_blocks), rows))
     panels = whole_filters // width
-    more = min(panels, ceil(wanted / tile_blocks))
+    more = 1 if tile_blocks >= team else min(panels, ceil(wanted / tile_blocks))
     filter_block = ceil(panels / more) * width
     part = min(filter_block, max(width, MOST_FILTERS))
     return tile_block, filter_block, part, near
