@@ -37,7 +37,9 @@ from glassconv.problem import ConvProblem
 from glassconv.report import Verdict
 
 TAPS = 3  # of a filter, along each axis
-MOST_TILES = 54  # of a task: U is read once for each task, and is larger than any cache
+# Tiles of a task: with few V and M lie near, but U is read again for each task.
+MOST_TILES, MOST_TILES_OF_LARGE_U = 36, 54
+LARGE_U = 10 << 20  # bytes, which the last cache does not keep
 MOST_FILTERS = 64  # transformed back together, while their products lie in the second cache
 # Threads that share tiles transform them again each, threads that share filters read U again each.
 FILTERS_PER_TILE = 4  # where there are more, to read U is dearer
@@ -179,7 +181,9 @@ def _cut(
     channels = problem.weight_shape[1]
     whole_filters = _up(problem.gemm.m, width)
     near = width * max(1, target.l1 // 2 // element // (min(channels, LONGEST_K) * width))
-    tile_blocks = max(1, ceil(tiles / MOST_TILES))
+    of_u = elements * whole_filters * channels * element  # bytes
+    most = MOST_TILES if of_u <= LARGE_U else MOST_TILES_OF_LARGE_U
+    tile_blocks = max(1, ceil(tiles / most))
     team = min(threads(), wanted)
     if problem.gemm.m <= FILTERS_PER_TILE * tiles and tiles >= 2 * rows * team:
         tile_blocks = _up(tile_blocks, team)
