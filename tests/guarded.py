@@ -47,7 +47,13 @@ def guarded(tensor: Tensor, side: str) -> Tensor:
     return beside.as_strided(tensor.shape, tensor.stride())
 
 
-def call_guarded(plan: Plan, operands: Operands, side: str, team: int | None = None) -> Tensor:
+def call_guarded(
+    plan: Plan,
+    operands: Operands,
+    side: str,
+    team: int | None = None,
+    residual: Tensor | None = None,
+) -> Tensor:
     """Return what a plan computes with every buffer beside a closed page, and NaN in each first."""
     weight = operands.weight.contiguous() if plan.pack is None else plan.pack(operands.weight)
     bias = plan.no_bias if operands.bias is None else operands.bias.contiguous()
@@ -60,6 +66,7 @@ def call_guarded(plan: Plan, operands: Operands, side: str, team: int | None = N
         *(guarded(each, side) for each in (operands.input, weight, bias)),
         output,
         guarded(space, side),
+        output if residual is None else guarded(plan.laid_out(residual), side),
     ]
     plan.kernel.call(plan.sizes, words(each.data_ptr() for each in arrays), plan.tasks, team)
     return output if plan.problem.ndim == 2 else output.squeeze(2)

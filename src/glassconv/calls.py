@@ -6,6 +6,7 @@ its kernel; the next one with the same finds that in a dictionary and goes strai
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,16 +14,20 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from glassconv.activations import NOTHING, Epilogue
 from glassconv.algorithms import Call, named
 from glassconv.arguments import Padding, Size, problem_of
 from glassconv.arrays import A, as_tensor, check_arrays, dtype_name
+from glassconv.errors import ShapeError
 from glassconv.layout import contiguous, layout_of
 from glassconv.problem import ConvProblem
 from glassconv.select import AUTO, choose, kernel_for
 
 MOST_REMEMBERED = 512  # calls; each takes some kilobytes
 
-_remembered: dict[Any, Call] = {}
+Finished = Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor]
+
+_remembered: dict[Any, Finished] = {}
 
 
 def convolve(
@@ -36,18 +41,19 @@ def convolve(
     groups: int,
     algorithm: str,
     accuracy: str,
+    activation: str | None,
+    residual: A | None,
 ) -> A:
     """Convolve as `functional` says: NumPy arrays give an array, tensors a tensor."""
-    more = (stride, padding, dilation, groups, algorithm, accuracy)
+    more = (stride, padding, dilation, groups, algorithm, accuracy, activation)
     if not isinstance(input, Tensor):
-        check_arrays(f"conv{ndim}d", _given(input, weight, bias), ndim)
+        check_arrays(f"conv{ndim}d", _given(input, weight, bias, residual), ndim)
         x, w = as_tensor(input), as_tensor(weight)
-        b = None if bias is None else as_tensor(bias)
-        return convolve(
-            ndim, x, w, b, stride, padding, dilation, groups, algorithm, accuracy
-        ).numpy()
-    if not _plain(input, weight, bias):
-        return _first_call(ndim, input, weight, bias, *more, plain=False)(input, weight, bias)
+        b, r = (None if each is None else as_tensor(each) for each in (bias, residual))
+        return convolve(ndim, x, w, b, *more, r).numpy()
+    if not _plain(input, weight, bias, residual):
+        call = _first_call(ndim, input, weight, bias, residual, *more, plain=False)
+        return call(input, weight, bias, residual)
     key = (
         ndim,
         input.shape,
@@ -56,19 +62,22 @@ def convolve(
         weight.shape,
         weight.dtype,
         bias if bias is None else (bias.shape, bias.dtype),
+        residual if residual is None else (residual.shape, residual.stride(), residual.dtype),
         more,
         torch.get_num_threads(),
     )
     try:
-        call = _remembered.get(key)
+        remembered = _remembered.get(key)
     except TypeError:  # a list among the arguments, which is not remembered
-        return _first_call(ndim, input, weight, bias, *more, plain=True)(input, weight, bias)
-    if call is None:
-        call = _first_call(ndim, input, weight, bias, *more, plain=True)
-        if len(_remembered) >= MOST_REMEMBERED:
-            _remembered.pop(next(iter(_remembered)), None)
-        _remembered[key] = call
-    return call(input, weight, bias)
+        call = _first_call(ndim, input, weight, bias, residual, *more, plain=True)
+        return call(input, weight, bias, residual)
+    if remembered is not None:
+        return remembered(input, weight, bias, residual)
+    call = _first_call(ndim, input, weight, bias, residual, *more, plain=True)
+    if len(_remembered) >= MOST_REMEMBERED:
+        _remembered.pop(next(iter(_remembered)), None)
+    _remembered[key] = call
+    return call(input, weight, bias, residual)
 
 
 def forget() -> None:
@@ -83,8 +92,8 @@ def run(
 
     Kernels are not differentiated: where something records the operations the steps run.
     """
-    call = _call(problem, algorithm, "any", input, plain=_plain(input, weight, bias))
-    return call(input, weight, bias)
+    call = _call(problem, algorithm, "any", NOTHING, input, plain=_plain(input, weight, bias, None))
+    return call(input, weight, bias, None)
 
 
 def _first_call(
@@ -92,17 +101,19 @@ def _first_call(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None,
+    residual: Tensor | None,
     stride: Size,
     padding: Padding,
     dilation: Size,
     groups: int,
     algorithm: str,
     accuracy: str,
+    activation: str | None,
     *,
     plain: bool,
-) -> Call:
+) -> Finished:
     """Check the arguments, choose, and return what computes this and every such call."""
-    check_arrays(f"conv{ndim}d", _given(input, weight, bias), ndim)
+    check_arrays(f"conv{ndim}d", _given(input, weight, bias, residual), ndim)
     problem = problem_of(
         input.shape,
         weight.shape,
@@ -113,29 +124,56 @@ def _first_call(
         groups,
         dtype=dtype_name(weight),
     )
-    if input.dim() == ndim + 2:
-        return _call(problem, algorithm, accuracy, input, plain=plain)
-    call = _call(problem, algorithm, accuracy, input[None], plain=plain)
-    return lambda input, weight, bias: call(input[None], weight, bias)[0]
+    epilogue, alone = Epilogue(activation, residual is not None), input.dim() == ndim + 1
+    if residual is not None and tuple(residual.shape) != problem.output_shape[alone:]:
+        cause = f"the residual must have the output's shape, {list(problem.output_shape[alone:])}"
+        raise ShapeError(f"{cause}, not {list(residual.shape)}", request=str(problem))
+    if not alone:
+        return _call(problem, algorithm, accuracy, epilogue, input, plain=plain)
+    call = _call(problem, algorithm, accuracy, epilogue, input[None], plain=plain)
+    return lambda input, weight, bias, residual: call(
+        input[None], weight, bias, residual if residual is None else residual[None]
+    )[0]
 
 
 def _call(
-    problem: ConvProblem, algorithm: str, accuracy: str, input: Tensor, *, plain: bool
-) -> Call:
+    problem: ConvProblem,
+    algorithm: str,
+    accuracy: str,
+    epilogue: Epilogue,
+    input: Tensor,
+    *,
+    plain: bool,
+) -> Finished:
     """Choose for pictures that lie as this one does, and return what computes them."""
     if not plain:
-        return partial(named(_recordable(problem, algorithm, accuracy)).run, problem)
+        return _then(
+            partial(named(_recordable(problem, algorithm, accuracy)).run, problem), epilogue
+        )
     layout = layout_of(input)
     lies = layout or contiguous(problem)
     chosen = choose(problem, algorithm, accuracy, lies.name).algorithm
     kernel = kernel_for(chosen, problem, lies.name)
     if kernel is None:
         steps = named(chosen)
-        return steps.ready(problem) if steps.ready else partial(steps.run, problem)
-    plan = kernel.plan(problem, lies)
-    if layout is not None:
+        ready = steps.ready(problem) if steps.ready else partial(steps.run, problem)
+        return _then(ready, epilogue)
+    plan = kernel.plan(problem, lies, epilogue)
+    if layout is not None and not epilogue.residual:
         return plan
-    return lambda input, weight, bias: plan(input.contiguous(), weight, bias)
+    return lambda input, weight, bias, residual: plan(
+        input if layout is not None else input.contiguous(),
+        weight,
+        bias,
+        residual if residual is None else plan.laid_out(residual),
+    )
+
+
+def _then(call: Call, epilogue: Epilogue) -> Finished:
+    """Return a call whose output has an epilogue done to it by PyTorch."""
+    return lambda input, weight, bias, residual: epilogue.applied(
+        call(input, weight, bias), residual
+    )
 
 
 def _recordable(problem: ConvProblem, algorithm: str, accuracy: str) -> str:
@@ -143,18 +181,23 @@ def _recordable(problem: ConvProblem, algorithm: str, accuracy: str) -> str:
     return choose(problem, "aten" if algorithm == AUTO else algorithm, accuracy).algorithm
 
 
-def _given(input: Any, weight: Any, bias: Any) -> dict[str, Any]:
-    given = {"input": input, "weight": weight, "bias": bias}
-    return given if bias is not None else {name: given[name] for name in ("input", "weight")}
+def _given(input: Any, weight: Any, bias: Any, residual: Any) -> dict[str, Any]:
+    optional = {"bias": bias, "residual": residual}
+    given = {name: each for name, each in optional.items() if each is not None}
+    return {"input": input, "weight": weight, **given}
 
 
-def _plain(input: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+def _plain(input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None) -> bool:
     """Return whether these are numbers in memory and nothing more, as a kernel needs them.
 
     Not so: other devices, subclasses, and whatever records or changes the operations on them:
     gradients, forward differentiation, modes, autocast, a compiler that traces.
     """
-    for each in (input, weight) if bias is None else (input, weight, bias):
+    if input is None or weight is None:  # an argument of no kind, which is refused later
+        return False
+    for each in (input, weight, bias, residual):
+        if each is None:
+            continue
         if type(each) is not Tensor and type(each) is not Parameter:
             return False
         if each.requires_grad and torch.is_grad_enabled():

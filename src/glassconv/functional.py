@@ -22,6 +22,8 @@ def conv2d(
     *,
     algorithm: str = AUTO,
     accuracy: str = "default",
+    activation: str | None = None,
+    residual: A | None = None,
 ) -> A:
     """Convolve pictures with filters, as `torch.nn.functional.conv2d` does.
 
@@ -33,6 +35,9 @@ def conv2d(
     algorithm: "auto", or a name that `glassconv algorithms` lists; a name runs or raises.
     accuracy: "strict", "default", "fast" or "any": how much less accurate than PyTorch's own an
         algorithm may be.
+    activation: "relu", "relu6", "hardswish" or "silu", applied to the output.
+    residual: [batch, out_channels, out_h, out_w], added before that. Kernels do both while the
+        outputs are near.
 
     Returns [batch, out_channels, out_h, out_w], of the kind it was given: NumPy arrays in, an array
     out; tensors in, a tensor out, which can be differentiated. Raises `ShapeError`,
@@ -51,7 +56,10 @@ def conv2d(
             [1., 1., 1.],
             [1., 1., 1.]]])
     """
-    return convolve(2, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy)
+    return convolve(
+        2, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy,
+        activation, residual,
+    )  # fmt: skip
 
 
 def conv1d(
@@ -65,6 +73,8 @@ def conv1d(
     *,
     algorithm: str = AUTO,
     accuracy: str = "default",
+    activation: str | None = None,
+    residual: A | None = None,
 ) -> A:
     """Convolve sequences with filters: `conv2d` with one spatial axis.
 
@@ -76,7 +86,10 @@ def conv1d(
     >>> conv1d(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([[[1.0, 1.0]]]))
     array([[ 3.,  6., 12.]])
     """
-    return convolve(1, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy)
+    return convolve(
+        1, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy,
+        activation, residual,
+    )  # fmt: skip
 
 
 def conv3d(
@@ -90,6 +103,8 @@ def conv3d(
     *,
     algorithm: str = AUTO,
     accuracy: str = "default",
+    activation: str | None = None,
+    residual: A | None = None,
 ) -> A:
     """Convolve volumes with filters: `conv2d` with three spatial axes.
 
@@ -101,7 +116,10 @@ def conv3d(
     >>> conv3d(np.ones((1, 2, 2, 2)), np.ones((1, 1, 2, 2, 2)))
     array([[[[8.]]]])
     """
-    return convolve(3, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy)
+    return convolve(
+        3, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy,
+        activation, residual,
+    )  # fmt: skip
 
 
 def conv_transpose2d(

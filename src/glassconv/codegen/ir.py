@@ -320,6 +320,23 @@ class Code:
         raw = [left.raw, right.raw, total.raw]
         return self.call(f"llvm.fma.{self.suffix}", self.vector_type, raw)
 
+    def rounded(self, vector: Value) -> Value:
+        """Return the whole number next to each lane."""
+        return self.call(f"llvm.roundeven.{self.suffix}", self.vector_type, [vector.raw])
+
+    def power_of_two(self, exponents: Value) -> Value:
+        """Return 2ⁿ for a vector of whole numbers n that are exponents of normal numbers.
+
+        A number so large that its last digit counts ones, plus n, ends with the bits of n.
+        """
+        digits, bias = {"float32": (23, 127), "float64": (52, 1023)}[self.dtype]
+        word = llvm.VectorType(WORDS[self.dtype], self.lanes)
+        counted = exponents + self.constant(3 * 2.0 ** (digits - 1) + bias)
+        moved = self.builder.shl(
+            self.builder.bitcast(counted.raw, word), llvm.Constant(word, [digits] * self.lanes)
+        )
+        return Value(self, self.builder.bitcast(moved, self.vector_type))
+
     def any_nan(self, vector: Value) -> Value:
         """Return whether some lane is not a number."""
         differs = Value(self, self.builder.fcmp_unordered("uno", vector.raw, vector.raw))

@@ -4,7 +4,7 @@ A file here whose name is an algorithm's is a kernel, and has these three functi
 
     supports(problem, layout) -> Verdict    whether it can for pictures that lie so, and why not
     seconds(problem, layout) -> float       what it was seen to take
-    plan(problem, layout, target) -> Plan   blocks, packed weights and machine code for it
+    plan(problem, layout, target, epilogue) -> Plan   blocks, packing and machine code for it
 
 The other files are what kernels are made of: read tile.py first, then product.py and lower.py.
 """
@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+from glassconv.activations import NOTHING, Epilogue
 from glassconv.algorithms import ALGORITHMS
-from glassconv.codegen.target import Target, host
+from glassconv.codegen.target import host
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.plan import Plan
 from glassconv.layout import Layout
@@ -31,7 +32,7 @@ NO_TARGET = "no kernel is generated for this processor: it needs AVX2, AVX-512 o
 FUNCTIONS = {
     "supports": ["problem", "layout"],
     "seconds": ["problem", "layout"],
-    "plan": ["problem", "layout", "target"],
+    "plan": ["problem", "layout", "target", "epilogue"],
 }
 
 
@@ -43,14 +44,14 @@ class Kernel:
     file: Path
     supports: Callable[[ConvProblem, str], Verdict]
     seconds: Callable[[ConvProblem, str], float]
-    plan_for: Callable[[ConvProblem, Layout, Target], Plan]
+    plan_for: Callable[..., Plan]
 
-    def plan(self, problem: ConvProblem, layout: Layout) -> Plan:
+    def plan(self, problem: ConvProblem, layout: Layout, epilogue: Epilogue = NOTHING) -> Plan:
         """Plan for this machine a problem that it supports."""
         target = host()
         if target is None:
             raise UnsupportedError(NO_TARGET, request=str(problem))
-        return self.plan_for(problem, layout, target)
+        return self.plan_for(problem, layout, target, epilogue)
 
 
 def stands(name: str, problem: ConvProblem, layout: str) -> Verdict | None:

@@ -13,6 +13,7 @@ from math import ceil
 
 import torch
 
+from glassconv.activations import NOTHING, Epilogue
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
@@ -49,7 +50,9 @@ def seconds(problem: ConvProblem, layout: str) -> float:
     return 3e-5 + width * problem.macs / 48e9 + moved / 45e9
 
 
-def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
+def plan(
+    problem: ConvProblem, layout: Layout, target: Target, epilogue: Epilogue = NOTHING
+) -> Plan:
     """Choose the blocks of a problem that `supports` accepts, for pictures that lie so."""
     flat = as_plane(problem)
     part = depthwise_planes if layout.name == NCHW else depthwise_channels
@@ -60,7 +63,7 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
     return Plan(
         problem,
         layout,
-        _kernel(problem.dtype, *kind_of(flat, layout, target), target),
+        _kernel(problem.dtype, *kind_of(flat, layout, target), target, epilogue),
         words([*(size[name] for name in part.NAMES), *positions]),
         tasks,
         workspace_bytes=size["workspace"],
@@ -81,16 +84,24 @@ def kind_of(problem: ConvProblem, layout: Layout, target: Target) -> tuple[Steps
 
 
 @cache
-def _kernel(dtype: str, steps: Steps, channels: Channels | None, target: Target) -> Compiled:
-    return compiled(module_of(dtype, steps, channels, target), "depthwise")
+def _kernel(
+    dtype: str, steps: Steps, channels: Channels | None, target: Target, epilogue: Epilogue
+) -> Compiled:
+    return compiled(module_of(dtype, steps, channels, target, epilogue), "depthwise")
 
 
-def module_of(dtype: str, steps: Steps, channels: Channels | None, target: Target) -> Module:
+def module_of(
+    dtype: str,
+    steps: Steps,
+    channels: Channels | None,
+    target: Target,
+    epilogue: Epilogue = NOTHING,
+) -> Module:
     """Return the kernel's module, not yet compiled."""
     module = Module("depthwise", dtype, target)
     if channels is None:
-        task = depthwise_planes.task(module, steps)
+        task = depthwise_planes.task(module, steps, epilogue)
     else:
-        task = depthwise_channels.task(module, steps, channels)
+        task = depthwise_channels.task(module, steps, channels, epilogue)
     in_parallel(module, task, "depthwise")
     return module

@@ -14,10 +14,12 @@ from math import ceil, prod
 
 import llvmlite.ir as llvm
 
+from glassconv.activations import Epilogue
 from glassconv.codegen.ir import INT, POINTER, WORDS, Code, Module, Pointer, Value
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_tile import ANY, HEIGHT, Line, Steps, add_line, cover, heights
-from glassconv.kernels.fields import Sizes, addresses
+from glassconv.kernels.epilogue import finished
+from glassconv.kernels.fields import Sizes, addresses, to_residual
 from glassconv.kernels.loops import at_a_time, nest
 from glassconv.layout import Layout
 from glassconv.problem import ConvProblem
@@ -140,18 +142,18 @@ def channels_of(problem: ConvProblem, lanes: int) -> Channels:
     return Channels(problem.out_channels < lanes, problem.gemm.m > 1)
 
 
-def task(module: Module, steps: Steps, channels: Channels) -> Code:
+def task(module: Module, steps: Steps, channels: Channels, epilogue: Epilogue) -> Code:
     """Write the task: a group of units, one after the other."""
     pack = _packer(module)
     mask = _masker(module, steps)
     tallest = LOWEST if channels.multiplied else HEIGHT
-    made = {height: _tiles(module, steps, channels, height) for height in heights(tallest)}
-    inner = _tiles(module, steps, None, HEIGHT) if channels.plain else None
+    made = {h: _tiles(module, steps, channels, h, epilogue) for h in heights(tallest)}
+    inner = _tiles(module, steps, None, HEIGHT, epilogue) if channels.plain else None
     code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
     plan, arrays, number, thread = code.arguments()
     size = Sizes(code, plan, NAMES)
     input, weight, bias, output, workspace = addresses(code, arrays)
-    weights = workspace.bytes(thread * size.workspace)
+    weights, distance = workspace.bytes(thread * size.workspace), to_residual(code, arrays)
     masks = weights + size.weights
     start = number * size.group
     with code.loop(start, (start + size.group).minimum(size.units)) as unit:
@@ -171,7 +173,8 @@ def task(module: Module, steps: Steps, channels: Channels) -> Code:
                 with code.loop(first, first + size.block_h) as i:
                     top = i * size.stride_h - size.padding_h
                     result = place + i * size.output_h
-                    code.call_function(tiles, plan, corner, weights, masks, result, top, filter)
+                    given = [plan, corner, weights, masks, result, distance, top, filter]
+                    code.call_function(tiles, *given)
 
             def edge() -> None:
                 known = code.value(steps.pixels(height))
@@ -220,16 +223,19 @@ def _masker(module: Module, steps: Steps) -> Code:
     return code
 
 
-def _tiles(module: Module, steps: Steps, channels: Channels | None, height: int) -> Code:
+def _tiles(
+    module: Module, steps: Steps, channels: Channels | None, height: int, epilogue: Epilogue
+) -> Code:
     """Write tiles of `height` pixels of a row, one for each vector of a unit's channels.
 
     channels: None where all pixels are in the picture, and no load needs a mask.
 
-    It takes (plan, picture at the first column, weights, masks, output, first row, first filter).
+    It takes (plan, picture at the first column, weights, masks, output, distance to the residual,
+    first row, first filter).
     """
     name = f"tiles_{height}" if channels else f"inner_{height}"
-    code = Code(module, name, [POINTER] * 5 + [INT] * 2)
-    plan, picture, weights, masks, output, top, filter = code.arguments()
+    code = Code(module, name, [POINTER] * 5 + [INT] * 3)
+    plan, picture, weights, masks, output, distance, top, filter = code.arguments()
     size = Sizes(code, plan, NAMES)
     lanes, block_c, filters = code.lanes, size.block_c, size.filters
     kernel_h, kernel_w, in_h = size.kernel_h, size.kernel_w, size.in_h
@@ -266,9 +272,11 @@ def _tiles(module: Module, steps: Steps, channels: Channels | None, height: int)
         place = output + lane
         for total in totals:
             if channels and channels.few:
-                place.store_masked(code.first_lanes(size.valid), total.get())
+                mask = code.first_lanes(size.valid)
+                kept = finished(code, epilogue, total.get(), place, distance, mask)
+                place.store_masked(mask, kept)
             else:
-                place[0] = total.get()
+                place[0] = finished(code, epilogue, total.get(), place, distance)
             place = place + filters
     code.finish()
     return code

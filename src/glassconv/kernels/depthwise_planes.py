@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil, prod
 
+from glassconv.activations import Epilogue
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_copy import plane_copier
 from glassconv.kernels.depthwise_tile import HEIGHT, Line, Steps, add_line, cover, heights
 from glassconv.kernels.depthwise_windows import Span, block_of
-from glassconv.kernels.fields import Sizes, addresses
+from glassconv.kernels.epilogue import finished
+from glassconv.kernels.fields import Sizes, addresses, to_residual
 from glassconv.kernels.loops import at_a_time, nest
 from glassconv.layout import Layout
 from glassconv.problem import ConvProblem
@@ -120,12 +122,12 @@ def _numbers(axis: str, span: Span) -> dict[str, int]:
     }
 
 
-def task(module: Module, steps: Steps) -> Code:
+def task(module: Module, steps: Steps, epilogue: Epilogue) -> Code:
     """Write the task: a group of units, first those of the same block of all planes.
 
     Their padding is the same, so windows are cleared for the first of them only.
     """
-    copy, add = _copy(module), _add(module, steps)
+    copy, add = _copy(module), _add(module, steps, epilogue)
     code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
     plan, arrays, number, thread = code.arguments()
     size = Sizes(code, plan, NAMES)
@@ -164,16 +166,17 @@ def _copy(module: Module) -> Code:
     return code
 
 
-def _add(module: Module, steps: Steps) -> Code:
+def _add(module: Module, steps: Steps, epilogue: Epilogue) -> Code:
     """Write the function that computes the same block of the filters of some planes.
 
     It takes (plan, arrays, windows, first plane, planes, block).
     """
-    made = {height: _tiles(module, steps, height) for height in heights(HEIGHT)}
+    made = {height: _tiles(module, steps, height, epilogue) for height in heights(HEIGHT)}
     code = Code(module, "add_units", [POINTER] * 3 + [INT] * 3)
     plan, arrays, windows, number, planes, block = code.arguments()
     size = Sizes(code, plan, NAMES)
     _, weight, bias, output, _ = addresses(code, arrays)
+    distance = to_residual(code, arrays)
     i, j = _begin(size, block)
     end = size.block_h * size.out_w
     with _each(code, size, number, planes) as (number, batch, channel):
@@ -195,7 +198,7 @@ def _add(module: Module, steps: Steps) -> Code:
                 limit = code.select(size.wide.equals(1), code.value(NO_LIMIT), end - start)
                 source = window + row * size.output_step
                 code.call_function(
-                    tiles, plan, source, weights, bias + filter, result + start, limit
+                    tiles, plan, source, weights, bias + filter, result + start, limit, distance
                 )
 
             cover(code, size.block_h, made, call)
@@ -222,15 +225,16 @@ def _begin(size: Sizes, block: Value) -> tuple[Value, Value]:
     return (i * size.block_h).minimum(size.last_h), (j * size.block_w).minimum(size.last_w)
 
 
-def _tiles(module: Module, steps: Steps, height: int) -> Code:
+def _tiles(module: Module, steps: Steps, height: int, epilogue: Epilogue) -> Code:
     """Write a row of tiles, side by side, `height` rows of one vector each.
 
-    It takes (plan, window, weights, bias, output, limit). A whole vector is stored where it ends at
-    or before the limit, counted from output, for what lies beyond is written later; otherwise only
-    its valid lanes. Behind the plan's numbers stand the positions of the taps of a row.
+    It takes (plan, window, weights, bias, output, limit, distance to the residual). A whole vector
+    is stored where it ends at or before the limit, counted from output, for what lies beyond is
+    written later; otherwise only its valid lanes. Behind the plan's numbers stand the positions of
+    the taps of a row.
     """
-    code = Code(module, f"tiles_{height}", [POINTER] * 5 + [INT])
-    plan, window, weights, bias, output, limit = code.arguments()
+    code = Code(module, f"tiles_{height}", [POINTER] * 5 + [INT] * 2)
+    plan, window, weights, bias, output, limit, distance = code.arguments()
     size = Sizes(code, plan, NAMES)
     positions = Pointer(code, plan.raw, INT) + len(NAMES)
     kernel_h, kernel_w, out_w = size.kernel_h, size.kernel_w, size.out_w
@@ -260,9 +264,12 @@ def _tiles(module: Module, steps: Steps, height: int) -> Code:
         for total in totals:
             with code.either(place + code.lanes <= limit) as (whole, narrow):
                 with whole:
-                    output[place] = total.get()
+                    to = output + place
+                    to[0] = finished(code, epilogue, total.get(), to, distance)
                 with narrow:
-                    output.store_masked(code.first_lanes(size.valid), total.get(), place)
+                    to, mask = output + place, code.first_lanes(size.valid)
+                    kept = finished(code, epilogue, total.get(), to, distance, mask)
+                    to.store_masked(mask, kept)
             place = place + out_w
     code.finish()
     return code

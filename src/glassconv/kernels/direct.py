@@ -17,11 +17,13 @@ from math import ceil, prod
 
 import torch
 
+from glassconv.activations import NOTHING, Epilogue
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Value
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.fields import Sizes, addresses, packed
+from glassconv.kernels.epilogue import finished
+from glassconv.kernels.fields import Sizes, addresses, packed, to_residual
 from glassconv.kernels.loops import at_a_time, blocks, nest, pictures
 from glassconv.kernels.plan import Plan, as_plane
 from glassconv.kernels.tile import add_products, tile
@@ -62,7 +64,9 @@ def seconds(problem: ConvProblem, layout: str) -> float:
     return width * (problem.macs / 20e9 + problem.macs / max(problem.gemm.m, 1) / 5e9)
 
 
-def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
+def plan(
+    problem: ConvProblem, layout: Layout, target: Target, epilogue: Epilogue = NOTHING
+) -> Plan:
     """Cut the outputs of a problem that `supports` accepts into tasks."""
     rows, columns = as_plane(problem).axes
     in_row = ceil(columns.output_size / target.lanes(problem.dtype))
@@ -100,7 +104,7 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
     return Plan(
         problem,
         layout,
-        _kernel(problem.dtype, target),
+        _kernel(problem.dtype, target, epilogue),
         packed(NAMES, size),
         tasks,
         workspace_bytes=0,
@@ -134,21 +138,23 @@ def _loops(problem: ConvProblem, size: dict[str, int], lanes: int) -> tuple[str,
 
 
 @cache
-def _kernel(dtype: str, target: Target) -> Compiled:
-    return compiled(module(dtype, target), "direct")
+def _kernel(dtype: str, target: Target, epilogue: Epilogue) -> Compiled:
+    return compiled(module(dtype, target, epilogue), "direct")
 
 
-def module(dtype: str, target: Target) -> Module:
+def module(dtype: str, target: Target, epilogue: Epilogue = NOTHING) -> Module:
     """Write the kernel for elements of a type."""
     written = Module("direct", dtype, target)
-    in_parallel(written, _task(written), "direct")
+    in_parallel(written, _task(written, epilogue), "direct")
     return written
 
 
-def _task(module: Module) -> Code:
+def _task(module: Module, epilogue: Epilogue) -> Code:
     """Write the task: all filters of a group at a block of vectors."""
     blocks = {
-        (rows, masked): _tile(module, rows, vectors // 2 if masked else vectors, masked=masked)
+        (rows, masked): _tile(
+            module, rows, vectors // 2 if masked else vectors, epilogue, masked=masked
+        )
         for rows, vectors in TILES
         for masked in (False, True)  # masks take registers: half as many sums beside them
     }
@@ -156,6 +162,7 @@ def _task(module: Module) -> Code:
     plan, arrays, number, _ = code.arguments()
     size = Sizes(code, plan, NAMES)
     input, weight, bias, output, _ = addresses(code, arrays)
+    distance = to_residual(code, arrays)
     first, number = number % size.vector_blocks * size.vector_block, number // size.vector_blocks
     group, batch = number % size.groups, number // size.groups
     stop = (first + size.vector_block).minimum(size.vectors)
@@ -165,7 +172,7 @@ def _task(module: Module) -> Code:
         end = size.filters - (size.filters - filter) % rows
         of_group = group * size.filters
         result = output + (batch * size.output_n + of_group * size.output_c)
-        given = [picture, weight + of_group * size.k, bias + of_group, result]
+        given = [picture, weight + of_group * size.k, bias + of_group, result, distance]
         with code.when(end > filter), code.loop(first, stop, vectors) as vector:
             spots = [_spot(size, vector + j) for j in (0, vectors - 1)]
             inside = _inside(size, code, *spots)
@@ -200,11 +207,11 @@ def _inside(
     return (top >= 0) & (bottom < size.in_h) & (left >= 0) & (right <= size.in_w)
 
 
-def _tile(module: Module, rows: int, vectors: int, *, masked: bool) -> Code:
+def _tile(module: Module, rows: int, vectors: int, epilogue: Epilogue, *, masked: bool) -> Code:
     """Write the function of one tile's vectors, for filters first, first + rows, … below end."""
     name = f"{'edge' if masked else 'inner'}_{rows}x{vectors}"
-    code = Code(module, name, [POINTER] * 5 + [INT] * 3)
-    plan, input, weight, bias, output, vector, first, end = code.arguments()
+    code = Code(module, name, [POINTER] * 5 + [INT] * 4)
+    plan, input, weight, bias, output, distance, vector, first, end = code.arguments()
     size = Sizes(code, plan, NAMES)
     spots = [_spot(size, vector + j) for j in range(vectors)]
     tops = [row * size.stride_h - size.padding_h for row, _ in spots]
@@ -237,6 +244,7 @@ def _tile(module: Module, rows: int, vectors: int, *, masked: bool) -> Code:
             step.set(step.get() + 1)
         for i, row_of_sums in enumerate(totals):
             for result, total in zip(results, row_of_sums, strict=True):
-                (result + (filter + i) * size.output_c)[0] = total.get()
+                place = result + (filter + i) * size.output_c
+                place[0] = finished(code, epilogue, total.get(), place, distance)
     code.finish()
     return code

@@ -8,7 +8,7 @@ from typing import Any
 
 from glassconv.codegen.ir import INT, POINTER, Code, Pointer, Value
 
-ARRAYS = ("input", "weight", "bias", "output", "workspace")
+ARRAYS = ("input", "weight", "bias", "output", "workspace", "residual")
 
 
 class Sizes:
@@ -29,8 +29,14 @@ def addresses(code: Code, arrays: Pointer) -> list[Pointer]:
     words = Pointer(code, arrays.raw, INT)
     return [
         Pointer(code, code.builder.inttoptr(words[place].raw, POINTER), code.float)
-        for place in range(len(ARRAYS))
+        for place in range(len(ARRAYS) - 1)
     ]
+
+
+def to_residual(code: Code, arrays: Pointer) -> Value:
+    """Return how many bytes it is from an output to its residual, 0 where there is none."""
+    words = Pointer(code, arrays.raw, INT)
+    return words[ARRAYS.index("residual")] - words[ARRAYS.index("output")]
 
 
 def packed(names: Sequence[str], values: Mapping[str, int]) -> Any:

@@ -16,11 +16,13 @@ from math import ceil, prod
 import torch
 from torch import Tensor
 
+from glassconv.activations import NOTHING, Epilogue
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Value
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.fields import Sizes, addresses, packed
+from glassconv.kernels.epilogue import finisher
+from glassconv.kernels.fields import Sizes, addresses, packed, to_residual
 from glassconv.kernels.loops import at_a_time, blocks, height_of, nest, pictures
 from glassconv.kernels.lower import by_pixel, by_tap
 from glassconv.kernels.plan import Plan, as_plane
@@ -71,7 +73,9 @@ def seconds(problem: ConvProblem, layout: str) -> float:
     )
 
 
-def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
+def plan(
+    problem: ConvProblem, layout: Layout, target: Target, epilogue: Epilogue = NOTHING
+) -> Plan:
     """Choose the blocks of a problem that `supports` accepts, for pictures that lie so."""
     size = _sizes(problem, layout)
     taps = size["kernel_h"] * size["kernel_w"]
@@ -117,7 +121,7 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
     return Plan(
         problem,
         layout,
-        _kernel(problem.dtype, layout.name, target),
+        _kernel(problem.dtype, layout.name, target, epilogue),
         packed(NAMES, size),
         pictures * size["filter_blocks"],
         size["workspace"],
@@ -235,14 +239,15 @@ def _packing(groups: int, width: int) -> Pack:
 
 
 @cache
-def _kernel(dtype: str, layout: str, target: Target) -> Compiled:
+def _kernel(dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Compiled:
     module = Module("implicit_gemm", dtype, target)
-    task = _task_nchw(module) if layout == NCHW else _task_nhwc(module)
+    finish = finisher(module, epilogue)
+    task = _task_nchw(module, finish) if layout == NCHW else _task_nhwc(module, finish)
     in_parallel(module, task, "implicit_gemm")
     return compiled(module, "implicit_gemm")
 
 
-def _task_nchw(module: Module) -> Code:
+def _task_nchw(module: Module, finish: Code | None) -> Code:
     """Write the task: output[filters, pixels] = weight[filters, k] · lowered[k, pixels]."""
     lower, multiply = by_tap(module, NAMES), product(module, ROWS)
     code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
@@ -265,11 +270,14 @@ def _task_nchw(module: Module) -> Code:
             filters, pixels, pieces * size.piece_length,
             size.k, multiply.width, size.buffer_row, size.output_c, piece.equals(0).widen(),
         )  # fmt: skip
+    if finish:
+        distance = to_residual(code, arrays)
+        code.call_function(finish, result, filters, size.output_c, pixels, distance)
     code.finish()
     return code
 
 
-def _task_nhwc(module: Module) -> Code:
+def _task_nhwc(module: Module, finish: Code | None) -> Code:
     """Write the task: output[pixels, filters] = lowered[pixels, k] · packed[k, filters]."""
     lower, multiply = by_pixel(module, NAMES), product(module, COLUMNS)
     code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
@@ -300,6 +308,9 @@ def _task_nhwc(module: Module) -> Code:
             pixels, filters, pieces * size.piece_length,
             row, panel, multiply.width, size.output_w, piece.equals(0).widen(),
         )  # fmt: skip
+    if finish:
+        distance = to_residual(code, arrays)
+        code.call_function(finish, result, pixels, size.output_w, filters, distance)
     code.finish()
     return code
 

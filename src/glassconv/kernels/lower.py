@@ -135,7 +135,7 @@ def copier(module: Module) -> Code:
             with two:
                 # The last whole vector would read one element past the last that is wanted.
                 first = ((low + lanes - 1) // lanes * lanes).minimum(length)
-                last = first.maximum((high - 1) // lanes * lanes)
+                last = first.maximum((high - 1).maximum(0) // lanes * lanes)
                 for start, stop in ((code.value(0), first), (last, length)):
                     with code.loop(start, stop, lanes) as e:
                         target[e] = _every_second(code, source + e * 2, e, low, high)

@@ -57,8 +57,18 @@ class Plan:
         """Return whether the output is large enough for pages of a larger kind."""
         return self.problem.output_bytes >= ENOUGH
 
-    def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Return the output, in the input's layout."""
+    def laid_out(self, residual: Tensor) -> Tensor:
+        """Return a residual as the output lies, itself where it does."""
+        plane = residual if self.problem.ndim == 2 else residual.unsqueeze(2)
+        if plane.stride() == self.output_strides:
+            return residual
+        lying = torch.empty_strided(self.output_shape, self.output_strides, dtype=plane.dtype)
+        return lying.copy_(plane)
+
+    def __call__(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None = None
+    ) -> Tensor:
+        """Return the output, in the input's layout; a residual lies as the output does."""
         output = torch.empty_strided(self.output_shape, self.output_strides, dtype=input.dtype)
         if self.large:
             ask_for_large_pages(output.data_ptr(), output.nbytes)
@@ -72,6 +82,7 @@ class Plan:
             bias.data_ptr(),
             output.data_ptr(),
             space.data_ptr(),
+            (output if residual is None else residual).data_ptr(),
         )
         self.kernel.call(self.sizes, arrays, self.tasks, team)
         return output if self.problem.ndim == 2 else output.squeeze(2)

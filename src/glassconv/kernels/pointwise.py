@@ -15,11 +15,13 @@ from math import ceil
 
 import torch
 
+from glassconv.activations import NOTHING, Epilogue
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Value
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.fields import Sizes, addresses, packed
+from glassconv.kernels.epilogue import finished
+from glassconv.kernels.fields import Sizes, addresses, packed, to_residual
 from glassconv.kernels.loops import at_a_time, blocks, nest, pictures
 from glassconv.kernels.plan import Plan
 from glassconv.layout import Layout
@@ -52,7 +54,9 @@ def seconds(problem: ConvProblem, layout: str) -> float:
     return problem.batch * problem.weight_bytes / 32e9
 
 
-def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
+def plan(
+    problem: ConvProblem, layout: Layout, target: Target, epilogue: Epilogue = NOTHING
+) -> Plan:
     """Cut the filters of a problem that `supports` accepts into tasks."""
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
     channels, filters = problem.weight_shape[1], problem.gemm.m
@@ -73,7 +77,7 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
     return Plan(
         problem,
         layout,
-        _kernel(problem.dtype, target),
+        _kernel(problem.dtype, target, epilogue),
         packed(NAMES, size),
         tasks,
         size["workspace"],
@@ -90,13 +94,13 @@ def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
 
 
 @cache
-def _kernel(dtype: str, target: Target) -> Compiled:
+def _kernel(dtype: str, target: Target, epilogue: Epilogue) -> Compiled:
     module = Module("pointwise", dtype, target)
-    in_parallel(module, _task(module), "pointwise")
+    in_parallel(module, _task(module, epilogue), "pointwise")
     return compiled(module, "pointwise")
 
 
-def _task(module: Module) -> Code:
+def _task(module: Module, epilogue: Epilogue) -> Code:
     """Write the task: a block of filters of one picture and group."""
     code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
     plan, arrays, number, thread = code.arguments()
@@ -133,7 +137,9 @@ def _task(module: Module) -> Code:
         sums = _sums(code, [total.get() for total in totals])
         exists = code.first_lanes((stop - filter).minimum(step))
         place = output + (batch * size.out_channels + first + filter)
-        place.store_masked(exists, sums + bias.masked(exists, first + filter))
+        sums = sums + bias.masked(exists, first + filter)
+        distance = to_residual(code, arrays)
+        place.store_masked(exists, finished(code, epilogue, sums, place, distance, exists))
     code.finish()
     return code
 

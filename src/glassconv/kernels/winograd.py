@@ -18,13 +18,15 @@ from math import ceil, prod
 import torch
 from torch import Tensor
 
+from glassconv.activations import Epilogue
 from glassconv.algorithms._cook_toom import Matrix, cook_toom
 from glassconv.algorithms._winograd import along
 from glassconv.codegen.ir import INT, POINTER, Code, Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.fields import Sizes, addresses, packed
+from glassconv.kernels.epilogue import finisher
+from glassconv.kernels.fields import Sizes, addresses, packed, to_residual
 from glassconv.kernels.plan import Plan
 from glassconv.kernels.product import product
 from glassconv.kernels.weights import Pack
@@ -63,7 +65,12 @@ def supports(problem: ConvProblem) -> Verdict:
 
 
 def plan(
-    problem: ConvProblem, layout: Layout, target: Target, outputs: int, smallest_task: int
+    problem: ConvProblem,
+    layout: Layout,
+    target: Target,
+    epilogue: Epilogue,
+    outputs: int,
+    smallest_task: int,
 ) -> Plan:
     """Choose the blocks of a problem that `supports` accepts, for pictures that lie so.
 
@@ -75,7 +82,7 @@ def plan(
     return Plan(
         problem,
         layout,
-        _kernel(outputs, problem.dtype, layout.name, target),
+        _kernel(outputs, problem.dtype, layout.name, target, epilogue),
         packed(NAMES, size),
         tasks,
         size["workspace"],
@@ -229,19 +236,19 @@ def _packing(outputs: int, groups: int, width: int) -> Pack:
 
 
 @cache
-def _kernel(outputs: int, dtype: str, layout: str, target: Target) -> Compiled:
+def _kernel(outputs: int, dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Compiled:
     name = f"winograd{outputs}"
     module = Module(name, dtype, target)
-    in_parallel(module, _task(module, layout, outputs), name)
+    in_parallel(module, _task(module, layout, outputs, epilogue), name)
     return compiled(module, name)
 
 
-def _task(module: Module, layout: str, outputs: int) -> Code:
+def _task(module: Module, layout: str, outputs: int, epilogue: Epilogue) -> Code:
     """Write the task: all transforms and products of a block of tiles and a block of filters."""
     matrices = cook_toom(outputs, TAPS)
     elements = len(matrices.input) ** 2
     forward = input_transform(module, layout, matrices.input, outputs)
-    back = output_transform(module, layout, matrices.output, TAPS)
+    back = output_transform(module, layout, matrices.output, TAPS, finisher(module, epilogue))
     multiply = _products(module, elements)
     code = Code(module, "task", [POINTER] * 2 + [INT] * 3)
     plan, arrays, number, thread, before = code.arguments()
@@ -265,7 +272,7 @@ def _task(module: Module, layout: str, outputs: int) -> Code:
         as_it_lies = weight + (size.raw + own * size.channels * TAPS**2)
         code.call_function(
             back, plan, pixels, m, result, as_it_lies, bias + own, output + own * size.output_c,
-            first, tiles, filters,
+            first, tiles, filters, to_residual(code, arrays),
         )  # fmt: skip
     code.finish()
     return code

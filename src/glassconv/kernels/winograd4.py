@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glassconv.activations import NOTHING, Epilogue
 from glassconv.codegen.target import Target
 from glassconv.kernels import winograd
 from glassconv.kernels.plan import Plan
@@ -23,6 +24,8 @@ def seconds(problem: ConvProblem, layout: str) -> float:
     return winograd.seconds(problem, layout, OUTPUTS)
 
 
-def plan(problem: ConvProblem, layout: Layout, target: Target) -> Plan:
+def plan(
+    problem: ConvProblem, layout: Layout, target: Target, epilogue: Epilogue = NOTHING
+) -> Plan:
     """Choose the blocks of a problem that `supports` accepts, for pictures that lie so."""
-    return winograd.plan(problem, layout, target, OUTPUTS, SMALLEST_TASK)
+    return winograd.plan(problem, layout, target, epilogue, OUTPUTS, SMALLEST_TASK)

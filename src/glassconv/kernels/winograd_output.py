@@ -19,17 +19,21 @@ from glassconv.kernels.winograd_strips import NAMES, strips
 from glassconv.layout import NCHW
 
 
-def output_transform(module: Module, layout: str, matrix: Matrix, taps: int) -> Code:
+def output_transform(
+    module: Module, layout: str, matrix: Matrix, taps: int, finish: Code | None
+) -> Code:
     """Write the function of some filters' output tiles.
 
     It takes (plan, input of a group, M, buffer, filters as they lie, bias, output, first tile,
-    tiles, filters); the filters, the bias and the output begin with the first filter.
+    tiles, filters, distance to the residual); the filters, the bias and the output begin with the
+    first filter. finish: what is done to outputs that are stored, None where they are left as they
+    are.
     """
     outputs, n = len(matrix), len(matrix[0])
     tile = _tile(module, matrix, taps)
     to_planes = _to_planes(module) if layout == NCHW else None
-    code = Code(module, "output_transform", [POINTER] * 7 + [INT] * 3)
-    plan, input, m, buffer, weight, bias, output, first, tiles, filters = code.arguments()
+    code = Code(module, "output_transform", [POINTER] * 7 + [INT] * 4)
+    plan, input, m, buffer, weight, bias, output, first, tiles, filters, distance = code.arguments()
     size = Sizes(code, plan, NAMES)
     kept = buffer + outputs * n * code.lanes  # the first part holds half a transform
     kept_row = size.strip * (outputs * code.lanes)
@@ -58,6 +62,18 @@ def output_transform(module: Module, layout: str, matrix: Matrix, taps: int) -> 
             if to_planes:
                 result = corner + f * size.output_c
                 code.call_function(to_planes, plan, kept, result, kept_row, rows, columns, lanes)
+        if finish:
+            # Runs of a filter's columns, or of a pixel's filters.
+            if to_planes:
+                number, apart, runs, step, run = (
+                    filters, size.output_c, rows, size.output_h, columns
+                )  # fmt: skip
+            else:
+                number, apart, runs, step, run = (
+                    rows, size.output_h, columns, size.output_w, filters
+                )  # fmt: skip
+            with code.loop(0, number) as i:
+                code.call_function(finish, corner + i * apart, runs, step, run, distance)
     code.finish()
     return code
 

@@ -32,10 +32,12 @@ def benched(
     ]
     unable = {(row.algorithm, row.verdict.reason) for row in rows if row.ratio is None}
     parts += [Text(f"– {name}: {reason}", "dim") for name, reason in sorted(unable)]
-    for algorithm in dict.fromkeys(row.algorithm for row in rows):
-        timed = [row for row in rows if row.algorithm == algorithm and row.ratio is not None]
-        if timed:
-            parts.append(_summary(algorithm, timed, len({str(row.problem) for row in rows})))
+    layers, timed = len({row.problem for row in rows}), [row for row in rows if row.ratio]
+    names = list(dict.fromkeys(row.algorithm for row in timed))
+    for name in names:
+        parts.append(_summary(name, [row for row in timed if row.algorithm == name], layers))
+    if len(names) > 1 and len(rows) == layers:  # each layer has the algorithm chosen for it
+        parts.append(_summary("auto", timed, layers))
     parts += [pairs(("apart", _apart(rows)))]
     if roof is not None:
         parts += [pairs(("roof", _limits(roof))), *(Text(note, "dim") for note in _notes(rows))]

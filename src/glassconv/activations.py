@@ -1,0 +1,53 @@
+"""Activations that a convolution may end with, by name, as PyTorch computes them.
+
+GELU is not among them: it needs erf, for which no short formula with exact coefficients holds an
+error bound over the whole line in both element types. `torch.nn.functional.gelu` does it after.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from glassconv.errors import UnknownNameError
+
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "hardswish": F.hardswish,
+    "silu": F.silu,
+}
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """What is done to sums before they are the output: activation(sum + bias + residual)."""
+
+    activation: str | None = None  # a name of ACTIVATIONS
+    residual: bool = False
+
+    def __post_init__(self) -> None:
+        if self.activation is not None and self.activation not in ACTIVATIONS:
+            near = difflib.get_close_matches(str(self.activation), ACTIVATIONS, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise UnknownNameError(
+                f"activation is None or one of {', '.join(ACTIVATIONS)}, "
+                f"not {self.activation!r}{hint}"
+            )
+
+    def __bool__(self) -> bool:
+        """Return whether anything is done."""
+        return self.residual or self.activation is not None
+
+    def applied(self, output: Tensor, residual: Tensor | None) -> Tensor:
+        """Return the output of a convolution with this done to it, by PyTorch."""
+        if residual is not None:
+            output = output + residual
+        return output if self.activation is None else ACTIVATIONS[self.activation](output)
+
+
+NOTHING = Epilogue()
