@@ -39,6 +39,7 @@ from glassconv.verify import verify as verify_problem
 from glassconv.views import files, text
 from glassconv.views.benched import bench_to_json, benched
 from glassconv.views.figures import animation
+from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
 from glassconv.views.looked import looked
 from glassconv.views.progress import DownloadBar, counted
@@ -213,7 +214,8 @@ def _animate(problem: str, out: Path | None, theme: Theme, transposed: bool) -> 
     else:
         parsed = parse(problem)
         frames, size = gallery.animation(parsed, theme), parsed.output_size
-    drawn = list(counted(frames, prod(size), "drawing", _stderr()))
+    number = len(shown(prod(size), size[-1]))
+    drawn = list(counted(frames, number, "drawing", _stderr()))
     contents = {file.name: animation.to_bytes(drawn, format)}
     _print(text.written("Pictures", files.write_all(file.parent, contents)))
 

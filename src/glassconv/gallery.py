@@ -94,7 +94,8 @@ def picture(kind: str, problem: ConvProblem | None, theme: Theme) -> Figure:
     draw.
     """
     if kind not in KINDS:
-        raise UnknownNameError(f"no picture is named {kind!r}; there are: {', '.join(KINDS)}")
+        known = ", ".join([*KINDS, "animate"])
+        raise UnknownNameError(f"no picture is named {kind!r}; there are: {known}")
     if problem is None:
         usual = KINDS[kind].usual
         if usual is None:
