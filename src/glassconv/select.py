@@ -41,7 +41,7 @@ def kernel_for(name: str, problem: ConvProblem, layout: str = NCHW) -> Kernel | 
     return kernels.kernel_for(name, problem, layout)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def choose(
     problem: ConvProblem, algorithm: str = AUTO, accuracy: str = "default", layout: str = NCHW
 ) -> Choice:

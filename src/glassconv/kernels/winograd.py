@@ -193,8 +193,8 @@ def _cut(
     tile_blocks = max(1, ceil(tiles / most))
     team = min(threads(), wanted)
     if problem.gemm.m <= FILTERS_PER_TILE * tiles and tiles >= 2 * rows * team:
-        tile_blocks = _up(tile_blocks, team)
-    tile_block = max(rows, _up(ceil(tiles / tile_blocks), rows))
+        tile_blocks = _up(tile_blocks, 2 * team)
+    tile_block = max(1, ceil(tiles / tile_blocks))
     panels = whole_filters // width
     more = 1 if tile_blocks >= team else min(panels, ceil(wanted / tile_blocks))
     filter_block = ceil(panels / more) * width
