@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from struct import Struct
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from glassconv.kernels.weights import packed_once
 from glassconv.layout import NCHW, Layout
 from glassconv.problem import ConvProblem
 
-ADDRESSES = ctypes.c_int64 * len(ARRAYS)  # in the order of ARRAYS
+addresses = Struct(f"{len(ARRAYS)}q").pack  # in the order of ARRAYS
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,13 @@ class Plan:
 
     @cached_property
     def large(self) -> bool:
-        """Return whether the output is large enough for pages of a larger kind."""
+        """Return whether the output holds a large page."""
         return self.problem.output_bytes >= ENOUGH
+
+    @cached_property
+    def flat(self) -> bool:
+        """Return whether it is of sequences, computed as pictures of a single row."""
+        return self.problem.ndim == 1
 
     def laid_out(self, residual: Tensor) -> Tensor:
         """Return a residual as the output lies, itself where it does."""
@@ -70,22 +75,23 @@ class Plan:
     ) -> Tensor:
         """Return the output, in the input's layout; a residual lies as the output does."""
         output = torch.empty_strided(self.output_shape, self.output_strides, dtype=input.dtype)
-        if self.large:
+        if self.large:  # pages of a larger kind
             ask_for_large_pages(output.data_ptr(), output.nbytes)
         weight = weight.contiguous() if self.pack is None else packed_once(weight, self.pack)
         bias = self.no_bias if bias is None else bias.contiguous()
         team = 1 if self.most_threads == 1 else min(threads(), self.most_threads)
         space = workspace(team * self.workspace_bytes)
-        arrays = ADDRESSES(
+        made = output.data_ptr()
+        arrays = addresses(
             input.data_ptr(),
             weight.data_ptr(),
             bias.data_ptr(),
-            output.data_ptr(),
+            made,
             space.data_ptr(),
-            (output if residual is None else residual).data_ptr(),
+            made if residual is None else residual.data_ptr(),
         )
         self.kernel.call(self.sizes, arrays, self.tasks, team)
-        return output if self.problem.ndim == 2 else output.squeeze(2)
+        return output.squeeze(2) if self.flat else output
 
 
 _local = threading.local()
