@@ -58,10 +58,12 @@ def seconds(problem: ConvProblem, layout: str) -> float:
         return problem.macs / 1e9
     if problem.weight_shape[1] == 1:
         return 5e-5 + problem.macs / (6e9 if problem.dtype == "float32" else 1e9)
-    if problem.dtype == "float64":
-        return 5e-5 + problem.macs / 10e9
     moved = problem.input_bytes + problem.output_bytes
     lowered = problem.macs / max(problem.gemm.m, 1)
+    if problem.dtype == "float64":  # im2col and a matrix product
+        copied = lowered / 0.9e9 if problem.taps_per_output > problem.weight_shape[1] else 0.0
+        turned = 0.0 if layout == NCHW else moved / 15e9
+        return 5e-5 + problem.macs / 38e9 + copied + turned + problem.weight_bytes / 6e9
     return (
         8e-5
         + problem.macs / (76e9 if max(problem.stride) == 1 else 57e9)
