@@ -16,6 +16,7 @@ KINDS: dict[str, type[Exception]] = {
     "UnknownNameError": ValueError,
     "ShorthandError": ValueError,
     "MalformedAlgorithmError": ImportError,
+    "MissingExtraError": ImportError,
     "DataError": OSError,
 }
 

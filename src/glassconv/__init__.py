@@ -11,6 +11,7 @@ True
 from glassconv.arguments import problem_of
 from glassconv.backward import backward
 from glassconv.explain import Report, explain
+from glassconv.explore.show import show
 from glassconv.functional import (
     conv1d,
     conv2d,
@@ -47,6 +48,7 @@ __all__ = [
     "problem_of",
     "random_operands",
     "same",
+    "show",
     "trace",
     "verify",
 ]

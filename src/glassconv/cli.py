@@ -24,6 +24,7 @@ from glassconv.codegen.roof import measure as measure_roof
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.errors import ArgumentError, ConvError
 from glassconv.explain import explain as explain_problem
+from glassconv.explore.command import explore
 from glassconv.problem import ConvProblem
 from glassconv.report import Verification
 from glassconv.same import same
@@ -161,6 +162,9 @@ def explain(
         typer.echo(report.to_json())
     else:
         _print(report)
+
+
+app.command()(explore)
 
 
 @app.command()

@@ -64,5 +64,9 @@ class MalformedAlgorithmError(ConvError, ImportError):
     """A file in `algorithms/` that is not an algorithm, or whose name is taken."""
 
 
+class MissingExtraError(ConvError, ImportError):
+    """A part of glassconv whose packages are not installed; the message says what installs them."""
+
+
 class DataError(ConvError, OSError):
     """A picture, a CIFAR-10 folder or an output folder that cannot be used."""

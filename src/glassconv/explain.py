@@ -53,7 +53,8 @@ def explain(subject: Subject, input: Input | None = None) -> Report:
     True
     """
     if isinstance(subject, nn.Module):
-        return Report(derive(_problem_of_layer(subject, input)))
+        request = f"explain({subject!r})"
+        return Report(derive(problem_of_layer(subject, input, request)))
     if not isinstance(subject, str | ConvProblem):
         raise ArgumentTypeError(
             f"explain takes a problem such as {EXAMPLE!r}, a ConvProblem, or a layer such as "
@@ -117,8 +118,8 @@ class Report:
         return cls(from_json(text))
 
 
-def _problem_of_layer(layer: nn.Module, input: Input | None) -> ConvProblem:
-    request = f"explain({layer!r})"
+def problem_of_layer(layer: nn.Module, input: Input | None, request: str) -> ConvProblem:
+    """Return the problem that a layer solves on an input; a refusal repeats the request."""
     if not isinstance(layer, Layer | TransposedLayer):
         cause = "only the layers nn.Conv1d, nn.Conv2d and nn.Conv3d are explained"
         raise UnsupportedError(cause, request=request)

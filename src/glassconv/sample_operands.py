@@ -42,17 +42,22 @@ def blurred_photograph(problem: ConvProblem, pixels: Array) -> Operands:
     otherwise the problem has three.
     """
     dtype = getattr(torch, problem.dtype)
+    blur = np.multiply.outer(*(_gaussian(size) for size in problem.kernel_size))
+    weight = np.broadcast_to(blur / problem.weight_shape[1], problem.weight_shape)
+    return Operands(
+        input=photograph_input(problem, pixels),
+        weight=torch.tensor(weight.copy(), dtype=dtype),
+        bias=torch.zeros(problem.out_channels, dtype=dtype) if problem.bias else None,
+    )
+
+
+def photograph_input(problem: ConvProblem, pixels: Array) -> Tensor:
+    """Return a photograph [height, width, 3], uint8, as the problem's input of 1 or 3 channels."""
     height, width = problem.input_size
     image = Image.fromarray(pixels).convert("L" if problem.in_channels == 1 else "RGB")
     resized = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))
     one = normalise(resized.reshape(height, width, problem.in_channels))
-    blur = np.multiply.outer(*(_gaussian(size) for size in problem.kernel_size))
-    weight = np.broadcast_to(blur / problem.weight_shape[1], problem.weight_shape)
-    return Operands(
-        input=one.expand(problem.input_shape).to(dtype),
-        weight=torch.tensor(weight.copy(), dtype=dtype),
-        bias=torch.zeros(problem.out_channels, dtype=dtype) if problem.bias else None,
-    )
+    return one.expand(problem.input_shape).to(getattr(torch, problem.dtype))
 
 
 def _gaussian(size: int) -> Array:

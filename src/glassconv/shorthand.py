@@ -62,6 +62,20 @@ def parse(text: str) -> ConvProblem:
         written.refuse(error)
 
 
+def split(text: str) -> list[str]:
+    """Take several problems apart: each begins with its input, the only word of plain sizes.
+
+    >>> split("3x32x32 4@5x5 4x28x28 8@3x3 s2")
+    ['3x32x32 4@5x5', '4x28x28 8@3x3 s2']
+    """
+    problems: list[list[str]] = []
+    for word in text.replace("×", "x").split():
+        if _SIZES.fullmatch(word) or not problems:
+            problems.append([])
+        problems[-1].append(word)
+    return [" ".join(words) for words in problems]
+
+
 @dataclass(frozen=True)
 class Written:
     """A shorthand taken apart, and where each argument stands in it."""

@@ -29,8 +29,8 @@ def chelsea() -> Picture:
     return Picture(pixels, "a crop of “Chelsea the cat” by Stéfan van der Walt, CC0, 32 × 32")
 
 
-def read(file: Path) -> Picture:
-    """Return a picture file's centre square, scaled to 32 × 32 in red, green and blue.
+def read(file: Path, size: tuple[int, int] = (SIDE, SIDE)) -> Picture:
+    """Return a picture file's centre, scaled to (height, width) in red, green and blue.
 
     Raises `DataError` for a file that is missing, no picture, truncated or over 89 megapixels.
     """
@@ -42,7 +42,7 @@ def read(file: Path) -> Picture:
                 width, height = image.size
                 if width * height > LARGEST_PIXELS:
                     raise Image.DecompressionBombError
-                square = ImageOps.fit(_upright_rgb(image), (SIDE, SIDE), Image.Resampling.LANCZOS)
+                square = ImageOps.fit(_upright_rgb(image), size[::-1], Image.Resampling.LANCZOS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{file} has more than {LARGEST_PIXELS // 10**6} megapixels") from None
     except UnidentifiedImageError:
@@ -50,7 +50,9 @@ def read(file: Path) -> Picture:
     except Exception as error:  # a decoder of Pillow's raises anything over a broken file
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(f"{file} cannot be read as a picture: {reason}") from None
-    source = f"{file.name}, {width} × {height}, its centre square scaled to {SIDE} × {SIDE}"
+    centre = "centre square" if size[0] == size[1] else "centre"
+    scaled = f"its {centre} scaled to {size[1]} × {size[0]}"
+    source = f"{file.name}, {width} × {height}, {scaled}"
     return Picture(np.asarray(square), source)
 
 

@@ -1,0 +1,89 @@
+"""`glassconv explore`: which convolution, and whether to write its page or to serve it."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glassconv.data import photograph
+from glassconv.errors import ArgumentError
+from glassconv.explore.page import page
+from glassconv.explore.reports import Exploration, of_picture, of_problems
+from glassconv.explore.server import Server
+from glassconv.shorthand import EXAMPLE, parse, split
+from glassconv.views import files
+
+PAGE = Path("explorer.html")
+
+
+def explore(
+    subjects: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PROBLEM|IMAGE",
+            help=f"Such as '{EXAMPLE}', cat.png, or several problems; by default the tutorial's.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help=f"The page, one .html file [{PAGE}].", metavar="FILE"),
+    ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the page here; Python helps with large layers.")
+    ] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page that is served.")
+    ] = True,
+) -> None:
+    """See a convolution move: as a page that works offline, or served to your browser."""
+    if serve and out is not None:
+        raise ArgumentError("give --out or --serve, not both")
+    if not browser and not serve:
+        raise ArgumentError("--no-browser is for --serve")
+    exploration = _exploration(subjects or [])
+    report, title = exploration.to_json(), f"glassconv · {exploration.problem}"
+    if serve:
+        _serve(report, title, browser)
+        return
+    file = out or PAGE
+    if file.suffix.lower() not in (".html", ".htm"):
+        raise ArgumentError(f"{file} must end in .html")
+    contents = {file.name: page(report, title).encode()}
+    (written,) = files.write_all(file.parent, contents)
+    typer.echo(f"{written}, {written.stat().st_size / 1e3:,.0f} kB: open it in any browser")
+
+
+def _exploration(subjects: list[str]) -> Exploration:
+    """Return what the arguments name: nothing, a picture, a picture and a problem, or problems."""
+    pictures = [Path(each) for each in subjects if _is_picture(each)]
+    words = [each for each in subjects if not _is_picture(each)]
+    problems = [parse(text) for text in split(" ".join(words))]
+    if not pictures:
+        return of_problems(problems) if problems else of_picture(photograph.chelsea())
+    if len(pictures) > 1 or len(problems) > 1:
+        raise ArgumentError("explore takes one picture, and one problem to use it on")
+    (problem,) = problems or (None,)
+    if problem is None:
+        return of_picture(photograph.read(pictures[0]))
+    height, width = problem.input_size if problem.ndim == 2 else (photograph.SIDE,) * 2
+    return of_picture(photograph.read(pictures[0], (height, width)), problem)
+
+
+def _is_picture(subject: str) -> bool:
+    """Return whether an argument names a file: no shorthand has a dot or a slash."""
+    return "." in subject or "/" in subject or Path(subject).is_file()
+
+
+def _serve(report: str, title: str, browser: bool) -> None:
+    with Server(report, title) as server:
+        typer.echo(f"{server.address}\nonly this machine can open it; Ctrl-C ends it")
+        if browser:
+            webbrowser.open(server.address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            typer.echo()

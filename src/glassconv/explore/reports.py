@@ -1,0 +1,170 @@
+"""What the explorer is opened on: a convolution, and the numbers in it where there are some."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from glassconv.algorithms import named
+from glassconv.arguments import problem_of
+from glassconv.arrays import as_tensor
+from glassconv.data import Picture
+from glassconv.errors import ArgumentError, ConvError, DtypeError, UnsupportedError
+from glassconv.explain import Input, Layer, problem_of_layer
+from glassconv.explore.tensors import DTYPES, to_document
+from glassconv.operands import Operands, random_operands, to_numpy
+from glassconv.problem import ConvProblem
+from glassconv.report import Array
+from glassconv.sample_operands import photograph_input
+from glassconv.tutorial import normalise, tutorial_layer
+
+SCHEMA = "glassconv.explorer/1"
+MOST_DRAWN_BYTES = 4_000_000  # of random numbers: a larger problem's the page draws itself
+MOST_GIVEN_BYTES = 32_000_000  # of a user's arrays, which a notebook keeps for every output
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """A convolution of pictures to explore; an array that is None is drawn by the page."""
+
+    problem: ConvProblem
+    layers: tuple[ConvProblem, ...] = ()  # of a strip, this problem the first of them
+    input: Array | None = None
+    weight: Array | None = None
+    bias: Array | None = None
+    output: Array | None = None  # PyTorch's
+    source: str = ""  # where the numbers come from, for people
+
+    def to_json(self) -> str:
+        """Write the document that the page reads."""
+        document: dict[str, Any] = {"schema": SCHEMA, "problem": str(self.problem)}
+        if self.layers:
+            document["layers"] = [
+                {"name": f"layer {place}", "problem": str(problem)}
+                for place, problem in enumerate(self.layers, start=1)
+            ]
+        for name in ("input", "weight", "bias", "output"):
+            array = getattr(self, name)
+            if array is not None:
+                document[name] = to_document(array)
+        if self.source:
+            document["source"] = self.source
+        return json.dumps(document, ensure_ascii=False)
+
+
+def of_problems(problems: Sequence[ConvProblem]) -> Exploration:
+    """Return the first of some problems on random numbers, and where there are more, a strip.
+
+    >>> from glassconv import parse
+    >>> of_problems([parse("3x8x8 4@3x3")]).output.shape
+    (1, 4, 6, 6)
+    """
+    pictures = tuple(map(_as_picture, problems))
+    first, layers = pictures[0], pictures if len(pictures) > 1 else ()
+    if _bytes(first) > MOST_DRAWN_BYTES:
+        return Exploration(first, layers)
+    return replace(_run(first, random_operands(first), "random numbers"), layers=layers)
+
+
+def of_picture(picture: Picture, problem: ConvProblem | None = None) -> Exploration:
+    """Return a picture under the tutorial's Conv2d(3, 1, 5), or under a problem's random filters.
+
+    Raises `ArgumentError` for a problem whose input is no picture: it has other channels than
+    three, or one, which is grey.
+    """
+    if problem is None:
+        layer, input = tutorial_layer(), normalise(picture.pixels)
+        problem = problem_of(input.shape, layer.weight.shape, [layer.out_channels])
+        return _run(problem, Operands(input, layer.weight, layer.bias), picture.source)
+    if problem.ndim != 2 or problem.in_channels not in (1, 3):
+        shape = list(problem.input_shape)
+        cause = f"a picture has two axes and 3 channels, or 1 in grey, but the input is {shape}"
+        raise ArgumentError(cause, request=str(problem))
+    problem = _fitting(problem)
+    operands = replace(random_operands(problem), input=photograph_input(problem, picture.pixels))
+    return _run(problem, operands, picture.source)
+
+
+def of_layer(layer: nn.Module, input: Input) -> Exploration:
+    """Return a layer of PyTorch at work on an input, or on random numbers of a shape.
+
+    Of a batch the first image is shown. Raises what `explain` raises, and `ArgumentError` where
+    there is no image, or more than a page can hold.
+    """
+    request = f"show({layer!r})"
+    problem = problem_of_layer(layer, input, request)
+    try:
+        one = _fitting(replace(problem, batch=min(problem.batch, 1)))
+    except ConvError as error:
+        raise error.asked_as(request) from None
+    if isinstance(input, np.ndarray | Tensor):
+        x = as_tensor(input).reshape(problem.input_shape)[:1]
+        source = f"image 1 of {problem.batch}" if problem.batch > 1 else ""
+    else:
+        x, source = random_operands(one).input, "random numbers"
+    layer = cast(Layer, layer)  # or there would be no problem
+    return _run(one, Operands(x, layer.weight, layer.bias), source)
+
+
+def _run(problem: ConvProblem, operands: Operands, source: str) -> Exploration:
+    """Return operands and PyTorch's output, drawn as pictures."""
+    given = operands.copy()
+    with torch.no_grad():
+        output = named("aten").run(problem, given.input, given.weight, given.bias)
+    drawn = _as_picture(problem)
+    return Exploration(
+        drawn,
+        input=to_numpy(given.input).reshape(drawn.input_shape),
+        weight=to_numpy(given.weight).reshape(drawn.weight_shape),
+        bias=None if given.bias is None else to_numpy(given.bias),
+        output=to_numpy(output).reshape(drawn.output_shape),
+        source=source,
+    )
+
+
+def _as_picture(problem: ConvProblem) -> ConvProblem:
+    """Return the problem on pictures: a sequence is a picture of one row.
+
+    Raises `UnsupportedError` for volumes, `ArgumentError` for an empty batch, `DtypeError` for
+    elements that a browser does not compute in.
+    """
+    if problem.dtype not in DTYPES:
+        cause = f"the explorer computes in {' or '.join(DTYPES)}, not in {problem.dtype}"
+        raise DtypeError(cause, request=str(problem))
+    if problem.batch == 0:
+        raise ArgumentError("there is no image in an empty batch", request=str(problem))
+    if problem.ndim == 3:
+        cause = "the explorer draws pictures and sequences; volumes it cannot"
+        raise UnsupportedError(cause, request=str(problem))
+    if problem.ndim == 2:
+        return problem
+    return replace(
+        problem,
+        input_size=(1, *problem.input_size),
+        kernel_size=(1, *problem.kernel_size),
+        stride=(1, *problem.stride),
+        padding=((0, 0), *problem.padding),
+        dilation=(1, *problem.dilation),
+    )
+
+
+def _fitting(problem: ConvProblem) -> ConvProblem:
+    """Return a problem that can be drawn and whose arrays a page can hold, or raise."""
+    _as_picture(problem)
+    if _bytes(problem) > MOST_GIVEN_BYTES:
+        cause = (
+            f"its arrays take {_bytes(problem) / 1e6:.0f} MB, and a page holds up to "
+            f"{MOST_GIVEN_BYTES / 1e6:.0f}: a smaller input or fewer channels would work"
+        )
+        raise ArgumentError(cause, request=str(problem))
+    return problem
+
+
+def _bytes(problem: ConvProblem) -> int:
+    return problem.input_bytes + problem.weight_bytes + problem.output_bytes

@@ -1,0 +1,137 @@
+"""`glassconv explore`, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from pytest import CaptureFixture, MonkeyPatch
+
+from glassconv.cli import main
+from glassconv.explore.server import Server
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (60, 40), "teal").save("own.png")
+
+
+def run(monkeypatch: MonkeyPatch, *arguments: str) -> int:
+    """Return the exit code of `glassconv explore` with these arguments."""
+    monkeypatch.setattr(sys, "argv", ["glassconv", "explore", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(left.value.code or 0)
+
+
+def report_of(file: str) -> dict[str, Any]:
+    """Return the report that a page holds."""
+    found = re.search(r'id="report">(.*?)</script>', Path(file).read_text(encoding="utf-8"))
+    assert found
+    report: dict[str, Any] = json.loads(found[1])
+    return report
+
+
+def test_by_default_the_tutorial_is_written(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch) == 0
+    out, said = capsys.readouterr()
+    assert re.fullmatch(r"explorer\.html, \d+ kB: open it in any browser\n", out)
+    assert said == ""
+    assert report_of("explorer.html")["problem"] == "1x3x32x32 1@5x5 s1 p0"
+    assert Path("explorer.html").stat().st_size <= 400_000
+
+
+@pytest.mark.parametrize(
+    "arguments", [["2x6x6", "3@3x3", "4x6x6", "2@1x1"], ["2x6x6 3@3x3", "4x6x6 2@1x1"]]
+)
+def test_problems_may_be_quoted_or_not(monkeypatch: MonkeyPatch, arguments: list[str]) -> None:
+    assert run(monkeypatch, *arguments, "--out", "some/page.html") == 0
+    assert [each["problem"] for each in report_of("some/page.html")["layers"]] == [
+        "1x2x6x6 3@3x3 s1 p0",
+        "1x4x6x6 2@1x1 s1 p0",
+    ]
+
+
+def test_a_picture_is_explored_as_the_tutorials(monkeypatch: MonkeyPatch) -> None:
+    assert run(monkeypatch, "own.png") == 0
+    report = report_of("explorer.html")
+    assert report["problem"] == "1x3x32x32 1@5x5 s1 p0"
+    assert report["source"] == "own.png, 60 × 40, its centre square scaled to 32 × 32"
+
+
+def test_a_picture_is_scaled_to_the_problem(monkeypatch: MonkeyPatch) -> None:
+    assert run(monkeypatch, "3x20x30", "2@3x3", "own.png") == 0
+    report = report_of("explorer.html")
+    assert report["input"]["shape"] == [1, 3, 20, 30]
+    assert report["source"] == "own.png, 60 × 40, its centre scaled to 30 × 20"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["3x8x8"], "a problem needs an input and filters"),
+        (["3x8x8", "2@9x9"], "the kernel spans 9 positions"),
+        (["nowhere.png"], "nowhere.png cannot be read as a picture: No such file"),
+        (["own.png", "own.png"], "explore takes one picture"),
+        (["own.png", "3x8x8 2@3x3", "3x8x8 2@3x3"], "explore takes one picture, and one problem"),
+        (["own.png", "8x8x8 2@3x3"], "a picture has two axes and 3 channels"),
+        (["own.png", "3x8 2@3"], "a picture has two axes and 3 channels"),
+        (["1x4x4x4", "1@2x2x2"], "volumes it cannot"),
+        (["--out", "page.png"], "page.png must end in .html"),
+        (["--out", "own.png/page.html"], "cannot write into own.png"),
+        (["--serve", "--out", "page.html"], "give --out or --serve, not both"),
+        (["--no-browser"], "--no-browser is for --serve"),
+    ],
+)
+def test_what_cannot_be_explored_is_refused(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str], arguments: list[str], cause: str
+) -> None:
+    assert run(monkeypatch, *arguments) == 2
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert said.startswith("glassconv: ")
+    assert cause in said
+    assert [file.name for file in Path().iterdir()] == ["own.png"]
+
+
+def test_the_browser_is_opened_on_what_is_served(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr(Server, "serve_forever", interrupted)
+    assert run(monkeypatch, "--serve") == 0
+    assert [capsys.readouterr().out.splitlines()[0]] == opened
+
+
+def interrupted(_server: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_it_serves_until_it_is_interrupted() -> None:
+    serving = [sys.executable, "-c", "from glassconv.cli import main; main()", "explore"]
+    with subprocess.Popen(
+        [*serving, "2x6x6", "3@3x3", "--serve", "--no-browser"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        address = process.stdout.readline().strip()
+        with urllib.request.urlopen(address, timeout=30) as response:
+            assert b"1x2x6x6 3@3x3 s1 p0" in response.read()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+        assert process.stderr.read() == ""
