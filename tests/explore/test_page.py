@@ -96,6 +96,17 @@ def test_the_bundle_is_anywidgets_form_and_the_script_has_no_export() -> None:
     assert not re.search(r"\bexport\s*\{", script())
 
 
+def test_the_bundle_and_its_host_keep_their_names_to_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = "const report = 1, model = 2, explorer = 3;\nexport {\n  explorer as default\n};\n"
+    monkeypatch.setattr(pages, "bundle", lambda: code)
+    inlined = script.__wrapped__()
+    assert "const explorer = (() => {\nconst report = 1" in inlined
+    assert "return explorer;\n})();\n{\n//" in inlined
+    assert inlined.endswith("}\n")
+
+
 @pytest.mark.parametrize(
     ("code", "cause"),
     [

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -183,6 +185,34 @@ def test_other_methods_are_not_there(server: Server, method: str) -> None:
 def test_what_is_not_json_is_refused(server: Server, body: str) -> None:
     assert ask(server, body=body)[0] == 400
     assert ask(server)[0] == 200, "it lives on"
+
+
+def test_letters_that_are_none_are_refused_too(server: Server) -> None:
+    status, text, _ = ask(server, body=r'{"id": "\ud800", "type": "\ud800"}')
+    assert status == 422
+    assert json.loads(text)["id"] == "\ud800"
+
+
+def test_who_leaves_early_leaves_no_traceback(
+    server: Server, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[BaseException | None] = []
+    handle_error = server.handle_error
+
+    def told(request: Any, address: Any) -> None:
+        failed.append(sys.exception())
+        handle_error(request, address)
+
+    monkeypatch.setattr(server, "handle_error", told)
+    monkeypatch.setattr(serving.Handler, "do_GET", left)
+    with pytest.raises(OSError):
+        ask(server)
+    assert [type(each) for each in failed] == [BrokenPipeError]
+    assert capfd.readouterr() == ("", "")
+
+
+def left(_handler: object) -> None:
+    raise BrokenPipeError
 
 
 def test_json_that_is_no_message_is_refused(server: Server) -> None:

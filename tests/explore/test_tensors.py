@@ -51,6 +51,8 @@ def test_indices_are_written_whole() -> None:
         ({"shape": 2}, "shape must be a list"),
         ({"shape": [3]}, "data is 8 bytes, its shape needs 12"),
         ({"shape": [2**62, 2**62]}, "data is 8 bytes"),
+        ({"shape": [1] * 99 + [2]}, "has a shape that no array has"),
+        ({"shape": [0, 2**62, 2**62], "data": ""}, "has a shape that no array has"),
         ({"dtype": "int64"}, "must be float32 or float64, not 'int64'"),
         ({"dtype": ["float32"]}, "must be float32 or float64"),
         ({"data": "AACAPwAAAM!="}, "data is not base64"),

@@ -1,6 +1,6 @@
 """The explorer as one piece of HTML, in a file or in a cell, from which no request leaves.
 
-The bundle is an ES module, which a page cannot import from itself: its export is turned into a
+The bundle is an ES module, which a page cannot import from itself: what it exports becomes a
 constant, and what hosts it follows in the same script. The page's own policy names that script by
 its hash, so nothing else can run, and forbids every connection.
 """
@@ -80,11 +80,16 @@ def policy(*, remote: bool = False) -> str:
 
 @cache
 def script() -> str:
-    """Return the bundle with its host, as a script that stands inside a page."""
-    code, found = _EXPORT.subn(r"const explorer=\1;", bundle())
-    if not found:
+    """Return the bundle with its host, as a script that stands inside a page.
+
+    Each keeps its names to itself: minified, the bundle's may be any.
+    """
+    exported = _EXPORT.search(bundle())
+    if exported is None:
         raise DataError("explorer.js does not end with its default export")
-    inlined = f"\n{code}\n{_data('host.js')}"
+    code = bundle()[: exported.start()]
+    constant = f"const explorer = (() => {{\n{code}\nreturn {exported[1]};\n}})();"
+    inlined = f"\n{constant}\n{{\n{_data('host.js')}}}\n"
     if "</script" in inlined.lower() or "<!--" in inlined:
         raise DataError("explorer.js cannot stand inside a page: it holds </script or <!--")
     return inlined

@@ -55,7 +55,7 @@ class Exploration:
                 document[name] = to_document(array)
         if self.source:
             document["source"] = self.source
-        return json.dumps(document, ensure_ascii=False)
+        return json.dumps(document)
 
 
 def of_problems(problems: Sequence[ConvProblem]) -> Exploration:

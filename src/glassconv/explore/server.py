@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from hmac import compare_digest
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,6 +42,11 @@ class Server(ThreadingHTTPServer):
     def address(self) -> str:
         """Return where to open the page, token included."""
         return f"http://127.0.0.1:{self.server_port}/{self.token}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say what failed, unless it is that the browser left before its answer was there."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -109,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
         return False
 
     def _send_json(self, status: HTTPStatus, document: dict[str, Any]) -> None:
-        content = json.dumps(document, ensure_ascii=False).encode()
+        content = json.dumps(document).encode()
         self._send(status, "application/json", content)
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:

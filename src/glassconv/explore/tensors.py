@@ -51,5 +51,8 @@ def from_document(document: object, name: str) -> Array:
     expected = prod(shape) * DTYPES[dtype].itemsize
     if len(content) != expected:
         raise DataError(f"the {name}'s data is {len(content)} bytes, its shape needs {expected}")
-    array: Array = np.frombuffer(content, DTYPES[dtype]).reshape(shape)
+    try:
+        array: Array = np.frombuffer(content, DTYPES[dtype]).reshape(shape)
+    except ValueError:  # more axes than NumPy has, or a size beside a 0 that overflows
+        raise DataError(f"the {name} has a shape that no array has: {shape!r:.60}") from None
     return array.astype(dtype)  # a copy, in this machine's own order of bytes
