@@ -1,0 +1,67 @@
+// A setting that no convolution has becomes the nearest one that works, and the reason is said.
+
+import { refusal, samePadding } from "./problem";
+import type { Problem } from "./problem";
+
+export interface Setting {
+  readonly name: string; // PyTorch's name of the argument
+  get(problem: Problem): number;
+  set(problem: Problem, value: number): Problem;
+}
+
+export interface Settled {
+  readonly problem: Problem;
+  readonly explanation: string; // empty where the setting was taken as it is
+}
+
+const FARTHEST = 512;
+
+/** Returns the problem with one setting changed to a value, or to the nearest that works. */
+export function change(problem: Problem, setting: Setting, value: number): Settled {
+  const wanted = withSame(setting.set(problem, value));
+  const cause = refusal(wanted);
+  if (cause === null) return { problem: wanted, explanation: "" };
+  const repaired = repair(wanted, setting);
+  if (repaired) return { problem: repaired.problem, explanation: `${capital(cause)}: ${repaired.said}.` };
+  for (let distance = 1; distance <= FARTHEST; distance++) {
+    for (const near of [value - distance, value + distance]) {
+      const tried = withSame(setting.set(problem, near));
+      if (refusal(tried) === null) {
+        return { problem: tried, explanation: `${capital(cause)}. The nearest that works is ${setting.name} ${near}.` };
+      }
+    }
+  }
+  return { problem, explanation: `${capital(cause)}. Nothing near works, so nothing was changed.` };
+}
+
+/** What is meant is often clear, and another setting has to follow it. */
+function repair(wanted: Problem, setting: Setting): { problem: Problem; said: string } | null {
+  if (wanted.same) {
+    const numbers = { ...wanted, same: false };
+    if (refusal(numbers) === null) return { problem: numbers, said: "its padding is kept as numbers" };
+  }
+  if (setting.name === "groups" && wanted.groups > 0 && wanted.inChannels % wanted.groups === 0) {
+    const outChannels = Math.ceil(wanted.outChannels / wanted.groups) * wanted.groups;
+    const problem = { ...wanted, outChannels };
+    if (refusal(problem) === null) return { problem, said: `out_channels is ${outChannels} now` };
+  }
+  if (setting.name === "in_channels" && wanted.inChannels > 0) {
+    const groups = greatestDivisor(wanted.inChannels, wanted.outChannels, wanted.groups);
+    const problem = { ...wanted, groups };
+    if (refusal(problem) === null) return { problem, said: `groups is ${groups} now` };
+  }
+  return null;
+}
+
+/** 'same' follows kernel and dilation. */
+export function withSame(problem: Problem): Problem {
+  return problem.same ? { ...problem, padding: samePadding(problem) } : problem;
+}
+
+/** The largest number up to `most` that divides both. */
+function greatestDivisor(one: number, other: number, most: number): number {
+  for (let divisor = most; divisor > 1; divisor--) if (one % divisor === 0 && other % divisor === 0) return divisor;
+  return 1;
+}
+
+const capital = (sentence: string): string => sentence.charAt(0).toUpperCase() + sentence.slice(1);
