@@ -19,7 +19,7 @@ async function ask(content) {
 }
 
 const model = {
-  get: (name) => ({ report, remote })[name],
+  get: (name) => ({ report, remote, page: true })[name], // page: the address is the explorer's
   set() {},
   save_changes() {},
   on(event, listener) {

@@ -1,0 +1,118 @@
+// Two themes, and one diverging map with zero fixed: negative blue, positive orange, safe for
+// colour-blind eyes. The same colours as in the pictures that Python draws (views/figures/style.py).
+
+export interface Theme {
+  readonly name: "dark" | "light";
+  readonly background: string;
+  readonly panel: string; // zero, and empty cells
+  readonly ink: string;
+  readonly muted: string;
+  readonly line: string;
+  readonly accent: string; // the one window, row, column and output being talked about
+  readonly diverging: readonly string[];
+  readonly sequential: readonly string[]; // for sizes of errors
+}
+
+export const DARK: Theme = {
+  name: "dark",
+  background: "#0f1318",
+  panel: "#1a2028",
+  ink: "#e8edf2",
+  muted: "#93a0ae",
+  line: "#313b47",
+  accent: "#ff6fae",
+  diverging: ["#9bd4ff", "#2f78bf", "#1a2028", "#bf5b1d", "#ffbe7d"],
+  sequential: ["#1a2028", "#2b4a6b", "#3f86a8", "#8cc9b0", "#f4f1c1"],
+};
+
+export const LIGHT: Theme = {
+  name: "light",
+  background: "#ffffff",
+  panel: "#f3f3ef",
+  ink: "#1b2026",
+  muted: "#5f6a76",
+  line: "#d5d8d3",
+  accent: "#c2185b",
+  diverging: ["#0b4f92", "#7db7e0", "#f3f3ef", "#f5a962", "#9c3d05"],
+  sequential: ["#f3f3ef", "#b9d7dc", "#62a3bd", "#2b6793", "#14304f"],
+};
+
+export type Rgb = readonly [red: number, green: number, blue: number];
+
+const STEPS = 512;
+
+/** A map from −1 … 1 (diverging) or 0 … 1 (sequential) to colours, read from a table. */
+export class ColourMap {
+  private readonly table: Uint8Array;
+
+  constructor(
+    colours: readonly string[],
+    private readonly least: -1 | 0,
+  ) {
+    const stops = colours.map(rgb);
+    this.table = new Uint8Array(3 * (STEPS + 1));
+    for (let step = 0; step <= STEPS; step++) {
+      const along = (step / STEPS) * (stops.length - 1);
+      const stop = Math.min(Math.floor(along), stops.length - 2);
+      for (let part = 0; part < 3; part++) {
+        const [from, to] = [stops[stop][part], stops[stop + 1][part]];
+        this.table[3 * step + part] = Math.round(from + (to - from) * (along - stop));
+      }
+    }
+  }
+
+  /** Place in the table of a value on a scale whose end is `largest`. */
+  at(value: number, largest: number): Rgb {
+    const share = largest > 0 ? value / largest : 0;
+    const along = (Math.max(this.least, Math.min(1, share)) - this.least) / (1 - this.least);
+    const step = 3 * Math.round(along * STEPS);
+    return [this.table[step], this.table[step + 1], this.table[step + 2]];
+  }
+}
+
+const maps = new Map<Theme, ColourMap>();
+
+export function divergingMap(theme: Theme): ColourMap {
+  const map = maps.get(theme) ?? new ColourMap(theme.diverging, -1);
+  maps.set(theme, map);
+  return map;
+}
+
+export function rgb(hex: string): Rgb {
+  const value = parseInt(hex.slice(1), 16);
+  return [value >> 16, (value >> 8) & 255, value & 255];
+}
+
+export const css = ([red, green, blue]: Rgb): string => `rgb(${red} ${green} ${blue})`;
+
+/** The colour of text on a coloured cell. */
+export function readableOn([red, green, blue]: Rgb): string {
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 127 ? "#101418" : "#f2f5f8";
+}
+
+/** The largest size, which is an end of the scale; 1 where all is zero. */
+export function largest(values: ArrayLike<number>): number {
+  let most = 0;
+  for (let place = 0; place < values.length; place++) {
+    const size = Math.abs(values[place]);
+    if (size > most) most = size; // NaN is never larger
+  }
+  return most || 1;
+}
+
+/** Sets the theme's colours as custom properties, which style.css reads. */
+export function applyTheme(element: HTMLElement, theme: Theme): void {
+  element.dataset.theme = theme.name;
+  for (const name of ["background", "panel", "ink", "muted", "line", "accent"] as const) {
+    element.style.setProperty(`--${name}`, theme[name]);
+  }
+  theme.diverging.forEach((colour, place) => element.style.setProperty(`--diverging-${place}`, colour));
+}
+
+/** What the reader asked for, then what the notebook has, then what the system prefers. */
+export function themeOf(asked: "auto" | "dark" | "light"): Theme {
+  if (asked !== "auto") return asked === "dark" ? DARK : LIGHT;
+  const jupyter = document.body.dataset.jpThemeLight;
+  if (jupyter !== undefined) return jupyter === "false" ? DARK : LIGHT;
+  return matchMedia("(prefers-color-scheme: dark)").matches ? DARK : LIGHT;
+}

@@ -1,0 +1,27 @@
+// What a mode is given to draw with.
+
+import type { Theme } from "./colour";
+import type { Lens } from "./lens";
+import type { Scene } from "./scene";
+import type { State, Store } from "./state";
+
+export interface Room {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Context {
+  readonly store: Store;
+  readonly scene: Scene;
+  readonly theme: Theme;
+  readonly stage: HTMLElement; // empty; the mode fills it
+  readonly room: Room; // the stage's width, and the height that fits a window
+  readonly lens: Lens;
+  readonly still: boolean; // the reader asked for reduced motion
+  /** Calls now and after every change of state that keeps the problem, until the mode is left. */
+  onState(listener: (state: State) => void): void;
+  /** Calls whenever more of the output is known, until the mode is left. */
+  onNumbers(listener: () => void): void;
+  /** Draws the mode anew, for what only a new layout can show. */
+  redraw(): void;
+}

@@ -1,0 +1,308 @@
+// The explorer of one element: it holds the state, draws what changed of it, and takes itself away.
+
+import { applyTheme, themeOf } from "./colour";
+import type { Context } from "./context";
+import { controls } from "./controls";
+import { html } from "./dom";
+import { pytorchCode, png, save, stageSvg, text } from "./export";
+import { header } from "./header";
+import type { Header } from "./header";
+import { keys } from "./keys";
+import { Lens } from "./lens";
+import { DEFAULT_PROBLEM, sourceOf } from "./model";
+import type { Answer, Model } from "./model";
+import { MODES } from "./modes";
+import { grey, read } from "./picture";
+import { player } from "./player";
+import type { Player } from "./player";
+import { PRESETS, sourceOf as presetSource } from "./presets";
+import { bytes, convolutionOf } from "./problem";
+import type { Problem } from "./problem";
+import { receipt } from "./receipt";
+import { describe, Scene } from "./scene";
+import type { Source } from "./scene";
+import { sentence } from "./sentence";
+import { format, parse } from "./shorthand";
+import { fromHash, outputAt, Store, toHash } from "./state";
+import type { State } from "./state";
+import style from "./style.css";
+
+const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
+const SLICE = 9; // milliseconds a frame that computing may take
+const PATIENCE = 250; // milliseconds that a problem stands before Python is asked
+
+export class Explorer {
+  private readonly root = html("div", { class: "glassconv" });
+  private readonly stage = html("div", { class: "stage" });
+  private readonly said = html("section", { class: "sentence", "aria-label": "in numbers", "aria-live": "off" });
+  private readonly receipt = html("section", { class: "side-part", "aria-label": "receipt" });
+  private readonly lens = new Lens();
+  private readonly store: Store;
+  private readonly own: Source;
+  private readonly header: Header;
+  private readonly controls: ReturnType<typeof controls>;
+  private readonly player: Player;
+  private readonly still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  private readonly undo: (() => void)[] = [];
+  private scene: Scene;
+  private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
+  private computing = 0;
+  private asking = 0;
+  private questions = 0;
+
+  constructor(
+    private readonly model: Model,
+    private readonly host: HTMLElement,
+  ) {
+    const report = model.get("report") ?? {};
+    this.own = sourceOf(report);
+    this.store = new Store(this.firstState(report.problem ?? DEFAULT_PROBLEM, report.mode));
+    const { problem, source } = this.store.get();
+    this.scene = this.sceneOf(problem, source);
+    this.controls = controls(this.store);
+    this.player = player(this.store, () => this.scene, this.still);
+    this.header = header(this.events(), report.layers ?? []);
+    this.build();
+    this.listen();
+    this.show(this.store.get(), null);
+  }
+
+  remove(): void {
+    for (const undo of this.undo) undo();
+    this.drawn?.leave();
+    this.player.stop();
+    this.store.stop();
+    cancelAnimationFrame(this.computing);
+    clearTimeout(this.asking);
+    this.root.remove();
+  }
+
+  private firstState(text: string, mode: string | undefined): State {
+    const state: State = {
+      problem: parse(text),
+      source: this.own,
+      preset: text === DEFAULT_PROBLEM ? "tutorial" : "",
+      mode: mode ?? MODES[0].name,
+      focus: outputAt(0, 0, 0),
+      pinned: false,
+      theme: this.model.get("theme") ?? "auto",
+      counting: "macs",
+      speed: 1,
+      playing: false,
+      explanation: "",
+    };
+    return this.model.get("page") ? this.restored(state, location.hash) : state;
+  }
+
+  private restored(state: State, hash: string): State {
+    const said = fromHash(hash);
+    const preset = PRESETS.find(({ name }) => name === said.preset);
+    return { ...state, ...said, source: preset ? presetSource(preset, this.own) : state.source };
+  }
+
+  private build(): void {
+    const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.receipt);
+    const main = html("div", { class: "main" }, this.stage, this.said, this.player.element);
+    this.root.append(html("style", {}, style), this.header.element, html("div", { class: "body" }, main, side), this.lens.element);
+    this.host.append(this.root);
+  }
+
+  private listen(): void {
+    this.undo.push(this.store.subscribe((state, before) => this.show(state, before)));
+    this.undo.push(keys(this.root, this.store, () => this.scene, this.player));
+    let width = 0;
+    const resized = new ResizeObserver(() => {
+      if (width !== this.stage.clientWidth && width) this.draw();
+      width = this.stage.clientWidth;
+    });
+    resized.observe(this.stage);
+    this.undo.push(() => resized.disconnect());
+    const answered = (answer: Answer): void => this.answered(answer);
+    this.model.on("msg:custom", answered);
+    this.undo.push(() => this.model.off("msg:custom", answered));
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    const preferred = (): void => this.draw();
+    scheme.addEventListener("change", preferred);
+    this.undo.push(() => scheme.removeEventListener("change", preferred));
+    if (this.model.get("page")) {
+      const moved = (): void => {
+        if (location.hash !== toHash(this.store.get())) this.store.set(this.restored(this.store.get(), location.hash));
+      };
+      addEventListener("hashchange", moved);
+      this.undo.push(() => removeEventListener("hashchange", moved));
+    }
+    this.root.addEventListener("dragover", (event) => event.preventDefault());
+    this.root.addEventListener("drop", (event) => {
+      event.preventDefault();
+      const [file] = event.dataTransfer?.files ?? [];
+      if (file) void this.openPicture(file);
+    });
+  }
+
+  /** Draws what a new state changes, and only that. */
+  private show(state: State, before: State | null): void {
+    const fresh = !before || before.problem !== state.problem || before.source !== state.source;
+    if (fresh) {
+      this.scene = this.sceneOf(state.problem, state.source);
+      this.root.setAttribute("aria-label", describe(this.scene));
+      this.ask();
+    }
+    if (fresh || before.explanation !== state.explanation) this.controls.show(state.problem, state.explanation);
+    if (fresh || before.counting !== state.counting) this.receipt.replaceChildren(receipt(state.problem, this.store));
+    if (fresh || before.mode !== state.mode || before.preset !== state.preset) this.header.show(state);
+    if (fresh || before.mode !== state.mode || before.theme !== state.theme) this.draw();
+    else for (const listener of this.drawn?.listeners ?? []) listener(state);
+    this.root.classList.toggle("pinned", state.pinned);
+    this.player.show(state, this.scene);
+    this.sayNumbers(state);
+    this.remember(state);
+    if (fresh) this.computeOn();
+  }
+
+  /** Draws the mode anew: for another problem, mode, theme or width. */
+  private draw(): void {
+    const state = this.store.get();
+    const theme = themeOf(state.theme);
+    applyTheme(this.root, theme);
+    this.drawn?.leave();
+    this.lens.hide();
+    const focused = this.stage.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null;
+    this.stage.replaceChildren();
+    this.stage.removeAttribute("style");
+    const wanted = MODES.find(({ name }) => name === state.mode) ?? MODES[0];
+    const mode = wanted.refusal?.(this.scene.problem) ? null : wanted;
+    const listeners: ((state: State) => void)[] = [];
+    const numbers: (() => void)[] = [];
+    const width = this.stage.clientWidth;
+    const context: Context = {
+      store: this.store,
+      scene: this.scene,
+      theme,
+      stage: this.stage,
+      room: { width, height: Math.max(180, Math.min(640, innerHeight * 0.22)) },
+      lens: this.lens,
+      still: this.still,
+      onState: (listener) => {
+        listeners.push(listener);
+        listener(this.store.get());
+      },
+      onNumbers: (listener) => numbers.push(listener),
+      redraw: () => this.draw(),
+    };
+    this.stage.dataset.mode = wanted.name;
+    if (!mode) this.stage.append(html("p", { class: "refusal" }, wanted.refusal?.(this.scene.problem) ?? ""));
+    this.drawn = { leave: mode?.render(context) ?? (() => undefined), listeners, numbers };
+    if (focused) this.stage.querySelector<HTMLElement>(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
+  private sayNumbers(state: State): void {
+    const mode = MODES.find(({ name }) => name === state.mode);
+    const node = mode?.sentence?.(this.scene, state) ?? sentence(this.scene, state.focus, this.store);
+    this.said.replaceChildren(node);
+  }
+
+  /** Goes on computing, some milliseconds a frame, until the output is whole. */
+  private computeOn(): void {
+    cancelAnimationFrame(this.computing);
+    this.computing = requestAnimationFrame(() => {
+      if (!this.scene.compute(SLICE)) return;
+      this.told();
+      this.computeOn();
+    });
+  }
+
+  private told(): void {
+    for (const listener of this.drawn?.numbers ?? []) listener();
+    this.sayNumbers(this.store.get());
+  }
+
+  /** Asks Python for its own output, where there is a Python, once a problem stands. */
+  private ask(): void {
+    clearTimeout(this.asking);
+    const { problem } = this.scene;
+    const cut = problem.padding.flat().some((side) => side < 0); // shorthand knows no such padding
+    if (!this.model.get("remote") || this.scene.pytorch || cut) return;
+    const id = ++this.questions;
+    this.asking = window.setTimeout(() => this.model.send({ id, ...this.scene.question(format({ ...problem, batch: 1 })) }), PATIENCE);
+  }
+
+  private answered(answer: Answer): void {
+    if (answer.id !== this.questions) return;
+    if (answer.type === "error") this.header.say(answer.error ?? "Python refused.");
+    if (answer.type !== "convolve" || !answer.output) return;
+    this.scene.answer(answer.output);
+    this.told();
+  }
+
+  private sceneOf(problem: Problem, source: Source): Scene {
+    return new Scene(problem, source, format({ ...problem, same: false }));
+  }
+
+  private remember(state: State): void {
+    if (!this.model.get("page") || state.playing) return;
+    try {
+      history.replaceState(null, "", toHash(state));
+    } catch {
+      // a page inside a frame of another origin has no address of its own
+    }
+  }
+
+  private events(): Parameters<typeof header>[0] {
+    const { store } = this;
+    return {
+      problem: (written) => this.openProblem(written, ""),
+      layer: (written) => this.openProblem(written, ""),
+      preset: (name) => this.openPreset(name),
+      mode: (mode) => store.set({ mode }),
+      picture: (file) => void this.openPicture(file),
+      theme: () => store.set({ theme: themeOf(store.get().theme).name === "dark" ? "light" : "dark" }),
+      link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, "address"),
+      code: () => void this.copy(pytorchCode(store.get().problem), "PyTorch code"),
+      svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(stageSvg(this.stage))], { type: "image/svg+xml" })),
+      png: () =>
+        void png(stageSvg(this.stage))
+          .then((picture) => save(`glassconv-${store.get().mode}.png`, picture))
+          .catch((error: Error) => this.header.say(error.message)),
+    };
+  }
+
+  private openProblem(written: string, preset: string): void {
+    try {
+      const problem = parse(written);
+      const size = bytes(problem);
+      const total = size.input + size.weight + size.output + bytes(convolutionOf(problem)).input;
+      if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, and this page holds up to ${MOST_BYTES / 1e6}`);
+      this.store.set({ problem, preset, source: this.own, explanation: "", focus: outputAt(0, 0, 0), playing: false });
+    } catch (error) {
+      this.store.set({ explanation: `${written}: ${(error as Error).message}` });
+    }
+  }
+
+  private openPreset(name: string): void {
+    const preset = PRESETS.find((each) => each.name === name);
+    if (!preset) return;
+    const source = presetSource(preset, this.own);
+    this.store.set({ problem: parse(preset.problem), source, preset: name, explanation: "", focus: outputAt(0, 0, 0), pinned: false, playing: false });
+  }
+
+  private async openPicture(file: File): Promise<void> {
+    try {
+      const picture = await read(file);
+      const { problem, source } = this.store.get();
+      const input = problem.inChannels === 1 ? grey(picture) : picture;
+      this.store.set({ source: { ...source, name: file.name, picture: true, input, output: undefined } });
+      this.header.say(`${file.name} stays in this page`);
+    } catch {
+      this.header.say(`${file.name} is no picture that this browser can read`);
+    }
+  }
+
+  private async copy(words: string, what: string): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(words);
+      this.header.say(`${what} copied`);
+    } catch {
+      this.header.say(words); // to be copied by hand
+    }
+  }
+}

@@ -1,0 +1,116 @@
+// The head of the page: the problem to type, what to look at, how to look at it, what to take away.
+
+import { html } from "./dom";
+import { MODES } from "./modes";
+import { PRESETS } from "./presets";
+import { convolutionOf } from "./problem";
+import { format } from "./shorthand";
+import type { State } from "./state";
+
+export interface HeaderEvents {
+  problem(text: string): void;
+  preset(name: string): void;
+  mode(name: string): void;
+  layer(text: string): void;
+  picture(file: File): void;
+  theme(): void;
+  link(): void;
+  code(): void;
+  png(): void;
+  svg(): void;
+}
+
+export interface Header {
+  readonly element: HTMLElement;
+  show(state: State): void;
+  /** Says what an action did, for a while. */
+  say(text: string): void;
+}
+
+export function header(events: HeaderEvents, layers: readonly { name: string; problem: string }[]): Header {
+  const shorthand = html("input", { type: "text", class: "shorthand", spellcheck: "false", autocomplete: "off", "aria-label": "problem in shorthand" });
+  shorthand.addEventListener("change", () => events.problem(shorthand.value));
+  const presets = html("nav", { class: "presets", "aria-label": "examples" });
+  for (const { name, label, about } of PRESETS) presets.append(choice(name, label, about, () => events.preset(name)));
+  const tabs = html("nav", { class: "modes", "aria-label": "modes" });
+  for (const { name, label, about } of MODES) tabs.append(choice(name, label, about, () => events.mode(name)));
+  const about = html("p", { class: "about" });
+  const said = html("span", { class: "said", role: "status" });
+  const strip = html("nav", { class: "layers", "aria-label": "layers", hidden: layers.length < 2 });
+  for (const layer of layers) {
+    const button = choice(layer.problem, layer.name, layer.problem, () => events.layer(layer.problem));
+    button.append(html("small", {}, layer.problem));
+    strip.append(button);
+  }
+  let timer = 0;
+  const element = html(
+    "header",
+    {},
+    html("div", { class: "first" }, html("h2", {}, "glassconv"), shorthand, actions(events), said),
+    strip,
+    presets,
+    html("div", { class: "second" }, tabs, about),
+  );
+  return {
+    element,
+    show: (state) => {
+      if (shorthand.getRootNode() instanceof Document && document.activeElement !== shorthand) shorthand.value = format(state.problem);
+      shorthand.size = Math.max(24, shorthand.value.length);
+      press(presets, state.preset);
+      press(tabs, state.mode);
+      press(strip, format(state.problem));
+      const problem = convolutionOf(state.problem);
+      for (const [place, mode] of MODES.entries()) {
+        const refusal = mode.refusal?.(problem) ?? null;
+        const tab = tabs.children[place] as HTMLButtonElement;
+        tab.setAttribute("aria-disabled", String(refusal !== null));
+        tab.title = refusal ?? mode.about;
+      }
+      const preset = PRESETS.find(({ name }) => name === state.preset);
+      about.textContent = MODES.find(({ name }) => name === state.mode)?.about ?? "";
+      if (preset && format(state.problem) === preset.problem && state.mode === "window") about.textContent = preset.about;
+    },
+    say: (text) => {
+      said.textContent = text;
+      clearTimeout(timer);
+      timer = window.setTimeout(() => (said.textContent = ""), 4000);
+    },
+  };
+}
+
+function choice(name: string, label: string, about: string, chosen: () => void): HTMLButtonElement {
+  const button = html("button", { type: "button", title: about, "aria-pressed": "false", "data-name": name }, label);
+  button.addEventListener("click", chosen);
+  return button;
+}
+
+function press(group: HTMLElement, name: string): void {
+  for (const button of group.querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.name === name));
+  }
+}
+
+function actions(events: HeaderEvents): HTMLElement {
+  const file = html("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "your own picture" });
+  file.addEventListener("change", () => {
+    const [chosen] = file.files ?? [];
+    if (chosen) events.picture(chosen);
+    file.value = "";
+  });
+  const all: [string, string, () => void][] = [
+    ["Picture…", "your own picture, by dialog or by dropping it here; it stays in this page", () => file.click()],
+    ["Link", "copy an address that restores exactly this", events.link],
+    ["PyTorch", "copy the layer as PyTorch code", events.code],
+    ["PNG", "save what is drawn as a picture", events.png],
+    ["SVG", "save what is drawn as an SVG", events.svg],
+    ["◐", "dark, light, or as the system prefers", events.theme],
+  ];
+  const group = html("div", { class: "actions", role: "group", "aria-label": "take away" }, file);
+  for (const [label, about, chosen] of all) {
+    const button = html("button", { type: "button", title: about }, label);
+    if (label === "◐") button.setAttribute("aria-label", "theme");
+    button.addEventListener("click", chosen);
+    group.append(button);
+  }
+  return group;
+}

@@ -1,0 +1,58 @@
+// The keyboard: ← → outputs, ↑ ↓ filters, Shift and ← → products within the sum, Space plays, Esc frees.
+
+import { modulo, stepped } from "./player";
+import type { Player } from "./player";
+import { gemm } from "./problem";
+import type { Scene } from "./scene";
+import { outputOf } from "./state";
+import type { State, Store } from "./state";
+
+const TYPED_INTO = "input, select, textarea, [contenteditable]";
+
+/** Listens until the returned function is called. Of several explorers the last one used hears. */
+export function keys(root: HTMLElement, store: Store, scene: () => Scene, player: Player): () => void {
+  const use = (): void => {
+    active = root;
+  };
+  const heard = (event: KeyboardEvent): void => {
+    const target = event.target as Element;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (root.contains(target) ? target.matches(TYPED_INTO) : target !== document.body || active !== root) return;
+    if (event.key === " " && target.matches("button, a, summary")) return;
+    if (!event.shiftKey && event.key.startsWith("Arrow") && target.closest("[data-steps]")) return;
+    const changes = pressed(event, store.get(), scene());
+    if (event.key === " ") player.toggle();
+    else if (changes) store.set(changes);
+    else return;
+    event.preventDefault();
+    event.stopPropagation(); // a notebook has its own use of arrows
+  };
+  active ??= root;
+  root.addEventListener("pointerenter", use);
+  root.addEventListener("focusin", use);
+  document.addEventListener("keydown", heard, true);
+  return () => {
+    document.removeEventListener("keydown", heard, true);
+    if (active === root) active = null;
+  };
+}
+
+let active: HTMLElement | null = null;
+
+function pressed(event: KeyboardEvent, state: State, scene: Scene): Partial<State> | null {
+  const held = { pinned: true, playing: false };
+  const sideways = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  const upright = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (event.key === "Escape") return { pinned: false, playing: false, focus: outputOf(state.focus) };
+  if (sideways && !event.shiftKey) return { ...stepped(scene, state, sideways), ...held };
+  const output = outputOf(state.focus);
+  const { k } = gemm(scene.problem);
+  const taps = (by: number): Partial<State> => {
+    const from = output.tap ?? (by > 0 ? -1 : 0);
+    return { focus: { ...output, tap: modulo(from + by, k) }, ...held };
+  };
+  if (sideways) return taps(sideways);
+  if (upright && event.shiftKey) return taps(upright * scene.problem.kernelSize[1]);
+  if (upright) return { focus: { ...output, filter: modulo(output.filter + upright, scene.problem.outChannels) }, ...held };
+  return null;
+}

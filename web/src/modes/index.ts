@@ -1,0 +1,7 @@
+// The modes, in the order of their tabs. A mode is added by a file and a line here.
+
+import { matrix } from "./matrix";
+import type { Mode } from "./mode";
+import { window } from "./window";
+
+export const MODES: readonly Mode[] = [window, matrix];

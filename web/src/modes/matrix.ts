@@ -1,0 +1,36 @@
+// Matrix: the tutorial's picture. Weights to the left, columns above, and where a row meets a column
+// the output is their product.
+
+import { columnsPane } from "../panes/columns";
+import { inputPane } from "../panes/input";
+import { outputPane } from "../panes/output";
+import { weightPane } from "../panes/weight";
+import { gemm } from "../problem";
+import { nothing } from "./mode";
+import type { Mode } from "./mode";
+import { redrawForOthers } from "./window";
+
+const GAP = 40;
+
+export const matrix: Mode = {
+  name: "matrix",
+  label: "Matrix",
+  about: "Each window laid out as a column, each filter as a row: the convolution is one matrix product.",
+  render(context) {
+    const { stage, room, scene } = context;
+    const narrow = room.width < 620;
+    const left = narrow ? room.width : Math.round(room.width * 0.3);
+    const right = narrow ? room.width : room.width - left - GAP;
+    stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : `${left}px minmax(0, 1fr)`;
+    const { m } = gemm(scene.problem);
+    const low = Math.min(room.height, 28 + m * 34);
+    stage.append(
+      inputPane(context, { width: left, height: room.height }).element,
+      columnsPane(context, { width: right, height: room.height }, 30).element,
+      weightPane(context, { width: left, height: low }, true).element,
+      outputPane(context, { width: right, height: low }, true).element,
+    );
+    redrawForOthers(context);
+    return nothing;
+  },
+};

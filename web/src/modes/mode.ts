@@ -1,0 +1,21 @@
+// What a mode is: one way to look at the same convolution. README.md tells how to add one.
+
+import type { Context } from "../context";
+import type { Problem } from "../problem";
+import type { State } from "../state";
+import type { Scene } from "../scene";
+
+export interface Mode {
+  readonly name: string; // in the address
+  readonly label: string; // on its tab
+  readonly about: string; // one sentence: what is to be seen
+  /** Why it cannot show a problem; null where it can. The problem is the plain convolution. */
+  refusal?(problem: Problem): string | null;
+  /** Fills `context.stage`; returns what has to be undone when the mode is left. */
+  render(context: Context): () => void;
+  /** What stands in the sentence's place, where the sum of one output is not the point. */
+  sentence?(scene: Scene, state: State): Node | null;
+}
+
+/** For a mode that leaves nothing behind but what is in its stage. */
+export const nothing = (): void => undefined;

@@ -1,0 +1,80 @@
+// One pane: a title, a grid, what it leaves unsaid in a note, and a text alternative. Pointing at a
+// cell makes it the focus of every pane, a click pins it.
+
+import type { Context, Room } from "./context";
+import { html } from "./dom";
+import { Grid } from "./grid";
+import type { GridSpec, Mark } from "./grid";
+import type { Cell } from "./layout";
+import type { Focus } from "./state";
+
+export interface PaneSpec {
+  readonly name: string;
+  readonly title: string;
+  readonly shape: string; // as PyTorch would print it
+  readonly notes: readonly string[];
+  readonly grid: GridSpec;
+  marks(focus: Focus): Mark[];
+  /** What a cell stands for; null where it stands for nothing. */
+  focusOf(cell: Cell): Focus | null;
+  /** The focus one cell further, where the arrow keys move this pane's own cells. */
+  step?(focus: Focus, rows: number, columns: number): Focus;
+  /** The pane in words, for who cannot see it. */
+  alternative(focus: Focus): string;
+}
+
+const STEPS: Record<string, readonly [rows: number, columns: number]> = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+};
+
+export function pane(context: Context, spec: PaneSpec, room: Room): { element: HTMLElement; grid: Grid } {
+  const { store, lens, theme } = context;
+  const pin = (cell: Cell): void => {
+    const focus = spec.focusOf(cell);
+    if (focus) store.set({ focus, pinned: true, playing: false });
+  };
+  const grid = new Grid(spec.grid, theme, room, {
+    hover: (cell) => {
+      if (!grid.numbered) lens.show(grid, cell, theme, spec.grid.describe?.(cell) ?? "");
+      const { pinned, playing } = store.get();
+      const focus = spec.focusOf(cell);
+      if (focus && !pinned && !playing) store.set({ focus });
+    },
+    leave: () => lens.hide(),
+    pick: pin,
+  });
+  const alternative = html("p", { class: "alternative" });
+  const notes = spec.notes.map((note) => html("p", { class: "note" }, note));
+  const heading = html("h3", {}, spec.title, html("span", { class: "shape" }, spec.shape));
+  const element = html("section", { class: `pane pane-${spec.name}` }, heading, grid.element, alternative, ...notes);
+
+  if (spec.step) grid.element.dataset.steps = ""; // the explorer leaves the arrows to it
+  grid.element.addEventListener("keydown", (event) => {
+    const move = STEPS[event.key];
+    if (!move || !spec.step || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return;
+    store.set({ focus: spec.step(store.get().focus, ...move), pinned: true, playing: false });
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  context.onState(({ focus }) => {
+    grid.mark(spec.marks(focus));
+    alternative.textContent = spec.alternative(focus);
+  });
+  return { element, grid };
+}
+
+/** The block of planes that a place lies in, where there are too many to draw at once. */
+export function block(total: number, place: number, most = 64): { start: number; end: number } {
+  const start = Math.floor(place / most) * most;
+  return { start, end: Math.min(total, start + most) };
+}
+
+/** "all 3 of them" is not worth a note; "filters 64 to 127 of 512" is. */
+export function blockNote(what: string, total: number, { start, end }: { start: number; end: number }): string[] {
+  return end - start < total ? [`${what} ${start} to ${end - 1} of ${total} are drawn; move on and the others follow.`] : [];
+}
+
+export const plural = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;

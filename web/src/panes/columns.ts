@@ -1,0 +1,125 @@
+// The im2col matrix: one window a column, k rows of it. Each pixel lies here once for every window
+// that reads it, which is why lowering costs memory.
+
+import type { Context, Room } from "../context";
+import { unravel } from "../convolution";
+import type { Grid, Kind, Mark } from "../grid";
+import { bytesOf, short } from "../numbers";
+import { block, blockNote, pane, plural } from "../pane";
+import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount } from "../problem";
+import type { Scene } from "../scene";
+import { outputAt } from "../state";
+import type { Focus } from "../state";
+import { channelOf } from "./input";
+
+const MOST_GROUPS = 6;
+
+export function columnsPane(context: Context, room: Room, largestCell = 28): { element: HTMLElement; grid: Grid } {
+  const { scene, store } = context;
+  const { problem } = scene;
+  const { k } = gemm(problem);
+  const positions = scene.positions;
+  const perGroup = channelsPerGroup(problem);
+  const [height, width] = scene.axes;
+  const group = Math.floor(channelOf(scene, store.get().focus) / perGroup);
+  const drawn = block(problem.groups, group, MOST_GROUPS);
+
+  const pixelOf = (plane: number, row: number, n: number): [channel: number, y: number, x: number] => {
+    const [channel, tapRow, tapColumn] = unravel(problem, row);
+    const y = Math.floor(n / width.outputSize) * height.stride + tapRow * height.dilation - height.padding[0];
+    const x = (n % width.outputSize) * width.stride + tapColumn * width.dilation - width.padding[0];
+    return [(drawn.start + plane) * perGroup + channel, y, x];
+  };
+  const value = (plane: number, row: number, n: number): number => {
+    const [channel, y, x] = pixelOf(plane, row, n);
+    const inside = y >= 0 && y < height.inputSize && x >= 0 && x < width.inputSize;
+    return inside ? scene.pixel(channel, y, x) : 0;
+  };
+  const kind = (plane: number, row: number, n: number): Kind => {
+    const [, y, x] = pixelOf(plane, row, n);
+    return y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize ? "padding" : "value";
+  };
+  const { columns, input } = bytes(scene.asked);
+  const times = columns / input;
+
+  return pane(
+    context,
+    {
+      name: "columns",
+      title: "im2col matrix",
+      shape: `${problem.groups > 1 ? `${problem.groups} × ` : ""}[${k}, ${positions}]`,
+      notes: [
+        `${bytesOf(columns)}, ${short(times, 3)} × the input: a pixel is copied into every window that reads it.`,
+        ...blockNote("groups", problem.groups, drawn),
+      ],
+      grid: {
+        label: `im2col matrix, ${plural(k, "row")} by ${plural(positions, "column")}`,
+        planes: drawn.end - drawn.start,
+        rows: k,
+        columns: positions,
+        across: 1,
+        square: false,
+        largestCell,
+        labelled: problem.groups > 1,
+        scale: scene.inputScale,
+        value,
+        kind,
+        planeLabel: (plane) => `group ${drawn.start + plane}`,
+        ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),
+        describe: ({ plane, row, column }) => {
+          const [channel, y, x] = pixelOf(plane, row, column);
+          const what = kind(plane, row, column) === "padding" ? "padding, 0" : `x[${channel}, ${y}, ${x}] = ${short(value(plane, row, column), 4)}`;
+          return `row ${row}, column ${column}: ${what}`;
+        },
+      },
+      marks: (focus) =>
+        columnsMarks(scene, focus)
+          .map((mark) => ({ ...mark, plane: mark.plane - drawn.start }))
+          .filter(({ plane }) => plane >= 0 && plane < drawn.end - drawn.start),
+      focusOf: ({ plane, row, column }) => {
+        const { focus } = store.get();
+        const here = drawn.start + plane;
+        const filter = focus.kind !== "input" && groupOf(problem, focus.filter) === here ? focus.filter : here * filtersPerGroup(problem);
+        return outputAt(filter, Math.floor(column / width.outputSize), column % width.outputSize, row);
+      },
+      alternative: (focus) => alternative(scene, focus),
+    },
+    room,
+  );
+}
+
+export function columnsMarks(scene: Scene, focus: Focus): Mark[] {
+  const { problem } = scene;
+  const { k } = gemm(problem);
+  const [height, width] = scene.axes;
+  if (focus.kind === "output") {
+    const plane = groupOf(problem, focus.filter);
+    const column = focus.row * width.outputSize + focus.column;
+    const marks: Mark[] = [{ role: "window", plane, row: 0, column, rows: k }];
+    if (focus.tap !== null) marks.push({ role: "tap", plane, row: focus.tap, column });
+    return marks;
+  }
+  if (focus.kind === "weight") {
+    return [{ role: "window", plane: groupOf(problem, focus.filter), row: focus.k, column: 0, columns: scene.positions }];
+  }
+  const perGroup = channelsPerGroup(problem);
+  const plane = Math.floor(focus.channel / perGroup);
+  const marks: Mark[] = [];
+  for (const down of readersOf(height, focus.row)) {
+    for (const across of readersOf(width, focus.column)) {
+      const row = (focus.channel % perGroup) * tapCount(problem) + down.tap * width.kernelSize + across.tap;
+      marks.push({ role: "use", plane, row, column: down.output * width.outputSize + across.output });
+    }
+  }
+  return marks;
+}
+
+function alternative(scene: Scene, focus: Focus): string {
+  const { k } = gemm(scene.problem);
+  const size = `The im2col matrix has ${plural(k, "row")} and ${plural(scene.positions, "column")}${scene.problem.groups > 1 ? " in each group" : ""}.`;
+  if (focus.kind === "output") {
+    return `${size} The window is column ${focus.row * scene.axes[1].outputSize + focus.column}${focus.tap === null ? "" : `, and the product's pixel its row ${focus.tap}`}.`;
+  }
+  if (focus.kind === "weight") return `${size} The weight multiplies row ${focus.k}.`;
+  return `${size} The pixel lies in it ${plural(columnsMarks(scene, focus).length, "time")}.`;
+}

@@ -1,0 +1,155 @@
+// The input: padding hatched, pixels that no window reads dim, the holes of dilation left open.
+
+import type { Context, Room } from "../context";
+import type { Grid, Kind, Mark } from "../grid";
+import type { Cell } from "../layout";
+import { short } from "../numbers";
+import { block, blockNote, pane, plural } from "../pane";
+import { channelsPerGroup, groupOf, inputShape, positionsRead, tapCount } from "../problem";
+import type { Axis } from "../problem";
+import type { Scene } from "../scene";
+import { unravel } from "../convolution";
+import type { Focus } from "../state";
+
+const COLOURS = ["red", "green", "blue"];
+
+/** The channel that a focus is on, which decides what is drawn of very many. */
+export function channelOf(scene: Scene, focus: Focus): number {
+  const { problem } = scene;
+  if (focus.kind === "input") return focus.channel;
+  const first = groupOf(problem, focus.filter) * channelsPerGroup(problem);
+  const k = focus.kind === "weight" ? focus.k : (focus.tap ?? 0);
+  return first + unravel(problem, k)[0];
+}
+
+export function inputPane(context: Context, room: Room): { element: HTMLElement; grid: Grid } {
+  const { scene, store } = context;
+  const { problem, asked } = scene;
+  const [height, width] = scene.axes;
+  const [top, left] = [Math.max(0, height.padding[0]), Math.max(0, width.padding[0])];
+  const drawn = block(problem.inChannels, channelOf(scene, store.get().focus));
+  const [rowsRead, columnsRead] = [positionsRead(height), positionsRead(width)];
+
+  const kind = (_plane: number, row: number, column: number): Kind => {
+    const [y, x] = [row - top, column - left];
+    if (y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize) return "padding";
+    if (scene.inserted(y, x)) return "inserted";
+    return rowsRead[y] && columnsRead[x] ? "value" : "unread";
+  };
+  const named = (channel: number): string =>
+    scene.source.picture && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `c = ${channel}`;
+
+  return pane(
+    context,
+    {
+      name: "input",
+      title: asked.transposed ? "Input, zeros between" : "Input",
+      shape: `[${inputShape(asked).join(", ")}]`,
+      notes: [...notes(scene), ...blockNote("channels", problem.inChannels, drawn)],
+      grid: {
+        label: `Input, ${plural(problem.inChannels, "channel")} of ${height.inputSize} by ${width.inputSize}`,
+        planes: drawn.end - drawn.start,
+        rows: top + height.inputSize + Math.max(0, height.padding[1]),
+        columns: left + width.inputSize + Math.max(0, width.padding[1]),
+        labelled: problem.inChannels > 1,
+        scale: scene.inputScale,
+        value: (plane, row, column) => scene.pixel(drawn.start + plane, row - top, column - left),
+        kind,
+        planeLabel: (plane) => named(drawn.start + plane),
+        ...(problem.groups > 1 ? { band: (plane: number) => Math.floor((drawn.start + plane) / channelsPerGroup(problem)) } : {}),
+        describe: ({ plane, row, column }) => {
+          const kindOf = kind(plane, row, column);
+          const at = `x[${drawn.start + plane}, ${row - top}, ${column - left}]`;
+          if (kindOf === "padding") return "padding, 0";
+          const value = short(scene.pixel(drawn.start + plane, row - top, column - left), 4);
+          return `${at} = ${value}${kindOf === "unread" ? ", read by no window" : ""}`;
+        },
+      },
+      marks: (focus) =>
+        inputMarks(scene, focus)
+          .map((mark) => ({ ...mark, plane: mark.plane - drawn.start, row: mark.row + top, column: mark.column + left }))
+          .filter(({ plane }) => plane >= 0 && plane < drawn.end - drawn.start),
+      focusOf: ({ plane, row, column }: Cell) =>
+        kind(plane, row, column) === "padding"
+          ? null
+          : { kind: "input", channel: drawn.start + plane, row: row - top, column: column - left },
+      step: (focus, rows, columns) =>
+        focus.kind === "input"
+          ? { ...focus, row: focus.row + rows, column: focus.column + columns }
+          : { kind: "input", channel: channelOf(scene, focus), row: 0, column: 0 },
+      alternative: (focus) => alternative(scene, focus),
+    },
+    room,
+  );
+}
+
+/** Marks in the input's own coordinates, padding before it negative. */
+export function inputMarks(scene: Scene, focus: Focus): Mark[] {
+  const { problem } = scene;
+  const [height, width] = scene.axes;
+  if (focus.kind === "input") return [{ role: "window", plane: focus.channel, row: focus.row, column: focus.column }];
+  const perGroup = channelsPerGroup(problem);
+  const first = groupOf(problem, focus.filter) * perGroup;
+  const place = (axis: Axis, output: number, tap: number): number =>
+    output * axis.stride + tap * axis.dilation - axis.padding[0];
+
+  if (focus.kind === "weight") {
+    const [channel, tapRow, tapColumn] = unravel(problem, focus.k);
+    const met: Mark[] = [];
+    for (let row = 0; row < height.outputSize; row++) {
+      for (let column = 0; column < width.outputSize; column++) {
+        met.push({ role: "use", plane: first + channel, row: place(height, row, tapRow), column: place(width, column, tapColumn) });
+      }
+    }
+    return met;
+  }
+  const marks: Mark[] = [];
+  const corner = { row: place(height, focus.row, 0), column: place(width, focus.column, 0) };
+  const holes = height.dilation > 1 || width.dilation > 1;
+  for (let channel = first; channel < first + perGroup; channel++) {
+    marks.push({ role: "window", plane: channel, ...corner, rows: height.extent, columns: width.extent });
+    for (let tap = 0; holes && tap < tapCount(problem); tap++) {
+      const [, tapRow, tapColumn] = unravel(problem, tap);
+      marks.push({ role: "read", plane: channel, row: place(height, focus.row, tapRow), column: place(width, focus.column, tapColumn) });
+    }
+  }
+  if (focus.tap !== null) {
+    const [channel, tapRow, tapColumn] = unravel(problem, focus.tap);
+    const at = { row: place(height, focus.row, tapRow), column: place(width, focus.column, tapColumn) };
+    marks.push({ role: "tap", plane: first + channel, ...at });
+  }
+  return marks;
+}
+
+/** What the picture shows without saying: leftovers, uneven padding, what was cut. */
+function notes(scene: Scene): string[] {
+  const { asked } = scene;
+  const found: string[] = [];
+  for (const axis of scene.axes) {
+    const line = axis.name === "height" ? "row" : "column";
+    const [before, after] = axis.padding;
+    if (asked.same && before !== after) {
+      found.push(`‘same’ needs ${before + after} of padding along the ${axis.name}: ${before} before, the odd one after, ${after}.`);
+    }
+    if (axis.leftover > 0) {
+      found.push(`The last ${axis.leftover === 1 ? line : `${axis.leftover} ${line}s`} no window reaches: that is what the floor leaves over.`);
+    }
+    if (asked.transposed && Math.min(before, after) < 0) {
+      found.push(`padding cuts the result along the ${axis.name}, so windows start inside.`);
+    }
+  }
+  return found;
+}
+
+function alternative(scene: Scene, focus: Focus): string {
+  const { asked } = scene;
+  const size = `Input of ${plural(asked.inChannels, "channel")}, ${asked.inputSize.join(" by ")}.`;
+  if (focus.kind === "input") {
+    return `${size} At channel ${focus.channel}, row ${focus.row}, column ${focus.column} it is ${short(scene.pixel(focus.channel, focus.row, focus.column))}.`;
+  }
+  if (focus.kind === "weight") return `${size} Every pixel that the weight meets is marked.`;
+  const [height, width] = scene.axes;
+  const row = focus.row * height.stride - height.padding[0];
+  const column = focus.column * width.stride - width.padding[0];
+  return `${size} The window starts at row ${row}, column ${column}, and spans ${height.extent} by ${width.extent}.`;
+}

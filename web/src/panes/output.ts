@@ -1,0 +1,136 @@
+// The output: as one picture a filter, or laid flat, one filter a row, as the matrix product makes it.
+
+import type { Context, Room } from "../context";
+import type { Grid, GridSpec, Mark } from "../grid";
+import type { Cell } from "../layout";
+import { short } from "../numbers";
+import { block, blockNote, pane, plural } from "../pane";
+import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../problem";
+import type { Scene } from "../scene";
+import { outputAt } from "../state";
+import type { Focus, OutputFocus } from "../state";
+import { firstFilter } from "./weight";
+
+const MOST_GROUPS = 6;
+
+interface View {
+  readonly shape: Pick<GridSpec, "planes" | "rows" | "columns" | "labelled"> & Partial<GridSpec>;
+  readonly notes: readonly string[];
+  outputOf(cell: Cell): OutputFocus;
+  cellOf(filter: number, row: number, column: number): Cell;
+}
+
+export function outputPane(context: Context, room: Room, flat = false): { element: HTMLElement; grid: Grid } {
+  const { scene, store } = context;
+  const { problem, asked } = scene;
+  const [, out, height, width] = outputShape(asked);
+  const view = flat ? rows(scene, store.get().focus) : pictures(scene, store.get().focus);
+  const made = pane(
+    context,
+    {
+      name: "output",
+      title: flat ? "Output matrix" : "Output",
+      shape: flat ? `[${gemm(problem).m}, ${scene.positions}]` : `[${outputShape(asked).join(", ")}]`,
+      notes: view.notes,
+      grid: {
+        ...view.shape,
+        label: `Output, ${plural(out, "filter")} of ${height} by ${width}`,
+        get scale() {
+          return scene.outputScale;
+        },
+        value: (plane, row, column) => {
+          const at = view.outputOf({ plane, row, column });
+          return scene.outputAt(at.filter, at.row, at.column);
+        },
+        describe: (cell) => {
+          const at = view.outputOf(cell);
+          return `y[${at.filter}, ${at.row}, ${at.column}] = ${short(scene.outputAt(at.filter, at.row, at.column), 4)}`;
+        },
+      },
+      marks: (focus) => marks(scene, focus, view).filter(({ plane }) => plane >= 0 && plane < view.shape.planes),
+      focusOf: (cell) => view.outputOf(cell),
+      alternative: (focus) => alternative(scene, focus),
+    },
+    room,
+  );
+  context.onNumbers(() => made.grid.repaint());
+  return made;
+}
+
+function pictures(scene: Scene, focus: Focus): View {
+  const { problem } = scene;
+  const [height, width] = scene.axes;
+  const filter = focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter;
+  const drawn = block(problem.outChannels, filter);
+  return {
+    shape: {
+      planes: drawn.end - drawn.start,
+      rows: height.outputSize,
+      columns: width.outputSize,
+      labelled: problem.outChannels > 1,
+      planeLabel: (plane) => `f = ${drawn.start + plane}`,
+      ...(problem.groups > 1 ? { band: (plane: number) => groupOf(problem, drawn.start + plane) } : {}),
+    },
+    notes: blockNote("filters", problem.outChannels, drawn),
+    outputOf: ({ plane, row, column }) => outputAt(drawn.start + plane, row, column),
+    cellOf: (f, row, column) => ({ plane: f - drawn.start, row, column }),
+  };
+}
+
+function rows(scene: Scene, focus: Focus): View {
+  const { problem } = scene;
+  const { m } = gemm(problem);
+  const wide = scene.axes[1].outputSize;
+  const filter = focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter;
+  const drawn = block(problem.groups, groupOf(problem, filter), MOST_GROUPS);
+  return {
+    shape: {
+      planes: drawn.end - drawn.start,
+      rows: m,
+      columns: scene.positions,
+      across: 1,
+      square: false,
+      largestCell: 30,
+      labelled: problem.groups > 1,
+      planeLabel: (plane) => `group ${drawn.start + plane}`,
+      ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),
+    },
+    notes: blockNote("groups", problem.groups, drawn),
+    outputOf: ({ plane, row, column }) =>
+      outputAt((drawn.start + plane) * m + row, Math.floor(column / wide), column % wide),
+    cellOf: (f, row, column) => ({ plane: Math.floor(f / m) - drawn.start, row: f % m, column: row * wide + column }),
+  };
+}
+
+function marks(scene: Scene, focus: Focus, view: View): Mark[] {
+  const { problem } = scene;
+  const [height, width] = scene.axes;
+  if (focus.kind === "output") return [{ role: "window", ...view.cellOf(focus.filter, focus.row, focus.column) }];
+  if (focus.kind === "weight") {
+    const whole = view.shape.rows === height.outputSize && view.shape.columns === width.outputSize;
+    const size = whole ? { rows: height.outputSize, columns: width.outputSize } : { columns: scene.positions };
+    return [{ role: "window", ...view.cellOf(focus.filter, 0, 0), ...size }];
+  }
+  const uses: Mark[] = [];
+  const first = firstFilter(scene, focus.channel);
+  for (let filter = first; filter < first + filtersPerGroup(problem); filter++) {
+    for (const down of readersOf(height, focus.row)) {
+      for (const across of readersOf(width, focus.column)) {
+        uses.push({ role: "use", ...view.cellOf(filter, down.output, across.output) });
+      }
+    }
+  }
+  return uses;
+}
+
+function alternative(scene: Scene, focus: Focus): string {
+  const [, filters, height, width] = outputShape(scene.asked);
+  const size = `Output of ${plural(filters, "filter")}, ${height} by ${width}.`;
+  if (focus.kind === "weight") return `${size} Every output of filter ${focus.filter} adds a product with the weight.`;
+  if (focus.kind === "input") {
+    const [down, across] = [readersOf(scene.axes[0], focus.row), readersOf(scene.axes[1], focus.column)];
+    return `${size} ${plural(down.length * across.length, "output")} of each filter of its group use the pixel.`;
+  }
+  const value = short(scene.outputAt(focus.filter, focus.row, focus.column));
+  return `${size} At filter ${focus.filter}, row ${focus.row}, column ${focus.column} it is ${value}.`;
+}

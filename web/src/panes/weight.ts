@@ -1,0 +1,171 @@
+// The weight: as filters of channels, or laid flat, one filter a row, as the matrix product reads it.
+
+import type { Context, Room } from "../context";
+import { unravel } from "../convolution";
+import type { Grid, GridSpec, Mark } from "../grid";
+import type { Cell } from "../layout";
+import { short } from "../numbers";
+import { block, blockNote, pane, plural } from "../pane";
+import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, weightShape } from "../problem";
+import type { Scene } from "../scene";
+import type { Focus } from "../state";
+import { channelOf } from "./input";
+
+const MOST_FILTERS = 64;
+const MOST_CHANNELS = 64;
+const MOST_GROUPS = 6;
+
+interface View {
+  readonly shape: Pick<GridSpec, "planes" | "rows" | "columns" | "labelled"> & Partial<GridSpec>;
+  readonly notes: readonly string[];
+  weightOf(cell: Cell): { filter: number; k: number };
+  cellOf(filter: number, k: number): Cell;
+}
+
+export function weightPane(context: Context, room: Room, flat = false): { element: HTMLElement; grid: Grid } {
+  const { scene, store } = context;
+  const { problem, asked } = scene;
+  const view = flat ? rows(scene, store.get().focus) : filters(scene, store.get().focus);
+  const inView = ({ plane }: Cell): boolean => plane >= 0 && plane < view.shape.planes;
+  return pane(
+    context,
+    {
+      name: "weight",
+      title: asked.transposed ? "Weight, turned around" : flat ? "Weight matrix" : "Weight",
+      shape: flat ? `[${gemm(problem).m}, ${gemm(problem).k}]` : `[${weightShape(asked).join(", ")}]`,
+      notes: view.notes,
+      grid: {
+        ...view.shape,
+        label: `Weight, ${plural(problem.outChannels, "filter")} of ${plural(channelsPerGroup(problem), "channel")}, ${problem.kernelSize.join(" by ")}`,
+        scale: scene.weightScale,
+        value: (plane, row, column) => {
+          const { filter, k } = view.weightOf({ plane, row, column });
+          return scene.weightAt(filter, k);
+        },
+        describe: (cell) => {
+          const { filter, k } = view.weightOf(cell);
+          return `w[${[filter, ...unravel(problem, k)].join(", ")}] = ${short(scene.weightAt(filter, k), 4)}`;
+        },
+      },
+      marks: (focus) => marks(scene, focus, view, flat).filter(inView),
+      focusOf: (cell) => ({ kind: "weight", ...view.weightOf(cell) }),
+      step: (focus, down, across) => {
+        if (focus.kind !== "weight") return { kind: "weight", filter: focus.kind === "output" ? focus.filter : 0, k: 0 };
+        const by = flat ? across : down * problem.kernelSize[1] + across;
+        return { ...focus, k: focus.k + by, filter: focus.filter + (flat ? down : 0) };
+      },
+      alternative: (focus) => alternative(scene, focus),
+    },
+    room,
+  );
+}
+
+/** Every filter's channels side by side. */
+function filters(scene: Scene, focus: Focus): View {
+  const { problem } = scene;
+  const perGroup = channelsPerGroup(problem);
+  const [tall, wide] = problem.kernelSize;
+  const filter = focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter;
+  const across = block(perGroup, channelOf(scene, focus) % perGroup, MOST_CHANNELS);
+  const down = block(problem.outChannels, filter, MOST_FILTERS);
+  const width = across.end - across.start;
+  const of = (plane: number): [filter: number, channel: number] => [
+    down.start + Math.floor(plane / width),
+    across.start + (plane % width),
+  ];
+  return {
+    shape: {
+      planes: (down.end - down.start) * width,
+      rows: tall,
+      columns: wide,
+      together: width,
+      labelled: true,
+      planeLabel: (plane) => {
+        const [f, c] = of(plane);
+        return perGroup === 1 ? `f = ${f}` : problem.outChannels === 1 ? `c = ${c}` : `f = ${f}, c = ${c}`;
+      },
+      ...(problem.groups > 1 ? { band: (plane: number) => groupOf(problem, of(plane)[0]) } : {}),
+    },
+    notes: [...blockNote("filters", problem.outChannels, down), ...blockNote("channels", perGroup, across)],
+    weightOf: ({ plane, row, column }) => {
+      const [f, c] = of(plane);
+      return { filter: f, k: (c * tall + row) * wide + column };
+    },
+    cellOf: (f, k) => {
+      const [channel, row, column] = unravel(problem, k);
+      const outside = channel < across.start || channel >= across.end;
+      return { plane: outside ? -1 : (f - down.start) * width + channel - across.start, row, column };
+    },
+  };
+}
+
+/** One filter a row, one matrix a group: what multiplies the im2col matrix. */
+function rows(scene: Scene, focus: Focus): View {
+  const { problem } = scene;
+  const { m, k } = gemm(problem);
+  const group = Math.floor(channelOf(scene, focus) / channelsPerGroup(problem));
+  const drawn = block(problem.groups, group, MOST_GROUPS);
+  return {
+    shape: {
+      planes: drawn.end - drawn.start,
+      rows: m,
+      columns: k,
+      across: 1,
+      square: false,
+      largestCell: 30,
+      labelled: problem.groups > 1,
+      planeLabel: (plane) => `group ${drawn.start + plane}`,
+      ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),
+    },
+    notes: blockNote("groups", problem.groups, drawn),
+    weightOf: ({ plane, row, column }) => ({ filter: (drawn.start + plane) * m + row, k: column }),
+    cellOf: (f, at) => ({ plane: Math.floor(f / m) - drawn.start, row: f % m, column: at }),
+  };
+}
+
+function marks(scene: Scene, focus: Focus, view: View, flat: boolean): Mark[] {
+  const { problem } = scene;
+  const perGroup = channelsPerGroup(problem);
+  const [tall, wide] = problem.kernelSize;
+  if (focus.kind === "weight") return [{ role: "window", ...view.cellOf(focus.filter, focus.k) }];
+  if (focus.kind === "output") {
+    const found: Mark[] = flat
+      ? [{ role: "window", ...view.cellOf(focus.filter, 0), columns: perGroup * tapCount(problem) }]
+      : Array.from({ length: perGroup }, (_, channel) => ({
+          role: "window" as const,
+          ...view.cellOf(focus.filter, channel * tapCount(problem)),
+          rows: tall,
+          columns: wide,
+        }));
+    if (focus.tap !== null) found.push({ role: "tap", ...view.cellOf(focus.filter, focus.tap) });
+    return found;
+  }
+  const [height, width] = scene.axes;
+  const met: Mark[] = [];
+  const taps = new Set<number>();
+  for (const down of readersOf(height, focus.row)) {
+    for (const across of readersOf(width, focus.column)) taps.add(down.tap * wide + across.tap);
+  }
+  const first = firstFilter(scene, focus.channel);
+  for (let filter = first; filter < first + filtersPerGroup(problem); filter++) {
+    for (const tap of taps) {
+      met.push({ role: "use", ...view.cellOf(filter, (focus.channel % perGroup) * tapCount(problem) + tap) });
+    }
+  }
+  return met;
+}
+
+/** The first filter of the group that reads a channel. */
+export function firstFilter(scene: Scene, channel: number): number {
+  return Math.floor(channel / channelsPerGroup(scene.problem)) * filtersPerGroup(scene.problem);
+}
+
+function alternative(scene: Scene, focus: Focus): string {
+  const { problem } = scene;
+  const size = `${plural(problem.outChannels, "filter")}, each of ${plural(channelsPerGroup(problem), "channel")}, ${problem.kernelSize.join(" by ")}.`;
+  if (focus.kind === "input") return `${size} The weights that the pixel meets are marked.`;
+  if (focus.kind === "output" && focus.tap === null) return `${size} Filter ${focus.filter} makes the output.`;
+  const k = focus.kind === "weight" ? focus.k : (focus.tap ?? 0);
+  const [channel, row, column] = unravel(problem, k);
+  return `${size} Filter ${focus.filter} at channel ${channel}, row ${row}, column ${column} is ${short(scene.weightAt(focus.filter, k))}.`;
+}

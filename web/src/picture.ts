@@ -1,0 +1,40 @@
+// The reader's own picture, by drop or by dialog. It is read here and stays here.
+
+import type { Array4 } from "./arrays";
+
+const LARGEST_SIDE = 1024;
+
+/** Reads a picture as [1, 3, height, width] from −1 to 1, as the tutorial normalises. */
+export async function read(file: Blob): Promise<Array4> {
+  const bitmap = await createImageBitmap(file);
+  const shrink = Math.min(1, LARGEST_SIDE / Math.max(bitmap.width, bitmap.height));
+  const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * shrink)));
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  if (!context) throw new Error("this browser has no Canvas 2D");
+  context.drawImage(bitmap, 0, 0, width, height);
+  bitmap.close();
+  return toArray(context.getImageData(0, 0, width, height));
+}
+
+function toArray({ data, width, height }: ImageData): Array4 {
+  const size = width * height;
+  const values = new Float32Array(3 * size);
+  for (let place = 0; place < size; place++) {
+    for (let channel = 0; channel < 3; channel++) {
+      const shown = (data[4 * place + channel] * data[4 * place + 3]) / 255; // on black where it is clear
+      values[channel * size + place] = (shown / 255 - 0.5) / 0.5;
+    }
+  }
+  return { shape: [1, 3, height, width], values };
+}
+
+/** One channel sees a picture in grey. */
+export function grey({ shape, values }: Array4): Array4 {
+  const [, , height, width] = shape;
+  const size = height * width;
+  const mixed = new Float32Array(size);
+  for (let place = 0; place < size; place++) {
+    mixed[place] = 0.299 * values[place] + 0.587 * values[size + place] + 0.114 * values[2 * size + place];
+  }
+  return { shape: [1, 1, height, width], values: mixed };
+}

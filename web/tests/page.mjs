@@ -1,0 +1,63 @@
+// What the tests share: a page made of the bundle and a report, in Debian's Chromium.
+import { readFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { chromium } from "playwright-core";
+
+const bundle = await readFile(new URL("../../src/glassconv/data/explorer.js", import.meta.url), "utf8");
+
+export const executablePath = (() => {
+  try {
+    return execFileSync("which", ["chromium"], { encoding: "utf8" }).trim();
+  } catch {
+    return null;
+  }
+})();
+export const skip = executablePath ? false : "needs chromium, which is not installed";
+
+/** A page that shows one or more reports; hash: what its address says. */
+export async function pageOf(reports, { owns = true } = {}) {
+  const code = bundle.replace(/export\{(\w+) as default\};?\s*$/, "return $1");
+  const hosts = reports.map((_, place) => `<main id="explorer-${place}"></main>`).join("");
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>glassconv</title>
+<meta name="viewport" content="width=device-width"><style>body{margin:0}</style>${hosts}
+<script type="module">
+const explorer = (() => {${code}})();
+window.leave = ${JSON.stringify(reports)}.map((report, place) => {
+  const model = { get: (name) => ({ report, page: ${owns} })[name], on() {}, off() {}, send() {} };
+  return explorer.render({ model, el: document.getElementById("explorer-" + place) });
+});
+</script></html>`;
+}
+
+/** Runs a test on a page; any error on it, or message in its console, fails the test. */
+export async function onPage(options, test, reports = [{}]) {
+  const { hash = "", owns = true, ...context } = options;
+  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  try {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...context });
+    const wrong = [];
+    page.on("console", (message) => wrong.push(message.text()));
+    page.on("pageerror", (error) => wrong.push(String(error.stack)));
+    const html = await pageOf(reports, { owns });
+    await page.route("http://glassconv.test/", (route) => route.fulfill({ contentType: "text/html", body: html }));
+    await page.goto(`http://glassconv.test/${hash}`);
+    await page.locator(".stage > *").first().waitFor();
+    await test(page);
+    if (wrong.length) throw new Error(wrong.join("\n"));
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Points at a place of an element, in shares of its width and height. */
+export async function point(page, selector, x, y, click = false) {
+  const box = await page.locator(selector).first().boundingBox();
+  const at = [box.x + x * box.width, box.y + y * box.height];
+  await (click ? page.mouse.click(...at) : page.mouse.move(...at));
+  await settled(page);
+}
+
+/** Waits until what changed has been drawn. */
+export const settled = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
+export const text = (page, selector) => page.locator(selector).first().innerText();
