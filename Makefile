@@ -1,12 +1,13 @@
 # make demo   the tutorial on a real picture, in the terminal and as pictures
 # make test   every test
 # make check  format, lint, types and the arrows between modules
+# make web    the explorer's page: types, the committed bundle, Chromium; needs node and chromium
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check
+.PHONY: demo test check web
 
 demo: .venv/package
 	$(BIN)/glassconv demo
@@ -23,6 +24,11 @@ check: .venv/package
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+web:
+	npm ci --prefix web --silent --no-fund --no-audit
+	npm run --prefix web --silent check
+	npm test --prefix web --silent
 
 .venv/package: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
