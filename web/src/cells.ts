@@ -15,7 +15,6 @@ export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered
   const { width, height, cellWidth, cellHeight } = placed;
   const name = `glassconv-hatch-${patterns++}`;
   const drawn = svg("svg", { class: "cells", width, height, "aria-hidden": "true" }, hatching(name, theme));
-  const fontSize = Math.min(13, cellWidth * 0.31, cellHeight * 0.6);
   const gap = Math.min(cellWidth, cellHeight) > 6 ? GAP : 0;
   for (let plane = 0; plane < spec.planes; plane++) {
     const { left, top } = corner(spec, placed, plane);
@@ -31,9 +30,11 @@ export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered
           const colour = shade(value, kind === "unread", spec.scale, theme);
           drawn.append(svg("rect", { ...box, fill: css(colour) }));
           if (numbered && kind !== "inserted" && !Number.isNaN(value)) {
+            const written = cell(value);
             const ink = kind === "unread" ? theme.muted : readableOn(colour);
+            const fontSize = Math.min(13, cellHeight * 0.6, (cellWidth * 1.5) / Math.max(written.length, 2));
             const at = { x: x + (cellWidth - gap) / 2, y: y + (cellHeight - gap) / 2 + fontSize * 0.36 };
-            drawn.append(svg("text", { ...at, fill: ink, "font-size": fontSize, class: "number" }, cell(value)));
+            drawn.append(svg("text", { ...at, fill: ink, "font-size": fontSize, class: "number" }, written));
           }
         }
         if (kind === "inserted") {

@@ -23,7 +23,7 @@ import { describe, Scene } from "./scene";
 import type { Source } from "./scene";
 import { sentence } from "./sentence";
 import { format, parse } from "./shorthand";
-import { fromHash, outputAt, Store, toHash } from "./state";
+import { fromHash, hold, outputAt, Store, toHash } from "./state";
 import type { State } from "./state";
 import style from "./style.css";
 
@@ -97,7 +97,7 @@ export class Explorer {
   private restored(state: State, hash: string): State {
     const said = fromHash(hash);
     const preset = PRESETS.find(({ name }) => name === said.preset);
-    return { ...state, ...said, source: preset ? presetSource(preset, this.own) : state.source };
+    return { ...state, preset: "", ...said, source: preset ? presetSource(preset, this.own) : this.own };
   }
 
   private build(): void {
@@ -179,7 +179,7 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width, height: Math.max(180, Math.min(640, innerHeight * 0.22)) },
+      room: { width, height: hold((innerHeight - 480) / 2, 180, 760) },
       lens: this.lens,
       still: this.still,
       onState: (listener) => {

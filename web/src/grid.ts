@@ -44,7 +44,11 @@ const ROLES: readonly Role[] = ["use", "read", "window", "tap"];
 const MOST_NUMBERED_COLUMNS = 24;
 const MOST_SVG_CELLS = 3000;
 const LEAST_MARK = 2.5; // pixels
-const TEXT_FITS = 22;
+const TEXT_FITS = { width: 16.5, height: 11 };
+const GROWTH = 1.75; // in height, where that makes room for numbers
+
+const textFits = ({ cellWidth, cellHeight }: Layout): boolean =>
+  cellWidth >= TEXT_FITS.width && cellHeight >= TEXT_FITS.height;
 
 export class Grid {
   readonly element: HTMLElement;
@@ -61,10 +65,12 @@ export class Grid {
     room: { width: number; height: number },
     events: GridEvents = {},
   ) {
-    this.placed = layout(spec, room.width, room.height);
-    const { width, height, cellWidth, cellHeight } = this.placed;
     const few = spec.columns <= MOST_NUMBERED_COLUMNS && spec.planes * spec.rows * spec.columns <= MOST_SVG_CELLS;
-    this.numbered = few && cellWidth >= TEXT_FITS && cellHeight >= 14;
+    const tall = few ? layout(spec, room.width, room.height * GROWTH) : null;
+    const low = layout(spec, room.width, room.height);
+    this.placed = tall && !textFits(low) && textFits(tall) ? tall : low;
+    this.numbered = few && textFits(this.placed);
+    const { width, height } = this.placed;
     this.overlay = svg("svg", { class: "overlay", width, height, "aria-hidden": "true" });
     for (const role of ROLES) {
       const path = svg("path", { class: `mark ${role}` });
@@ -72,6 +78,7 @@ export class Grid {
       this.overlay.append(path);
     }
     this.element = html("div", { class: "grid", style: `width:${width}px;height:${height}px` });
+    this.element.classList.toggle("numbered", this.numbered);
     this.element.setAttribute("role", "application");
     this.element.setAttribute("aria-roledescription", "grid of numbers");
     this.element.setAttribute("aria-label", spec.label);

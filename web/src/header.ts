@@ -56,7 +56,6 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
     show: (state) => {
       if (shorthand.getRootNode() instanceof Document && document.activeElement !== shorthand) shorthand.value = format(state.problem);
       shorthand.size = Math.max(24, shorthand.value.length);
-      press(presets, state.preset);
       press(tabs, state.mode);
       press(strip, format(state.problem));
       const problem = convolutionOf(state.problem);
@@ -66,9 +65,10 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
         tab.setAttribute("aria-disabled", String(refusal !== null));
         tab.title = refusal ?? mode.about;
       }
-      const preset = PRESETS.find(({ name }) => name === state.preset);
+      const preset = PRESETS.find(({ name, problem: text }) => name === state.preset && text === format(state.problem));
+      press(presets, preset?.name ?? "");
       about.textContent = MODES.find(({ name }) => name === state.mode)?.about ?? "";
-      if (preset && format(state.problem) === preset.problem && state.mode === "window") about.textContent = preset.about;
+      if (preset && state.mode === "window") about.textContent = preset.about;
     },
     say: (text) => {
       said.textContent = text;

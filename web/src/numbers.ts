@@ -10,11 +10,11 @@ export function short(value: number, digits = 3): string {
   return signed(value.toPrecision(digits).includes("e") ? String(Math.round(value)) : value.toPrecision(digits));
 }
 
-/** What fits a cell: at most two decimals. */
+/** What fits a cell: at most two decimals, and no zero before them. */
 export function cell(value: number): string {
   if (Number.isInteger(value)) return signed(String(value));
   const decimals = Math.abs(value) < 9.995 ? 2 : Math.abs(value) < 99.95 ? 1 : 0;
-  return signed(value.toFixed(decimals));
+  return signed(value.toFixed(decimals).replace(/^(-?)0\./, "$1.").replace(/^-\.00$/, ".00"));
 }
 
 export function scientific(value: number, digits = 3): string {

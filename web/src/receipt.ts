@@ -25,9 +25,9 @@ export function receipt(problem: Problem, store: Store): Node {
   row("work", grouped(work), `${counting === "macs" ? "" : "2 · "}${groups > 1 ? `${groups} · ` : ""}${m} · ${k} · ${grouped(n)}`);
   list.lastElementChild?.prepend(switchOf(counting, store));
   row("parameters", grouped(count(weightShape(problem)) + (problem.bias ? problem.outChannels : 0)), `weight ${weightShape(problem).join(" × ")}${problem.bias ? `, bias ${problem.outChannels}` : ""}`);
-  row("input, weight, output", bytesOf(moved), `${bytesOf(size.input)} + ${bytesOf(size.weight)} + ${bytesOf(size.output)}`);
+  row("arrays", bytesOf(moved), `input ${bytesOf(size.input)}, weight ${bytesOf(size.weight)}, output ${bytesOf(size.output)}`);
   row("im2col matrix", bytesOf(size.columns), `${short(size.columns / size.input)} × the input`);
-  row("intensity", `${short(flops / moved)} FLOP/B`, "2 · MACs ÷ bytes of input, weight and output");
+  row("intensity", `${short(flops / moved)} FLOP/B`, "2 · MACs ÷ bytes of the arrays");
   return list;
 }
 

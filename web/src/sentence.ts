@@ -70,7 +70,7 @@ function tapped(scene: Scene, term: Term, focus: OutputFocus): Node {
 /** |Δ| against PyTorch's own value, where this page has it. */
 function compared(scene: Scene, focus: OutputFocus, value: number): Node {
   const place = focus.filter * scene.positions + focus.row * scene.axes[1].outputSize + focus.column;
-  if (!scene.pytorch) return html("span", {}, "Summed in float64 and rounded once; PyTorch’s value is not in this page.");
+  if (!scene.pytorch) return html("span", {}, "Summed in float64 and rounded once; Only glassconv explore --serve compares every setting with PyTorch.");
   const theirs = scene.pytorch[place];
   const difference = Math.abs(value - theirs);
   return html(

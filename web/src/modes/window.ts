@@ -19,8 +19,8 @@ export const window: Mode = {
   about: "A filter stands in one place, multiplies what it sees, and adds up: one output.",
   render(context) {
     const { stage, room } = context;
-    const across = room.width >= 1900 ? 4 : room.width >= 620 ? 2 : 1;
-    const each = { width: (room.width - (across - 1) * GAP) / across, height: across === 4 ? 1.7 * room.height : room.height };
+    const across = room.width >= 1900 && innerHeight < 1200 ? 4 : room.width >= 620 ? 2 : 1;
+    const each = { width: (room.width - (across - 1) * GAP) / across, height: room.height * [0, 1.4, 1, 1, 1.7][across] };
     stage.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`;
     stage.append(
       inputPane(context, each).element,

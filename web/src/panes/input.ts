@@ -123,23 +123,22 @@ export function inputMarks(scene: Scene, focus: Focus): Mark[] {
 
 /** What the picture shows without saying: leftovers, uneven padding, what was cut. */
 function notes(scene: Scene): string[] {
-  const { asked } = scene;
+  const { asked, axes } = scene;
   const found: string[] = [];
-  for (const axis of scene.axes) {
-    const line = axis.name === "height" ? "row" : "column";
-    const [before, after] = axis.padding;
-    if (asked.same && before !== after) {
-      found.push(`‘same’ needs ${before + after} of padding along the ${axis.name}: ${before} before, the odd one after, ${after}.`);
-    }
-    if (axis.leftover > 0) {
-      found.push(`The last ${axis.leftover === 1 ? line : `${axis.leftover} ${line}s`} no window reaches: that is what the floor leaves over.`);
-    }
-    if (asked.transposed && Math.min(before, after) < 0) {
-      found.push(`padding cuts the result along the ${axis.name}, so windows start inside.`);
-    }
+  const uneven = axes.find(({ padding: [before, after] }) => asked.same && before !== after);
+  if (uneven) {
+    const [before, after] = uneven.padding;
+    found.push(`‘same’ needs ${before + after} of padding along the ${uneven.name}: ${before} before, ${after} after, where the odd one goes.`);
+  }
+  const left = axes.filter(({ leftover }) => leftover > 0).map(({ name, leftover }) => last(leftover, name === "height" ? "row" : "column"));
+  if (left.length) found.push(`No window reaches the last ${left.join(" or ")}: that is what the floor leaves over.`);
+  if (asked.transposed && axes.some(({ padding }) => Math.min(...padding) < 0)) {
+    found.push("padding cuts more than the filter adds, so windows start inside.");
   }
   return found;
 }
+
+const last = (number: number, line: string): string => (number === 1 ? line : `${number} ${line}s`);
 
 function alternative(scene: Scene, focus: Focus): string {
   const { asked } = scene;

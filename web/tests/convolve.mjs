@@ -1,0 +1,23 @@
+// Convolves what Python wrote, with the explorer's own sources: node convolve.mjs CASES.json
+// Each case is { problem, input, weight, bias? }; prints the outputs, in the order of the cases.
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const contents = `
+export { decode, encode } from "./arrays";
+export { convolve, unfold } from "./convolution";
+export { outputShape } from "./problem";
+export { format, parse } from "./shorthand";`;
+const resolveDir = fileURLToPath(new URL("../src", import.meta.url));
+const built = await build({ stdin: { contents, resolveDir, loader: "ts" }, bundle: true, format: "esm", write: false });
+const code = Buffer.from(built.outputFiles[0].contents).toString("base64");
+const { convolve, decode, encode, format, outputShape, parse } = await import(`data:text/javascript;base64,${code}`);
+
+const cases = JSON.parse(await readFile(process.argv[2], "utf8"));
+const outputs = cases.map(({ problem: text, input, weight, bias }) => {
+  const problem = parse(text);
+  const operands = { input: decode(input).values, weight: decode(weight).values, bias: bias ? decode(bias).values : null };
+  return { written: format(problem), output: encode(outputShape(problem), convolve(problem, operands)) };
+});
+process.stdout.write(JSON.stringify(outputs));
