@@ -120,7 +120,10 @@ def interrupted(_server: object) -> None:
 
 
 def test_it_serves_until_it_is_interrupted() -> None:
-    serving = [sys.executable, "-c", "from glassconv.cli import main; main()", "explore"]
+    # A shell that starts the tests in the background lets its children ignore interrupts.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heard}; from glassconv.cli import main; main()"
+    serving = [sys.executable, "-c", program, "explore"]
     with subprocess.Popen(
         [*serving, "2x6x6", "3@3x3", "--serve", "--no-browser"],
         stdout=subprocess.PIPE,
@@ -133,5 +136,8 @@ def test_it_serves_until_it_is_interrupted() -> None:
         with urllib.request.urlopen(address, timeout=30) as response:
             assert b"1x2x6x6 3@3x3 s1 p0" in response.read()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        try:
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
         assert process.stderr.read() == ""
