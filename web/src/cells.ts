@@ -15,6 +15,7 @@ export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered
   const { width, height, cellWidth, cellHeight } = placed;
   const name = `glassconv-hatch-${patterns++}`;
   const drawn = svg("svg", { class: "cells", width, height, "aria-hidden": "true" }, hatching(name, theme));
+  const fontSize = Math.min(13, cellHeight * 0.6, (cellWidth * 1.5) / longest(spec));
   const gap = Math.min(cellWidth, cellHeight) > 6 ? GAP : 0;
   for (let plane = 0; plane < spec.planes; plane++) {
     const { left, top } = corner(spec, placed, plane);
@@ -30,11 +31,9 @@ export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered
           const colour = shade(value, kind === "unread", spec.scale, theme);
           drawn.append(svg("rect", { ...box, fill: css(colour) }));
           if (numbered && kind !== "inserted" && !Number.isNaN(value)) {
-            const written = cell(value);
             const ink = kind === "unread" ? theme.muted : readableOn(colour);
-            const fontSize = Math.min(13, cellHeight * 0.6, (cellWidth * 1.5) / Math.max(written.length, 2));
             const at = { x: x + (cellWidth - gap) / 2, y: y + (cellHeight - gap) / 2 + fontSize * 0.36 };
-            drawn.append(svg("text", { ...at, fill: ink, "font-size": fontSize, class: "number" }, written));
+            drawn.append(svg("text", { ...at, fill: ink, "font-size": fontSize, class: "number" }, cell(value)));
           }
         }
         if (kind === "inserted") {
@@ -45,6 +44,20 @@ export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered
     }
   }
   return drawn;
+}
+
+/** Letters of the longest number, which decide the size of them all. */
+function longest(spec: GridSpec): number {
+  let letters = 2;
+  for (let plane = 0; plane < spec.planes; plane++) {
+    for (let row = 0; row < spec.rows; row++) {
+      for (let column = 0; column < spec.columns; column++) {
+        const value = spec.value(plane, row, column);
+        if (!Number.isNaN(value)) letters = Math.max(letters, cell(value).length);
+      }
+    }
+  }
+  return letters;
 }
 
 /** A value's colour; of an unread one, three quarters on the way to the background. */

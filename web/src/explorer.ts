@@ -29,7 +29,7 @@ import style from "./style.css";
 
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
-const PATIENCE = 250; // milliseconds that a problem stands before Python is asked
+const PATIENCE = 250; // milliseconds that a state stands before the address says it, and Python is asked
 
 export class Explorer {
   private readonly root = html("div", { class: "glassconv" });
@@ -48,6 +48,7 @@ export class Explorer {
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private computing = 0;
   private asking = 0;
+  private remembering = 0;
   private questions = 0;
 
   constructor(
@@ -61,7 +62,7 @@ export class Explorer {
     this.scene = this.sceneOf(problem, source);
     this.controls = controls(this.store);
     this.player = player(this.store, () => this.scene, this.still);
-    this.header = header(this.events(), report.layers ?? []);
+    this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true);
     this.build();
     this.listen();
     this.show(this.store.get(), null);
@@ -74,6 +75,7 @@ export class Explorer {
     this.store.stop();
     cancelAnimationFrame(this.computing);
     clearTimeout(this.asking);
+    clearTimeout(this.remembering);
     this.root.remove();
   }
 
@@ -155,7 +157,7 @@ export class Explorer {
     this.root.classList.toggle("pinned", state.pinned);
     this.player.show(state, this.scene);
     this.sayNumbers(state);
-    this.remember(state);
+    this.remember();
     if (fresh) this.computeOn();
   }
 
@@ -238,13 +240,17 @@ export class Explorer {
     return new Scene(problem, source, format({ ...problem, same: false }));
   }
 
-  private remember(state: State): void {
-    if (!this.model.get("page") || state.playing) return;
-    try {
-      history.replaceState(null, "", toHash(state));
-    } catch {
-      // a page inside a frame of another origin has no address of its own
-    }
+  /** Keeps the address up to date, but not at every frame: browsers are slow at that. */
+  private remember(): void {
+    clearTimeout(this.remembering);
+    if (!this.model.get("page")) return;
+    this.remembering = window.setTimeout(() => {
+      try {
+        history.replaceState(null, "", toHash(this.store.get()));
+      } catch {
+        // a page inside a frame of another origin has no address of its own
+      }
+    }, PATIENCE);
   }
 
   private events(): Parameters<typeof header>[0] {

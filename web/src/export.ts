@@ -14,7 +14,7 @@ export function stageSvg(stage: HTMLElement): SVGSVGElement {
   const style = getComputedStyle(stage);
   const whole = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}` });
   whole.append(svg("rect", { width, height, fill: style.getPropertyValue("--background") }));
-  for (const element of stage.querySelectorAll<SVGSVGElement | HTMLElement>("svg, canvas, h3, .legend, [data-export]")) {
+  for (const element of stage.querySelectorAll<SVGSVGElement | HTMLElement>("svg, canvas, h2, .legend, [data-export]")) {
     if (element.parentElement?.closest("svg")) continue;
     const at = element.getBoundingClientRect();
     if (!at.width || !at.height) continue;

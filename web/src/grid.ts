@@ -142,8 +142,10 @@ export class Grid {
   }
 
   private outline(mark: Mark): string {
-    const { left, top, width, height } = this.rectangle(mark);
-    const [x, y] = [left.toFixed(2), top.toFixed(2)];
+    const box = this.rectangle(mark);
+    const around = mark.role === "window" ? 1 : 0; // so that the line hides nothing
+    const [x, y] = [(box.left - around).toFixed(2), (box.top - around).toFixed(2)];
+    const [width, height] = [box.width + 2 * around, box.height + 2 * around];
     return `M${x} ${y}h${width.toFixed(2)}v${height.toFixed(2)}h${(-width).toFixed(2)}z`;
   }
 

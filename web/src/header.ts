@@ -27,7 +27,8 @@ export interface Header {
   say(text: string): void;
 }
 
-export function header(events: HeaderEvents, layers: readonly { name: string; problem: string }[]): Header {
+/** page: the explorer is all there is, so its name is the page's heading. */
+export function header(events: HeaderEvents, layers: readonly { name: string; problem: string }[], page: boolean): Header {
   const shorthand = html("input", { type: "text", class: "shorthand", spellcheck: "false", autocomplete: "off", "aria-label": "problem in shorthand" });
   shorthand.addEventListener("change", () => events.problem(shorthand.value));
   const presets = html("nav", { class: "presets", "aria-label": "examples" });
@@ -46,7 +47,7 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
   const element = html(
     "header",
     {},
-    html("div", { class: "first" }, html("h2", {}, "glassconv"), shorthand, actions(events), said),
+    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), shorthand, actions(events), said),
     strip,
     presets,
     html("div", { class: "second" }, tabs, about),

@@ -48,7 +48,7 @@ export function pane(context: Context, spec: PaneSpec, room: Room): { element: H
   });
   const alternative = html("p", { class: "alternative" });
   const notes = spec.notes.map((note) => html("p", { class: "note" }, note));
-  const heading = html("h3", {}, spec.title, html("span", { class: "shape" }, spec.shape));
+  const heading = html("h2", {}, spec.title, html("span", { class: "shape" }, spec.shape));
   const element = html("section", { class: `pane pane-${spec.name}` }, heading, grid.element, alternative, ...notes);
 
   if (spec.step) grid.element.dataset.steps = ""; // the explorer leaves the arrows to it

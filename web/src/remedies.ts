@@ -22,16 +22,16 @@ export function change(problem: Problem, setting: Setting, value: number): Settl
   const cause = refusal(wanted);
   if (cause === null) return { problem: wanted, explanation: "" };
   const repaired = repair(wanted, setting);
-  if (repaired) return { problem: repaired.problem, explanation: `${capital(cause)}: ${repaired.said}.` };
+  if (repaired) return { problem: repaired.problem, explanation: `${cause}: ${repaired.said}.` };
   for (let distance = 1; distance <= FARTHEST; distance++) {
     for (const near of [value - distance, value + distance]) {
       const tried = withSame(setting.set(problem, near));
       if (refusal(tried) === null) {
-        return { problem: tried, explanation: `${capital(cause)}. The nearest that works is ${setting.name} ${near}.` };
+        return { problem: tried, explanation: `${cause}. The nearest that works is ${setting.name} ${near}.` };
       }
     }
   }
-  return { problem, explanation: `${capital(cause)}. Nothing near works, so nothing was changed.` };
+  return { problem, explanation: `${cause}. Nothing near works, so nothing was changed.` };
 }
 
 /** What is meant is often clear, and another setting has to follow it. */
@@ -63,5 +63,3 @@ function greatestDivisor(one: number, other: number, most: number): number {
   for (let divisor = most; divisor > 1; divisor--) if (one % divisor === 0 && other % divisor === 0) return divisor;
   return 1;
 }
-
-const capital = (sentence: string): string => sentence.charAt(0).toUpperCase() + sentence.slice(1);

@@ -45,7 +45,7 @@ function ofOutput(scene: Scene, focus: OutputFocus, store: Store): Node {
 
   const padded = terms.filter(({ inside }) => !inside).length;
   const facts = html("p", { class: "facts" });
-  facts.append(`${plural(terms.length, "product")}${padded ? `, ${padded} of them with padding` : ""}. `, compared(scene, focus, value));
+  facts.append(`${plural(terms.length, "product")}${padded ? `, ${padded} of them with padding` : ""}, summed in float64 and rounded once. `, compared(scene, focus, value));
   const { tap } = focus;
   if (tap !== null) facts.prepend(tapped(scene, terms[tap], focus));
   return fragment(equation, runningSum(largestFirst, start, tap), facts);
@@ -70,7 +70,7 @@ function tapped(scene: Scene, term: Term, focus: OutputFocus): Node {
 /** |Δ| against PyTorch's own value, where this page has it. */
 function compared(scene: Scene, focus: OutputFocus, value: number): Node {
   const place = focus.filter * scene.positions + focus.row * scene.axes[1].outputSize + focus.column;
-  if (!scene.pytorch) return html("span", {}, "Summed in float64 and rounded once; Only glassconv explore --serve compares every setting with PyTorch.");
+  if (!scene.pytorch) return html("span", {}, "|Δ| needs PyTorch: --serve.");
   const theirs = scene.pytorch[place];
   const difference = Math.abs(value - theirs);
   return html(

@@ -35,8 +35,11 @@ export class Store {
   private frame = 0;
   private readonly listeners = new Set<Listener>();
 
-  constructor(private state: State) {
-    this.told = state;
+  private state: State;
+
+  constructor(first: State) {
+    this.state = { ...first, focus: within(first.problem, first.focus) };
+    this.told = this.state;
   }
 
   get(): State {

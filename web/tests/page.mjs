@@ -39,8 +39,8 @@ export async function onPage(options, test, reports = [{}]) {
     page.on("console", (message) => wrong.push(message.text()));
     page.on("pageerror", (error) => wrong.push(String(error.stack)));
     const html = await pageOf(reports, { owns });
-    await page.route("http://glassconv.test/", (route) => route.fulfill({ contentType: "text/html", body: html }));
-    await page.goto(`http://glassconv.test/${hash}`);
+    await page.route("https://glassconv.test/", (route) => route.fulfill({ contentType: "text/html", body: html }));
+    await page.goto(`https://glassconv.test/${hash}`);
     await page.locator(".stage > *").first().waitFor();
     await test(page);
     if (wrong.length) throw new Error(wrong.join("\n"));
@@ -61,3 +61,19 @@ export async function point(page, selector, x, y, click = false) {
 export const settled = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
 export const text = (page, selector) => page.locator(selector).first().innerText();
+
+export async function press(page, ...keys) {
+  for (const key of keys) await page.keyboard.press(key);
+  await settled(page);
+}
+
+/** The rectangles that a path of marks is made of. */
+export async function rectangles(page, selector) {
+  const path = (await page.locator(selector).first().getAttribute("d")) ?? "";
+  return [...path.matchAll(/M([\d.-]+) ([\d.-]+)h([\d.-]+)v([\d.-]+)/g)].map(([, x, y, width, height]) => ({
+    x: Number(x),
+    y: Number(y),
+    width: Number(width),
+    height: Number(height),
+  }));
+}

@@ -49,7 +49,7 @@ export function columnsPane(context: Context, room: Room, largestCell = 28): { e
       title: "im2col matrix",
       shape: `${problem.groups > 1 ? `${problem.groups} × ` : ""}[${k}, ${positions}]`,
       notes: [
-        `${bytesOf(columns)}, ${short(times, 3)} × the input${times > 1 ? ": windows overlap, and each keeps its own copy" : ""}.`,
+        `${bytesOf(columns)}, ${short(times, 3)} × the input${times > 1 ? ": windows overlap" : ""}.`,
         ...blockNote("groups", problem.groups, drawn),
       ],
       grid: {

@@ -82,7 +82,7 @@ function filters(scene: Scene, focus: Focus): View {
       labelled: true,
       planeLabel: (plane) => {
         const [f, c] = of(plane);
-        return perGroup === 1 ? `f = ${f}` : problem.outChannels === 1 ? `c = ${c}` : `f = ${f}, c = ${c}`;
+        return perGroup === 1 ? `f = ${f}` : problem.outChannels === 1 ? `c = ${c}` : `f${f} c${c}`;
       },
       ...(problem.groups > 1 ? { band: (plane: number) => groupOf(problem, of(plane)[0]) } : {}),
     },

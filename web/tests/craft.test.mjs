@@ -1,0 +1,86 @@
+// Accessible, from a telephone to a wall, and fast.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { onPage, settled, skip, text } from "./page.mjs";
+
+const axe = await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`axe-core finds nothing, ${colorScheme}`, { skip }, () =>
+    onPage({ colorScheme }, async (page) => {
+      await page.addScriptTag({ content: axe });
+      for (const mode of await page.locator(".modes button").all()) {
+        await mode.click();
+        await page.locator(".presets button").nth(5).click();
+        await settled(page);
+        const { violations } = await page.evaluate(() => window.axe.run());
+        const found = violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+        assert.deepEqual(found, []);
+      }
+    }),
+  );
+}
+
+test("every pane has a text alternative that follows the focus", { skip }, () =>
+  onPage({ hash: "#at=y,0,3,4" }, async (page) => {
+    const alternatives = await page.locator(".alternative").allTextContents();
+    assert.equal(alternatives.length, 4);
+    assert.match(alternatives[0], /The window starts at row 3, column 4, and spans 5 by 5/);
+    assert.match(alternatives[3], /At filter 0, row 3, column 4 it is/);
+  }),
+);
+
+for (const width of [380, 760, 1280, 1920, 3840]) {
+  test(`nothing overflows at ${width} pixels`, { skip }, () =>
+    onPage({ viewport: { width, height: Math.max(800, Math.round(width * 0.56)) } }, async (page) => {
+      for (const mode of await page.locator(".modes button").all()) {
+        await mode.click();
+        await settled(page);
+        const [wide, seen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+        assert.ok(wide <= seen, `${await mode.innerText()}: ${wide} > ${seen}`);
+      }
+    }),
+  );
+}
+
+test("the first paint comes within half a second", { skip }, () =>
+  onPage({}, async (page) => {
+    const painted = await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
+    const paint = await painted.jsonValue();
+    console.log(`first contentful paint after ${paint.toFixed(0)} ms`);
+    assert.ok(paint < 500, `${paint} ms`);
+  }),
+);
+
+test("scrubbing 64 channels of 56 × 56 goes at 60 frames a second", { skip }, () =>
+  onPage({}, async (page) => {
+    await page.waitForFunction(() => document.querySelector(".sentence"));
+    await page.waitForTimeout(2500); // until the output is whole
+    const took = await page.evaluate(async () => {
+      const scrubber = document.querySelector(".scrubber");
+      const times = [];
+      let last = await new Promise(requestAnimationFrame);
+      for (let place = 0; place < 121; place++) {
+        scrubber.value = String(place * 25);
+        scrubber.dispatchEvent(new Event("input"));
+        const now = await new Promise(requestAnimationFrame);
+        if (place) times.push(now - last); // every frame draws the scrub before it
+        last = now;
+      }
+      return times.sort((one, other) => one - other);
+    });
+    console.log(`a frame: median ${took[60].toFixed(1)} ms, 95 % under ${took[114].toFixed(1)} ms`);
+    assert.ok(took[60] < 17.5, `${took[60]} ms`);
+  }, [{ problem: "1x64x56x56 64@3x3 s1 p1 nobias" }]),
+);
+
+test("PyTorch's own value is compared with where it is known", { skip }, () =>
+  onPage({}, async (page) => {
+    assert.match(await text(page, ".sentence"), /PyTorch’s value is 10: \|Δ\| = 0/);
+  }, [{ problem: "1x1x2x2 1@2x2 s1 p0 nobias", input: ones([1, 1, 2, 2], [1, 2, 3, 4]), weight: ones([1, 1, 2, 2], [1, 1, 1, 1]), output: ones([1, 1, 1, 1], [10]) }]),
+);
+
+function ones(shape, values) {
+  return { shape, dtype: "float32", data: Buffer.from(Float32Array.from(values).buffer).toString("base64") };
+}

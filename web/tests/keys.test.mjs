@@ -1,0 +1,98 @@
+// The keyboard and the player.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { onPage, point, press, settled, skip, text } from "./page.mjs";
+
+const SMALL = [{ problem: "1x2x6x6 3@3x3 s1 p1 nobias" }];
+const at = async (page) => (await text(page, ".sentence .named")).replaceAll(/\s+/g, "");
+
+test("arrows step outputs and filters, Shift and arrows step products", { skip }, () =>
+  onPage({}, async (page) => {
+    await press(page, "ArrowRight");
+    assert.equal(await at(page), "y0,0,1");
+    await press(page, "ArrowLeft", "ArrowLeft");
+    assert.equal(await at(page), "y0,5,5"); // around
+    await press(page, "ArrowDown", "ArrowDown");
+    assert.equal(await at(page), "y2,5,5");
+    await press(page, "ArrowUp");
+    assert.equal(await at(page), "y1,5,5");
+    await press(page, "Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowDown");
+    assert.match(await text(page, ".sentence"), /Product 4:/);
+    await press(page, "Shift+ArrowLeft");
+    assert.match(await text(page, ".sentence"), /Product 3:/);
+  }, SMALL),
+);
+
+test("in the input and the weight, arrows move their own cells", { skip }, () =>
+  onPage({}, async (page) => {
+    await page.locator(".pane-input .grid").focus();
+    await press(page, "ArrowRight", "ArrowRight", "ArrowDown");
+    assert.equal(await at(page), "x0,1,1");
+    await page.locator(".pane-weight .grid").focus();
+    await press(page, "ArrowRight", "ArrowRight", "ArrowDown");
+    assert.equal(await at(page), "w0,0,1,1");
+    await page.locator(".pane-output .grid").focus();
+    await press(page, "ArrowRight");
+    assert.match(await at(page), /^y/);
+  }, SMALL),
+);
+
+test("Space plays, forwards and back, at the speed that was chosen", { skip }, () =>
+  onPage({}, async (page) => {
+    const place = async () => Number((await text(page, ".place")).split(" ")[0]);
+    await page.locator("select").selectOption("16");
+    await press(page, "Escape");
+    await page.locator("h1").click();
+    await press(page, "Space");
+    await page.waitForTimeout(400);
+    const forwards = await place();
+    assert.ok(forwards > 5, `${forwards}`);
+    await page.locator("select").selectOption("-16");
+    await page.waitForTimeout(300);
+    await page.locator(".play").click();
+    const back = await place();
+    await page.waitForTimeout(150);
+    assert.equal(await place(), back); // it stands
+    assert.notEqual(forwards, back);
+  }),
+);
+
+test("the scrubber goes anywhere", { skip }, () =>
+  onPage({}, async (page) => {
+    await page.locator(".scrubber").fill("35");
+    await settled(page);
+    assert.equal(await at(page), "y0,5,5");
+    assert.equal(await page.locator(".scrubber").getAttribute("aria-valuetext"), "row 5, column 5");
+  }, SMALL),
+);
+
+test("under reduced motion Space is one step", { skip }, () =>
+  onPage({ reducedMotion: "reduce" }, async (page) => {
+    await press(page, "Space");
+    await page.waitForTimeout(300);
+    assert.equal(await at(page), "y0,0,1");
+    assert.equal(await page.locator(".play").getAttribute("aria-label"), "one step");
+  }, SMALL),
+);
+
+test("a key in a text field stays there, and several explorers do not hear each other", { skip }, () =>
+  onPage({ owns: false }, async (page) => {
+    await page.locator("#explorer-1 .pane-output .grid").hover();
+    await page.mouse.move(2, 2);
+    await press(page, "ArrowRight");
+    assert.match(await text(page, "#explorer-0 .sentence"), /y\s*0, 0, 0/);
+    await page.locator("#explorer-0 .shorthand").focus();
+    await press(page, "ArrowRight");
+    assert.match(await text(page, "#explorer-0 .sentence"), /y\s*0, 0, 0/);
+  }, [SMALL[0], SMALL[0]]),
+);
+
+test("the explorer takes itself away", { skip }, () =>
+  onPage({ owns: false }, async (page) => {
+    await page.evaluate(() => window.leave[0]());
+    assert.equal(await page.locator("#explorer-0 > *").count(), 0);
+    await point(page, "#explorer-1 .pane-output .grid", 0.5, 0.5);
+    await press(page, "ArrowRight", "Space", "Space");
+    assert.match(await text(page, "#explorer-1 .sentence"), /^y/);
+  }, [SMALL[0], SMALL[0]]),
+);
