@@ -44,6 +44,8 @@ const STEPS = 512;
 /** A map from −1 … 1 (diverging) or 0 … 1 (sequential) to colours, read from a table. */
 export class ColourMap {
   private readonly table: Uint8Array;
+  /** The same colours as a canvas holds them, four bytes in one number. */
+  readonly packed: Uint32Array;
 
   constructor(
     colours: readonly string[],
@@ -59,14 +61,21 @@ export class ColourMap {
         this.table[3 * step + part] = Math.round(from + (to - from) * (along - stop));
       }
     }
+    this.packed = Uint32Array.from({ length: STEPS + 1 }, (_, step) => pack(this.rgbOf(step)));
+  }
+
+  at(value: number, largest: number): Rgb {
+    return this.rgbOf(this.step(value, largest));
   }
 
   /** Place in the table of a value on a scale whose end is `largest`. */
-  at(value: number, largest: number): Rgb {
+  step(value: number, largest: number): number {
     const share = largest > 0 ? value / largest : 0;
-    const along = (Math.max(this.least, Math.min(1, share)) - this.least) / (1 - this.least);
-    const step = 3 * Math.round(along * STEPS);
-    return [this.table[step], this.table[step + 1], this.table[step + 2]];
+    return Math.round(((Math.max(this.least, Math.min(1, share)) - this.least) / (1 - this.least)) * STEPS);
+  }
+
+  private rgbOf(step: number): Rgb {
+    return [this.table[3 * step], this.table[3 * step + 1], this.table[3 * step + 2]];
   }
 }
 
@@ -82,6 +91,9 @@ export function rgb(hex: string): Rgb {
   const value = parseInt(hex.slice(1), 16);
   return [value >> 16, (value >> 8) & 255, value & 255];
 }
+
+/** Red first in memory, which is last in a number: every browser's machine is little-endian. */
+export const pack = ([red, green, blue]: Rgb): number => ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
 export const css = ([red, green, blue]: Rgb): string => `rgb(${red} ${green} ${blue})`;
 

@@ -145,7 +145,7 @@ export class Explorer {
   private show(state: State, before: State | null): void {
     const fresh = !before || before.problem !== state.problem || before.source !== state.source;
     if (fresh) {
-      this.scene = this.sceneOf(state.problem, state.source);
+      if (before) this.scene = this.sceneOf(state.problem, state.source);
       this.root.setAttribute("aria-label", describe(this.scene));
       this.ask();
     }

@@ -3,7 +3,7 @@
 
 import { shade } from "./cells";
 import type { ColourMap, Theme } from "./colour";
-import { rgb } from "./colour";
+import { pack, rgb } from "./colour";
 import type { GridSpec } from "./grid";
 import { corner } from "./layout";
 import type { Layout } from "./layout";
@@ -44,16 +44,17 @@ export function paint(canvas: HTMLCanvasElement, spec: GridSpec, placed: Layout,
 
 /** One image pixel for each cell, or fewer. Padding is left transparent: the hatching shows through. */
 function fill(image: ImageData, spec: GridSpec, plane: number, theme: Theme, map: ColourMap): void {
-  const { width, height, data } = image;
-  const panel = rgb(theme.panel);
+  const { width, height } = image;
+  const pixels = new Uint32Array(image.data.buffer);
+  const panel = pack(rgb(theme.panel));
   let place = 0;
   for (let y = 0; y < height; y++) {
     const [row, rowEnd, rowStep] = span(y, height, spec.rows);
-    for (let x = 0; x < width; x++, place += 4) {
+    for (let x = 0; x < width; x++, place++) {
       const [column, columnEnd, columnStep] = span(x, width, spec.columns);
       const kind = spec.kind?.(plane, row, column) ?? "value";
       if (kind === "padding") {
-        data[place + 3] = 0;
+        pixels[place] = 0;
         continue;
       }
       let sum = 0;
@@ -65,12 +66,8 @@ function fill(image: ImageData, spec: GridSpec, plane: number, theme: Theme, map
         }
       }
       const value = sum / cells;
-      const colour =
-        kind === "unread" ? shade(value, true, spec.scale, theme) : Number.isNaN(value) ? panel : map.at(value, spec.scale);
-      data[place] = colour[0];
-      data[place + 1] = colour[1];
-      data[place + 2] = colour[2];
-      data[place + 3] = 255;
+      if (kind === "unread") pixels[place] = pack(shade(value, true, spec.scale, theme));
+      else pixels[place] = Number.isNaN(value) ? panel : map.packed[map.step(value, spec.scale)];
     }
   }
 }

@@ -24,19 +24,16 @@ export function columnsPane(context: Context, room: Room, largestCell = 28): { e
   const group = Math.floor(channelOf(scene, store.get().focus) / perGroup);
   const drawn = block(problem.groups, group, MOST_GROUPS);
 
-  const pixelOf = (plane: number, row: number, n: number): [channel: number, y: number, x: number] => {
-    const [channel, tapRow, tapColumn] = unravel(problem, row);
-    const y = Math.floor(n / width.outputSize) * height.stride + tapRow * height.dilation - height.padding[0];
-    const x = (n % width.outputSize) * width.stride + tapColumn * width.dilation - width.padding[0];
-    return [(drawn.start + plane) * perGroup + channel, y, x];
-  };
-  const value = (plane: number, row: number, n: number): number => {
-    const [channel, y, x] = pixelOf(plane, row, n);
-    const inside = y >= 0 && y < height.inputSize && x >= 0 && x < width.inputSize;
-    return inside ? scene.pixel(channel, y, x) : 0;
-  };
-  const kind = (plane: number, row: number, n: number): Kind => {
-    const [, y, x] = pixelOf(plane, row, n);
+  const taps = Array.from({ length: k }, (_, row) => unravel(problem, row));
+  const yOf = (row: number, n: number): number =>
+    Math.floor(n / width.outputSize) * height.stride + taps[row][1] * height.dilation - height.padding[0];
+  const xOf = (row: number, n: number): number =>
+    (n % width.outputSize) * width.stride + taps[row][2] * width.dilation - width.padding[0];
+  const channelAt = (plane: number, row: number): number => (drawn.start + plane) * perGroup + taps[row][0];
+  const value = (plane: number, row: number, n: number): number =>
+    scene.pixel(channelAt(plane, row), yOf(row, n), xOf(row, n)) || 0; // padding is no number there, and 0 here
+  const kind = (_plane: number, row: number, n: number): Kind => {
+    const [y, x] = [yOf(row, n), xOf(row, n)];
     return y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize ? "padding" : "value";
   };
   const { columns, input } = bytes(scene.asked);
@@ -67,8 +64,8 @@ export function columnsPane(context: Context, room: Room, largestCell = 28): { e
         planeLabel: (plane) => `group ${drawn.start + plane}`,
         ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),
         describe: ({ plane, row, column }) => {
-          const [channel, y, x] = pixelOf(plane, row, column);
-          const what = kind(plane, row, column) === "padding" ? "padding, 0" : `x[${channel}, ${y}, ${x}] = ${short(value(plane, row, column), 4)}`;
+          const at = `x[${channelAt(plane, row)}, ${yOf(row, column)}, ${xOf(row, column)}]`;
+          const what = kind(plane, row, column) === "padding" ? "padding, 0" : `${at} = ${short(value(plane, row, column), 4)}`;
           return `row ${row}, column ${column}: ${what}`;
         },
       },
