@@ -45,6 +45,7 @@ export class Explorer {
   private readonly still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   private readonly undo: (() => void)[] = [];
   private scene: Scene;
+  private mine: Source | null = null; // with the reader's own picture
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private computing = 0;
   private asking = 0;
@@ -104,7 +105,7 @@ export class Explorer {
 
   private build(): void {
     const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.receipt);
-    const main = html("div", { class: "main" }, this.stage, this.said, this.player.element);
+    const main = html("div", { class: "main" }, this.stage, this.said, this.player.element, hint());
     this.root.append(html("style", {}, style), this.header.element, html("div", { class: "body" }, main, side), this.lens.element);
     this.host.append(this.root);
   }
@@ -147,7 +148,6 @@ export class Explorer {
     if (fresh) {
       if (before) this.scene = this.sceneOf(state.problem, state.source);
       this.root.setAttribute("aria-label", describe(this.scene));
-      this.ask();
     }
     if (fresh || before.explanation !== state.explanation) this.controls.show(state.problem, state.explanation);
     if (fresh || before.counting !== state.counting) this.receipt.replaceChildren(receipt(state.problem, this.store));
@@ -158,7 +158,7 @@ export class Explorer {
     this.player.show(state, this.scene);
     this.sayNumbers(state);
     this.remember();
-    if (fresh) this.computeOn();
+    if (fresh && !this.ask()) this.computeOn();
   }
 
   /** Draws the mode anew: for another problem, mode, theme or width. */
@@ -218,19 +218,23 @@ export class Explorer {
     this.sayNumbers(this.store.get());
   }
 
-  /** Asks Python for its own output, where there is a Python, once a problem stands. */
-  private ask(): void {
+  /** Asks Python for its own output once a problem stands; false where there is no Python to ask. */
+  private ask(): boolean {
     clearTimeout(this.asking);
     const { problem } = this.scene;
     const cut = problem.padding.flat().some((side) => side < 0); // shorthand knows no such padding
-    if (!this.model.get("remote") || this.scene.pytorch || cut) return;
+    if (!this.model.get("remote") || this.scene.pytorch || cut) return false;
     const id = ++this.questions;
     this.asking = window.setTimeout(() => this.model.send({ id, ...this.scene.question(format({ ...problem, batch: 1 })) }), PATIENCE);
+    return true;
   }
 
   private answered(answer: Answer): void {
     if (answer.id !== this.questions) return;
-    if (answer.type === "error") this.header.say(answer.error ?? "Python refused.");
+    if (answer.type === "error") {
+      this.header.say(answer.error ?? "Python refused.");
+      this.computeOn();
+    }
     if (answer.type !== "convolve" || !answer.output) return;
     this.scene.answer(answer.output);
     this.told();
@@ -262,7 +266,7 @@ export class Explorer {
       mode: (mode) => store.set({ mode }),
       picture: (file) => void this.openPicture(file),
       theme: () => store.set({ theme: themeOf(store.get().theme).name === "dark" ? "light" : "dark" }),
-      link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, "address"),
+      link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, store.get().source === this.mine ? "address without your picture" : "address"),
       code: () => void this.copy(pytorchCode(store.get().problem), "PyTorch code"),
       svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(stageSvg(this.stage))], { type: "image/svg+xml" })),
       png: () =>
@@ -296,7 +300,8 @@ export class Explorer {
       const picture = await read(file);
       const { problem, source } = this.store.get();
       const input = problem.inChannels === 1 ? grey(picture) : picture;
-      this.store.set({ source: { ...source, name: file.name, picture: true, input, output: undefined } });
+      this.mine = { ...source, name: file.name, picture: true, input, output: undefined };
+      this.store.set({ source: this.mine });
       this.header.say(`${file.name} stays in this page`);
     } catch {
       this.header.say(`${file.name} is no picture that this browser can read`);
@@ -311,4 +316,11 @@ export class Explorer {
       this.header.say(words); // to be copied by hand
     }
   }
+}
+
+/** What keys and clicks do. */
+function hint(): HTMLElement {
+  const keys = (names: string, what: string): (Node | string)[] => [html("kbd", {}, names), ` ${what} · `];
+  const all = [...keys("← →", "outputs"), ...keys("↑ ↓", "filters"), ...keys("Shift ← →", "products"), ...keys("Space", "plays")];
+  return html("p", { class: "hint" }, ...all, html("span", { class: "pin" }, "a click pins, ", html("kbd", {}, "Esc"), " frees"));
 }

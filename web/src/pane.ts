@@ -6,6 +6,7 @@ import { html } from "./dom";
 import { Grid } from "./grid";
 import type { GridSpec, Mark } from "./grid";
 import type { Cell } from "./layout";
+import { short } from "./numbers";
 import type { Focus } from "./state";
 
 export interface PaneSpec {
@@ -48,7 +49,8 @@ export function pane(context: Context, spec: PaneSpec, room: Room): { element: H
   });
   const alternative = html("p", { class: "alternative" });
   const notes = spec.notes.map((note) => html("p", { class: "note" }, note));
-  const heading = html("h2", {}, spec.title, html("span", { class: "shape" }, spec.shape));
+  const scale = html("span", { class: "scale", title: "colours: negative, zero, positive" }, html("i"));
+  const heading = html("h2", {}, spec.title, html("span", { class: "shape" }, spec.shape), scale);
   const element = html("section", { class: `pane pane-${spec.name}` }, heading, grid.element, alternative, ...notes);
 
   if (spec.step) grid.element.dataset.steps = ""; // the explorer leaves the arrows to it
@@ -63,6 +65,9 @@ export function pane(context: Context, spec: PaneSpec, room: Room): { element: H
     grid.mark(spec.marks(focus));
     alternative.textContent = spec.alternative(focus);
   });
+  const showScale = (): void => void (scale.dataset.end = short(spec.grid.scale, 2));
+  context.onNumbers(showScale);
+  showScale();
   return { element, grid };
 }
 

@@ -23,6 +23,8 @@ export function receipt(problem: Problem, store: Store): Node {
   }
   row("matrix product", `${groups > 1 ? `${groups} × ` : ""}(${m} × ${k}) · (${k} × ${grouped(n)})`, `m = ${m}, n = ${grouped(n)}, k = ${k}${groups > 1 ? " in each group" : ""}`);
   row("work", grouped(work), `${counting === "macs" ? "" : "2 · "}${groups > 1 ? `${groups} · ` : ""}${m} · ${k} · ${grouped(n)}`);
+  const met = problem.batch * count(problem.inputSize) * count(weightShape(problem));
+  if (problem.transposed) list.lastElementChild?.append(html("small", {}, `${grouped(counting === "macs" ? met : 2 * met)} with a pixel, as PyTorch counts; the rest with zeros`));
   list.lastElementChild?.prepend(switchOf(counting, store));
   row("parameters", grouped(count(weightShape(problem)) + (problem.bias ? problem.outChannels : 0)), `weight ${weightShape(problem).join(" × ")}${problem.bias ? `, bias ${problem.outChannels}` : ""}`);
   row("arrays", bytesOf(moved), `input ${bytesOf(size.input)}, weight ${bytesOf(size.weight)}, output ${bytesOf(size.output)}`);

@@ -30,7 +30,7 @@ export class Scene {
   readonly given: Operands;
   readonly operands: Operands;
   readonly output: Numbers; // of the first image, NaN where not computed yet
-  readonly pytorch: Numbers | null;
+  pytorch: Numbers | null; // its own output, where it is known
   readonly inputScale: number;
   readonly weightScale: number;
   private done = 0; // filters computed
@@ -94,10 +94,12 @@ export class Scene {
     };
   }
 
-  /** Takes Python's output for what is still missing. */
+  /** Takes PyTorch's output, to compare with and for what is still missing. */
   answer(output: Tensor): void {
     const { values } = decode(output);
     if (values.length !== this.output.length) return;
+    this.pytorch = values;
+    if (this.complete) return;
     this.output.set(values);
     this.scale = largest(values);
     this.done = this.asked.outChannels;

@@ -81,6 +81,19 @@ test("PyTorch's own value is compared with where it is known", { skip }, () =>
   }, [{ problem: "1x1x2x2 1@2x2 s1 p0 nobias", input: ones([1, 1, 2, 2], [1, 2, 3, 4]), weight: ones([1, 1, 2, 2], [1, 1, 1, 1]), output: ones([1, 1, 1, 1], [10]) }]),
 );
 
+test("where there is a Python, PyTorch's value is asked for", { skip }, () =>
+  onPage({ python: () => ({ type: "convolve", output: { shape: [1, 1, 1, 1], dtype: "float32", data: "AAAgQQ==" } }) }, async (page) => {
+    await page.getByText("PyTorch’s value is 10").waitFor();
+  }, [{ problem: "1x1x2x2 1@2x2 s1 p0 nobias" }]),
+);
+
+test("what Python refuses the page computes, and says why Python did not", { skip }, () =>
+  onPage({ python: () => ({ type: "error", error: "too large for Python" }) }, async (page) => {
+    await page.getByText("too large for Python").waitFor();
+    assert.match(await text(page, ".sentence"), /\|Δ\| needs PyTorch/);
+  }, [{ problem: "1x1x2x2 1@2x2 s1 p0 nobias" }]),
+);
+
 function ones(shape, values) {
   return { shape, dtype: "float32", data: Buffer.from(Float32Array.from(values).buffer).toString("base64") };
 }

@@ -14,8 +14,8 @@ export const executablePath = (() => {
 })();
 export const skip = executablePath ? false : "needs chromium, which is not installed";
 
-/** A page that shows one or more reports; hash: what its address says. */
-export async function pageOf(reports, { owns = true } = {}) {
+/** A page that shows one or more reports; python: a function that answers what the page sends. */
+export async function pageOf(reports, { owns = true, python = null } = {}) {
   const code = bundle.replace(/export\{(\w+) as default\};?\s*$/, "return $1");
   const hosts = reports.map((_, place) => `<main id="explorer-${place}"></main>`).join("");
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>glassconv</title>
@@ -23,7 +23,14 @@ export async function pageOf(reports, { owns = true } = {}) {
 <script type="module">
 const explorer = (() => {${code}})();
 window.leave = ${JSON.stringify(reports)}.map((report, place) => {
-  const model = { get: (name) => ({ report, page: ${owns} })[name], on() {}, off() {}, send() {} };
+  const listeners = new Set();
+  const python = ${python};
+  const model = {
+    get: (name) => ({ report, page: ${owns}, remote: python !== null })[name],
+    on: (event, listener) => listeners.add(listener),
+    off: (event, listener) => listeners.delete(listener),
+    send: (message) => listeners.forEach((listener) => listener({ id: message.id, ...python(message) })),
+  };
   return explorer.render({ model, el: document.getElementById("explorer-" + place) });
 });
 </script></html>`;
@@ -31,14 +38,14 @@ window.leave = ${JSON.stringify(reports)}.map((report, place) => {
 
 /** Runs a test on a page; any error on it, or message in its console, fails the test. */
 export async function onPage(options, test, reports = [{}]) {
-  const { hash = "", owns = true, ...context } = options;
+  const { hash = "", owns = true, python = null, ...context } = options;
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   try {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...context });
     const wrong = [];
     page.on("console", (message) => wrong.push(message.text()));
     page.on("pageerror", (error) => wrong.push(String(error.stack)));
-    const html = await pageOf(reports, { owns });
+    const html = await pageOf(reports, { owns, python });
     await page.route("https://glassconv.test/", (route) => route.fulfill({ contentType: "text/html", body: html }));
     await page.goto(`https://glassconv.test/${hash}`);
     await page.locator(".stage > *").first().waitFor();

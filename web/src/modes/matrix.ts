@@ -22,8 +22,9 @@ export const matrix: Mode = {
     const left = narrow ? room.width : Math.round(room.width * 0.3);
     const right = narrow ? room.width : room.width - left - GAP;
     stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : `${left}px minmax(0, 1fr)`;
-    const { m } = gemm(scene.problem);
-    const low = Math.min(room.height, 28 + m * 34);
+    const { groups, m } = gemm(scene.problem);
+    const drawn = Math.min(groups, 6);
+    const low = Math.min(Math.max(room.height, drawn * 42), drawn * (m * 30 + (groups > 1 ? 32 : 0)));
     stage.append(
       inputPane(context, { width: left, height: room.height }).element,
       columnsPane(context, { width: right, height: room.height }, 30).element,

@@ -1,6 +1,7 @@
 // Window: the four panes, each as the picture it is.
 
 import type { Context } from "../context";
+import { html } from "../dom";
 import { block } from "../pane";
 import { columnsPane } from "../panes/columns";
 import { channelOf, inputPane } from "../panes/input";
@@ -22,12 +23,12 @@ export const window: Mode = {
     const across = room.width >= 1900 && innerHeight < 1200 ? 4 : room.width >= 620 ? 2 : 1;
     const each = { width: (room.width - (across - 1) * GAP) / across, height: room.height * [0, 1.4, 1, 1, 1.7][across] };
     stage.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`;
-    stage.append(
-      inputPane(context, each).element,
-      columnsPane(context, each).element,
-      weightPane(context, each).element,
-      outputPane(context, each).element,
-    );
+    const input = inputPane(context, each).element;
+    const columns = columnsPane(context, each).element;
+    const weight = weightPane(context, each).element;
+    const output = outputPane(context, each).element;
+    if (across === 2) stage.append(html("div", { class: "stack" }, input, weight), html("div", { class: "stack" }, columns, output));
+    else stage.append(input, columns, weight, output);
     redrawForOthers(context);
     return nothing;
   },
