@@ -47,6 +47,7 @@ export class Explorer {
   private scene: Scene;
   private mine: Source | null = null; // with the reader's own picture
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
+  private width = 0; // of the stage when it was drawn
   private computing = 0;
   private asking = 0;
   private remembering = 0;
@@ -113,10 +114,8 @@ export class Explorer {
   private listen(): void {
     this.undo.push(this.store.subscribe((state, before) => this.show(state, before)));
     this.undo.push(keys(this.root, this.store, () => this.scene, this.player));
-    let width = 0;
     const resized = new ResizeObserver(() => {
-      if (width !== this.stage.clientWidth && width) this.draw();
-      width = this.stage.clientWidth;
+      if (this.stage.clientWidth !== this.width) this.draw(); // also where nothing had a size yet
     });
     resized.observe(this.stage);
     this.undo.push(() => resized.disconnect());
@@ -171,17 +170,17 @@ export class Explorer {
     const focused = this.stage.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null;
     this.stage.replaceChildren();
     this.stage.removeAttribute("style");
+    this.width = this.stage.clientWidth;
     const wanted = MODES.find(({ name }) => name === state.mode) ?? MODES[0];
-    const mode = wanted.refusal?.(this.scene.problem) ? null : wanted;
+    const mode = this.width && !wanted.refusal?.(this.scene.problem) ? wanted : null;
     const listeners: ((state: State) => void)[] = [];
     const numbers: (() => void)[] = [];
-    const width = this.stage.clientWidth;
     const context: Context = {
       store: this.store,
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width, height: hold((innerHeight - 480) / 2, 180, 760) },
+      room: { width: this.width, height: hold((innerHeight - 480) / 2, 180, 760) },
       lens: this.lens,
       still: this.still,
       onState: (listener) => {
@@ -192,7 +191,7 @@ export class Explorer {
       redraw: () => this.draw(),
     };
     this.stage.dataset.mode = wanted.name;
-    if (!mode) this.stage.append(html("p", { class: "refusal" }, wanted.refusal?.(this.scene.problem) ?? ""));
+    if (!mode && this.width) this.stage.append(html("p", { class: "refusal" }, wanted.refusal?.(this.scene.problem) ?? ""));
     this.drawn = { leave: mode?.render(context) ?? (() => undefined), listeners, numbers };
     if (focused) this.stage.querySelector<HTMLElement>(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
@@ -300,7 +299,7 @@ export class Explorer {
       const picture = await read(file);
       const { problem, source } = this.store.get();
       const input = problem.inChannels === 1 ? grey(picture) : picture;
-      this.mine = { ...source, name: file.name, picture: true, input, output: undefined };
+      this.mine = { ...source, name: file.name, picture: true, colours: true, input, output: undefined };
       this.store.set({ source: this.mine });
       this.header.say(`${file.name} stays in this page`);
     } catch {

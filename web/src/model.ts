@@ -37,10 +37,11 @@ export const SCHEMA = "glassconv.explorer/1";
 export const DEFAULT_PROBLEM = "1x3x32x32 1@5x5 s1 p0";
 
 export function sourceOf(report: Report): Source {
-  const { input, weight, bias, output, source = "random numbers" } = report;
+  const { input, weight, bias, output, source = "" } = report;
   return {
     name: source,
     picture: input !== undefined && source !== "random numbers",
+    colours: input?.shape[1] === 3 && !/^(random numbers|image \d.*|)$/.test(source),
     input: input && decode(input),
     weight: weight && decode(weight),
     bias: bias && decode(bias),

@@ -32,7 +32,7 @@ export function sourceOf(preset: Preset, own: Source): Source {
   const given = preset.numbers?.() ?? {};
   if (preset.name === "tutorial" && own.picture) return own;
   const picture = own.picture && !given.input && parse(preset.problem).inChannels === 3;
-  return { name: preset.label, picture, input: picture ? own.input : undefined, ...given };
+  return { name: preset.label, picture, colours: picture && own.colours, input: picture ? own.input : undefined, ...given };
 }
 
 /** As glassconv.tutorial.worked_example draws it. */

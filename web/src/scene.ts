@@ -13,6 +13,7 @@ import type { Axis, Problem } from "./problem";
 export interface Source {
   readonly name: string; // for people
   readonly picture: boolean; // the input may be resampled to another size
+  readonly colours: boolean; // its channels are red, green and blue
   readonly input?: Array4 | undefined;
   readonly weight?: Array4 | undefined;
   readonly bias?: Array4 | undefined;

@@ -44,6 +44,16 @@ for (const width of [380, 760, 1280, 1920, 3840]) {
   );
 }
 
+test("an explorer that had no size when it was made draws once it has one", { skip }, () =>
+  onPage({ css: "main { display: none }" }, async (page) => {
+    assert.equal(await page.locator(".pane").count(), 0);
+    await page.evaluate(() => (document.querySelector("main").style.display = "block"));
+    await page.locator(".pane-output canvas").waitFor();
+    const { width } = await page.locator(".pane-output .grid").boundingBox();
+    assert.ok(width > 100);
+  }),
+);
+
 test("the first paint comes within half a second", { skip }, () =>
   onPage({}, async (page) => {
     const painted = await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);

@@ -15,11 +15,11 @@ export const executablePath = (() => {
 export const skip = executablePath ? false : "needs chromium, which is not installed";
 
 /** A page that shows one or more reports; python: a function that answers what the page sends. */
-export async function pageOf(reports, { owns = true, python = null } = {}) {
+export async function pageOf(reports, { owns = true, python = null, css = "" } = {}) {
   const code = bundle.replace(/export\{(\w+) as default\};?\s*$/, "return $1");
   const hosts = reports.map((_, place) => `<main id="explorer-${place}"></main>`).join("");
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>glassconv</title>
-<meta name="viewport" content="width=device-width"><style>body{margin:0}</style>${hosts}
+<meta name="viewport" content="width=device-width"><style>body{margin:0}${css}</style>${hosts}
 <script type="module">
 const explorer = (() => {${code}})();
 window.leave = ${JSON.stringify(reports)}.map((report, place) => {
@@ -38,17 +38,17 @@ window.leave = ${JSON.stringify(reports)}.map((report, place) => {
 
 /** Runs a test on a page; any error on it, or message in its console, fails the test. */
 export async function onPage(options, test, reports = [{}]) {
-  const { hash = "", owns = true, python = null, ...context } = options;
+  const { hash = "", owns = true, python = null, css = "", ...context } = options;
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   try {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...context });
     const wrong = [];
     page.on("console", (message) => wrong.push(message.text()));
     page.on("pageerror", (error) => wrong.push(String(error.stack)));
-    const html = await pageOf(reports, { owns, python });
+    const html = await pageOf(reports, { owns, python, css });
     await page.route("https://glassconv.test/", (route) => route.fulfill({ contentType: "text/html", body: html }));
     await page.goto(`https://glassconv.test/${hash}`);
-    await page.locator(".stage > *").first().waitFor();
+    await page.locator(css ? ".stage" : ".stage > *").first().waitFor({ state: "attached" });
     await test(page);
     if (wrong.length) throw new Error(wrong.join("\n"));
   } finally {

@@ -37,7 +37,7 @@ export function inputPane(context: Context, room: Room): { element: HTMLElement;
     return rowsRead[y] && columnsRead[x] ? "value" : "unread";
   };
   const named = (channel: number): string =>
-    scene.source.picture && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `c = ${channel}`;
+    scene.source.colours && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `c = ${channel}`;
 
   return pane(
     context,
