@@ -45,7 +45,7 @@ export class Explorer {
   private readonly still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   private readonly undo: (() => void)[] = [];
   private scene: Scene;
-  private mine: Source | null = null; // with the reader's own picture
+  private mine: Pick<Source, "name" | "picture" | "colours" | "input"> | null = null; // the reader's own picture
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private width = 0; // of the stage when it was drawn
   private computing = 0;
@@ -98,10 +98,15 @@ export class Explorer {
     return this.model.get("page") ? this.restored(state, location.hash) : state;
   }
 
+  /** The report's own numbers, on the reader's picture where there is one. */
+  private get base(): Source {
+    return this.mine ? { ...this.own, ...this.mine, output: undefined } : this.own;
+  }
+
   private restored(state: State, hash: string): State {
     const said = fromHash(hash);
     const preset = PRESETS.find(({ name }) => name === said.preset);
-    return { ...state, preset: "", ...said, source: preset ? presetSource(preset, this.own) : this.own };
+    return { ...state, preset: "", ...said, source: preset ? presetSource(preset, this.base) : this.base };
   }
 
   private build(): void {
@@ -265,7 +270,7 @@ export class Explorer {
       mode: (mode) => store.set({ mode }),
       picture: (file) => void this.openPicture(file),
       theme: () => store.set({ theme: themeOf(store.get().theme).name === "dark" ? "light" : "dark" }),
-      link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, store.get().source === this.mine ? "address without your picture" : "address"),
+      link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, this.mine ? "address without your picture" : "address"),
       code: () => void this.copy(pytorchCode(store.get().problem), "PyTorch code"),
       svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(stageSvg(this.stage))], { type: "image/svg+xml" })),
       png: () =>
@@ -281,7 +286,7 @@ export class Explorer {
       const size = bytes(problem);
       const total = size.input + size.weight + size.output + bytes(convolutionOf(problem)).input;
       if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, and this page holds up to ${MOST_BYTES / 1e6}`);
-      this.store.set({ problem, preset, source: this.own, explanation: "", focus: outputAt(0, 0, 0), playing: false });
+      this.store.set({ problem, preset, source: this.base, explanation: "", focus: outputAt(0, 0, 0), playing: false });
     } catch (error) {
       this.store.set({ explanation: `${written}: ${(error as Error).message}` });
     }
@@ -290,7 +295,7 @@ export class Explorer {
   private openPreset(name: string): void {
     const preset = PRESETS.find((each) => each.name === name);
     if (!preset) return;
-    const source = presetSource(preset, this.own);
+    const source = presetSource(preset, this.base);
     this.store.set({ problem: parse(preset.problem), source, preset: name, explanation: "", focus: outputAt(0, 0, 0), pinned: false, playing: false });
   }
 
@@ -299,8 +304,8 @@ export class Explorer {
       const picture = await read(file);
       const { problem, source } = this.store.get();
       const input = problem.inChannels === 1 ? grey(picture) : picture;
-      this.mine = { ...source, name: file.name, picture: true, colours: true, input, output: undefined };
-      this.store.set({ source: this.mine });
+      this.mine = { name: file.name, picture: true, colours: true, input };
+      this.store.set({ source: { ...source, ...this.mine, output: undefined } });
       this.header.say(`${file.name} stays in this page`);
     } catch {
       this.header.say(`${file.name} is no picture that this browser can read`);

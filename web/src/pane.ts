@@ -65,6 +65,8 @@ export function pane(context: Context, spec: PaneSpec, room: Room): { element: H
     grid.mark(spec.marks(focus));
     alternative.textContent = spec.alternative(focus);
   });
+  grid.element.addEventListener("focus", () => alternative.setAttribute("aria-live", "polite"));
+  grid.element.addEventListener("blur", () => alternative.removeAttribute("aria-live"));
   const showScale = (): void => void (scale.dataset.end = short(spec.grid.scale, 2));
   context.onNumbers(showScale);
   showScale();

@@ -125,6 +125,10 @@ export function inputMarks(scene: Scene, focus: Focus): Mark[] {
 function notes(scene: Scene): string[] {
   const { asked, axes } = scene;
   const found: string[] = [];
+  if (asked.batch > 1) found.push(`Image 0 of ${asked.batch} is drawn; the receipt counts them all.`);
+  if (asked.transposed && Math.max(...asked.stride) > 1) {
+    found.push(`stride ${asked.stride.join(" × ")} lays zeros between the pixels (dots) instead of skipping any.`);
+  }
   const uneven = axes.find(({ padding: [before, after] }) => asked.same && before !== after);
   if (uneven) {
     const [before, after] = uneven.padding;
