@@ -96,10 +96,6 @@ export class Grid {
     this.listen(events);
   }
 
-  get size(): { width: number; height: number } {
-    return this.placed;
-  }
-
   /** Draws the values again; their shape is as it was. */
   repaint(): void {
     if (this.canvas) this.paintCanvas();
@@ -125,16 +121,6 @@ export class Grid {
     const slackX = (width - (mark.columns ?? 1) * cellWidth) / 2;
     const slackY = (height - (mark.rows ?? 1) * cellHeight) / 2;
     return { left: left + mark.column * cellWidth - slackX, top: top + mark.row * cellHeight - slackY, width, height };
-  }
-
-  /** The grid as one SVG, for export: a canvas becomes a picture in it. */
-  toSvg(): SVGSVGElement {
-    const { width, height } = this.placed;
-    const whole = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
-    if (this.cells) whole.append(...[...this.cells.childNodes].map((node) => node.cloneNode(true)));
-    if (this.canvas) whole.append(svg("image", { width, height, href: this.canvas.toDataURL() }));
-    whole.append(...[...this.overlay.childNodes].map((node) => node.cloneNode(true)));
-    return whole;
   }
 
   private paintCanvas(): void {
