@@ -17,6 +17,7 @@ export interface Context {
   readonly stage: HTMLElement; // empty; the mode fills it
   readonly room: Room; // the stage's width, and the height that fits a window
   readonly lens: Lens;
+  readonly choice: string; // of the mode's choices
   readonly still: boolean; // the reader asked for reduced motion
   /** Calls now and after every change of state that keeps the problem, until the mode is left. */
   onState(listener: (state: State) => void): void;

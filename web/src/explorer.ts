@@ -12,6 +12,7 @@ import { Lens } from "./lens";
 import { DEFAULT_PROBLEM, sourceOf } from "./model";
 import type { Answer, Model } from "./model";
 import { MODES } from "./modes";
+import { chosenIn } from "./modes/mode";
 import { grey, read } from "./picture";
 import { player } from "./player";
 import type { Player } from "./player";
@@ -87,6 +88,7 @@ export class Explorer {
       source: this.own,
       preset: text === DEFAULT_PROBLEM ? "tutorial" : "",
       mode: mode ?? MODES[0].name,
+      choice: "",
       focus: outputAt(0, 0, 0),
       pinned: false,
       theme: this.model.get("theme") ?? "auto",
@@ -106,7 +108,7 @@ export class Explorer {
   private restored(state: State, hash: string): State {
     const said = fromHash(hash);
     const preset = PRESETS.find(({ name }) => name === said.preset);
-    return { ...state, preset: "", ...said, source: preset ? presetSource(preset, this.base) : this.base };
+    return { ...state, preset: "", choice: "", ...said, source: preset ? presetSource(preset, this.base) : this.base };
   }
 
   private build(): void {
@@ -155,8 +157,9 @@ export class Explorer {
     }
     if (fresh || before.explanation !== state.explanation) this.controls.show(state.problem, state.explanation);
     if (fresh || before.counting !== state.counting) this.receipt.replaceChildren(receipt(state.problem, this.store));
-    if (fresh || before.mode !== state.mode || before.preset !== state.preset) this.header.show(state);
-    if (fresh || before.mode !== state.mode || before.theme !== state.theme) this.draw();
+    const other = fresh || before.mode !== state.mode || before.choice !== state.choice;
+    if (other || before.preset !== state.preset) this.header.show(state);
+    if (other || before.theme !== state.theme) this.draw();
     else for (const listener of this.drawn?.listeners ?? []) listener(state);
     this.root.classList.toggle("pinned", state.pinned);
     this.player.show(state, this.scene);
@@ -177,7 +180,9 @@ export class Explorer {
     this.stage.removeAttribute("style");
     this.width = this.stage.clientWidth;
     const wanted = MODES.find(({ name }) => name === state.mode) ?? MODES[0];
-    const mode = this.width && !wanted.refusal?.(this.scene.problem) ? wanted : null;
+    const choice = chosenIn(wanted, state.choice);
+    const refusal = wanted.refusal?.(this.scene.problem, choice) ?? null;
+    const mode = this.width && refusal === null ? wanted : null;
     const listeners: ((state: State) => void)[] = [];
     const numbers: (() => void)[] = [];
     const context: Context = {
@@ -187,6 +192,7 @@ export class Explorer {
       stage: this.stage,
       room: { width: this.width, height: hold((innerHeight - 480) / 2, 180, 760) },
       lens: this.lens,
+      choice,
       still: this.still,
       onState: (listener) => {
         listeners.push(listener);
@@ -196,7 +202,7 @@ export class Explorer {
       redraw: () => this.draw(),
     };
     this.stage.dataset.mode = wanted.name;
-    if (!mode && this.width) this.stage.append(html("p", { class: "refusal" }, wanted.refusal?.(this.scene.problem) ?? ""));
+    if (refusal !== null) this.stage.append(html("p", { class: "refusal" }, refusal));
     this.drawn = { leave: mode?.render(context) ?? (() => undefined), listeners, numbers };
     if (focused) this.stage.querySelector<HTMLElement>(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
@@ -267,7 +273,8 @@ export class Explorer {
       problem: (written) => this.openProblem(written, ""),
       layer: (written) => this.openProblem(written, ""),
       preset: (name) => this.openPreset(name),
-      mode: (mode) => store.set({ mode }),
+      mode: (mode) => store.set({ mode, choice: "" }),
+      choice: (choice) => store.set({ choice }),
       picture: (file) => void this.openPicture(file),
       theme: () => store.set({ theme: themeOf(store.get().theme).name === "dark" ? "light" : "dark" }),
       link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, this.mine ? "address without your picture" : "address"),

@@ -2,6 +2,7 @@
 
 import { html } from "./dom";
 import { MODES } from "./modes";
+import { chosenIn } from "./modes/mode";
 import { PRESETS } from "./presets";
 import { convolutionOf } from "./problem";
 import { format } from "./shorthand";
@@ -11,6 +12,7 @@ export interface HeaderEvents {
   problem(text: string): void;
   preset(name: string): void;
   mode(name: string): void;
+  choice(name: string): void;
   layer(text: string): void;
   picture(file: File): void;
   theme(): void;
@@ -35,6 +37,7 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
   for (const { name, label, about } of PRESETS) presets.append(choice(name, label, about, () => events.preset(name)));
   const tabs = html("nav", { class: "modes", "aria-label": "modes" });
   for (const { name, label, about } of MODES) tabs.append(choice(name, label, about, () => events.mode(name)));
+  const choices = html("nav", { class: "choices", "aria-label": "choices" });
   const about = html("p", { class: "about" });
   const said = html("span", { class: "said", role: "status" });
   const strip = html("nav", { class: "layers", "aria-label": "layers", hidden: layers.length < 2 });
@@ -50,7 +53,7 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
     html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), shorthand, actions(events), said),
     strip,
     presets,
-    html("div", { class: "second" }, tabs, about),
+    html("div", { class: "second" }, tabs, choices, about),
   );
   return {
     element,
@@ -61,14 +64,21 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
       press(strip, format(state.problem));
       const problem = convolutionOf(state.problem);
       for (const [place, mode] of MODES.entries()) {
-        const refusal = mode.refusal?.(problem) ?? null;
+        const refusal = mode.refusal?.(problem, chosenIn(mode, mode.name === state.mode ? state.choice : "")) ?? null;
         const tab = tabs.children[place] as HTMLButtonElement;
         tab.setAttribute("aria-disabled", String(refusal !== null));
         tab.title = refusal ?? mode.about;
       }
       const preset = PRESETS.find(({ name, problem: text }) => name === state.preset && text === format(state.problem));
       press(presets, preset?.name ?? "");
-      about.textContent = MODES.find(({ name }) => name === state.mode)?.about ?? "";
+      const shown = MODES.find(({ name }) => name === state.mode) ?? MODES[0];
+      if (choices.dataset.mode !== shown.name) {
+        choices.dataset.mode = shown.name; // else the pressed button would be lost to the keyboard
+        choices.hidden = !shown.choices;
+        choices.replaceChildren(...(shown.choices ?? []).map(({ name, label, about }) => choice(name, label, about, () => events.choice(name))));
+      }
+      press(choices, chosenIn(shown, state.choice));
+      about.textContent = shown.about;
       if (preset && state.mode === "window") about.textContent = preset.about;
     },
     say: (text) => {

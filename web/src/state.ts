@@ -18,6 +18,7 @@ export interface State {
   readonly source: Source;
   readonly preset: string; // name of the preset that `source` is of; empty for the report's own
   readonly mode: string;
+  readonly choice: string; // among the mode's; empty for its first
   readonly focus: Focus;
   readonly pinned: boolean;
   readonly theme: "auto" | "dark" | "light";
@@ -113,6 +114,7 @@ export const hold = (value: number, least: number, most: number): number => Math
 /** Writes what an address has to say to restore the state exactly; a picture of the reader's stays here. */
 export function toHash(state: State): string {
   const words = new URLSearchParams({ problem: format(state.problem), mode: state.mode, at: written(state.focus) });
+  if (state.choice) words.set("choice", state.choice);
   if (state.preset) words.set("preset", state.preset);
   if (state.pinned) words.set("pinned", "1");
   if (state.theme !== "auto") words.set("theme", state.theme);
@@ -134,6 +136,8 @@ export function fromHash(hash: string): Partial<State> {
   if (focus) said.focus = focus;
   const mode = words.get("mode");
   if (mode) said.mode = mode;
+  const choice = words.get("choice");
+  if (choice) said.choice = choice;
   const preset = words.get("preset");
   if (preset) said.preset = preset;
   if (words.get("pinned") === "1") said.pinned = true;

@@ -1,18 +1,13 @@
 // Convolves what Python wrote, with the explorer's own sources: node convolve.mjs CASES.json
 // Each case is { problem, input, weight, bias? }; prints the outputs, in the order of the cases.
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { sources } from "./sources.mjs";
 
-const contents = `
+const { convolve, decode, encode, format, outputShape, parse } = await sources(`
 export { decode, encode } from "./arrays";
-export { convolve, unfold } from "./convolution";
+export { convolve } from "./convolution";
 export { outputShape } from "./problem";
-export { format, parse } from "./shorthand";`;
-const resolveDir = fileURLToPath(new URL("../src", import.meta.url));
-const built = await build({ stdin: { contents, resolveDir, loader: "ts" }, bundle: true, format: "esm", write: false });
-const code = Buffer.from(built.outputFiles[0].contents).toString("base64");
-const { convolve, decode, encode, format, outputShape, parse } = await import(`data:text/javascript;base64,${code}`);
+export { format, parse } from "./shorthand";`);
 
 const cases = JSON.parse(await readFile(process.argv[2], "utf8"));
 const outputs = cases.map(({ problem: text, input, weight, bias }) => {

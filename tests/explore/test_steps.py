@@ -1,0 +1,86 @@
+"""The page's algorithms, in JavaScript, against Python's own, step by step.
+
+Both work in the problem's dtype but may add in another order. In float64 a step agrees when no
+element differs by 2⁻⁴⁰ of the step's largest: thousands of roundings, and far less than any
+mistake. The output, in either dtype, is held to the definition within the algorithm's bound.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from browsers import WEB
+from glassconv import judge, trace
+from glassconv.algorithms import named
+from glassconv.explore.tensors import from_document, to_document
+from glassconv.operands import Operands, random_operands, to_numpy
+from glassconv.problem import ConvProblem
+from random_problems import problems_for
+
+PROBLEMS = 60  # of an algorithm
+AGREES = 2.0**-40
+
+
+@cache
+def run(*arguments: str) -> Any:
+    """Return what web/tests/steps.mjs prints."""
+    node = shutil.which("node")
+    if node is None or not (WEB / "node_modules" / "esbuild").is_dir():
+        pytest.skip("needs node, and esbuild: npm ci in web/")
+    program = [node, str(WEB / "tests" / "steps.mjs"), *arguments]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_algorithm_of_the_page_makes_pythons_steps(tmp_path: Path) -> None:
+    algorithms = run()
+    assert algorithms
+    for algorithm in algorithms:
+        problems = list(islice(filter(_drawn, problems_for(named(algorithm))), PROBLEMS))
+        operands = [random_operands(problem, seed) for seed, problem in enumerate(problems)]
+        file = tmp_path / f"{algorithm}.json"
+        pairs = zip(problems, operands, strict=True)
+        file.write_text(json.dumps([_case(algorithm, *pair) for pair in pairs]))
+        answers = run(str(file))
+        assert len(answers) == PROBLEMS
+        for problem, given, steps in zip(problems, operands, answers, strict=True):
+            _check(algorithm, problem, given, steps)
+
+
+def _drawn(problem: ConvProblem) -> bool:
+    """Whether the page draws such problems: pictures, of numbers that JavaScript has."""
+    return problem.ndim == 2 and problem.batch > 0 and problem.dtype in ("float32", "float64")
+
+
+def _case(algorithm: str, problem: ConvProblem, given: Operands) -> dict[str, Any]:
+    arrays = {"input": given.input, "weight": given.weight, "bias": given.bias}
+    written = {
+        name: to_document(to_numpy(array)) for name, array in arrays.items() if array is not None
+    }
+    return {"algorithm": algorithm, "problem": str(problem), **written}
+
+
+def _check(algorithm: str, problem: ConvProblem, given: Operands, steps: dict[str, Any]) -> None:
+    theirs = {step.name: step.array for step in trace(problem, algorithm, given).steps}
+    found = {name: from_document(step, name) for name, step in steps.items()}
+    assert list(found) == [name for name in theirs if name in found], problem
+    assert list(found)[-1] == "output"
+    for name, array in found.items():
+        assert array.shape == theirs[name].shape, f"{problem}: {name}"
+        if problem.dtype != "float64" or array.size == 0:
+            continue
+        difference = np.abs(array - theirs[name]).max()
+        assert difference <= AGREES * np.abs(theirs[name]).max(), f"{problem}: {name}"
+    bound = named(algorithm).error_bound(problem)
+    verdict = judge(problem, f"{algorithm} of the page", found["output"], given, bound).verdict
+    assert verdict.ok, f"{problem}: {verdict.reason}"

@@ -1,0 +1,7 @@
+// The algorithms, by Python's names: `glassconv.trace` of each makes the same steps, and a test holds
+// these to those.
+
+import type { Algorithm } from "../step";
+import { im2col } from "./im2col";
+
+export const ALGORITHMS: Readonly<Record<string, Algorithm>> = { im2col };

@@ -1,0 +1,14 @@
+// One named array on the way from input to output, as Python's `Step`: the same name, shape and numbers.
+
+import type { Numbers } from "./arrays";
+import type { Operands } from "./convolution";
+import type { Problem } from "./problem";
+
+export interface Step {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: Numbers;
+}
+
+/** Every array an algorithm makes of a plain convolution, in order; the last is the output. */
+export type Algorithm = (problem: Problem, operands: Operands) => Step[];
