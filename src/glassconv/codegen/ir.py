@@ -136,9 +136,13 @@ class Pointer:
             f"llvm.masked.load.{self.code.suffix}.p0", kind, [address, mask.raw, zeros]
         )
 
-    def prefetch(self, index: Value | int = 0) -> None:
-        """Ask for an element's line in the second cache; it need not exist."""
-        hints = [self.code.value(each, INT32).raw for each in (0, 2, 1)]  # read, second, data
+    def prefetch(self, index: Value | int = 0, *, to_write: bool = False) -> None:
+        """Ask for an element's line in the second cache, or in the first to write it.
+
+        It need not exist.
+        """
+        near = 3 if to_write else 2
+        hints = [self.code.value(each, INT32).raw for each in (int(to_write), near, 1)]
         self.code.call("llvm.prefetch.p0", VOID, [(self + index).raw, *hints])
 
     def store_masked(self, mask: Value, value: Value, index: Value | int = 0) -> None:

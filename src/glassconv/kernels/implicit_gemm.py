@@ -38,6 +38,7 @@ NAMES = (
     *("input_n", "input_c", "input_h", "input_w", "output_n", "output_c", "output_w"),
     *("groups", "pixels", "pixel_block", "pixel_blocks", "filter_block", "filter_blocks"),
     *("pieces", "piece_block", "piece_length", "piece_taps", "buffer_row", "workspace", "lowered"),
+    "filters_near",
 )
 LONGEST_K = 256  # of a block: a panel of B as long, 16 floats wide, half fills a first cache
 MOST_TAPS = 4096  # a block of k holds all taps of a channel
@@ -117,6 +118,9 @@ def plan(
     more = ceil(min(wanted, 2 * threads()) / max(pictures, 1))
     size["filter_block"] = _filters(size["filters"], more, width)
     size["filter_blocks"] = ceil(size["filters"] / size["filter_block"])
+    # Packed weights that a block of pixels reads again and again stay in the second cache.
+    k = size["piece_block"] * size["piece_length"]
+    size["filters_near"] = _block(size["filter_block"], target.l2 // 2 // element // k, width, 1)
     size["workspace"] = -(-(buffer + width) * element // 64) * 64
     return Plan(
         problem,
@@ -152,17 +156,21 @@ def _loops(
     pixels, filters = (min(size[f"{of}_block"], size[f"{of}s"]) for of in ("pixel", "filter"))
     k = min(size["piece_block"], size["pieces"]) * size["piece_length"]
     tall, wide = (filters, "filters"), (pixels, "pixels")
+    within = []
     if layout.name != NCHW:
         tall, wide = wide, tall
+        if filters > size["filters_near"]:
+            within.append(f"for {at_a_time(*wide, size['filters_near'])}")
+            wide = (size["filters_near"], "filters")
     rows = height_of(tall[0], rows)
-    product = f"for {at_a_time(*tall, rows)}"
+    within.append(f"for {at_a_time(*tall, rows)}")
     lowering = f"lower windows: a buffer of {k:,} products × {pixels:,} pixels"
     return nest(
         f"for {pictures(problem.batch, problem.groups)}, "
         f"{blocks(size['filters'], size['filter_block'], 'filters')}",
         f"for {blocks(size['pixels'], size['pixel_block'], 'pixels')}: a task",
         f"for {at_a_time(size['k'], 'products of each output', k)}",
-        [lowering, product] if size["lowered"] else product,
+        *([[lowering, within[0]], *within[1:]] if size["lowered"] else within),
         f"for {at_a_time(*wide, width)}",
         f"for {k:,} steps: the register tile, {rows} × {vectors} vectors",
     )
@@ -202,6 +210,7 @@ def _sizes(problem: ConvProblem, layout: Layout) -> dict[str, int]:
         "pixels": prod(problem.output_size),
         "piece_taps": 1,
         "lowered": 1,
+        "filters_near": 1,
     }
 
 
@@ -303,11 +312,13 @@ def _task_nhwc(module: Module, finish: Code | None) -> Code:
             size.lowered.equals(1), buffer, picture + (pixel * size.input_w + start)
         )
         row = code.select(size.lowered.equals(1), size.buffer_row, size.input_w)
-        code.call_function(
-            multiply.code, rows, weights + start * multiply.width, result, bias + first,
-            pixels, filters, pieces * size.piece_length,
-            row, panel, multiply.width, size.output_w, piece.equals(0).widen(),
-        )  # fmt: skip
+        with code.loop(0, filters, size.filters_near) as f:
+            near = (filters - f).minimum(size.filters_near)
+            code.call_function(
+                multiply.code, rows, weights + (f * size.k + start * multiply.width), result + f,
+                bias + (first + f), pixels, near, pieces * size.piece_length,
+                row, panel, multiply.width, size.output_w, piece.equals(0).widen(),
+            )  # fmt: skip
     if finish:
         distance = to_residual(code, arrays)
         code.call_function(finish, result, pixels, size.output_w, filters, distance)

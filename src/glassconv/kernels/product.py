@@ -118,6 +118,8 @@ def _tiles(module: Module, rows: int, vectors: int, bias: str | None, *, masked:
                 place[j * lanes] = value
 
         totals = tile(code, rows, vectors, lambda i, j: code.zeros())
+        for i in range(rows if bias else 0):  # without one C stays near
+            (corner + i * c_row).prefetch(vectors * lanes, to_write=True)
         rows_of_a = [a + i * a_row for i in range(rows)]
         multiply(
             code,
