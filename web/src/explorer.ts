@@ -216,6 +216,7 @@ export class Explorer {
   /** Goes on computing, some milliseconds a frame, until the output is whole. */
   private computeOn(): void {
     cancelAnimationFrame(this.computing);
+    this.stage.ariaBusy = String(!this.scene.complete);
     this.computing = requestAnimationFrame(() => {
       if (!this.scene.compute(SLICE)) return;
       this.told();
