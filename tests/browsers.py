@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -25,3 +26,24 @@ def drive(script: str, address: str, screenshot: Path, *how: str) -> dict[str, A
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen
+
+
+def check_first_output(text: str, expected: float) -> None:
+    """Check what a page says of its first output: PyTorch's value, and its own close to it."""
+    value, difference = pytorchs_value(text)
+    assert abs(value - expected) <= 1e-4 * abs(expected)  # five digits are written
+    assert difference <= 1e-5 * max(1.0, abs(expected))
+
+
+def pytorchs_value(text: str) -> tuple[float, float]:
+    """Return PyTorch's value of the output that a page tells of, and its distance to the page's."""
+    told = re.search(r"PyTorch’s value is (\S+): \|Δ\| = (\S+)\.", text)
+    assert told, text
+    return _number(told[1]), _number(told[2])
+
+
+def _number(text: str) -> float:
+    """Return the number that the page wrote as −0.123, or as 1.23·10⁻⁸."""
+    mantissa, _, exponent = text.replace("−", "-").partition("·10")
+    powers = {digit: str(place) for place, digit in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")} | {"⁻": "-"}
+    return float(f"{mantissa}e{''.join(powers[each] for each in exponent) or 0}")
