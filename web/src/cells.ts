@@ -1,6 +1,6 @@
 // Few cells, drawn as SVG: a rectangle each, and its number where that fits.
 
-import { css, divergingMap, readableOn, rgb } from "./colour";
+import { colourMap, css, readableOn, rgb } from "./colour";
 import type { Rgb, Theme } from "./colour";
 import { svg } from "./dom";
 import type { GridSpec } from "./grid";
@@ -13,6 +13,7 @@ let patterns = 0; // each hatching has its own name: several explorers may share
 
 export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered: boolean): SVGSVGElement {
   const { width, height, cellWidth, cellHeight } = placed;
+  const written = spec.written ?? cell;
   const name = `glassconv-hatch-${patterns++}`;
   const drawn = svg("svg", { class: "cells", width, height, "aria-hidden": "true" }, hatching(name, theme));
   const fontSize = Math.min(13, cellHeight * 0.6, (cellWidth * 1.5) / longest(spec));
@@ -28,12 +29,12 @@ export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered
         if (kind === "padding") {
           drawn.append(svg("rect", { ...box, fill: `url(#${name})` }));
         } else {
-          const colour = shade(value, kind === "unread", spec.scale, theme);
+          const colour = shade(value, kind === "unread", spec, theme);
           drawn.append(svg("rect", { ...box, fill: css(colour) }));
           if (numbered && kind !== "inserted" && !Number.isNaN(value)) {
             const ink = kind === "unread" ? theme.muted : readableOn(colour);
             const at = { x: x + (cellWidth - gap) / 2, y: y + (cellHeight - gap) / 2 + fontSize * 0.36 };
-            drawn.append(svg("text", { ...at, fill: ink, "font-size": fontSize, class: "number" }, cell(value)));
+            drawn.append(svg("text", { ...at, fill: ink, "font-size": fontSize, class: "number" }, written(value)));
           }
         }
         if (kind === "inserted") {
@@ -48,12 +49,13 @@ export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered
 
 /** Letters of the longest number, which decide the size of them all. */
 function longest(spec: GridSpec): number {
+  const written = spec.written ?? cell;
   let letters = 2;
   for (let plane = 0; plane < spec.planes; plane++) {
     for (let row = 0; row < spec.rows; row++) {
       for (let column = 0; column < spec.columns; column++) {
         const value = spec.value(plane, row, column);
-        if (!Number.isNaN(value)) letters = Math.max(letters, cell(value).length);
+        if (!Number.isNaN(value)) letters = Math.max(letters, written(value).length);
       }
     }
   }
@@ -61,8 +63,8 @@ function longest(spec: GridSpec): number {
 }
 
 /** A value's colour; of an unread one, three quarters on the way to the background. */
-export function shade(value: number, dim: boolean, scale: number, theme: Theme): Rgb {
-  const colour = Number.isNaN(value) ? rgb(theme.panel) : divergingMap(theme).at(value, scale);
+export function shade(value: number, dim: boolean, spec: Pick<GridSpec, "scale" | "map">, theme: Theme): Rgb {
+  const colour = Number.isNaN(value) ? rgb(theme.panel) : colourMap(theme, spec.map).at(value, spec.scale);
   if (!dim) return colour;
   const background = rgb(theme.background);
   return [0, 1, 2].map((part) => Math.round(0.28 * colour[part] + 0.72 * background[part])) as unknown as Rgb;

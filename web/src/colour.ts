@@ -79,11 +79,13 @@ export class ColourMap {
   }
 }
 
-const maps = new Map<Theme, ColourMap>();
+const maps = new Map<readonly string[], ColourMap>();
 
-export function divergingMap(theme: Theme): ColourMap {
-  const map = maps.get(theme) ?? new ColourMap(theme.diverging, -1);
-  maps.set(theme, map);
+/** diverging: numbers on both sides of zero; sequential: sizes, such as those of errors. */
+export function colourMap(theme: Theme, kind: "diverging" | "sequential" = "diverging"): ColourMap {
+  const colours = theme[kind];
+  const map = maps.get(colours) ?? new ColourMap(colours, kind === "diverging" ? -1 : 0);
+  maps.set(colours, map);
   return map;
 }
 
@@ -118,7 +120,9 @@ export function applyTheme(element: HTMLElement, theme: Theme): void {
   for (const name of ["background", "panel", "ink", "muted", "line", "accent"] as const) {
     element.style.setProperty(`--${name}`, theme[name]);
   }
-  theme.diverging.forEach((colour, place) => element.style.setProperty(`--diverging-${place}`, colour));
+  for (const kind of ["diverging", "sequential"] as const) {
+    theme[kind].forEach((colour, place) => element.style.setProperty(`--${kind}-${place}`, colour));
+  }
 }
 
 /** What the reader asked for, then what the notebook has, then what the system prefers. */

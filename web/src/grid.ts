@@ -1,7 +1,7 @@
 // A grid of numbers as colours: SVG with the numbers written where there are few, Canvas 2D and a
 // lens where there are many. Marks lie above it in one path for each role, so moving them is cheap.
 
-import { divergingMap } from "./colour";
+import { colourMap } from "./colour";
 import type { Theme } from "./colour";
 import { html, svg } from "./dom";
 import { drawCells } from "./cells";
@@ -15,11 +15,13 @@ export type Kind = "value" | "padding" | "unread" | "inserted";
 export interface GridSpec extends Shape {
   readonly label: string; // for assistive technology
   readonly scale: number; // the size that is an end of the colours
+  readonly map?: "sequential"; // of sizes; diverging where not said
   value(plane: number, row: number, column: number): number;
   kind?(plane: number, row: number, column: number): Kind;
   planeLabel?(plane: number): string;
   band?(plane: number): number; // the group a plane belongs to, drawn as a band beside its label
   describe?(cell: Cell): string; // the cell in words
+  written?(value: number): string; // a value in its cell, where it is not a plain number
 }
 
 /**
@@ -124,7 +126,7 @@ export class Grid {
   }
 
   private paintCanvas(): void {
-    if (this.canvas) paint(this.canvas, this.spec, this.placed, this.theme, divergingMap(this.theme));
+    if (this.canvas) paint(this.canvas, this.spec, this.placed, this.theme, colourMap(this.theme, this.spec.map));
   }
 
   private outline(mark: Mark): string {

@@ -27,10 +27,10 @@ export class Lens {
       for (let column = left; column < left + columns; column++) {
         const kind = spec.kind?.(cell.plane, row, column) ?? "value";
         const value = kind === "padding" ? NaN : spec.value(cell.plane, row, column);
-        const colour = shade(value, kind === "unread", spec.scale, theme);
+        const colour = shade(value, kind === "unread", spec, theme);
         const [x, y] = [(column - left) * WIDTH, (row - top) * HEIGHT];
         drawn.append(svg("rect", { x, y, width: WIDTH - 1, height: HEIGHT - 1, fill: css(colour) }));
-        const text = kind === "padding" ? "pad" : Number.isNaN(value) ? "…" : written(value);
+        const text = kind === "padding" ? "pad" : Number.isNaN(value) ? "…" : (spec.written ?? written)(value);
         const ink = kind === "unread" || Number.isNaN(value) ? theme.muted : readableOn(colour);
         const at = { x: x + WIDTH / 2, y: y + HEIGHT / 2 + 4, fill: ink, class: "number", "font-size": 11 };
         drawn.append(svg("text", at, text));

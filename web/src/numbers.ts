@@ -22,6 +22,12 @@ export function scientific(value: number, digits = 3): string {
   return `${signed(mantissa)}·10${superscript(Number(exponent))}`;
 }
 
+/** 10⁻⁶ */
+export const decade = (power: number): string => `10${superscript(power)}`;
+
+/** A share as people say it: 12 %, 0.031 %. */
+export const percent = (share: number): string => `${share >= 0.0995 ? Math.round(share * 100) : short(share * 100, 2)} %`;
+
 /** 1 234 567, with thin spaces. */
 export const grouped = (value: number): string => Math.round(value).toLocaleString("en").replaceAll(",", "\u202f");
 

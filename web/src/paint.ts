@@ -66,7 +66,7 @@ function fill(image: ImageData, spec: GridSpec, plane: number, theme: Theme, map
         }
       }
       const value = sum / cells;
-      if (kind === "unread") pixels[place] = pack(shade(value, true, spec.scale, theme));
+      if (kind === "unread") pixels[place] = pack(shade(value, true, spec, theme));
       else pixels[place] = Number.isNaN(value) ? panel : map.packed[map.step(value, spec.scale)];
     }
   }

@@ -2,6 +2,7 @@
 
 import { matrix } from "./matrix";
 import type { Mode } from "./mode";
+import { verify } from "./verify";
 import { window } from "./window";
 
-export const MODES: readonly Mode[] = [window, matrix];
+export const MODES: readonly Mode[] = [window, matrix, verify];
