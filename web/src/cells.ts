@@ -16,7 +16,7 @@ export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered
   const written = spec.written ?? cell;
   const name = `glassconv-hatch-${patterns++}`;
   const drawn = svg("svg", { class: "cells", width, height, "aria-hidden": "true" }, hatching(name, theme));
-  const fontSize = Math.min(13, cellHeight * 0.6, (cellWidth * 1.5) / longest(spec));
+  const fontSize = fontSizeOf(spec, placed);
   const gap = Math.min(cellWidth, cellHeight) > 6 ? GAP : 0;
   for (let plane = 0; plane < spec.planes; plane++) {
     const { left, top } = corner(spec, placed, plane);
@@ -45,6 +45,11 @@ export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered
     }
   }
   return drawn;
+}
+
+/** The size of numbers that fit their cells. */
+export function fontSizeOf(spec: GridSpec, { cellWidth, cellHeight }: Layout): number {
+  return Math.min(13, cellHeight * 0.6, (cellWidth * 1.5) / longest(spec));
 }
 
 /** Letters of the longest number, which decide the size of them all. */

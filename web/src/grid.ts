@@ -4,7 +4,7 @@
 import { colourMap } from "./colour";
 import type { Theme } from "./colour";
 import { html, svg } from "./dom";
-import { drawCells } from "./cells";
+import { drawCells, fontSizeOf } from "./cells";
 import { cellAt, corner, layout } from "./layout";
 import type { Cell, Layout, Shape } from "./layout";
 import { paint } from "./paint";
@@ -47,6 +47,7 @@ const MOST_NUMBERED_COLUMNS = 24;
 const MOST_SVG_CELLS = 3000;
 const LEAST_MARK = 2.5; // pixels
 const TEXT_FITS = { width: 16.5, height: 11 };
+const LEAST_FONT = 6.5; // pixels
 const GROWTH = 1.75; // in height, where that makes room for numbers
 
 const textFits = ({ cellWidth, cellHeight }: Layout): boolean =>
@@ -71,7 +72,7 @@ export class Grid {
     const tall = few ? layout(spec, room.width, room.height * GROWTH) : null;
     const low = layout(spec, room.width, room.height);
     this.placed = tall && !textFits(low) && textFits(tall) ? tall : low;
-    this.numbered = few && textFits(this.placed);
+    this.numbered = few && textFits(this.placed) && fontSizeOf(spec, this.placed) >= LEAST_FONT;
     const { width, height } = this.placed;
     this.overlay = svg("svg", { class: "overlay", width, height, "aria-hidden": "true" });
     for (const role of ROLES) {

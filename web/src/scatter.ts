@@ -19,6 +19,7 @@ export interface ScatterEvents {
 
 const MARGIN = { left: 46, right: 2, top: 18, bottom: 40 };
 const DECADES = 6; // below the largest bound; what is smaller stands on the floor
+const LABEL = 200; // pixels that the bound's name takes, below it
 const NEAR = 14; // pixels from a point that point at it
 const DOT = 2; // pixels of a point's side
 
@@ -106,7 +107,7 @@ export class Scatter {
       svg("path", { class: "beyond", d: `M${start} ${from}L${end} ${to}V${MARGIN.top}H${start}z` }),
       svg("path", { class: "bound", d: `M${start} ${from}L${end} ${to}` }),
       svg("path", { class: "axis", d: `M${start} ${MARGIN.top}V${bottom}H${end}` }),
-      svg("text", { x: end, y: to + 20 + (from - to) / 6, class: "of-bound", "text-anchor": "end" }, this.label.line),
+      svg("text", { x: end, y: to + ((from - to) * LABEL) / (end - start) + 16, class: "of-bound", "text-anchor": "end" }, this.label.line),
       svg("text", { x: end, y: height - 6, class: "title", "text-anchor": "end" }, this.label.x),
       svg("text", { x: start - 6, y: bottom + 4, class: "tick", "text-anchor": "end" }, "0"),
       svg("text", { x: start - 6, y: 10, class: "title", "text-anchor": "end" }, this.label.y),

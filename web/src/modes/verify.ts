@@ -6,7 +6,7 @@ import type { Candidate } from "../candidates";
 import type { Context } from "../context";
 import { html } from "../dom";
 import { Grid } from "../grid";
-import { percent, scientific, short } from "../numbers";
+import { cell, percent, scientific, short } from "../numbers";
 import { block, blockNote, plural } from "../pane";
 import { groupOf } from "../problem";
 import { Scatter } from "../scatter";
@@ -76,7 +76,7 @@ export const verify: Mode = {
         scale: 1,
         map: "sequential",
         value: (plane, row, column) => strength(shares(start + plane, row * columns + column)),
-        written: (value) => (value === 0 ? "0" : percent(10 ** ((value - 1) * DECADES))),
+        written: (value) => (value === 0 ? "0" : cell(100 * 10 ** ((value - 1) * DECADES))),
         describe: ({ plane, row, column }) => {
           const share = shares(start + plane, row * columns + column);
           return `|Δ| is ${share === 0 ? "0" : `${percent(share)} of its bound`}`;
@@ -85,12 +85,12 @@ export const verify: Mode = {
       theme,
       { width, height: room.height * 1.5 },
       {
-        hover: (cell) => {
-          if (!grid.numbered) context.lens.show(grid, cell, theme, grid.spec.describe?.(cell) ?? "");
-          hover(outputAt(start + cell.plane, cell.row, cell.column));
+        hover: (pointed) => {
+          if (!grid.numbered) context.lens.show(grid, pointed, theme, grid.spec.describe?.(pointed) ?? "");
+          hover(outputAt(start + pointed.plane, pointed.row, pointed.column));
         },
         leave: () => context.lens.hide(),
-        pick: (cell) => pin(outputAt(start + cell.plane, cell.row, cell.column)),
+        pick: ({ plane, row, column }) => pin(outputAt(start + plane, row, column)),
       },
     );
     const bound = judge(scene, candidate, focused)?.bound;
@@ -205,7 +205,7 @@ function heading(title: string, shape: string, ...more: Node[]): HTMLElement {
 }
 
 function legend(): HTMLElement {
-  return html("span", { class: "sizes", title: "colours: a millionth of the bound and less, to the bound, logarithmic" }, html("i"));
+  return html("span", { class: "sizes", title: "colours: from a millionth of the bound, and less, to the bound; logarithmic" }, html("i"));
 }
 
 function said(worst: { share: number; focus: OutputFocus } | null, number: number): (Node | string)[] {
