@@ -2,7 +2,8 @@
 
 import { matrix } from "./matrix";
 import type { Mode } from "./mode";
+import { tiles } from "./tiles";
 import { verify } from "./verify";
 import { window } from "./window";
 
-export const MODES: readonly Mode[] = [window, matrix, verify];
+export const MODES: readonly Mode[] = [window, matrix, tiles, verify];

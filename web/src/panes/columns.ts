@@ -14,7 +14,13 @@ import { channelOf } from "./input";
 
 const MOST_GROUPS = 6;
 
-export function columnsPane(context: Context, room: Room, largestCell = 28): { element: HTMLElement; grid: Grid } {
+/** marked: what to mark, a plane for each group; what the focus is linked to where not said. */
+export function columnsPane(
+  context: Context,
+  room: Room,
+  largestCell = 28,
+  marked: (focus: Focus) => Mark[] = (focus) => columnsMarks(context.scene, focus),
+): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
   const { problem } = scene;
   const { k } = gemm(problem);
@@ -70,7 +76,7 @@ export function columnsPane(context: Context, room: Room, largestCell = 28): { e
         },
       },
       marks: (focus) =>
-        columnsMarks(scene, focus)
+        marked(focus)
           .map((mark) => ({ ...mark, plane: mark.plane - drawn.start }))
           .filter(({ plane }) => plane >= 0 && plane < drawn.end - drawn.start),
       focusOf: ({ plane, row, column }) => {

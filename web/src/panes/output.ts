@@ -20,7 +20,13 @@ interface View {
   cellOf(filter: number, row: number, column: number): Cell;
 }
 
-export function outputPane(context: Context, room: Room, flat = false): { element: HTMLElement; grid: Grid } {
+/** marked: what to mark in the flat matrices, a plane for each group; what the focus is linked to where not said. */
+export function outputPane(
+  context: Context,
+  room: Room,
+  flat = false,
+  marked?: (focus: Focus) => Mark[],
+): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
   const { problem, asked } = scene;
   const [, out, height, width] = outputShape(asked);
@@ -47,7 +53,7 @@ export function outputPane(context: Context, room: Room, flat = false): { elemen
           return `y[${at.filter}, ${at.row}, ${at.column}] = ${short(scene.outputAt(at.filter, at.row, at.column), 4)}`;
         },
       },
-      marks: (focus) => marks(scene, focus, view).filter(({ plane }) => plane >= 0 && plane < view.shape.planes),
+      marks: (focus) => (marked ? shifted(marked(focus), view) : marks(scene, focus, view)).filter(({ plane }) => plane >= 0 && plane < view.shape.planes),
       focusOf: (cell) => view.outputOf(cell),
       alternative: (focus) => alternative(scene, focus),
     },
@@ -55,6 +61,12 @@ export function outputPane(context: Context, room: Room, flat = false): { elemen
   );
   context.onNumbers(() => made.grid.repaint());
   return made;
+}
+
+/** Marks of groups, where the first that is drawn is another one. */
+function shifted(marks: readonly Mark[], view: View): Mark[] {
+  const first = view.cellOf(0, 0, 0).plane;
+  return marks.map((mark) => ({ ...mark, plane: mark.plane + first }));
 }
 
 function pictures(scene: Scene, focus: Focus): View {

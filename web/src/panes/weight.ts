@@ -22,7 +22,13 @@ interface View {
   cellOf(filter: number, k: number): Cell;
 }
 
-export function weightPane(context: Context, room: Room, flat = false): { element: HTMLElement; grid: Grid } {
+/** marked: what to mark in the flat matrices, a plane for each group; what the focus is linked to where not said. */
+export function weightPane(
+  context: Context,
+  room: Room,
+  flat = false,
+  marked?: (focus: Focus) => Mark[],
+): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
   const { problem, asked } = scene;
   const view = flat ? rows(scene, store.get().focus) : filters(scene, store.get().focus);
@@ -47,7 +53,7 @@ export function weightPane(context: Context, room: Room, flat = false): { elemen
           return `w[${[filter, ...unravel(problem, k)].join(", ")}] = ${short(scene.weightAt(filter, k), 4)}`;
         },
       },
-      marks: (focus) => marks(scene, focus, view, flat).filter(inView),
+      marks: (focus) => (marked ? shifted(marked(focus), view) : marks(scene, focus, view, flat)).filter(inView),
       focusOf: (cell) => ({ kind: "weight", ...view.weightOf(cell) }),
       step: (focus, down, across) => {
         if (focus.kind !== "weight") return { kind: "weight", filter: focus.kind === "output" ? focus.filter : 0, k: 0 };
@@ -58,6 +64,12 @@ export function weightPane(context: Context, room: Room, flat = false): { elemen
     },
     room,
   );
+}
+
+/** Marks of groups, where the first that is drawn is another one. */
+function shifted(marks: readonly Mark[], view: View): Mark[] {
+  const first = view.cellOf(0, 0).plane;
+  return marks.map((mark) => ({ ...mark, plane: mark.plane + first }));
 }
 
 /** Every filter's channels side by side. */

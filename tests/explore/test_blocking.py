@@ -1,0 +1,60 @@
+"""The blocks and tiles that the page draws, in JavaScript, are those the kernel computes in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from browsers import WEB
+from glassconv import parse
+from glassconv.algorithms import named
+from glassconv.codegen.target import TARGETS
+from glassconv.kernels import implicit_gemm
+from glassconv.layout import contiguous
+from random_problems import problems_for
+
+PROBLEMS = 60
+LAYERS = ("64x56x56 64@3x3 p1", "3x224x224 64@7x7 s2 p3", "512x7x7 2048@1x1", "96x14x14 96@5x5 g96")
+
+
+def test_blocks_are_the_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = shutil.which("node")
+    if node is None or not (WEB / "node_modules" / "esbuild").is_dir():
+        pytest.skip("needs node, and esbuild: npm ci in web/")
+    monkeypatch.setattr(implicit_gemm, "threads", lambda: 1)
+    drawn = (
+        replace(problem, batch=1)
+        for problem in problems_for(named("implicit_gemm"))
+        if problem.ndim == 2 and problem.dtype in ("float32", "float64")
+    )
+    problems = [*map(parse, LAYERS), *islice(drawn, PROBLEMS)]
+    cases = [(problem, target) for problem in problems for target in TARGETS]
+    file = tmp_path / "cases.json"
+    written = [{"problem": str(problem), "target": target} for problem, target in cases]
+    file.write_text(json.dumps(written))
+    program = [node, str(WEB / "tests" / "blocking.mjs"), str(file)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    for mine in found["targets"]:
+        target = TARGETS[mine["name"]]
+        assert (mine["vectorBytes"], mine["registers"]) == (target.vector_bytes, target.registers)
+        assert (mine["l1"], mine["l2"]) == (target.l1, target.l2)
+    for (problem, name), answer in zip(cases, found["answers"], strict=True):
+        target = TARGETS[name]
+        plan = implicit_gemm.plan(problem, contiguous(problem), target)
+        size = dict(zip(implicit_gemm.NAMES, plan.sizes, strict=True))
+        rows, vectors = target.tile()
+        assert answer == {
+            "rows": rows,
+            "vectors": vectors,
+            "lanes": target.lanes(problem.dtype),
+            "kBlock": size["piece_block"] * size["piece_length"],
+            "pixelBlock": size["pixel_block"],
+        }, f"{problem} for {name}"

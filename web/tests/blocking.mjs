@@ -1,0 +1,11 @@
+// The blocks that the explorer draws: node blocking.mjs CASES.json, each case { problem, target }.
+import { readFile } from "node:fs/promises";
+import { sources } from "./sources.mjs";
+
+const { blocking, parse, TARGETS } = await sources(`
+export { blocking, TARGETS } from "./blocking";
+export { parse } from "./shorthand";`);
+
+const cases = JSON.parse(await readFile(process.argv[2], "utf8"));
+const answers = cases.map(({ problem, target }) => blocking(parse(problem), TARGETS.find(({ name }) => name === target)));
+process.stdout.write(JSON.stringify({ answers, targets: TARGETS }));
