@@ -5,46 +5,93 @@ import type { Rgb, Theme } from "./colour";
 import { svg } from "./dom";
 import type { GridSpec } from "./grid";
 import { corner } from "./layout";
-import type { Layout } from "./layout";
+import type { Cell, Layout } from "./layout";
 import { cell } from "./numbers";
 
 const GAP = 1;
 let patterns = 0; // each hatching has its own name: several explorers may share a page
 
-export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered: boolean): SVGSVGElement {
-  const { width, height, cellWidth, cellHeight } = placed;
-  const written = spec.written ?? cell;
+export interface Cells {
+  readonly element: SVGSVGElement;
+  /** Draws the values again; what has not changed stays as it is. */
+  repaint(): void;
+}
+
+export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered: boolean): Cells {
+  const { width, height } = placed;
   const name = `glassconv-hatch-${patterns++}`;
-  const drawn = svg("svg", { class: "cells", width, height, "aria-hidden": "true" }, hatching(name, theme));
-  const fontSize = fontSizeOf(spec, placed);
-  const gap = Math.min(cellWidth, cellHeight) > 6 ? GAP : 0;
+  const element = svg("svg", { class: "cells", width, height, "aria-hidden": "true" }, hatching(name, theme));
+  const drawn: DrawnCell[] = [];
   for (let plane = 0; plane < spec.planes; plane++) {
-    const { left, top } = corner(spec, placed, plane);
     for (let row = 0; row < spec.rows; row++) {
-      for (let column = 0; column < spec.columns; column++) {
-        const [x, y] = [left + column * cellWidth, top + row * cellHeight];
-        const box = { x, y, width: cellWidth - gap, height: cellHeight - gap, rx: gap };
-        const kind = spec.kind?.(plane, row, column) ?? "value";
-        const value = spec.value(plane, row, column);
-        if (kind === "padding") {
-          drawn.append(svg("rect", { ...box, fill: `url(#${name})` }));
-        } else {
-          const colour = shade(value, kind === "unread", spec, theme);
-          drawn.append(svg("rect", { ...box, fill: css(colour) }));
-          if (numbered && kind !== "inserted" && !Number.isNaN(value)) {
-            const ink = kind === "unread" ? theme.muted : readableOn(colour);
-            const at = { x: x + (cellWidth - gap) / 2, y: y + (cellHeight - gap) / 2 + fontSize * 0.36 };
-            drawn.append(svg("text", { ...at, fill: ink, "font-size": fontSize, class: "number" }, written(value)));
-          }
-        }
-        if (kind === "inserted") {
-          const [centreX, centreY] = [x + cellWidth / 2, y + cellHeight / 2];
-          drawn.append(svg("circle", { cx: centreX, cy: centreY, r: 1.5, fill: theme.muted }));
-        }
-      }
+      for (let column = 0; column < spec.columns; column++) drawn.push(new DrawnCell(spec, placed, { plane, row, column }, element));
     }
   }
-  return drawn;
+  const repaint = (): void => {
+    const fontSize = numbered ? fontSizeOf(spec, placed) : null;
+    for (const each of drawn) each.paint(theme, `url(#${name})`, fontSize);
+  };
+  repaint();
+  return { element, repaint };
+}
+
+class DrawnCell {
+  private readonly rectangle: SVGRectElement;
+  private number: SVGTextElement | null = null;
+  private dot: SVGCircleElement | null = null;
+  private readonly box: { x: number; y: number; width: number; height: number };
+  private said = ""; // fill, ink and number, as last drawn
+
+  constructor(
+    private readonly spec: GridSpec,
+    placed: Layout,
+    private readonly at: Cell,
+    private readonly parent: SVGSVGElement,
+  ) {
+    const { cellWidth, cellHeight } = placed;
+    const { left, top } = corner(spec, placed, at.plane);
+    const gap = Math.min(cellWidth, cellHeight) > 6 ? GAP : 0;
+    this.box = { x: left + at.column * cellWidth, y: top + at.row * cellHeight, width: cellWidth - gap, height: cellHeight - gap };
+    this.rectangle = svg("rect", { ...this.box, rx: gap });
+    parent.append(this.rectangle);
+  }
+
+  paint(theme: Theme, hatched: string, fontSize: number | null): void {
+    const { plane, row, column } = this.at;
+    const kind = this.spec.kind?.(plane, row, column) ?? "value";
+    const value = this.spec.value(plane, row, column);
+    const colour = shade(value, kind === "unread", this.spec, theme);
+    const fill = kind === "padding" ? hatched : css(colour);
+    const written = fontSize === null || kind === "padding" || kind === "inserted" || Number.isNaN(value) ? "" : (this.spec.written ?? cell)(value);
+    const ink = kind === "unread" ? theme.muted : readableOn(colour);
+    const said = `${fill} ${written} ${ink} ${fontSize}`;
+    if (said === this.said) return;
+    this.said = said;
+    this.rectangle.setAttribute("fill", fill);
+    this.write(written, ink, fontSize ?? 0);
+    if (kind === "inserted" && !this.dot) {
+      const { x, y, width, height } = this.box;
+      this.dot = svg("circle", { cx: x + width / 2, cy: y + height / 2, r: 1.5, fill: theme.muted });
+      this.parent.append(this.dot);
+    }
+  }
+
+  private write(written: string, ink: string, fontSize: number): void {
+    if (!written) {
+      this.number?.remove();
+      this.number = null;
+      return;
+    }
+    const { x, y, width, height } = this.box;
+    if (!this.number) {
+      this.number = svg("text", { x: x + width / 2, class: "number" }, "");
+      this.rectangle.after(this.number);
+    }
+    this.number.textContent = written;
+    this.number.setAttribute("y", String(y + height / 2 + fontSize * 0.36));
+    this.number.setAttribute("fill", ink);
+    this.number.setAttribute("font-size", String(fontSize));
+  }
 }
 
 /** The size of numbers that fit their cells. */

@@ -5,6 +5,7 @@ import { colourMap } from "./colour";
 import type { Theme } from "./colour";
 import { html, svg } from "./dom";
 import { drawCells, fontSizeOf } from "./cells";
+import type { Cells } from "./cells";
 import { cellAt, corner, layout } from "./layout";
 import type { Cell, Layout, Shape } from "./layout";
 import { paint } from "./paint";
@@ -14,6 +15,7 @@ export type Kind = "value" | "padding" | "unread" | "inserted";
 
 export interface GridSpec extends Shape {
   readonly label: string; // for assistive technology
+  readonly painted?: boolean; // on a canvas however few there are, for many cells that change with the focus
   readonly scale: number; // the size that is an end of the colours
   readonly map?: "sequential"; // of sizes; diverging where not said
   value(plane: number, row: number, column: number): number;
@@ -60,7 +62,7 @@ export class Grid {
   private readonly overlay: SVGSVGElement;
   private readonly paths = new Map<Role, SVGPathElement>();
   private canvas: HTMLCanvasElement | null = null;
-  private cells: SVGSVGElement | null = null;
+  private cells: Cells | null = null;
 
   constructor(
     readonly spec: GridSpec,
@@ -68,7 +70,7 @@ export class Grid {
     room: { width: number; height: number },
     events: GridEvents = {},
   ) {
-    const few = spec.columns <= MOST_NUMBERED_COLUMNS && spec.planes * spec.rows * spec.columns <= MOST_SVG_CELLS;
+    const few = !spec.painted && spec.columns <= MOST_NUMBERED_COLUMNS && spec.planes * spec.rows * spec.columns <= MOST_SVG_CELLS;
     const tall = few ? layout(spec, room.width, room.height * GROWTH) : null;
     const low = layout(spec, room.width, room.height);
     this.placed = tall && !textFits(low) && textFits(tall) ? tall : low;
@@ -88,7 +90,7 @@ export class Grid {
     this.element.tabIndex = 0;
     if (few) {
       this.cells = drawCells(spec, this.placed, theme, this.numbered);
-      this.element.append(this.cells);
+      this.element.append(this.cells.element);
     } else {
       this.canvas = html("canvas", { style: `width:${width}px;height:${height}px` });
       this.element.append(this.canvas);
@@ -102,11 +104,7 @@ export class Grid {
   /** Draws the values again; their shape is as it was. */
   repaint(): void {
     if (this.canvas) this.paintCanvas();
-    if (this.cells) {
-      const fresh = drawCells(this.spec, this.placed, this.theme, this.numbered);
-      this.cells.replaceWith(fresh);
-      this.cells = fresh;
-    }
+    this.cells?.repaint();
   }
 
   mark(marks: readonly Mark[]): void {

@@ -1,6 +1,7 @@
 // Numbers as people read them.
 
 const MINUS = "−";
+const MOST_BELOW = 2000; // of what counts as a small fraction
 
 /** About `digits` digits: 0.0312, −12.5, 3. */
 export function short(value: number, digits = 3): string {
@@ -27,6 +28,16 @@ export const decade = (power: number): string => `10${superscript(power)}`;
 
 /** A share as people say it: 12 %, 0.031 %. */
 export const percent = (share: number): string => `${share >= 0.0995 ? Math.round(share * 100) : short(share * 100, 2)} %`;
+
+/** A ratio of small whole numbers: −5/2; other numbers as `short` writes them. */
+export function fraction(value: number): string {
+  for (let below = 1; below <= MOST_BELOW; below++) {
+    const above = value * below;
+    if (Math.abs(above - Math.round(above)) > 1e-9 * Math.max(1, Math.abs(above))) continue;
+    return signed(`${Math.round(above)}${below === 1 ? "" : `/${below}`}`).replace(/^−0$/, "0");
+  }
+  return short(value);
+}
 
 /** 1 234 567, with thin spaces. */
 export const grouped = (value: number): string => Math.round(value).toLocaleString("en").replaceAll(",", "\u202f");

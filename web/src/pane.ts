@@ -20,6 +20,8 @@ export interface PaneSpec {
   focusOf(cell: Cell): Focus | null;
   /** The focus one cell further, where the arrow keys move this pane's own cells. */
   step?(focus: Focus, rows: number, columns: number): Focus;
+  /** Told of the cell that is pointed at, and of none when it is left: for what is no focus. */
+  pointed?(cell: Cell | null): void;
   /** The pane in words, for who cannot see it. */
   alternative(focus: Focus): string;
 }
@@ -36,6 +38,7 @@ export function pane(context: Context, spec: PaneSpec, room: Room): { element: H
   const pin = (cell: Cell): void => {
     const focus = spec.focusOf(cell);
     if (focus) store.set({ focus, pinned: true, playing: false });
+    spec.pointed?.(cell);
   };
   const grid = new Grid(spec.grid, theme, room, {
     hover: (cell) => {
@@ -43,8 +46,12 @@ export function pane(context: Context, spec: PaneSpec, room: Room): { element: H
       const { pinned, playing } = store.get();
       const focus = spec.focusOf(cell);
       if (focus && !pinned && !playing) store.set({ focus });
+      spec.pointed?.(cell);
     },
-    leave: () => lens.hide(),
+    leave: () => {
+      lens.hide();
+      spec.pointed?.(null);
+    },
     pick: pin,
   });
   const alternative = html("p", { class: "alternative" });
@@ -67,9 +74,12 @@ export function pane(context: Context, spec: PaneSpec, room: Room): { element: H
   });
   grid.element.addEventListener("focus", () => alternative.setAttribute("aria-live", "polite"));
   grid.element.addEventListener("blur", () => alternative.removeAttribute("aria-live"));
-  const showScale = (): void => void (scale.dataset.end = short(spec.grid.scale, 2));
+  const showScale = (): void => {
+    const end = short(spec.grid.scale, 2);
+    if (scale.dataset.end !== end) scale.dataset.end = end;
+  };
   context.onNumbers(showScale);
-  showScale();
+  context.onState(showScale);
   return { element, grid };
 }
 

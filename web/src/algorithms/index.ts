@@ -3,5 +3,6 @@
 
 import type { Algorithm } from "../step";
 import { im2col } from "./im2col";
+import { winograd2, winograd4, winograd6 } from "./winograd";
 
-export const ALGORITHMS: Readonly<Record<string, Algorithm>> = { im2col };
+export const ALGORITHMS: Readonly<Record<string, Algorithm>> = { im2col, winograd2, winograd4, winograd6 };

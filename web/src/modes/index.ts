@@ -5,5 +5,6 @@ import type { Mode } from "./mode";
 import { tiles } from "./tiles";
 import { verify } from "./verify";
 import { window } from "./window";
+import { winograd } from "./winograd";
 
-export const MODES: readonly Mode[] = [window, matrix, tiles, verify];
+export const MODES: readonly Mode[] = [window, matrix, winograd, tiles, verify];
