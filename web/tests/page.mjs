@@ -16,7 +16,7 @@ export const skip = executablePath ? false : "needs chromium, which is not insta
 
 /** A page that shows one or more reports; python: a function that answers what the page sends. */
 export async function pageOf(reports, { owns = true, python = null, css = "" } = {}) {
-  const code = bundle.replace(/export\{(\w+) as default\};?\s*$/, "return $1");
+  const code = bundle.replace(/export\{([\w$]+) as default\};?\s*$/, "return $1");
   const hosts = reports.map((_, place) => `<main id="explorer-${place}"></main>`).join("");
   return `<!doctype html><html lang="en"><meta charset="utf-8"><title>glassconv</title>
 <meta name="viewport" content="width=device-width"><style>body{margin:0}${css}</style>${hosts}
