@@ -1,0 +1,265 @@
+// kn2row: no im2col matrix. Each tap makes a picture of the whole input, mixing its channels; shifted
+// against one another, these pictures add up to the output.
+
+import { added, mix, readBy } from "../algorithms/kn2row";
+import type { Numbers } from "../arrays";
+import { largest } from "../colour";
+import type { Context } from "../context";
+import { html } from "../dom";
+import type { Mark } from "../grid";
+import { bytesOf, grouped, short } from "../numbers";
+import { block, blockNote, pane, plural } from "../pane";
+import { inputPane } from "../panes/input";
+import { weightPane } from "../panes/weight";
+import { bytes, channelsPerGroup, count, gemm, macs, tapCount } from "../problem";
+import type { Axis } from "../problem";
+import type { Scene } from "../scene";
+import { named } from "../sentence";
+import { outputAt, outputOf } from "../state";
+import type { Focus, OutputFocus } from "../state";
+import { nothing } from "./mode";
+import type { Mode } from "./mode";
+
+const GAP = 40;
+const MOST_TERMS = 6;
+
+export const kn2row: Mode = {
+  name: "kn2row",
+  label: "kn2row",
+  about: "No im2col matrix: each tap mixes the whole picture’s channels, and its pictures are shifted and added.",
+  render(context) {
+    const { stage, room } = context;
+    const narrow = room.width < 620;
+    const left = narrow ? room.width : Math.round(room.width * 0.34);
+    const right = narrow ? room.width : room.width - left - GAP;
+    stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : `${left}px minmax(0, 1fr)`;
+    const input = inputPane(context, { width: left, height: room.height }).element;
+    const weight = weightPane(context, { width: left, height: room.height }).element;
+    const pictures = mixedPane(context, { width: right, height: room.height * 1.35 });
+    const sums = sumsPane(context, { width: right, height: room.height });
+    if (narrow) stage.append(input, weight, pictures, sums);
+    else stage.append(html("div", { class: "stack" }, input, weight), html("div", { class: "stack" }, pictures, sums));
+    return nothing;
+  },
+  sentence: (scene, { focus }) => (focus.kind === "output" ? ofOutput(scene, focus) : null),
+};
+
+interface Mixed {
+  readonly pictures: Numbers; // [taps, height, width] of one filter
+  readonly scale: number;
+}
+
+const made = new WeakMap<Scene, Map<number, Mixed>>();
+
+/** A filter's pictures, made once. */
+function mixedOf(scene: Scene, filter: number): Mixed {
+  const known = made.get(scene) ?? new Map<number, Mixed>();
+  made.set(scene, known);
+  const before = known.get(filter);
+  if (before) return before;
+  const pictures = mix(scene.problem, scene.operands, filter);
+  const mixed = { pictures, scale: largest(pictures) };
+  known.set(filter, mixed);
+  return mixed;
+}
+
+/** The filter and the tap that a focus is on; without a product all taps are meant. */
+function on(scene: Scene, focus: Focus): { filter: number; tap: number | null } {
+  const k = focus.kind === "weight" ? focus.k : focus.kind === "output" ? focus.tap : null;
+  return { filter: outputOf(focus).filter, tap: k === null ? null : k % tapCount(scene.problem) };
+}
+
+function mixedPane(context: Context, room: { width: number; height: number }): HTMLElement {
+  const { scene, store } = context;
+  const { problem } = scene;
+  const [height, width] = scene.axes;
+  const taps = tapCount(problem);
+  let { filter } = on(scene, store.get().focus);
+  const drawn = block(taps, on(scene, store.get().focus).tap ?? 0);
+  const pixels = height.inputSize * width.inputSize;
+  const at = (tap: number): string => `${Math.floor(tap / width.kernelSize)}, ${tap % width.kernelSize}`;
+  const { element, grid } = pane(
+    context,
+    {
+      name: "mixed",
+      title: "A picture for each tap",
+      shape: `[${taps}, ${height.inputSize}, ${width.inputSize}]`,
+      notes: blockNote("taps", taps, drawn),
+      grid: {
+        label: `Mixed pictures, ${plural(taps, "tap")} of ${height.inputSize} by ${width.inputSize}`,
+        planes: drawn.end - drawn.start,
+        rows: height.inputSize,
+        columns: width.inputSize,
+        ...(taps <= 64 ? { across: width.kernelSize } : {}),
+        labelled: true,
+        planeLabel: (plane) => `tap ${at(drawn.start + plane)}`,
+        get scale() {
+          return mixedOf(scene, filter).scale;
+        },
+        value: (plane, row, column) => mixedOf(scene, filter).pictures[(drawn.start + plane) * pixels + row * width.inputSize + column],
+        kind: (plane, row, column) => (takenFrom(scene, drawn.start + plane, row, column) ? "value" : "unread"),
+        describe: ({ plane, row, column }) => `tap ${at(drawn.start + plane)} of pixel ${row}, ${column}: ${short(mixedOf(scene, filter).pictures[(drawn.start + plane) * pixels + row * width.inputSize + column], 4)}`,
+      },
+      marks: (focus) => mixedMarks(scene, focus).map((mark) => ({ ...mark, plane: mark.plane - drawn.start })).filter(({ plane }) => plane >= 0 && plane < drawn.end - drawn.start),
+      focusOf: ({ plane, row, column }) => {
+        const output = takenFrom(scene, drawn.start + plane, row, column);
+        return output && outputAt(filter, ...output, drawn.start + plane);
+      },
+      alternative: (focus) => {
+        const { tap } = on(scene, focus);
+        return `${plural(taps, "picture")}, one for each tap of filter ${filter}${tap === null ? "" : `; tap ${at(tap)} is in focus`}.`;
+      },
+    },
+    room,
+  );
+  context.onState(({ focus }) => {
+    const now = on(scene, focus);
+    if ((now.tap ?? drawn.start) < drawn.start || (now.tap ?? drawn.start) >= drawn.end) context.redraw();
+    else if (now.filter !== filter) {
+      filter = now.filter;
+      grid.repaint();
+    }
+  });
+  return element;
+}
+
+/** What the pictures seen so far add up to: all of them, or up to the tap in focus. */
+function sumsPane(context: Context, room: { width: number; height: number }): HTMLElement {
+  const { scene, store } = context;
+  const { problem } = scene;
+  const [height, width] = scene.axes;
+  const taps = tapCount(problem);
+  let now = on(scene, store.get().focus);
+  let sums = sumsOf(scene, now);
+  const title = html("span", {});
+  const { element, grid } = pane(
+    context,
+    {
+      name: "sums",
+      title: "",
+      shape: `[${height.outputSize}, ${width.outputSize}]`,
+      notes: [],
+      grid: {
+        label: `Sums, ${height.outputSize} by ${width.outputSize}`,
+        planes: 1,
+        rows: height.outputSize,
+        columns: width.outputSize,
+        get scale() {
+          return scene.outputScale;
+        },
+        value: (_, row, column) => sums[row * width.outputSize + column],
+        describe: ({ row, column }) => `${row}, ${column}: ${short(sums[row * width.outputSize + column], 4)}`,
+      },
+      marks: (focus) => (focus.kind === "output" ? [{ role: "window", plane: 0, row: focus.row, column: focus.column }] : []),
+      focusOf: ({ row, column }) => outputAt(now.filter, row, column, outputOf(store.get().focus).tap),
+      alternative: (focus) => {
+        const { row, column } = outputOf(focus);
+        return `At row ${row}, column ${column} they add up to ${short(sums[row * width.outputSize + column])}.`;
+      },
+    },
+    room,
+  );
+  element.querySelector("h2")?.prepend(title);
+  context.onState(({ focus }) => {
+    const next = on(scene, focus);
+    if (next.filter !== now.filter || next.tap !== now.tap || !title.textContent) {
+      now = next;
+      sums = sumsOf(scene, now);
+      grid.repaint();
+      const some = now.tap === null || now.tap === taps - 1 ? `all ${taps}` : `${now.tap + 1} of ${taps}`;
+      title.textContent = `Shifted and added: ${some}${problem.bias ? ", and the bias" : ""}`;
+    }
+  });
+  return element;
+}
+
+function sumsOf(scene: Scene, { filter, tap }: { filter: number; tap: number | null }): Float64Array {
+  const { problem, operands } = scene;
+  const bias = operands.bias?.[filter] ?? 0;
+  const sums = added(problem, mixedOf(scene, filter).pictures, tap === null ? tapCount(problem) : tap + 1);
+  return Float64Array.from(sums, (sum) => sum + bias);
+}
+
+/** The output that takes a pixel of a tap's picture; null where none does. */
+function takenFrom(scene: Scene, tap: number, row: number, column: number): [row: number, column: number] | null {
+  const [height, width] = scene.axes;
+  const down = outputReading(height, row, Math.floor(tap / width.kernelSize));
+  const across = outputReading(width, column, tap % width.kernelSize);
+  return down === null || across === null ? null : [down, across];
+}
+
+function outputReading(axis: Axis, position: number, tap: number): number | null {
+  const from = position + axis.padding[0] - tap * axis.dilation;
+  const output = from / axis.stride;
+  return Number.isInteger(output) && output >= 0 && output < axis.outputSize ? output : null;
+}
+
+/** The pixel that each tap gives to an output; of one tap alone, the part of its picture that is taken. */
+function mixedMarks(scene: Scene, focus: Focus): Mark[] {
+  const [height, width] = scene.axes;
+  const { tap: chosen } = on(scene, focus);
+  const marks: Mark[] = [];
+  if (chosen !== null) {
+    const [down, across] = [taken(height, Math.floor(chosen / width.kernelSize)), taken(width, chosen % width.kernelSize)];
+    if (down && across) marks.push({ role: "read", plane: chosen, row: down.start, rows: down.length, column: across.start, columns: across.length });
+  }
+  if (focus.kind === "input") {
+    for (let tap = 0; tap < tapCount(scene.problem); tap++) {
+      if (takenFrom(scene, tap, focus.row, focus.column)) marks.push({ role: "use", plane: tap, row: focus.row, column: focus.column });
+    }
+  }
+  if (focus.kind !== "output") return marks;
+  for (let tap = 0; tap < tapCount(scene.problem); tap++) {
+    const row = readBy(height, focus.row, Math.floor(tap / width.kernelSize));
+    const column = readBy(width, focus.column, tap % width.kernelSize);
+    if (row !== null && column !== null) marks.push({ role: tap === chosen ? "tap" : "window", plane: tap, row, column });
+  }
+  return marks;
+}
+
+/** The span of pixels along an axis that a tap gives to outputs. */
+function taken(axis: Axis, tap: number): { start: number; length: number } | null {
+  const read = Array.from({ length: axis.outputSize }, (_, output) => readBy(axis, output, tap)).filter((at) => at !== null);
+  return read.length ? { start: read[0], length: read[read.length - 1] - read[0] + 1 } : null;
+}
+
+function ofOutput(scene: Scene, focus: OutputFocus): Node {
+  const { problem } = scene;
+  const [height, width] = scene.axes;
+  const taps = tapCount(problem);
+  const { pictures } = mixedOf(scene, focus.filter);
+  const terms: { tap: number; value: number; row: number; column: number }[] = [];
+  for (let tap = 0; tap < taps; tap++) {
+    const row = readBy(height, focus.row, Math.floor(tap / width.kernelSize));
+    const column = readBy(width, focus.column, tap % width.kernelSize);
+    if (row !== null && column !== null) terms.push({ tap, row, column, value: pictures[(tap * height.inputSize + row) * width.inputSize + column] });
+  }
+  const largestFirst = [...terms].sort((one, other) => Math.abs(other.value) - Math.abs(one.value));
+  const equation = html("p", { class: "equation" });
+  equation.append(named("y", [focus.filter, focus.row, focus.column]), " = ");
+  const chosen = focus.tap === null ? null : focus.tap % taps;
+  largestFirst.slice(0, MOST_TERMS).forEach(({ tap, value, row, column }, place) => {
+    const title = `tap ${Math.floor(tap / width.kernelSize)}, ${tap % width.kernelSize} at pixel ${row}, ${column}`;
+    const term = html("span", { class: `term ${value < 0 ? "negative" : "positive"}${tap === chosen ? " chosen" : ""}`, title }, short(value));
+    equation.append(place ? " + " : "", term);
+  });
+  const rest = largestFirst.slice(MOST_TERMS);
+  if (rest.length) equation.append(" + ", html("span", { class: "rest" }, `${rest.length} more, ${short(rest.reduce((sum, { value }) => sum + value, 0))}`));
+  const bias = scene.operands.bias?.[focus.filter];
+  if (bias !== undefined) equation.append(" + ", html("span", { class: "bias", title: "bias" }, short(bias)));
+  const sum = terms.reduce((total, { value }) => total + value, bias ?? 0);
+  equation.append(" = ", html("strong", {}, short(sum, 5)));
+
+  const { groups, m } = gemm(problem);
+  const mixing = groups * m * channelsPerGroup(problem) * taps * count(problem.inputSize);
+  const once = macs(problem) / problem.batch;
+  const moved = bytes(problem);
+  const element = moved.output / count([problem.batch, problem.outChannels, scene.positions]);
+  const facts =
+    `${plural(terms.length, "number")}, one from each picture that reaches it, shifted by its tap’s place. ` +
+    `Mixing takes ${grouped(mixing)} multiplications, ${short(mixing / once)} × the definition’s, for it mixes every pixel, taken or not; ` +
+    `its pictures take ${bytesOf(groups * m * taps * count(problem.inputSize) * element)}, the im2col matrix would take ${bytesOf(moved.columns / problem.batch)}.`;
+  const all = document.createDocumentFragment();
+  all.append(equation, html("p", { class: "facts" }, facts));
+  return all;
+}
