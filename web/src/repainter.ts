@@ -11,16 +11,13 @@ export class Repainter {
   private frame = 0;
   private changed = -Infinity;
 
-  constructor(private readonly grids: readonly Grid[]) {}
-
-  /** The numbers of all grids are others now. */
-  change(): void {
+  /** The numbers of these grids are others now. */
+  change(grids: readonly Grid[]): void {
     const now = performance.now();
     const rested = now - this.changed > REST;
     this.changed = now;
-    const others = this.grids.filter((grid) => !this.waiting.includes(grid));
-    this.waiting.push(...others); // who has waited longest comes first
-    if (rested) this.repaint(this.grids.length);
+    this.waiting.push(...grids.filter((grid) => !this.waiting.includes(grid))); // who waits longest comes first
+    if (rested) this.repaint(this.waiting.length);
     else this.frame ||= requestAnimationFrame(() => this.next());
   }
 

@@ -8,6 +8,7 @@ export interface Step {
   readonly name: string;
   readonly shape: readonly number[];
   readonly values: Numbers;
+  readonly complex?: true; // then its values are pairs, real and imaginary
 }
 
 /** Every array an algorithm makes of a plain convolution, in order; the last is the output. */

@@ -15,6 +15,6 @@ const answers = cases.map(({ algorithm, problem, ...arrays }) => {
   const values = (name) => (arrays[name] ? decode(arrays[name]).values : null);
   const operands = { input: values("input"), weight: values("weight"), bias: values("bias") };
   const steps = ALGORITHMS[algorithm](parse(problem), operands);
-  return Object.fromEntries(steps.map(({ name, shape, values }) => [name, encode(shape, values)]));
+  return Object.fromEntries(steps.map(({ name, shape, values, complex }) => [name, encode(complex ? [...shape, 2] : shape, values)]));
 });
 process.stdout.write(JSON.stringify(file ? answers : Object.keys(ALGORITHMS)));

@@ -7,7 +7,7 @@ import { html } from "../dom";
 import { block } from "../pane";
 import { outputPane } from "../panes/output";
 import { firstFilter } from "../panes/weight";
-import { Element } from "../winograd/element";
+import { Pointed } from "../pointed";
 import { Lattice } from "../winograd/lattice";
 import { matrices } from "../winograd/matrices";
 import { paddedPane } from "../winograd/padded";
@@ -32,7 +32,7 @@ export const winograd: Mode = {
   render(context) {
     const { stage, room, scene } = context;
     const tiles = tilesIn(scene, outputsOf(context.choice));
-    const element = new Element();
+    const element = new Pointed();
     const { place, across, picture, lanes, beside } = arranged(room);
     stage.style.gridTemplate = place;
     const output = outputPane(context, picture);

@@ -3,12 +3,12 @@
 import { bracketed } from "../bracketed";
 import type { Context } from "../context";
 import { html } from "../dom";
+import type { Pointed } from "../pointed";
 import { AXIS_NAMES } from "../problem";
-import type { Element } from "./element";
 import { placesOf } from "./tile";
 import type { Tiles } from "./tile";
 
-export function matrices(context: Context, tiles: Tiles, element: Element): HTMLElement {
+export function matrices(context: Context, tiles: Tiles, element: Pointed): HTMLElement {
   const { scene } = context;
   const { kernelSize } = scene.problem;
   const alike = kernelSize[0] === kernelSize[1];

@@ -3,11 +3,11 @@
 import type { Matrix } from "../algorithms/cook_toom";
 import type { Kind, Mark, Role } from "../grid";
 import { channelsPerGroup, tapCount } from "../problem";
+import type { Pointed } from "../pointed";
 import type { Pair } from "../problem";
 import type { Scene } from "../scene";
 import { outputAt } from "../state";
 import type { Focus } from "../state";
-import type { Element } from "./element";
 import { placesOf } from "./tile";
 import type { Tile, Tiles } from "./tile";
 
@@ -30,7 +30,7 @@ export interface Part {
   focusOf(row: number, column: number): Focus | null;
 }
 
-export function partsOf(scene: Scene, tiles: Tiles, element: Element, drawn: Drawn): Part[] {
+export function partsOf(scene: Scene, tiles: Tiles, element: Pointed, drawn: Drawn): Part[] {
   const { problem } = scene;
   const { kernelSize } = problem;
   const [height, width] = tiles.transforms;

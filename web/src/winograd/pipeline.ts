@@ -8,9 +8,9 @@ import { cell, short } from "../numbers";
 import { block, blockNote, pane, plural } from "../pane";
 import { channelsPerGroup, tapCount } from "../problem";
 import { Repainter } from "../repainter";
+import type { Pointed } from "../pointed";
 import { hold, outputAt } from "../state";
 import type { Focus } from "../state";
-import type { Element } from "./element";
 import { partsOf } from "./parts";
 import type { Drawn, Part } from "./parts";
 import type { Tiles } from "./tile";
@@ -21,7 +21,7 @@ const LARGEST_CELL = 60;
 const MOST_NUMBERED = 8; // channels, of those drawn small
 
 /** room: of the lanes, and beneath or beside them of the channels. */
-export function pipeline(context: Context, tiles: Tiles, element: Element, room: Room, beside: Room): { path: HTMLElement; below: HTMLElement[]; stop(): void } {
+export function pipeline(context: Context, tiles: Tiles, element: Pointed, room: Room, beside: Room): { path: HTMLElement; below: HTMLElement[]; stop(): void } {
   const { scene, store } = context;
   const drawn: Drawn = { tile: tiles.of(store.get().focus), channel: tiles.channelOf(store.get().focus) };
   context.onState(({ focus }) => Object.assign(drawn, { tile: tiles.of(focus), channel: tiles.channelOf(focus) }));
@@ -42,10 +42,10 @@ export function pipeline(context: Context, tiles: Tiles, element: Element, room:
     grids.push(channels.grid);
   }
 
-  const repainter = new Repainter(grids);
+  const repainter = new Repainter();
   let before = { ...drawn };
   context.onState(() => {
-    if (before.tile !== drawn.tile || before.channel !== drawn.channel) repainter.change();
+    if (before.tile !== drawn.tile || before.channel !== drawn.channel) repainter.change(grids);
     before = { ...drawn };
     caption.textContent = captionOf(drawn, tiles, element);
   });
@@ -56,7 +56,7 @@ export function pipeline(context: Context, tiles: Tiles, element: Element, room:
   return { path: html("div", { class: "path" }, lanes, caption), below, stop: () => repainter.stop() };
 }
 
-function partPane(context: Context, part: Part, element: Element, side: number): { element: HTMLElement; grid: Grid; mark(focus: Focus): void } {
+function partPane(context: Context, part: Part, element: Pointed, side: number): { element: HTMLElement; grid: Grid; mark(focus: Focus): void } {
   const [rows, columns] = part.size;
   const value = (row: number, column: number): number => part.value(row * columns + column);
   const made = pane(
@@ -93,7 +93,7 @@ function partPane(context: Context, part: Part, element: Element, side: number):
 }
 
 /** Elements are pointed at, or walked over with the arrow keys. */
-function elementEvents(element: Element, rows: number, columns: number): { pointed(at: Cell | null): void; step(focus: Focus, down: number, across: number): Focus } {
+function elementEvents(element: Pointed, rows: number, columns: number): { pointed(at: Cell | null): void; step(focus: Focus, down: number, across: number): Focus } {
   return {
     pointed: (at) => element.set(at && [at.row, at.column]),
     step: (focus, down, across) => {
@@ -104,7 +104,7 @@ function elementEvents(element: Element, rows: number, columns: number): { point
   };
 }
 
-function captionOf({ tile, channel }: Drawn, tiles: Tiles, element: Element): string {
+function captionOf({ tile, channel }: Drawn, tiles: Tiles, element: Pointed): string {
   const at = element.get();
   const channels = tile.pixels.length;
   if (!at) {

@@ -2,13 +2,14 @@
 // of the whole layer beside the definition's.
 
 import { multiplications } from "../algorithms/winograd";
-import { html, svg } from "../dom";
+import { html } from "../dom";
 import { fraction, grouped, scientific, short } from "../numbers";
 import { plural } from "../pane";
 import { count, tapCount } from "../problem";
 import type { Scene } from "../scene";
 import { named } from "../sentence";
 import type { Focus, OutputFocus } from "../state";
+import { tally } from "../tally";
 import { placesOf } from "./tile";
 import type { Tiles } from "./tile";
 
@@ -99,34 +100,24 @@ function counted(scene: Scene, tiles: Tiles, outputs: number): Node {
   const each = count(tiles.elements);
   const made = count(tiles.outputs);
   const naive = made * tapCount(scene.problem);
-  const most = Math.max(definition, spent);
-  const bar = (...parts: [string, number][]): SVGSVGElement => {
-    const drawn = svg("svg", { viewBox: "0 0 100 1", preserveAspectRatio: "none", class: "bar", "aria-hidden": "true" });
-    let x = 0;
-    for (const [name, size] of parts) {
-      const width = (100 * size) / most;
-      drawn.append(svg("rect", { x, y: 0, width, height: 1, class: name }));
-      x += width;
-    }
-    return drawn;
-  };
   const more = spent > definition;
   const times = short(more ? spent / definition : definition / spent, 3);
-  return html(
-    "div",
-    { class: "counted" },
-    html(
-      "p",
-      { class: "facts" },
-      html("strong", {}, `${grouped(each)} multiplications instead of ${grouped(naive)}`),
-      ` give ${plural(made, "output")} of one channel: ${short(naive / each, 3)} × fewer. With the transforms, the layer multiplies `,
-      html("strong", {}, `${times} × ${more ? "more" : "less"} often`),
-      more ? ": too few channels and filters share each transform." : " than the definition.",
-    ),
-    html("dl", {}, html("dt", {}, "definition"), html("dd", {}, bar(["definition", definition])), html("dd", {}, grouped(definition)),
-      html("dt", {}, "Winograd"), html("dd", {}, bar(["products", products], ["constants", constants])),
-      html("dd", {}, `${grouped(products)} + ${grouped(constants)} by constants`)),
+  const verdict = html(
+    "p",
+    { class: "facts" },
+    html("strong", {}, `${grouped(each)} multiplications instead of ${grouped(naive)}`),
+    ` give ${plural(made, "output")} of one channel: ${short(naive / each, 3)} × fewer. With the transforms, the layer multiplies `,
+    html("strong", {}, `${times} × ${more ? "more" : "less"} often`),
+    more ? ": too few channels and filters share each transform." : " than the definition.",
   );
+  return tally(verdict, [
+    { name: "definition", parts: [{ kind: "definition", size: definition }], said: grouped(definition) },
+    {
+      name: "Winograd",
+      parts: [{ kind: "main", size: products }, { kind: "beside", size: constants }],
+      said: `${grouped(products)} + ${grouped(constants)} by constants`,
+    },
+  ]);
 }
 
 const column = (matrix: readonly (readonly number[])[], place: number): number[] => matrix.map((row) => row[place]);
