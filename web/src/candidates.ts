@@ -1,9 +1,12 @@
 // What Verify can hold to the definition: outputs that were rounded on their way, and their bounds.
 
+import { refusalOf, winograd2, winograd4, winograd6 } from "./algorithms/winograd";
+import { winogradBound } from "./algorithms/winograd_bound";
 import type { Numbers } from "./arrays";
 import type { Operands } from "./convolution";
 import type { Problem } from "./problem";
 import type { Scene } from "./scene";
+import type { Algorithm } from "./step";
 import { roundedSums, sumsBound } from "./verification";
 import type { Bound } from "./verification";
 
@@ -35,4 +38,18 @@ export const CANDIDATES: readonly Candidate[] = [
     run: (_, __, { pytorch, positions }, filter) => (pytorch ? (pytorch.subarray(filter * positions, (filter + 1) * positions) as Numbers) : null),
     bound: plain,
   },
+  winograd(winograd2, 2),
+  winograd(winograd4, 4),
+  winograd(winograd6, 6),
 ];
+
+function winograd(algorithm: Algorithm, outputs: number): Candidate {
+  return {
+    name: `winograd${outputs}`,
+    label: `Winograd ${outputs} × ${outputs}`,
+    about: "Tiles transformed, multiplied and transformed back; each array on the way rounded once.",
+    refusal: (problem) => refusalOf(problem, outputs),
+    run: (problem, operands) => algorithm(problem, operands).at(-1)?.values ?? null,
+    bound: (problem, operands) => winogradBound(problem, operands, outputs),
+  };
+}

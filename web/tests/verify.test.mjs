@@ -51,6 +51,14 @@ test("PyTorch's output is judged where it is known, waited for where it is not",
   }, [wrong]);
 });
 
+test("Winograd is held to a bound of its own, and refused where it cannot run", { skip }, async () => {
+  await onPage(at("1x3x12x12 2@3x3 s1 p1", "choice=winograd4"), async (page) => {
+    assert.match(await text(page, ".verdict"), /^Right\. /);
+    assert.match(await text(page, ".sentence"), /γ[₀-₉]+ · \(\|Aᵀ\|\[\(\|G\|\|w\|\) ⊙ \(\|Bᵀ\|\|x\|\)\] \+ \|b\|\)/);
+  });
+  await onPage(at("1x3x12x12 2@3x3 s2 p1", "choice=winograd4"), (page) => page.getByText("Winograd needs stride 1").waitFor());
+});
+
 function tensor(shape, values) {
   return { shape, dtype: "float32", data: Buffer.from(Float32Array.from(values).buffer).toString("base64") };
 }
