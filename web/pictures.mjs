@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 const [page, folder] = process.argv.slice(2);
 const PICTURES = [
   { name: "explorer", colorScheme: "light", hash: "problem=1x3x32x32 1@5x5 s1 p0&preset=tutorial&mode=window&at=y,0,9,12,44&pinned=1" },
-  { name: "explorer-dark", colorScheme: "dark", hash: "problem=1x3x32x32 1@5x5 s1 p0&preset=tutorial&mode=matrix&at=x,1,14,20&pinned=1" },
+  { name: "explorer-dark", colorScheme: "dark", hash: "problem=1x3x32x32 4@3x3 s1 p1 nobias&preset=edges&mode=winograd&at=y,2,13,14&pinned=1" },
 ];
 const WORKED = "problem=1x3x5x5 2@3x3 s2 p1 float64&preset=worked-example&mode=window";
 const [FILTERS, ROWS, COLUMNS] = [2, 3, 3];

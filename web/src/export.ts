@@ -5,33 +5,63 @@ import { convolutionOf } from "./problem";
 import type { Problem } from "./problem";
 
 const MARGIN = 24;
+const BASELINE = 0.8; // of a line's height
 const PIXELS = 2; // of a PNG, for each of the screen's
 
-/** All of the stage's SVGs and canvases as one SVG, where they stand, with their titles. */
+/** What the stage shows as one SVG: its SVGs, canvases, bars and lines of text, where they stand. */
 export function stageSvg(stage: HTMLElement): SVGSVGElement {
   const box = stage.getBoundingClientRect();
   const [width, height] = [box.width + 2 * MARGIN, box.height + 2 * MARGIN];
-  const style = getComputedStyle(stage);
+  const place = (at: DOMRect): { x: number; y: number } => ({ x: at.left - box.left + MARGIN, y: at.top - box.top + MARGIN });
   const whole = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}` });
-  whole.append(svg("rect", { width, height, fill: style.getPropertyValue("--background") }));
-  for (const element of stage.querySelectorAll<SVGSVGElement | HTMLElement>("svg, canvas, h2, .legend, [data-export]")) {
-    if (element.parentElement?.closest("svg")) continue;
+  whole.append(svg("rect", { width, height, fill: getComputedStyle(stage).getPropertyValue("--background") }));
+  for (const element of stage.querySelectorAll<SVGSVGElement | HTMLElement>("svg, canvas, i")) {
     const at = element.getBoundingClientRect();
-    if (!at.width || !at.height) continue;
-    const [x, y] = [at.left - box.left + MARGIN, at.top - box.top + MARGIN];
+    if (element.parentElement?.closest("svg") || !at.width || !at.height) continue;
+    const where = { ...place(at), width: at.width, height: at.height };
     if (element instanceof HTMLCanvasElement) {
-      whole.append(svg("image", { x, y, width: at.width, height: at.height, href: element.toDataURL() }));
+      whole.append(svg("image", { ...where, href: element.toDataURL() }));
     } else if (element instanceof SVGSVGElement) {
       const copy = inlined(element);
-      for (const [name, value] of Object.entries({ x, y, width: at.width, height: at.height })) copy.setAttribute(name, String(value));
+      for (const [name, value] of Object.entries(where)) copy.setAttribute(name, String(value));
       whole.append(copy);
-    } else {
-      const font = getComputedStyle(element);
-      const text = { x, y: y + at.height * 0.75, fill: font.color, "font-size": font.fontSize, "font-weight": font.fontWeight, "font-family": font.fontFamily };
-      whole.append(svg("text", text, [...element.childNodes].map((node) => node.textContent).join("  ")));
+    } else if (!element.textContent) {
+      const { backgroundColor, borderRadius } = getComputedStyle(element);
+      whole.append(svg("rect", { ...where, rx: parseFloat(borderRadius), fill: backgroundColor }));
     }
   }
+  for (const { words, at, font } of lines(stage)) {
+    const { x, y } = place(at);
+    const look = { fill: font.color, "font-size": font.fontSize, "font-weight": font.fontWeight, "font-style": font.fontStyle, "font-family": font.fontFamily };
+    whole.append(svg("text", { x, y: y + at.height * BASELINE, ...look }, words));
+  }
   return whole;
+}
+
+interface Line {
+  words: string;
+  readonly at: DOMRect; // of its first word
+  readonly font: CSSStyleDeclaration;
+}
+
+/** The lines of text that are seen, each as it was broken. */
+function lines(stage: HTMLElement): Line[] {
+  const found: Line[] = [];
+  const walker = document.createTreeWalker(stage, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const parent = node.parentElement;
+    if (!parent || parent.closest("svg, .alternative") || !parent.checkVisibility()) continue;
+    let line: Line | null = null;
+    for (const word of (node.textContent ?? "").matchAll(/\S+/g)) {
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const at = range.getBoundingClientRect();
+      if (line && Math.abs(line.at.top - at.top) < at.height / 2) line.words += ` ${word[0]}`;
+      else found.push((line = { words: word[0], at, font: getComputedStyle(parent) }));
+    }
+  }
+  return found;
 }
 
 const COPIED = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-family", "text-anchor"];

@@ -154,6 +154,20 @@ test("what is drawn is saved as SVG and as PNG", { skip }, () =>
   }),
 );
 
+test("what is saved holds every line that is seen, in every mode", { skip }, () =>
+  onPage({ hash: "#problem=1x2x8x8 2@3x3 s1 p1" }, async (page) => {
+    for (const mode of await page.locator(".modes button").all()) {
+      await mode.click();
+      await settled(page);
+      const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "SVG", exact: true }).click()]);
+      const saved = (await readFile(await download.path(), "utf8")).replaceAll(/<[^>]*>|\s+/g, "");
+      const seen = (await page.locator(".stage").innerText()).split("\n").map((line) => line.trim()).filter((line) => line);
+      const alternatives = await page.locator(".stage .alternative").allTextContents();
+      for (const line of seen.filter((each) => !alternatives.includes(each))) assert.ok(saved.includes(line.replaceAll(/\s+/g, "")), `${await mode.innerText()}: ${line}`);
+    }
+  }),
+);
+
 test("the reader's own picture comes by dialog or by drop, and asks for nothing", { skip }, () =>
   onPage({}, async (page) => {
     const requests = [];

@@ -104,7 +104,10 @@ function toInput(scene: Scene): Way {
     y: (at) => ["∂x", at],
   };
   const asked = { ...inputGradient(problem), batch: 1 };
-  const given = { input: { shape: [1, problem.outChannels, ...outputSize(problem)], values: g }, weight: { shape: [problem.outChannels, channels, ...problem.kernelSize], values: scene.operands.weight } };
+  const given = {
+    input: { shape: [1, problem.outChannels, ...outputSize(problem)], values: g },
+    weight: { shape: [problem.outChannels, channels, ...problem.kernelSize], values: scene.operands.weight },
+  };
   return {
     scene: new Scene(asked, { name: "", picture: false, colours: false, names, ...given }, ""),
     to: (focus) => {
@@ -122,11 +125,20 @@ function toInput(scene: Scene): Way {
     },
     said: (focus) => {
       if (focus.kind === "weight") {
-        return said(named("w", [focus.filter, ...unravel(problem, focus.k)]), scene.weightAt(focus.filter, focus.k), `It multiplies each of the ${plural(positions, "gradient")} of filter ${focus.filter} on the way back, as it multiplied pixels on the way there.`);
+        return said(
+          named("w", [focus.filter, ...unravel(problem, focus.k)]),
+          scene.weightAt(focus.filter, focus.k),
+          `It multiplies each of the ${plural(positions, "gradient")} of filter ${focus.filter} on the way back, as it multiplied pixels on the way there.`,
+        );
       }
       const { filter, row, column } = focus as Extract<Focus, { kind: "output" }>;
       const value = g[(filter * outputSize(problem)[0] + row) * outputSize(problem)[1] + column];
-      return said(named("g", [filter, row, column]), value, `It goes back to the ${plural(channels * taps, "pixel")} of its window: each gets its weight times ${short(value)}. What a pixel gets from all its windows is its gradient; point at one.`);
+      return said(
+        named("g", [filter, row, column]),
+        value,
+        `It goes back to the ${plural(channels * taps, "pixel")} of its window: each gets its weight times ${short(value)}. ` +
+          "What a pixel gets from all its windows is its gradient; point at one.",
+      );
     },
   };
 }
@@ -169,12 +181,21 @@ function toWeight(scene: Scene, channel: number): Way {
     },
     said: (focus) => {
       if (focus.kind === "input") {
-        return said(named("x", [focus.channel, focus.row, focus.column]), scene.pixel(focus.channel, focus.row, focus.column), "It is multiplied with the gradient of every output that used it, each time for the weight that they met with.");
+        return said(
+          named("x", [focus.channel, focus.row, focus.column]),
+          scene.pixel(focus.channel, focus.row, focus.column),
+          "It is multiplied with the gradient of every output that used it, each time for the weight that they met with.",
+        );
       }
       const { filter, row, column } = focus as Extract<Focus, { kind: "output" }>;
       const value = g[(filter * tall + row) * wide + column];
       const sum = bias ? ` The bias’s own gradient is the sum of filter ${filter}’s: ${short(bias[filter])}.` : "";
-      return said(named("g", [filter, row, column]), value, `Every weight of filter ${filter} gets the pixel that it met there times ${short(value)}.${sum} Point at a weight’s gradient to see what it gathers.`);
+      return said(
+        named("g", [filter, row, column]),
+        value,
+        `Every weight of filter ${filter} gets the pixel that it met there times ${short(value)}.${sum} ` +
+          "Point at a weight’s gradient to see what it gathers.",
+      );
     },
   };
 }

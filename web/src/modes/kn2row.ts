@@ -77,6 +77,8 @@ function mixedPane(context: Context, room: { width: number; height: number }): H
   let { filter } = on(scene, store.get().focus);
   const drawn = block(taps, on(scene, store.get().focus).tap ?? 0);
   const pixels = height.inputSize * width.inputSize;
+  const valueAt = (plane: number, row: number, column: number): number =>
+    mixedOf(scene, filter).pictures[(drawn.start + plane) * pixels + row * width.inputSize + column];
   const at = (tap: number): string => `${Math.floor(tap / width.kernelSize)}, ${tap % width.kernelSize}`;
   const { element, grid } = pane(
     context,
@@ -96,11 +98,14 @@ function mixedPane(context: Context, room: { width: number; height: number }): H
         get scale() {
           return mixedOf(scene, filter).scale;
         },
-        value: (plane, row, column) => mixedOf(scene, filter).pictures[(drawn.start + plane) * pixels + row * width.inputSize + column],
+        value: valueAt,
         kind: (plane, row, column) => (takenFrom(scene, drawn.start + plane, row, column) ? "value" : "unread"),
-        describe: ({ plane, row, column }) => `tap ${at(drawn.start + plane)} of pixel ${row}, ${column}: ${short(mixedOf(scene, filter).pictures[(drawn.start + plane) * pixels + row * width.inputSize + column], 4)}`,
+        describe: ({ plane, row, column }) => `tap ${at(drawn.start + plane)} of pixel ${row}, ${column}: ${short(valueAt(plane, row, column), 4)}`,
       },
-      marks: (focus) => mixedMarks(scene, focus).map((mark) => ({ ...mark, plane: mark.plane - drawn.start })).filter(({ plane }) => plane >= 0 && plane < drawn.end - drawn.start),
+      marks: (focus) =>
+        mixedMarks(scene, focus)
+          .map((mark) => ({ ...mark, plane: mark.plane - drawn.start }))
+          .filter(({ plane }) => plane >= 0 && plane < drawn.end - drawn.start),
       focusOf: ({ plane, row, column }) => {
         const output = takenFrom(scene, drawn.start + plane, row, column);
         return output && outputAt(filter, ...output, drawn.start + plane);

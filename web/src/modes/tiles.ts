@@ -274,7 +274,7 @@ function levels(scene: Scene, blocks: Blocking, target: Target): HTMLElement {
     const told = bytes ? html("span", { class: "read" }, bar, `${bytesOf(bytes)} loaded into it`) : html("span", { class: "read" });
     list.append(html("b", {}, level), html("span", { class: "held" }, held), html("span", { class: "what" }, what), told);
   }
-  const untiled = html("p", { class: "note" }, `Without tiles each product would load its two numbers: ${bytesOf(read.untiled)}, the whole width of these bars.`);
+  const without = `Without tiles each product would load its two numbers: ${bytesOf(read.untiled)}, the whole width of these bars.`;
   const heading = html("h2", {}, "Where the numbers lie", html("span", { class: "shape" }, `${target.label}, ${blocks.lanes} × ${problem.dtype} a vector`));
-  return html("section", { class: "pane pane-levels" }, heading, list, untiled);
+  return html("section", { class: "pane pane-levels" }, heading, list, html("p", { class: "note" }, without));
 }

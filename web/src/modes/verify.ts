@@ -57,7 +57,8 @@ export const verify: Mode = {
       const { pinned, playing } = store.get();
       if (!pinned && !playing) store.set({ focus });
     };
-    const at = (place: number): OutputFocus => outputAt(start + Math.floor(place / scene.positions), Math.floor((place % scene.positions) / columns), place % columns);
+    const at = (place: number): OutputFocus =>
+      outputAt(start + Math.floor(place / scene.positions), Math.floor((place % scene.positions) / columns), place % columns);
     const placeOf = ({ filter, row, column }: OutputFocus): number => (filter - start) * scene.positions + row * columns + column;
 
     const shares = (filter: number, place: number): number => {
@@ -101,9 +102,12 @@ export const verify: Mode = {
     });
     const verdict = html("p", { class: "verdict", role: "status" });
     const alternative = html("p", { class: "alternative" });
+    const notes = blockNote("filters", scene.problem.outChannels, { start, end }).map((note) => html("p", { class: "note" }, note));
+    const ofErrors = heading("Error ÷ bound", `[${end - start}, ${height}, ${columns}]`, legend());
+    const ofBounds = heading("Every output, under its bound", plural((end - start) * scene.positions, "output"));
     stage.append(
-      html("section", { class: "pane pane-errors" }, heading("Error ÷ bound", `[${end - start}, ${height}, ${columns}]`, legend()), grid.element, alternative, ...blockNote("filters", scene.problem.outChannels, { start, end }).map((note) => html("p", { class: "note" }, note))),
-      html("section", { class: "pane pane-bounds" }, heading("Every output, under its bound", plural((end - start) * scene.positions, "output")), scatter.element, verdict),
+      html("section", { class: "pane pane-errors" }, ofErrors, grid.element, alternative, ...notes),
+      html("section", { class: "pane pane-bounds" }, ofBounds, scatter.element, verdict),
     );
 
     const show = (): void => {
