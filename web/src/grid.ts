@@ -49,6 +49,7 @@ const MOST_NUMBERED_COLUMNS = 24;
 const MOST_SVG_CELLS = 3000;
 const LEAST_MARK = 2.5; // pixels
 const TEXT_FITS = { width: 16.5, height: 11 };
+const LEAST_LABELLED = 30; // pixels of a plane's width, for labels side by side
 const LEAST_FONT = 6.5; // pixels
 const GROWTH = 1.75; // in height, where that makes room for numbers
 
@@ -144,7 +145,7 @@ export class Grid {
         const band = { x: left, y: top - Math.min(3, placed.gap), height: 2, width: spec.columns * placed.cellWidth };
         this.overlay.append(svg("rect", { ...band, class: `band band-${spec.band(plane) % 6}` }));
       }
-      if (!placed.label || !spec.planeLabel) continue;
+      if (!placed.label || !spec.planeLabel || spec.columns * placed.cellWidth < LEAST_LABELLED) continue;
       this.overlay.append(svg("text", { x: left, y: top - 7, class: "plane-label" }, spec.planeLabel(plane)));
     }
   }
