@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from glassconv.explore.tensors import to_document
+from glassconv.operands import Operands, to_numpy
+
 WEB = Path(__file__).parents[1] / "web"
 
 
@@ -26,6 +29,30 @@ def drive(script: str, address: str, screenshot: Path, *how: str) -> dict[str, A
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen
+
+
+def in_node(script: str, cases: list[Any], folder: Path) -> Any:
+    """Return what a script of web/tests prints for some cases; without node, skip the test.
+
+    It runs the explorer's own sources, which esbuild bundles.
+    """
+    node = shutil.which("node")
+    if node is None or not (WEB / "node_modules" / "esbuild").is_dir():
+        pytest.skip("needs node, and esbuild: npm ci in web/")
+    file = folder / "cases.json"
+    file.write_text(json.dumps(cases))
+    program = [node, str(WEB / "tests" / script), str(file)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def documents(given: Operands) -> dict[str, Any]:
+    """Return operands as the page reads them, without a bias where there is none."""
+    arrays = {"input": given.input, "weight": given.weight, "bias": given.bias}
+    return {
+        name: to_document(to_numpy(array)) for name, array in arrays.items() if array is not None
+    }
 
 
 def check_first_output(text: str, expected: float) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from browsers import WEB
+from browsers import in_node
 from glassconv import parse
 from glassconv.algorithms import named
 from glassconv.codegen.target import TARGETS
@@ -24,9 +21,6 @@ LAYERS = ("64x56x56 64@3x3 p1", "3x224x224 64@7x7 s2 p3", "512x7x7 2048@1x1", "9
 
 
 def test_blocks_are_the_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    node = shutil.which("node")
-    if node is None or not (WEB / "node_modules" / "esbuild").is_dir():
-        pytest.skip("needs node, and esbuild: npm ci in web/")
     monkeypatch.setattr(implicit_gemm, "threads", lambda: 1)
     drawn = (
         replace(problem, batch=1)
@@ -35,13 +29,8 @@ def test_blocks_are_the_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     )
     problems = [*map(parse, LAYERS), *islice(drawn, PROBLEMS)]
     cases = [(problem, target) for problem in problems for target in TARGETS]
-    file = tmp_path / "cases.json"
     written = [{"problem": str(problem), "target": target} for problem, target in cases]
-    file.write_text(json.dumps(written))
-    program = [node, str(WEB / "tests" / "blocking.mjs"), str(file)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = in_node("blocking.mjs", written, tmp_path)
     for mine in found["targets"]:
         target = TARGETS[mine["name"]]
         assert (mine["vectorBytes"], mine["registers"]) == (target.vector_bytes, target.registers)

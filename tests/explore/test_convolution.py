@@ -6,24 +6,20 @@ float64, and within the rounding of PyTorch's own sums of its result in float32.
 
 from __future__ import annotations
 
-import json
 import random
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from browsers import WEB
-from glassconv.explore.tensors import from_document, to_document
-from glassconv.operands import to_numpy
+from browsers import documents, in_node
+from glassconv.explore.tensors import from_document
+from glassconv.operands import Operands
 from glassconv.problem import ConvProblem
 from glassconv.report import Array
 from random_problems import draw
@@ -46,26 +42,13 @@ class Case:
     products: int
 
     def document(self) -> dict[str, object]:
-        arrays = {"input": self.input, "weight": self.weight, "bias": self.bias}
-        written = {
-            name: to_document(to_numpy(array))
-            for name, array in arrays.items()
-            if array is not None
-        }
+        written = documents(Operands(self.input, self.weight, self.bias))
         return {"problem": self.shorthand, **written}
 
 
 def test_the_page_convolves_as_pytorch_does(tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None or not (WEB / "node_modules" / "esbuild").is_dir():
-        pytest.skip("needs node, and esbuild: npm ci in web/")
     cases = [*islice(_plain(), PLAIN), *islice(_transposed(), TRANSPOSED)]
-    file = tmp_path / "cases.json"
-    file.write_text(json.dumps([case.document() for case in cases]))
-    program = [node, str(WEB / "tests" / "convolve.mjs"), str(file)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)
+    answers = in_node("convolve.mjs", [case.document() for case in cases], tmp_path)
     assert len(answers) == PLAIN + TRANSPOSED
     for case, answer in zip(cases, answers, strict=True):
         _check(case, from_document(answer["output"], "output"), answer["written"])

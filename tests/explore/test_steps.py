@@ -8,22 +8,17 @@ definition within the algorithm's bound.
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
-from browsers import WEB
+from browsers import documents, in_node
 from glassconv import judge, trace
 from glassconv.algorithms import named
-from glassconv.explore.tensors import from_document, to_document
-from glassconv.operands import Operands, random_operands, to_numpy
+from glassconv.explore.tensors import from_document
+from glassconv.operands import Operands, random_operands
 from glassconv.problem import ConvProblem
 from glassconv.report import Array
 from random_problems import problems_for
@@ -32,28 +27,18 @@ PROBLEMS = 60  # of an algorithm
 AGREES = 2.0**-40
 
 
-@cache
-def run(*arguments: str) -> Any:
-    """Return what web/tests/steps.mjs prints."""
-    node = shutil.which("node")
-    if node is None or not (WEB / "node_modules" / "esbuild").is_dir():
-        pytest.skip("needs node, and esbuild: npm ci in web/")
-    program = [node, str(WEB / "tests" / "steps.mjs"), *arguments]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_every_algorithm_of_the_page_makes_pythons_steps(tmp_path: Path) -> None:
-    algorithms = run()
+    algorithms = in_node("steps.mjs", [], tmp_path)
     assert algorithms
     for algorithm in algorithms:
         problems = list(islice(filter(_drawn, problems_for(named(algorithm))), PROBLEMS))
         operands = [random_operands(problem, seed) for seed, problem in enumerate(problems)]
-        file = tmp_path / f"{algorithm}.json"
         pairs = zip(problems, operands, strict=True)
-        file.write_text(json.dumps([_case(algorithm, *pair) for pair in pairs]))
-        answers = run(str(file))
+        cases = [
+            {"algorithm": algorithm, "problem": str(problem), **documents(given)}
+            for problem, given in pairs
+        ]
+        answers = in_node("steps.mjs", cases, tmp_path)
         assert len(answers) == PROBLEMS
         for problem, given, steps in zip(problems, operands, answers, strict=True):
             _check(algorithm, problem, given, steps)
@@ -62,14 +47,6 @@ def test_every_algorithm_of_the_page_makes_pythons_steps(tmp_path: Path) -> None
 def _drawn(problem: ConvProblem) -> bool:
     """Whether the page draws such problems: pictures, of numbers that JavaScript has."""
     return problem.ndim == 2 and problem.batch > 0 and problem.dtype in ("float32", "float64")
-
-
-def _case(algorithm: str, problem: ConvProblem, given: Operands) -> dict[str, Any]:
-    arrays = {"input": given.input, "weight": given.weight, "bias": given.bias}
-    written = {
-        name: to_document(to_numpy(array)) for name, array in arrays.items() if array is not None
-    }
-    return {"algorithm": algorithm, "problem": str(problem), **written}
 
 
 def _real(array: Array) -> Array:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -13,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from browsers import WEB
+from browsers import documents, in_node
 from glassconv.algorithms import Algorithm, named
-from glassconv.explore.tensors import from_document, to_document
-from glassconv.operands import random_operands, to_numpy
+from glassconv.explore.tensors import from_document
+from glassconv.operands import random_operands
 from glassconv.problem import ConvProblem
 from glassconv.verify import allowed_error, definition, judge
 from random_problems import problems_for
@@ -32,25 +29,14 @@ CANDIDATES = {  # the page's names of what Python bounds
 
 @pytest.mark.parametrize("candidate", CANDIDATES)
 def test_bounds_are_pythons_and_outputs_keep_them(candidate: str, tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None or not (WEB / "node_modules" / "esbuild").is_dir():
-        pytest.skip("needs node, and esbuild: npm ci in web/")
     algorithm = named(CANDIDATES[candidate])
     problems = [*islice(_drawn(algorithm), PROBLEMS), *islice(_drawn(named("im2col")), PROBLEMS)]
     operands = [random_operands(problem, seed) for seed, problem in enumerate(problems)]
-    cases = []
-    for problem, given in zip(problems, operands, strict=True):
-        arrays = {"input": given.input, "weight": given.weight, "bias": given.bias}
-        written = {
-            name: to_document(to_numpy(each)) for name, each in arrays.items() if each is not None
-        }
-        cases.append({"problem": str(problem), "candidate": candidate, **written})
-    file = tmp_path / "cases.json"
-    file.write_text(json.dumps(cases))
-    program = [node, str(WEB / "tests" / "verification.mjs"), str(file)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)
+    cases = [
+        {"problem": str(problem), "candidate": candidate, **documents(given)}
+        for problem, given in zip(problems, operands, strict=True)
+    ]
+    answers = in_node("verification.mjs", cases, tmp_path)
     assert len(answers) == len(problems)
     for problem, given, answer in zip(problems, operands, answers, strict=True):
         assert bool(algorithm.supports(problem)) == ("refusal" not in answer), problem

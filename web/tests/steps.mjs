@@ -1,6 +1,6 @@
 // Runs the explorer's algorithms on what Python wrote: node steps.mjs CASES.json
 // Each case is { algorithm, problem, input, weight, bias? }; prints for each its steps, { name: tensor }.
-// Without a file: the names of the algorithms.
+// Of no cases: the names of the algorithms.
 import { readFile } from "node:fs/promises";
 import { sources } from "./sources.mjs";
 
@@ -9,12 +9,11 @@ export { ALGORITHMS } from "./algorithms";
 export { decode, encode } from "./arrays";
 export { parse } from "./shorthand";`);
 
-const [file] = process.argv.slice(2);
-const cases = file ? JSON.parse(await readFile(file, "utf8")) : [];
+const cases = JSON.parse(await readFile(process.argv[2], "utf8"));
 const answers = cases.map(({ algorithm, problem, ...arrays }) => {
   const values = (name) => (arrays[name] ? decode(arrays[name]).values : null);
   const operands = { input: values("input"), weight: values("weight"), bias: values("bias") };
   const steps = ALGORITHMS[algorithm](parse(problem), operands);
   return Object.fromEntries(steps.map(({ name, shape, values, complex }) => [name, encode(complex ? [...shape, 2] : shape, values)]));
 });
-process.stdout.write(JSON.stringify(file ? answers : Object.keys(ALGORITHMS)));
+process.stdout.write(JSON.stringify(cases.length ? answers : Object.keys(ALGORITHMS)));

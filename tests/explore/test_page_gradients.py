@@ -6,17 +6,13 @@ than any mistake.
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
-from browsers import WEB
+from browsers import documents, in_node
 from glassconv.algorithms import named
 from glassconv.backward import backward, random_gradient
 from glassconv.explore.tensors import from_document, to_document
@@ -28,9 +24,6 @@ AGREES = 2.0**-40
 
 
 def test_the_page_goes_backwards_as_python_and_autograd_do(tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None or not (WEB / "node_modules" / "esbuild").is_dir():
-        pytest.skip("needs node, and esbuild: npm ci in web/")
     drawn = (
         problem
         for problem in problems_for(named("aten"))
@@ -42,18 +35,12 @@ def test_the_page_goes_backwards_as_python_and_autograd_do(tmp_path: Path) -> No
     cases = [
         {
             "problem": str(problem),
-            "input": to_document(to_numpy(given.input)),
-            "weight": to_document(to_numpy(given.weight)),
             "grad_output": to_document(to_numpy(gradient)),
+            **documents(given),
         }
         for problem, given, gradient in zip(problems, operands, gradients, strict=True)
     ]
-    file = tmp_path / "cases.json"
-    file.write_text(json.dumps(cases))
-    program = [node, str(WEB / "tests" / "backward.mjs"), str(file)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)
+    answers = in_node("backward.mjs", cases, tmp_path)
     assert len(answers) == PROBLEMS
     for problem, given, gradient, answer in zip(
         problems, operands, gradients, answers, strict=True
