@@ -11,7 +11,7 @@ export interface Room {
 }
 
 export interface Context {
-  readonly store: Pick<Store, "get" | "set">;
+  readonly store: Store;
   readonly scene: Scene;
   readonly theme: Theme;
   readonly stage: HTMLElement; // empty; the mode fills it

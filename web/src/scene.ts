@@ -9,35 +9,6 @@ import type { Operands, Term } from "./convolution";
 import { axes, convolutionOf, count, inputShape, macs, outputShape, outputSize, tapCount, weightShape } from "./problem";
 import type { Axis, Problem } from "./problem";
 
-/** What arrays are called, and how their elements are numbered for people. */
-export interface Names {
-  readonly input: string;
-  readonly weight: string;
-  readonly output: string;
-  channel(number: number): string;
-  filter(number: number): string;
-  /** An element's letter and indices, of its place in the convolution that is drawn. */
-  x(at: readonly number[]): Named;
-  w(at: readonly number[]): Named;
-  y(at: readonly number[]): Named;
-}
-
-export type Named = readonly [letter: string, indices: readonly number[]];
-
-/** An element as code writes it: x[0, 3, 4]. */
-export const bracketed = ([letter, indices]: Named): string => `${letter}[${indices.join(", ")}]`;
-
-const FORWARD: Names = {
-  input: "Input",
-  weight: "Weight",
-  output: "Output",
-  channel: (number) => `c = ${number}`,
-  filter: (number) => `f = ${number}`,
-  x: (at) => ["x", at],
-  w: (at) => ["w", at],
-  y: (at) => ["y", at],
-};
-
 /** Where numbers come from; what is not given is drawn from a fixed seed. */
 export interface Source {
   readonly name: string; // for people
@@ -48,7 +19,6 @@ export interface Source {
   readonly bias?: Array4 | undefined;
   readonly output?: Array4 | undefined; // PyTorch's, for `problem`
   readonly problem?: string | undefined;
-  readonly names?: Names; // of another convolution than the layer's own
 }
 
 const TOO_LARGE = 50_000_000; // multiply-adds, which Python does faster than the page
@@ -82,10 +52,6 @@ export class Scene {
     const known = source.output && source.problem === text;
     this.pytorch = known ? source.output.values : null;
     if (macs(asked) / asked.batch <= TOO_LARGE) this.compute(Infinity);
-  }
-
-  get names(): Names {
-    return this.source.names ?? FORWARD;
   }
 
   /** Output positions of one filter. */

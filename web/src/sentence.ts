@@ -14,13 +14,13 @@ const MOST_TERMS = 6;
 const SUM_WIDTH = 960;
 const SUM_HEIGHT = 72;
 
-export function sentence(scene: Scene, focus: Focus, store: Pick<Store, "set">): Node {
+export function sentence(scene: Scene, focus: Focus, store: Store): Node {
   if (focus.kind === "input") return ofPixel(scene, focus);
   if (focus.kind === "weight") return ofWeight(scene, focus);
   return ofOutput(scene, focus, store);
 }
 
-function ofOutput(scene: Scene, focus: OutputFocus, store: Pick<Store, "set">): Node {
+function ofOutput(scene: Scene, focus: OutputFocus, store: Store): Node {
   const { bias } = scene.operands;
   const terms = scene.terms(focus.filter, focus.row, focus.column);
   const largestFirst = [...terms].sort((one, other) => Math.abs(other.x * other.w) - Math.abs(one.x * one.w));
@@ -29,7 +29,7 @@ function ofOutput(scene: Scene, focus: OutputFocus, store: Pick<Store, "set">): 
   const value = scene.problem.dtype === "float32" ? Math.fround(exact) : exact;
 
   const equation = html("p", { class: "equation" });
-  equation.append(named(...scene.names.y([focus.filter, focus.row, focus.column])), " = ");
+  equation.append(named("y", [focus.filter, focus.row, focus.column]), " = ");
   const shown = largestFirst.slice(0, MOST_TERMS);
   shown.forEach((term, place) => {
     if (place) equation.append(" + ");
@@ -51,7 +51,7 @@ function ofOutput(scene: Scene, focus: OutputFocus, store: Pick<Store, "set">): 
   return fragment(equation, runningSum(largestFirst, start, tap), facts);
 }
 
-function product(term: Term, focus: OutputFocus, store: Pick<Store, "set">): HTMLElement {
+function product(term: Term, focus: OutputFocus, store: Store): HTMLElement {
   const chosen = term.k === focus.tap;
   const text = `${short(term.x)} · ${short(term.w)}`;
   const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen) }, text);
@@ -61,8 +61,8 @@ function product(term: Term, focus: OutputFocus, store: Pick<Store, "set">): HTM
 }
 
 function tapped(scene: Scene, term: Term, focus: OutputFocus): Node {
-  const place = term.inside ? named(...scene.names.x([term.channel, term.row, term.column])) : "padding";
-  const weight = named(...scene.names.w([focus.filter, ...unravel(scene.problem, term.k)]));
+  const place = term.inside ? named("x", [term.channel, term.row, term.column]) : "padding";
+  const weight = named("w", [focus.filter, ...unravel(scene.problem, term.k)]);
   const value = ` = ${short(term.x)} · ${short(term.w)} = ${short(term.x * term.w)}. `;
   return html("span", { class: "tapped" }, `Product ${term.k}: `, place, " · ", weight, value);
 }
@@ -70,7 +70,6 @@ function tapped(scene: Scene, term: Term, focus: OutputFocus): Node {
 /** |Δ| against PyTorch's own value, where this page has it. */
 function compared(scene: Scene, focus: OutputFocus, value: number): Node {
   const place = focus.filter * scene.positions + focus.row * scene.axes[1].outputSize + focus.column;
-  if (scene.source.names) return html("span"); // PyTorch's value is the layer's own
   if (!scene.pytorch) return html("span", {}, "|Δ| needs PyTorch: --serve.");
   const theirs = scene.pytorch[place];
   const difference = Math.abs(value - theirs);

@@ -1,6 +1,5 @@
 // The modes, in the order of their tabs. A mode is added by a file and a line here.
 
-import { backward } from "./backward";
 import { fft } from "./fft";
 import { kn2row } from "./kn2row";
 import { matrix } from "./matrix";
@@ -10,4 +9,4 @@ import { verify } from "./verify";
 import { window } from "./window";
 import { winograd } from "./winograd";
 
-export const MODES: readonly Mode[] = [window, matrix, winograd, fft, kn2row, tiles, backward, verify];
+export const MODES: readonly Mode[] = [window, matrix, winograd, fft, kn2row, tiles, verify];

@@ -7,7 +7,6 @@ import { short } from "../numbers";
 import { block, blockNote, pane, plural } from "../pane";
 import { channelsPerGroup, groupOf, inputShape, positionsRead, tapCount } from "../problem";
 import type { Axis } from "../problem";
-import { bracketed } from "../scene";
 import type { Scene } from "../scene";
 import { unravel } from "../convolution";
 import type { Focus } from "../state";
@@ -38,17 +37,17 @@ export function inputPane(context: Context, room: Room): { element: HTMLElement;
     return rowsRead[y] && columnsRead[x] ? "value" : "unread";
   };
   const named = (channel: number): string =>
-    scene.source.colours && problem.inChannels === 3 ? `${scene.names.channel(channel)} · ${COLOURS[channel]}` : scene.names.channel(channel);
+    scene.source.colours && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `c = ${channel}`;
 
   return pane(
     context,
     {
       name: "input",
-      title: `${scene.names.input}${asked.transposed && Math.max(...asked.stride) > 1 ? ", zeros between" : ""}`,
+      title: asked.transposed ? "Input, zeros between" : "Input",
       shape: `[${inputShape(asked).join(", ")}]`,
       notes: [...notes(scene), ...blockNote("channels", problem.inChannels, drawn)],
       grid: {
-        label: `${scene.names.input}, ${plural(problem.inChannels, "channel")} of ${height.inputSize} by ${width.inputSize}`,
+        label: `Input, ${plural(problem.inChannels, "channel")} of ${height.inputSize} by ${width.inputSize}`,
         planes: drawn.end - drawn.start,
         rows: top + height.inputSize + Math.max(0, height.padding[1]),
         columns: left + width.inputSize + Math.max(0, width.padding[1]),
@@ -60,7 +59,7 @@ export function inputPane(context: Context, room: Room): { element: HTMLElement;
         ...(problem.groups > 1 ? { band: (plane: number) => Math.floor((drawn.start + plane) / channelsPerGroup(problem)) } : {}),
         describe: ({ plane, row, column }) => {
           const kindOf = kind(plane, row, column);
-          const at = bracketed(scene.names.x([drawn.start + plane, row - top, column - left]));
+          const at = `x[${drawn.start + plane}, ${row - top}, ${column - left}]`;
           if (kindOf === "padding") return "padding, 0";
           const value = short(scene.pixel(drawn.start + plane, row - top, column - left), 4);
           return `${at} = ${value}${kindOf === "unread" ? ", read by no window" : ""}`;
@@ -147,7 +146,7 @@ const last = (number: number, line: string): string => (number === 1 ? line : `$
 
 function alternative(scene: Scene, focus: Focus): string {
   const { asked } = scene;
-  const size = `${scene.names.input} of ${plural(asked.inChannels, "channel")}, ${asked.inputSize.join(" by ")}.`;
+  const size = `Input of ${plural(asked.inChannels, "channel")}, ${asked.inputSize.join(" by ")}.`;
   if (focus.kind === "input") {
     return `${size} At channel ${focus.channel}, row ${focus.row}, column ${focus.column} it is ${short(scene.pixel(focus.channel, focus.row, focus.column))}.`;
   }

@@ -6,7 +6,6 @@ import type { Cell } from "../layout";
 import { short } from "../numbers";
 import { block, blockNote, pane, plural } from "../pane";
 import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../problem";
-import { bracketed } from "../scene";
 import type { Scene } from "../scene";
 import { outputAt } from "../state";
 import type { Focus, OutputFocus } from "../state";
@@ -36,12 +35,12 @@ export function outputPane(
     context,
     {
       name: "output",
-      title: `${scene.names.output}${flat ? " matrix" : ""}`,
+      title: flat ? "Output matrix" : "Output",
       shape: flat ? `[${gemm(problem).m}, ${scene.positions}]` : `[${outputShape(asked).join(", ")}]`,
       notes: view.notes,
       grid: {
         ...view.shape,
-        label: `${scene.names.output}, ${plural(out, "filter")} of ${height} by ${width}`,
+        label: `Output, ${plural(out, "filter")} of ${height} by ${width}`,
         get scale() {
           return scene.outputScale;
         },
@@ -51,7 +50,7 @@ export function outputPane(
         },
         describe: (cell) => {
           const at = view.outputOf(cell);
-          return `${bracketed(scene.names.y([at.filter, at.row, at.column]))} = ${short(scene.outputAt(at.filter, at.row, at.column), 4)}`;
+          return `y[${at.filter}, ${at.row}, ${at.column}] = ${short(scene.outputAt(at.filter, at.row, at.column), 4)}`;
         },
       },
       marks: (focus) => (marked ? shifted(marked(focus), view) : marks(scene, focus, view)).filter(({ plane }) => plane >= 0 && plane < view.shape.planes),
@@ -81,7 +80,7 @@ function pictures(scene: Scene, focus: Focus): View {
       rows: height.outputSize,
       columns: width.outputSize,
       labelled: problem.outChannels > 1,
-      planeLabel: (plane) => scene.names.filter(drawn.start + plane),
+      planeLabel: (plane) => `f = ${drawn.start + plane}`,
       ...(problem.groups > 1 ? { band: (plane: number) => groupOf(problem, drawn.start + plane) } : {}),
     },
     notes: blockNote("filters", problem.outChannels, drawn),
@@ -138,7 +137,7 @@ function marks(scene: Scene, focus: Focus, view: View): Mark[] {
 
 function alternative(scene: Scene, focus: Focus): string {
   const [, filters, height, width] = outputShape(scene.asked);
-  const size = `${scene.names.output} of ${plural(filters, "filter")}, ${height} by ${width}.`;
+  const size = `Output of ${plural(filters, "filter")}, ${height} by ${width}.`;
   if (focus.kind === "weight") return `${size} Every output of filter ${focus.filter} adds a product with the weight.`;
   if (focus.kind === "input") {
     const [down, across] = [readersOf(scene.axes[0], focus.row), readersOf(scene.axes[1], focus.column)];

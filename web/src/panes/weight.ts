@@ -7,7 +7,6 @@ import type { Cell } from "../layout";
 import { short } from "../numbers";
 import { block, blockNote, pane, plural } from "../pane";
 import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, weightShape } from "../problem";
-import { bracketed } from "../scene";
 import type { Scene } from "../scene";
 import type { Focus } from "../state";
 import { channelOf } from "./input";
@@ -38,12 +37,12 @@ export function weightPane(
     context,
     {
       name: "weight",
-      title: asked.transposed ? `${scene.names.weight}, turned around` : `${scene.names.weight}${flat ? " matrix" : ""}`,
+      title: asked.transposed ? "Weight, turned around" : flat ? "Weight matrix" : "Weight",
       shape: flat ? `[${gemm(problem).m}, ${gemm(problem).k}]` : `[${weightShape(asked).join(", ")}]`,
       notes: view.notes,
       grid: {
         ...view.shape,
-        label: `${scene.names.weight}, ${plural(problem.outChannels, "filter")} of ${plural(channelsPerGroup(problem), "channel")}, ${problem.kernelSize.join(" by ")}`,
+        label: `Weight, ${plural(problem.outChannels, "filter")} of ${plural(channelsPerGroup(problem), "channel")}, ${problem.kernelSize.join(" by ")}`,
         scale: scene.weightScale,
         value: (plane, row, column) => {
           const { filter, k } = view.weightOf({ plane, row, column });
@@ -51,7 +50,7 @@ export function weightPane(
         },
         describe: (cell) => {
           const { filter, k } = view.weightOf(cell);
-          return `${bracketed(scene.names.w([filter, ...unravel(problem, k)]))} = ${short(scene.weightAt(filter, k), 4)}`;
+          return `w[${[filter, ...unravel(problem, k)].join(", ")}] = ${short(scene.weightAt(filter, k), 4)}`;
         },
       },
       marks: (focus) => (marked ? shifted(marked(focus), view) : marks(scene, focus, view, flat)).filter(inView),
@@ -95,8 +94,7 @@ function filters(scene: Scene, focus: Focus): View {
       labelled: true,
       planeLabel: (plane) => {
         const [f, c] = of(plane);
-        const [filter, channel] = [scene.names.filter(f), scene.names.channel(c)];
-        return perGroup === 1 ? filter : problem.outChannels === 1 ? channel : `${filter} ${channel}`.replaceAll(" = ", "");
+        return perGroup === 1 ? `f = ${f}` : problem.outChannels === 1 ? `c = ${c}` : `f${f} c${c}`;
       },
       ...(problem.groups > 1 ? { band: (plane: number) => groupOf(problem, of(plane)[0]) } : {}),
     },
