@@ -11,7 +11,7 @@ export interface Room {
 }
 
 export interface Context {
-  readonly store: Store;
+  readonly store: Pick<Store, "get" | "set">;
   readonly scene: Scene;
   readonly theme: Theme;
   readonly stage: HTMLElement; // empty; the mode fills it

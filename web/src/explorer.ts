@@ -209,7 +209,7 @@ export class Explorer {
 
   private sayNumbers(state: State): void {
     const mode = MODES.find(({ name }) => name === state.mode);
-    const node = mode?.sentence?.(this.scene, state) ?? sentence(this.scene, state.focus, this.store);
+    const node = mode?.sentence?.(this.scene, state, this.store) ?? sentence(this.scene, state.focus, this.store);
     this.said.replaceChildren(node);
   }
 

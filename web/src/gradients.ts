@@ -6,9 +6,8 @@
 
 import { random, zeros } from "./arrays";
 import type { Numbers } from "./arrays";
-import { convolvePlane } from "./convolution";
 import type { Operands } from "./convolution";
-import { axes, channelsPerGroup, count, outputShape, outputSize, tapCount } from "./problem";
+import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, outputShape, outputSize, tapCount } from "./problem";
 import type { Problem } from "./problem";
 
 /** The transposed convolution of g and the weight that is the input's gradient. */
@@ -61,21 +60,38 @@ export function weightGradientOperands(problem: Problem, input: Numbers, gradOut
   return { input: pictures, weight: kernels, bias: null };
 }
 
-/** The gradient of one filter's weights of one channel of its group, [*kernel_size]. */
-export function gradWeightPlane(problem: Problem, given: Operands, filter: number, channel: number): Numbers {
-  const gradient = weightGradient(problem);
-  const [, wide] = outputSize(gradient);
-  const whole = convolvePlane(gradient, given, channel, filter);
+/** The gradient of one filter's weights of one channel of its group, [*kernel_size], over the whole batch. */
+export function gradWeightPlane(problem: Problem, input: Numbers, gradOutput: Numbers, filter: number, channel: number): Numbers {
+  const [height, width] = axes(problem);
   const [rows, columns] = problem.kernelSize;
-  const cut = zeros(tapCount(problem), problem.dtype);
-  for (let row = 0; row < rows; row++) cut.set(whole.subarray(row * wide, row * wide + columns), row * columns);
-  return cut;
+  const plane = groupOf(problem, filter) * channelsPerGroup(problem) + channel;
+  const sums = new Float64Array(rows * columns);
+  for (let image = 0; image < problem.batch; image++) {
+    const given = (image * problem.outChannels + filter) * height.outputSize;
+    const read = (image * problem.inChannels + plane) * height.inputSize;
+    for (let tap = 0; tap < rows * columns; tap++) {
+      const down = Math.floor(tap / columns) * height.dilation - height.padding[0];
+      const across = (tap % columns) * width.dilation - width.padding[0];
+      const start = Math.max(0, Math.ceil(-across / width.stride));
+      const end = Math.min(width.outputSize, Math.floor((width.inputSize - 1 - across) / width.stride) + 1);
+      let sum = 0;
+      for (let row = 0; row < height.outputSize; row++) {
+        const y = row * height.stride + down;
+        if (y < 0 || y >= height.inputSize) continue;
+        const from = (given + row) * width.outputSize;
+        const line = (read + y) * width.inputSize + across;
+        for (let column = start; column < end; column++) sum += gradOutput[from + column] * input[line + column * width.stride];
+      }
+      sums[tap] += sum;
+    }
+  }
+  return problem.dtype === "float64" ? sums : Float32Array.from(sums);
 }
 
 /** One row of Wᵀ · g, [positions]: what every copy of a pixel in the im2col matrix is owed. */
 export function gradColumnsRow(problem: Problem, weight: Numbers, gradOutput: Numbers, image: number, row: number): Numbers {
   const positions = count(outputSize(problem));
-  const filters = problem.outChannels / problem.groups;
+  const filters = filtersPerGroup(problem);
   const k = channelsPerGroup(problem) * tapCount(problem);
   const first = Math.floor(row / k) * filters;
   const sums = new Float64Array(positions);

@@ -9,6 +9,15 @@ import type { Cell } from "./layout";
 import { short } from "./numbers";
 import type { Focus } from "./state";
 
+/** What a pane shows: the layer's own numbers, or others of the same shape, as a gradient is. */
+export interface Shown<Place extends readonly number[]> {
+  readonly title: string;
+  readonly symbol: string; // before a cell's indices
+  readonly planes: string; // a letter for each index that a plane has
+  readonly scale: number;
+  value(...place: Place): number;
+}
+
 export interface PaneSpec {
   readonly name: string;
   readonly title: string;
@@ -88,6 +97,9 @@ export function block(total: number, place: number, most = 64): { start: number;
   const start = Math.floor(place / most) * most;
   return { start, end: Math.min(total, start + most) };
 }
+
+/** What the letters of planes stand for, all of them. */
+export const ALL_OF: Readonly<Record<string, string>> = { c: "channels", f: "filters" };
 
 /** "all 3 of them" is not worth a note; "filters 64 to 127 of 512" is. */
 export function blockNote(what: string, total: number, { start, end }: { start: number; end: number }): string[] {

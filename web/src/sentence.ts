@@ -83,7 +83,7 @@ function compared(scene: Scene, focus: OutputFocus, value: number): Node {
 }
 
 /** The sum as it grows, one bar a product, the largest first: up is more, down is less. */
-function runningSum(terms: readonly Term[], start: number, tap: number | null): SVGSVGElement {
+export function runningSum(terms: readonly Pick<Term, "k" | "x" | "w">[], start: number, tap: number | null): SVGSVGElement {
   let sum = start;
   const levels = [start, ...terms.map(({ x, w }) => (sum += x * w))];
   const [least, most] = [Math.min(0, ...levels), Math.max(0, ...levels)];

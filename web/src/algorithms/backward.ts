@@ -49,41 +49,45 @@ function weightSteps(problem: Problem, input: Numbers, gradOutput: Numbers): Ste
   const { batch, dtype, outChannels } = problem;
   const gradient = weightGradient(problem);
   const given = weightGradientOperands(problem, input, gradOutput);
-  const { groups, m, k } = gemm(problem);
+  const perGroup = channelsPerGroup(problem);
+  const { groups, k } = gemm(problem);
   const positions = count(outputSize(problem));
-  const gradWeight = zeros(outChannels * k, dtype);
-  for (let place = 0; place < outChannels * channelsPerGroup(problem); place++) {
-    const [filter, channel] = [Math.floor(place / channelsPerGroup(problem)), place % channelsPerGroup(problem)];
-    gradWeight.set(gradWeightPlane(problem, given, filter, channel), place * tapCount(problem));
-  }
-
   const columns = zeros(batch * groups * k * positions, dtype);
   for (let image = 0; image < batch; image++) columns.set(unfold(problem, input, image), image * groups * k * positions);
+
   const product = zeros(outChannels * k, dtype);
+  for (let plane = 0; plane < outChannels * perGroup; plane++) {
+    product.set(gradWeightPlane(problem, input, gradOutput, Math.floor(plane / perGroup), plane % perGroup), plane * tapCount(problem));
+  }
   const gradBias = zeros(outChannels, dtype);
   for (let filter = 0; filter < outChannels; filter++) {
-    const group = Math.floor(filter / m);
-    const sums = new Float64Array(k);
-    let bias = 0;
-    for (let image = 0; image < batch; image++) {
-      const row = gradOutput.subarray((image * outChannels + filter) * positions, (image * outChannels + filter + 1) * positions);
-      for (const value of row) bias += value;
-      for (let tap = 0; tap < k; tap++) {
-        const start = ((image * groups + group) * k + tap) * positions;
-        for (let place = 0; place < positions; place++) sums[tap] += row[place] * columns[start + place];
-      }
-    }
-    product.set(sums, filter * k);
-    gradBias[filter] = bias;
+    let sum = 0;
+    for (const value of given.weight.subarray(filter * batch * positions, (filter + 1) * batch * positions)) sum += value;
+    gradBias[filter] = sum;
   }
   return [
     { name: "pictures", shape: inputShape(gradient), values: given.input },
     { name: "kernels", shape: weightShape(gradient), values: given.weight },
-    { name: "grad_weight", shape: weightShape(problem), values: gradWeight },
+    { name: "grad_weight", shape: weightShape(problem), values: cut(problem, convolve(gradient, given)) },
     { name: "columns", shape: [batch, groups * k, positions], values: columns },
     { name: "product", shape: weightShape(problem), values: product },
     { name: "grad_bias", shape: [outChannels], values: gradBias },
   ];
+}
+
+/** Of [channels of a group, out_channels, …] the places of the kernel, with channels and filters changed about. */
+function cut(problem: Problem, whole: Numbers): Numbers {
+  const [tall, wide] = outputSize(weightGradient(problem));
+  const perGroup = channelsPerGroup(problem);
+  const [rows, columns] = problem.kernelSize;
+  const weight = zeros(count(weightShape(problem)), problem.dtype);
+  for (let line = 0; line < problem.outChannels * perGroup * rows; line++) {
+    const [plane, row] = [Math.floor(line / rows), line % rows];
+    const [filter, channel] = [Math.floor(plane / perGroup), plane % perGroup];
+    const start = ((channel * problem.outChannels + filter) * tall + row) * wide;
+    weight.set(whole.subarray(start, start + columns), line * columns);
+  }
+  return weight;
 }
 
 /** The picture that columns add up to, also called col2im: `unfold`'s transpose. */

@@ -1,6 +1,7 @@
 // The modes, in the order of their tabs. A mode is added by a file and a line here.
 
 import { fft } from "./fft";
+import { backward } from "./backward";
 import { kn2row } from "./kn2row";
 import { matrix } from "./matrix";
 import type { Mode } from "./mode";
@@ -9,4 +10,4 @@ import { verify } from "./verify";
 import { window } from "./window";
 import { winograd } from "./winograd";
 
-export const MODES: readonly Mode[] = [window, matrix, winograd, fft, kn2row, tiles, verify];
+export const MODES: readonly Mode[] = [window, matrix, winograd, fft, kn2row, tiles, backward, verify];

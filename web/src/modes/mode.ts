@@ -2,8 +2,8 @@
 
 import type { Context } from "../context";
 import type { Problem } from "../problem";
-import type { State } from "../state";
 import type { Scene } from "../scene";
+import type { State, Store } from "../state";
 
 export interface Choice {
   readonly name: string; // in the address
@@ -22,7 +22,7 @@ export interface Mode {
   /** Fills `context.stage`; returns what has to be undone when the mode is left. */
   render(context: Context): () => void;
   /** What stands in the sentence's place, where the sum of one output is not the point. */
-  sentence?(scene: Scene, state: State): Node | null;
+  sentence?(scene: Scene, state: State, store: Store): Node | null;
 }
 
 /** For a mode that leaves nothing behind but what is in its stage. */

@@ -12,6 +12,7 @@ import { groupOf } from "../problem";
 import { Scatter } from "../scatter";
 import type { Scene } from "../scene";
 import { named } from "../sentence";
+import { inSlices } from "../slices";
 import { outputAt, outputOf } from "../state";
 import type { OutputFocus, State } from "../state";
 import { allowed, define, errorAt, ofFilter, shareAt } from "../verification";
@@ -20,8 +21,6 @@ import { chosenIn } from "./mode";
 import type { Mode } from "./mode";
 
 const GAP = 40;
-const SLICE = 8; // milliseconds a frame that judging may take
-const REPAINT = 150; // milliseconds between two pictures of what is judged so far
 const DECADES = 6; // of shares that the colours tell apart
 
 interface Found extends Judged {
@@ -178,22 +177,6 @@ function judgeFor(scene: Scene, candidate: Candidate, start: number, end: number
     if (performance.now() > until) return true;
   }
   return false;
-}
-
-/** Works some milliseconds a frame and shows it now and then; returns what stops it. */
-function inSlices(work: (milliseconds: number) => boolean, show: () => void): () => void {
-  let frame = 0;
-  let shown = -Infinity;
-  const go = (): void => {
-    const more = work(SLICE);
-    if (!more || performance.now() - shown > REPAINT) {
-      show();
-      shown = performance.now();
-    }
-    if (more) frame = requestAnimationFrame(go);
-  };
-  go();
-  return () => cancelAnimationFrame(frame);
 }
 
 /** Draws anew when Python's answer has come. */

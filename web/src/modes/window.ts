@@ -1,6 +1,6 @@
 // Window: the four panes, each as the picture it is.
 
-import type { Context } from "../context";
+import type { Context, Room } from "../context";
 import { html } from "../dom";
 import { block } from "../pane";
 import { columnsPane } from "../panes/columns";
@@ -19,20 +19,29 @@ export const window: Mode = {
   label: "Window",
   about: "A filter stands in one place, multiplies what it sees, and adds up: one output.",
   render(context) {
-    const { stage, room } = context;
-    const across = room.width >= 1900 && innerHeight < 1200 ? 4 : room.width >= 620 ? 2 : 1;
-    const each = { width: (room.width - (across - 1) * GAP) / across, height: room.height * [0, 1.4, 1, 1, 1.7][across] };
-    stage.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`;
-    const input = inputPane(context, each).element;
-    const columns = columnsPane(context, each).element;
-    const weight = weightPane(context, each).element;
-    const output = outputPane(context, each).element;
-    if (across === 2) stage.append(html("div", { class: "stack" }, input, weight), html("div", { class: "stack" }, columns, output));
-    else stage.append(input, columns, weight, output);
+    const made = (each: Room): Four => [
+      inputPane(context, each).element,
+      columnsPane(context, each).element,
+      weightPane(context, each).element,
+      outputPane(context, each).element,
+    ];
+    arrange(context, made);
     redrawForOthers(context);
     return nothing;
   },
 };
+
+export type Four = readonly [HTMLElement, HTMLElement, HTMLElement, HTMLElement];
+
+/** Four panes side by side, in two stacks, or one below the other: as the room has it. */
+export function arrange({ stage, room }: Context, made: (each: Room) => Four): void {
+  const across = room.width >= 1900 && innerHeight < 1200 ? 4 : room.width >= 620 ? 2 : 1;
+  const panes = made({ width: (room.width - (across - 1) * GAP) / across, height: room.height * [0, 1.4, 1, 1, 1.7][across] });
+  const [first, second, third, fourth] = panes;
+  stage.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`;
+  if (across === 2) stage.append(html("div", { class: "stack" }, first, third), html("div", { class: "stack" }, second, fourth));
+  else stage.append(...panes);
+}
 
 /** Very many planes are drawn in blocks: a focus in another block needs that one drawn. */
 export function redrawForOthers(context: Context): void {

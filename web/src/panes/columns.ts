@@ -6,6 +6,7 @@ import { unravel } from "../convolution";
 import type { Grid, Kind, Mark } from "../grid";
 import { bytesOf, short } from "../numbers";
 import { block, blockNote, pane, plural } from "../pane";
+import type { Shown } from "../pane";
 import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount } from "../problem";
 import type { Scene } from "../scene";
 import { outputAt } from "../state";
@@ -14,12 +15,15 @@ import { channelOf } from "./input";
 
 const MOST_GROUPS = 6;
 
+type Copies = Shown<[group: number, row: number, position: number]>;
+
 /** marked: what to mark, a plane for each group; what the focus is linked to where not said. */
 export function columnsPane(
   context: Context,
   room: Room,
   largestCell = 28,
   marked: (focus: Focus) => Mark[] = (focus) => columnsMarks(context.scene, focus),
+  other?: Copies,
 ): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
   const { problem } = scene;
@@ -36,8 +40,13 @@ export function columnsPane(
   const xOf = (row: number, n: number): number =>
     (n % width.outputSize) * width.stride + taps[row][2] * width.dilation - width.padding[0];
   const channelAt = (plane: number, row: number): number => (drawn.start + plane) * perGroup + taps[row][0];
-  const value = (plane: number, row: number, n: number): number =>
-    scene.pixel(channelAt(plane, row), yOf(row, n), xOf(row, n)) || 0; // padding is no number there, and 0 here
+  const shown: Copies = other ?? {
+    title: "im2col matrix",
+    symbol: "x",
+    planes: "",
+    scale: scene.inputScale,
+    value: (of, row, n) => scene.pixel(of * perGroup + taps[row][0], yOf(row, n), xOf(row, n)) || 0, // padding is no number there, and 0 here
+  };
   const kind = (_plane: number, row: number, n: number): Kind => {
     const [y, x] = [yOf(row, n), xOf(row, n)];
     return y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize ? "padding" : "value";
@@ -49,14 +58,14 @@ export function columnsPane(
     context,
     {
       name: "columns",
-      title: "im2col matrix",
+      title: shown.title,
       shape: `${problem.groups > 1 ? `${problem.groups} × ` : ""}[${k}, ${positions}]`,
       notes: [
         `${bytesOf(columns)}, ${short(times, 3)} × the input${times > 1 ? ": windows overlap" : ""}.`,
         ...blockNote("groups", problem.groups, drawn),
       ],
       grid: {
-        label: `im2col matrix, ${plural(k, "row")} by ${plural(positions, "column")}`,
+        label: `${shown.title}, ${plural(k, "row")} by ${plural(positions, "column")}`,
         planes: drawn.end - drawn.start,
         rows: k,
         columns: positions,
@@ -64,14 +73,16 @@ export function columnsPane(
         square: false,
         largestCell,
         labelled: problem.groups > 1,
-        scale: scene.inputScale,
-        value,
+        get scale() {
+          return shown.scale;
+        },
+        value: (plane, row, n) => shown.value(drawn.start + plane, row, n),
         kind,
         planeLabel: (plane) => `group ${drawn.start + plane}`,
         ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),
         describe: ({ plane, row, column }) => {
-          const at = `x[${channelAt(plane, row)}, ${yOf(row, column)}, ${xOf(row, column)}]`;
-          const what = kind(plane, row, column) === "padding" ? "padding, 0" : `${at} = ${short(value(plane, row, column), 4)}`;
+          const at = `${shown.symbol}[${channelAt(plane, row)}, ${yOf(row, column)}, ${xOf(row, column)}]`;
+          const what = kind(plane, row, column) === "padding" ? `padding, ${other ? "dropped" : "0"}` : `${at} = ${short(shown.value(drawn.start + plane, row, column), 4)}`;
           return `row ${row}, column ${column}: ${what}`;
         },
       },
@@ -85,7 +96,7 @@ export function columnsPane(
         const filter = focus.kind !== "input" && groupOf(problem, focus.filter) === here ? focus.filter : here * filtersPerGroup(problem);
         return outputAt(filter, Math.floor(column / width.outputSize), column % width.outputSize, row);
       },
-      alternative: (focus) => alternative(scene, focus),
+      alternative: (focus) => alternative(scene, shown, focus),
     },
     room,
   );
@@ -117,12 +128,12 @@ export function columnsMarks(scene: Scene, focus: Focus): Mark[] {
   return marks;
 }
 
-function alternative(scene: Scene, focus: Focus): string {
+function alternative(scene: Scene, { title }: Copies, focus: Focus): string {
   const { k } = gemm(scene.problem);
-  const size = `The im2col matrix has ${plural(k, "row")} and ${plural(scene.positions, "column")}${scene.problem.groups > 1 ? " in each group" : ""}.`;
+  const size = `${title}: ${plural(k, "row")} and ${plural(scene.positions, "column")}${scene.problem.groups > 1 ? " in each group" : ""}.`;
   if (focus.kind === "output") {
     return `${size} The window is column ${focus.row * scene.axes[1].outputSize + focus.column}${focus.tap === null ? "" : `, and the product's pixel its row ${focus.tap}`}.`;
   }
-  if (focus.kind === "weight") return `${size} The weight multiplies row ${focus.k}.`;
+  if (focus.kind === "weight") return `${size} The weight meets row ${focus.k}.`;
   return `${size} The pixel lies in it ${plural(columnsMarks(scene, focus).length, "time")}.`;
 }

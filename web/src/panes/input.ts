@@ -4,7 +4,8 @@ import type { Context, Room } from "../context";
 import type { Grid, Kind, Mark } from "../grid";
 import type { Cell } from "../layout";
 import { short } from "../numbers";
-import { block, blockNote, pane, plural } from "../pane";
+import { ALL_OF, block, blockNote, pane, plural } from "../pane";
+import type { Shown } from "../pane";
 import { channelsPerGroup, groupOf, inputShape, positionsRead, tapCount } from "../problem";
 import type { Axis } from "../problem";
 import type { Scene } from "../scene";
@@ -22,7 +23,17 @@ export function channelOf(scene: Scene, focus: Focus): number {
   return first + unravel(problem, k)[0];
 }
 
-export function inputPane(context: Context, room: Room): { element: HTMLElement; grid: Grid } {
+type Pixels = Shown<[channel: number, row: number, column: number]>;
+
+const pixels = (scene: Scene): Pixels => ({
+  title: scene.asked.transposed ? "Input, zeros between" : "Input",
+  symbol: "x",
+  planes: "c",
+  scale: scene.inputScale,
+  value: (channel, row, column) => scene.pixel(channel, row, column),
+});
+
+export function inputPane(context: Context, room: Room, shown = pixels(context.scene)): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
   const { problem, asked } = scene;
   const [height, width] = scene.axes;
@@ -36,32 +47,35 @@ export function inputPane(context: Context, room: Room): { element: HTMLElement;
     if (scene.inserted(y, x)) return "inserted";
     return rowsRead[y] && columnsRead[x] ? "value" : "unread";
   };
+  const apart = asked.transposed ? asked.stride : [1, 1]; // from pixel to pixel, over the zeros between
   const named = (channel: number): string =>
-    scene.source.colours && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `c = ${channel}`;
+    scene.source.colours && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `${shown.planes} = ${channel}`;
 
   return pane(
     context,
     {
       name: "input",
-      title: asked.transposed ? "Input, zeros between" : "Input",
+      title: shown.title,
       shape: `[${inputShape(asked).join(", ")}]`,
-      notes: [...notes(scene), ...blockNote("channels", problem.inChannels, drawn)],
+      notes: [...notes(scene), ...blockNote(ALL_OF[shown.planes], problem.inChannels, drawn)],
       grid: {
-        label: `Input, ${plural(problem.inChannels, "channel")} of ${height.inputSize} by ${width.inputSize}`,
+        label: `${shown.title}, ${plural(problem.inChannels, "channel")} of ${height.inputSize} by ${width.inputSize}`,
         planes: drawn.end - drawn.start,
         rows: top + height.inputSize + Math.max(0, height.padding[1]),
         columns: left + width.inputSize + Math.max(0, width.padding[1]),
         labelled: problem.inChannels > 1,
-        scale: scene.inputScale,
-        value: (plane, row, column) => scene.pixel(drawn.start + plane, row - top, column - left),
+        get scale() {
+          return shown.scale;
+        },
+        value: (plane, row, column) => (kind(plane, row, column) === "padding" ? NaN : shown.value(drawn.start + plane, row - top, column - left)),
         kind,
         planeLabel: (plane) => named(drawn.start + plane),
         ...(problem.groups > 1 ? { band: (plane: number) => Math.floor((drawn.start + plane) / channelsPerGroup(problem)) } : {}),
         describe: ({ plane, row, column }) => {
           const kindOf = kind(plane, row, column);
-          const at = `x[${drawn.start + plane}, ${row - top}, ${column - left}]`;
+          const at = `${shown.symbol}[${drawn.start + plane}, ${row - top}, ${column - left}]`;
           if (kindOf === "padding") return "padding, 0";
-          const value = short(scene.pixel(drawn.start + plane, row - top, column - left), 4);
+          const value = short(shown.value(drawn.start + plane, row - top, column - left), 4);
           return `${at} = ${value}${kindOf === "unread" ? ", read by no window" : ""}`;
         },
       },
@@ -75,9 +89,9 @@ export function inputPane(context: Context, room: Room): { element: HTMLElement;
           : { kind: "input", channel: drawn.start + plane, row: row - top, column: column - left },
       step: (focus, rows, columns) =>
         focus.kind === "input"
-          ? { ...focus, row: focus.row + rows, column: focus.column + columns }
+          ? { ...focus, row: focus.row + rows * apart[0], column: focus.column + columns * apart[1] }
           : { kind: "input", channel: channelOf(scene, focus), row: 0, column: 0 },
-      alternative: (focus) => alternative(scene, focus),
+      alternative: (focus) => alternative(scene, shown, focus),
     },
     room,
   );
@@ -144,11 +158,11 @@ function notes(scene: Scene): string[] {
 
 const last = (number: number, line: string): string => (number === 1 ? line : `${number} ${line}s`);
 
-function alternative(scene: Scene, focus: Focus): string {
+function alternative(scene: Scene, shown: Pixels, focus: Focus): string {
   const { asked } = scene;
-  const size = `Input of ${plural(asked.inChannels, "channel")}, ${asked.inputSize.join(" by ")}.`;
+  const size = `${shown.title}: ${plural(asked.inChannels, "channel")} of ${asked.inputSize.join(" by ")}.`;
   if (focus.kind === "input") {
-    return `${size} At channel ${focus.channel}, row ${focus.row}, column ${focus.column} it is ${short(scene.pixel(focus.channel, focus.row, focus.column))}.`;
+    return `${size} At channel ${focus.channel}, row ${focus.row}, column ${focus.column} it is ${short(shown.value(focus.channel, focus.row, focus.column))}.`;
   }
   if (focus.kind === "weight") return `${size} Every pixel that the weight meets is marked.`;
   const [height, width] = scene.axes;

@@ -5,6 +5,7 @@ import type { Grid, GridSpec, Mark } from "../grid";
 import type { Cell } from "../layout";
 import { short } from "../numbers";
 import { block, blockNote, pane, plural } from "../pane";
+import type { Shown } from "../pane";
 import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../problem";
 import type { Scene } from "../scene";
 import { outputAt } from "../state";
@@ -20,12 +21,25 @@ interface View {
   cellOf(filter: number, row: number, column: number): Cell;
 }
 
+type Outputs = Shown<[filter: number, row: number, column: number]>;
+
+const outputs = (scene: Scene, flat: boolean): Outputs => ({
+  title: flat ? "Output matrix" : "Output",
+  symbol: "y",
+  planes: "f",
+  get scale() {
+    return scene.outputScale;
+  },
+  value: (filter, row, column) => scene.outputAt(filter, row, column),
+});
+
 /** marked: what to mark in the flat matrices, a plane for each group; what the focus is linked to where not said. */
 export function outputPane(
   context: Context,
   room: Room,
   flat = false,
   marked?: (focus: Focus) => Mark[],
+  shown = outputs(context.scene, flat),
 ): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
   const { problem, asked } = scene;
@@ -35,27 +49,27 @@ export function outputPane(
     context,
     {
       name: "output",
-      title: flat ? "Output matrix" : "Output",
+      title: shown.title,
       shape: flat ? `[${gemm(problem).m}, ${scene.positions}]` : `[${outputShape(asked).join(", ")}]`,
       notes: view.notes,
       grid: {
         ...view.shape,
-        label: `Output, ${plural(out, "filter")} of ${height} by ${width}`,
+        label: `${shown.title}, ${plural(out, "filter")} of ${height} by ${width}`,
         get scale() {
-          return scene.outputScale;
+          return shown.scale;
         },
         value: (plane, row, column) => {
           const at = view.outputOf({ plane, row, column });
-          return scene.outputAt(at.filter, at.row, at.column);
+          return shown.value(at.filter, at.row, at.column);
         },
         describe: (cell) => {
           const at = view.outputOf(cell);
-          return `y[${at.filter}, ${at.row}, ${at.column}] = ${short(scene.outputAt(at.filter, at.row, at.column), 4)}`;
+          return `${shown.symbol}[${at.filter}, ${at.row}, ${at.column}] = ${short(shown.value(at.filter, at.row, at.column), 4)}`;
         },
       },
       marks: (focus) => (marked ? shifted(marked(focus), view) : marks(scene, focus, view)).filter(({ plane }) => plane >= 0 && plane < view.shape.planes),
       focusOf: (cell) => view.outputOf(cell),
-      alternative: (focus) => alternative(scene, focus),
+      alternative: (focus) => alternative(scene, shown, focus),
     },
     room,
   );
@@ -135,14 +149,14 @@ function marks(scene: Scene, focus: Focus, view: View): Mark[] {
   return uses;
 }
 
-function alternative(scene: Scene, focus: Focus): string {
+function alternative(scene: Scene, shown: Outputs, focus: Focus): string {
   const [, filters, height, width] = outputShape(scene.asked);
-  const size = `Output of ${plural(filters, "filter")}, ${height} by ${width}.`;
+  const size = `${shown.title}: ${plural(filters, "filter")}, ${height} by ${width}.`;
   if (focus.kind === "weight") return `${size} Every output of filter ${focus.filter} adds a product with the weight.`;
   if (focus.kind === "input") {
     const [down, across] = [readersOf(scene.axes[0], focus.row), readersOf(scene.axes[1], focus.column)];
     return `${size} ${plural(down.length * across.length, "output")} of each filter of its group use the pixel.`;
   }
-  const value = short(scene.outputAt(focus.filter, focus.row, focus.column));
+  const value = short(shown.value(focus.filter, focus.row, focus.column));
   return `${size} At filter ${focus.filter}, row ${focus.row}, column ${focus.column} it is ${value}.`;
 }

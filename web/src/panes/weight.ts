@@ -5,7 +5,8 @@ import { unravel } from "../convolution";
 import type { Grid, GridSpec, Mark } from "../grid";
 import type { Cell } from "../layout";
 import { short } from "../numbers";
-import { block, blockNote, pane, plural } from "../pane";
+import { ALL_OF, block, blockNote, pane, plural } from "../pane";
+import type { Shown } from "../pane";
 import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, weightShape } from "../problem";
 import type { Scene } from "../scene";
 import type { Focus } from "../state";
@@ -22,35 +23,48 @@ interface View {
   cellOf(filter: number, k: number): Cell;
 }
 
+type Weights = Shown<[filter: number, k: number]>;
+
+const weights = (scene: Scene, flat: boolean): Weights => ({
+  title: scene.asked.transposed ? "Weight, turned around" : flat ? "Weight matrix" : "Weight",
+  symbol: "w",
+  planes: "fc",
+  scale: scene.weightScale,
+  value: (filter, k) => scene.weightAt(filter, k),
+});
+
 /** marked: what to mark in the flat matrices, a plane for each group; what the focus is linked to where not said. */
 export function weightPane(
   context: Context,
   room: Room,
   flat = false,
   marked?: (focus: Focus) => Mark[],
+  shown = weights(context.scene, flat),
 ): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
   const { problem, asked } = scene;
-  const view = flat ? rows(scene, store.get().focus) : filters(scene, store.get().focus);
+  const view = flat ? rows(scene, store.get().focus) : filters(scene, store.get().focus, shown.planes);
   const inView = ({ plane }: Cell): boolean => plane >= 0 && plane < view.shape.planes;
   return pane(
     context,
     {
       name: "weight",
-      title: asked.transposed ? "Weight, turned around" : flat ? "Weight matrix" : "Weight",
+      title: shown.title,
       shape: flat ? `[${gemm(problem).m}, ${gemm(problem).k}]` : `[${weightShape(asked).join(", ")}]`,
       notes: view.notes,
       grid: {
         ...view.shape,
-        label: `Weight, ${plural(problem.outChannels, "filter")} of ${plural(channelsPerGroup(problem), "channel")}, ${problem.kernelSize.join(" by ")}`,
-        scale: scene.weightScale,
+        label: `${shown.title}, ${plural(problem.outChannels, "filter")} of ${plural(channelsPerGroup(problem), "channel")}, ${problem.kernelSize.join(" by ")}`,
+        get scale() {
+          return shown.scale;
+        },
         value: (plane, row, column) => {
           const { filter, k } = view.weightOf({ plane, row, column });
-          return scene.weightAt(filter, k);
+          return shown.value(filter, k);
         },
         describe: (cell) => {
           const { filter, k } = view.weightOf(cell);
-          return `w[${[filter, ...unravel(problem, k)].join(", ")}] = ${short(scene.weightAt(filter, k), 4)}`;
+          return `${shown.symbol}[${[filter, ...unravel(problem, k)].join(", ")}] = ${short(shown.value(filter, k), 4)}`;
         },
       },
       marks: (focus) => (marked ? shifted(marked(focus), view) : marks(scene, focus, view, flat)).filter(inView),
@@ -60,7 +74,7 @@ export function weightPane(
         const by = flat ? across : down * problem.kernelSize[1] + across;
         return { ...focus, k: focus.k + by, filter: focus.filter + (flat ? down : 0) };
       },
-      alternative: (focus) => alternative(scene, focus),
+      alternative: (focus) => alternative(scene, shown, focus),
     },
     room,
   );
@@ -73,7 +87,7 @@ function shifted(marks: readonly Mark[], view: View): Mark[] {
 }
 
 /** Every filter's channels side by side. */
-function filters(scene: Scene, focus: Focus): View {
+function filters(scene: Scene, focus: Focus, [outer, inner]: string): View {
   const { problem } = scene;
   const perGroup = channelsPerGroup(problem);
   const [tall, wide] = problem.kernelSize;
@@ -94,11 +108,11 @@ function filters(scene: Scene, focus: Focus): View {
       labelled: true,
       planeLabel: (plane) => {
         const [f, c] = of(plane);
-        return perGroup === 1 ? `f = ${f}` : problem.outChannels === 1 ? `c = ${c}` : `f${f} c${c}`;
+        return perGroup === 1 ? `${outer} = ${f}` : problem.outChannels === 1 ? `${inner} = ${c}` : `${outer}${f} ${inner}${c}`;
       },
       ...(problem.groups > 1 ? { band: (plane: number) => groupOf(problem, of(plane)[0]) } : {}),
     },
-    notes: [...blockNote("filters", problem.outChannels, down), ...blockNote("channels", perGroup, across)],
+    notes: [...blockNote(ALL_OF[outer], problem.outChannels, down), ...blockNote(ALL_OF[inner], perGroup, across)],
     weightOf: ({ plane, row, column }) => {
       const [f, c] = of(plane);
       return { filter: f, k: (c * tall + row) * wide + column };
@@ -172,12 +186,12 @@ export function firstFilter(scene: Scene, channel: number): number {
   return Math.floor(channel / channelsPerGroup(scene.problem)) * filtersPerGroup(scene.problem);
 }
 
-function alternative(scene: Scene, focus: Focus): string {
+function alternative(scene: Scene, shown: Weights, focus: Focus): string {
   const { problem } = scene;
-  const size = `${plural(problem.outChannels, "filter")}, each of ${plural(channelsPerGroup(problem), "channel")}, ${problem.kernelSize.join(" by ")}.`;
+  const size = `${shown.title}: ${plural(problem.outChannels, "filter")}, each of ${plural(channelsPerGroup(problem), "channel")}, ${problem.kernelSize.join(" by ")}.`;
   if (focus.kind === "input") return `${size} The weights that the pixel meets are marked.`;
   if (focus.kind === "output" && focus.tap === null) return `${size} Filter ${focus.filter} makes the output.`;
   const k = focus.kind === "weight" ? focus.k : (focus.tap ?? 0);
   const [channel, row, column] = unravel(problem, k);
-  return `${size} Filter ${focus.filter} at channel ${channel}, row ${row}, column ${column} is ${short(scene.weightAt(focus.filter, k))}.`;
+  return `${size} Filter ${focus.filter} at channel ${channel}, row ${row}, column ${column} is ${short(shown.value(focus.filter, k))}.`;
 }
