@@ -124,7 +124,7 @@ function counted(scene: Scene, { mirror }: Gradients, toWeights: boolean): Node 
   const { problem } = scene;
   const convolution = macs(convolutionOf(toWeights ? weightGradient(problem) : { ...mirror.asked, batch: problem.batch }));
   const layer = macs(problem);
-  const work = html("strong", {}, `${grouped(layer)} multiply-adds`);
-  if (convolution === layer) return html("p", { class: "facts" }, "It takes ", work, " either way, as many as the layer itself.");
-  return html("p", { class: "facts" }, "As a product it takes ", work, `, as many as the layer itself; as the convolution ${grouped(convolution)}, zeros and edges included.`);
+  const line = html("p", { class: "facts" }, `The gradient of the ${toWeights ? "weight" : "input"} takes `, html("strong", {}, `${grouped(layer)} multiply-adds`));
+  line.append(convolution === layer ? " either way, as many as the layer." : ` as a product, as many as the layer, and ${grouped(convolution)} as the convolution, zeros included.`);
+  return line;
 }

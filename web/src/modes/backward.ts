@@ -147,11 +147,9 @@ function toWeights(context: Context, gradients: Gradients): Drawn {
 const filterOf = ({ scene }: Context, focus: Focus): number => (focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter);
 
 /** The gradient as a convolution and as a matrix product, and the first as a problem of its own. */
-function formula([made, ...of]: readonly string[], product: string, problem: Problem): HTMLElement {
-  const [left, by, right] = of;
-  const line = html("p", { class: "formula" }, html("i", {}, made), " = ", html("i", {}, left), html("span", { class: "operator" }, by), html("i", {}, right), " = ", html("i", {}, product));
-  line.append(html("span", { class: "aside" }, "the convolution ", html("code", {}, written(problem))));
-  return line;
+function formula([made, left, by, right]: readonly string[], product: string, problem: Problem): HTMLElement {
+  const equation = html("span", {}, html("i", {}, made), " = ", html("i", {}, left), html("span", { class: "operator" }, by), html("i", {}, right), " = ", html("i", {}, product));
+  return html("p", { class: "formula" }, equation, html("span", { class: "aside" }, "the convolution ", html("code", {}, written(problem))));
 }
 
 /** As Python writes it: padding that is negative cuts the result instead. */
