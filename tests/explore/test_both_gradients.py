@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from itertools import count, islice
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 
-from browsers import WEB
+from browsers import documents, in_node
 from glassconv.backward import backward, random_gradient
 from glassconv.explore.tensors import from_document, to_document
 from glassconv.operands import Operands, random_operands, to_numpy
@@ -36,23 +32,18 @@ SUMS = {
 
 
 def test_the_steps_are_pythons_and_the_gradients_autograds(tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None or not (WEB / "node_modules" / "esbuild").is_dir():
-        pytest.skip("needs node, and esbuild: npm ci in web/")
     problems = list(islice(filter(_drawn, (draw(Random(seed)) for seed in count())), PROBLEMS))
     operands = [random_operands(problem, seed) for seed, problem in enumerate(problems)]
     gradients = [random_gradient(problem, seed) for seed, problem in enumerate(problems)]
-    cases = []
-    for problem, given, gradient in zip(problems, operands, gradients, strict=True):
-        arrays = {"input": given.input, "weight": given.weight, "grad_output": gradient}
-        written = {name: to_document(to_numpy(array)) for name, array in arrays.items()}
-        cases.append({"problem": str(problem), **written})
-    file = tmp_path / "cases.json"
-    file.write_text(json.dumps(cases))
-    program = [node, str(WEB / "tests" / "backward.mjs"), str(file)]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)
+    cases = [
+        {
+            "problem": str(problem),
+            "grad_output": to_document(to_numpy(gradient)),
+            **documents(given),
+        }
+        for problem, given, gradient in zip(problems, operands, gradients, strict=True)
+    ]
+    answers = in_node("backward.mjs", cases, tmp_path)
     assert len(answers) == PROBLEMS
     for problem, given, gradient, steps in zip(problems, operands, gradients, answers, strict=True):
         found = {name: from_document(step, name) for name, step in steps.items()}
