@@ -5,8 +5,9 @@ import { MODES } from "./modes";
 import { chosenIn } from "./modes/mode";
 import { PRESETS } from "./presets";
 import { convolutionOf } from "./problem";
-import { format } from "./shorthand";
+import { format, parse } from "./shorthand";
 import type { State } from "./state";
+import { layerFacts } from "./strip";
 
 export interface HeaderEvents {
   problem(text: string): void;
@@ -41,9 +42,10 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
   const about = html("p", { class: "about" });
   const said = html("span", { class: "said", role: "status" });
   const strip = html("nav", { class: "layers", "aria-label": "layers", hidden: layers.length < 2 });
-  for (const layer of layers) {
+  const facts = layerFacts(layers.map(({ problem }) => parse(problem)));
+  for (const [place, layer] of layers.entries()) {
     const button = choice(layer.problem, layer.name, layer.problem, () => events.layer(layer.problem));
-    button.append(html("small", {}, layer.problem));
+    button.append(html("small", {}, layer.problem), html("small", { class: "made" }, facts[place]));
     strip.append(button);
   }
   let timer = 0;

@@ -191,6 +191,8 @@ test("the reader's own picture comes by dialog or by drop, and asks for nothing"
 
 test("layers of a report stand in a strip", { skip }, () =>
   onPage({}, async (page) => {
+    const made = ["→ 2 × 6 × 6 · 1\u202f944 MACs · sees 3 × 3", "→ 4 × 2 × 2 · 288 MACs · sees 5 × 5"];
+    assert.deepEqual(await page.locator(".layers .made").allTextContents(), made);
     await page.getByRole("button", { name: /layer 2/ }).click();
     await settled(page);
     assert.equal(await shape(page), "[1, 4, 2, 2]");
