@@ -112,7 +112,7 @@ test("an address restores the exact state", { skip }, () =>
     await settled(page);
     const state = () => page.evaluate(() => [...document.querySelectorAll(".stage, .sentence, .receipt")].map((each) => each.innerText).join());
     const before = await state();
-    await page.waitForTimeout(500);
+    await page.waitForFunction(() => /theme=dark.*count=flops/.test(location.hash)); // it is told once the state stands
     const address = page.url();
     await page.goto("about:blank");
     await page.goto(address);
