@@ -21,6 +21,7 @@ import { chosenIn } from "./mode";
 import type { Mode } from "./mode";
 
 const GAP = 40;
+const REST = 200; // milliseconds without a move, after which judging goes on
 const DECADES = 6; // of shares that the colours tell apart
 
 interface Found extends Judged {
@@ -129,14 +130,18 @@ export const verify: Mode = {
       verdict.replaceChildren(...said(worst && { ...worst, focus: at(worst.place) }, number));
       verdict.classList.toggle("failed", (worst?.share ?? 0) > 1);
     };
+    let moved = 0;
     context.onState(({ focus }) => {
+      moved = performance.now();
       const output = outputOf(focus);
       if (output.filter < start || output.filter >= end) return context.redraw();
       grid.mark([{ role: "window", plane: output.filter - start, row: output.row, column: output.column }]);
       scatter.mark(placeOf(output));
       alternative.textContent = inWords(scene, candidate, output);
     });
-    return inSlices((milliseconds) => judgeFor(scene, candidate, start, end, milliseconds), show);
+    moved = -Infinity; // what is here first is shown at once
+    const moves = (): boolean => performance.now() - moved < REST;
+    return inSlices((milliseconds) => moves() || judgeFor(scene, candidate, start, end, milliseconds), () => moves() || show());
   },
   sentence(scene, state) {
     const candidate = candidateOf(chosenIn(verify, state.choice));
