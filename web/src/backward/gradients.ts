@@ -82,10 +82,14 @@ export class Gradients {
     return this.weight[filter * gemm(this.scene.problem).k + k];
   }
 
-  /** The input's gradient, and then Wᵀ · g: a piece at each step. */
+  /** The input's gradient: a piece at each step. */
   *inputWork(): Generator<void> {
-    const { problem, operands, positions } = this.scene;
     while (this.mirror.compute(0)) yield;
+  }
+
+  /** Wᵀ · g: a piece at each step. */
+  *columnsWork(): Generator<void> {
+    const { problem, operands, positions } = this.scene;
     while (this.columns && this.rows < this.columns.length / positions) {
       const row = gradColumnsRow(problem, operands.weight, this.output, 0, this.rows);
       this.columns.set(row, this.rows * positions);

@@ -19,7 +19,6 @@ import { channelsPerGroup, convolutionOf, gemm } from "../problem";
 import type { Problem } from "../problem";
 import { format } from "../shorthand";
 import { inSlices } from "../slices";
-import type { Focus } from "../state";
 import { chosenIn } from "./mode";
 import type { Mode } from "./mode";
 import { arrange, redrawForOthers } from "./window";
@@ -37,27 +36,43 @@ export const backward: Mode = {
     const numbers: (() => void)[] = [];
     const own: Context = { ...context, onNumbers: (listener) => numbers.push(listener) };
     const gradients = gradientsOf(context.scene);
-    const { drawn, work } = context.choice === "weight" ? toWeights(own, gradients) : toPixels(own, gradients);
-    return inSlices(forMilliseconds(work), () => {
-      for (const grid of drawn) grid.repaint();
-      for (const listener of numbers) listener();
-    });
+    const pieces = context.choice === "weight" ? toWeights(own, gradients) : toPixels(own, gradients);
+    const changed = new Set<Grid>();
+    return inSlices(
+      (milliseconds) => goOn(pieces, changed, performance.now() + milliseconds),
+      () => {
+        for (const grid of changed) grid.repaint();
+        changed.clear();
+        for (const listener of numbers) listener();
+      },
+    );
   },
   sentence: (scene, state, store) => backwardSentence(scene, gradientsOf(scene), state.focus, chosenIn(backward, state.choice) === "weight", store),
 };
 
-interface Drawn {
-  readonly drawn: readonly Grid[]; // whose numbers become known little by little
+/** What becomes known little by little, and the grid that shows it. */
+interface Piece {
   readonly work: Generator<void>;
+  readonly grid: Grid;
 }
 
-function toPixels(context: Context, gradients: Gradients): Drawn {
+/** Works on one after the other until the time has come; whether there is more to do. */
+function goOn(pieces: Piece[], changed: Set<Grid>, until: number): boolean {
+  for (let [piece] = pieces; piece; [piece] = pieces) {
+    changed.add(piece.grid);
+    while (!piece.work.next().done) if (performance.now() > until) return true;
+    pieces.shift();
+  }
+  return false;
+}
+
+function toPixels(context: Context, gradients: Gradients): Piece[] {
   const { scene, stage } = context;
   const { mirror } = gradients;
   const there = mirrored(context, mirror);
   const apart = Math.max(...scene.problem.stride) > 1;
   stage.append(formula(["∂L/∂x", apart ? "∂L/∂y with zeros between" : "∂L/∂y", "∗", "w turned around"], "fold(Wᵀ · ∂L/∂y)", { ...mirror.problem, batch: scene.problem.batch }));
-  const drawn: Grid[] = [];
+  const pieces: Piece[] = [];
   arrange(context, (each: Room): Four => {
     const arriving = inputPane(there, each, {
       title: "Gradient of the output",
@@ -82,16 +97,16 @@ function toPixels(context: Context, gradients: Gradients): Drawn {
       },
       value: (channel, row, column) => (scene.inserted(row, column) ? NaN : mirror.outputAt(channel, row, column)),
     });
-    drawn.push(sent.grid);
-    return [arriving.element, copies(context, gradients, each, drawn), turned.element, sent.element];
+    pieces.push({ work: gradients.inputWork(), grid: sent.grid });
+    return [arriving.element, copies(context, gradients, each, pieces), turned.element, sent.element];
   });
   redrawForOthers(context);
   redrawForOthers(there);
-  return { drawn, work: gradients.inputWork() };
+  return pieces;
 }
 
 /** Wᵀ · g: for every copy of a pixel in the im2col matrix what its window owes it. */
-function copies(context: Context, gradients: Gradients, room: Room, drawn: Grid[]): HTMLElement {
+function copies(context: Context, gradients: Gradients, room: Room, pieces: Piece[]): HTMLElement {
   const title = "Gradient of the columns";
   if (!gradients.keepsColumns) {
     const { groups, k } = gemm(context.scene.problem);
@@ -107,15 +122,15 @@ function copies(context: Context, gradients: Gradients, room: Room, drawn: Grid[
     },
     value: (group, row, position) => gradients.columnsAt(group, row, position),
   });
-  drawn.push(made.grid);
+  pieces.push({ work: gradients.columnsWork(), grid: made.grid });
   return made.element;
 }
 
-function toWeights(context: Context, gradients: Gradients): Drawn {
+function toWeights(context: Context, gradients: Gradients): Piece[] {
   const { scene, stage, store } = context;
   const { problem } = scene;
   stage.append(formula(["∂L/∂w", "x", "⋆", "∂L/∂y"], "∂L/∂y · columnsᵀ", weightGradient(problem)));
-  const drawn: Grid[] = [];
+  const pieces: Piece[] = [];
   const arriving: Shown<[filter: number, row: number, column: number]> = {
     title: "Gradient of the output",
     symbol: "∂L/∂y",
@@ -132,19 +147,18 @@ function toWeights(context: Context, gradients: Gradients): Drawn {
     },
     value: (filter, k) => gradients.weightAt(filter, k),
   };
+  const { focus } = store.get();
+  const perGroup = channelsPerGroup(problem);
+  const filters = block(problem.outChannels, focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter);
+  const channels = block(perGroup, channelOf(scene, focus) % perGroup);
   arrange(context, (each: Room): Four => {
     const weight = weightPane(context, each, false, undefined, sent);
-    drawn.push(weight.grid);
+    pieces.push({ work: gradients.weightWork(filters, channels), grid: weight.grid });
     return [inputPane(context, each).element, columnsPane(context, each).element, outputPane(context, each, false, undefined, arriving).element, weight.element];
   });
   redrawForOthers(context);
-  const { focus } = store.get();
-  const perGroup = channelsPerGroup(problem);
-  const filters = block(problem.outChannels, filterOf(context, focus));
-  return { drawn, work: gradients.weightWork(filters, block(perGroup, channelOf(scene, focus) % perGroup)) };
+  return pieces;
 }
-
-const filterOf = ({ scene }: Context, focus: Focus): number => (focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter);
 
 /** The gradient as a convolution and as a matrix product, and the first as a problem of its own. */
 function formula([made, left, by, right]: readonly string[], product: string, problem: Problem): HTMLElement {
@@ -157,13 +171,4 @@ function written(problem: Problem): string {
   const plain = convolutionOf(problem);
   const sides = plain.padding.map(([before, after]) => [Math.max(0, before), Math.max(0, after)] as const);
   return format({ ...plain, padding: [sides[0], sides[1]] });
-}
-
-/** Goes through pieces of work until the milliseconds have passed; whether there are more of them. */
-function forMilliseconds(work: Generator<void>): (milliseconds: number) => boolean {
-  return (milliseconds) => {
-    const until = performance.now() + milliseconds;
-    while (!work.next().done) if (performance.now() > until) return true;
-    return false;
-  };
 }
