@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from glassconv import gallery
-from glassconv.shorthand import parse
+from glassconv import figures
+from glassconv.problem.shorthand import parse
 from glassconv.views.figures import animation
 from glassconv.views.figures.style import DARK, to_bytes
 
@@ -14,9 +14,9 @@ IMAGES = Path(__file__).parent / "images"
 
 def main() -> None:
     """Write each kind of picture with its usual problem, and the animation."""
-    for kind in gallery.KINDS:
-        (IMAGES / f"{kind}.png").write_bytes(to_bytes(gallery.picture(kind, None, DARK)))
-    frames = list(gallery.animation(parse(gallery.ANIMATED), DARK))
+    for kind in figures.KINDS:
+        (IMAGES / f"{kind}.png").write_bytes(to_bytes(figures.picture(kind, None, DARK)))
+    frames = list(figures.animation(parse(figures.ANIMATED), DARK))
     (IMAGES / "animate.gif").write_bytes(animation.to_bytes(frames, "gif"))
 
 

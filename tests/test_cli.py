@@ -14,21 +14,22 @@ from PIL import Image
 from pytest import CaptureFixture, MonkeyPatch
 
 import glassconv
-from batches import write_first_of_the_test_batch
 from glassconv import __version__, cli
-from glassconv.adversaries import trials
 from glassconv.algorithms import ALGORITHMS
-from glassconv.backward import backward
+from glassconv.benchmarks.suites import COLUMNS
 from glassconv.cli import main
-from glassconv.codegen import roof
+from glassconv.codegen.analysis import roofline
 from glassconv.data import cifar10
-from glassconv.gallery import KINDS
+from glassconv.dispatch.select import choose
+from glassconv.figures import KINDS
 from glassconv.problem import ConvProblem
-from glassconv.report import Verdict, Verification
-from glassconv.select import choose
-from glassconv.shorthand import parse
-from glassconv.suites import COLUMNS
-from glassconv.trace import trace
+from glassconv.problem.shorthand import parse
+from glassconv.reports.verdict import Verdict
+from glassconv.reports.verification import Verification
+from glassconv.tracing.backward import backward
+from glassconv.tracing.forward import trace
+from glassconv.verification.stress_inputs import trials
+from support.batches import write_first_of_the_test_batch
 
 
 @pytest.fixture(autouse=True)
@@ -154,7 +155,7 @@ def test_verify_exits_with_1_where_a_bound_is_exceeded(
 
 
 def test_kernel_opens_a_kernel(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
-    monkeypatch.setattr(roof, "PATIENCE", 0.0)
+    monkeypatch.setattr(roofline, "PATIENCE", 0.0)
     assert run(monkeypatch, "kernel", "8x20x20 12@3x3 p1", "--algorithm", "implicit_gemm") == 0
     out, said = capsys.readouterr()
     assert said == ""

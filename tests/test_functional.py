@@ -14,19 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from able import UNIVERSAL
-from cases import CASES
 from glassconv import functional
 from glassconv.algorithms import Algorithm, named
-from glassconv.arguments import problem_of
-from glassconv.operands import Operands, random_operands, to_numpy
+from glassconv.dispatch.select import ACCURACY, choose
 from glassconv.problem import ConvProblem
-from glassconv.report import Array
-from glassconv.rounding import FORMATS
-from glassconv.select import ACCURACY, choose
-from glassconv.verify import judge
-from references import TORCH, by_torch, whole_numbers
-from strategies import problems
+from glassconv.problem.arguments import problem_of
+from glassconv.problem.dtypes import FORMATS
+from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.reports.array import Array
+from glassconv.verification.verify import judge
+from support.able import UNIVERSAL
+from support.cases import CASES
+from support.references import TORCH, by_torch, whole_numbers
+from support.strategies import problems
 
 OURS: tuple[Callable[..., Any], ...] = (
     functional.conv1d,

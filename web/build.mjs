@@ -1,11 +1,11 @@
-// Writes the explorer as one minified ES module, src/glassconv/data/explorer.js, which is committed.
+// Writes the explorer as one minified ES module, src/glassconv/explore/explorer.js, which is committed.
 // node build.mjs          builds
 // node build.mjs --check  builds aside and fails where the committed file differs
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const bundle = fileURLToPath(new URL("../src/glassconv/data/explorer.js", import.meta.url));
+const bundle = fileURLToPath(new URL("../src/glassconv/explore/explorer.js", import.meta.url));
 const { outputFiles } = await build({
   absWorkingDir: fileURLToPath(new URL(".", import.meta.url)),
   entryPoints: ["src/index.ts"],

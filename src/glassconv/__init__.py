@@ -8,9 +8,8 @@
 True
 """
 
-from glassconv.arguments import problem_of
-from glassconv.backward import backward
-from glassconv.explain import Report, explain
+from glassconv.dispatch.select import choose
+from glassconv.explanation.explain import Report, explain
 from glassconv.explore.show import show
 from glassconv.functional import (
     conv1d,
@@ -20,13 +19,14 @@ from glassconv.functional import (
     conv_transpose2d,
     conv_transpose3d,
 )
-from glassconv.operands import Operands, random_operands
 from glassconv.problem import ConvProblem
-from glassconv.same import same
-from glassconv.select import choose
-from glassconv.shorthand import parse
-from glassconv.trace import trace
-from glassconv.verify import compare, judge, verify
+from glassconv.problem.arguments import problem_of
+from glassconv.problem.operands import Operands, random_operands
+from glassconv.problem.shorthand import parse
+from glassconv.tracing.backward import backward
+from glassconv.tracing.forward import trace
+from glassconv.verification.compare_unfold import same
+from glassconv.verification.verify import compare, judge, verify
 
 __version__ = "0.1.0"
 __all__ = [

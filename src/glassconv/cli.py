@@ -13,38 +13,44 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from glassconv import __version__, gallery, records
-from glassconv import look as looking
-from glassconv.adversaries import ADVERSARIES, trials
+from glassconv import __version__, figures
 from glassconv.algorithms import ALGORITHMS
-from glassconv.backward import backward as run_backward
-from glassconv.bench import bench as bench_layers
-from glassconv.bench import using_threads
-from glassconv.codegen.roof import measure as measure_roof
+from glassconv.benchmarks import inspect_kernel as looking
+from glassconv.benchmarks.bench import bench as bench_layers
+from glassconv.benchmarks.bench import using_threads
+from glassconv.benchmarks.suites import read_suite
+from glassconv.benchmarks.tune import tune as tune_problems
+from glassconv.codegen.analysis.roofline import measure as measure_roof
 from glassconv.data import Picture, cifar10, photograph
+from glassconv.dispatch import tuning_store
+from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import ArgumentError, ConvError
-from glassconv.explain import explain as explain_problem
+from glassconv.examples.tutorial import walk
+from glassconv.explanation.explain import explain as explain_problem
 from glassconv.explore.command import explore
 from glassconv.problem import ConvProblem
-from glassconv.report import Verification
-from glassconv.same import same
-from glassconv.select import AUTO, choose
-from glassconv.shorthand import EXAMPLE, parse
-from glassconv.suites import read_suite
-from glassconv.trace import trace as trace_problem
-from glassconv.transposed import parse_transposed
-from glassconv.tune import tune as tune_problems
-from glassconv.tutorial import walk
-from glassconv.verify import subjects
-from glassconv.verify import verify as verify_problem
-from glassconv.views import files, text
-from glassconv.views.benched import bench_to_json, benched
+from glassconv.problem.shorthand import EXAMPLE, parse
+from glassconv.problem.transposed import parse_transposed
+from glassconv.reports.verification import Verification
+from glassconv.tracing.backward import backward as run_backward
+from glassconv.tracing.forward import trace as trace_problem
+from glassconv.verification.compare_unfold import same
+from glassconv.verification.stress_inputs import ADVERSARIES, trials
+from glassconv.verification.verify import subjects
+from glassconv.verification.verify import verify as verify_problem
+from glassconv.views import files
 from glassconv.views.figures import animation
 from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
-from glassconv.views.looked import looked
-from glassconv.views.progress import DownloadBar, counted
-from glassconv.views.verified import verified
+from glassconv.views.terminal.algorithms import algorithms as algorithms_table
+from glassconv.views.terminal.benchmark import bench_to_json, benched
+from glassconv.views.terminal.kernel import looked
+from glassconv.views.terminal.parts import written as written_files
+from glassconv.views.terminal.progress import DownloadBar, counted
+from glassconv.views.terminal.trace import backward as backward_view
+from glassconv.views.terminal.trace import trace as trace_view
+from glassconv.views.terminal.tutorial import tutorial as tutorial_view
+from glassconv.views.terminal.verification import verified
 
 LARGEST_SEED = 2**63 - 2  # what PyTorch takes, less the one that a gradient is drawn by
 
@@ -97,10 +103,10 @@ def demo(
     files.prepare(out)
     picture = _picture(image, cifar10, index, download)
     facts = walk(picture.pixels, picture.source)
-    figures = gallery.tutorial_pictures(facts, THEMES[style])
-    contents = {f"{kind}.png": to_bytes(drawn) for kind, drawn in figures.items()}
+    pictures = figures.tutorial_pictures(facts, THEMES[style])
+    contents = {f"{kind}.png": to_bytes(drawn) for kind, drawn in pictures.items()}
     written = files.write_all(out, contents)
-    _print(*text.tutorial(facts), text.written("Pictures", written))
+    _print(*tutorial_view(facts), written_files("Pictures", written))
 
 
 @app.command()
@@ -143,10 +149,10 @@ def trace(
     """Run an algorithm step by step and print every array it makes."""
     with _stderr().status(f"running {algorithm}"):
         traced = trace_problem(_parse(problem), algorithm, seed=seed)
-    _print(text.trace(traced))
+    _print(trace_view(traced))
     if save is not None:
         contents = {save.name: files.arrays_to_bytes(traced)}
-        _print(text.written("Arrays", files.write_all(save.parent, contents)))
+        _print(written_files("Arrays", files.write_all(save.parent, contents)))
 
 
 @app.command()
@@ -176,12 +182,12 @@ def backward(
     """Run both gradients, each as a convolution and as a product, and print every array."""
     with _stderr().status("running both gradients"):
         both = run_backward(_parse(problem), algorithm, seed=seed)
-    _print(*text.backward(both))
+    _print(*backward_view(both))
 
 
 @app.command()
 def figure(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(gallery.KINDS)}, or animate.")],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(figures.KINDS)}, or animate.")],
     problem: Annotated[list[str] | None, ProblemWords] = None,
     out: Annotated[
         Path | None,
@@ -197,16 +203,16 @@ def figure(
 ) -> None:
     """Draw one picture, of the tutorial's convolution or of your own problem."""
     if kind == "animate":
-        _animate(" ".join(problem or [gallery.ANIMATED]), out, THEMES[style], transposed)
+        _animate(" ".join(problem or [figures.ANIMATED]), out, THEMES[style], transposed)
         return
     if transposed:
         raise ArgumentError("--transposed is for animate")
     file = out or Path(f"{kind}.png")
     format = _format(file, tuple(FORMATS))
     with _stderr().status(f"drawing {kind}"):
-        drawn = gallery.picture(kind, _parse(problem) if problem else None, THEMES[style])
+        drawn = figures.picture(kind, _parse(problem) if problem else None, THEMES[style])
         contents = {file.name: to_bytes(drawn, format)}
-    _print(text.written("Pictures", files.write_all(file.parent, contents)))
+    _print(written_files("Pictures", files.write_all(file.parent, contents)))
 
 
 def _animate(problem: str, out: Path | None, theme: Theme, transposed: bool) -> None:
@@ -214,14 +220,14 @@ def _animate(problem: str, out: Path | None, theme: Theme, transposed: bool) -> 
     format = _format(file, animation.FORMATS)
     if transposed:
         read = parse_transposed(problem)
-        frames, size = gallery.transposed_animation(read, theme), read.output_size
+        frames, size = figures.transposed_animation(read, theme), read.output_size
     else:
         parsed = parse(problem)
-        frames, size = gallery.animation(parsed, theme), parsed.output_size
+        frames, size = figures.animation(parsed, theme), parsed.output_size
     number = len(shown(prod(size), size[-1]))
     drawn = list(counted(frames, number, "drawing", _stderr()))
     contents = {file.name: animation.to_bytes(drawn, format)}
-    _print(text.written("Pictures", files.write_all(file.parent, contents)))
+    _print(written_files("Pictures", files.write_all(file.parent, contents)))
 
 
 def _format(file: Path, formats: Sequence[str]) -> str:
@@ -258,7 +264,7 @@ def bench(
     _print(benched(suite, how, rows, roof))
     if json is not None:
         contents = {json.name: bench_to_json(suite, how, rows, roof).encode()}
-        _print(text.written("Figures", files.write_all(json.parent, contents)))
+        _print(written_files("Figures", files.write_all(json.parent, contents)))
     if any(row.ratio is None for row in rows):
         raise typer.Exit(1)
 
@@ -311,7 +317,7 @@ def tune(
         rows = [row for each in counted(tuning, len(problems), "timing", _stderr()) for row in each]
     _print(
         benched("tuned", f"{used} threads, {layout.name}", rows),
-        text.written("Records", [records.file()]),
+        written_files("Records", [tuning_store.file()]),
     )
 
 
@@ -319,7 +325,7 @@ def tune(
 def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> None:
     """List the algorithms: idea and file, or how each stands for a problem."""
     choice = choose(_parse(problem)) if problem else None
-    _print(text.algorithms(list(ALGORITHMS.values()), choice))
+    _print(algorithms_table(list(ALGORITHMS.values()), choice))
 
 
 @app.callback(invoke_without_command=True)

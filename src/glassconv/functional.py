@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from glassconv.arguments import Padding, Size
-from glassconv.arrays import A, as_tensor, check_arrays, dtype_name
-from glassconv.calls import convolve, run
-from glassconv.select import AUTO, choose
-from glassconv.transposed import transposed_of
+from glassconv.dispatch.array_boundary import A, as_tensor, check_arrays, dtype_name
+from glassconv.dispatch.dispatch import convolve, run
+from glassconv.dispatch.select import AUTO, choose
+from glassconv.problem.arguments import Padding, Size
+from glassconv.problem.transposed import transposed_of
 
 
 def conv2d(
@@ -137,8 +137,8 @@ def conv_transpose2d(
 ) -> A:
     """Transposed convolution, as `torch.nn.functional.conv_transpose2d` does it.
 
-    It is computed as the convolution it equals, of the input stuffed with zeros (`transposed.py`),
-    so every algorithm that supports that convolution can be named.
+    It is computed as the convolution it equals, of the input stuffed with zeros
+    (`problem/transposed.py`), so every algorithm that supports that convolution can be named.
 
     input: [batch, in_channels, height, width], or without the batch axis for one picture.
     weight: [in_channels, out_channels / groups, kernel_h, kernel_w].

@@ -19,8 +19,8 @@ from glassconv.codegen.ir import Code, Module, Pointer, Value
 from glassconv.codegen.jit import DIGEST, Compiled, assembly, compiled, folder, object_code, spills
 from glassconv.codegen.target import named
 from glassconv.errors import UnsupportedError
-from glassconv.kernels.tile import multiply, tile
-from written import call, this_machine, write
+from glassconv.kernels.microkernel.register_tile import multiply, tile
+from support.written import call, this_machine, write
 
 
 @pytest.fixture

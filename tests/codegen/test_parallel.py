@@ -15,8 +15,8 @@ from glassconv.codegen import parallel
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, runtime, threads
-from glassconv.kernels.fields import words
-from written import Array, this_machine
+from glassconv.kernels.runtime.parameters import words
+from support.written import Array, this_machine
 
 
 @cache

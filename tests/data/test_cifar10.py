@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batches import (
+from glassconv.data.cifar10 import CLASSES, FOLDER, read
+from glassconv.errors import DataError
+from support.batches import (
     Pixels,
     batch_bytes,
     random_images,
     write_batch,
     write_first_of_the_test_batch,
 )
-from glassconv.data.cifar10 import CLASSES, FOLDER, read
-from glassconv.errors import DataError
 
 
 @pytest.fixture

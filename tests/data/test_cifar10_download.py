@@ -16,9 +16,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from batches import batch_bytes, random_images
 from glassconv.data.cifar10 import BATCHES, FOLDER, Archive, download, read
 from glassconv.errors import DataError
+from support.batches import batch_bytes, random_images
 
 PATH = "/cifar-10-python.tar.gz"
 IMAGES = random_images(len(BATCHES))

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from batches import Pixels
 from glassconv.data.photograph import CHELSEA, FORMATS, chelsea, read
 from glassconv.errors import DataError
+from support.batches import Pixels
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

@@ -12,9 +12,9 @@ from glassconv.algorithms import ALGORITHMS
 from glassconv.explore import answers
 from glassconv.explore.answers import answer
 from glassconv.explore.tensors import from_document, to_document
-from glassconv.operands import random_operands, to_numpy
-from glassconv.shorthand import parse
-from glassconv.trace import trace
+from glassconv.problem.operands import random_operands, to_numpy
+from glassconv.problem.shorthand import parse
+from glassconv.tracing.forward import trace
 
 SMALL = "2x6x7 4@3x2 s2x1 p1:0x1 g2"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from browsers import in_node
 from glassconv import parse
 from glassconv.algorithms import named
 from glassconv.codegen.target import TARGETS
 from glassconv.kernels import implicit_gemm
-from glassconv.layout import contiguous
-from random_problems import problems_for
+from glassconv.problem.memory_layout import contiguous
+from support.browsers import in_node
+from support.random_problems import problems_for
 
 PROBLEMS = 60
 LAYERS = ("64x56x56 64@3x3 p1", "3x224x224 64@7x7 s2 p3", "512x7x7 2048@1x1", "96x14x14 96@5x5 g96")

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from browsers import documents, in_node
-from glassconv.backward import backward, random_gradient
 from glassconv.explore.tensors import from_document, to_document
-from glassconv.operands import Operands, random_operands, to_numpy
 from glassconv.problem import ConvProblem
-from glassconv.rounding import FORMATS
-from random_problems import draw
-from references import by_torch
+from glassconv.problem.dtypes import FORMATS
+from glassconv.problem.operands import Operands, random_grad_output, random_operands, to_numpy
+from glassconv.tracing.backward import backward
+from support.browsers import documents, in_node
+from support.random_problems import draw
+from support.references import by_torch
 
 PROBLEMS = 100
 AGREES = 2.0**-40  # of a step's largest, in float64: thousands of roundings, less than a mistake
@@ -34,7 +34,7 @@ SUMS = {
 def test_the_steps_are_pythons_and_the_gradients_autograds(tmp_path: Path) -> None:
     problems = list(islice(filter(_drawn, (draw(Random(seed)) for seed in count())), PROBLEMS))
     operands = [random_operands(problem, seed) for seed, problem in enumerate(problems)]
-    gradients = [random_gradient(problem, seed) for seed, problem in enumerate(problems)]
+    gradients = [random_grad_output(problem, seed) for seed, problem in enumerate(problems)]
     cases = [
         {
             "problem": str(problem),

@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from browsers import documents, in_node
 from glassconv.explore.tensors import from_document
-from glassconv.operands import Operands
 from glassconv.problem import ConvProblem
-from glassconv.report import Array
-from random_problems import draw
+from glassconv.problem.operands import Operands
+from glassconv.reports.array import Array
+from support.browsers import documents, in_node
+from support.random_problems import draw
 
 PLAIN, TRANSPOSED = 400, 100
 ROUNDING = {torch.float32: 2.0**-23, torch.float64: 2.0**-52}

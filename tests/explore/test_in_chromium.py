@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from browsers import check_first_output, drive, pytorchs_value
 from glassconv import parse
 from glassconv.data import photograph
 from glassconv.explore.page import cell, page
 from glassconv.explore.reports import of_picture, of_problems
 from glassconv.explore.server import Server
+from support.browsers import check_first_output, drive, pytorchs_value
 
 TUTORIAL = of_picture(photograph.chelsea())
 REPORT = TUTORIAL.to_json()

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from browsers import check_first_output, drive
+from support.browsers import check_first_output, drive
 
 SOURCE = """\
 import torch, glassconv

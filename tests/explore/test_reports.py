@@ -11,11 +11,11 @@ from torch import nn
 
 from glassconv.data import Picture, photograph
 from glassconv.errors import ArgumentError, ConvError, DtypeError, ShapeError, UnsupportedError
+from glassconv.examples.tutorial import walk
 from glassconv.explore.reports import SCHEMA, Exploration, of_layer, of_picture, of_problems
 from glassconv.explore.tensors import from_document
-from glassconv.report import Array
-from glassconv.shorthand import parse
-from glassconv.tutorial import walk
+from glassconv.problem.shorthand import parse
+from glassconv.reports.array import Array
 
 
 def output_of(layer: nn.Module, input: torch.Tensor) -> Array:

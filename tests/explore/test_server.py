@@ -19,7 +19,7 @@ from glassconv.explore.page import page
 from glassconv.explore.reports import of_problems
 from glassconv.explore.server import LARGEST_BODY, Server
 from glassconv.explore.tensors import from_document
-from glassconv.shorthand import parse
+from glassconv.problem.shorthand import parse
 
 EXPLORED = of_problems([parse("2x6x6 3@3x3")])
 REPORT = EXPLORED.to_json()

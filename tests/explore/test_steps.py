@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from browsers import documents, in_node
 from glassconv import judge, trace
 from glassconv.algorithms import named
 from glassconv.explore.tensors import from_document
-from glassconv.operands import Operands, random_operands
 from glassconv.problem import ConvProblem
-from glassconv.report import Array
-from random_problems import problems_for
+from glassconv.problem.operands import Operands, random_operands
+from glassconv.reports.array import Array
+from support.browsers import documents, in_node
+from support.random_problems import problems_for
 
 PROBLEMS = 60  # of an algorithm
 AGREES = 2.0**-40

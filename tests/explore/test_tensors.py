@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from glassconv.errors import DataError
 from glassconv.explore.tensors import from_document, to_document
-from glassconv.report import Array
+from glassconv.reports.array import Array
 
 GOOD = {"shape": [1, 2], "dtype": "float32", "data": "AACAPwAAAMA="}
 

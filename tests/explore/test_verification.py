@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from browsers import documents, in_node
 from glassconv.algorithms import Algorithm, named
 from glassconv.explore.tensors import from_document
-from glassconv.operands import random_operands
 from glassconv.problem import ConvProblem
-from glassconv.verify import allowed_error, definition, judge
-from random_problems import problems_for
+from glassconv.problem.operands import random_operands
+from glassconv.verification.verify import allowed_error, definition, judge
+from support.browsers import documents, in_node
+from support.random_problems import problems_for
 
 PROBLEMS = 60
 CANDIDATES = {  # the page's names of what Python bounds

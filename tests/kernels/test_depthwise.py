@@ -9,23 +9,23 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from glassconv.adversaries import ADVERSARIES
 from glassconv.algorithms import named
 from glassconv.codegen import jit, target
 from glassconv.kernels import depthwise
 from glassconv.kernels.depthwise import kind_of, module_of
-from glassconv.kernels.depthwise_channels import Channels
-from glassconv.kernels.depthwise_tile import LOOPED, UNROLLED, Steps
-from glassconv.kernels.depthwise_windows import block_of, in_order, in_strips
-from glassconv.layout import NCHW, NHWC, Layout, layout_of
-from glassconv.operands import Operands, random_operands, to_numpy
+from glassconv.kernels.depthwise_parts.nhwc import Channels
+from glassconv.kernels.depthwise_parts.register_tile import LOOPED, UNROLLED, Steps
+from glassconv.kernels.depthwise_parts.windows import block_of, in_order, in_strips
 from glassconv.problem import ConvProblem
-from glassconv.report import Verification
-from glassconv.shorthand import parse
-from glassconv.verify import judge
-from guarded import SIDES, call_guarded
-from layouts import LAYOUTS
-from written import this_machine
+from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_of
+from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.problem.shorthand import parse
+from glassconv.reports.verification import Verification
+from glassconv.verification.stress_inputs import ADVERSARIES
+from glassconv.verification.verify import judge
+from support.guarded import SIDES, call_guarded
+from support.layouts import LAYOUTS
+from support.written import this_machine
 
 BOTH = pytest.mark.parametrize("layout", ["contiguous", "channels last"])
 PLAIN = Channels(few=False, multiplied=False)

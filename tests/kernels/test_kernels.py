@@ -19,26 +19,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import guarded
-from cases import CASES
 from glassconv import kernels
-from glassconv.adversaries import ADVERSARIES
 from glassconv.algorithms import ALGORITHMS, named
 from glassconv.codegen.jit import assembly, spills
 from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.codegen.target import named as target_named
 from glassconv.errors import MalformedAlgorithmError
 from glassconv.kernels import KERNELS, Kernel, kernel_of
-from glassconv.kernels.plan import Plan
-from glassconv.layout import NCHW, NHWC, Layout, layout_of
-from glassconv.operands import Operands, random_operands, to_numpy
+from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
-from glassconv.shorthand import parse
-from glassconv.verify import judge
-from guarded import SIDES, call_guarded
-from layouts import LAYOUTS
-from random_kernels import draw
-from written import this_machine
+from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_of
+from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.problem.shorthand import parse
+from glassconv.verification.stress_inputs import ADVERSARIES
+from glassconv.verification.verify import judge
+from support import guarded
+from support.cases import CASES
+from support.guarded import SIDES, call_guarded
+from support.layouts import LAYOUTS
+from support.random_kernels import draw
+from support.written import this_machine
 
 KERNEL = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
 

@@ -35,7 +35,7 @@ export function sourceOf(preset: Preset, own: Source): Source {
   return { name: preset.label, picture, colours: picture && own.colours, input: picture ? own.input : undefined, ...given };
 }
 
-/** As glassconv.tutorial.worked_example draws it. */
+/** As glassconv.examples.tutorial.worked_example draws it. */
 function workedExample(): Partial<Source> {
   const input = "001222021220211011111020020022211012012021211011221110210011110002020101202";
   return {

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { execFileSync } from "node:child_process";
 import { chromium } from "playwright-core";
 
-const bundle = await readFile(new URL("../../src/glassconv/data/explorer.js", import.meta.url), "utf8");
+const bundle = await readFile(new URL("../../src/glassconv/explore/explorer.js", import.meta.url), "utf8");
 
 export const executablePath = (() => {
   try {

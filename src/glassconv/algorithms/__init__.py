@@ -32,10 +32,12 @@ from types import MappingProxyType, ModuleType
 
 from torch import Tensor
 
-from glassconv.bounds import ErrorBound
 from glassconv.errors import MalformedAlgorithmError, UnknownNameError
 from glassconv.problem import ConvProblem
-from glassconv.report import Cost, Step, Verdict
+from glassconv.reports.cost import Cost
+from glassconv.reports.error_bound import ErrorBound
+from glassconv.reports.trace import Step
+from glassconv.reports.verdict import Verdict
 
 FUNCTIONS = {
     "supports": ["problem"],
@@ -130,5 +132,5 @@ def named(name: str) -> Algorithm:
 ALGORITHMS: Mapping[str, Algorithm] = register(
     importlib.import_module(f"{__name__}.{info.name}")
     for info in sorted(pkgutil.iter_modules(__path__), key=lambda info: info.name)
-    if not info.name.startswith("_")
+    if not info.ispkg
 )

@@ -29,10 +29,13 @@ from typing import TypeVar
 import numpy as np
 from torch import Tensor
 
-from glassconv.algorithms import _names as names
-from glassconv.bounds import ErrorBound, sum_of_products_bound
+from glassconv.algorithms.parts import names
 from glassconv.problem import ConvProblem
-from glassconv.report import Array, Cost, Step, Verdict
+from glassconv.reports.array import Array
+from glassconv.reports.cost import Cost
+from glassconv.reports.error_bound import ErrorBound, sum_of_products_bound
+from glassconv.reports.trace import Step
+from glassconv.reports.verdict import Verdict
 
 A = TypeVar("A", Array, Tensor)  # NumPy in, NumPy out; tensors in, tensors out
 

@@ -37,13 +37,15 @@ from math import cbrt, prod
 import numpy as np
 from torch import Tensor
 
-from glassconv.algorithms import _names as names
-from glassconv.algorithms import _spectrum
-from glassconv.algorithms._bias import add_bias
-from glassconv.algorithms._padding import pad
-from glassconv.bounds import ErrorBound, Float64
+from glassconv.algorithms.parts import names, spectrum
+from glassconv.algorithms.parts.bias import add_bias
+from glassconv.algorithms.parts.padding import pad
 from glassconv.problem import ConvProblem
-from glassconv.report import Array, Cost, Step, Verdict
+from glassconv.reports.array import Array
+from glassconv.reports.cost import Cost
+from glassconv.reports.error_bound import ErrorBound, Float64
+from glassconv.reports.trace import Step
+from glassconv.reports.verdict import Verdict
 
 # An envelope of what tests/test_fft.py measures, rms error ÷ im2col's in float32: 9.3 for a single
 # product per output, 3.5 for 9, 1.5 for 64, about 1 for a few hundred, 2.9 for 2048 channels. The
@@ -53,18 +55,18 @@ LEAST_GROWTH, GROWTH_OF_ONE_PRODUCT = 3.0, 10.0
 
 def supports(problem: ConvProblem) -> Verdict:
     """Whatever is float32 or float64."""
-    return _spectrum.supports(problem)
+    return spectrum.supports(problem)
 
 
 def cost(problem: ConvProblem) -> Cost:
     """Count transforms of whole planes and a product at every frequency."""
-    return _spectrum.cost(problem, _lengths(problem), blocks=1)
+    return spectrum.cost(problem, _lengths(problem), blocks=1)
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
     """Normwise, of the whole plane; docs/algorithms/fft.md has the proof."""
     return ErrorBound(
-        worst=_spectrum.worst_factor(problem, _lengths(problem), additions=1),
+        worst=spectrum.worst_factor(problem, _lengths(problem), additions=1),
         growth=max(LEAST_GROWTH, GROWTH_OF_ONE_PRODUCT / cbrt(problem.taps_per_output)),
         formula="(1 + ε)²(1 + δ)(1 + 2ε)(1 + u) − 1, ε ≈ 8u · log₂ 2N",
         measure="Σ‖x‖₂‖w‖₂ + |b|",
@@ -85,24 +87,24 @@ def steps(
     named = ("batch", "in_channels", *names.sizes(problem))
     yield Step("padded", padded, named, "zeros around the picture")
 
-    filters = _spectrum.dilated(problem, weight)
+    filters = spectrum.dilated(problem, weight)
     named = ("groups", "filters of a group", "channels of a group", *names.kernel(problem))
     yield Step("filters", filters, named, "zeros in the holes of dilation")
 
     pictures = padded.reshape(batch, groups, channels, *padded.shape[2:])
-    input_spectrum = _spectrum.spectrum(pictures, lengths)
+    input_spectrum = spectrum.spectrum(pictures, lengths)
     named = ("batch", "groups", "channels of a group", *frequencies)
     yield Step("input spectrum", input_spectrum, named, "the picture as a sum of waves")
 
-    filter_spectrum = _spectrum.spectrum(filters, lengths)
+    filter_spectrum = spectrum.spectrum(filters, lengths)
     named = ("groups", "filters of a group", "channels of a group", *frequencies)
     yield Step("filter spectrum", filter_spectrum, named, "each filter as large as the picture")
 
-    product = _spectrum.mixed(input_spectrum, filter_spectrum)
+    product = spectrum.mixed(input_spectrum, filter_spectrum)
     named = ("batch", "groups", "filters of a group", *frequencies)
     yield Step("product spectrum", product, named, "one number times another, at each frequency")
 
-    full = _spectrum.correlation(product, lengths).reshape(batch, problem.out_channels, *lengths)
+    full = spectrum.correlation(product, lengths).reshape(batch, problem.out_channels, *lengths)
     named = ("batch", "out_channels", *(f"place {axis}" for axis in range(problem.ndim)))
     yield Step("full correlation", full, named, "the filter at every place of the circle")
 
@@ -111,14 +113,14 @@ def steps(
     yield Step("output", output, names.output(problem), "every stride-th place, plus the bias")
 
 
-def _lengths(problem: ConvProblem) -> _spectrum.Lengths:
-    return tuple(_spectrum.power_of_two(axis.padded_size) for axis in problem.axes)
+def _lengths(problem: ConvProblem) -> spectrum.Lengths:
+    return tuple(spectrum.power_of_two(axis.padded_size) for axis in problem.axes)
 
 
 def _scale(problem: ConvProblem, input: Array, weight: Array, bias: Array | None) -> Float64:
     """Return Σ_c ‖x_c‖₂ ‖w_fc‖₂ + |bias|: one number for each output plane."""
     planes = input.reshape(*input.shape[:2], prod(problem.input_size))
-    size = _spectrum.sizes(problem, _lengths(problem), planes, weight)
+    size = spectrum.sizes(problem, _lengths(problem), planes, weight)
     size = size if bias is None else size + bias
     shape = problem.output_shape
     return np.broadcast_to(size.reshape(*shape[:2], *(1,) * problem.ndim), shape)

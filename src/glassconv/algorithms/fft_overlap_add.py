@@ -37,14 +37,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glassconv.algorithms import _names as names
-from glassconv.algorithms import _spectrum
-from glassconv.algorithms._bias import add_bias
-from glassconv.algorithms._padding import pad
-from glassconv.axis import Axis
-from glassconv.bounds import ErrorBound, Float64
+from glassconv.algorithms.parts import names, spectrum
+from glassconv.algorithms.parts.bias import add_bias
+from glassconv.algorithms.parts.padding import pad
 from glassconv.problem import ConvProblem
-from glassconv.report import Array, Cost, Step, Verdict
+from glassconv.problem.axis import Axis
+from glassconv.reports.array import Array
+from glassconv.reports.cost import Cost
+from glassconv.reports.error_bound import ErrorBound, Float64
+from glassconv.reports.trace import Step
+from glassconv.reports.verdict import Verdict
 
 # Measured by tests/test_fft.py: rms error ÷ im2col's in float32. At most 3.6, for a single product
 # per output on three axes; 2.5 for 9 products, 1.2 for 64, below 1 for most layers of more.
@@ -53,13 +55,13 @@ GROWTH = 4.0
 
 def supports(problem: ConvProblem) -> Verdict:
     """Whatever is float32 or float64."""
-    return _spectrum.supports(problem)
+    return spectrum.supports(problem)
 
 
 def cost(problem: ConvProblem) -> Cost:
     """Count transforms of blocks, a product at every frequency, and adding up along each axis."""
     lengths, blocks = _lengths(problem), prod(_block_counts(problem))
-    spectral = _spectrum.cost(problem, lengths, blocks)
+    spectral = spectrum.cost(problem, lengths, blocks)
     results = problem.batch * problem.out_channels * blocks * prod(lengths)
     results_bytes = results * problem.format.bytes
     return Cost(
@@ -74,7 +76,7 @@ def cost(problem: ConvProblem) -> Cost:
 def error_bound(problem: ConvProblem) -> ErrorBound:
     """Normwise, of the blocks that a window touches; docs/algorithms/fft.md has the proof."""
     return ErrorBound(
-        worst=_spectrum.worst_factor(problem, _lengths(problem), additions=1 + problem.ndim),
+        worst=spectrum.worst_factor(problem, _lengths(problem), additions=1 + problem.ndim),
         growth=GROWTH,
         formula="(1 + ε)²(1 + δ)(1 + 2ε)(1 + u)^(1 + axes) − 1, ε ≈ 8u · log₂ 2N",
         measure="Σ‖x_q‖₂‖w‖₂ + |b|",
@@ -101,24 +103,24 @@ def steps(
     named = ("batch", "in_channels", *block_names, *points)
     yield Step("blocks", blocks, named, "each after extent − 1 zeros")
 
-    filters = _spectrum.dilated(problem, weight)
+    filters = spectrum.dilated(problem, weight)
     named = ("groups", "filters of a group", "channels of a group", *names.kernel(problem))
     yield Step("filters", filters, named, "zeros in the holes of dilation")
 
     pictures = blocks.reshape(batch, groups, channels, *counts, *lengths)
-    input_spectrum = _spectrum.spectrum(pictures, lengths)
+    input_spectrum = spectrum.spectrum(pictures, lengths)
     named = ("batch", "groups", "channels of a group", *block_names, *frequencies)
     yield Step("input spectrum", input_spectrum, named, "each block as a sum of waves")
 
-    filter_spectrum = _spectrum.spectrum(filters, lengths)
+    filter_spectrum = spectrum.spectrum(filters, lengths)
     named = ("groups", "filters of a group", "channels of a group", *frequencies)
     yield Step("filter spectrum", filter_spectrum, named, "made once, for all blocks")
 
-    product = _spectrum.mixed(input_spectrum, filter_spectrum)
+    product = spectrum.mixed(input_spectrum, filter_spectrum)
     named = ("batch", "groups", "filters of a group", *block_names, *frequencies)
     yield Step("product spectrum", product, named, "one number times another, at each frequency")
 
-    correlations = _spectrum.correlation(product, lengths)
+    correlations = spectrum.correlation(product, lengths)
     correlations = correlations.reshape(batch, problem.out_channels, *counts, *lengths)
     named = ("batch", "out_channels", *block_names, *points)
     yield Step("block correlations", correlations, named, "what each block adds to the outputs")
@@ -132,10 +134,10 @@ def steps(
     yield Step("output", output, names.output(problem), "every stride-th place, plus the bias")
 
 
-def _lengths(problem: ConvProblem) -> _spectrum.Lengths:
+def _lengths(problem: ConvProblem) -> spectrum.Lengths:
     """Return N for each axis: four extents, or the whole picture where that is less."""
     return tuple(
-        _spectrum.power_of_two(min(4 * axis.extent, axis.padded_size + axis.extent - 1))
+        spectrum.power_of_two(min(4 * axis.extent, axis.padded_size + axis.extent - 1))
         for axis in problem.axes
     )
 
@@ -196,7 +198,7 @@ def _scale(problem: ConvProblem, input: Array, weight: Array, bias: Array | None
     for number in range(problem.ndim):  # all blocks first, then all that is inside them
         blocks = np.moveaxis(blocks, 2 + 2 * number, 2 + number)
     blocks = blocks.reshape(*input.shape[:2], *counts, prod(sizes))
-    size = _spectrum.sizes(problem, _lengths(problem), blocks, weight)
+    size = spectrum.sizes(problem, _lengths(problem), blocks, weight)
     for number, (axis, block) in enumerate(zip(problem.axes, sizes, strict=True)):
         size = _over_blocks_touched(size, 2 + number, axis, block)
     return size if bias is None else size + bias.reshape(-1, *(1,) * problem.ndim)

@@ -28,12 +28,14 @@ from math import ceil, prod
 import torch
 from torch import Tensor
 
-from glassconv.algorithms import _names as names
-from glassconv.algorithms._bias import add_bias
-from glassconv.algorithms._pointers import pointers, with_zero_pixel
-from glassconv.bounds import ErrorBound, sum_of_products_bound
+from glassconv.algorithms.parts import names
+from glassconv.algorithms.parts.bias import add_bias
+from glassconv.algorithms.parts.pointers import pointers, with_zero_pixel
 from glassconv.problem import ConvProblem
-from glassconv.report import Cost, Step, Verdict
+from glassconv.reports.cost import Cost
+from glassconv.reports.error_bound import ErrorBound, sum_of_products_bound
+from glassconv.reports.trace import Step
+from glassconv.reports.verdict import Verdict
 
 TILE = 256  # output positions lowered together
 POINTER_BYTES = 8

@@ -30,12 +30,14 @@ from math import prod
 import torch
 from torch import Tensor
 
-from glassconv.algorithms import _names as names
-from glassconv.algorithms._bias import add_bias
-from glassconv.algorithms._padding import pad
-from glassconv.bounds import ErrorBound, sum_of_products_bound
+from glassconv.algorithms.parts import names
+from glassconv.algorithms.parts.bias import add_bias
+from glassconv.algorithms.parts.padding import pad
 from glassconv.problem import ConvProblem
-from glassconv.report import Cost, Step, Verdict
+from glassconv.reports.cost import Cost
+from glassconv.reports.error_bound import ErrorBound, sum_of_products_bound
+from glassconv.reports.trace import Step
+from glassconv.reports.verdict import Verdict
 
 
 def supports(problem: ConvProblem) -> Verdict:

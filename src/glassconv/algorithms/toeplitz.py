@@ -30,12 +30,15 @@ from math import prod
 import torch
 from torch import Tensor
 
-from glassconv.algorithms import _names as names
-from glassconv.algorithms._bias import add_bias
-from glassconv.algorithms._pointers import pointers
-from glassconv.bounds import ErrorBound, Float64, sum_of_products_bound
+from glassconv.algorithms.parts import names
+from glassconv.algorithms.parts.bias import add_bias
+from glassconv.algorithms.parts.pointers import pointers
 from glassconv.problem import ConvProblem
-from glassconv.report import Array, Cost, Step, Verdict
+from glassconv.reports.array import Array
+from glassconv.reports.cost import Cost
+from glassconv.reports.error_bound import ErrorBound, Float64, sum_of_products_bound
+from glassconv.reports.trace import Step
+from glassconv.reports.verdict import Verdict
 
 MOST_CELLS = 2**22
 

@@ -36,10 +36,12 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from glassconv.algorithms import _winograd, _winograd_bound, _winograd_cost
-from glassconv.bounds import ErrorBound
+from glassconv.algorithms.parts import winograd, winograd_bound, winograd_cost
 from glassconv.problem import ConvProblem
-from glassconv.report import Cost, Step, Verdict
+from glassconv.reports.cost import Cost
+from glassconv.reports.error_bound import ErrorBound
+from glassconv.reports.trace import Step
+from glassconv.reports.verdict import Verdict
 
 OUTPUTS = 2  # of a tile, along each axis
 
@@ -52,21 +54,21 @@ GROWTH = {1: 1.0, 2: 1.3, 3: 1.1, 4: 1.3, 5: 1.3, 6: 2.2, 7: 2.3}
 
 def supports(problem: ConvProblem) -> Verdict:
     """Stride 1, dilation 1, kernel sizes up to 7, float32 and float64."""
-    return _winograd.supports(problem, OUTPUTS)
+    return winograd.supports(problem, OUTPUTS)
 
 
 def cost(problem: ConvProblem) -> Cost:
     """Count products and transforms, the filters' too, and the transformed arrays in memory."""
-    return _winograd_cost.cost(problem, OUTPUTS)
+    return winograd_cost.cost(problem, OUTPUTS)
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
     """γ_N against the same steps on absolute values: proven for each output by its own tile."""
-    return _winograd_bound.error_bound(problem, OUTPUTS, GROWTH)
+    return winograd_bound.error_bound(problem, OUTPUTS, GROWTH)
 
 
 def steps(
     problem: ConvProblem, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> Iterator[Step]:
     """Cut tiles, transform, multiply element by element, transform back."""
-    return _winograd.steps(problem, OUTPUTS, input, weight, bias)
+    return winograd.steps(problem, OUTPUTS, input, weight, bias)

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from glassconv.algorithms import named
+from glassconv.dispatch.select import choose
 from glassconv.errors import ConvError, DataError, UnsupportedError
 from glassconv.explore.tensors import from_document, to_document
-from glassconv.operands import Operands, to_numpy
 from glassconv.problem import ConvProblem
-from glassconv.report import Step
-from glassconv.select import choose
-from glassconv.shorthand import parse
-from glassconv.trace import trace
+from glassconv.problem.operands import Operands, to_numpy
+from glassconv.problem.shorthand import parse
+from glassconv.reports.trace import Step
+from glassconv.tracing.forward import trace
 
 MOST_MACS = 50_000_000_000  # some seconds
 MOST_ANSWER_BYTES = 64 * 2**20

@@ -13,7 +13,7 @@ from glassconv.errors import ArgumentError
 from glassconv.explore.page import page
 from glassconv.explore.reports import Exploration, of_picture, of_problems
 from glassconv.explore.server import Server
-from glassconv.shorthand import EXAMPLE, parse, split
+from glassconv.problem.shorthand import EXAMPLE, parse, split
 from glassconv.views import files
 
 PAGE = Path("explorer.html")

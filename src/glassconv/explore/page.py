@@ -89,7 +89,7 @@ def script() -> str:
         raise DataError("explorer.js does not end with its default export")
     code = bundle()[: exported.start()]
     constant = f"const explorer = (() => {{\n{code}\nreturn {exported[1]};\n}})();"
-    inlined = f"\n{constant}\n{{\n{_data('host.js')}}}\n"
+    inlined = f"\n{constant}\n{{\n{_packaged('host.js')}}}\n"
     if "</script" in inlined.lower() or "<!--" in inlined:
         raise DataError("explorer.js cannot stand inside a page: it holds </script or <!--")
     return inlined
@@ -98,8 +98,8 @@ def script() -> str:
 @cache
 def bundle() -> str:
     """Return the explorer as the ES module that esbuild wrote: anywidget's form."""
-    return _data("explorer.js")
+    return _packaged("explorer.js")
 
 
-def _data(name: str) -> str:
-    return (files("glassconv.data") / name).read_text(encoding="utf-8")
+def _packaged(name: str) -> str:
+    return (files("glassconv.explore") / name).read_text(encoding="utf-8")

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from glassconv.algorithms import named
-from glassconv.arguments import problem_of
-from glassconv.arrays import as_tensor
 from glassconv.data import Picture
+from glassconv.dispatch.array_boundary import as_tensor
 from glassconv.errors import ArgumentError, ConvError, DtypeError, UnsupportedError
-from glassconv.explain import Input, Layer, problem_of_layer
+from glassconv.examples.sample_operands import photograph_input
+from glassconv.examples.tutorial import normalise, tutorial_layer
+from glassconv.explanation.explain import Input, Layer, problem_of_layer
 from glassconv.explore.tensors import DTYPES, to_document
-from glassconv.operands import Operands, random_operands, to_numpy
 from glassconv.problem import ConvProblem
-from glassconv.report import Array
-from glassconv.sample_operands import photograph_input
-from glassconv.tutorial import normalise, tutorial_layer
+from glassconv.problem.arguments import problem_of
+from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.reports.array import Array
 
 SCHEMA = "glassconv.explorer/1"
 MOST_DRAWN_BYTES = 4_000_000  # of random numbers: a larger problem's the page draws itself

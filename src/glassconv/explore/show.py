@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from glassconv.errors import MissingExtraError
-from glassconv.explain import Input
+from glassconv.explanation.explain import Input
 
 if TYPE_CHECKING:
     from glassconv.explore.widget import Explorer

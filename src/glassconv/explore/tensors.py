@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from glassconv.errors import DataError
-from glassconv.report import Array
+from glassconv.reports.array import Array
 
 # Little-endian on every machine.
 DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float64": np.dtype("<f8")}

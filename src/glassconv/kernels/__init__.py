@@ -6,7 +6,8 @@ A file here whose name is an algorithm's is a kernel, and has these three functi
     seconds(problem, layout) -> float       what it was seen to take
     plan(problem, layout, target, epilogue) -> Plan   blocks, packing and machine code for it
 
-The other files are what kernels are made of: read tile.py first, then product.py and lower.py.
+The other files are what kernels are made of: read microkernel/register_tile.py first,
+then matrix_product.py and lowering.py.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
-from glassconv.activations import NOTHING, Epilogue
 from glassconv.algorithms import ALGORITHMS
 from glassconv.codegen.target import host
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
-from glassconv.kernels.plan import Plan
-from glassconv.layout import Layout
+from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
-from glassconv.report import Verdict
+from glassconv.problem.activations import NOTHING, Epilogue
+from glassconv.problem.memory_layout import Layout
+from glassconv.reports.verdict import Verdict
 
 NO_TARGET = "no kernel is generated for this processor: it needs AVX2, AVX-512 or NEON"
 FUNCTIONS = {

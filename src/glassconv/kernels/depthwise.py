@@ -13,19 +13,19 @@ from math import ceil
 
 import torch
 
-from glassconv.activations import NOTHING, Epilogue
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels import depthwise_channels, depthwise_planes
-from glassconv.kernels.depthwise_channels import Channels, channels_of
-from glassconv.kernels.depthwise_tile import LOOPED, Steps, steps_of
-from glassconv.kernels.fields import words
-from glassconv.kernels.plan import Plan, as_plane
-from glassconv.layout import NCHW, Layout
+from glassconv.kernels.depthwise_parts import nchw, nhwc
+from glassconv.kernels.depthwise_parts.nhwc import Channels, channels_of
+from glassconv.kernels.depthwise_parts.register_tile import LOOPED, Steps, steps_of
+from glassconv.kernels.runtime.parameters import words
+from glassconv.kernels.runtime.plan import Plan, as_plane
 from glassconv.problem import ConvProblem
-from glassconv.report import Verdict
+from glassconv.problem.activations import NOTHING, Epilogue
+from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.reports.verdict import Verdict
 
 TASKS = 4  # for each thread: a core that is taken away leaves its share to the others
 SMALLEST_TASK = 100_000  # multiply-adds
@@ -55,7 +55,7 @@ def plan(
 ) -> Plan:
     """Choose the blocks of a problem that `supports` accepts, for pictures that lie so."""
     flat = as_plane(problem)
-    part = depthwise_planes if layout.name == NCHW else depthwise_channels
+    part = nchw if layout.name == NCHW else nhwc
     size, positions = part.sizes(flat, layout, target)
     wanted = max(1, min(TASKS * threads(), problem.macs // SMALLEST_TASK))
     size["group"] = part.group(size, wanted)
@@ -100,8 +100,8 @@ def module_of(
     """Return the kernel's module, not yet compiled."""
     module = Module("depthwise", dtype, target)
     if channels is None:
-        task = depthwise_planes.task(module, steps, epilogue)
+        task = nchw.task(module, steps, epilogue)
     else:
-        task = depthwise_channels.task(module, steps, channels, epilogue)
+        task = nhwc.task(module, steps, channels, epilogue)
     in_parallel(module, task, "depthwise")
     return module

@@ -16,21 +16,21 @@ from math import ceil, prod
 import torch
 from torch import Tensor
 
-from glassconv.activations import NOTHING, Epilogue
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Value
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.epilogue import finisher
-from glassconv.kernels.fields import Sizes, addresses, packed, to_residual
-from glassconv.kernels.loops import at_a_time, blocks, height_of, nest, pictures
-from glassconv.kernels.lower import by_pixel, by_tap
-from glassconv.kernels.plan import Plan, as_plane
-from glassconv.kernels.product import COLUMNS, ROWS, product
-from glassconv.kernels.weights import Pack
-from glassconv.layout import NCHW, Layout
+from glassconv.kernels.microkernel.epilogue import finisher
+from glassconv.kernels.microkernel.lowering import by_pixel, by_tap
+from glassconv.kernels.microkernel.matrix_product import COLUMNS, ROWS, product
+from glassconv.kernels.runtime.loop_text import at_a_time, blocks, height_of, nest, pictures
+from glassconv.kernels.runtime.packed_weights import Pack
+from glassconv.kernels.runtime.parameters import Sizes, addresses, packed, to_residual
+from glassconv.kernels.runtime.plan import Plan, as_plane
 from glassconv.problem import ConvProblem
-from glassconv.report import Verdict
+from glassconv.problem.activations import NOTHING, Epilogue
+from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.reports.verdict import Verdict
 
 NAMES = (
     *("channels", "filters", "in_h", "in_w", "kernel_h", "kernel_w", "out_w"),

@@ -1,14 +1,14 @@
-"""winograd2, compiled: F(2 × 2, 3 × 3) as kernels/winograd.py writes it."""
+"""winograd2, compiled: F(2 × 2, 3 × 3) as kernels/kernel.py writes it."""
 
 from __future__ import annotations
 
-from glassconv.activations import NOTHING, Epilogue
 from glassconv.codegen.target import Target
-from glassconv.kernels import winograd
-from glassconv.kernels.plan import Plan
-from glassconv.layout import Layout
+from glassconv.kernels.runtime.plan import Plan
+from glassconv.kernels.winograd_parts import kernel
 from glassconv.problem import ConvProblem
-from glassconv.report import Verdict
+from glassconv.problem.activations import NOTHING, Epilogue
+from glassconv.problem.memory_layout import Layout
+from glassconv.reports.verdict import Verdict
 
 OUTPUTS = 2  # of a tile, along each axis
 SMALLEST_TASK = 1_000_000  # multiply-adds of the definition
@@ -16,16 +16,16 @@ SMALLEST_TASK = 1_000_000  # multiply-adds of the definition
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
     """3×3 filters at stride and dilation 1, in float32 or float64."""
-    return winograd.supports(problem)
+    return kernel.supports(problem)
 
 
 def seconds(problem: ConvProblem, layout: str) -> float:
     """Return the time it takes by the rates that were seen on two AVX2 cores."""
-    return winograd.seconds(problem, layout, OUTPUTS)
+    return kernel.seconds(problem, layout, OUTPUTS)
 
 
 def plan(
     problem: ConvProblem, layout: Layout, target: Target, epilogue: Epilogue = NOTHING
 ) -> Plan:
     """Choose the blocks of a problem that `supports` accepts, for pictures that lie so."""
-    return winograd.plan(problem, layout, target, epilogue, OUTPUTS, SMALLEST_TASK)
+    return kernel.plan(problem, layout, target, epilogue, OUTPUTS, SMALLEST_TASK)

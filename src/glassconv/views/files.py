@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from glassconv.errors import DataError
-from glassconv.report import Trace
+from glassconv.reports.trace import Trace
 
 
 def prepare(folder: Path) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from glassconv.axis import Axis
-from glassconv.report import Array
+from glassconv.problem.axis import Axis
+from glassconv.reports.array import Array
 
 LINE = 74  # characters of an array's row: 80 without the indentation, and a place for …
 

@@ -19,7 +19,7 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 from PIL import Image
 
 from glassconv.errors import UnsupportedError
-from glassconv.report import Array
+from glassconv.reports.array import Array
 from glassconv.views.figures import padding, pipeline, planes, style
 from glassconv.views.figures.planes import Cell
 from glassconv.views.figures.slide import PADDING, STUFFED, Slide, headings, legend_of, shown

@@ -16,7 +16,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from glassconv.problem import ConvProblem
-from glassconv.report import Array, Backward
+from glassconv.reports.array import Array
+from glassconv.reports.trace import Backward
 from glassconv.views.figures import padding, pipeline, style
 from glassconv.views.figures.style import Theme
 from glassconv.views.notation import factor, number, products

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from glassconv.report import Array, Difference
+from glassconv.reports.array import Array
+from glassconv.reports.verification import Difference
 from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
 from glassconv.views.notation import small

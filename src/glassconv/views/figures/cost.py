@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from glassconv.explanation import AlgorithmFacts, Explanation
+from glassconv.reports.explanation import AlgorithmFacts, Explanation
 from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
 from glassconv.views.notation import size

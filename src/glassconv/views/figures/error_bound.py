@@ -7,7 +7,7 @@ from math import ceil, log10
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from glassconv.report import ErrorCurve, ErrorCurves
+from glassconv.reports.verification import ErrorCurve, ErrorCurves
 from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
 

@@ -12,7 +12,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from glassconv.report import Array, Trace
+from glassconv.reports.array import Array
+from glassconv.reports.trace import Trace
 from glassconv.views.figures import pipeline, style
 from glassconv.views.figures.style import Theme
 

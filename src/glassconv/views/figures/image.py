@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from glassconv.report import Array
+from glassconv.reports.array import Array
 from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
 from glassconv.views.notation import number

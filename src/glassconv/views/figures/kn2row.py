@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from glassconv.axis import PADDING
 from glassconv.problem import ConvProblem
-from glassconv.report import Array, Trace
+from glassconv.problem.axis import PADDING
+from glassconv.reports.array import Array
+from glassconv.reports.trace import Trace
 from glassconv.views.figures import pipeline, planes, style
 from glassconv.views.figures.planes import Cell
 from glassconv.views.figures.style import Theme

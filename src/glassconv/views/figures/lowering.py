@@ -12,7 +12,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from glassconv.problem import ConvProblem
-from glassconv.report import Array, Trace
+from glassconv.reports.array import Array
+from glassconv.reports.trace import Trace
 from glassconv.views.figures import padding, pipeline, planes, style
 from glassconv.views.figures.planes import Cell
 from glassconv.views.figures.style import Theme

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from glassconv.report import Array, Trace
+from glassconv.reports.array import Array
+from glassconv.reports.trace import Trace
 from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
 from glassconv.views.notation import added, number

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from glassconv.problem import ConvProblem
-from glassconv.report import Array
+from glassconv.reports.array import Array
 from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
 

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from glassconv.axis import PADDING
 from glassconv.problem import ConvProblem
-from glassconv.report import Array
+from glassconv.problem.axis import PADDING
+from glassconv.reports.array import Array
 from glassconv.views.figures import padding, pipeline, style
 from glassconv.views.figures.style import Theme
 

@@ -9,7 +9,8 @@ from math import ceil
 import numpy as np
 
 from glassconv.problem import ConvProblem
-from glassconv.report import Array, Trace
+from glassconv.reports.array import Array
+from glassconv.reports.trace import Trace
 from glassconv.views.figures import planes
 from glassconv.views.figures.planes import Cell
 from glassconv.views.figures.window import channels_of

@@ -14,7 +14,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from glassconv.report import Array
+from glassconv.reports.array import Array
 
 DOTS_PER_INCH = 160
 FORMATS: dict[str, dict[str, Any]] = {  # with the metadata that would change from day to day

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from glassconv.problem import ConvProblem
-from glassconv.report import Array, Trace
+from glassconv.reports.array import Array
+from glassconv.reports.trace import Trace
 from glassconv.views.figures import pipeline, planes, style
 from glassconv.views.figures.style import Theme
 

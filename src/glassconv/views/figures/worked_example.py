@@ -7,7 +7,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from glassconv.report import Array, WorkedExample
+from glassconv.reports.array import Array
+from glassconv.reports.worked_example import WorkedExample
 from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
 from glassconv.views.notation import added, number, products

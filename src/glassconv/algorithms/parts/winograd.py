@@ -1,0 +1,156 @@
+"""Winograd's convolution in one, two or three spatial axes: F(m, r) nested along each of them.
+
+The three files winograd2, winograd4 and winograd6 differ only in how many outputs a tile gives.
+An axis of kernel size 1 has nothing to save and gets tiles of one output, F(1, 1) = [1].
+
+What it costs is counted in `_winograd_cost.py`, how wrong it may be in `_winograd_bound.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil, prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from glassconv.algorithms.parts import names
+from glassconv.algorithms.parts.bias import add_bias
+from glassconv.mathematics.cook_toom import Matrix, Transforms, cook_toom
+from glassconv.problem import ConvProblem
+from glassconv.problem.axis import Axis
+from glassconv.reports.trace import Step
+from glassconv.reports.verdict import Verdict
+
+# Eight elements need seven points; with more, the powers of the points cost too many digits.
+LARGEST_TILE = 8
+
+
+def supports(problem: ConvProblem, outputs: int) -> Verdict:
+    """Stride and dilation 1, kernels that fit the tile, float32 and float64."""
+    largest = LARGEST_TILE + 1 - outputs
+    kernel = _by_x(problem.kernel_size)
+    if problem.dtype not in ("float32", "float64"):
+        return Verdict(False, f"needs float32 or float64, got {problem.dtype}")
+    if set(problem.stride) != {1}:
+        return Verdict(False, f"needs stride 1, got {_by_x(problem.stride)}")
+    if set(problem.dilation) != {1}:
+        return Verdict(False, f"needs dilation 1, got {_by_x(problem.dilation)}")
+    if set(problem.kernel_size) == {1}:
+        return Verdict(False, f"needs a kernel of more than one tap, got {kernel}")
+    if max(problem.kernel_size) > largest:
+        return Verdict(False, f"needs kernel sizes up to {largest}, got {kernel}")
+    return Verdict(True, f"F({outputs}, r) fits a kernel of {kernel}")
+
+
+def steps(
+    problem: ConvProblem, outputs: int, input: Tensor, weight: Tensor, bias: Tensor | None
+) -> Iterator[Step]:
+    """Cut tiles, transform, multiply element by element, transform back."""
+    transforms = transforms_of(problem, outputs)
+    tiled = tuple(f"tiles {axis}" for axis in range(problem.ndim))
+    elements = tuple(f"element {axis}" for axis in range(problem.ndim))
+
+    padded = pad(problem, transforms, input)
+    named = ("batch", "in_channels", *names.sizes(problem))
+    yield Step("padded", padded, named, "zeros around the picture, up to whole tiles")
+
+    tiles = cut(transforms, padded)
+    named = ("batch", "in_channels", *tiled, *elements)
+    yield Step("tiles", tiles, named, "neighbours overlap by r − 1: a view, nothing is copied")
+
+    transformed = _transform([each.input for each in transforms], tiles)
+    yield Step("transformed input", transformed, named, "Bᵀ along each axis of every tile")
+
+    filters = _transform([each.filter for each in transforms], weight.double()).to(weight.dtype)
+    named = ("out_channels", "channels of a group", *elements)
+    yield Step("transformed filters", filters, named, "G along each axis, in float64, rounded once")
+
+    products = multiply(problem, transformed, filters)
+    named = ("batch", "out_channels", *tiled, *elements)
+    yield Step("products", products, named, "one matrix product over channels for each element")
+
+    tiles = _transform([each.output for each in transforms], products)
+    inside = tuple(f"output in tile {axis}" for axis in range(problem.ndim))
+    named = ("batch", "out_channels", *tiled, *inside)
+    yield Step("output tiles", tiles, named, "Aᵀ along each axis of every tile")
+
+    output = add_bias(problem, join(problem, tiles), bias)
+    yield Step("output", output, names.output(problem), "tiles side by side, plus the bias")
+
+
+def transforms_of(problem: ConvProblem, outputs: int) -> tuple[Transforms, ...]:
+    """Return F(outputs, r) for each spatial axis, F(1, 1) where r is 1."""
+    return tuple(cook_toom(outputs if r > 1 else 1, r) for r in problem.kernel_size)
+
+
+# -- one step each --------------------------------------------------------------------------------
+
+
+def pad(problem: ConvProblem, transforms: Sequence[Transforms], input: Tensor) -> Tensor:
+    """Return the input with its padding, and zeros after it so that the last tile is whole."""
+    pairs = []
+    for axis, each in zip(problem.axes, transforms, strict=True):
+        after = padded_along(axis, each) - axis.padding[0] - axis.input_size
+        pairs.append((axis.padding[0], after))
+    return F.pad(input, [size for pair in reversed(pairs) for size in pair])
+
+
+def cut(transforms: Sequence[Transforms], padded: Tensor) -> Tensor:
+    """Return the tiles [batch, in_channels, *tiles, *elements]: n wide, m apart."""
+    for place, each in enumerate(transforms, start=2):
+        padded = padded.unfold(place, len(each.input), len(each.output))
+    return padded
+
+
+def _transform(matrices: Sequence[Matrix], array: Tensor) -> Tensor:
+    """Return the array with one matrix applied along each of its last axes."""
+    for place, matrix in enumerate(matrices, start=-len(matrices)):
+        array = along(place, matrix, array)
+    return array
+
+
+def along(place: int, matrix: Matrix, array: Tensor) -> Tensor:
+    """Return the array with one of its axes multiplied by a matrix."""
+    rows = [[float(entry) for entry in row] for row in matrix]
+    columns = torch.tensor(rows, dtype=array.dtype, device=array.device).T
+    return (array.movedim(place, -1) @ columns).movedim(-1, place)
+
+
+def multiply(problem: ConvProblem, tiles: Tensor, filters: Tensor) -> Tensor:
+    """Return the products [batch, out_channels, *tiles, *elements], summed over channels."""
+    batch, groups, channels = problem.batch, problem.groups, problem.weight_shape[1]
+    grid, element = tiles.shape[2 : 2 + problem.ndim], tiles.shape[2 + problem.ndim :]
+    numbers, elements = prod(grid), prod(element)
+
+    columns = tiles.reshape(batch, groups, channels, numbers, elements).permute(4, 1, 2, 0, 3)
+    columns = columns.reshape(elements, groups, channels, batch * numbers)
+    rows = filters.reshape(groups, problem.gemm.m, channels, elements).permute(3, 0, 1, 2)
+    products = (rows @ columns).reshape(elements, problem.out_channels, batch, numbers)
+    return products.permute(2, 1, 3, 0).reshape(batch, problem.out_channels, *grid, *element)
+
+
+def join(problem: ConvProblem, tiles: Tensor) -> Tensor:
+    """Return the tiles' outputs side by side, without those past the picture's end."""
+    ndim = problem.ndim
+    grid, inside = tiles.shape[2 : 2 + ndim], tiles.shape[2 + ndim :]
+    tile_then_output = [place for axis in range(ndim) for place in (2 + axis, 2 + ndim + axis)]
+    joined = tiles.permute(0, 1, *tile_then_output).reshape(
+        *tiles.shape[:2], *(number * size for number, size in zip(grid, inside, strict=True))
+    )
+    return joined[(slice(None), slice(None), *(slice(size) for size in problem.output_size))]
+
+
+def tiles_along(axis: Axis, transforms: Transforms) -> int:
+    """Return how many tiles cover an axis's outputs."""
+    return ceil(axis.output_size / len(transforms.output))
+
+
+def padded_along(axis: Axis, transforms: Transforms) -> int:
+    """Return how many positions whole tiles read along an axis."""
+    return tiles_along(axis, transforms) * len(transforms.output) + axis.kernel_size - 1
+
+
+def _by_x(sizes: tuple[int, ...]) -> str:
+    return "×".join(map(str, sizes))

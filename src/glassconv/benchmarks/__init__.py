@@ -1,0 +1,1 @@
+"""Time layers against PyTorch, tune the choice between algorithms, inspect a kernel."""

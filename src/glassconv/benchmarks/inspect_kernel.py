@@ -1,0 +1,128 @@
+"""Looking inside a kernel: its loops, its registers, its place under the roof, on one problem.
+
+Everything but the two speeds is read from what was built: the loops from the plan, the registers
+from the assembly. The speeds come from one run: the roof is measured, the output verified, then the
+kernel and PyTorch are timed in turn.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from glassconv.algorithms import named
+from glassconv.benchmarks.bench import LAYOUTS, REPEATS, bench
+from glassconv.benchmarks.suites import Layer
+from glassconv.codegen.analysis import roofline
+from glassconv.codegen.analysis.assembly import hot_loop, spilling
+from glassconv.codegen.jit import assembly
+from glassconv.codegen.parallel import threads
+from glassconv.codegen.target import Target
+from glassconv.dispatch.select import AUTO, choose
+from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.kernels import KERNELS, stands
+from glassconv.kernels.runtime.plan import Plan
+from glassconv.problem import ConvProblem
+from glassconv.problem.memory_layout import contiguous, layout_of
+from glassconv.reports.kernel import Held, Look
+
+
+def look(
+    problem: ConvProblem, algorithm: str = AUTO, layout: str = "nchw", *, repeats: int = REPEATS
+) -> Look:
+    """Return what an algorithm's kernel is and does for a problem; "auto": of what auto takes.
+
+    Raises `UnsupportedError` where that has no kernel, or none for this problem.
+    """
+    name = kernel_name(problem, algorithm, layout)
+    plan = plan_of(problem, name, layout)
+    target = plan.kernel.target
+    written = assembly(plan.kernel.text, target)
+    measured = roofline.measure(problem.dtype)
+    (benched,) = bench([Layer(problem, 1)], name, layout=layout, repeats=repeats, roof=measured)
+    return Look(
+        problem,
+        name,
+        layout,
+        idea=KERNELS[name].supports(problem, layout).reason,
+        loops=plan.loops,
+        tasks=plan.tasks,
+        threads=min(threads(), plan.most_threads),
+        target=target.name,
+        caches=(("L1", target.l1), ("L2", target.l2)),
+        lanes=target.lanes(problem.dtype),
+        target_registers=target.registers,
+        hot=hot_loop(written, plan.hot),
+        spills=tuple(spilling(written).items()),
+        multiplications=named(name).cost(problem).multiplications,
+        arrays=_arrays(plan, target),
+        predicted=2 * problem.macs / KERNELS[name].seconds(problem, layout),
+        roof=measured,
+        benched=benched,
+    )
+
+
+def llvm(problem: ConvProblem, algorithm: str = AUTO, layout: str = "nchw") -> str:
+    """Return the kernel as LLVM reads it."""
+    return plan_of(problem, kernel_name(problem, algorithm, layout), layout).kernel.text
+
+
+def machine_code(problem: ConvProblem, algorithm: str = AUTO, layout: str = "nchw") -> str:
+    """Return the kernel's assembly, with LLVM's comments."""
+    kernel = plan_of(problem, kernel_name(problem, algorithm, layout), layout).kernel
+    return assembly(kernel.text, kernel.target)
+
+
+def kernel_name(problem: ConvProblem, algorithm: str, layout: str) -> str:
+    """Return the name of the kernel for a problem, or raise with the reason there is none."""
+    if layout not in LAYOUTS:
+        raise UnknownNameError(f"layout is one of {', '.join(LAYOUTS)}, not {layout!r}")
+    request = str(problem)
+    if problem.macs == 0:
+        raise UnsupportedError("there is nothing to compute", request=request)
+    accuracy = "default" if algorithm == AUTO else "any"
+    name = choose(problem, algorithm, accuracy, layout).algorithm
+    verdict = stands(name, problem, layout)
+    if verdict:
+        return name
+    able = [each for each in KERNELS if _can(each, problem, layout)]
+    remedies = tuple(f"--algorithm {each}" for each in able)
+    if verdict is not None:
+        raise UnsupportedError(f"{name}: {verdict.reason}", request=request, remedies=remedies)
+    taken = f"auto takes {name}, which" if algorithm == AUTO else name
+    raise UnsupportedError(f"{taken} has no generated kernel", request=request, remedies=remedies)
+
+
+def plan_of(problem: ConvProblem, name: str, layout: str) -> Plan:
+    """Return the plan of a kernel that can, for a picture that lies so."""
+    lies = contiguous(problem)
+    if problem.ndim == 2:
+        picture = torch.empty(problem.input_shape, device="meta")
+        lies = layout_of(picture.contiguous(memory_format=LAYOUTS[layout])) or lies
+    return KERNELS[name].plan(problem, lies)
+
+
+def _can(name: str, problem: ConvProblem, layout: str) -> bool:
+    return bool(named(name).supports(problem)) and bool(stands(name, problem, layout))
+
+
+def _arrays(plan: Plan, target: Target) -> tuple[Held, ...]:
+    problem = plan.problem
+    sizes = {
+        "input": problem.input_bytes,
+        "weight": problem.weight_bytes,
+        "packed": _packed_bytes(plan),
+        "output": problem.output_bytes,
+        "buffer": plan.workspace_bytes,
+    }
+    return tuple(Held(name, size, _cache(size, target)) for name, size in sizes.items() if size)
+
+
+def _packed_bytes(plan: Plan) -> int:
+    """Return how large the weight is as the kernel reads it."""
+    problem = plan.problem
+    weight = torch.zeros(problem.weight_shape, dtype=getattr(torch, problem.dtype))
+    return 0 if plan.pack is None else plan.pack(weight).nbytes
+
+
+def _cache(size: int, target: Target) -> str:
+    return "L1" if size <= target.l1 else "L2" if size <= target.l2 else ""

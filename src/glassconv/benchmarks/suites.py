@@ -1,0 +1,87 @@
+"""The layers of well-known networks, to measure on: each distinct convolution with its count.
+
+A suite is a CSV file with a line per distinct layer and these columns: in_channels, out_channels,
+in_h, in_w, kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w,
+groups, bias (0 or 1), count.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from glassconv.errors import ConvError, DataError, UnknownNameError
+from glassconv.problem import ConvProblem
+from glassconv.problem.arguments import problem_of
+
+COLUMNS = (
+    "in_channels out_channels in_h in_w kernel_h kernel_w stride_h stride_w padding_h padding_w "
+    "dilation_h dilation_w groups bias count"
+).split()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One distinct convolution of a network, and how often the network has it."""
+
+    problem: ConvProblem
+    count: int
+
+
+def suite_names() -> list[str]:
+    """Return the names of the suites that come with glassconv."""
+    folder = files("glassconv.data") / "layers"
+    return sorted(file.name.removesuffix(".csv") for file in folder.iterdir())
+
+
+def read_suite(name: str, batch: int = 1, dtype: str = "float32") -> list[Layer]:
+    """Return the layers of a suite: one that comes with glassconv, or a CSV file's.
+
+    Raises `UnknownNameError` for a name there is not, `DataError` for a file that cannot be read,
+    with the line that is wrong.
+
+    >>> layers = read_suite("resnet18")
+    >>> len(layers), str(layers[1].problem), layers[1].count
+    (11, '1x64x56x56 64@3x3 s1 p1 nobias', 4)
+    """
+    if name.endswith(".csv"):
+        file = Path(name)
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"cannot read {file}: {error}") from None
+    elif name in suite_names():
+        text = (files("glassconv.data") / "layers" / f"{name}.csv").read_text(encoding="utf-8")
+    else:
+        known = ", ".join(suite_names())
+        raise UnknownNameError(f"no suite is named {name!r}; there are: {known}, or a .csv file")
+    rows = csv.DictReader(text.splitlines())
+    if rows.fieldnames is None or list(rows.fieldnames) != COLUMNS:
+        raise DataError(f"{name}: the first line must be {','.join(COLUMNS)}")
+    return [_layer(name, rows.line_num, row, batch, dtype) for row in rows]
+
+
+def _layer(name: str, line: int, row: Mapping[str, str], batch: int, dtype: str) -> Layer:
+    try:
+        value = {column: int(row[column]) for column in COLUMNS}
+        problem = problem_of(
+            [batch, value["in_channels"], value["in_h"], value["in_w"]],
+            [
+                value["out_channels"],
+                value["in_channels"] // max(value["groups"], 1),
+                value["kernel_h"],
+                value["kernel_w"],
+            ],
+            [value["out_channels"]] if value["bias"] else None,
+            (value["stride_h"], value["stride_w"]),
+            (value["padding_h"], value["padding_w"]),
+            (value["dilation_h"], value["dilation_w"]),
+            value["groups"],
+            dtype=dtype,
+        )
+    except (TypeError, ValueError, ConvError) as error:
+        raise DataError(f"{name}, line {line}: {error}") from None
+    return Layer(problem, value["count"])

@@ -1,0 +1,1 @@
+"""Read machine code and measure the machine; generate nothing."""

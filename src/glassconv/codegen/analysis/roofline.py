@@ -1,0 +1,132 @@
+"""The roof: how fast this machine multiplies and adds, and how fast it moves bytes, measured now.
+
+No program can do more arithmetic a second than chains of multiply-adds that never leave registers,
+nor move more bytes than a copy of arrays that no cache holds. Between the two lies every kernel:
+
+    attainable(flops, bytes) = min(peak, flops / bytes · bandwidth)
+
+Both are the best of some runs, for a shared machine only ever makes them slower.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
+from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.parallel import in_parallel, threads
+from glassconv.codegen.target import ELEMENT_BYTES, Target, host
+from glassconv.errors import UnsupportedError
+from glassconv.reports.benchmark import Roof
+
+CHAINS = 12  # a multiply-add takes four or five clocks, and two start in each
+TASKS = 4  # for each thread: a core that is taken away leaves its share to the others
+STEPS = 40_000  # of the chains, for each thread in a run: a tenth of a millisecond
+ARITHMETIC_RUNS = 200  # so short that some are not disturbed
+COPIED = 64 * 2**20  # bytes read, and as many written: more than caches hold
+PARTS = 4  # that runs copy by turns, so that a part has left the caches when its turn comes again
+PIECE = 256 * 2**10  # bytes in a task
+MEMORY_RUNS = 24
+PATIENCE = 0.4  # seconds, for a machine so busy that threads wait for each other
+
+
+def measure(dtype: str = "float32") -> Roof:
+    """Return the machine's limits in elements of a type, with as many threads as PyTorch uses.
+
+    Raises `UnsupportedError` where no code can be generated for this processor.
+    """
+    target = host()
+    if target is None:
+        raise UnsupportedError("no roof is measured on a processor without AVX2, AVX-512 or NEON")
+    flops, team = _arithmetic(dtype, target)
+    return Roof(flops, _bandwidth(dtype, target), team, dtype)
+
+
+def chains(dtype: str, target: Target) -> Module:
+    """Write the function that multiplies and adds in registers and does nothing else."""
+    module = Module("chains", dtype, target)
+    code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
+    plan, arrays, _, thread = code.arguments()
+    steps = Pointer(code, plan.raw, INT)[0]
+    space = _array(code, arrays, 0) + thread * (CHAINS * code.lanes)
+    left, right = (space.vector(place * code.lanes) for place in (0, 1))
+    sums = [code.variable(space.vector(place * code.lanes)) for place in range(CHAINS)]
+    with code.loop(0, steps):
+        for each in sums:
+            each.set(code.fma(left, right, each.get()))
+    for place, each in enumerate(sums):  # what nobody reads is not computed
+        space[place * code.lanes] = each.get()
+    code.finish()
+    in_parallel(module, code, "chains")
+    return module
+
+
+def copies(dtype: str, target: Target) -> Module:
+    """Write the function that copies one piece of an array to another."""
+    module = Module("copies", dtype, target)
+    code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
+    plan, arrays, number, _ = code.arguments()
+    length = Pointer(code, plan.raw, INT)[0]
+    source, result = (_array(code, arrays, place) + number * length for place in (0, 1))
+    with code.loop(0, length, 4 * code.lanes) as start:
+        for place in range(4):
+            result[start + place * code.lanes] = source.vector(start + place * code.lanes)
+    code.finish()
+    in_parallel(module, code, "copies")
+    return module
+
+
+def _array(code: Code, arrays: Pointer, place: int) -> Pointer:
+    address: Value = Pointer(code, arrays.raw, INT)[place]
+    return Pointer(code, code.builder.inttoptr(address.raw, POINTER), code.float)
+
+
+@cache
+def _compiled(write: Callable[[str, Target], Module], dtype: str, target: Target) -> Compiled:
+    module = write(dtype, target)
+    return compiled(module, module.name)
+
+
+def _arithmetic(dtype: str, target: Target) -> tuple[float, int]:
+    """Return FLOP/s, two for each multiply-add, and how many threads reached them."""
+    lanes, team = target.lanes(dtype), threads()
+    kernel = _compiled(chains, dtype, target)
+    space = torch.zeros(team * CHAINS * lanes, dtype=getattr(torch, dtype))
+    steps, tasks = STEPS // TASKS, TASKS * team
+    seconds, team = _best(kernel, steps, [[space]] * ARITHMETIC_RUNS, tasks)
+    return 2 * lanes * CHAINS * steps * tasks / seconds, team
+
+
+def _bandwidth(dtype: str, target: Target) -> float:
+    """Return bytes read and written a second."""
+    elements = COPIED // ELEMENT_BYTES[dtype]
+    source, result = (torch.ones(elements, dtype=getattr(torch, dtype)) for _ in range(2))
+    parts = list(zip(source.chunk(PARTS), result.chunk(PARTS), strict=True))
+    length, part = PIECE // ELEMENT_BYTES[dtype], elements // PARTS
+    runs = [parts[run % PARTS] for run in range(MEMORY_RUNS)]
+    seconds, _ = _best(_compiled(copies, dtype, target), length, runs, part // length)
+    return 2 * COPIED / PARTS / seconds
+
+
+def _best(
+    kernel: Compiled, number: int, runs: Iterable[Sequence[Tensor]], tasks: int
+) -> tuple[float, int]:
+    """Return the seconds of the fastest run, and by how many threads: one, if others are kept."""
+    plan = (ctypes.c_int64 * 1)(number)
+    seconds = []
+    for team in dict.fromkeys((threads(), 1)):
+        enough = perf_counter() + PATIENCE
+        for arrays in runs:
+            given = (ctypes.c_int64 * len(arrays))(*(each.data_ptr() for each in arrays))
+            start = perf_counter()
+            kernel.call(plan, given, tasks, team)
+            seconds.append((perf_counter() - start, team))
+            if perf_counter() > enough:
+                break
+    return min(seconds)

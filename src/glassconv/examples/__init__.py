@@ -1,0 +1,1 @@
+"""The tutorial, and the numbers that figures are drawn with."""

@@ -1,0 +1,1 @@
+"""Explain a layer or a problem from its shapes alone."""

@@ -1,0 +1,174 @@
+"""Derive what can be said about a convolution from its shapes alone: nothing is executed.
+
+Every fact comes from where the machinery takes it: sizes from the ConvProblem, costs and bounds
+from the algorithms' own files, times from the model that `choose` ranks by.
+"""
+
+from __future__ import annotations
+
+from math import isfinite, prod
+
+from torch.utils.flop_counter import conv_backward_flop, conv_flop_count
+
+from glassconv.algorithms import named
+from glassconv.dispatch.select import (
+    BYTES_PER_SECOND,
+    FLOPS_PER_SECOND,
+    SECONDS_PER_OPERATION,
+    choose,
+    predict,
+    standings,
+)
+from glassconv.errors import UnsupportedError
+from glassconv.explanation.code_examples import snippets
+from glassconv.problem import ConvProblem
+from glassconv.problem.axis import Axis
+from glassconv.reports.choice import Candidate
+from glassconv.reports.explanation import (
+    AlgorithmFacts,
+    ArithmeticFacts,
+    AxisFacts,
+    BoundFacts,
+    CoreFacts,
+    Explanation,
+    MemoryFacts,
+    ProductFacts,
+    TorchCount,
+)
+
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+def derive(problem: ConvProblem) -> Explanation:
+    """Return everything that can be said about a convolution without running it.
+
+    >>> from glassconv import parse
+    >>> facts = derive(parse("3x32x32 4@5x5 s2"))
+    >>> facts.product.gemm
+    Gemm(groups=1, m=4, n=196, k=75)
+    >>> [(axis.name, axis.leftover) for axis in facts.axes]
+    [('height', 1), ('width', 1)]
+    """
+    try:
+        chosen = choose(problem).algorithm
+    except UnsupportedError:  # nothing fits in this machine's memory: explained all the same
+        chosen = None
+    return Explanation(
+        shorthand=str(problem),
+        problem=problem,
+        axes=tuple(map(_axis, AXIS_NAMES[problem.ndim], problem.axes)),
+        product=_product(problem),
+        arithmetic=_arithmetic(problem),
+        memory=_memory(problem),
+        core=CoreFacts(FLOPS_PER_SECOND, BYTES_PER_SECOND, SECONDS_PER_OPERATION),
+        algorithms=tuple(_algorithm(problem, candidate) for candidate in standings(problem)),
+        chosen=chosen,
+        code=snippets(problem),
+    )
+
+
+def _axis(name: str, axis: Axis) -> AxisFacts:
+    same = axis.dilation * (axis.kernel_size - 1)
+    return AxisFacts(
+        name=name,
+        padded_size=axis.padded_size,
+        extent=axis.extent,
+        output_size=axis.output_size,
+        same=(same // 2, same - same // 2),
+        leftover=axis.leftover,
+        leftover_input=min(axis.input_size, max(0, axis.leftover - axis.padding[1])),
+        unread_input=axis.input_size - axis.positions_read,
+    )
+
+
+def _product(problem: ConvProblem) -> ProductFacts:
+    gemm, bytes = problem.gemm, problem.format.bytes
+    return ProductFacts(
+        gemm=gemm,
+        rows_shape=(gemm.m, gemm.k),
+        columns_shape=(gemm.k, gemm.n),
+        rows_bytes=gemm.m * gemm.k * bytes,
+        columns_bytes=gemm.k * gemm.n * bytes,
+        expansion=problem.expansion,
+    )
+
+
+def _arithmetic(problem: ConvProblem) -> ArithmeticFacts:
+    outputs = prod(problem.output_shape)
+    tried = prod(axis.output_size * axis.kernel_size for axis in problem.axes)
+    inside = prod(axis.taps_inside for axis in problem.axes)
+    return ArithmeticFacts(
+        outputs=outputs,
+        products_per_output=problem.taps_per_output,
+        macs=problem.macs,
+        flops=problem.flops,
+        bias_additions=outputs if problem.bias else 0,
+        padding_macs=problem.macs // tried * (tried - inside),
+        padding_share=(tried - inside) / tried,
+        input_gradient_flops=problem.flops,
+        weight_gradient_flops=problem.flops,
+        torch=_torch_count(problem),
+    )
+
+
+def _torch_count(problem: ConvProblem) -> TorchCount:
+    """Ask PyTorch's own formulas, which take shapes."""
+    input, weight = list(problem.input_shape), list(problem.weight_shape)
+    output = list(problem.output_shape)
+
+    def backward(of_input: bool, of_weight: bool) -> int:
+        count: int = conv_backward_flop(  # type: ignore[call-arg]  # out_val becomes out_shape
+            output, input, weight, None, None, None, None,
+            transposed=False, _output_padding=None, _groups=problem.groups,
+            output_mask=[of_input, of_weight, False], out_val=[input, weight, None],
+        )  # fmt: skip
+        return count
+
+    return TorchCount(
+        forward=conv_flop_count(input, weight, output),
+        input_gradient=backward(True, False),
+        weight_gradient=backward(False, True),
+    )
+
+
+def _memory(problem: ConvProblem) -> MemoryFacts:
+    bias_bytes = problem.out_channels * problem.format.bytes if problem.bias else 0
+    arrays = problem.input_bytes + problem.weight_bytes + bias_bytes + problem.output_bytes
+    saved = problem.input_bytes + problem.weight_bytes
+    return MemoryFacts(
+        input_bytes=problem.input_bytes,
+        weight_bytes=problem.weight_bytes,
+        bias_bytes=bias_bytes,
+        output_bytes=problem.output_bytes,
+        forward_bytes=arrays,
+        saved_bytes=saved,
+        gradient_bytes=arrays,
+        backward_bytes=saved + arrays,
+        intensity=problem.arithmetic_intensity,
+    )
+
+
+def _algorithm(problem: ConvProblem, candidate: Candidate) -> AlgorithmFacts:
+    algorithm = named(candidate.name)
+    supported = algorithm.supports(problem)
+    cost = algorithm.cost(problem) if supported else None
+    return AlgorithmFacts(
+        name=algorithm.name,
+        idea=algorithm.idea,
+        supported=supported,
+        runs=candidate.verdict,
+        cost=cost,
+        bound=_bound(problem, candidate.name) if supported else None,
+        prediction=predict(cost) if cost else None,
+    )
+
+
+def _bound(problem: ConvProblem, name: str) -> BoundFacts:
+    bound = named(name).error_bound(problem)
+    return BoundFacts(
+        factor=bound.worst if isfinite(bound.worst) else None,
+        formula=bound.formula,
+        measure=bound.measure,
+        growth=bound.growth,
+        local=bound.local,
+    )

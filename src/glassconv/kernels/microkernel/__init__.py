@@ -1,0 +1,1 @@
+"""The register tile, the matrix product around it, lowering and epilogues."""

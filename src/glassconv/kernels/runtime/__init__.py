@@ -1,0 +1,1 @@
+"""What every kernel needs around its machine code: plans, parameters, packed weights."""

@@ -1,0 +1,1 @@
+"""Exact mathematics that algorithms, kernels and figures share."""

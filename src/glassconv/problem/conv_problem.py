@@ -1,0 +1,294 @@
+"""ConvProblem: everything that can be said about a convolution before it sees a number.
+
+One frozen value describes a convolution of one, two or three spatial dimensions. Every algorithm,
+proof, figure and benchmark reads this same value, so they cannot disagree about a shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from glassconv.errors import ArgumentError, DtypeError, ShapeError
+from glassconv.problem.axis import Axis
+from glassconv.problem.dtypes import FORMATS, FloatFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# No array in memory has an axis or a step beyond these; past them PyTorch 2.13 itself crashes.
+LARGEST_STEP = 2**31 - 1
+LARGEST_ARRAY_BYTES = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """The matrix product a convolution is: per group, (m × k) · (k × n), in BLAS's letters."""
+
+    groups: int
+    m: int  # out_channels / groups
+    n: int  # batch · output positions
+    k: int  # in_channels / groups · taps
+
+
+@dataclass(frozen=True)
+class ConvProblem:
+    """A convolution's shapes and steps, one entry per spatial axis, already normalised.
+
+    Usually made by `problem_of` (PyTorch's arguments) or `parse` (shorthand). Constructing one
+    checks it: `ArgumentError` or `ShapeError` where no convolution has such sizes, `DtypeError`
+    where no algorithm computes in such elements.
+
+    >>> lenet = ConvProblem(1, 3, 4, (32, 32), (5, 5), (1, 1), ((0, 0), (0, 0)), (1, 1))
+    >>> lenet.output_size
+    (28, 28)
+    >>> lenet.gemm
+    Gemm(groups=1, m=4, n=784, k=75)
+    >>> print(lenet)
+    1x3x32x32 4@5x5 s1 p0
+    """
+
+    batch: int
+    in_channels: int
+    out_channels: int
+    input_size: tuple[int, ...]
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]  # (before, after) per axis
+    dilation: tuple[int, ...]
+    groups: int = 1
+    bias: bool = True
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no convolution, before anything is allocated."""
+        try:
+            _check(self)
+        except (ArgumentError, ShapeError, DtypeError) as error:
+            raise error.asked_as(repr(self)) from None
+
+    # -- addressing ---------------------------------------------------------------------------
+
+    @property
+    def ndim(self) -> int:
+        """Return the number of spatial axes: 1, 2 or 3."""
+        return len(self.input_size)
+
+    @cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """Return the spatial axes, outermost first."""
+        return tuple(
+            map(Axis, self.input_size, self.kernel_size, self.stride, self.padding, self.dilation)
+        )
+
+    @property
+    def output_size(self) -> tuple[int, ...]:
+        """Return the output's spatial size: floor((size + padding − extent) / stride) + 1."""
+        return tuple(axis.output_size for axis in self.axes)
+
+    @property
+    def receptive_field(self) -> tuple[int, ...]:
+        """Return how far one output sees in the input, per axis."""
+        return tuple(axis.extent for axis in self.axes)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Return [batch, in_channels, *input_size]."""
+        return (self.batch, self.in_channels, *self.input_size)
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Return [out_channels, in_channels / groups, *kernel_size]."""
+        return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Return [batch, out_channels, *output_size]."""
+        return (self.batch, self.out_channels, *self.output_size)
+
+    def taps(self) -> Iterator[tuple[int, ...]]:
+        """Yield every kernel index, in memory order."""
+        return product(*map(range, self.kernel_size))
+
+    def tap_slices(self, tap: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+        """Return (output slices, input slices) that one tap connects; see `Axis.tap_slices`."""
+        pairs = [axis.tap_slices(index) for axis, index in zip(self.axes, tap, strict=True)]
+        return tuple(writes for writes, _ in pairs), tuple(reads for _, reads in pairs)
+
+    def copies(self) -> npt.NDArray[np.int64]:
+        """Return how often im2col copies each pixel of a channel, shape [*input_size]."""
+        return reduce(np.multiply.outer, [axis.copies() for axis in self.axes])
+
+    # -- counting -----------------------------------------------------------------------------
+
+    @property
+    def taps_per_output(self) -> int:
+        """Return how many products one output sums: in_channels / groups · taps."""
+        return prod(self.weight_shape[1:])
+
+    @property
+    def gemm(self) -> Gemm:
+        """Return the matrix product this convolution is."""
+        return Gemm(
+            groups=self.groups,
+            m=self.out_channels // self.groups,
+            n=self.batch * prod(self.output_size),
+            k=self.taps_per_output,
+        )
+
+    @property
+    def macs(self) -> int:
+        """Return multiply-adds, products with padding counted as PyTorch counts them, bias not."""
+        return prod(self.output_shape) * self.taps_per_output
+
+    @property
+    def flops(self) -> int:
+        """Return floating-point operations: two for each multiply-add."""
+        return 2 * self.macs
+
+    @property
+    def input_bytes(self) -> int:
+        """Return the input's size in bytes."""
+        return prod(self.input_shape) * self.format.bytes
+
+    @property
+    def padded_bytes(self) -> int:
+        """Return the input's size in bytes with its padding laid around it."""
+        padded = prod(axis.padded_size for axis in self.axes)
+        return self.batch * self.in_channels * padded * self.format.bytes
+
+    @property
+    def weight_bytes(self) -> int:
+        """Return the weight's size in bytes, bias not counted."""
+        return prod(self.weight_shape) * self.format.bytes
+
+    @property
+    def output_bytes(self) -> int:
+        """Return the output's size in bytes."""
+        return prod(self.output_shape) * self.format.bytes
+
+    @property
+    def im2col_bytes(self) -> int:
+        """Return the im2col matrix's size in bytes, all groups together."""
+        return self.groups * self.gemm.n * self.gemm.k * self.format.bytes
+
+    @property
+    def arithmetic_intensity(self) -> float:
+        """Return FLOPs for each byte of input, weight and output moved once."""
+        return self.flops / (self.input_bytes + self.weight_bytes + self.output_bytes)
+
+    @property
+    def expansion(self) -> float:
+        """Return how many times larger the im2col matrix is than the input."""
+        return self.im2col_bytes / self.input_bytes if self.batch else 0.0
+
+    @property
+    def format(self) -> FloatFormat:
+        """Return the element type's size and rounding."""
+        return FORMATS[self.dtype]
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        """Return the shorthand that `parse` reads back into this same problem."""
+        parts = [
+            _by_x(self.input_shape),
+            f"{self.out_channels}@{_by_x(self.kernel_size)}",
+            "s" + _once(self.stride),
+            "p" + _once([str(b) if b == a else f"{b}:{a}" for b, a in self.padding]),
+        ]
+        if set(self.dilation) != {1}:
+            parts.append("d" + _once(self.dilation))
+        if self.groups != 1:
+            parts.append(f"g{self.groups}")
+        if not self.bias:
+            parts.append("nobias")
+        if self.dtype != "float32":
+            parts.append(self.dtype)
+        return " ".join(parts)
+
+
+def _by_x(sizes: tuple[object, ...] | list[object] | list[str]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _once(values: tuple[object, ...] | list[str]) -> str:
+    """Write equal values once, others all: (2, 2) is 2 and (2, 1) is 2x1."""
+    return str(values[0]) if len(set(values)) == 1 else _by_x(list(values))
+
+
+def _check(problem: ConvProblem) -> None:
+    if problem.dtype not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise DtypeError(f"no algorithm here computes in {problem.dtype}; they compute in {known}")
+    _check_sizes(problem)
+    _check_groups(problem)
+    for number, axis in enumerate(problem.axes):
+        if axis.extent > axis.padded_size:
+            raise ShapeError(
+                f"the kernel spans {axis.extent} positions of spatial axis {number} "
+                f"(dilation {axis.dilation} · (kernel {axis.kernel_size} − 1) + 1), but the padded "
+                f"input has {axis.padded_size} (size {axis.input_size} + padding "
+                f"{axis.padding[0]} + {axis.padding[1]})"
+            )
+    _check_bytes(problem)
+
+
+def _check_sizes(problem: ConvProblem) -> None:
+    per_axis = {
+        "input_size": problem.input_size,
+        "kernel_size": problem.kernel_size,
+        "stride": problem.stride,
+        "padding": problem.padding,
+        "dilation": problem.dilation,
+    }
+    if problem.ndim not in (1, 2, 3):
+        raise ShapeError(f"a convolution has 1, 2 or 3 spatial axes, not {problem.ndim}")
+    for name, values in per_axis.items():
+        if len(values) != problem.ndim:
+            raise ShapeError(f"{name} has {len(values)} entries for {problem.ndim} spatial axes")
+    for name in ("input_size", "kernel_size", "stride", "dilation"):
+        for value in per_axis[name]:
+            _check_range(name, value, least=1)
+    for pair in problem.padding:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise ArgumentError(f"padding must be (before, after) per spatial axis, got {pair}")
+    for before, after in problem.padding:
+        _check_range("padding", before, least=0)
+        _check_range("padding", after, least=0)
+    for name in ("in_channels", "out_channels", "groups"):
+        _check_range(name, getattr(problem, name), least=1)
+    _check_range("batch", problem.batch, least=0)
+
+
+def _check_range(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or value < least:
+        raise ArgumentError(f"{name} must be a whole number of at least {least}, got {value}")
+    if name in ("stride", "padding", "dilation") and value > LARGEST_STEP:
+        raise ArgumentError(f"{name} must be at most {LARGEST_STEP}, got {value}")
+
+
+def _check_groups(problem: ConvProblem) -> None:
+    for name in ("in_channels", "out_channels"):
+        channels = getattr(problem, name)
+        if channels % problem.groups:
+            raise ArgumentError(
+                f"groups must divide {name}, but {channels} is not a multiple of {problem.groups}"
+            )
+
+
+def _check_bytes(problem: ConvProblem) -> None:
+    sizes = {
+        "padded input": problem.padded_bytes,
+        "weight": problem.weight_bytes,
+        "output": problem.output_bytes,
+    }
+    for name, size in sizes.items():
+        if size > LARGEST_ARRAY_BYTES:
+            raise ShapeError(f"the {name} would take {size} bytes, more than can be addressed")

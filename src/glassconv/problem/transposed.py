@@ -1,0 +1,256 @@
+"""A transposed convolution is a convolution: of its input stuffed with zeros, by flipped filters.
+
+A convolution with stride s reads input i = o · s + k · d − p through tap k of output o. Its
+transpose sends every number back where it came from: output o adds w[k] · x[o] to position i.
+Collect what arrives at one position instead, and it is a convolution again. Lay s − 1 zeros between
+neighbours of x, so that x[o] stands at place o · s; then position i is reached through tap k from
+place i − k · d + p, which is what a convolution with the kernel turned around reads.
+
+Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016, ch. 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from glassconv.errors import ArgumentError, ConvError, ShapeError
+from glassconv.problem import ConvProblem
+from glassconv.problem.arguments import Size, both_sides, per_axis, whole
+from glassconv.problem.operands import Operands
+from glassconv.problem.shorthand import read
+
+EVERY = (slice(None), slice(None))  # image of the batch, and channel
+
+
+@dataclass(frozen=True)
+class TransposedProblem:
+    """A transposed convolution's shapes and steps, in PyTorch's words for `conv_transpose2d`.
+
+    >>> upsample = TransposedProblem(1, 8, 4, (5,), (3,), (2,), ((1, 1),), (1,), (1,))
+    >>> upsample.output_size
+    (10,)
+    >>> print(upsample.convolution)
+    1x8x9 4@3 s1 p1:2
+    """
+
+    batch: int
+    in_channels: int
+    out_channels: int
+    input_size: tuple[int, ...]
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]  # how much of the full result is cut off (before, after)
+    output_padding: tuple[int, ...]  # how much is added after it
+    dilation: tuple[int, ...]
+    groups: int = 1
+    bias: bool = True
+    dtype: str = "float32"
+
+    @property
+    def ndim(self) -> int:
+        """Return the number of spatial axes: 1, 2 or 3."""
+        return len(self.input_size)
+
+    @property
+    def output_size(self) -> tuple[int, ...]:
+        """Return (size − 1) · stride − padding + dilation · (kernel − 1) + output_padding + 1."""
+        return tuple(
+            stuffed + reach - sum(padding) + extra
+            for stuffed, reach, padding, extra in zip(
+                self.stuffed_size, self._reach, self.padding, self.output_padding, strict=True
+            )
+        )
+
+    @property
+    def stuffed_size(self) -> tuple[int, ...]:
+        """Return the input's size with stride − 1 zeros between neighbours."""
+        return tuple((n - 1) * s + 1 for n, s in zip(self.input_size, self.stride, strict=True))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Return [batch, in_channels, *input_size]."""
+        return (self.batch, self.in_channels, *self.input_size)
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Return [in_channels, out_channels / groups, *kernel_size]."""
+        return (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Return [batch, out_channels, *output_size]."""
+        return (self.batch, self.out_channels, *self.output_size)
+
+    @cached_property
+    def convolution(self) -> ConvProblem:
+        """Return the convolution of the stuffed input that equals it, up to `cut`."""
+        return ConvProblem(
+            batch=self.batch,
+            in_channels=self.in_channels,
+            out_channels=self.out_channels,
+            input_size=self.stuffed_size,
+            kernel_size=self.kernel_size,
+            stride=(1,) * self.ndim,
+            padding=tuple((max(0, before), max(0, after)) for before, after in self._margins),
+            dilation=self.dilation,
+            groups=self.groups,
+            bias=self.bias,
+            dtype=self.dtype,
+        )
+
+    def operands(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Operands:
+        """Return what `convolution` convolves: the input stuffed, the filters flipped."""
+        return Operands(self.stuff(input), self.flip(weight), bias)
+
+    def stuff(self, input: Tensor) -> Tensor:
+        """Return the input [batch, in_channels, *stuffed_size] with zeros between neighbours."""
+        stuffed = input.new_zeros((self.batch, self.in_channels, *self.stuffed_size))
+        stuffed[EVERY + tuple(slice(None, None, step) for step in self.stride)] = input
+        return stuffed
+
+    def flip(self, weight: Tensor) -> Tensor:
+        """Return filters [out_channels, in_channels / groups, *kernel_size], turned around."""
+        per_group = weight.reshape(self.groups, -1, *self.weight_shape[1:])
+        swapped = per_group.transpose(1, 2).reshape(self.convolution.weight_shape)
+        return swapped.flip(tuple(range(2, 2 + self.ndim)))
+
+    def cut(self, output: Tensor) -> Tensor:
+        """Return [batch, out_channels, *output_size]: off with padding wider than the kernel."""
+        starts = (max(0, -before) for before, _ in self._margins)
+        sizes = zip(starts, self.output_size, strict=True)
+        return output[EVERY + tuple(slice(start, start + size) for start, size in sizes)]
+
+    @property
+    def _reach(self) -> tuple[int, ...]:
+        return tuple(d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True))
+
+    @property
+    def _margins(self) -> list[tuple[int, int]]:
+        """Return the zeros around the stuffed input, negative where the output is cut instead."""
+        return [
+            (reach - before, reach - after + extra)
+            for reach, (before, after), extra in zip(
+                self._reach, self.padding, self.output_padding, strict=True
+            )
+        ]
+
+
+def transposed_of(
+    input_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    bias_shape: Sequence[int] | None = None,
+    stride: Size = 1,
+    padding: Size | Sequence[tuple[int, int]] = 0,
+    output_padding: Size = 0,
+    groups: int = 1,
+    dilation: Size = 1,
+    *,
+    dtype: str = "float32",
+) -> TransposedProblem:
+    """Return the problem that `F.conv_transpose{1,2,3}d` would solve for arrays of these shapes.
+
+    input_shape: [batch, in_channels, *input_size], or [in_channels, *input_size] for one image.
+    weight_shape: [in_channels, out_channels / groups, *kernel_size].
+
+    Raises `ShapeError`, `ArgumentError` or `ArgumentTypeError`, each with the request repeated.
+
+    >>> transposed_of([1, 8, 4, 4], [8, 3, 2, 2], stride=2).output_shape
+    (1, 3, 8, 8)
+    """
+    ndim = len(weight_shape) - 2
+    request = (
+        f"conv_transpose{ndim}d(input {list(input_shape)}, weight {list(weight_shape)}, "
+        f"bias {None if bias_shape is None else list(bias_shape)}, stride={stride!r}, "
+        f"padding={padding!r}, output_padding={output_padding!r}, groups={groups!r}, "
+        f"dilation={dilation!r})"
+    )
+    try:
+        if ndim not in (1, 2, 3):
+            raise ShapeError(
+                "the weight must be [in_channels, out_channels / groups, *kernel_size] with 1, 2 "
+                f"or 3 kernel sizes, but it has {len(weight_shape)} axes"
+            )
+        if len(input_shape) == ndim + 1:  # one image, without its batch axis
+            input_shape = (1, *input_shape)
+        if len(input_shape) != ndim + 2:
+            raise ShapeError(
+                f"the weight has {ndim} kernel sizes, so the input must have {ndim + 1} axes (one "
+                f"image) or {ndim + 2} (a batch), but it has {len(input_shape)}"
+            )
+        batch, in_channels, *input_size = input_shape
+        out_channels = weight_shape[1] * whole("groups", groups)
+        if weight_shape[0] != in_channels:
+            raise ShapeError(
+                f"the weight reads {weight_shape[0]} channels, but the input has {in_channels}"
+            )
+        if bias_shape is not None and tuple(bias_shape) != (out_channels,):
+            raise ShapeError(
+                f"the bias must be [out_channels] = [{out_channels}], but it is {list(bias_shape)}"
+            )
+        problem = TransposedProblem(
+            batch=batch,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            input_size=tuple(input_size),
+            kernel_size=tuple(weight_shape[2:]),
+            stride=per_axis("stride", stride, ndim, whole),
+            padding=per_axis("padding", padding, ndim, both_sides),
+            output_padding=per_axis("output_padding", output_padding, ndim, whole),
+            dilation=per_axis("dilation", dilation, ndim, whole),
+            groups=groups,
+            bias=bias_shape is not None,
+            dtype=dtype,
+        )
+        _check(problem)
+    except ConvError as error:
+        raise error.asked_as(request) from None
+    return problem
+
+
+def parse_transposed(text: str) -> TransposedProblem:
+    """Return the transposed problem that a shorthand describes, as `parse` reads one.
+
+    Its s stuffs the input and its p cuts the output. Raises `ShorthandError`.
+
+    >>> parse_transposed("8x4x4 3@2x2 s2").output_shape
+    (1, 3, 8, 8)
+    """
+    written = read(text)
+    groups = max(written.options.get("groups", 1), 1)
+    weight_shape = [written.in_channels, written.out_channels // groups, *written.kernel_size]
+    bias_shape = [weight_shape[1] * groups] if written.bias else None
+    try:
+        return transposed_of(written.input_shape, weight_shape, bias_shape, **written.options)
+    except ConvError as error:
+        written.refuse(error)
+
+
+def _check(problem: TransposedProblem) -> None:
+    """Refuse what `convolution` does not see: the arguments it is not made of."""
+    for name in ("input_size", "stride", "dilation", "kernel_size"):
+        for value in getattr(problem, name):
+            if value < 1:
+                raise ArgumentError(f"{name} must be a whole number of at least 1, got {value}")
+    for pair in problem.padding:
+        if min(pair) < 0:
+            raise ArgumentError(f"padding must be a whole number of at least 0, got {min(pair)}")
+    for extra, stride, dilation in zip(
+        problem.output_padding, problem.stride, problem.dilation, strict=True
+    ):
+        if not 0 <= extra < max(stride, dilation):
+            raise ArgumentError(
+                f"output_padding must be at least 0 and smaller than the stride or the dilation, "
+                f"got {extra} with stride {stride} and dilation {dilation}"
+            )
+    for number, size in enumerate(problem.output_size):
+        if size < 1:
+            raise ShapeError(
+                f"the output would have {size} positions on spatial axis {number}: the padding "
+                f"{problem.padding[number][0]} + {problem.padding[number][1]} cuts off more than "
+                f"the {size + sum(problem.padding[number])} there are"
+            )
+    problem.convolution  # noqa: B018  its own checks: groups that divide, sizes that fit memory

@@ -1,0 +1,1 @@
+"""Reports: plain frozen values that every view reads and no view computes."""

@@ -1,0 +1,73 @@
+"""Trace and Backward: every array that an algorithm computes on the way to its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from glassconv.problem import ConvProblem
+from glassconv.reports.array import Array
+
+
+@dataclass(frozen=True)
+class Step:
+    """One array on the way from input to output.
+
+    `array` is a NumPy array in a report; while an algorithm runs it may be a tensor.
+    """
+
+    name: str
+    array: Any
+    axes: tuple[str, ...]  # a name for every axis
+    note: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Every array that an algorithm made on a problem, in order; the last is the output."""
+
+    problem: ConvProblem
+    algorithm: str
+    input: Array
+    weight: Array
+    bias: Array | None
+    steps: tuple[Step, ...]
+
+    def __getitem__(self, name: str) -> Array:
+        """Return the array of the step with this name; `KeyError` lists the names there are."""
+        return _array_of(self.steps, name)
+
+    @property
+    def output(self) -> Array:
+        """Return the last step's array."""
+        last: Array = self.steps[-1].array
+        return last
+
+
+@dataclass(frozen=True)
+class Backward:
+    """Both gradients of a convolution, each as a convolution and as a matrix product.
+
+    In every pair the two ways make the same array: grad_input and folded, grad_weight and product.
+    """
+
+    problem: ConvProblem
+    algorithm: str  # what ran the two convolutions: a name, or one and another
+    input_convolution: ConvProblem  # of grad_output stuffed with zeros, by flipped filters
+    weight_convolution: ConvProblem  # of the input, by grad_output
+    input: Array
+    weight: Array
+    input_steps: tuple[Step, ...]
+    weight_steps: tuple[Step, ...]
+
+    def __getitem__(self, name: str) -> Array:
+        """Return the array of the step with this name; `KeyError` lists the names there are."""
+        return _array_of((*self.input_steps, *self.weight_steps), name)
+
+
+def _array_of(steps: tuple[Step, ...], name: str) -> Array:
+    for step in steps:
+        if step.name == name:
+            found: Array = step.array
+            return found
+    raise KeyError(f"no step {name!r}; there are {[step.name for step in steps]}")

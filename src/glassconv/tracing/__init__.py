@@ -1,0 +1,1 @@
+"""Run an algorithm, or both gradients, step by step and keep every array."""

@@ -1,0 +1,140 @@
+"""Run both gradients of a convolution, each as a convolution and as a product; keep every array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from glassconv.algorithms import Algorithm, named
+from glassconv.dispatch.select import AUTO, choose
+from glassconv.errors import ShapeError
+from glassconv.problem import ConvProblem
+from glassconv.problem.gradients import WeightGradient, input_gradient
+from glassconv.problem.im2col_map import fold, unfold
+from glassconv.problem.operands import Operands, random_grad_output, random_operands, to_numpy
+from glassconv.reports.trace import Backward, Step
+
+
+def backward(
+    problem: ConvProblem,
+    algorithm: str = AUTO,
+    operands: Operands | None = None,
+    grad_output: Tensor | None = None,
+    *,
+    seed: int = 0,
+) -> Backward:
+    """Return every array on the way to both gradients, random ones where none are given.
+
+    grad_output: the gradient of some number with respect to the output, of the output's shape.
+
+    Raises `UnsupportedError` where the algorithm supports one of the two convolutions not, or for
+    an empty batch; `UnknownNameError`, `ShapeError` or `DtypeError` as `trace` does.
+
+    >>> from glassconv import parse
+    >>> both = backward(parse("3x8x8 4@3x3 s2"))
+    >>> both["grad_input"].shape, both["grad_weight"].shape
+    ((1, 3, 8, 8), (4, 3, 3, 3))
+    >>> bool(abs(both["grad_input"] - both["folded"]).max() < 1e-5)
+    True
+    """
+    given = (operands or random_operands(problem, seed)).copy()
+    given.check(problem)
+    gradient = (
+        random_grad_output(problem, seed) if grad_output is None else grad_output.detach().clone()
+    )
+    if tuple(gradient.shape) != problem.output_shape:
+        cause = f"grad_output must be of shape {problem.output_shape}, not {tuple(gradient.shape)}"
+        raise ShapeError(cause, request=str(problem))
+    input_convolution = input_gradient(problem).convolution
+    weight_convolution = WeightGradient(problem).convolution
+    ran = [_chosen(each, algorithm).name for each in (input_convolution, weight_convolution)]
+    with torch.no_grad():
+        input_steps = tuple(_input_steps(problem, algorithm, given.weight, gradient))
+        weight_steps = tuple(_weight_steps(problem, algorithm, given.input, gradient))
+    return Backward(
+        problem=problem,
+        algorithm=" and ".join(dict.fromkeys(ran)),
+        input_convolution=input_convolution,
+        weight_convolution=weight_convolution,
+        input=to_numpy(given.input),
+        weight=to_numpy(given.weight),
+        input_steps=tuple(map(_as_numpy, input_steps)),
+        weight_steps=tuple(map(_as_numpy, weight_steps)),
+    )
+
+
+def _input_steps(
+    problem: ConvProblem, algorithm: str, weight: Tensor, grad_output: Tensor
+) -> Iterator[Step]:
+    batch, groups = problem.batch, problem.groups
+    m, k = problem.gemm.m, problem.gemm.k
+    axes = ("batch", "out_channels", *_each("output", problem))
+    yield Step("grad_output", grad_output, axes, "what arrives from behind, like the output")
+
+    transposed = input_gradient(problem)
+    given = transposed.operands(grad_output, weight, None)
+    axes = ("batch", "out_channels", *_each("size", problem))
+    yield Step("stuffed", given.input, axes, "stride − 1 zeros between neighbours")
+    axes = ("in_channels", "filters of a group", *_each("kernel", problem))
+    yield Step("flipped", given.weight, axes, "filters and channels swapped, kernels turned")
+    grad_input = transposed.cut(_run(transposed.convolution, algorithm, given))
+    axes = ("batch", "in_channels", *_each("size", problem))
+    yield Step("grad_input", grad_input, axes, f"the convolution {transposed.convolution}")
+
+    flat = grad_output.reshape(batch, groups, m, -1)
+    grad_columns = (weight.reshape(groups, m, k).transpose(1, 2) @ flat).flatten(1, 2)
+    axes = ("batch", "in_channels · taps", "positions")
+    yield Step("grad_columns", grad_columns, axes, "Wᵀ · grad_output: a gradient for every copy")
+    axes = ("batch", "in_channels", *_each("size", problem))
+    folded = fold(problem, grad_columns)
+    yield Step("folded", folded, axes, "fold (col2im): a pixel's copies added up")
+
+
+def _weight_steps(
+    problem: ConvProblem, algorithm: str, input: Tensor, grad_output: Tensor
+) -> Iterator[Step]:
+    batch, groups = problem.batch, problem.groups
+    m, k = problem.gemm.m, problem.gemm.k
+    gradient = WeightGradient(problem)
+    given = gradient.operands(input, grad_output)
+    axes = ("channels of a group", "groups · batch", *_each("size", problem))
+    yield Step("pictures", given.input, axes, "the input: its channels as batch, batch as channels")
+    axes = ("out_channels", "batch", *_each("kernel", problem))
+    yield Step("kernels", given.weight, axes, "grad_output as the kernel")
+    grad_weight = gradient.cut(_run(gradient.convolution, algorithm, given))
+    axes = ("out_channels", "channels of a group", *_each("kernel", problem))
+    yield Step("grad_weight", grad_weight, axes, f"the convolution {gradient.convolution}")
+
+    columns = unfold(problem, input)
+    axes = ("batch", "in_channels · taps", "positions")
+    yield Step("columns", columns, axes, "the im2col matrix of the input")
+    flat = grad_output.reshape(batch, groups, m, -1)
+    windows = columns.reshape(batch, groups, k, -1)
+    product = (flat @ windows.transpose(2, 3)).sum(0).reshape(problem.weight_shape)
+    axes = ("out_channels", "channels of a group", *_each("kernel", problem))
+    yield Step("product", product, axes, "grad_output · columnsᵀ, summed over the batch")
+    grad_bias = grad_output.transpose(0, 1).flatten(1).sum(1)
+    yield Step("grad_bias", grad_bias, ("out_channels",), "grad_output, summed for each filter")
+
+
+def _run(convolution: ConvProblem, algorithm: str, given: Operands) -> Tensor:
+    chosen = _chosen(convolution, algorithm)
+    return chosen.run(convolution, given.input, given.weight, given.bias)
+
+
+def _chosen(convolution: ConvProblem, algorithm: str) -> Algorithm:
+    # Transforms round differently, and here the two ways are held against each other.
+    plain = "strict" if algorithm == AUTO else "any"
+    return named(choose(convolution, algorithm, accuracy=plain).algorithm)
+
+
+def _each(name: str, problem: ConvProblem) -> tuple[str, ...]:
+    """Return a name for each spatial axis."""
+    return tuple(f"{name} {axis}" for axis in range(problem.ndim))
+
+
+def _as_numpy(step: Step) -> Step:
+    return replace(step, array=to_numpy(step.array))

@@ -1,0 +1,131 @@
+"""An explanation as one piece of HTML: for a notebook, or for any page it is put into.
+
+It brings its own style, scoped to itself and following the reader's dark or light theme, and
+neither a script nor anything from elsewhere.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from glassconv.reports.explanation import Explanation
+from glassconv.reports.verdict import Verdict
+from glassconv.views.explanation_sections import (
+    Block,
+    Chapter,
+    Listing,
+    Note,
+    Pairs,
+    Standings,
+    chapters,
+    summary,
+)
+
+ROOT = "glassconv-explanation"
+
+# The pictures' colours. Every rule is scoped to the root, and undoes what notebooks do to tables.
+STYLE = """
+.ROOT {
+  --background: #ffffff; --panel: #f3f3ef; --ink: #1b2026; --muted: #66717d; --line: #d5d8d3;
+  --yes: #1a7f4b; --no: #b3261e;
+  box-sizing: border-box; max-width: 50rem; padding: 1.5rem 1.75rem; border-radius: 8px;
+  background: var(--background); color: var(--ink);
+  font: 14px/1.55 system-ui, sans-serif; font-variant-numeric: tabular-nums;
+}
+@media (prefers-color-scheme: dark) {
+  .ROOT {
+    --background: #0f1318; --panel: #1a2028; --ink: #e8edf2; --muted: #93a0ae; --line: #313b47;
+    --yes: #6cc995; --no: #ff8a80;
+  }
+}
+.ROOT header p { margin: 0; color: var(--muted); }
+.ROOT .problem { margin: 0; color: var(--ink); font: 600 18px/1.4 ui-monospace, monospace; }
+.ROOT section { margin-top: 1.75rem; padding-top: 1rem; border-top: 1px solid var(--line); }
+.ROOT h3 { margin: 0 0 .6rem; color: var(--ink); font: 600 15px/1.4 system-ui, sans-serif; }
+.ROOT h3 span { margin-right: .6em; color: var(--muted); font-weight: 400; }
+.ROOT h4 { margin: 1.1rem 0 .35rem; color: var(--ink); font: 600 13px/1.4 system-ui, sans-serif; }
+.ROOT .note { margin: .7rem 0; color: var(--muted); font-size: 13px; }
+.ROOT .wide { overflow-x: auto; }
+.ROOT table { margin: .2rem 0; border: 0; border-collapse: collapse; font-size: 13px; }
+.ROOT tr, .ROOT tbody tr:nth-child(odd), .ROOT tbody tr:hover { background: none; }
+.ROOT .facts th, .ROOT .facts td {
+  padding: .16rem 1.1rem .16rem 0; border: 0; background: none; color: var(--ink);
+  font-weight: 400; text-align: left; vertical-align: top;
+}
+.ROOT .pairs th, .ROOT thead th { color: var(--muted); white-space: nowrap; }
+.ROOT .pairs td { overflow-wrap: anywhere; white-space: normal; }
+.ROOT .standings td, .ROOT .standings th { white-space: nowrap; }
+.ROOT .standings .number { text-align: right; }
+.ROOT .standings thead th { border-bottom: 1px solid var(--line); }
+.ROOT .facts .yes { color: var(--yes); }
+.ROOT .facts .no { color: var(--no); }
+.ROOT pre {
+  margin: 0; padding: .7rem .9rem; overflow-x: auto; border: 0; border-radius: 6px;
+  background: var(--panel); color: var(--ink); font: 12.5px/1.5 ui-monospace, monospace;
+}
+.ROOT code { padding: 0; background: none; color: inherit; font: inherit; }
+.ROOT .comment { color: var(--muted); }
+""".replace("ROOT", ROOT)
+
+
+def fragment(facts: Explanation) -> str:
+    """Return an explanation as one `<div>`, everything in it escaped."""
+    parts = [
+        f'<div class="{ROOT}" lang="en">',
+        f"<style>{STYLE}</style>",
+        "<header>",
+        f'<p class="problem">{escape(facts.shorthand)}</p>',
+        f"<p>{escape(summary(facts))}</p>",
+        "</header>",
+        *(_section(place, chapter) for place, chapter in enumerate(chapters(facts), start=1)),
+        "</div>",
+    ]
+    return "\n".join(parts)
+
+
+def _section(place: int, chapter: Chapter) -> str:
+    heading = f"<h3><span>{place}</span>{escape(chapter.title)}</h3>"
+    return "\n".join(["<section>", heading, *map(_block, chapter.blocks), "</section>"])
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Pairs(rows):
+            lines = "".join(
+                f'<tr><th scope="row">{escape(name)}</th><td>{escape(said)}</td></tr>'
+                for name, said in rows
+            )
+            return f'<table class="facts pairs"><tbody>{lines}</tbody></table>'
+        case Note(text):
+            return f'<p class="note">{escape(text)}</p>'
+        case Standings(headings, standings):
+            head = "".join(_cell("th", place, text) for place, text in enumerate(headings))
+            body = "".join(_row(verdict, cells) for verdict, cells in standings)
+            return (
+                '<div class="wide"><table class="facts standings">'
+                f'<thead><tr><th aria-label="may run"></th>{head}</tr></thead>'
+                f"<tbody>{body}</tbody></table></div>"
+            )
+        case Listing(title, code):
+            listing = "\n".join(map(_code_line, code.splitlines()))
+            return f"<h4>{escape(title)}</h4><pre><code>{listing}</code></pre>"
+
+
+def _row(verdict: Verdict, cells: tuple[str, ...]) -> str:
+    look, sign = ("yes", "✓") if verdict else ("no", "✗")
+    mark = f'<td class="{look}" title="{escape(verdict.reason)}">{sign}</td>'
+    return f"<tr>{mark}{''.join(_cell('td', place, text) for place, text in enumerate(cells))}</tr>"
+
+
+def _cell(tag: str, place: int, text: str) -> str:
+    """Write a cell; the first and the last column are words, those between are numbers."""
+    number = ' class="number"' if 0 < place < 5 else ""
+    return f"<{tag}{number}>{escape(text)}</{tag}>"
+
+
+def _code_line(line: str) -> str:
+    """Write a line of a snippet, its comment quieter; a snippet has no # in a string."""
+    code, sharp, comment = line.partition("#")
+    return escape(code) + (
+        f'<span class="comment">{escape(sharp + comment)}</span>' if sharp else ""
+    )

@@ -1,0 +1,1 @@
+"""Reports as text for a terminal of 80 columns; plain when piped."""

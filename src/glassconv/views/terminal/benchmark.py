@@ -1,0 +1,153 @@
+"""Timings as a table: ratios to PyTorch layer by layer, and what they come to together."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from math import exp, log
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from glassconv.reports.benchmark import Benched, Roof
+from glassconv.views.notation import duration
+from glassconv.views.terminal.parts import mark, pairs, table
+
+
+def benched(
+    suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None
+) -> RenderableType:
+    """Return a table of layers, and the geometric mean, the worst layer and the share won.
+
+    suite: what was measured. how: batch, threads and layout, in words. roof: what the machine was
+    measured to reach in the same run.
+    """
+    parts: list[RenderableType] = [Text(suite, "bold"), Text(how, "dim")]
+    parts += [
+        Text("against aten, PyTorch's own convolution: verified, then called in turn", "dim"),
+        _table(how, rows),
+    ]
+    unable = {(row.algorithm, row.verdict.reason) for row in rows if row.ratio is None}
+    parts += [Text(f"– {name}: {reason}", "dim") for name, reason in sorted(unable)]
+    layers, timed = len({row.problem for row in rows}), [row for row in rows if row.ratio]
+    names = list(dict.fromkeys(row.algorithm for row in timed))
+    for name in names:
+        parts.append(_summary(name, [row for row in timed if row.algorithm == name], layers))
+    if len(names) > 1 and len(rows) == layers:  # each layer has the algorithm chosen for it
+        parts.append(_summary("auto", timed, layers))
+    parts += [pairs(("apart", _apart(rows)))]
+    if roof is not None:
+        parts += [pairs(("roof", _limits(roof))), *(Text(note, "dim") for note in _notes(rows))]
+    return Group(*parts)
+
+
+def bench_to_json(suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None) -> str:
+    """Write the figures as a JSON document; a layer without a time has nulls and its reason."""
+    layers = [
+        {
+            "problem": str(row.problem),
+            "count": row.count,
+            "algorithm": row.algorithm,
+            "verified": row.verdict.reason,
+            "seconds": row.seconds,
+            "pytorch_seconds": row.pytorch_seconds,
+            "ratio": row.ratio,
+            "flops_per_second": row.flops_per_second,
+            "attainable_flops_per_second": row.attainable,
+            "of_roof": row.of_roof,
+            "compile_seconds": row.compile_seconds,
+            "packing_seconds": row.packing_seconds,
+        }
+        for row in rows
+    ]
+    document = {
+        "suite": suite,
+        "how": how,
+        "against": "aten",
+        "roof": None if roof is None else asdict(roof),
+        "layers": layers,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def geometric_mean(ratios: Sequence[float]) -> float:
+    """Return the geometric mean of positive ratios.
+
+    >>> geometric_mean([2.0, 8.0])
+    4.0
+    """
+    return exp(sum(map(log, ratios)) / len(ratios))
+
+
+def _table(how: str, rows: Sequence[Benched]) -> Table:
+    roof = ("roof",) if any(row.of_roof is not None for row in rows) else ()
+    shown = table(
+        "layer", "×", "algorithm", "ours", "aten", "ratio", *roof, left=("layer", "algorithm")
+    )
+    for row in rows:
+        share = "" if row.of_roof is None else f"{100 * row.of_roof:.0f}%"
+        shown.add_row(
+            _layer(row, how),
+            str(row.count),
+            row.algorithm if row.verdict else Text.assemble(mark(row.verdict), " ", row.algorithm),
+            _time(row.seconds),
+            _time(row.pytorch_seconds),
+            "" if row.ratio is None else f"{row.ratio:.2f}",
+            *([share] if roof else []),
+        )
+    return shown
+
+
+def _layer(row: Benched, how: str) -> str:
+    """Return the problem in few words: what is usual, and what `how` says, is not repeated."""
+    words = str(row.problem).removesuffix(" nobias")
+    if f"batch {row.problem.batch}," in how:
+        words = words.partition("x")[2]
+    return re.sub(r" (s1|p0)(?= |$)", "", words)
+
+
+def _apart(rows: Sequence[Benched]) -> str:
+    """Return what happens once and is in no time above."""
+    kernels = [row.compile_seconds for row in rows if row.compile_seconds]
+    weights = [row.packing_seconds for row in rows if row.packing_seconds]
+    compiled = f"{len(kernels)} kernel{'s' * (len(kernels) != 1)} compiled in {_time(sum(kernels))}"
+    packed = f"{len(weights)} weight{'s' * (len(weights) != 1)} packed in {_time(sum(weights))}"
+    parts = [compiled if kernels else "nothing compiled", packed if weights else "nothing packed"]
+    return "; ".join(parts)
+
+
+def _limits(roof: Roof) -> str:
+    threads = "1 thread" if roof.threads == 1 else f"{roof.threads} threads"
+    return (
+        f"{roof.flops_per_second / 1e9:,.3g} GFLOP/s, {roof.bytes_per_second / 1e9:,.3g} GB/s, "
+        f"measured on {threads} in {roof.dtype}"
+    )
+
+
+def _notes(rows: Sequence[Benched]) -> Iterator[str]:
+    above = {row.algorithm for row in rows if (row.of_roof or 0) > 1}
+    if any("winograd" in name for name in above):
+        yield (
+            "FLOPs are the definition's: winograd does fewer and may stand above the roof of all "
+            "of them."
+        )
+    if any("winograd" not in name for name in above):
+        yield ("Above the roof stand layers whose arrays stay in a cache from call to call.")
+
+
+def _summary(algorithm: str, rows: Sequence[Benched], layers: int) -> RenderableType:
+    ratios = [row.ratio for row in rows if row.ratio is not None]
+    worst = min(rows, key=lambda row: row.ratio or 0)
+    won = sum(ratio > 1 for ratio in ratios)
+    return pairs(
+        (algorithm, f"{geometric_mean(ratios):.2f} × PyTorch, geometric mean of {len(rows)} of "
+                    f"{layers} layers"),
+        ("", f"worst {worst.ratio:.2f} on {worst.problem}; faster on {won}"),
+    )  # fmt: skip
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else duration(seconds)

@@ -1,0 +1,47 @@
+"""What every page in the terminal is made of: sections, pairs of name and fact, and marks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from glassconv.reports.verdict import Verdict
+
+
+def section(place: int, title: str, body: RenderableType) -> Iterator[RenderableType]:
+    """Yield a numbered heading and what stands under it."""
+    yield Rule(f"[bold]{place}  {title}", align="left", style="dim")
+    yield Padding(body, (0, 0, 1, 2), expand=False)
+
+
+def pairs(*rows: tuple[str, str]) -> Table:
+    """Return names and what is said of them, in two columns."""
+    table = Table.grid(padding=(0, 2))
+    for name, said in rows:
+        table.add_row(Text(name, "dim"), Text(said))
+    return table
+
+
+def mark(verdict: Verdict) -> Text:
+    """Return a tick or a cross."""
+    return Text("✓", "green") if verdict else Text("✗", "bold red")
+
+
+def table(*headings: str, left: Collection[str] = ()) -> Table:
+    """Return an empty table, narrow enough for many columns; numbers stand on the right."""
+    empty = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+    for heading in headings:
+        empty.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
+    return empty
+
+
+def written(title: str, paths: Sequence[Path]) -> RenderableType:
+    """Return where files were written."""
+    return Group(Rule(title, style="dim"), *(Text(f"  {path}") for path in paths), "")

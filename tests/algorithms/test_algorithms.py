@@ -1,0 +1,311 @@
+"""Every algorithm found in the folder, held to the definition; the definition, to plain loops."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from glassconv import algorithms
+from glassconv.algorithms import ALGORITHMS, Algorithm, algorithm_of, named, register
+from glassconv.algorithms.direct import define
+from glassconv.errors import MalformedAlgorithmError, UnknownNameError, UnsupportedError
+from glassconv.problem import ConvProblem
+from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.problem.shorthand import parse
+from glassconv.reports.array import Array
+from glassconv.verification.verify import verify
+from support.able import UNIVERSAL
+from support.cases import CASES
+from support.references import grid, literal, meta_operands, pixel_of, whole_numbers
+from support.strategies import problems
+
+ALGORITHM = pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
+# 300 that the algorithm supports, however many are drawn to find them.
+ENOUGH = settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much])
+CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
+
+
+def supported(algorithm: Algorithm, problem: ConvProblem) -> bool:
+    """Return whether the algorithm can; where it cannot, see that it says why and refuses."""
+    verdict = algorithm.supports(problem)
+    assert verdict.reason
+    if not verdict:
+        with pytest.raises(UnsupportedError) as caught:
+            verify(problem, algorithm.name)
+        assert verdict.reason in caught.value.cause
+    return verdict.ok
+
+
+def run(algorithm: Algorithm, problem: ConvProblem, operands: Operands) -> Tensor:
+    return algorithm.run(problem, operands.input, operands.weight, operands.bias)
+
+
+# -- the definition ---------------------------------------------------------------------------
+
+
+def defined(problem: ConvProblem, operands: Operands) -> Array:
+    bias = None if operands.bias is None else to_numpy(operands.bias)
+    return define(problem, to_numpy(operands.input), to_numpy(operands.weight), bias)
+
+
+@CASE
+def test_the_definition_is_seven_loops(problem: ConvProblem) -> None:
+    operands = whole_numbers(problem)
+    np.testing.assert_array_equal(defined(problem, operands), literal(problem, operands))
+
+
+@given(problems(), st.integers(0, 9))
+def test_the_definition_is_seven_loops_on_any_problem(problem: ConvProblem, seed: int) -> None:
+    assume(problem.macs <= 20_000)
+    operands = whole_numbers(problem, seed)
+    np.testing.assert_array_equal(defined(problem, operands), literal(problem, operands))
+
+
+@CASE
+def test_the_definition_computes_in_numpys_float64(problem: ConvProblem) -> None:
+    output = defined(problem, random_operands(problem))
+    assert isinstance(output, np.ndarray)
+    assert output.dtype == np.float64
+
+
+# -- every algorithm --------------------------------------------------------------------------
+
+
+@ALGORITHM
+@CASE
+def test_within_its_bound(algorithm: Algorithm, problem: ConvProblem) -> None:
+    if supported(algorithm, problem):
+        checked = verify(problem, algorithm.name)
+        assert checked.verdict, (checked.verdict.reason, checked.worst)
+
+
+@ALGORITHM
+@ENOUGH
+@given(problem=problems(), seed=st.integers(0, 2**32))
+def test_within_its_bound_on_any_problem(
+    algorithm: Algorithm, problem: ConvProblem, seed: int
+) -> None:
+    assume(algorithm.supports(problem))
+    checked = verify(problem, algorithm.name, seed=seed)
+    assert checked.verdict, (checked.verdict.reason, checked.worst)
+
+
+@pytest.mark.parametrize("algorithm", UNIVERSAL.values(), ids=UNIVERSAL)
+@given(problem=problems(dtypes=["float32", "float64"]), seed=st.integers(0, 2**32))
+def test_plain_sums_of_small_whole_numbers_are_exact(
+    algorithm: Algorithm, problem: ConvProblem, seed: int
+) -> None:
+    assert algorithm.error_bound(problem).growth == 1
+    checked = verify(problem, algorithm.name, whole_numbers(problem, seed))
+    assert (checked.verdict.ok, checked.max_error) == (True, 0)
+
+
+@ALGORITHM
+@CASE
+def test_steps_name_every_axis_and_end_in_the_output(
+    algorithm: Algorithm, problem: ConvProblem
+) -> None:
+    if not supported(algorithm, problem):
+        return
+    given = random_operands(problem)
+    kept = []
+    for step in algorithm.steps(problem, given.input, given.weight, given.bias):
+        kept.append((step, step.array.clone()))
+        assert step.name
+        assert step.note
+        assert len(step.axes) == step.array.ndim
+        assert len(set(step.axes)) == len(step.axes)
+    for step, as_yielded in kept:
+        assert torch.equal(step.array, as_yielded), f"{step.name} was changed by a later step"
+    output = kept[-1][0].array
+    assert output.shape == problem.output_shape
+    assert output.dtype == given.weight.dtype
+    assert torch.equal(run(algorithm, problem, given), output)
+    assert len({step.name for step, _ in kept}) == len(kept)
+
+
+@ALGORITHM
+@CASE
+def test_operands_are_left_as_they_were(algorithm: Algorithm, problem: ConvProblem) -> None:
+    if supported(algorithm, problem):
+        given, untouched = random_operands(problem), random_operands(problem)
+        run(algorithm, problem, given)
+        for name, array in vars(given).items():
+            assert array is None or torch.equal(array, getattr(untouched, name)), name
+
+
+@ALGORITHM
+@CASE
+def test_steps_need_no_data_to_know_their_shapes(
+    algorithm: Algorithm, problem: ConvProblem
+) -> None:
+    if supported(algorithm, problem):
+        shapes = [
+            [
+                (step.name, tuple(step.array.shape), step.array.dtype)
+                for step in algorithm.steps(problem, given.input, given.weight, given.bias)
+            ]
+            for given in (random_operands(problem), meta_operands(problem))
+        ]
+        assert shapes[0] == shapes[1]
+
+
+GRADIENTS = [
+    "2x7 3@2 s2 p1 float64",
+    "1x3x4x3 2@2x2x2 p0:1x0x1 float64",
+    "2x4x4 4@3x3 p1 g2 nobias float64",
+    "2x2x4x5 2@3x2 s2x3 p2:1x0:3 d2x1 float64",
+]
+
+
+@ALGORITHM
+@pytest.mark.parametrize("text", GRADIENTS)
+def test_gradients_are_those_of_finite_differences(algorithm: Algorithm, text: str) -> None:
+    """PyTorch's own check, with its own steps and tolerances."""
+    problem = parse(text)
+    given = random_operands(problem)
+    leaves = [array for array in (given.input, given.weight, given.bias) if array is not None]
+    for leaf in leaves:
+        leaf.requires_grad_()
+
+    def convolve(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return algorithm.run(problem, input, weight, bias)
+
+    if supported(algorithm, problem):
+        assert torch.autograd.gradcheck(convolve, leaves)
+
+
+# -- costs ------------------------------------------------------------------------------------
+
+
+@CASE
+def test_direct_multiplies_only_inside_the_picture(problem: ConvProblem) -> None:
+    inside = sum(
+        pixel_of(problem, position, tap) is not None
+        for position in grid(problem.output_size)
+        for tap in problem.taps()
+    )
+    per_tap = problem.batch * problem.out_channels * problem.in_channels // problem.groups
+    assert named("direct").cost(problem).multiplications == per_tap * inside
+
+
+@ALGORITHM
+@CASE
+def test_costs_are_whole_and_no_less_than_nothing(
+    algorithm: Algorithm, problem: ConvProblem
+) -> None:
+    if supported(algorithm, problem):
+        cost = algorithm.cost(problem)
+        assert all(isinstance(count, int) and count >= 0 for count in vars(cost).values())
+        assert cost.operations >= 1
+        assert cost.traffic_bytes >= problem.output_bytes
+
+
+# -- what im2col makes is what unfold makes -----------------------------------------------------
+
+
+@given(problems(dtypes=["float32"], ndims=[2]), st.integers(0, 9))
+def test_columns_are_those_of_unfold(problem: ConvProblem, seed: int) -> None:
+    given = random_operands(problem, seed)
+    [columns] = [
+        step.array
+        for step in named("im2col").steps(problem, given.input, given.weight, given.bias)
+        if step.name == "columns"
+    ]
+    padded = F.pad(given.input, [size for pair in reversed(problem.padding) for size in pair])
+    unfolded = F.unfold(
+        padded, problem.kernel_size, dilation=problem.dilation, stride=problem.stride
+    )
+    assert torch.equal(columns, unfolded)
+
+
+# -- finding algorithms -------------------------------------------------------------------------
+
+WHOLE = '''
+"""{name}: an idea."""
+def supports(problem): ...
+def cost(problem): ...
+def error_bound(problem): ...
+def steps(problem, input, weight, bias): yield
+'''
+
+
+def module(folder: Path, name: str, source: str) -> ModuleType:
+    """Return a file's module as discovery would import it."""
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{name}.py"
+    file.write_text(source)
+    spec = importlib.util.spec_from_file_location(f"glassconv.algorithms.{name}", file)
+    assert spec is not None and spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def test_every_file_of_the_folder_is_an_algorithm() -> None:
+    files = Path(algorithms.__file__).parent.glob("[!_]*.py")
+    assert list(ALGORITHMS) == sorted(file.stem for file in files)
+    for name, algorithm in ALGORITHMS.items():
+        assert algorithm.idea.startswith(f"{name}: ")
+
+
+def test_a_whole_file_is_an_algorithm(tmp_path: Path) -> None:
+    found = algorithm_of(module(tmp_path, "new", WHOLE.format(name="new")))
+    assert (found.name, found.idea) == ("new", "new: an idea.")
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (("def cost(problem): ...", ""), "no function cost"),
+        (("def cost(problem)", "def cost(shape)"), "cost takes ['problem'], but this one takes"),
+        (("input, weight, bias", "x, w, b"), "steps takes ['problem', 'input', 'weight', 'bias']"),
+        (('"""{name}: an idea."""', ""), "no docstring"),
+        (("{name}: an idea.", " "), "no docstring"),
+    ],
+)
+def test_a_malformed_file_is_refused(tmp_path: Path, change: tuple[str, str], cause: str) -> None:
+    malformed = module(tmp_path, "new", WHOLE.replace(*change))
+    with pytest.raises(MalformedAlgorithmError) as caught:
+        algorithm_of(malformed)
+    assert "new.py" in str(caught.value)
+    assert cause in str(caught.value)
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+    twice = [module(tmp_path / folder, "new", WHOLE) for folder in ("one", "two")]
+    with pytest.raises(MalformedAlgorithmError, match=r"two files are named new: .*one.*two"):
+        register(twice)
+
+
+def test_steps_that_yield_nothing_are_refused(tmp_path: Path) -> None:
+    empty = algorithm_of(module(tmp_path, "new", WHOLE.replace("yield", "yield from ()")))
+    problem = CASES["padding"]
+    with pytest.raises(MalformedAlgorithmError, match="yielded nothing"):
+        run(empty, problem, random_operands(problem))
+
+
+@pytest.mark.parametrize(("wrong", "near"), [("im2co", "im2col"), ("Direct", "direct")])
+def test_a_near_name_is_suggested(wrong: str, near: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"did you mean '{near}'"):
+        named(wrong)
+
+
+def test_what_is_no_name_is_refused_alike() -> None:
+    with pytest.raises(UnknownNameError, match="no algorithm is named None"):
+        named(None)  # type: ignore[arg-type]
+
+
+def test_an_unknown_name_is_told_all_names() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        named("")
+    assert all(name in caught.value.cause for name in ["auto", *ALGORITHMS])

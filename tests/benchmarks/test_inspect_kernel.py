@@ -1,0 +1,111 @@
+"""A look into kernels: facts that agree with the problem, and refusals that say what can."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from glassconv.algorithms import named
+from glassconv.benchmarks import inspect_kernel as looking
+from glassconv.codegen.analysis import roofline
+from glassconv.codegen.target import host
+from glassconv.dispatch.select import choose
+from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.kernels import KERNELS, stands
+from glassconv.problem import ConvProblem
+from glassconv.problem.shorthand import parse
+from glassconv.reports.verdict import Verdict
+from glassconv.verification.verify import verify
+
+pytestmark = pytest.mark.skipif(host() is None, reason="no kernel runs on this processor")
+PROBLEMS = {
+    "dense": parse("1x16x20x20 24@3x3 p1"),
+    "depthwise": parse("1x16x20x20 16@3x3 p1 g16"),
+    "sequence": parse("2x40 3@5 p2"),
+}
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the roof in no time: no test depends on it."""
+    monkeypatch.setattr(roofline, "PATIENCE", 0.0)
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+def test_every_kernel_can_be_looked_into(problem: ConvProblem, name: str, layout: str) -> None:
+    able = choose(problem, accuracy="any", layout=layout).candidates
+    if not next(each.verdict for each in able if each.name == name):
+        return
+    if not stands(name, problem, layout):
+        return
+    found = looking.look(problem, name, layout, repeats=1)
+    assert (found.algorithm, found.layout) == (name, layout)
+    assert found.benched.verdict
+    assert found.benched.seconds is not None and found.benched.seconds > 0
+    assert found.benched.attainable == found.roof.over(found.problem)
+    assert found.hot.function not in dict(found.spills)
+    assert found.hot.products > 0
+    assert found.hot.registers <= found.target_registers
+    assert found.threads >= 1 and found.tasks >= 1
+    sizes = {held.name: held.bytes for held in found.arrays}
+    assert sizes["input"] == found.problem.input_bytes
+    assert max(map(len, found.loops), default=0) <= 78
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("text", ["16x20x20 24@3x3 p1", "5x20x20 3@3x3 p1", "9x3x3 2@3x3 p1"])
+def test_the_hottest_function_is_one_of_the_kernels(text: str, name: str, layout: str) -> None:
+    problem = parse(text)
+    if named(name).supports(problem) and stands(name, problem, layout):
+        plan = looking.plan_of(problem, name, layout)
+        code = looking.machine_code(problem, name, layout)
+        assert not plan.hot or f"\n{plan.hot}:" in code
+
+
+def test_loops_have_this_problems_numbers() -> None:
+    found = looking.look(PROBLEMS["dense"], "implicit_gemm", repeats=1)
+    said = "\n".join(found.loops)
+    assert "all 24 filters" in said
+    assert "144 products" in said
+    assert "6 × 2" in said or "12 × 2" in said
+
+
+def test_auto_is_what_auto_takes_or_a_refusal() -> None:
+    problem = PROBLEMS["dense"]
+    taken = choose(problem).algorithm
+    if taken in KERNELS:
+        assert looking.kernel_name(problem, "auto", "nchw") == taken
+
+
+def test_what_has_no_kernel_is_refused_with_what_can() -> None:
+    problem = PROBLEMS["dense"]
+    with pytest.raises(UnsupportedError, match=r"im2col has no .*--algorithm implicit_gemm"):
+        looking.kernel_name(problem, "im2col", "nchw")
+    with pytest.raises(UnsupportedError, match="auto takes aten, which has no generated kernel"):
+        looking.kernel_name(parse("3x8x8 4@3x3 bfloat16"), "auto", "nchw")
+    with pytest.raises(UnsupportedError, match="direct: the kernel reads rows of pixels"):
+        looking.kernel_name(problem, "direct", "nhwc")
+    with pytest.raises(UnsupportedError, match="nothing to compute"):
+        looking.kernel_name(parse("0x3x8x8 4@3x3"), "auto", "nchw")
+    with pytest.raises(UnknownNameError, match="nchw, nhwc"):
+        looking.kernel_name(problem, "auto", "chwn")
+
+
+def test_a_wrong_answer_has_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*given: object) -> object:
+        return replace(verify(*given), verdict=Verdict(False, "off"))  # type: ignore[arg-type]
+
+    monkeypatch.setattr("glassconv.benchmarks.bench.verify", wrong)
+    found = looking.look(PROBLEMS["dense"], "implicit_gemm", repeats=1)
+    assert (found.benched.verdict.reason, found.benched.seconds) == ("off", None)
+
+
+def test_texts_are_llvms() -> None:
+    problem = PROBLEMS["dense"]
+    assert "define" in looking.llvm(problem, "implicit_gemm")
+    assert looking.llvm(problem, "implicit_gemm").startswith("; ModuleID")
+    assert "implicit_gemm:" in looking.machine_code(problem, "implicit_gemm", "nhwc")

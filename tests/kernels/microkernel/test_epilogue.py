@@ -1,0 +1,183 @@
+"""Activations and residuals: what kernels finish is what PyTorch does afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import glassconv
+from glassconv.algorithms import named
+from glassconv.codegen.ir import Code, Pointer, Value
+from glassconv.errors import DtypeError, ShapeError, UnknownNameError
+from glassconv.kernels import KERNELS, Kernel
+from glassconv.kernels.microkernel import epilogue
+from glassconv.problem import ConvProblem
+from glassconv.problem.activations import ACTIVATIONS, Epilogue
+from glassconv.problem.dtypes import FORMATS
+from glassconv.problem.memory_layout import Layout, layout_of
+from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.problem.shorthand import parse
+from glassconv.verification.verify import allowed_error, definition
+from support.guarded import SIDES, call_guarded
+from support.layouts import LAYOUTS
+from support.written import run
+
+# How much an activation magnifies an error of its argument, at most.
+STEEPEST = {None: 1.0, "relu": 1.0, "relu6": 1.0, "hardswish": 1.5, "silu": 1.1}
+EPILOGUES = [Epilogue(name, residual) for name in STEEPEST for residual in (False, True)][1:]
+PROBLEMS = [
+    parse(text)
+    for text in (
+        "2x5x19x33 7@3x3 p1",
+        "3x9x21x37 6@3x3 s2 p1 nobias",
+        "2x18x10x21 36@3x3 p1 g18",
+        "33x9x12 33@5x5 p2 g33",
+        "70x7x7 13@3x3 p1 float64",
+        "2x130x1x1 37@1x1",
+        "4x33x34 2@1x1 float64",
+        "6x9x20 99@3x3 p1 g3",
+        "8x100 12@9 p4",
+    )
+]
+CASE = pytest.mark.parametrize("how", EPILOGUES, ids=str)
+
+
+def layouts(problem: ConvProblem, operands: Operands) -> Iterator[tuple[Operands, Layout]]:
+    """Yield operands whose picture lies in each way that a kernel can be for."""
+    for name in ("contiguous", "channels last"):
+        input = LAYOUTS[name](operands.input)
+        lies = layout_of(input)
+        if lies is not None:
+            yield Operands(input, operands.weight, operands.bias), lies
+
+
+@CASE
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_kernels_finish_within_the_bound(kernel: Kernel, how: Epilogue) -> None:
+    """An error e of a sum is at most steepest · e of the output, beside the output's rounding."""
+    tried = 0
+    for problem in PROBLEMS:
+        operands = random_operands(problem)
+        residual = torch.randn(problem.output_shape, dtype=operands.input.dtype)
+        given = residual if how.residual else None
+        truth = definition(problem, operands)
+        wanted = how.applied(
+            torch.from_numpy(truth.output), None if given is None else given.double()
+        ).numpy()
+        for lying, lies in layouts(problem, operands):
+            if not kernel.supports(problem, lies.name):
+                continue
+            bound = named(kernel.name).error_bound(problem)
+            of_sums = allowed_error(problem, bound, operands, truth.magnitude)
+            rounding = 16 * FORMATS[problem.dtype].unit_roundoff
+            added = rounding * (np.abs(truth.output) + np.abs(residual.numpy()))
+            allowed = STEEPEST[how.activation] * of_sums + added
+            plan = kernel.plan(problem, lies, how)
+            for side in SIDES:
+                output = to_numpy(call_guarded(plan, lying, side, residual=given))
+                assert (np.abs(output - wanted) <= allowed).all(), f"{problem}, {lies.name}, {side}"
+            tried += 1
+    assert tried
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_exp_is_rounded_like_the_best(dtype: str) -> None:
+    number = np.float32 if dtype == "float32" else np.float64
+    most = 88.0 if dtype == "float32" else 709.0
+    x = np.concatenate([np.linspace(-most, most, 4000), np.linspace(-1, 1, 96)]).astype(number)
+    made = np.empty_like(x)
+
+    def body(code: Code, source: Pointer, target: Pointer, count: Value) -> None:
+        with code.loop(0, count, code.lanes) as e:
+            target[e] = epilogue.exp(code, source.vector(e))
+
+    run(body, x, made, x.size, dtype=dtype)
+    exact = np.exp(x.astype(np.longdouble))
+    ulps = np.abs(made - exact) / (exact * np.finfo(number).eps)
+    assert ulps.max() < 2.0
+    special = np.array([np.nan, np.inf, -np.inf, 2 * most, -2 * most, 0.0, -0.0, 1.0] * 2, number)
+    made = np.empty_like(special)
+    run(body, special, made, special.size, dtype=dtype)
+    assert np.isnan(made[0])
+    assert list(made[1:7]) == [np.inf, 0, np.inf, 0, 1, 1]
+
+
+def test_each_activation_has_its_code() -> None:
+    assert set(epilogue.ACTIVATIONS) == set(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_special_numbers_come_out_as_pytorchs(name: str) -> None:
+    x = torch.tensor([torch.nan, torch.inf, 0.0, -0.0, -3.0, 3.0, 6.0, 7.0, -1e30, 1e30] * 8)
+
+    def body(code: Code, source: Pointer, target: Pointer, count: Value) -> None:
+        with code.loop(0, count, code.lanes) as e:
+            target[e] = epilogue.ACTIVATIONS[name](code, source.vector(e))
+
+    made = torch.empty_like(x)
+    run(body, x, made, x.numel())
+    assert torch.allclose(made, ACTIVATIONS[name](x), rtol=1e-6, atol=1e-6, equal_nan=True)
+
+
+# -- the public functions -------------------------------------------------------------------
+
+
+@CASE
+@pytest.mark.parametrize("algorithm", ["auto", "aten", "im2col", "implicit_gemm", "winograd2"])
+def test_conv2d_ends_with_it(algorithm: str, how: Epilogue) -> None:
+    x, w, b = torch.randn(2, 5, 17, 19), torch.randn(6, 5, 3, 3), torch.randn(6)
+    plain = torch.nn.functional.conv2d(x, w, b, padding=1)
+    residual = torch.randn_like(plain) if how.residual else None
+    for layout in (torch.contiguous_format, torch.channels_last):
+        laid = None if residual is None else residual.to(memory_format=layout)
+        made = glassconv.conv2d(
+            x, w, b, padding=1, algorithm=algorithm, activation=how.activation, residual=laid
+        )
+        assert torch.allclose(made, how.applied(plain, residual), rtol=1e-4, atol=1e-4)
+
+
+def test_one_picture_a_sequence_a_volume_and_numpy() -> None:
+    x, w = torch.randn(3, 9, 9), torch.randn(4, 3, 3, 3)
+    expected = torch.nn.functional.conv2d(x, w)
+    residual = torch.randn_like(expected)
+    made = glassconv.conv2d(x, w, activation="relu", residual=residual)
+    assert torch.allclose(made, (expected + residual).relu(), atol=1e-5)
+    array = glassconv.conv2d(x.numpy(), w.numpy(), activation="relu", residual=residual.numpy())
+    assert isinstance(array, np.ndarray)
+    assert torch.equal(torch.from_numpy(array), made)
+
+    x, w = torch.randn(2, 3, 90), torch.randn(4, 3, 5)
+    made = glassconv.conv1d(x, w, activation="silu", residual=torch.ones(2, 4, 86))
+    silu = torch.nn.functional.silu(torch.nn.functional.conv1d(x, w) + 1)
+    assert torch.allclose(made, silu, atol=1e-5)
+
+    x, w = torch.randn(1, 2, 4, 5, 6), torch.randn(3, 2, 2, 2, 2)
+    made = glassconv.conv3d(x, w, activation="relu6")
+    assert torch.allclose(made, torch.nn.functional.conv3d(x, w).clamp(0, 6), atol=1e-5)
+
+
+def test_it_can_be_differentiated() -> None:
+    def silu(x: Tensor, w: Tensor, r: Tensor) -> Tensor:
+        return glassconv.conv2d(x, w, padding=1, activation="silu", residual=r)
+
+    shapes = (1, 2, 4, 4), (3, 2, 3, 3), (1, 3, 4, 4)
+    given = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    assert torch.autograd.gradcheck(silu, given)
+    x, w, r = given
+    assert glassconv.conv2d(x.detach(), w.detach(), padding=1, residual=r).requires_grad
+
+
+def test_refusals_repeat_the_request() -> None:
+    x, w = torch.ones(1, 1, 5, 5), torch.ones(1, 1, 3, 3)
+    with pytest.raises(UnknownNameError, match=r"not 'rellu' \(did you mean 'relu'\?\)"):
+        glassconv.conv2d(x, w, activation="rellu")
+    with pytest.raises(ShapeError, match=r"output's shape, \[1, 1, 3, 3\], not \[1, 1, 5, 5\]"):
+        glassconv.conv2d(x, w, residual=x)
+    with pytest.raises(ShapeError, match=r"output's shape, \[1, 3, 3\], not \[1, 1, 3, 3\]"):
+        glassconv.conv2d(x[0], w, residual=torch.ones(1, 1, 3, 3))
+    with pytest.raises(DtypeError):
+        glassconv.conv2d(x, w, residual=torch.ones(1, 1, 3, 3).double())

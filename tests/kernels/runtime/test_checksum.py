@@ -1,0 +1,123 @@
+"""checksum: whatever is changed in a weight changes it, and what is not changed does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glassconv.kernels.runtime.checksum import PART, checksum
+
+# Less than a vector, with and without a rest, more than a part, every one a weight's number.
+SIZES = [1, 3, 63, 64, 65, 130, 1000, PART - 1, PART, PART + 1, 2 * PART + 77]
+SIZE = pytest.mark.parametrize("size", SIZES)
+DTYPE = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+
+
+def drawn(size: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.randn(size, generator=torch.Generator().manual_seed(size), dtype=dtype)
+
+
+@DTYPE
+@SIZE
+def test_the_same_content_has_the_same_checksum(size: int, dtype: torch.dtype) -> None:
+    assert checksum(drawn(size, dtype)) == checksum(drawn(size, dtype))
+
+
+@DTYPE
+@SIZE
+def test_one_changed_bit_of_any_element_changes_it(size: int, dtype: torch.dtype) -> None:
+    weight = drawn(size, dtype)
+    bits = weight.numpy().view(np.int32)
+    before = checksum(weight)
+    chance = np.random.default_rng(size)
+    places = {0, bits.size - 1, *chance.integers(0, bits.size, 40).tolist()}
+    for place in places:
+        for bit in (0, 15, 16, 31):
+            changed = bits[place] ^ np.uint32(1 << bit).astype(np.int32)
+            kept, bits[place] = bits[place], changed
+            assert checksum(weight) != before
+            bits[place] = kept
+    assert checksum(weight) == before
+
+
+@given(st.integers(0, 999), st.integers(0, 999), st.sampled_from(["swap", "negate", "double"]))
+@settings(max_examples=300)
+def test_two_changes_never_cancel(first: int, second: int, how: str) -> None:
+    weight = drawn(1000)
+    if first == second:
+        return
+    before, pair = checksum(weight), weight[[first, second]]
+    weight[[first, second]] = {"swap": pair.flip(0), "negate": -pair, "double": 2 * pair}[how]
+    assert checksum(weight) != before
+
+
+@pytest.mark.parametrize("apart", [1, 8, 16, 64, 128, 512, PART])
+def test_signs_and_swaps_a_lane_apart_do_not_cancel(apart: int) -> None:
+    weight = drawn(4 * PART)
+    before, kept = checksum(weight), weight.clone()
+    for place in range(0, 2048, 97):
+        pair = [place, place + apart]
+        for change in (weight[pair].flip(0), -weight[pair]):
+            weight[pair] = change
+            assert checksum(weight) != before
+            weight.copy_(kept)
+
+
+@pytest.mark.parametrize("factor", [-1.0, 2.0, 0.5, -2.0])
+def test_a_factor_of_all_elements_changes_it(factor: float) -> None:
+    weight = drawn(64 * 64 * 9)
+    before = checksum(weight)
+    assert checksum(weight.mul_(factor)) != before
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0])
+def test_whole_numbers_whose_low_bits_are_all_zero_are_told_apart(value: float) -> None:
+    weight = torch.full((4096,), value)
+    before = checksum(weight)
+    for place in (0, 64, 4095):
+        weight[place] = -value
+        weight[(place + 64) % 4096] = -value  # −0 is another content than 0
+        assert checksum(weight) != before
+        weight.fill_(value)
+
+
+def test_elements_are_read_in_the_order_they_lie_in() -> None:
+    weight = torch.randn(6, 5, 3, 3)
+    assert checksum(weight.transpose(0, 1)) == checksum(weight)
+    last = weight.contiguous(memory_format=torch.channels_last)
+    assert checksum(last) != checksum(weight)
+    assert checksum(last) == checksum(weight.permute(0, 2, 3, 1).contiguous())
+
+
+@pytest.mark.parametrize("size", [7, 5000])
+def test_elements_that_lie_apart_are_all_read_and_gaps_are_not(size: int) -> None:
+    apart = torch.full((size, 2), torch.nan)
+    weight = apart[:, 0]
+    weight.copy_(drawn(size))
+    before = checksum(weight)
+    assert before == checksum(drawn(size))
+    apart[:, 1] = 0
+    assert checksum(weight) == before
+    weight[size // 2] += 1
+    assert checksum(weight) != before
+
+
+def test_expanded_elements_are_read() -> None:
+    one = torch.randn(1, 3, 3, 3)
+    before = checksum(one.expand(4, 3, 3, 3))
+    one[0, 2, 2, 2] = 7
+    assert checksum(one.expand(4, 3, 3, 3)) != before
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_it_does_not_depend_on_the_threads(threads: int) -> None:
+    weight, before = drawn(5 * PART + 3), torch.get_num_threads()
+    content = checksum(weight)
+    torch.set_num_threads(threads)
+    try:
+        assert checksum(weight) == content
+    finally:
+        torch.set_num_threads(before)

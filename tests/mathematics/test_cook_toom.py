@@ -1,0 +1,89 @@
+"""F(m, r) held to the correlation it must be, in exact fractions."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from glassconv.errors import ArgumentError
+from glassconv.mathematics.cook_toom import Matrix, Row, cook_toom, good_points
+
+SIZES = [(m, r) for m in range(1, 9) for r in range(1, 8)]
+
+
+def times(matrix: Matrix, vector: Row) -> Row:
+    return tuple(
+        sum((a * b for a, b in zip(row, vector, strict=True)), Fraction()) for row in matrix
+    )
+
+
+def unit(size: int, place: int) -> Row:
+    return tuple(Fraction(place == other) for other in range(size))
+
+
+def assert_is_the_correlation(m: int, r: int, points: Row | None = None) -> None:
+    """Try all pairs of unit vectors: what is linear in both is then right for everything."""
+    output, filter, input = cook_toom(m, r, points)
+    n = m + r - 1
+    for k in range(r):
+        transformed = times(filter, unit(r, k))
+        for place in range(n):
+            pairs = zip(transformed, times(input, unit(n, place)), strict=True)
+            y = times(output, tuple(g * d for g, d in pairs))
+            assert y == tuple(Fraction(i + k == place) for i in range(m))
+
+
+@pytest.mark.parametrize(("m", "r"), SIZES)
+def test_it_is_the_correlation_exactly(m: int, r: int) -> None:
+    assert_is_the_correlation(m, r)
+
+
+@pytest.mark.parametrize("points", ["0 1 -1 2 -2", "0 3/4 -3/4 11/8 -11/8", "5 -1/3 7 1/9 2/7"])
+@pytest.mark.parametrize(("m", "r"), [(4, 3), (3, 4), (2, 5), (6, 1), (1, 6)])
+def test_any_different_points_will_do(m: int, r: int, points: str) -> None:
+    assert_is_the_correlation(m, r, tuple(map(Fraction, points.split())))
+
+
+@pytest.mark.parametrize("points", ["0 1", "0 1 1", "0 1 2 3"])
+def test_points_that_are_not_n_minus_1_different_ones_are_refused(points: str) -> None:
+    with pytest.raises(ArgumentError, match=r"F\(2, 3\) needs 3 different points"):
+        cook_toom(2, 3, tuple(map(Fraction, points.split())))
+
+
+@pytest.mark.parametrize(("m", "r"), SIZES)
+def test_shapes(m: int, r: int) -> None:
+    n = m + r - 1
+    shapes = [(len(matrix), *{len(row) for row in matrix}) for matrix in cook_toom(m, r)]
+    assert shapes == [(m, n), (n, r), (n, n)]
+
+
+def test_the_matrices_of_lavin_and_gray_up_to_signs() -> None:
+    output, filter, input = cook_toom(4, 3, tuple(map(Fraction, (0, 1, -1, 2, -2))))
+    assert list(output[3]) == [0, 1, -1, 8, -8, 1]
+    assert filter[3] == (Fraction(1, 24), Fraction(1, 12), Fraction(1, 6))
+    assert list(input[0]) == [4, 0, -5, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("number", "points"),
+    [
+        (3, "0 1 -1"),
+        (4, "0 3/4 -3/4 2"),
+        (5, "0 3/4 -3/4 3/2 -3/2"),
+        (7, "0 1 -1 1/2 -1/2 2 -2"),
+        (9, "0 1 -1 1/2 -1/2 2 -2 1/4 -1/4"),
+    ],
+)
+def test_points(number: int, points: str) -> None:
+    assert good_points(number) == tuple(map(Fraction, points.split()))
+
+
+@pytest.mark.parametrize(("m", "r"), [(m, r) for m, r in SIZES if m + r - 1 <= 8])
+def test_input_and_output_matrices_are_exact_in_float32(m: int, r: int) -> None:
+    """The bound of Winograd's convolution counts no rounding of their entries."""
+    output, _, input = cook_toom(m, r)
+    for row in output + input:
+        for entry in row:
+            assert Fraction(float(np.float32(float(entry)))) == entry

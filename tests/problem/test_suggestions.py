@@ -1,0 +1,106 @@
+"""Remedies work: each one, tried, makes the refusal go away, and nothing nearer does."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from glassconv.errors import ConvError, ShorthandError
+from glassconv.problem import ConvProblem
+from glassconv.problem.arguments import problem_of
+from glassconv.problem.shorthand import parse
+from glassconv.problem.suggestions import nearest
+
+REFUSED = {
+    "a kernel too large": ([1, 3, 4, 4], [2, 3, 7, 7], {}),
+    "a kernel too wide": ([1, 3, 9, 4], [2, 3, 3, 7], {}),
+    "too much dilation": ([1, 3, 9, 9], [2, 3, 3, 3], {"dilation": 5}),
+    "a stride of nothing": ([1, 3, 9, 9], [2, 3, 3, 3], {"stride": 0}),
+    "less than no padding": ([1, 3, 9, 9], [2, 3, 3, 3], {"padding": -2}),
+    "groups that leave filters over": ([1, 4, 9], [6, 1, 3], {"groups": 4}),
+}
+
+
+def remedied(remedies: tuple[str, ...], problem: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the problem's fields as each remedy would have them."""
+    changed = []
+    for remedy in remedies:
+        name, _, text = remedy.partition("=")
+        value, before = ast.literal_eval(text), problem[name]
+        if isinstance(before, tuple) and isinstance(value, int):
+            pairs = isinstance(before[0], tuple)
+            value = tuple((value, value) if pairs else value for _ in before)
+        changed.append(problem | {name: value})
+    return changed
+
+
+@pytest.mark.parametrize(("input", "weight", "options"), REFUSED.values(), ids=REFUSED)
+def test_each_remedy_works(input: list[int], weight: list[int], options: dict[str, int]) -> None:
+    with pytest.raises(ConvError) as caught:
+        problem_of(input, weight, **options)  # type: ignore[arg-type]
+    remedies = caught.value.remedies
+    assert 1 <= len(remedies) <= 3
+    assert all(remedy in str(caught.value) for remedy in remedies)
+    ndim, groups = len(weight) - 2, options.get("groups", 1)
+    fields: dict[str, Any] = asdict(parse("1x9 1@3" if ndim == 1 else "1x9x9 1@3x3"))
+    fields |= {"in_channels": input[1], "out_channels": weight[0], "groups": groups}
+    fields |= {"input_size": tuple(input[2:]), "kernel_size": tuple(weight[2:])}
+    for name in ("stride", "dilation"):
+        fields[name] = (options.get(name, 1),) * ndim
+    fields["padding"] = ((options.get("padding", 0),) * 2,) * ndim
+    with pytest.raises(ConvError):
+        ConvProblem(**fields)
+    for changed in remedied(remedies, fields):
+        ConvProblem(**changed)
+
+
+def test_the_nearest_come_first_and_every_argument_before_any_again() -> None:
+    found = nearest({"a": 10, "b": 10}, lambda of: of["a"] >= 13 or of["b"] <= 8)
+    assert found == ("b=8", "a=13", "b=7")
+
+
+def test_nothing_works_is_said_by_nothing() -> None:
+    assert nearest({"a": 1}, lambda _: False) == ()
+
+
+@pytest.mark.parametrize(
+    ("weight", "groups", "remedies"),
+    [
+        ([4, 5, 3, 3], 1, ("the input's channels=5", "the weight's channels=4")),
+        ([4, 2, 3, 3], 1, ("groups=2", "the input's channels=2", "the weight's channels=4")),
+        ([4, 3, 3, 3], 2, ("the weight's channels=2", "the input's channels=6")),
+    ],
+)
+def test_channels_that_disagree_may_change_on_either_side(
+    weight: list[int], groups: int, remedies: tuple[str, ...]
+) -> None:
+    with pytest.raises(ConvError, match="but the input has 4") as caught:
+        problem_of([1, 4, 8, 8], weight, groups=groups)
+    assert set(remedies) == set(caught.value.remedies)
+
+
+def test_same_with_a_stride_is_told_the_padding_it_means() -> None:
+    with pytest.raises(ConvError, match="keeps the size only with stride 1") as caught:
+        problem_of([1, 3, 8, 8], [4, 3, 3, 4], padding="same", stride=2)
+    assert caught.value.remedies == ("stride=1", "padding=((1, 1), (1, 2))", "padding='valid'")
+    assert problem_of(
+        [1, 3, 8, 8], [4, 3, 3, 4], padding=((1, 1), (1, 2)), stride=2
+    ).output_size == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("3x4x4 2@7x7", ["padding=2", "input_size=7", "kernel_size=4"]),
+        ("64x56x56 64@3x3 g3", ["groups=2", "groups=4", "groups=1"]),
+    ],
+)
+def test_shorthand_lists_them_under_the_caret(text: str, lines: list[str]) -> None:
+    with pytest.raises(ShorthandError) as caught:
+        parse(text)
+    said = re.findall(r"^  would work: (.*)$", str(caught.value), re.MULTILINE)
+    assert sorted(said) == sorted(lines)

@@ -1,0 +1,94 @@
+"""Arrays right beside a page that nobody may touch: a step outside of one ends the process.
+
+python tests/support/guarded.py read 1      reads one element after an array, and is killed
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import sys
+
+import torch
+from torch import Tensor
+
+from glassconv.codegen.parallel import threads
+from glassconv.kernels.runtime.parameters import words
+from glassconv.kernels.runtime.plan import Plan
+from glassconv.problem.operands import Operands
+
+PAGE = mmap.PAGESIZE
+SIDES = ("before", "after")  # the array that the closed page is
+NONE = 0  # PROT_NONE
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+
+
+def guarded(tensor: Tensor, side: str) -> Tensor:
+    """Return a tensor with the same elements at the same strides, beside a closed page.
+
+    What lies between its elements is copied too: gaps that hold NaN still do.
+    """
+    if not tensor.numel():
+        return tensor
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    span = 1 + sum((size - 1) * stride for size, stride in steps)
+    flat = tensor.detach().as_strided((span,), (1,), tensor.storage_offset())
+    used = flat.nbytes
+    inside = -(-used // PAGE) * PAGE
+    pages = mmap.mmap(-1, inside + 2 * PAGE)
+    first = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+    for closed in (first, first + PAGE + inside):
+        if libc.mprotect(closed, PAGE, NONE):
+            raise OSError(ctypes.get_errno(), "mprotect")
+    start = PAGE if side == "before" else PAGE + inside - used
+    beside = torch.frombuffer(pages, dtype=tensor.dtype, count=span, offset=start)
+    beside.copy_(flat)
+    return beside.as_strided(tensor.shape, tensor.stride())
+
+
+def call_guarded(
+    plan: Plan,
+    operands: Operands,
+    side: str,
+    team: int | None = None,
+    residual: Tensor | None = None,
+) -> Tensor:
+    """Return what a plan computes with every buffer beside a closed page, and NaN in each first."""
+    weight = operands.weight.contiguous() if plan.pack is None else plan.pack(operands.weight)
+    bias = plan.no_bias if operands.bias is None else operands.bias.contiguous()
+    dtype = operands.input.dtype
+    empty = torch.empty_strided(plan.output_shape, plan.output_strides, dtype=dtype)
+    output = guarded(empty.fill_(torch.nan), side)
+    team = min(team or threads(), max(plan.tasks, 1))
+    space = torch.full((team * plan.workspace_bytes,), 0xFF, dtype=torch.uint8)  # NaN of any type
+    arrays = [
+        *(guarded(each, side) for each in (operands.input, weight, bias)),
+        output,
+        guarded(space, side),
+        output if residual is None else guarded(plan.laid_out(residual), side),
+    ]
+    plan.kernel.call(plan.sizes, words(each.data_ptr() for each in arrays), plan.tasks, team)
+    return output if plan.problem.ndim == 2 else output.squeeze(2)
+
+
+def main(how: str, place: int) -> None:
+    """Let a compiled function read or write at a place of an array of one element, then say so."""
+    from glassconv.codegen.ir import Code, Pointer, Value
+    from support.written import run
+
+    def body(code: Code, array: Pointer, result: Pointer, index: Value) -> None:
+        if how == "read":
+            result[0] = array[index]
+        elif how == "vector":
+            result[0] = array.vector(index)
+        else:
+            array[index] = result[0]
+
+    array = guarded(torch.zeros(1), "before" if place < 0 else "after")
+    run(body, array, torch.zeros(64), place)
+    sys.stdout.write("survived\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,78 @@
+"""A function written for a test, compiled for this machine and run on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
+from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.target import Target, host
+from glassconv.kernels.runtime.parameters import words
+
+Array = npt.NDArray[Any]
+Body = Callable[..., None]  # body(code, *pointers, *numbers)
+
+
+def this_machine(**changes: Any) -> Target:
+    """Return this machine's target, which the tests of kernels need."""
+    found = host()
+    assert found is not None
+    return replace(found, **changes)
+
+
+def write(
+    body: Body, arrays: int, numbers: int, dtype: str = "float32", target: Target | None = None
+) -> Module:
+    """Write the module whose public function `run` does what `body` writes."""
+    module = Module("written", dtype, target or this_machine())
+    code = Code(module, "run", [POINTER, POINTER, INT, INT], public=True)
+    plan, places, _, _ = code.arguments()
+    addresses = Pointer(code, places.raw, INT)
+    pointers = [
+        Pointer(code, code.builder.inttoptr(addresses[number].raw, POINTER), code.float)
+        for number in range(arrays)
+    ]
+    words_of_plan = Pointer(code, plan.raw, INT)
+    body(code, *pointers, *(words_of_plan[number] for number in range(numbers)))
+    code.finish()
+    return module
+
+
+def call(kernel: Compiled, arrays: Sequence[Array | torch.Tensor], numbers: Sequence[int]) -> None:
+    """Call a compiled function with arrays and whole numbers."""
+    places = [
+        each.data_ptr() if isinstance(each, torch.Tensor) else each.ctypes.data for each in arrays
+    ]
+    kernel.call(words(numbers), words(places), 1, 1)
+
+
+def run(body: Body, *given: Array | torch.Tensor | int, dtype: str = "float32") -> None:
+    """Compile what `body` writes and call it with arrays, then whole numbers."""
+    arrays = [each for each in given if not isinstance(each, int)]
+    numbers = [each for each in given if isinstance(each, int)]
+    call(compiled(write(body, len(arrays), len(numbers), dtype), "run"), arrays, numbers)
+
+
+def whole(code: Code, pointer: Pointer) -> Pointer:
+    """Return the address as one of whole numbers of 64 bits."""
+    return Pointer(code, pointer.raw, INT)
+
+
+def integers(body: Callable[..., Sequence[Value]], *numbers: int) -> list[int]:
+    """Return the whole numbers that a body, given code and whole numbers, makes of them."""
+    found = np.full(64, -999, np.int64)
+    made: list[int] = []
+
+    def store(code: Code, output: Pointer, *given: Value) -> None:
+        for place, value in enumerate(body(code, *given)):
+            whole(code, output)[place] = value
+            made.append(place)
+
+    run(store, found, *numbers)
+    return [int(number) for number in found[: len(made)]]

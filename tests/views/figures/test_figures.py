@@ -1,0 +1,150 @@
+"""Pictures: legible in both themes, saying the numbers of their reports, the same each time."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from glassconv.data import photograph
+from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.examples.tutorial import walk
+from glassconv.figures import KINDS, picture, tutorial_pictures
+from glassconv.problem.shorthand import parse
+from glassconv.reports.verdict import Verdict
+from glassconv.reports.worked_example import Tutorial
+from glassconv.views.figures import comparison
+from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
+from support.pictures import assert_legible, written
+
+BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+
+# Every kind on problems that stretch its layout.
+STRETCHED = [
+    ("worked-example", "1x3x3 1@1x1 s1"),
+    ("worked-example", "4x9x7 6@3x2 p1:0x2 d2x1 g2"),
+    ("worked-example", "4x16x16 4@5x5"),
+    ("matrix-product", "1x3x3 1@3x3"),
+    ("matrix-product", "2x4x4 3@2x2"),
+    ("matrix-product", "2x6x5x9 64@3x3 g2 nobias"),
+    ("matrix-product", "16x20x20 128@3x3 s2 p1"),
+    ("comparison", "1x3x3 1@3x3"),
+    ("comparison", "3x8x40 2@3x3 p1 float64"),
+    ("comparison", "3x8x8 2@3x3 p1 float16"),
+]
+
+
+@pytest.fixture(scope="module")
+def facts() -> Tutorial:
+    chelsea = photograph.chelsea()
+    return walk(chelsea.pixels, chelsea.source)
+
+
+@BOTH_THEMES
+def test_the_tutorials_pictures_are_legible(facts: Tutorial, theme: Theme) -> None:
+    figures = tutorial_pictures(facts, theme)
+    assert list(figures) == [name for name, kind in KINDS.items() if kind.usual is None]
+    for figure in figures.values():
+        assert_legible(figure)
+
+
+@pytest.mark.parametrize(("kind", "problem"), STRETCHED)
+def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
+    assert_legible(picture(kind, parse(problem), DARK))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("image", ["32 × 32 pixels × 3 channels", "Chelsea", "red", "green", "blue"]),
+        ("worked-example", ["y[0, 1, 2] = 2 + 0 − 1 + 1 = 2", "3 × 7 × 7", "1·(−1) + 1·(−1)"]),
+        ("matrix-product", ["(4 × 75) · (75 × 784)", "235,200", "784 = 28·28", "75 = 3·5·5"]),
+        ("comparison", ["Conv2d output", "im2col output", "the same up to rounding", "bound"]),
+    ],
+)
+def test_pictures_say_the_tutorials_numbers(facts: Tutorial, kind: str, said: list[str]) -> None:
+    text = written(tutorial_pictures(facts, DARK)[kind])
+    assert [phrase for phrase in said if phrase not in text] == []
+
+
+def test_the_worked_example_outlines_the_window_in_every_channel(facts: Tutorial) -> None:
+    figure = tutorial_pictures(facts, LIGHT)["worked-example"]
+    outlines = [
+        patch.get_bbox().bounds
+        for patch in figure.findobj(Rectangle)
+        if not patch.get_fill() and patch.get_linewidth() > 1
+    ]
+    window = (4 - 0.5, 2 - 0.5, 3, 3)  # left, top, width, height in cells of the padded input
+    cell = (2 - 0.5, 1 - 0.5, 1, 1)
+    assert outlines.count(window) == 3
+    assert outlines.count((-0.5, -0.5, 3, 3)) == 3  # the filter's three slices
+    assert outlines.count(cell) == 1
+
+
+def test_the_worked_sum_stands_below_the_outputs_however_many() -> None:
+    figure = picture("worked-example", parse("2x4x4 4@2x2 g2"), DARK)
+    figure.draw_without_rendering()
+    [total] = [text for text in figure.texts if text.get_text().startswith("y[0, 1, 1] = ")]
+    box = total.get_window_extent()
+    assert all(axes.get_window_extent().y0 >= box.y1 for axes in figure.axes)
+
+
+@pytest.mark.parametrize(("problem", "said"), [("2x4x4 1@2x2", False), ("2x4x4 1@2x2 p1", True)])
+def test_padding_is_named_where_there_is_some(problem: str, said: bool) -> None:
+    text = written(picture("worked-example", parse(problem), DARK))
+    assert ("with its padding" in text) == said
+
+
+def test_a_difference_that_is_too_large_is_called_so(facts: Tutorial) -> None:
+    wrong = replace(facts.difference, verdict=Verdict(False, "too large"), maximum=1.0)
+    figure = comparison.draw(facts.conv2d, facts.layer.output, wrong, DARK)
+    assert "NOT the same" in written(figure)
+
+
+def test_equal_outputs_are_drawn(facts: Tutorial) -> None:
+    same = replace(facts.difference, maximum=0.0, array=np.zeros_like(facts.difference.array))
+    figure = comparison.draw(facts.conv2d, facts.conv2d, same, DARK)
+    assert "100% of the outputs are equal" in written(figure)
+    assert_legible(figure)
+
+
+@BOTH_THEMES
+def test_a_png_has_the_themes_background(facts: Tutorial, theme: Theme) -> None:
+    content = to_bytes(tutorial_pictures(facts, theme)["comparison"])
+    image = Image.open(io.BytesIO(content)).convert("RGB")
+    corner = image.getpixel((0, 0))
+    assert isinstance(corner, tuple)
+    assert "#{:02x}{:02x}{:02x}".format(*corner) == theme.background
+    assert len(image.getcolors(2**24) or []) > 100
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_same_picture_is_the_same_file(format: str) -> None:
+    problem = parse("2x4x4 3@2x2")
+    first, second = (to_bytes(picture("matrix-product", problem, DARK), format) for _ in "ab")
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem", "cause"),
+    [
+        ("image", "3x8x8 1@3x3", "not a problem"),
+        ("comparison", "3x8 1@3", "two spatial axes"),
+        ("matrix-product", "0x3x8x8 1@3x3", "a batch that is not empty"),
+        ("worked-example", "3x30x8 1@3x3", "legible up to 16"),
+        ("worked-example", "9x8x8 1@3x3", "legible up to 16"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(kind: str, problem: str, cause: str) -> None:
+    with pytest.raises(UnsupportedError, match=cause) as caught:
+        picture(kind, parse(problem), DARK)
+    assert str(parse(problem)) in str(caught.value)
+
+
+def test_an_unknown_kind_is_told_all_kinds() -> None:
+    with pytest.raises(UnknownNameError, match=", ".join(KINDS)):
+        picture("spiral", None, DARK)
