@@ -12,7 +12,7 @@ from glassconv.codegen.analysis import roofline
 from glassconv.codegen.target import host
 from glassconv.dispatch.select import choose
 from glassconv.errors import UnknownNameError, UnsupportedError
-from glassconv.kernels import KERNELS, stands
+from glassconv.kernels import KERNELS, kernel_verdict
 from glassconv.problem import ConvProblem
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
@@ -39,7 +39,7 @@ def test_every_kernel_can_be_looked_into(problem: ConvProblem, name: str, layout
     able = choose(problem, accuracy="any", layout=layout).candidates
     if not next(each.verdict for each in able if each.name == name):
         return
-    if not stands(name, problem, layout):
+    if not kernel_verdict(name, problem, layout):
         return
     found = looking.look(problem, name, layout, repeats=1)
     assert (found.algorithm, found.layout) == (name, layout)
@@ -60,7 +60,7 @@ def test_every_kernel_can_be_looked_into(problem: ConvProblem, name: str, layout
 @pytest.mark.parametrize("text", ["16x20x20 24@3x3 p1", "5x20x20 3@3x3 p1", "9x3x3 2@3x3 p1"])
 def test_the_hottest_function_is_one_of_the_kernels(text: str, name: str, layout: str) -> None:
     problem = parse(text)
-    if named(name).supports(problem) and stands(name, problem, layout):
+    if named(name).supports(problem) and kernel_verdict(name, problem, layout):
         plan = looking.plan_of(problem, name, layout)
         code = looking.machine_code(problem, name, layout)
         assert not plan.hot or f"\n{plan.hot}:" in code

@@ -166,7 +166,7 @@ def test_small_caches_and_many_tasks_change_nothing_but_blocks(
         lies = layout_of(operands.input)
         if lies is None or not kernel.supports(problem, lies.name):
             continue
-        plan = kernel.plan_for(problem, lies, this_machine(l2=2**12))
+        plan = kernel.plan_for(problem, lies, this_machine(l2=2**12), 2)
         output = to_numpy(call_guarded(plan, operands, "after"))
         found = judge(problem, kernel.name, output, operands, bound)
         assert found.verdict, f"{layout}: {found.verdict.reason}"
@@ -374,7 +374,7 @@ def test_code_for_every_target_keeps_its_sums_in_registers(kernel: Kernel, name:
                 continue
             lies = layout_of(LAYOUTS[layout](random_operands(problem).input))
             if lies is not None and kernel.supports(problem, lies.name):
-                text = kernel.plan_for(problem, lies, target).kernel.text
+                text = kernel.plan_for(problem, lies, target, 2).kernel.text
                 texts[text] = f"{problem}, {layout}"
     assert texts
     for text, asked in texts.items():

@@ -19,7 +19,7 @@ from glassconv.codegen.parallel import threads
 from glassconv.codegen.target import Target
 from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import UnknownNameError, UnsupportedError
-from glassconv.kernels import KERNELS, stands
+from glassconv.kernels import KERNELS, kernel_verdict
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import contiguous, layout_of
@@ -81,7 +81,7 @@ def kernel_name(problem: ConvProblem, algorithm: str, layout: str) -> str:
         raise UnsupportedError("there is nothing to compute", request=request)
     accuracy = "default" if algorithm == AUTO else "any"
     name = choose(problem, algorithm, accuracy, layout).algorithm
-    verdict = stands(name, problem, layout)
+    verdict = kernel_verdict(name, problem, layout)
     if verdict:
         return name
     able = [each for each in KERNELS if _can(each, problem, layout)]
@@ -102,7 +102,7 @@ def plan_of(problem: ConvProblem, name: str, layout: str) -> Plan:
 
 
 def _can(name: str, problem: ConvProblem, layout: str) -> bool:
-    return bool(named(name).supports(problem)) and bool(stands(name, problem, layout))
+    return bool(named(name).supports(problem)) and bool(kernel_verdict(name, problem, layout))
 
 
 def _arrays(plan: Plan, target: Target) -> tuple[Held, ...]:

@@ -165,7 +165,7 @@ def _call(
         input if layout is not None else input.contiguous(),
         weight,
         bias,
-        residual if residual is None else plan.laid_out(residual),
+        residual if residual is None else plan.to_layout(residual),
     )
 
 

@@ -119,7 +119,7 @@ def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str, layout: st
     from glassconv import kernels
 
     seconds = _compiled_seconds(algorithm, problem, layout)
-    kernel = kernels.stands(algorithm.name, problem, layout)
+    kernel = kernels.kernel_verdict(algorithm.name, problem, layout)
     return Candidate(algorithm.name, supported, predict(cost).seconds, kernel, seconds)
 
 

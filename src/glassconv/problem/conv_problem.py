@@ -6,7 +6,7 @@ proof, figure and benchmark reads this same value, so they cannot disagree about
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import product
 from math import prod
@@ -124,6 +124,38 @@ class ConvProblem:
     def copies(self) -> npt.NDArray[np.int64]:
         """Return how often im2col copies each pixel of a channel, shape [*input_size]."""
         return reduce(np.multiply.outer, [axis.copies() for axis in self.axes])
+
+    @property
+    def is_padded(self) -> bool:
+        """Return whether any axis has padding."""
+        return any(map(any, self.padding))
+
+    @property
+    def even_padding(self) -> bool:
+        """Return whether each axis has as much padding before as after, as `F.conv2d` takes it."""
+        return all(before == after for before, after in self.padding)
+
+    def as_2d(self) -> ConvProblem:
+        """Return a problem of one axis as the same problem on images of a single row.
+
+        A problem of two axes is returned as it is; of three, `ShapeError` is raised.
+
+        >>> from glassconv.problem.shorthand import parse
+        >>> print(parse("2x11 3@4 s2 p1").as_2d())
+        1x2x1x11 3@1x4 s1x2 p0x1
+        """
+        if self.ndim == 2:
+            return self
+        if self.ndim == 3:
+            raise ShapeError("three spatial axes are not two", request=str(self))
+        return replace(
+            self,
+            input_size=(1, *self.input_size),
+            kernel_size=(1, *self.kernel_size),
+            stride=(1, *self.stride),
+            padding=((0, 0), *self.padding),
+            dilation=(1, *self.dilation),
+        )
 
     # -- counting -----------------------------------------------------------------------------
 
