@@ -9,26 +9,26 @@ lowers the windows of its pixels into a buffer that fits L2, and adds a product.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from math import ceil, prod
 
 import torch
 from torch import Tensor
 
-from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
+from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
-from glassconv.codegen.struct import N, pack
+from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
+from glassconv.kernels.gemm_parts.parameters import GemmParameters, pieces_of, plane_of
+from glassconv.kernels.gemm_parts.task import task_nchw, task_nhwc
 from glassconv.kernels.microkernel.epilogue import finisher
-from glassconv.kernels.microkernel.lowering import LoweringParameters, by_pixel, by_tap
-from glassconv.kernels.microkernel.matrix_product import CACHE_LINE, COLUMNS, ROWS, product
+from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.microkernel.register_tile import main_height
 from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
 from glassconv.kernels.runtime.loop_text import at_a_time, blocks, describe_loop_nest, images
 from glassconv.kernels.runtime.packed_weights import Pack
-from glassconv.kernels.runtime.parameters import Arrays, residual_distance
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
@@ -80,30 +80,6 @@ class GemmBlocking(Blocking):
     workspace_bytes: int  # of each thread: the buffer
 
 
-@dataclass(frozen=True)
-class GemmParameters(LoweringParameters[N]):
-    """What the kernel reads."""
-
-    filters: N  # of a group
-    groups: N
-    pixels: N
-    k: N
-    input_stride_n: N
-    output_stride_n: N
-    output_stride_c: N  # NCHW
-    output_stride_w: N  # NHWC
-    pixel_block: N
-    pixel_blocks: N
-    filter_block: N
-    filter_blocks: N
-    filters_in_l2: N
-    pieces: N
-    piece_block: N
-    piece_length: N  # elements
-    is_lowered: N  # 0 where the input itself is the matrix
-    workspace_bytes: N
-
-
 def plan(
     problem: ConvProblem,
     layout: Layout,
@@ -134,7 +110,7 @@ def plan(
 
 def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> GemmBlocking:
     """Return the blocks of a problem."""
-    pieces = _pieces(problem, layout)
+    pieces = pieces_of(problem, layout)
     rows = target.tile()[0]
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
     width = _panel_width(problem, target)
@@ -188,48 +164,8 @@ def _panel_width(problem: ConvProblem, target: Target) -> int:
     return target.tile()[1] * target.lanes(problem.dtype)
 
 
-@dataclass(frozen=True)
-class _Pieces:
-    """The products of an output, k = count · length, in pieces that are never cut."""
-
-    count: int
-    length: int
-    taps: int  # of a row of taps that is contiguous in the input, with all channels (NHWC)
-    is_lowered: bool  # whether the input is not the matrix already
-
-
-def _pieces(problem: ConvProblem, layout: Layout) -> _Pieces:
-    channels, taps = problem.weight_shape[1], prod(problem.kernel_size)
-    if layout.name == NCHW:  # all taps of a channel
-        return _Pieces(channels, taps, 1, is_lowered=True)
-    plane = _plane(problem, layout)
-    if _is_matrix(plane):
-        return _Pieces(channels, 1, 1, is_lowered=False)
-    columns = plane.axes[1]
-    contiguous = columns.dilation == 1 and layout.strides[3] == channels
-    together = columns.kernel_size if contiguous else 1
-    return _Pieces(taps // together, together * channels, together, is_lowered=True)
-
-
-def _plane(problem: ConvProblem, layout: Layout) -> ConvProblem:
-    """Return the problem in two axes; an image that is read pixel by pixel, as a single row."""
-    plane = problem.as_2d()
-    row, column = layout.strides[2:]
-    pointwise = {*plane.kernel_size, *plane.stride} == {1} and plane.input_size == plane.output_size
-    if pointwise and row == plane.input_size[1] * column:
-        return replace(plane, input_size=(1, prod(plane.input_size)))
-    return plane
-
-
-def _is_matrix(plane: ConvProblem) -> bool:
-    """Return whether pixel p's channels begin at p · input_stride_w: nothing has to be lowered."""
-    (height, width), (rows, columns) = plane.input_size, plane.axes
-    one_row = height == 1 and prod(plane.output_size) == width and rows.padding[0] == 0
-    return one_row and prod(plane.kernel_size) == 1 and columns.stride == 1
-
-
 def _parameters(problem: ConvProblem, layout: Layout, cut: GemmBlocking) -> GemmParameters[int]:
-    plane, pieces = _plane(problem, layout), _pieces(problem, layout)
+    plane, pieces = plane_of(problem, layout), pieces_of(problem, layout)
     rows, columns = plane.axes
     stride_n, stride_c, stride_h, stride_w = layout.strides
     pixels, filters = prod(problem.output_size), problem.gemm.m
@@ -303,7 +239,7 @@ def _loops(
     rows = main_height(tall[0], rows)
     within.append(f"for {at_a_time(*tall, rows)}")
     lowering = f"lower windows: a buffer of {cut.k_block:,} products × {pixels:,} pixels"
-    is_lowered = _pieces(problem, layout).is_lowered
+    is_lowered = pieces_of(problem, layout).is_lowered
     return describe_loop_nest(
         f"for {images(problem.batch, problem.groups)}, "
         f"{blocks(problem.gemm.m, cut.filter_block, 'filters')}",
@@ -335,152 +271,5 @@ def _packing(groups: int, width: int) -> Pack:
 def _kernel(dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Compiled:
     module = Module("implicit_gemm", dtype, target)
     finish = finisher(module, epilogue)
-    in_parallel(module, (_task_nchw if layout == NCHW else _task_nhwc)(module, finish))
+    in_parallel(module, (task_nchw if layout == NCHW else task_nhwc)(module, finish))
     return compiled(module, "implicit_gemm")
-
-
-def _task_nchw(module: Module, finish: Function | None) -> Function:
-    """Write the task: output[filters, pixels] = weight[filters, k] · lowered[k, pixels]."""
-    lower, multiply = by_tap(module), product(module, ROWS)
-
-    @function(module)
-    def task(
-        code: Code,
-        parameters: GemmParameters[Value],
-        arrays: Arrays[Pointer],
-        number: Value,
-        thread: Value,
-    ) -> None:
-        p, weight, bias = parameters, arrays.weight, arrays.bias
-        at = _start(p, number)
-        buffer = arrays.workspace.add_bytes(thread * p.workspace_bytes)
-        pixels = (p.pixels - at.pixel).minimum(p.pixel_block)
-        filters = (p.filters - at.filter).minimum(p.filter_block)
-        group_offset = at.group * p.channels * p.input_stride_c
-        image = arrays.input + (at.image * p.input_stride_n + group_offset)
-        first = at.group * p.filters + at.filter
-        output = arrays.output + (
-            at.image * p.output_stride_n + first * p.output_stride_c + at.pixel
-        )
-        with code.loop(0, p.pieces, p.piece_block) as piece:
-            pieces = (p.pieces - piece).minimum(p.piece_block)
-            lower.call(
-                parameters=p,
-                image=image,
-                buffer=buffer,
-                first_channel=piece,
-                channels=pieces,
-                pixel=at.pixel,
-                pixels=pixels,
-            )
-            multiply.function.call(
-                a=weight + (first * p.k + piece * p.piece_length),
-                b=buffer,
-                c=output,
-                bias=bias + first,
-                m=filters,
-                n=pixels,
-                k=pieces * p.piece_length,
-                a_stride=p.k,
-                b_panel_stride=multiply.width,
-                b_row_stride=p.buffer_stride,
-                c_stride=p.output_stride_c,
-                first=piece.equals(0).as_int(),
-            )
-        if finish:
-            finish.call(
-                sums=output,
-                runs=filters,
-                stride=p.output_stride_c,
-                length=pixels,
-                residual_distance=residual_distance(arrays),
-            )
-
-    return task
-
-
-def _task_nhwc(module: Module, finish: Function | None) -> Function:
-    """Write the task: output[pixels, filters] = lowered[pixels, k] · packed[k, filters]."""
-    lower, multiply = by_pixel(module), product(module, COLUMNS)
-    width = multiply.width
-
-    @function(module)
-    def task(
-        code: Code,
-        parameters: GemmParameters[Value],
-        arrays: Arrays[Pointer],
-        number: Value,
-        thread: Value,
-    ) -> None:
-        p, weight, bias = parameters, arrays.weight, arrays.bias
-        at = _start(p, number)
-        buffer = arrays.workspace.add_bytes(thread * p.workspace_bytes)
-        pixels = (p.pixels - at.pixel).minimum(p.pixel_block)
-        filters = (p.filters - at.filter).minimum(p.filter_block)
-        image = arrays.input + (at.image * p.input_stride_n + at.group * p.channels)
-        first = at.group * p.filters + at.filter
-        output = arrays.output + (
-            at.image * p.output_stride_n + at.pixel * p.output_stride_w + first
-        )
-        panel = p.k * width
-        panels = (p.filters + (width - 1)) // width
-        weights = weight + (at.group * panels * panel + at.filter * p.k)
-        with code.loop(0, p.pieces, p.piece_block) as piece:
-            pieces = (p.pieces - piece).minimum(p.piece_block)
-            start = piece * p.piece_length
-            with code.if_(p.is_lowered.equals(1)):
-                lower.call(
-                    parameters=p,
-                    image=image,
-                    buffer=buffer,
-                    first_piece=piece,
-                    pieces=pieces,
-                    pixel=at.pixel,
-                    pixels=pixels,
-                )
-            in_place = image + (at.pixel * p.input_stride_w + start)
-            rows = code.select_pointer(p.is_lowered.equals(1), buffer, in_place)
-            stride = code.select(p.is_lowered.equals(1), p.buffer_stride, p.input_stride_w)
-            with code.loop(0, filters, p.filters_in_l2) as filter:
-                multiply.function.call(
-                    a=rows,
-                    b=weights + (filter * p.k + start * width),
-                    c=output + filter,
-                    bias=bias + (first + filter),
-                    m=pixels,
-                    n=(filters - filter).minimum(p.filters_in_l2),
-                    k=pieces * p.piece_length,
-                    a_stride=stride,
-                    b_panel_stride=panel,
-                    b_row_stride=width,
-                    c_stride=p.output_stride_w,
-                    first=piece.equals(0).as_int(),
-                )
-        if finish:
-            finish.call(
-                sums=output,
-                runs=pixels,
-                stride=p.output_stride_w,
-                length=filters,
-                residual_distance=residual_distance(arrays),
-            )
-
-    return task
-
-
-@dataclass(frozen=True)
-class _Start:
-    """Where a task begins."""
-
-    image: Value
-    group: Value
-    pixel: Value
-    filter: Value
-
-
-def _start(p: GemmParameters[Value], number: Value) -> _Start:
-    """Return where a task begins; consecutive tasks are neighbouring blocks of pixels."""
-    pixel, number = number % p.pixel_blocks, number // p.pixel_blocks
-    filter, number = number % p.filter_blocks, number // p.filter_blocks
-    group, image = number % p.groups, number // p.groups
-    return _Start(image, group, pixel * p.pixel_block, filter * p.filter_block)
