@@ -41,11 +41,11 @@ def test_every_kernel_can_be_looked_into(problem: ConvProblem, name: str, layout
         return
     if not kernel_verdict(name, problem, layout):
         return
-    found = looking.look(problem, name, layout, repeats=1)
+    found = looking.inspect(problem, name, layout, repeats=1)
     assert (found.algorithm, found.layout) == (name, layout)
     assert found.benched.verdict
     assert found.benched.seconds is not None and found.benched.seconds > 0
-    assert found.benched.attainable == found.roof.over(found.problem)
+    assert found.benched.attainable == found.roofline.over(found.problem)
     assert found.hot.function not in dict(found.spills)
     assert found.hot.products > 0
     assert found.hot.registers <= found.target_registers
@@ -53,6 +53,7 @@ def test_every_kernel_can_be_looked_into(problem: ConvProblem, name: str, layout
     sizes = {held.name: held.bytes for held in found.arrays}
     assert sizes["input"] == found.problem.input_bytes
     assert max(map(len, found.loops), default=0) <= 78
+    assert found.blocking == looking.plan_of(problem, name, layout).blocking.items()
 
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
@@ -67,7 +68,7 @@ def test_the_hottest_function_is_one_of_the_kernels(text: str, name: str, layout
 
 
 def test_loops_have_this_problems_numbers() -> None:
-    found = looking.look(PROBLEMS["dense"], "implicit_gemm", repeats=1)
+    found = looking.inspect(PROBLEMS["dense"], "implicit_gemm", repeats=1)
     said = "\n".join(found.loops)
     assert "all 24 filters" in said
     assert "144 products" in said
@@ -100,7 +101,7 @@ def test_a_wrong_answer_has_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(verify(*given), verdict=Verdict(False, "off"))  # type: ignore[arg-type]
 
     monkeypatch.setattr("glassconv.benchmarks.bench.verify", wrong)
-    found = looking.look(PROBLEMS["dense"], "implicit_gemm", repeats=1)
+    found = looking.inspect(PROBLEMS["dense"], "implicit_gemm", repeats=1)
     assert (found.benched.verdict.reason, found.benched.seconds) == ("off", None)
 
 

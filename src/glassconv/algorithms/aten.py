@@ -113,4 +113,4 @@ def _convolution(problem: ConvProblem) -> Callable[[Tensor, Tensor, Tensor | Non
 
 
 def _uneven(problem: ConvProblem) -> bool:
-    return any(before != after for before, after in problem.padding)
+    return not problem.even_padding

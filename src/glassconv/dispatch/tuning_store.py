@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from glassconv.codegen.target import cpu_name
 from glassconv.errors import DataError
 from glassconv.problem import ConvProblem
 
@@ -53,10 +54,7 @@ def keep(measured: Mapping[tuple[ConvProblem, str], Ratios]) -> Path:
 
 def machine() -> str:
     """Return the processor's name, as the code generator calls it."""
-    import llvmlite.binding as llvm
-
-    name: str = llvm.get_host_cpu_name()
-    return name
+    return cpu_name()
 
 
 @cache
