@@ -1,8 +1,9 @@
-"""Threads: tasks handed out one by one through an atomic counter, in PyTorch's own pool.
+"""Threads: tasks that PyTorch's own thread pool takes one by one from an atomic counter.
 
-The pool is the OpenMP runtime that PyTorch has loaded, so `torch.set_num_threads` counts and no
+The pool is the OpenMP runtime that PyTorch has loaded, so `torch.set_num_threads` applies and no
 second pool competes for the cores. A static split would wait for the slowest core of a shared
-machine; a counter lets the others take what it does not get to. Without OpenMP one thread does all.
+machine; with a counter, the other cores take the tasks that it does not get to. Where PyTorch has
+not loaded libgomp (on Windows and macOS, for two) one thread does all tasks.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ RUNTIME = ("GOMP_parallel", "omp_get_thread_num")
 def runtime() -> dict[str, int] | None:
     """Return the addresses of OpenMP's functions in the runtime PyTorch uses, None without one."""
     loaded = {Path(line.split(maxsplit=5)[-1].strip()) for line in _maps() if "libgomp" in line}
-    torchs = Path(torch.__file__).parent
-    # Other packages may have brought one of their own, with a pool of its own.
-    for file in sorted(loaded, key=lambda each: (not each.is_relative_to(torchs), each)):
+    folder_of_torch = Path(torch.__file__).parent
+    # Other packages may have loaded another libgomp, with another thread pool.
+    for file in sorted(loaded, key=lambda path: (not path.is_relative_to(folder_of_torch), path)):
         try:
             library = ctypes.CDLL(str(file))
         except OSError:  # a file that was replaced since it was loaded
@@ -40,7 +41,7 @@ def runtime() -> dict[str, int] | None:
 
 
 def threads() -> int:
-    """Return how many threads a kernel may use: what `torch.set_num_threads` last said."""
+    """Return how many threads a kernel may use: `torch.get_num_threads()`, or 1 without OpenMP."""
     return torch.get_num_threads() if runtime() else 1
 
 

@@ -1,11 +1,13 @@
-"""The roof: how fast this machine multiplies and adds, and how fast it moves bytes, measured now.
+"""The roofline: how fast this machine multiplies and adds, and how fast it moves bytes, measured.
 
-No program can do more arithmetic a second than chains of multiply-adds that never leave registers,
-nor move more bytes than a copy of arrays that no cache holds. Between the two lies every kernel:
+No program does more arithmetic in a second than chains of multiply-adds that never leave registers,
+nor moves more bytes than a copy of arrays that no cache holds. So no kernel is faster than
 
     attainable(flops, bytes) = min(peak, flops / bytes · bandwidth)
 
-Both are the best of some runs, for a shared machine only ever makes them slower.
+Both limits are the best of some runs, because other processes only make runs slower.
+
+Source: Williams, Waterman, Patterson, "Roofline: an insightful visual performance model", 2009.
 """
 
 from __future__ import annotations
@@ -27,14 +29,14 @@ from glassconv.errors import UnsupportedError
 from glassconv.reports.benchmark import Roof
 
 CHAINS = 12  # a multiply-add takes four or five clocks, and two start in each
-TASKS = 4  # for each thread: a core that is taken away leaves its share to the others
+TASKS = 4  # for each thread: a core that another process takes leaves its share to the others
 STEPS = 40_000  # of the chains, for each thread in a run: a tenth of a millisecond
 ARITHMETIC_RUNS = 200  # so short that some are not disturbed
 COPIED = 64 * 2**20  # bytes read, and as many written: more than caches hold
-PARTS = 4  # that runs copy by turns, so that a part has left the caches when its turn comes again
+PARTS = 4  # copied in turn, so that a part has left the caches when it is copied again
 PIECE = 256 * 2**10  # bytes in a task
 MEMORY_RUNS = 24
-PATIENCE = 0.4  # seconds, for a machine so busy that threads wait for each other
+PATIENCE = 0.4  # seconds of runs at most, where other processes make each of them slow
 
 
 def measure(dtype: str = "float32") -> Roof:
@@ -44,7 +46,9 @@ def measure(dtype: str = "float32") -> Roof:
     """
     target = host()
     if target is None:
-        raise UnsupportedError("no roof is measured on a processor without AVX2, AVX-512 or NEON")
+        raise UnsupportedError(
+            "a roofline is measured on processors with AVX2, AVX-512 or NEON alone"
+        )
     flops, team = _arithmetic(dtype, target)
     return Roof(flops, _bandwidth(dtype, target), team, dtype)
 
@@ -148,16 +152,16 @@ def _bandwidth(dtype: str, target: Target) -> float:
 def _best(
     kernel: Compiled, number: int, runs: Iterable[Sequence[Tensor]], tasks: int
 ) -> tuple[float, int]:
-    """Return the seconds of the fastest run, and by how many threads: one, if others are kept."""
+    """Return the seconds of the fastest run, and its number of threads."""
     parameters = words_of(number)
     seconds = []
-    for team in dict.fromkeys((threads(), 1)):
-        enough = perf_counter() + PATIENCE
+    for team in dict.fromkeys((threads(), 1)):  # one, where other processes keep the other cores
+        deadline = perf_counter() + PATIENCE
         for arrays in runs:
             addresses = words_of(*(array.data_ptr() for array in arrays))
             start = perf_counter()
             kernel.call(parameters, addresses, tasks, team)
             seconds.append((perf_counter() - start, team))
-            if perf_counter() > enough:
+            if perf_counter() > deadline:
                 break
     return min(seconds)
