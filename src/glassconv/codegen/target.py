@@ -100,6 +100,15 @@ def host() -> Target | None:
     )
 
 
+@cache
+def host_name() -> str:
+    """Return the processor's name, as LLVM calls it, whether or not a kernel runs on it."""
+    import llvmlite.binding as llvm
+
+    name: str = llvm.get_host_cpu_name()
+    return name
+
+
 def _cache_bytes(level: int, otherwise: int) -> int:
     """Return the size of a core's data cache, as Linux tells it."""
     for index in sorted(CACHES.glob("index*")):

@@ -162,25 +162,22 @@ class TransposedProblem:
         """Return what `convolution` convolves: the input with zeros inserted, filters flipped."""
         return Operands(self.insert_zeros(input), self.flip(weight), bias)
 
-    def insert_zeros(self, input: Tensor) -> Tensor:
+    def insert_zeros(self, input: Tensor, channels_last: bool = False) -> Tensor:
         """Return [batch, in_channels, *zero_inserted_size] with zeros between neighbours.
 
-        It keeps the input's order of axes in memory: channels last stays channels last.
+        channels_last: whether channels are contiguous in the result, which has no gaps.
         """
-        if set(self.stride) == {1}:
-            return input
-        shape = (self.batch, self.in_channels, *self.zero_inserted_size)
-        order = sorted(range(input.dim()), key=input.stride, reverse=True)
-        dense = input.new_zeros([shape[axis] for axis in order])
-        zeros = dense.permute([order.index(axis) for axis in range(input.dim())])
+        size = self.zero_inserted_size
+        if channels_last:
+            zeros = input.new_zeros((self.batch, *size, self.in_channels)).movedim(-1, 1)
+        else:
+            zeros = input.new_zeros((self.batch, self.in_channels, *size))
         zeros[EVERY + tuple(slice(None, None, step) for step in self.stride)] = input
         return zeros
 
     def flip(self, weight: Tensor) -> Tensor:
         """Return filters [out_channels, in_channels / groups, *kernel_size], kernels flipped."""
-        per_group = weight.reshape(self.groups, -1, *self.weight_shape[1:])
-        swapped = per_group.transpose(1, 2).reshape(self.convolution.weight_shape)
-        return swapped.flip(tuple(range(2, 2 + self.ndim)))
+        return flip(weight, self.groups)
 
     def cut(self, output: Tensor) -> Tensor:
         """Return [batch, out_channels, *output_size]: off with padding wider than the kernel."""
@@ -222,6 +219,17 @@ class TransposedProblem:
         if set(self.output_padding) != {0}:
             parts.append("o" + once(self.output_padding))
         return " ".join(parts)
+
+
+def flip(weight: Tensor, groups: int) -> Tensor:
+    """Return a transposed convolution's weight as the filters of the convolution it equals.
+
+    weight: [in_channels, out_channels / groups, *kernel_size]. Returns
+    [out_channels, in_channels / groups, *kernel_size], kernels flipped along every axis.
+    """
+    per_group = weight.reshape(groups, -1, *weight.shape[1:])
+    filters = per_group.transpose(1, 2).flatten(0, 1)
+    return filters.flip(tuple(range(2, filters.dim())))
 
 
 def transposed_of(
