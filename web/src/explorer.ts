@@ -1,31 +1,31 @@
 // The explorer of one element: it holds the state, draws what changed of it, and takes itself away.
 
-import { applyTheme, themeOf } from "./colour";
-import type { Context } from "./context";
-import { controls } from "./controls";
-import { html } from "./dom";
-import { pytorchCode, png, save, stageSvg, text } from "./export";
+import { applyTheme, themeOf } from "./drawing/colour";
+import type { Context } from "./panes/context";
+import { controls } from "./panes/controls";
+import { html } from "./drawing/dom";
+import { pytorchCode, png, save, stageSvg, text } from "./drawing/export";
 import { header } from "./header";
 import type { Header } from "./header";
 import { keys } from "./keys";
-import { Lens } from "./lens";
-import { DEFAULT_PROBLEM, sourceOf } from "./model";
-import type { Answer, Model } from "./model";
+import { Lens } from "./drawing/magnifier";
+import { DEFAULT_PROBLEM, sourceOf } from "./model/report";
+import type { Answer, Model } from "./model/report";
 import { MODES } from "./modes";
 import { chosenIn } from "./modes/mode";
-import { grey, read } from "./picture";
-import { player } from "./player";
-import type { Player } from "./player";
-import { PRESETS, sourceOf as presetSource } from "./presets";
-import { bytes, convolutionOf } from "./problem";
-import type { Problem } from "./problem";
-import { receipt } from "./receipt";
-import { describe, Scene } from "./scene";
-import type { Source } from "./scene";
-import { sentence } from "./sentence";
-import { format, parse } from "./shorthand";
-import { fromHash, hold, outputAt, Store, toHash } from "./state";
-import type { State } from "./state";
+import { grey, read } from "./numerics/image_file";
+import { player } from "./panes/player";
+import type { Player } from "./panes/player";
+import { PRESETS, sourceOf as presetSource } from "./model/presets";
+import { bytes, convolutionOf } from "./model/problem";
+import type { Problem } from "./model/problem";
+import { receipt } from "./panes/costs";
+import { describe, Scene } from "./numerics/scene";
+import type { Source } from "./numerics/scene";
+import { sentence } from "./panes/sentence";
+import { format, parse } from "./model/shorthand";
+import { fromHash, hold, outputAt, Store, toHash } from "./model/state";
+import type { State } from "./model/state";
 import style from "./style.css";
 
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on

@@ -1,13 +1,13 @@
 // The head of the page: the problem to type, what to look at, how to look at it, what to take away.
 
-import { html } from "./dom";
+import { html } from "./drawing/dom";
 import { MODES } from "./modes";
 import { chosenIn } from "./modes/mode";
-import { PRESETS } from "./presets";
-import { convolutionOf } from "./problem";
-import { format, parse } from "./shorthand";
-import type { State } from "./state";
-import { layerFacts } from "./strip";
+import { PRESETS } from "./model/presets";
+import { convolutionOf } from "./model/problem";
+import { format, parse } from "./model/shorthand";
+import type { State } from "./model/state";
+import { layerFacts } from "./panes/layer_facts";
 
 export interface HeaderEvents {
   problem(text: string): void;

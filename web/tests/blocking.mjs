@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { sources } from "./sources.mjs";
 
 const { blocking, parse, TARGETS } = await sources(`
-export { blocking, TARGETS } from "./blocking";
-export { parse } from "./shorthand";`);
+export { blocking, TARGETS } from "./numerics/blocking";
+export { parse } from "./model/shorthand";`);
 
 const cases = JSON.parse(await readFile(process.argv[2], "utf8"));
 const answers = cases.map(({ problem, target }) => blocking(parse(problem), TARGETS.find(({ name }) => name === target)));

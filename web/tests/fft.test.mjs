@@ -8,9 +8,9 @@ const SMALL = [{ problem: "1x2x7x7 3@3x3 s1 p0" }]; // 8 × 8 points, 5 × 5 out
 const marks = (page, pane, role) => rectangles(page, `.pane-${pane} .mark.${role}`);
 
 const { complex, fourier, multiplications, parse } = await sources(`
-export { complex, fourier } from "./algorithms/fourier";
-export { multiplications } from "./algorithms/fft";
-export { parse } from "./shorthand";`);
+export { complex, fourier } from "./numerics/algorithms/fourier";
+export { multiplications } from "./numerics/algorithms/fft";
+export { parse } from "./model/shorthand";`);
 
 test("a transform is the definition's, and back again what it was", () => {
   const [rows, columns] = [4, 8];

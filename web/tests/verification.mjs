@@ -5,11 +5,11 @@ import { readFile } from "node:fs/promises";
 import { sources } from "./sources.mjs";
 
 const { allowed, CANDIDATES, decode, define, encode, ofFilter, outputShape, parse } = await sources(`
-export { decode, encode } from "./arrays";
-export { CANDIDATES } from "./candidates";
-export { outputShape } from "./problem";
-export { parse } from "./shorthand";
-export { allowed, define, ofFilter } from "./verification";`);
+export { decode, encode } from "./numerics/arrays";
+export { CANDIDATES } from "./numerics/candidates";
+export { outputShape } from "./model/problem";
+export { parse } from "./model/shorthand";
+export { allowed, define, ofFilter } from "./numerics/verification";`);
 
 const cases = JSON.parse(await readFile(process.argv[2], "utf8"));
 const answers = cases.map(({ problem: text, candidate: name, ...arrays }) => {

@@ -10,10 +10,10 @@ const numbers = async (page, pane) =>
   (await page.locator(`.pane-${pane} .number`).allTextContents()).map((written) => Number(written.replace("−", "-")));
 
 const { cookToom, fraction, multiplications, parse } = await sources(`
-export { cookToom } from "./algorithms/cook_toom";
-export { multiplications } from "./algorithms/winograd";
-export { fraction } from "./numbers";
-export { parse } from "./shorthand";`);
+export { cookToom } from "./numerics/algorithms/cook_toom";
+export { multiplications } from "./numerics/algorithms/winograd";
+export { fraction } from "./drawing/numbers";
+export { parse } from "./model/shorthand";`);
 
 test("the matrices are Cook and Toom's, from Python's points", () => {
   assert.deepEqual(cookToom(2, 3).input.map((row) => row.map(fraction).join(" ")), ["−1 0 1 0", "0 1 1 0", "0 −1 1 0", "0 −1 0 1"]);

@@ -5,7 +5,7 @@ import { backward } from "./backward";
 import { kn2row } from "./kn2row";
 import { matrix } from "./matrix";
 import type { Mode } from "./mode";
-import { tiles } from "./tiles";
+import { tiles } from "./gemm_tiles";
 import { verify } from "./verify";
 import { window } from "./window";
 import { winograd } from "./winograd";

@@ -1,22 +1,22 @@
 // kn2row: no im2col matrix. Each tap makes a picture of the whole input, mixing its channels; shifted
 // against one another, these pictures add up to the output.
 
-import { added, mix, readBy } from "../algorithms/kn2row";
-import type { Numbers } from "../arrays";
-import { largest } from "../colour";
-import type { Context } from "../context";
-import { html } from "../dom";
-import type { Mark } from "../grid";
-import { bytesOf, grouped, short } from "../numbers";
-import { block, blockNote, pane, plural } from "../pane";
+import { added, mix, readBy } from "../numerics/algorithms/kn2row";
+import type { Numbers } from "../numerics/arrays";
+import { largest } from "../drawing/colour";
+import type { Context } from "../panes/context";
+import { html } from "../drawing/dom";
+import type { Mark } from "../drawing/grid";
+import { bytesOf, grouped, short } from "../drawing/numbers";
+import { block, blockNote, pane, plural } from "../panes/pane";
 import { inputPane } from "../panes/input";
 import { weightPane } from "../panes/weight";
-import { bytes, channelsPerGroup, count, gemm, macs, tapCount } from "../problem";
-import type { Axis } from "../problem";
-import type { Scene } from "../scene";
-import { named } from "../sentence";
-import { outputAt, outputOf } from "../state";
-import type { Focus, OutputFocus } from "../state";
+import { bytes, channelsPerGroup, count, gemm, macs, tapCount } from "../model/problem";
+import type { Axis } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import { named } from "../panes/sentence";
+import { outputAt, outputOf } from "../model/state";
+import type { Focus, OutputFocus } from "../model/state";
 import { nothing } from "./mode";
 import type { Mode } from "./mode";
 

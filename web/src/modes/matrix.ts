@@ -5,7 +5,7 @@ import { columnsPane } from "../panes/columns";
 import { inputPane } from "../panes/input";
 import { outputPane } from "../panes/output";
 import { weightPane } from "../panes/weight";
-import { gemm } from "../problem";
+import { gemm } from "../model/problem";
 import { nothing } from "./mode";
 import type { Mode } from "./mode";
 import { redrawForOthers } from "./window";

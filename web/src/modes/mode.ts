@@ -1,9 +1,9 @@
 // What a mode is: one way to look at the same convolution. README.md tells how to add one.
 
-import type { Context } from "../context";
-import type { Problem } from "../problem";
-import type { Scene } from "../scene";
-import type { State, Store } from "../state";
+import type { Context } from "../panes/context";
+import type { Problem } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import type { State, Store } from "../model/state";
 
 export interface Choice {
   readonly name: string; // in the address

@@ -1,22 +1,22 @@
 // Verify: how far each output is from the definition in float64, and how far it may be. No tolerance
 // is picked: the bound follows from the shapes and the numbers.
 
-import { CANDIDATES } from "../candidates";
-import type { Candidate } from "../candidates";
-import type { Context } from "../context";
-import { html } from "../dom";
-import { Grid } from "../grid";
-import { cell, percent, scientific, short } from "../numbers";
-import { block, blockNote, plural } from "../pane";
-import { groupOf } from "../problem";
-import { Scatter } from "../scatter";
-import type { Scene } from "../scene";
-import { named } from "../sentence";
-import { inSlices } from "../slices";
-import { outputAt, outputOf } from "../state";
-import type { OutputFocus, State } from "../state";
-import { allowed, define, errorAt, ofFilter, shareAt } from "../verification";
-import type { Bound, Judged } from "../verification";
+import { CANDIDATES } from "../numerics/candidates";
+import type { Candidate } from "../numerics/candidates";
+import type { Context } from "../panes/context";
+import { html } from "../drawing/dom";
+import { Grid } from "../drawing/grid";
+import { cell, percent, scientific, short } from "../drawing/numbers";
+import { block, blockNote, plural } from "../panes/pane";
+import { groupOf } from "../model/problem";
+import { Scatter } from "../drawing/scatter";
+import type { Scene } from "../numerics/scene";
+import { named } from "../panes/sentence";
+import { inSlices } from "../drawing/time_slices";
+import { outputAt, outputOf } from "../model/state";
+import type { OutputFocus, State } from "../model/state";
+import { allowed, define, errorAt, ofFilter, shareAt } from "../numerics/verification";
+import type { Bound, Judged } from "../numerics/verification";
 import { chosenIn } from "./mode";
 import type { Mode } from "./mode";
 

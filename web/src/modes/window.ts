@@ -1,14 +1,14 @@
 // Window: the four panes, each as the picture it is.
 
-import type { Context, Room } from "../context";
-import { html } from "../dom";
-import { block } from "../pane";
+import type { Context, Room } from "../panes/context";
+import { html } from "../drawing/dom";
+import { block } from "../panes/pane";
 import { columnsPane } from "../panes/columns";
 import { channelOf, inputPane } from "../panes/input";
 import { outputPane } from "../panes/output";
 import { firstFilter, weightPane } from "../panes/weight";
-import type { Scene } from "../scene";
-import type { Focus } from "../state";
+import type { Scene } from "../numerics/scene";
+import type { Focus } from "../model/state";
 import { nothing } from "./mode";
 import type { Mode } from "./mode";
 

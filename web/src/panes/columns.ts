@@ -1,16 +1,16 @@
 // The im2col matrix: one window a column, k rows of it. Each pixel lies here once for every window
 // that reads it, which is why lowering costs memory.
 
-import type { Context, Room } from "../context";
-import { unravel } from "../convolution";
-import type { Grid, Kind, Mark } from "../grid";
-import { bytesOf, short } from "../numbers";
-import { block, blockNote, pane, plural } from "../pane";
-import type { Shown } from "../pane";
-import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount } from "../problem";
-import type { Scene } from "../scene";
-import { outputAt } from "../state";
-import type { Focus } from "../state";
+import type { Context, Room } from "./context";
+import { unravel } from "../numerics/convolution";
+import type { Grid, Kind, Mark } from "../drawing/grid";
+import { bytesOf, short } from "../drawing/numbers";
+import { block, blockNote, pane, plural } from "./pane";
+import type { Shown } from "./pane";
+import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import { outputAt } from "../model/state";
+import type { Focus } from "../model/state";
 import { channelOf } from "./input";
 
 const MOST_GROUPS = 6;

@@ -1,16 +1,16 @@
 // The input: padding hatched, pixels that no window reads dim, the holes of dilation left open.
 
-import type { Context, Room } from "../context";
-import type { Grid, Kind, Mark } from "../grid";
-import type { Cell } from "../layout";
-import { short } from "../numbers";
-import { ALL_OF, block, blockNote, pane, plural } from "../pane";
-import type { Shown } from "../pane";
-import { channelsPerGroup, groupOf, inputShape, positionsRead, tapCount } from "../problem";
-import type { Axis } from "../problem";
-import type { Scene } from "../scene";
-import { unravel } from "../convolution";
-import type { Focus } from "../state";
+import type { Context, Room } from "./context";
+import type { Grid, Kind, Mark } from "../drawing/grid";
+import type { Cell } from "../drawing/grid_layout";
+import { short } from "../drawing/numbers";
+import { ALL_OF, block, blockNote, pane, plural } from "./pane";
+import type { Shown } from "./pane";
+import { channelsPerGroup, groupOf, inputShape, positionsRead, tapCount } from "../model/problem";
+import type { Axis } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import { unravel } from "../numerics/convolution";
+import type { Focus } from "../model/state";
 
 const COLOURS = ["red", "green", "blue"];
 

@@ -1,15 +1,15 @@
 // The output: as one picture a filter, or laid flat, one filter a row, as the matrix product makes it.
 
-import type { Context, Room } from "../context";
-import type { Grid, GridSpec, Mark } from "../grid";
-import type { Cell } from "../layout";
-import { short } from "../numbers";
-import { block, blockNote, pane, plural } from "../pane";
-import type { Shown } from "../pane";
-import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../problem";
-import type { Scene } from "../scene";
-import { outputAt } from "../state";
-import type { Focus, OutputFocus } from "../state";
+import type { Context, Room } from "./context";
+import type { Grid, GridSpec, Mark } from "../drawing/grid";
+import type { Cell } from "../drawing/grid_layout";
+import { short } from "../drawing/numbers";
+import { block, blockNote, pane, plural } from "./pane";
+import type { Shown } from "./pane";
+import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import { outputAt } from "../model/state";
+import type { Focus, OutputFocus } from "../model/state";
 import { firstFilter } from "./weight";
 
 const MOST_GROUPS = 6;

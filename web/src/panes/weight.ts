@@ -1,15 +1,15 @@
 // The weight: as filters of channels, or laid flat, one filter a row, as the matrix product reads it.
 
-import type { Context, Room } from "../context";
-import { unravel } from "../convolution";
-import type { Grid, GridSpec, Mark } from "../grid";
-import type { Cell } from "../layout";
-import { short } from "../numbers";
-import { ALL_OF, block, blockNote, pane, plural } from "../pane";
-import type { Shown } from "../pane";
-import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, weightShape } from "../problem";
-import type { Scene } from "../scene";
-import type { Focus } from "../state";
+import type { Context, Room } from "./context";
+import { unravel } from "../numerics/convolution";
+import type { Grid, GridSpec, Mark } from "../drawing/grid";
+import type { Cell } from "../drawing/grid_layout";
+import { short } from "../drawing/numbers";
+import { ALL_OF, block, blockNote, pane, plural } from "./pane";
+import type { Shown } from "./pane";
+import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, weightShape } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import type { Focus } from "../model/state";
 import { channelOf } from "./input";
 
 const MOST_FILTERS = 64;

@@ -1,0 +1,168 @@
+// A grid of numbers as colours: SVG with the numbers written where there are few, Canvas 2D and a
+// lens where there are many. Marks lie above it in one path for each role, so moving them is cheap.
+
+import { colourMap } from "./colour";
+import type { Theme } from "./colour";
+import { html, svg } from "./dom";
+import { drawCells, fontSizeOf } from "./cells";
+import type { Cells } from "./cells";
+import { cellAt, corner, layout } from "./grid_layout";
+import type { Cell, Layout, Shape } from "./grid_layout";
+import { paint } from "./paint";
+
+/** What a cell is; "padding" has no number, and "unread" and "inserted" are drawn apart. */
+export type Kind = "value" | "padding" | "unread" | "inserted";
+
+export interface GridSpec extends Shape {
+  readonly label: string; // for assistive technology
+  readonly painted?: boolean; // on a canvas however few there are, for many cells that change with the focus
+  readonly scale: number; // the size that is an end of the colours
+  readonly map?: "sequential"; // of sizes; diverging where not said
+  value(plane: number, row: number, column: number): number;
+  kind?(plane: number, row: number, column: number): Kind;
+  planeLabel?(plane: number): string;
+  band?(plane: number): number; // the group a plane belongs to, drawn as a band beside its label
+  describe?(cell: Cell): string; // the cell in words
+  written?(value: number): string; // a value in its cell, where it is not a plain number
+}
+
+/**
+ * window: the one thing talked about; read: what it touches; tap: one product of it;
+ * use: every copy and use of it.
+ */
+export type Role = "use" | "read" | "window" | "tap";
+
+export interface Mark extends Cell {
+  readonly role: Role;
+  readonly rows?: number; // 1 where not said
+  readonly columns?: number;
+}
+
+export interface GridEvents {
+  hover?(cell: Cell): void;
+  leave?(): void;
+  pick?(cell: Cell): void;
+}
+
+const ROLES: readonly Role[] = ["use", "read", "window", "tap"];
+const MOST_NUMBERED_COLUMNS = 24;
+const MOST_SVG_CELLS = 3000;
+const LEAST_MARK = 2.5; // pixels
+const TEXT_FITS = { width: 16.5, height: 11 };
+const LEAST_LABELLED = 30; // pixels of a plane's width, for labels side by side
+const LEAST_FONT = 6.5; // pixels
+const GROWTH = 1.75; // in height, where that makes room for numbers
+
+const textFits = ({ cellWidth, cellHeight }: Layout): boolean =>
+  cellWidth >= TEXT_FITS.width && cellHeight >= TEXT_FITS.height;
+
+export class Grid {
+  readonly element: HTMLElement;
+  readonly numbered: boolean;
+  private readonly placed: Layout;
+  private readonly overlay: SVGSVGElement;
+  private readonly paths = new Map<Role, SVGPathElement>();
+  private canvas: HTMLCanvasElement | null = null;
+  private cells: Cells | null = null;
+
+  constructor(
+    readonly spec: GridSpec,
+    private readonly theme: Theme,
+    room: { width: number; height: number },
+    events: GridEvents = {},
+  ) {
+    const few = !spec.painted && spec.columns <= MOST_NUMBERED_COLUMNS && spec.planes * spec.rows * spec.columns <= MOST_SVG_CELLS;
+    const tall = few ? layout(spec, room.width, room.height * GROWTH) : null;
+    const low = layout(spec, room.width, room.height);
+    this.placed = tall && !textFits(low) && textFits(tall) ? tall : low;
+    this.numbered = few && textFits(this.placed) && fontSizeOf(spec, this.placed) >= LEAST_FONT;
+    const { width, height } = this.placed;
+    this.overlay = svg("svg", { class: "overlay", width, height, "aria-hidden": "true" });
+    for (const role of ROLES) {
+      const path = svg("path", { class: `mark ${role}` });
+      this.paths.set(role, path);
+      this.overlay.append(path);
+    }
+    this.element = html("div", { class: "grid", style: `width:${width}px;height:${height}px` });
+    this.element.classList.toggle("numbered", this.numbered);
+    this.element.setAttribute("role", "application");
+    this.element.setAttribute("aria-roledescription", "grid of numbers");
+    this.element.setAttribute("aria-label", spec.label);
+    this.element.tabIndex = 0;
+    if (few) {
+      this.cells = drawCells(spec, this.placed, theme, this.numbered);
+      this.element.append(this.cells.element);
+    } else {
+      this.canvas = html("canvas", { style: `width:${width}px;height:${height}px` });
+      this.element.append(this.canvas);
+      this.paintCanvas();
+    }
+    this.drawLabels();
+    this.element.append(this.overlay);
+    this.listen(events);
+  }
+
+  /** Draws the values again; their shape is as it was. */
+  repaint(): void {
+    if (this.canvas) this.paintCanvas();
+    this.cells?.repaint();
+  }
+
+  mark(marks: readonly Mark[]): void {
+    const outlines = new Map<Role, string[]>(ROLES.map((role) => [role, []]));
+    for (const mark of marks) outlines.get(mark.role)?.push(this.outline(mark));
+    for (const [role, path] of this.paths) path.setAttribute("d", outlines.get(role)?.join("") ?? "");
+  }
+
+  /** The rectangle of some cells, in the grid's pixels. */
+  rectangle(mark: Omit<Mark, "role">): { left: number; top: number; width: number; height: number } {
+    const { cellWidth, cellHeight } = this.placed;
+    const { left, top } = corner(this.spec, this.placed, mark.plane);
+    const width = Math.max((mark.columns ?? 1) * cellWidth, LEAST_MARK);
+    const height = Math.max((mark.rows ?? 1) * cellHeight, LEAST_MARK);
+    const slackX = (width - (mark.columns ?? 1) * cellWidth) / 2;
+    const slackY = (height - (mark.rows ?? 1) * cellHeight) / 2;
+    return { left: left + mark.column * cellWidth - slackX, top: top + mark.row * cellHeight - slackY, width, height };
+  }
+
+  private paintCanvas(): void {
+    if (this.canvas) paint(this.canvas, this.spec, this.placed, this.theme, colourMap(this.theme, this.spec.map));
+  }
+
+  private outline(mark: Mark): string {
+    const box = this.rectangle(mark);
+    const around = mark.role === "window" ? 1 : 0; // so that the line hides nothing
+    const [x, y] = [(box.left - around).toFixed(2), (box.top - around).toFixed(2)];
+    const [width, height] = [box.width + 2 * around, box.height + 2 * around];
+    return `M${x} ${y}h${width.toFixed(2)}v${height.toFixed(2)}h${(-width).toFixed(2)}z`;
+  }
+
+  private drawLabels(): void {
+    const { spec, placed } = this;
+    for (let plane = 0; plane < spec.planes; plane++) {
+      const { left, top } = corner(spec, placed, plane);
+      if (spec.band && placed.gap > 0) {
+        const band = { x: left, y: top - Math.min(3, placed.gap), height: 2, width: spec.columns * placed.cellWidth };
+        this.overlay.append(svg("rect", { ...band, class: `band band-${spec.band(plane) % 6}` }));
+      }
+      if (!placed.label || !spec.planeLabel || spec.columns * placed.cellWidth < LEAST_LABELLED) continue;
+      this.overlay.append(svg("text", { x: left, y: top - 7, class: "plane-label" }, spec.planeLabel(plane)));
+    }
+  }
+
+  private listen(events: GridEvents): void {
+    const at = (event: PointerEvent | MouseEvent): Cell | null => {
+      const box = this.element.getBoundingClientRect();
+      return cellAt(this.spec, this.placed, event.clientX - box.left, event.clientY - box.top);
+    };
+    this.element.addEventListener("pointermove", (event) => {
+      const cell = at(event);
+      if (cell && event.pointerType !== "touch") events.hover?.(cell);
+    });
+    this.element.addEventListener("pointerleave", () => events.leave?.());
+    this.element.addEventListener("click", (event) => {
+      const cell = at(event);
+      if (cell) events.pick?.(cell);
+    });
+  }
+}

@@ -1,0 +1,68 @@
+// Convolutions that people ask about, each to be looked at in one click.
+
+import { channelsPerGroup } from "./problem";
+import type { Array4 } from "../numerics/arrays";
+import type { Source } from "../numerics/scene";
+import { parse } from "./shorthand";
+
+export interface Preset {
+  readonly name: string; // in the address
+  readonly label: string;
+  readonly about: string;
+  readonly problem: string;
+  readonly numbers?: () => Partial<Source>;
+}
+
+export const PRESETS: readonly Preset[] = [
+  { name: "tutorial", label: "The tutorial", about: "One 5 × 5 filter on a 32 × 32 picture: the convolution that is unfold and a matrix product.", problem: "1x3x32x32 1@5x5 s1 p0" },
+  { name: "worked-example", label: "By hand", about: "The example of the CS231n notes in whole numbers: two 3 × 3 filters, stride 2, padding 1.", problem: "1x3x5x5 2@3x3 s2 p1 float64", numbers: workedExample },
+  { name: "edges", label: "Edge detectors", about: "Sobel’s filters, a Laplacian and a blur: what filters were before they were learnt.", problem: "1x3x32x32 4@3x3 s1 p1 nobias", numbers: edgeDetectors },
+  { name: "strided", label: "Strided", about: "Windows two apart: half the outputs along each axis, and a column that the floor leaves over.", problem: "1x1x10x10 1@3x3 s2 p0" },
+  { name: "dilated", label: "Dilated", about: "Taps three apart: a wide view from few weights, with holes between.", problem: "1x1x12x12 1@3x3 s1 p0 d3" },
+  { name: "grouped", label: "Grouped", about: "Two halves that never see each other: half the weights, half the work.", problem: "1x4x8x8 4@3x3 s1 p1 g2" },
+  { name: "depthwise", label: "Depthwise", about: "One filter a channel: as many matrix products as channels, each one row high.", problem: "1x4x8x8 4@3x3 s1 p1 g4" },
+  { name: "pointwise", label: "1 × 1", about: "No neighbours: the im2col matrix is the input itself.", problem: "1x4x8x8 3@1x1 s1 p0" },
+  { name: "transposed", label: "Transposed", about: "Zeros between the pixels, filters turned around: a convolution that makes its input larger.", problem: "1x1x5x5 1@3x3 s2 p1 transposed o1" },
+  { name: "same", label: "‘same’, even kernel", about: "An even kernel has no middle, so ‘same’ pads one side more than the other.", problem: "1x1x8x8 1@4x4 s1 psame" },
+  { name: "resnet", label: "ResNet, 56 × 56", about: "64 filters on 64 channels: as large as layers really are.", problem: "1x64x56x56 64@3x3 s1 p1 nobias" },
+];
+
+/** The numbers of a preset, on the picture that the explorer was opened with where it shows one. */
+export function sourceOf(preset: Preset, own: Source): Source {
+  const given = preset.numbers?.() ?? {};
+  if (preset.name === "tutorial" && own.picture) return own;
+  const picture = own.picture && !given.input && parse(preset.problem).inChannels === 3;
+  return { name: preset.label, picture, colours: picture && own.colours, input: picture ? own.input : undefined, ...given };
+}
+
+/** As glassconv.examples.tutorial.worked_example draws it. */
+function workedExample(): Partial<Source> {
+  const input = "001222021220211011111020020022211012012021211011221110210011110002020101202";
+  return {
+    input: array([1, 3, 5, 5], [...input].map(Number)),
+    weight: array([2, 3, 3, 3], WORKED_WEIGHT),
+    bias: array([2], [1, 0]),
+  };
+}
+
+const WORKED_WEIGHT = [
+  0, 0, -1, 1, 0, -1, 0, 1, -1, 0, 0, 0, 1, 0, -1, -1, -1, -1, -1, 0, 1, 1, 0, 1, 0, 0, 0, 0, -1, 1, 1, 0, 0, -1, -1, -1,
+  0, 1, -1, 0, 1, -1, 0, 0, 1, 0, -1, -1, 1, 0, -1, 0, 0, -1,
+];
+
+function edgeDetectors(): Partial<Source> {
+  const kernels = [
+    [-1, 0, 1, -2, 0, 2, -1, 0, 1],
+    [-1, -2, -1, 0, 0, 0, 1, 2, 1],
+    [0, 1, 0, 1, -4, 1, 0, 1, 0],
+    [1, 2, 1, 2, 4, 2, 1, 2, 1].map((weight) => weight / 16),
+  ];
+  const problem = parse("1x3x32x32 4@3x3");
+  const channels = channelsPerGroup(problem);
+  const values = kernels.flatMap((kernel) => Array.from({ length: channels }, () => kernel.map((weight) => weight / channels)).flat());
+  return { weight: array([4, channels, 3, 3], Float32Array.from(values)) };
+}
+
+function array(shape: readonly number[], values: ArrayLike<number>): Array4 {
+  return { shape, values: values instanceof Float32Array ? values : Float64Array.from(values) };
+}

@@ -1,0 +1,51 @@
+// What the explorer is given: anywidget's model, and the report that Python wrote into it.
+
+import { decode } from "../numerics/arrays";
+import type { Tensor } from "../numerics/arrays";
+import type { Source } from "../numerics/scene";
+
+export interface Report {
+  readonly schema?: string;
+  readonly problem?: string;
+  readonly layers?: readonly { readonly name: string; readonly problem: string }[];
+  readonly input?: Tensor;
+  readonly weight?: Tensor;
+  readonly bias?: Tensor;
+  readonly output?: Tensor;
+  readonly mode?: string;
+  readonly source?: string;
+}
+
+export interface Answer {
+  readonly type: string;
+  readonly id?: unknown;
+  readonly output?: Tensor;
+  readonly error?: string;
+}
+
+export interface Model {
+  get(name: "report"): Report | undefined;
+  get(name: "theme"): "dark" | "light" | undefined;
+  get(name: "remote"): boolean | undefined; // Python answers what is sent
+  get(name: "page"): boolean | undefined; // the explorer has the page to itself, and its address
+  on(event: "msg:custom", listener: (content: Answer) => void): void;
+  off(event: "msg:custom", listener: (content: Answer) => void): void;
+  send(content: Record<string, unknown>): void;
+}
+
+export const SCHEMA = "glassconv.explorer/1";
+export const DEFAULT_PROBLEM = "1x3x32x32 1@5x5 s1 p0";
+
+export function sourceOf(report: Report): Source {
+  const { input, weight, bias, output, source = "" } = report;
+  return {
+    name: source,
+    picture: input !== undefined && source !== "random numbers",
+    colours: input?.shape[1] === 3 && !/^(random numbers|image \d.*|)$/.test(source),
+    input: input && decode(input),
+    weight: weight && decode(weight),
+    bias: bias && decode(bias),
+    output: output && decode(output),
+    problem: report.problem,
+  };
+}

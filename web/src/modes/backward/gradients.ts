@@ -1,0 +1,175 @@
+// A scene's gradients: what arrives at its outputs, and what of that its pixels and weights are owed.
+// What is drawn is computed little by little; one number at a time is a sum of shares.
+
+import { zeros } from "../../numerics/arrays";
+import type { Numbers } from "../../numerics/arrays";
+import { largest } from "../../drawing/colour";
+import { unravel } from "../../numerics/convolution";
+import { gradColumnsRow, gradWeightPlane, inputGradient, randomGradient } from "../../numerics/gradients";
+import { channelsPerGroup, count, filtersPerGroup, gemm, groupOf, outputShape, readersOf, tapCount, weightShape } from "../../model/problem";
+import { Scene } from "../../numerics/scene";
+import { outputAt } from "../../model/state";
+import type { Focus, OutputFocus } from "../../model/state";
+
+const MOST_COPIES = 16_000_000; // numbers of Wᵀ · g that are kept
+
+/** One product of a gradient: what arrived at an output, times the weight or the pixel that it had there. */
+export interface Share {
+  readonly from: OutputFocus; // with its tap
+  readonly image: number;
+  readonly x: number; // of the output's gradient
+  readonly w: number; // the other factor
+  readonly k: number; // its place among the shares
+}
+
+const made = new WeakMap<Scene, Gradients>();
+
+export function gradientsOf(scene: Scene): Gradients {
+  const known = made.get(scene) ?? new Gradients(scene);
+  made.set(scene, known);
+  return known;
+}
+
+export class Gradients {
+  /** What arrives, [batch, out_channels, *output_size]. */
+  readonly output: Numbers;
+  readonly outputScale: number;
+  /** The input's gradient of the first image, as the transposed convolution that it is. */
+  readonly mirror: Scene;
+  private readonly columns: Numbers | null; // Wᵀ · g of the first image; null where that is too much to keep
+  private readonly weight: Numbers; // NaN where not computed yet
+  private rows = 0; // of columns, computed
+  private columnsLargest = 0;
+  private weightLargest = 0;
+
+  constructor(private readonly scene: Scene) {
+    const { problem } = scene;
+    this.output = randomGradient(problem);
+    this.outputScale = largest(this.output);
+    const [, ...image] = outputShape(problem);
+    const input = { shape: [1, ...image], values: this.output.subarray(0, count(image)) as Numbers };
+    const transposed = inputGradient({ ...problem, batch: 1 });
+    const weight = { shape: weightShape(transposed), values: scene.operands.weight };
+    this.mirror = new Scene(transposed, { name: "", picture: false, colours: false, input, weight }, "");
+    const { groups, k } = gemm(problem);
+    const copies = groups * k * scene.positions;
+    this.columns = copies <= MOST_COPIES ? zeros(copies, problem.dtype).fill(NaN) : null;
+    this.weight = zeros(count(weightShape(problem)), problem.dtype).fill(NaN);
+  }
+
+  get keepsColumns(): boolean {
+    return this.columns !== null;
+  }
+
+  get columnsScale(): number {
+    return this.columnsLargest || 1;
+  }
+
+  get weightScale(): number {
+    return this.weightLargest || 1;
+  }
+
+  outputAt(filter: number, row: number, column: number, image = 0): number {
+    const { problem, positions, axes } = this.scene;
+    return this.output[(image * problem.outChannels + filter) * positions + row * axes[1].outputSize + column];
+  }
+
+  columnsAt(group: number, row: number, position: number): number {
+    return this.columns?.[(group * gemm(this.scene.problem).k + row) * this.scene.positions + position] ?? NaN;
+  }
+
+  weightAt(filter: number, k: number): number {
+    return this.weight[filter * gemm(this.scene.problem).k + k];
+  }
+
+  /** The input's gradient: a piece at each step. */
+  *inputWork(): Generator<void> {
+    while (this.mirror.compute(0)) yield;
+  }
+
+  /** Wᵀ · g: a piece at each step. */
+  *columnsWork(): Generator<void> {
+    const { problem, operands, positions } = this.scene;
+    while (this.columns && this.rows < this.columns.length / positions) {
+      const row = gradColumnsRow(problem, operands.weight, this.output, 0, this.rows);
+      this.columns.set(row, this.rows * positions);
+      this.columnsLargest = Math.max(this.columnsLargest, largest(row));
+      this.rows++;
+      yield;
+    }
+  }
+
+  /** The gradient of some filters' weights of some channels: a piece at each step. */
+  *weightWork(filters: Range, channels: Range): Generator<void> {
+    const { problem, operands } = this.scene;
+    const taps = tapCount(problem);
+    for (let filter = filters.start; filter < filters.end; filter++) {
+      for (let channel = channels.start; channel < channels.end; channel++) {
+        const place = (filter * channelsPerGroup(problem) + channel) * taps;
+        if (!Number.isNaN(this.weight[place])) continue;
+        const plane = gradWeightPlane(problem, operands.input, this.output, filter, channel);
+        this.weight.set(plane, place);
+        this.weightLargest = Math.max(this.weightLargest, largest(plane));
+        yield;
+      }
+    }
+  }
+
+  /** What a pixel is owed: a product for every output that used it. */
+  ofPixel({ channel, row, column }: Extract<Focus, { kind: "input" }>): Share[] {
+    const { problem, axes } = this.scene;
+    const perGroup = channelsPerGroup(problem);
+    const first = Math.floor(channel / perGroup) * filtersPerGroup(problem);
+    const found: Share[] = [];
+    for (let filter = first; filter < first + filtersPerGroup(problem); filter++) {
+      for (const down of readersOf(axes[0], row)) {
+        for (const across of readersOf(axes[1], column)) {
+          const tap = ((channel % perGroup) * axes[0].kernelSize + down.tap) * axes[1].kernelSize + across.tap;
+          const from = outputAt(filter, down.output, across.output, tap);
+          const x = this.outputAt(filter, down.output, across.output);
+          found.push({ from, image: 0, x, w: this.scene.weightAt(filter, tap), k: found.length });
+        }
+      }
+    }
+    return found;
+  }
+
+  /** What a weight is owed: a product for every place where it met a pixel, padding left out, of every image. */
+  ofWeight({ filter, k }: Extract<Focus, { kind: "weight" }>): Share[] {
+    const { problem, axes, operands } = this.scene;
+    const [height, width] = axes;
+    const [channel, tapRow, tapColumn] = unravel(problem, k);
+    const plane = groupOf(problem, filter) * channelsPerGroup(problem) + channel;
+    const found: Share[] = [];
+    for (let image = 0; image < problem.batch; image++) {
+      const first = (image * problem.inChannels + plane) * height.inputSize;
+      for (let row = 0; row < height.outputSize; row++) {
+        const y = row * height.stride + tapRow * height.dilation - height.padding[0];
+        if (y < 0 || y >= height.inputSize) continue;
+        for (let column = 0; column < width.outputSize; column++) {
+          const x = column * width.stride + tapColumn * width.dilation - width.padding[0];
+          if (x < 0 || x >= width.inputSize) continue;
+          const pixel = operands.input[(first + y) * width.inputSize + x];
+          found.push({ from: outputAt(filter, row, column, k), image, x: this.outputAt(filter, row, column, image), w: pixel, k: found.length });
+        }
+      }
+    }
+    return found;
+  }
+
+  /** A bias is added to every output of its filter, so it is owed their sum. */
+  ofBias(filter: number): number {
+    const { problem, positions } = this.scene;
+    let sum = 0;
+    for (let image = 0; image < problem.batch; image++) {
+      const start = (image * problem.outChannels + filter) * positions;
+      for (const value of this.output.subarray(start, start + positions)) sum += value;
+    }
+    return sum;
+  }
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}

@@ -1,0 +1,174 @@
+// Backward: where the gradient of an output goes. To every pixel and every weight that made it, so that
+// each of these is owed a sum over the outputs that used it. Both sums are convolutions again.
+
+import { gradientsOf } from "./gradients";
+import type { Gradients } from "./gradients";
+import { mirrored } from "./mirror";
+import { backwardSentence } from "./sentence";
+import type { Context, Room } from "../../panes/context";
+import { html } from "../../drawing/dom";
+import type { Grid } from "../../drawing/grid";
+import { weightGradient } from "../../numerics/gradients";
+import { block } from "../../panes/pane";
+import type { Shown } from "../../panes/pane";
+import { columnsPane } from "../../panes/columns";
+import { channelOf, inputPane } from "../../panes/input";
+import { outputPane } from "../../panes/output";
+import { firstFilter, weightPane } from "../../panes/weight";
+import { channelsPerGroup, convolutionOf, gemm } from "../../model/problem";
+import type { Problem } from "../../model/problem";
+import { format } from "../../model/shorthand";
+import { inSlices } from "../../drawing/time_slices";
+import { chosenIn } from "../mode";
+import type { Mode } from "../mode";
+import { arrange, redrawForOthers } from "../window";
+import type { Four } from "../window";
+
+export const backward: Mode = {
+  name: "backward",
+  label: "Backward",
+  about: "An output’s gradient goes to every pixel and every weight that made it; each adds up what it is sent.",
+  choices: [
+    { name: "input", label: "to the pixels", about: "the gradient of the input: a convolution of the output’s gradient with the filters turned around" },
+    { name: "weight", label: "to the weights", about: "the gradient of the weight: the input’s windows times the output’s gradient, added up" },
+  ],
+  render(context) {
+    const numbers: (() => void)[] = [];
+    const own: Context = { ...context, onNumbers: (listener) => numbers.push(listener) };
+    const gradients = gradientsOf(context.scene);
+    const pieces = context.choice === "weight" ? toWeights(own, gradients) : toPixels(own, gradients);
+    const changed = new Set<Grid>();
+    return inSlices(
+      (milliseconds) => goOn(pieces, changed, performance.now() + milliseconds),
+      () => {
+        for (const grid of changed) grid.repaint();
+        changed.clear();
+        for (const listener of numbers) listener();
+      },
+    );
+  },
+  sentence: (scene, state, store) => backwardSentence(scene, gradientsOf(scene), state.focus, chosenIn(backward, state.choice) === "weight", store),
+};
+
+/** What becomes known little by little, and the grid that shows it. */
+interface Piece {
+  readonly work: Generator<void>;
+  readonly grid: Grid;
+}
+
+/** Works on one after the other until the time has come; whether there is more to do. */
+function goOn(pieces: Piece[], changed: Set<Grid>, until: number): boolean {
+  for (let [piece] = pieces; piece; [piece] = pieces) {
+    changed.add(piece.grid);
+    while (!piece.work.next().done) if (performance.now() > until) return true;
+    pieces.shift();
+  }
+  return false;
+}
+
+function toPixels(context: Context, gradients: Gradients): Piece[] {
+  const { scene, stage } = context;
+  const { mirror } = gradients;
+  const there = mirrored(context, mirror);
+  const apart = Math.max(...scene.problem.stride) > 1;
+  stage.append(formula(["∂L/∂x", apart ? "∂L/∂y with zeros between" : "∂L/∂y", "∗", "w turned around"], "fold(Wᵀ · ∂L/∂y)", { ...mirror.problem, batch: scene.problem.batch }));
+  const pieces: Piece[] = [];
+  arrange(context, (each: Room): Four => {
+    const arriving = inputPane(there, each, {
+      title: "Gradient of the output",
+      symbol: apart ? "stuffed" : "∂L/∂y",
+      planes: "f",
+      scale: gradients.outputScale,
+      value: (filter, row, column) => mirror.pixel(filter, row, column),
+    });
+    const turned = weightPane(there, each, false, undefined, {
+      title: "Filters, turned",
+      symbol: "flipped",
+      planes: "cf",
+      scale: mirror.weightScale,
+      value: (channel, k) => mirror.weightAt(channel, k),
+    });
+    const sent = inputPane(context, each, {
+      title: "Gradient of the input",
+      symbol: "∂L/∂x",
+      planes: "c",
+      get scale() {
+        return mirror.outputScale;
+      },
+      value: (channel, row, column) => (scene.inserted(row, column) ? NaN : mirror.outputAt(channel, row, column)),
+    });
+    pieces.push({ work: gradients.inputWork(), grid: sent.grid });
+    return [arriving.element, copies(context, gradients, each, pieces), turned.element, sent.element];
+  });
+  redrawForOthers(context);
+  redrawForOthers(there);
+  return pieces;
+}
+
+/** Wᵀ · g: for every copy of a pixel in the im2col matrix what its window owes it. */
+function copies(context: Context, gradients: Gradients, room: Room, pieces: Piece[]): HTMLElement {
+  const title = "Gradient of the columns";
+  if (!gradients.keepsColumns) {
+    const { groups, k } = gemm(context.scene.problem);
+    const heading = html("h2", {}, title, html("span", { class: "shape" }, `[${groups * k}, ${context.scene.positions}]`));
+    return html("section", { class: "pane pane-columns" }, heading, html("p", { class: "note" }, "Too large to keep in this page. Choose a smaller input, or fewer channels, to see it."));
+  }
+  const made = columnsPane(context, room, undefined, undefined, {
+    title,
+    symbol: "∂L/∂x",
+    planes: "",
+    get scale() {
+      return gradients.columnsScale;
+    },
+    value: (group, row, position) => gradients.columnsAt(group, row, position),
+  });
+  pieces.push({ work: gradients.columnsWork(), grid: made.grid });
+  return made.element;
+}
+
+function toWeights(context: Context, gradients: Gradients): Piece[] {
+  const { scene, stage, store } = context;
+  const { problem } = scene;
+  stage.append(formula(["∂L/∂w", "x", "⋆", "∂L/∂y"], "∂L/∂y · columnsᵀ", weightGradient(problem)));
+  const pieces: Piece[] = [];
+  const arriving: Shown<[filter: number, row: number, column: number]> = {
+    title: "Gradient of the output",
+    symbol: "∂L/∂y",
+    planes: "f",
+    scale: gradients.outputScale,
+    value: (filter, row, column) => gradients.outputAt(filter, row, column),
+  };
+  const sent: Shown<[filter: number, k: number]> = {
+    title: "Gradient of the weight",
+    symbol: "∂L/∂w",
+    planes: "fc",
+    get scale() {
+      return gradients.weightScale;
+    },
+    value: (filter, k) => gradients.weightAt(filter, k),
+  };
+  const { focus } = store.get();
+  const perGroup = channelsPerGroup(problem);
+  const filters = block(problem.outChannels, focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter);
+  const channels = block(perGroup, channelOf(scene, focus) % perGroup);
+  arrange(context, (each: Room): Four => {
+    const weight = weightPane(context, each, false, undefined, sent);
+    pieces.push({ work: gradients.weightWork(filters, channels), grid: weight.grid });
+    return [inputPane(context, each).element, columnsPane(context, each).element, outputPane(context, each, false, undefined, arriving).element, weight.element];
+  });
+  redrawForOthers(context);
+  return pieces;
+}
+
+/** The gradient as a convolution and as a matrix product, and the first as a problem of its own. */
+function formula([made, left, by, right]: readonly string[], product: string, problem: Problem): HTMLElement {
+  const equation = html("span", {}, html("i", {}, made), " = ", html("i", {}, left), html("span", { class: "operator" }, by), html("i", {}, right), " = ", html("i", {}, product));
+  return html("p", { class: "formula" }, equation, html("span", { class: "aside" }, "the convolution ", html("code", {}, written(problem))));
+}
+
+/** As Python writes it: padding that is negative cuts the result instead. */
+function written(problem: Problem): string {
+  const plain = convolutionOf(problem);
+  const sides = plain.padding.map(([before, after]) => [Math.max(0, before), Math.max(0, after)] as const);
+  return format({ ...plain, padding: [sides[0], sides[1]] });
+}

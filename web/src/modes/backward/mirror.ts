@@ -1,0 +1,63 @@
+// The input's gradient is a convolution with panes of its own. Its input is the output's gradient with
+// zeros between, its filters are the layer's turned around, and its outputs are the layer's pixels:
+// every focus has its counterpart there, so that the same panes link there as they do here.
+
+import type { Context } from "../../panes/context";
+import { unravel } from "../../numerics/convolution";
+import { channelsPerGroup, filtersPerGroup, groupOf, tapCount } from "../../model/problem";
+import type { Scene } from "../../numerics/scene";
+import { outputAt, within } from "../../model/state";
+import type { Focus, State } from "../../model/state";
+
+/** A focus as the gradient's convolution has it. */
+export function reflected(scene: Scene, focus: Focus): Focus {
+  const { problem, axes } = scene;
+  const perGroup = channelsPerGroup(problem);
+  if (focus.kind === "input") return outputAt(focus.channel, focus.row, focus.column);
+  const first = groupOf(problem, focus.filter) * perGroup;
+  const turned = (tap: number): number => (focus.filter % filtersPerGroup(problem)) * tapCount(problem) + turn(scene, tap);
+  if (focus.kind === "weight") return { kind: "weight", filter: first + unravel(problem, focus.k)[0], k: turned(focus.k) };
+  if (focus.tap !== null) {
+    const [channel, tapRow, tapColumn] = unravel(problem, focus.tap);
+    const row = focus.row * axes[0].stride + tapRow * axes[0].dilation - axes[0].padding[0];
+    const column = focus.column * axes[1].stride + tapColumn * axes[1].dilation - axes[1].padding[0];
+    const inside = row >= 0 && row < axes[0].inputSize && column >= 0 && column < axes[1].inputSize;
+    if (inside) return outputAt(first + channel, row, column, turned(focus.tap));
+  }
+  return { kind: "input", channel: focus.filter, row: focus.row * axes[0].stride, column: focus.column * axes[1].stride };
+}
+
+/** What a focus there is here; null for a zero between, which stands for nothing. */
+export function returned(scene: Scene, focus: Focus): Focus | null {
+  const { problem, axes } = scene;
+  if (focus.kind === "output") return { kind: "input", channel: focus.filter, row: focus.row, column: focus.column };
+  if (focus.kind === "weight") {
+    const perGroup = channelsPerGroup(problem);
+    const filter = Math.floor(focus.filter / perGroup) * filtersPerGroup(problem) + Math.floor(focus.k / tapCount(problem));
+    return { kind: "weight", filter, k: (focus.filter % perGroup) * tapCount(problem) + turn(scene, focus.k) };
+  }
+  const [row, column] = [focus.row / axes[0].stride, focus.column / axes[1].stride];
+  return Number.isInteger(row) && Number.isInteger(column) ? outputAt(focus.channel, row, column) : null;
+}
+
+/** A tap's place in the kernel turned around. */
+const turn = ({ problem }: Scene, tap: number): number => tapCount(problem) - 1 - (tap % tapCount(problem));
+
+/** The same context, for panes of the gradient's convolution. */
+export function mirrored(context: Context, mirror: Scene): Context {
+  const { scene, store } = context;
+  const seen = (state: State): State => ({ ...state, focus: reflected(scene, state.focus) });
+  return {
+    ...context,
+    scene: mirror,
+    store: {
+      get: () => seen(store.get()),
+      set: ({ focus, ...others }) => {
+        const back = focus && returned(scene, within(mirror.asked, focus));
+        if (focus && !back) return;
+        store.set(back ? { ...others, focus: back } : others);
+      },
+    },
+    onState: (listener) => context.onState((state) => listener(seen(state))),
+  };
+}

@@ -1,0 +1,130 @@
+// A gradient in numbers: what an output sends, and what a pixel or a weight adds up.
+
+import type { Term } from "../../numerics/convolution";
+import { unravel } from "../../numerics/convolution";
+import { html } from "../../drawing/dom";
+import { weightGradient } from "../../numerics/gradients";
+import { grouped, short } from "../../drawing/numbers";
+import { plural } from "../../panes/pane";
+import { convolutionOf, filtersPerGroup, macs, readersOf } from "../../model/problem";
+import type { Scene } from "../../numerics/scene";
+import { named, runningSum } from "../../panes/sentence";
+import type { Focus, OutputFocus, Store } from "../../model/state";
+import type { Gradients, Share } from "./gradients";
+
+const MOST_TERMS = 6;
+
+export function backwardSentence(scene: Scene, gradients: Gradients, focus: Focus, toWeights: boolean, store: Store): Node {
+  const said = document.createDocumentFragment();
+  if (focus.kind === "input") said.append(...ofPixel(scene, gradients, focus, store));
+  else if (focus.kind === "weight") said.append(...ofWeight(scene, gradients, focus, store));
+  else said.append(...ofOutput(scene, gradients, focus, toWeights, store));
+  said.append(counted(scene, gradients, toWeights));
+  return said;
+}
+
+type PixelFocus = Extract<Focus, { kind: "input" }>;
+type WeightFocus = Extract<Focus, { kind: "weight" }>;
+
+function ofPixel(scene: Scene, gradients: Gradients, focus: PixelFocus, store: Store): Node[] {
+  const name = named("∂L/∂x", [focus.channel, focus.row, focus.column]);
+  if (scene.inserted(focus.row, focus.column)) {
+    return [html("p", { class: "facts" }, "A zero that the layer laid between its pixels: what comes back to it goes no further.")];
+  }
+  const shares = gradients.ofPixel(focus);
+  const [down, across] = [readersOf(scene.axes[0], focus.row).length, readersOf(scene.axes[1], focus.column).length];
+  const filters = filtersPerGroup(scene.problem);
+  const facts = shares.length
+    ? `${plural(down * across, "window")} ${down * across === 1 ? "reads" : "read"} the pixel (${down} down × ${across} across)${filters > 1 ? `, each for ${filters} filters` : ""}. ` +
+      "What arrived at an output comes back times the weight that the pixel met there."
+    : "No window reads this pixel, so nothing comes back to it.";
+  return [...summed(name, shares, focus, store), html("p", { class: "facts" }, facts)];
+}
+
+function ofWeight(scene: Scene, gradients: Gradients, focus: WeightFocus, store: Store): Node[] {
+  const name = named("∂L/∂w", [focus.filter, ...unravel(scene.problem, focus.k)]);
+  const shares = gradients.ofWeight(focus);
+  const { batch } = scene.problem;
+  const uses = batch * scene.positions;
+  const padded = uses - shares.length;
+  const facts =
+    `The weight was used ${plural(uses, "time")}${batch > 1 ? ` over ${batch} images` : ""}${padded ? `, ${padded} of them on padding, which adds nothing` : ""}. ` +
+    "What arrived at each output comes back times the pixel that the weight met there.";
+  return [...summed(name, shares, focus, store), html("p", { class: "facts" }, facts)];
+}
+
+/** A sum of shares written out, the largest first, and as it grows. */
+function summed(name: Node, shares: readonly Share[], focus: Focus, store: Store): Node[] {
+  const largestFirst = [...shares].sort((one, other) => Math.abs(other.x * other.w) - Math.abs(one.x * one.w));
+  const equation = html("p", { class: "equation" }, name, " = ");
+  largestFirst.slice(0, MOST_TERMS).forEach((share, place) => equation.append(place ? " + " : "", term(share, focus, store)));
+  const rest = largestFirst.slice(MOST_TERMS);
+  if (rest.length) equation.append(" + ", html("span", { class: "rest" }, `${rest.length} more, ${short(total(rest))}`));
+  if (shares.length) equation.append(" = ");
+  equation.append(html("strong", {}, short(total(shares), 5)));
+  return shares.length ? [equation, runningSum(largestFirst, 0, null)] : [equation];
+}
+
+const total = (shares: readonly Share[]): number => shares.reduce((sum, { x, w }) => sum + x * w, 0);
+
+/** One product, which leads to the output that sent it. */
+function term({ from, x, w }: Share, focus: Focus, store: Store): HTMLElement {
+  const chosen = focus.kind === "output" && focus.tap === from.tap;
+  const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen) }, `${short(x)} · ${short(w)}`);
+  button.classList.add(x * w < 0 ? "negative" : "positive");
+  button.addEventListener("click", () => store.set({ focus: chosen ? { ...from, tap: null } : from, pinned: true, playing: false }));
+  return button;
+}
+
+function ofOutput(scene: Scene, gradients: Gradients, focus: OutputFocus, toWeights: boolean, store: Store): Node[] {
+  const arrived = gradients.outputAt(focus.filter, focus.row, focus.column);
+  const terms = scene.terms(focus.filter, focus.row, focus.column);
+  const inside = terms.filter((each) => each.inside);
+  const factor = ({ x, w }: Term): number => (toWeights ? x : w);
+  const largestFirst = [...inside].sort((one, other) => Math.abs(factor(other)) - Math.abs(factor(one)));
+  const target = (each: Term): HTMLElement =>
+    toWeights ? named("∂L/∂w", [focus.filter, ...unravel(scene.problem, each.k)]) : named("∂L/∂x", [each.channel, each.row, each.column]);
+
+  const equation = html("p", { class: "equation" }, named("∂L/∂y", [focus.filter, focus.row, focus.column]), " = ", html("strong", {}, short(arrived, 5)), " sends ");
+  largestFirst.slice(0, MOST_TERMS / 2).forEach((each, place) => {
+    const share = { from: { ...focus, tap: each.k }, image: 0, x: arrived, w: factor(each), k: each.k };
+    equation.append(place ? ", " : "", term(share, focus, store), " to ", target(each));
+  });
+  const more = inside.length - Math.min(inside.length, MOST_TERMS / 2);
+  if (more > 0) equation.append(", ", html("span", { class: "rest" }, `and to ${more} more`));
+
+  const bias = scene.problem.bias ? `The bias is sent all of it: ∂L/∂b is ${short(gradients.ofBias(focus.filter), 5)}, the sum over the filter’s outputs. ` : "";
+  const facts = html("p", { class: "facts" });
+  if (focus.tap !== null) facts.append(tapped(scene, gradients, focus, terms[focus.tap], toWeights));
+  const padded = terms.length - inside.length;
+  facts.append(
+    toWeights
+      ? `Every weight of filter ${focus.filter} made this output, so each is sent its pixel’s share. ${bias}`
+      : `Every pixel of the window made this output, so each is sent its weight’s share${padded ? `; ${padded} of ${terms.length} fall on padding and are dropped` : ""}. `,
+  );
+  return [equation, facts];
+}
+
+/** One product of an output: what it is to the sum that it is sent to. */
+function tapped(scene: Scene, gradients: Gradients, focus: OutputFocus, { channel, row, column, inside, k }: Term, toWeights: boolean): Node {
+  const span = html("span", { class: "tapped" });
+  if (!inside) {
+    span.append(`Product ${k} fell on padding, ${toWeights ? "whose pixel is 0. " : "which has no gradient. "}`);
+    return span;
+  }
+  const shares = toWeights ? gradients.ofWeight({ kind: "weight", filter: focus.filter, k }) : gradients.ofPixel({ kind: "input", channel, row, column });
+  const name = toWeights ? named("∂L/∂w", [focus.filter, ...unravel(scene.problem, k)]) : named("∂L/∂x", [channel, row, column]);
+  const own = shares.find(({ from, image }) => image === 0 && from.filter === focus.filter && from.row === focus.row && from.column === focus.column && from.tap === k);
+  if (own) span.append(`Product ${k}: `, name, ` gets ${short(own.x)} · ${short(own.w)} = ${short(own.x * own.w)}, one of ${plural(shares.length, "share")} that make ${short(total(shares), 4)}. `);
+  return span;
+}
+
+/** Multiply-adds of a gradient, both ways, beside the layer's own. */
+function counted(scene: Scene, { mirror }: Gradients, toWeights: boolean): Node {
+  const { problem } = scene;
+  const convolution = macs(convolutionOf(toWeights ? weightGradient(problem) : { ...mirror.asked, batch: problem.batch }));
+  const layer = macs(problem);
+  const line = html("p", { class: "facts" }, `The gradient of the ${toWeights ? "weight" : "input"} takes `, html("strong", {}, `${grouped(layer)} multiply-adds`));
+  line.append(convolution === layer ? " either way, as many as the layer." : ` as a product, as many as the layer, and ${grouped(convolution)} as the convolution, zeros included.`);
+  return line;
+}

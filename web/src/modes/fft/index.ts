@@ -1,0 +1,108 @@
+// FFT: picture and filter as sums of waves. Down the middle one product for each frequency: sizes are
+// multiplied and phases subtracted; back to the left, the frame that is cut out of the result.
+
+import { lengthsOf } from "../../numerics/algorithms/fft";
+import type { Context, Room } from "../../panes/context";
+import { html } from "../../drawing/dom";
+import { captionOf } from "./caption";
+import { planePane } from "./plane_pane";
+import { planesOf } from "./planes";
+import type { Drawn } from "./planes";
+import { fftSentence } from "./sentence";
+import { spectraIn } from "./spectra";
+import { outputPane } from "../../panes/output";
+import { Pointed } from "../../panes/hovered";
+import { count } from "../../model/problem";
+import { Repainter } from "../../drawing/repainter";
+import { hold, outputOf } from "../../model/state";
+import type { Focus } from "../../model/state";
+import type { Mode } from "../mode";
+import { redrawForOthers } from "../window";
+
+const MOST_POINTS = 2 ** 18; // of a plane that the page transforms
+const SLICE = 9; // milliseconds a frame that summing channels may take
+
+export const fft: Mode = {
+  name: "fft",
+  label: "FFT",
+  about: "A picture is a sum of waves, and a convolution multiplies each wave by one number.",
+  refusal: (problem) => {
+    const lengths = lengthsOf(problem);
+    if (count(lengths) <= MOST_POINTS) return null;
+    return `This page transforms up to 512 × 512 points, and the padded picture takes ${lengths.join(" × ")}. Set a smaller input_size.`;
+  },
+  render(context) {
+    const { stage, store, scene } = context;
+    const spectra = spectraIn(scene);
+    const pointed = new Pointed();
+    const { focus } = store.get();
+    const drawn: Drawn = { look: spectra.look(focus), output: outputOf(focus) };
+    spectra.advance(drawn.look, SLICE);
+    context.onState((state) => follow(state.focus));
+
+    const room = arranged(context);
+    const panes = planesOf(scene, spectra, pointed, drawn).map((plane) => planePane(context, plane, spectra.lengths, pointed, room));
+    const output = outputPane(context, room);
+    const caption = html("p", { class: "note caption" });
+    stage.append(...panes.map(({ element }) => element), output.element, caption);
+
+    const repainter = new Repainter();
+    let frame = 0;
+    const say = (): void => void (caption.textContent = captionOf(spectra, drawn, pointed));
+    const change = (...what: string[]): void => {
+      const others = panes.filter(({ plane }) => what.includes(plane.follows));
+      for (const { forget } of others) forget();
+      repainter.change(others.map(({ grid }) => grid));
+    };
+    const sumOn = (): void => {
+      frame = 0;
+      const { done } = spectra.sum(drawn.look);
+      const complete = spectra.advance(drawn.look, SLICE);
+      if (spectra.sum(drawn.look).done > done) change("filter", "output");
+      if (complete) store.set({}); // so that the sentence is said anew
+      else frame = requestAnimationFrame(sumOn);
+    };
+    let before = { ...drawn };
+    context.onState(() => {
+      const { look, output } = drawn;
+      const filter = look.filter !== before.look.filter;
+      if (look.plane !== before.look.plane) change("channel", "frequency");
+      else if (filter) change("channel");
+      if (filter) change("filter");
+      if (filter || output.row !== before.output.row || output.column !== before.output.column) change("output");
+      before = { ...drawn };
+      if (!spectra.sum(look).full) frame ||= requestAnimationFrame(sumOn);
+      say();
+    });
+    pointed.onChange(() => {
+      change("frequency");
+      for (const { mark } of panes) mark();
+      say();
+    });
+    redrawForOthers(context);
+    return () => {
+      repainter.stop();
+      cancelAnimationFrame(frame);
+    };
+
+    function follow(focus: Focus): void {
+      drawn.look = spectra.look(focus);
+      drawn.output = focus.kind === "output" ? focus : { ...drawn.output, filter: drawn.look.filter };
+    }
+  },
+  sentence: (scene, { focus }) => (fft.refusal?.(scene.problem, "") ? null : fftSentence(scene, spectraIn(scene), focus)),
+};
+
+/** The room of each plane: four columns of them, three on a narrow screen. */
+function arranged({ stage, room }: Context): Room {
+  const narrow = room.width < 620;
+  const [columns, gap] = narrow ? [3, 12] : [4, 40];
+  const width = (room.width - (columns - 1) * gap) / columns;
+  const areas = narrow
+    ? '"picture picture-size picture-phase" "filter filter-size filter-phase" "result result-size result-phase" "output shares wave" "caption caption caption"'
+    : '"picture picture-size picture-phase output" "filter filter-size filter-phase shares" "result result-size result-phase wave" "caption caption caption caption"';
+  const side = Math.min(width, hold(0.9 * room.height, 150, 540));
+  stage.style.gridTemplate = `${areas} / ${new Array<string>(columns).fill(`${side}px`).join(" ")}`;
+  stage.style.columnGap = `${gap}px`;
+  return { width: side, height: side };
+}

@@ -1,0 +1,77 @@
+// One plane of the transform's length as a pane, its numbers made anew only where they are others.
+
+import { largest } from "../../drawing/colour";
+import type { Context, Room } from "../../panes/context";
+import type { Grid } from "../../drawing/grid";
+import { short } from "../../drawing/numbers";
+import { pane } from "../../panes/pane";
+import type { Pointed } from "../../panes/hovered";
+import type { Pair } from "../../model/problem";
+import { hold } from "../../model/state";
+import { centred } from "./planes";
+import type { Plane } from "./planes";
+import { signed } from "./spectra";
+
+export interface PlanePane {
+  readonly plane: Plane;
+  readonly element: HTMLElement;
+  readonly grid: Grid;
+  /** Its numbers are others now. */
+  forget(): void;
+  mark(): void;
+}
+
+export function planePane(context: Context, plane: Plane, lengths: Pair, pointed: Pointed, room: Room): PlanePane {
+  const [rows, columns] = lengths;
+  let numbers: Float64Array | null = null;
+  let end = 0;
+  const read = (): Float64Array => {
+    if (numbers) return numbers;
+    numbers = plane.numbers();
+    end = plane.scale?.() ?? largest(numbers);
+    return numbers;
+  };
+  const value = (row: number, column: number): number => read()[row * columns + column];
+  const describe = (row: number, column: number): string => {
+    const written = Number.isNaN(value(row, column)) ? "0" : short(value(row, column), 4);
+    if (!plane.frequencies) return `${plane.title.slice(-1)}[${row}, ${column}] = ${written}`;
+    const [k, l] = centred([row, column], lengths);
+    return `frequency ${signed(k, rows)}, ${signed(l, columns)}: ${written}`;
+  };
+  const events = {
+    pointed: (cell: { row: number; column: number } | null) => pointed.set(cell && centred([cell.row, cell.column], lengths)),
+    step: <Focus>(focus: Focus, down: number, across: number): Focus => {
+      const [row, column] = centred(pointed.get() ?? [0, 0], lengths);
+      pointed.set(centred([hold(row + down, 0, rows - 1), hold(column + across, 0, columns - 1)], lengths));
+      return focus;
+    },
+  };
+  const made = pane(
+    context,
+    {
+      name: plane.name,
+      title: plane.title,
+      shape: plane.unit,
+      notes: [],
+      grid: {
+        label: `${plane.title}, ${rows} by ${columns}`,
+        planes: 1,
+        rows,
+        columns,
+        get scale() {
+          read();
+          return end;
+        },
+        value: (_plane, row, column) => value(row, column),
+        kind: (_plane, row, column) => plane.kind?.(row, column) ?? "value",
+        describe: ({ row, column }) => describe(row, column),
+      },
+      marks: (focus) => plane.marks(focus),
+      focusOf: ({ row, column }) => plane.focusOf(row, column),
+      ...(plane.frequencies ? events : {}),
+      alternative: () => `${plane.about}: ${rows} by ${columns}, up to ${short(end)} in size.`,
+    },
+    room,
+  );
+  return { plane, ...made, forget: () => (numbers = null), mark: () => made.grid.mark(plane.marks(context.store.get().focus)) };
+}

@@ -1,0 +1,118 @@
+// What the transforms do, in numbers: one output as the sum of its waves, and the multiplications of the
+// whole layer beside the definition's.
+
+import { multiplications } from "../../numerics/algorithms/fft";
+import { html } from "../../drawing/dom";
+import { grouped, scientific, short } from "../../drawing/numbers";
+import { plural } from "../../panes/pane";
+import { channelsPerGroup } from "../../model/problem";
+import type { Scene } from "../../numerics/scene";
+import { named } from "../../panes/sentence";
+import type { Focus, OutputFocus } from "../../model/state";
+import { tally } from "../../drawing/multiplication_bars";
+import { signed } from "./spectra";
+import type { Spectra } from "./spectra";
+
+const MOST_TERMS = 5;
+
+export function fftSentence(scene: Scene, spectra: Spectra, focus: Focus): Node {
+  const said = document.createDocumentFragment();
+  if (focus.kind === "output") said.append(...ofOutput(scene, spectra, focus));
+  else said.append(ofOther(scene, spectra, focus));
+  const bars = known.get(spectra) ?? counted(scene);
+  known.set(spectra, bars);
+  said.append(bars);
+  return said;
+}
+
+const known = new WeakMap<Spectra, Node>(); // the count is of the layer, whatever the focus
+
+function ofOutput(scene: Scene, spectra: Spectra, focus: OutputFocus): Node[] {
+  const sum = spectra.sum(spectra.look(focus));
+  const total = channelsPerGroup(scene.problem);
+  const equation = html("p", { class: "equation" }, named("y", [focus.filter, focus.row, focus.column]), " = ");
+  if (!sum.full) {
+    equation.append(html("span", { class: "rest" }, `${sum.done} of ${plural(total, "channel")} summed …`));
+    return [equation];
+  }
+  const { number, most, rest } = wavesOf(spectra.shares(focus), spectra.lengths);
+  most.forEach(({ share, k, l }, place) => {
+    equation.append(place ? " + " : "", html("span", { class: `term ${share < 0 ? "negative" : "positive"}`, title: `frequency ${k}, ${l}` }, short(share)));
+  });
+  if (number > most.length) equation.append(" + ", html("span", { class: "rest" }, `${grouped(number - most.length)} more, ${short(rest)}`));
+  const { bias } = scene.operands;
+  if (bias) equation.append(" + ", html("span", { class: "bias", title: "bias" }, short(bias[focus.filter])));
+  const [height, width] = scene.axes;
+  const full = sum.full[focus.row * height.stride * spectra.lengths[1] + focus.column * width.stride];
+  const value = full + (bias ? bias[focus.filter] : 0);
+  equation.append(" = ", html("strong", {}, short(value, 5)));
+
+  const exact = scene.terms(focus.filter, focus.row, focus.column).reduce((all, { x, w }) => all + x * w, bias ? bias[focus.filter] : 0);
+  const difference = Math.abs(value - exact);
+  const facts = html(
+    "p",
+    { class: "facts" },
+    `${grouped(number)} waves, each the picture’s times the filter’s, are added where they stand at this place. The definition gives ${short(exact, 5)}: `,
+    html("strong", {}, `|Δ| = ${difference === 0 ? "0" : scientific(difference)}`),
+    difference === 0 ? "." : ", with transforms in float64.",
+  );
+  return [equation, facts];
+}
+
+interface Wave {
+  readonly share: number;
+  readonly k: number;
+  readonly l: number;
+}
+
+/** Each frequency together with its opposite, which adds the same: how many, the largest, what the others add. */
+function wavesOf(shares: Float64Array, [rows, columns]: readonly [number, number]): { number: number; most: Wave[]; rest: number } {
+  const most: Wave[] = [];
+  let [number, rest] = [0, 0];
+  for (let k = 0; k < rows; k++) {
+    for (let l = 0; l < columns; l++) {
+      const [place, opposite] = [k * columns + l, ((rows - k) % rows) * columns + ((columns - l) % columns)];
+      if (place > opposite) continue;
+      number++;
+      const share = place === opposite ? shares[place] : shares[place] + shares[opposite];
+      rest += share;
+      if (most.length === MOST_TERMS && Math.abs(share) <= Math.abs(most[MOST_TERMS - 1].share)) continue;
+      most.push({ share, k: signed(k, rows), l: signed(l, columns) });
+      most.sort((one, other) => Math.abs(other.share) - Math.abs(one.share)).splice(MOST_TERMS);
+    }
+  }
+  return { number, most, rest: most.reduce((sum, { share }) => sum - share, rest) };
+}
+
+function ofOther(scene: Scene, spectra: Spectra, focus: Exclude<Focus, OutputFocus>): Node {
+  const all = grouped(spectra.points);
+  if (focus.kind === "input") {
+    const value = short(scene.pixel(focus.channel, focus.row, focus.column), 4);
+    return html("p", { class: "equation" }, named("x", [focus.channel, focus.row, focus.column]), " = ", html("strong", {}, value), ` enters all ${all} frequencies of X.`);
+  }
+  const value = short(scene.weightAt(focus.filter, focus.k), 4);
+  return html("p", { class: "equation" }, named("w", [focus.filter, focus.k]), " = ", html("strong", {}, value), ` enters all ${all} frequencies of W.`);
+}
+
+/** The layer's multiplications as two bars, the definition's and these. */
+function counted(scene: Scene): Node {
+  const { transforms, products, definition } = multiplications(scene.problem);
+  const spent = transforms + products;
+  const more = spent > definition;
+  const verdict = html(
+    "p",
+    { class: "facts" },
+    html("strong", {}, "One product for each frequency"),
+    " of a channel and a filter, however large the kernel. With the transforms, the layer multiplies ",
+    html("strong", {}, `${short(more ? spent / definition : definition / spent, 3)} × ${more ? "more" : "less"} often`),
+    more ? " than the definition: this wins where kernels are large." : " than the definition.",
+  );
+  return tally(verdict, [
+    { name: "definition", parts: [{ kind: "definition", size: definition }], said: grouped(definition) },
+    {
+      name: "FFT",
+      parts: [{ kind: "main", size: products }, { kind: "beside", size: transforms }],
+      said: `${grouped(products)} + ${grouped(transforms)} in transforms`,
+    },
+  ]);
+}

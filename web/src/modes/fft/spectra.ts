@@ -1,0 +1,154 @@
+// The spectra of a scene, computed as they are looked at. The sum over channels is done in slices of time:
+// a layer has thousands of them.
+
+import { correlation, filterSpectrum, lengthsOf, multiplyAdd, pictureSpectrum } from "../../numerics/algorithms/fft";
+import { complex, rootsOf } from "../../numerics/algorithms/fourier";
+import type { Complex } from "../../numerics/algorithms/fourier";
+import { channelOf } from "../../panes/input";
+import { firstFilter } from "../../panes/weight";
+import { channelsPerGroup, count, groupOf } from "../../model/problem";
+import type { Pair } from "../../model/problem";
+import type { Scene } from "../../numerics/scene";
+import type { Focus, OutputFocus } from "../../model/state";
+
+/** What a focus looks at: one filter, and one of the channels that it reads. */
+export interface Look {
+  readonly filter: number;
+  readonly channel: number; // among those that the filter reads
+  readonly plane: number; // the channel among all
+}
+
+/** Σ over channels of a filter, as far as it has been computed. */
+export interface Sum {
+  readonly filter: number;
+  readonly product: Complex;
+  done: number; // channels
+  full: Float64Array | null; // the inverse transform, once all channels are in
+}
+
+const MOST_KEPT = 4_000_000; // numbers of the channels' spectra that are kept
+
+export class Spectra {
+  readonly lengths: Pair;
+  readonly points: number;
+  private readonly strongestOf = new Map<number, number>();
+  private readonly pictures = new Map<number, Complex>();
+  private weight: { plane: number; made: Complex } | null = null;
+  private summed: Sum | null = null;
+  private added: { focus: OutputFocus; full: Float64Array | null; shares: Float64Array } | null = null;
+
+  constructor(private readonly scene: Scene) {
+    this.lengths = lengthsOf(scene.problem);
+    this.points = count(this.lengths);
+  }
+
+  /** A pixel stays with the filter last looked at where that reads it. */
+  look(focus: Focus): Look {
+    const perGroup = channelsPerGroup(this.scene.problem);
+    const plane = channelOf(this.scene, focus);
+    const last = this.summed?.filter ?? 0;
+    const stays = focus.kind === "input" && groupOf(this.scene.problem, last) === Math.floor(plane / perGroup);
+    const filter = focus.kind !== "input" ? focus.filter : stays ? last : firstFilter(this.scene, plane);
+    return { filter, channel: plane % perGroup, plane };
+  }
+
+  picture(plane: number): Complex {
+    const made = this.pictures.get(plane) ?? pictureSpectrum(this.scene.problem, this.scene.operands.input, plane);
+    if (this.pictures.size * this.points < MOST_KEPT) this.pictures.set(plane, made);
+    return made;
+  }
+
+  filter({ filter, channel }: Look): Complex {
+    const plane = filter * channelsPerGroup(this.scene.problem) + channel;
+    if (this.weight?.plane === plane) return this.weight.made;
+    this.weight = { plane, made: filterSpectrum(this.scene.problem, this.scene.operands.weight, plane) };
+    return this.weight.made;
+  }
+
+  sum({ filter }: Look): Sum {
+    if (this.summed?.filter === filter) return this.summed;
+    this.summed = { filter, product: complex(this.points), done: 0, full: null };
+    return this.summed;
+  }
+
+  /** Adds channels to a filter's sum until the milliseconds have passed; true once all are in. */
+  advance(look: Look, milliseconds: number): boolean {
+    const { problem, operands } = this.scene;
+    const sum = this.sum(look);
+    const perGroup = channelsPerGroup(problem);
+    const first = groupOf(problem, sum.filter) * perGroup;
+    const until = performance.now() + milliseconds;
+    while (sum.done < perGroup && performance.now() < until) {
+      multiplyAdd(sum.product, this.picture(first + sum.done), filterSpectrum(problem, operands.weight, sum.filter * perGroup + sum.done));
+      sum.done++;
+    }
+    if (sum.done < perGroup) return false;
+    sum.full ??= correlation(sum.product, this.lengths);
+    return true;
+  }
+
+  /** What each frequency adds to an output; together they are the output less its bias. */
+  shares(focus: OutputFocus): Float64Array {
+    const sum = this.sum(this.look(focus));
+    const { added } = this;
+    if (added && same(added.focus, focus) && added.full === sum.full) return added.shares;
+    const [rows, columns] = this.lengths;
+    const [down, across] = [rootsOf(rows), rootsOf(columns)];
+    const [y, x] = [focus.row * this.scene.axes[0].stride, focus.column * this.scene.axes[1].stride];
+    const shares = new Float64Array(this.points);
+    for (let k = 0; k < rows; k++) {
+      const [kRe, kIm] = [down.re[(k * y) % rows], down.im[(k * y) % rows]];
+      for (let l = 0; l < columns; l++) {
+        const turn = (l * x) % columns;
+        const cosine = kRe * across.re[turn] - kIm * across.im[turn];
+        const sine = kRe * across.im[turn] + kIm * across.re[turn];
+        const place = k * columns + l;
+        shares[place] = (sum.product.re[place] * cosine - sum.product.im[place] * sine) / this.points;
+      }
+    }
+    this.added = { focus, full: sum.full, shares };
+    return shares;
+  }
+
+  /** The frequency of the largest wave of a channel that is no mere mean. */
+  strongest(plane: number): Pair {
+    const { re, im } = this.picture(plane);
+    let found = this.strongestOf.get(plane);
+    if (found === undefined) {
+      found = this.points > 1 ? 1 : 0;
+      for (let place = 1; place < this.points; place++) {
+        if (Math.hypot(re[place], im[place]) > 1.000001 * Math.hypot(re[found], im[found])) found = place;
+      }
+      this.strongestOf.set(plane, found);
+    }
+    return [Math.floor(found / this.lengths[1]), found % this.lengths[1]];
+  }
+
+  /** One wave of a channel: a frequency, together with the opposite one that real numbers always have. */
+  wave(plane: number, [k, l]: Pair): Float64Array {
+    const { re, im } = this.picture(plane);
+    const [rows, columns] = this.lengths;
+    const place = k * columns + l;
+    const alone = (2 * k) % rows === 0 && (2 * l) % columns === 0; // it is its own opposite
+    const size = ((alone ? 1 : 2) * Math.hypot(re[place], im[place])) / this.points;
+    const phase = Math.atan2(im[place], re[place]);
+    return Float64Array.from({ length: this.points }, (_, at) => {
+      const [row, column] = [Math.floor(at / columns), at % columns];
+      return size * Math.cos(2 * Math.PI * ((k * row) / rows + (l * column) / columns) + phase);
+    });
+  }
+}
+
+const same = (one: OutputFocus, other: OutputFocus): boolean => one.filter === other.filter && one.row === other.row && one.column === other.column;
+
+const known = new WeakMap<Scene, Spectra>();
+
+/** A scene's spectra; the panes and the sentence share what has been computed. */
+export function spectraIn(scene: Scene): Spectra {
+  const spectra = known.get(scene) ?? new Spectra(scene);
+  known.set(scene, spectra);
+  return spectra;
+}
+
+/** A frequency as it is counted from 0, half of them negative. */
+export const signed = (place: number, length: number): number => (place > length / 2 ? place - length : place);

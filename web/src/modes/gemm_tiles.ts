@@ -1,0 +1,280 @@
+// GEMM tiles: the matrix product as the kernel makes it. Blocks that caches hold, and in them a tile of
+// running sums that never leave the registers while k goes by.
+
+import { blocking, ELEMENT_BYTES, placeOf, TARGETS, traffic } from "../numerics/blocking";
+import type { Blocking, Place, Target } from "../numerics/blocking";
+import type { Context, Room } from "../panes/context";
+import { unravel } from "../numerics/convolution";
+import { html } from "../drawing/dom";
+import { Grid } from "../drawing/grid";
+import type { GridSpec, Mark } from "../drawing/grid";
+import { bytesOf, short } from "../drawing/numbers";
+import { plural } from "../panes/pane";
+import { columnsPane } from "../panes/columns";
+import { firstFilter, weightPane } from "../panes/weight";
+import { outputPane } from "../panes/output";
+import { channelsPerGroup, count, filtersPerGroup, gemm, groupOf, inputShape, readersOf, tapCount } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import { named } from "../panes/sentence";
+import { outputAt } from "../model/state";
+import type { Focus, OutputFocus } from "../model/state";
+import { chosenIn, nothing } from "./mode";
+import type { Mode } from "./mode";
+
+const GAP = 40;
+const LARGEST_CELL = 34;
+
+export const tiles: Mode = {
+  name: "tiles",
+  label: "GEMM tiles",
+  about: "The product as the kernel makes it: blocks for the caches, and a tile of sums that stays in registers.",
+  choices: TARGETS.map(({ name, label, registers, vectorBytes }) => ({ name, label, about: `${registers} vectors of ${8 * vectorBytes} bits` })),
+  render(context) {
+    const { scene, stage, room } = context;
+    const target = targetOf(context.choice);
+    const blocks = blocking(scene.problem, target);
+    const narrow = room.width < 620;
+    const right = narrow ? room.width : Math.round(room.width * 0.56);
+    const left = narrow ? room.width : room.width - right - GAP;
+    stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : `${left}px minmax(0, 1fr)`;
+    const { groups, m } = gemm(scene.problem);
+    const low = Math.min(Math.max(room.height, 42), Math.min(groups, 6) * (m * 26 + (groups > 1 ? 32 : 0)));
+    const at = (focus: Focus): At => atOf(scene, blocks, focus);
+    const panes = [
+      registers(context, blocks, { width: left, height: room.height * 1.2 }),
+      columnsPane(context, { width: right, height: room.height }, 26, (focus) => columnMarks(at(focus))).element,
+      weightPane(context, { width: left, height: low }, true, (focus) => weightMarks(at(focus))).element,
+      outputPane(context, { width: right, height: low }, true, (focus) => outputMarks(at(focus), m)).element,
+      levels(scene, blocks, target),
+    ];
+    if (narrow) stage.append(...panes);
+    else stage.append(html("div", { class: "stack" }, panes[0], panes[2]), html("div", { class: "stack" }, panes[1], panes[3]), panes[4]);
+    const group = at(context.store.get().focus).group;
+    context.onState(({ focus }) => {
+      if (Math.floor(at(focus).group / 6) !== Math.floor(group / 6)) context.redraw();
+    });
+    return nothing;
+  },
+  sentence(scene, { focus, choice }) {
+    const target = targetOf(chosenIn(tiles, choice));
+    const blocks = blocking(scene.problem, target);
+    const { output, place } = atOf(scene, blocks, focus);
+    const rows = place.rows.end - place.rows.start;
+    const instructions = rows * blocks.vectors;
+    const bytes = rows * ELEMENT_BYTES[scene.problem.dtype] + blocks.vectors * target.vectorBytes;
+    const { k } = gemm(scene.problem);
+    const sum = partial(scene, output, 0, place.step);
+    const equation = html("p", { class: "equation" });
+    equation.append(
+      `${plural(rows, "weight")}, each in every lane, times ${blocks.vectors} vectors of ${blocks.lanes} pixels: `,
+      html("strong", {}, `${instructions} multiply-adds`),
+      ` for ${bytes} bytes loaded.`,
+    );
+    const facts = html("p", { class: "facts" });
+    facts.append(
+      `Product ${place.step + 1} of ${k}; `, named("y", [output.filter, output.row, output.column]), ` stands at ${short(sum, 5)}. `,
+      `The sums take ${instructions} of ${target.registers} registers, the pixels ${blocks.vectors}, a weight 1. Shift with ← → goes through the products.`,
+    );
+    const all = document.createDocumentFragment();
+    all.append(equation, facts);
+    return all;
+  },
+};
+
+const targetOf = (choice: string): Target => TARGETS.find(({ name }) => name === choice) ?? TARGETS[0];
+
+/** Where the kernel is when it makes what is in focus; an output without a product is made by its last. */
+interface At {
+  readonly output: OutputFocus;
+  readonly group: number;
+  readonly place: Place;
+}
+
+function atOf(scene: Scene, blocks: Blocking, focus: Focus): At {
+  const { problem } = scene;
+  const { m, k } = gemm(problem);
+  const output = outputFor(scene, focus);
+  const pixel = output.row * scene.axes[1].outputSize + output.column;
+  return {
+    output,
+    group: groupOf(problem, output.filter),
+    place: placeOf(problem, blocks, output.filter % m, pixel, output.tap ?? k - 1),
+  };
+}
+
+/** The output in focus, or the first that uses what is. */
+function outputFor(scene: Scene, focus: Focus): OutputFocus {
+  if (focus.kind === "output") return focus;
+  if (focus.kind === "weight") return outputAt(focus.filter, 0, 0, focus.k);
+  const [down] = readersOf(scene.axes[0], focus.row);
+  const [across] = readersOf(scene.axes[1], focus.column);
+  const filter = firstFilter(scene, focus.channel);
+  if (!down || !across) return outputAt(filter, 0, 0);
+  const channel = focus.channel % channelsPerGroup(scene.problem);
+  return outputAt(filter, down.output, across.output, channel * tapCount(scene.problem) + down.tap * scene.axes[1].kernelSize + across.tap);
+}
+
+/** What an output's products from one to another add up to. */
+function partial(scene: Scene, { filter, row, column }: Pick<OutputFocus, "filter" | "row" | "column">, from: number, to: number): number {
+  let sum = 0;
+  for (let k = from; k <= to; k++) sum += scene.weightAt(filter, k) * pixelAt(scene, filter, k, row, column);
+  return sum;
+}
+
+/** An element of the im2col matrix. */
+function pixelAt(scene: Scene, filter: number, k: number, row: number, column: number): number {
+  const [height, width] = scene.axes;
+  const [channel, tapRow, tapColumn] = unravel(scene.problem, k);
+  const first = groupOf(scene.problem, filter) * channelsPerGroup(scene.problem);
+  const y = row * height.stride + tapRow * height.dilation - height.padding[0];
+  const x = column * width.stride + tapColumn * width.dilation - width.padding[0];
+  return scene.pixel(first + channel, y, x) || 0;
+}
+
+const length = ({ start, end }: { start: number; end: number }): number => end - start;
+
+function columnMarks({ group, place }: At): Mark[] {
+  const { k, pixels, columns, step } = place;
+  return [
+    { role: "read", plane: group, row: k.start, rows: length(k), column: pixels.start, columns: length(pixels) },
+    { role: "window", plane: group, row: k.start, rows: length(k), column: columns.start, columns: length(columns) },
+    { role: "tap", plane: group, row: step, column: columns.start, columns: length(columns) },
+  ];
+}
+
+function weightMarks({ group, place }: At): Mark[] {
+  const { k, rows, step } = place;
+  return [
+    { role: "window", plane: group, row: rows.start, rows: length(rows), column: k.start, columns: length(k) },
+    { role: "tap", plane: group, row: rows.start, rows: length(rows), column: step },
+  ];
+}
+
+function outputMarks({ group, place }: At, m: number): Mark[] {
+  const { pixels, rows, columns } = place;
+  return [
+    { role: "read", plane: group, row: 0, rows: m, column: pixels.start, columns: length(pixels) },
+    { role: "window", plane: group, row: rows.start, rows: length(rows), column: columns.start, columns: length(columns) },
+  ];
+}
+
+/** The register tile: a weight of each row, a pixel of each column, and where they meet a running sum. */
+function registers(context: Context, blocks: Blocking, room: Room): HTMLElement {
+  const { scene, theme, store } = context;
+  const width = blocks.vectors * blocks.lanes;
+  const most = Math.min(blocks.rows, gemm(scene.problem).m);
+  const size = Math.min(LARGEST_CELL, room.width / (width + 1.4), room.height / (most + 1.4));
+  let now = atOf(scene, blocks, store.get().focus);
+  const m = filtersPerGroup(scene.problem);
+  const wide = scene.axes[1].outputSize;
+  const outputOf = (row: number, column: number): OutputFocus | null => {
+    const pixel = now.place.columns.start + column;
+    if (now.place.rows.start + row >= now.place.rows.end || pixel >= now.place.columns.end) return null;
+    return outputAt(now.group * m + now.place.rows.start + row, Math.floor(pixel / wide), pixel % wide, now.output.tap);
+  };
+  const kind = (row: number, column: number): "value" | "padding" => (outputOf(row, column) ? "value" : "padding");
+  const grid = (spec: Omit<GridSpec, "planes" | "largestCell">, pointed: (row: number, column: number) => OutputFocus | null): Grid =>
+    new Grid({ ...spec, planes: 1, largestCell: size }, theme, { width: size * spec.columns + 1, height: size * spec.rows + 1 }, {
+      hover: ({ row, column }) => {
+        const { pinned, playing } = store.get();
+        const focus = pointed(row, column);
+        if (focus && !pinned && !playing) store.set({ focus });
+      },
+      pick: ({ row, column }) => {
+        const focus = pointed(row, column);
+        if (focus) store.set({ focus, pinned: true, playing: false });
+      },
+    });
+  const made = {
+    pixels: grid(
+      {
+        label: `Pixels: ${blocks.vectors} vectors of ${blocks.lanes}`,
+        rows: 1,
+        columns: width,
+        scale: scene.inputScale,
+        kind: (_, __, column) => kind(0, column),
+        value: (_, __, column) => {
+          const output = outputOf(0, column);
+          return output ? pixelAt(scene, output.filter, now.place.step, output.row, output.column) : NaN;
+        },
+      },
+      (_, column) => outputOf(0, column),
+    ),
+    weights: grid(
+      {
+        label: `Weights: one for each of ${plural(most, "filter")}`,
+        rows: most,
+        columns: 1,
+        scale: scene.weightScale,
+        kind: (_, row) => kind(row, 0),
+        value: (_, row) => scene.weightAt(outputOf(row, 0)?.filter ?? 0, now.place.step),
+      },
+      (row) => outputOf(row, 0),
+    ),
+    sums: grid(
+      {
+        label: `Running sums: ${most} by ${width}`,
+        rows: most,
+        columns: width,
+        get scale() {
+          return scene.outputScale;
+        },
+        kind: (_, row, column) => kind(row, column),
+        value: (_, row, column) => {
+          const output = outputOf(row, column);
+          return output ? partial(scene, output, now.place.k.start, now.place.step) : NaN;
+        },
+      },
+      outputOf,
+    ),
+  };
+  const alternative = html("p", { class: "alternative" });
+  const note = html("p", { class: "note" });
+  let drawn = "";
+  context.onState(({ focus }) => {
+    now = atOf(scene, blocks, focus);
+    const { place, output } = now;
+    const what = JSON.stringify(place);
+    if (what !== drawn) for (const each of Object.values(made)) each.repaint();
+    drawn = what;
+    const [row, column] = [(output.filter % m) - place.rows.start, output.row * wide + output.column - place.columns.start];
+    made.sums.mark([{ role: "window", plane: 0, row, column }]);
+    made.weights.mark([{ role: "tap", plane: 0, row, column: 0 }]);
+    made.pixels.mark([{ role: "tap", plane: 0, row: 0, column }]);
+    note.textContent =
+      `k = ${place.step}: filters ${place.rows.start} to ${place.rows.end - 1}, pixels ${place.columns.start} to ${place.columns.end - 1}, ` +
+      `products ${place.k.start} to ${place.step} added up.`;
+    alternative.textContent = `The register tile holds ${most} by ${width} running sums. ${note.textContent}`;
+  });
+  const heading = html("h2", {}, "In registers", html("span", { class: "shape" }, `${blocks.rows} × ${blocks.vectors} vectors`));
+  const lattice = html("div", { class: "lattice" }, html("span"), made.pixels.element, made.weights.element, made.sums.element);
+  return html("section", { class: "pane pane-registers" }, heading, lattice, alternative, note);
+}
+
+/** What lies where, and how many bytes are read from there. */
+function levels(scene: Scene, blocks: Blocking, target: Target): HTMLElement {
+  const { problem } = scene;
+  const element = ELEMENT_BYTES[problem.dtype];
+  const width = blocks.vectors * blocks.lanes;
+  const { m, k } = gemm(problem);
+  const read = traffic(problem, blocks);
+  const vectors = Math.min(blocks.rows, m) * blocks.vectors + blocks.vectors + 1;
+  const kBlock = Math.min(blocks.kBlock, k);
+  const pixels = Math.min(blocks.pixelBlock, scene.positions);
+  const whole = count(inputShape(problem)) / problem.batch + count([problem.outChannels, k]) + problem.outChannels * scene.positions;
+  const rows: [string, string, string, number][] = [
+    ["registers", `${vectors} of ${target.registers} vectors`, "the tile, a row of pixels, a weight", read.l1],
+    ["first cache", `${bytesOf((width + Math.min(blocks.rows, m)) * kBlock * element)} of ${bytesOf(target.l1)}`, `${kBlock} products of ${width} pixels and of the tile’s filters`, read.l2],
+    ["second cache", `${bytesOf(kBlock * pixels * element)} of ${bytesOf(target.l2)}`, `${kBlock} products of ${pixels} pixels, lowered: a task’s`, read.memory],
+    ["memory", bytesOf(whole * element), "input, weights and output", 0],
+  ];
+  const list = html("div", { class: "levels" });
+  for (const [level, held, what, bytes] of rows) {
+    const bar = html("i", { style: `width:${Math.max(0.4, (100 * bytes) / read.untiled)}%` });
+    const told = bytes ? html("span", { class: "read" }, bar, `${bytesOf(bytes)} loaded into it`) : html("span", { class: "read" });
+    list.append(html("b", {}, level), html("span", { class: "held" }, held), html("span", { class: "what" }, what), told);
+  }
+  const without = `Without tiles each product would load its two numbers: ${bytesOf(read.untiled)}, the whole width of these bars.`;
+  const heading = html("h2", {}, "Where the numbers lie", html("span", { class: "shape" }, `${target.label}, ${blocks.lanes} × ${problem.dtype} a vector`));
+  return html("section", { class: "pane pane-levels" }, heading, list, html("p", { class: "note" }, without));
+}

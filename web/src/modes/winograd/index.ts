@@ -1,0 +1,73 @@
+// Winograd: the tile under the focus on its way from pixels to outputs. Pixels and filter are
+// transformed, meet in one product for each element, are summed over channels and transformed back.
+
+import { refusalOf } from "../../numerics/algorithms/winograd";
+import type { Room } from "../../panes/context";
+import { html } from "../../drawing/dom";
+import { block } from "../../panes/pane";
+import { outputPane } from "../../panes/output";
+import { firstFilter } from "../../panes/weight";
+import { Pointed } from "../../panes/hovered";
+import { Lattice } from "./tile_outlines";
+import { matrices } from "./matrices";
+import { paddedPane } from "./padded_input";
+import { pipeline } from "./pipeline";
+import { winogradSentence } from "./sentence";
+import { tilesIn } from "./tile";
+import { chosenIn } from "../mode";
+import type { Mode } from "../mode";
+import { redrawForOthers } from "../window";
+
+const GAP = 40;
+const WIDE = 1900; // pixels that take pictures, tile and matrices side by side
+
+const outputsOf = (choice: string): number => Number(choice.slice("winograd".length));
+
+export const winograd: Mode = {
+  name: "winograd",
+  label: "Winograd",
+  about: "Neighbouring outputs share pixels: transformed, a tile of them takes fewer multiplications.",
+  choices: [2, 4, 6].map((size) => ({ name: `winograd${size}`, label: `${size} × ${size}`, about: `tiles of ${size} × ${size} outputs` })),
+  refusal: (problem, choice) => refusalOf(problem, outputsOf(choice)),
+  render(context) {
+    const { stage, room, scene } = context;
+    const tiles = tilesIn(scene, outputsOf(context.choice));
+    const element = new Pointed();
+    const { place, across, picture, lanes, beside } = arranged(room);
+    stage.style.gridTemplate = place;
+    const output = outputPane(context, picture);
+    const pictures = html("div", { class: "pictures", style: `grid-template-columns:repeat(${across}, minmax(0, 1fr))` }, paddedPane(context, tiles, picture), output.element);
+    const { path, below, stop } = pipeline(context, tiles, element, lanes, beside);
+    stage.append(pictures, path, html("div", { class: "beside" }, ...below, matrices(context, tiles, element)));
+
+    const lattice = new Lattice(output.grid, ...tiles.outputs);
+    const { focus: start } = context.store.get();
+    const shown = block(scene.problem.outChannels, start.kind === "input" ? firstFilter(scene, start.channel) : start.filter);
+    context.onState(({ focus }) => {
+      const { filter, at } = tiles.of(focus);
+      const [row, column] = [at[0] * tiles.outputs[0], at[1] * tiles.outputs[1]];
+      const [rows, columns] = scene.axes.map(({ outputSize }, axis) => Math.min(tiles.outputs[axis], outputSize - at[axis] * tiles.outputs[axis]));
+      lattice.show([{ plane: filter - shown.start, row, column, rows, columns }]);
+    });
+    redrawForOthers(context);
+    return stop;
+  },
+  sentence: (scene, { focus, choice }) => {
+    const outputs = outputsOf(chosenIn(winograd, choice));
+    return refusalOf(scene.problem, outputs) === null ? winogradSentence(scene, tilesIn(scene, outputs), outputs, focus) : null;
+  },
+};
+
+/** Where the pictures, the tile's arrays and what belongs to them stand, by the room there is. */
+function arranged(room: Room): { place: string; across: number; picture: Room; lanes: Room; beside: Room } {
+  if (room.width >= WIDE) {
+    const [left, right] = [0.27 * room.width, 0.25 * room.width];
+    const lanes = { width: room.width - left - right - 4 * GAP, height: room.height };
+    const place = `"pictures path beside" / ${left}px ${lanes.width}px ${right}px`;
+    return { place, across: 1, picture: { width: left, height: room.height * 0.8 }, lanes, beside: { width: right, height: 400 } };
+  }
+  const across = room.width >= 620 ? 2 : 1;
+  const picture = { width: (room.width - (across - 1) * GAP) / across, height: room.height };
+  const place = '"pictures" "path" "beside" / minmax(0, 1fr)';
+  return { place, across, picture, lanes: { width: room.width, height: Math.max(168, room.height * 0.8) }, beside: { width: room.width, height: 200 } };
+}

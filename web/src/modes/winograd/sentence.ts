@@ -1,0 +1,137 @@
+// What Winograd's tiles save, in numbers: one output out of its tile's products, and the multiplications
+// of the whole layer beside the definition's.
+
+import { multiplications } from "../../numerics/algorithms/winograd";
+import { html } from "../../drawing/dom";
+import { fraction, grouped, scientific, short } from "../../drawing/numbers";
+import { plural } from "../../panes/pane";
+import { count, tapCount } from "../../model/problem";
+import type { Scene } from "../../numerics/scene";
+import { named } from "../../panes/sentence";
+import type { Focus, OutputFocus } from "../../model/state";
+import { tally } from "../../drawing/multiplication_bars";
+import { placesOf } from "./tile";
+import type { Tiles } from "./tile";
+
+const MOST_TERMS = 6;
+
+export function winogradSentence(scene: Scene, tiles: Tiles, outputs: number, focus: Focus): Node {
+  const said = document.createDocumentFragment();
+  if (focus.kind === "output") said.append(...ofOutput(scene, tiles, focus));
+  else said.append(...ofOther(scene, tiles, focus));
+  const bars = known.get(tiles) ?? counted(scene, tiles, outputs);
+  known.set(tiles, bars);
+  said.append(bars);
+  return said;
+}
+
+const known = new WeakMap<Tiles, Node>(); // the count is of the layer, whatever the focus
+
+function ofOutput(scene: Scene, tiles: Tiles, focus: OutputFocus): Node[] {
+  const tile = tiles.of(focus);
+  const [height, width] = tiles.transforms;
+  const [a, b] = [focus.row % tiles.outputs[0], focus.column % tiles.outputs[1]];
+  const terms = [...tile.products]
+    .map((product, element) => ({
+      factor: height.output[a][Math.floor(element / tiles.elements[1])] * width.output[b][element % tiles.elements[1]],
+      product,
+    }))
+    .filter(({ factor }) => factor !== 0)
+    .sort((one, other) => Math.abs(other.factor * other.product) - Math.abs(one.factor * one.product));
+
+  const equation = html("p", { class: "equation" }, named("y", [focus.filter, focus.row, focus.column]), " = ");
+  terms.slice(0, MOST_TERMS).forEach(({ factor, product }, place) => {
+    const text = Math.abs(factor) === 1 ? short(factor * product) : `${fraction(factor)} · ${short(product)}`;
+    const sign = factor * product < 0 ? "negative" : "positive";
+    equation.append(place ? " + " : "", html("span", { class: `term ${sign}` }, text));
+  });
+  const rest = terms.slice(MOST_TERMS);
+  if (rest.length) {
+    const sum = rest.reduce((total, { factor, product }) => total + factor * product, 0);
+    equation.append(" + ", html("span", { class: "rest" }, `${rest.length} more, ${short(sum)}`));
+  }
+  const { bias } = scene.operands;
+  if (bias) equation.append(" + ", html("span", { class: "bias", title: "bias" }, short(bias[focus.filter])));
+  const value = tile.made[a * tiles.outputs[1] + b];
+  equation.append(" = ", html("strong", {}, short(value, 5)));
+
+  const taps = scene.terms(focus.filter, focus.row, focus.column);
+  const exact = taps.reduce((sum, { x, w }) => sum + x * w, bias ? bias[focus.filter] : 0);
+  const difference = Math.abs(value - exact);
+  const facts = html("p", { class: "facts" });
+  facts.append(
+    `${terms.length} of the tile’s ${plural(tile.products.length, "product")} make this output, by row ${a} of Aᵀ down and row ${b} across. `,
+    `The definition gives ${short(exact, 5)}: `,
+    html("strong", {}, `|Δ| = ${difference === 0 ? "0" : scientific(difference)}`),
+    difference === 0 ? "." : ", for sums in another order round elsewhere.",
+  );
+  return [equation, facts];
+}
+
+function ofOther(scene: Scene, tiles: Tiles, focus: Exclude<Focus, OutputFocus>): Node[] {
+  const [height, width] = tiles.transforms;
+  const places = placesOf(scene, tiles, focus);
+  if (focus.kind === "input") {
+    const value = scene.pixel(focus.channel, focus.row, focus.column);
+    const touched = places.pixel ? touchedBy(column(height.input, places.pixel[0]), column(width.input, places.pixel[1])) : 0;
+    const [down, across] = ([0, 1] as const).map((axis) => tilesReading(scene, tiles, axis, axis ? focus.column : focus.row));
+    return [
+      html("p", { class: "equation" }, named("x", [focus.channel, focus.row, focus.column]), " = ", html("strong", {}, short(value, 4))),
+      html(
+        "p",
+        { class: "facts" },
+        `${plural(down * across, "tile")} of neighbours overlap on it (${down} down × ${across} across), and in the one drawn it enters ${plural(touched, "element")} of V.`,
+      ),
+    ];
+  }
+  const [row, across] = places.tap ?? [0, 0];
+  const touched = touchedBy(column(height.filter, row), column(width.filter, across));
+  const channel = tiles.channelOf(focus);
+  return [
+    html("p", { class: "equation" }, named("w", [focus.filter, channel, row, across]), " = ", html("strong", {}, short(scene.weightAt(focus.filter, focus.k), 4))),
+    html("p", { class: "facts" }, `G spreads it over ${plural(touched, "element")} of U. That is done once, and serves all ${plural(count(tiles.number), "tile")}.`),
+  ];
+}
+
+/** The layer's multiplications as two bars, the definition's and these. */
+function counted(scene: Scene, tiles: Tiles, outputs: number): Node {
+  const { products, constants, definition } = multiplications(scene.problem, outputs);
+  const spent = products + constants;
+  const each = count(tiles.elements);
+  const made = count(tiles.outputs);
+  const naive = made * tapCount(scene.problem);
+  const more = spent > definition;
+  const times = short(more ? spent / definition : definition / spent, 3);
+  const verdict = html(
+    "p",
+    { class: "facts" },
+    html("strong", {}, `${grouped(each)} multiplications instead of ${grouped(naive)}`),
+    ` give ${plural(made, "output")} of one channel: ${short(naive / each, 3)} × fewer. With the transforms, the layer multiplies `,
+    html("strong", {}, `${times} × ${more ? "more" : "less"} often`),
+    more ? ": too few channels and filters share each transform." : " than the definition.",
+  );
+  return tally(verdict, [
+    { name: "definition", parts: [{ kind: "definition", size: definition }], said: grouped(definition) },
+    {
+      name: "Winograd",
+      parts: [{ kind: "main", size: products }, { kind: "beside", size: constants }],
+      said: `${grouped(products)} + ${grouped(constants)} by constants`,
+    },
+  ]);
+}
+
+const column = (matrix: readonly (readonly number[])[], place: number): number[] => matrix.map((row) => row[place]);
+
+const touchedBy = (down: readonly number[], across: readonly number[]): number =>
+  down.filter((factor) => factor !== 0).length * across.filter((factor) => factor !== 0).length;
+
+/** How many tiles along an axis read a pixel. */
+function tilesReading(scene: Scene, tiles: Tiles, axis: 0 | 1, position: number): number {
+  const place = position + scene.axes[axis].padding[0];
+  let found = 0;
+  for (let tile = 0; tile < tiles.number[axis]; tile++) {
+    const offset = place - tile * tiles.outputs[axis];
+    if (offset >= 0 && offset < tiles.elements[axis]) found++;
+  }
+  return found;
+}

@@ -1,0 +1,118 @@
+// Arrays as Python writes them, random numbers from a fixed seed, and pictures fitted to a layer.
+
+import { channelsPerGroup, count, inputShape, tapCount, weightShape } from "../model/problem";
+import type { Problem } from "../model/problem";
+
+export type Numbers = Float32Array | Float64Array;
+
+export interface Tensor {
+  readonly shape: readonly number[];
+  readonly dtype: "float32" | "float64";
+  readonly data: string; // base64 of little-endian elements
+}
+
+export interface Array4 {
+  readonly shape: readonly number[];
+  readonly values: Numbers;
+}
+
+export function decode(tensor: Tensor): Array4 {
+  const binary = atob(tensor.data);
+  const bytes = Uint8Array.from(binary, (letter) => letter.charCodeAt(0));
+  const values = tensor.dtype === "float64" ? new Float64Array(bytes.buffer) : new Float32Array(bytes.buffer);
+  return { shape: tensor.shape, values };
+}
+
+export function encode(shape: readonly number[], values: Numbers): Tensor {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  let binary = "";
+  for (let start = 0; start < bytes.length; start += 0x8000) {
+    binary += String.fromCharCode(...bytes.subarray(start, start + 0x8000));
+  }
+  return { shape, dtype: values instanceof Float64Array ? "float64" : "float32", data: btoa(binary) };
+}
+
+export function zeros(length: number, dtype: Problem["dtype"]): Numbers {
+  return dtype === "float64" ? new Float64Array(length) : new Float32Array(length);
+}
+
+/** Numbers between −limit and limit, the same ones for the same seed (mulberry32). */
+export function random(length: number, limit: number, seed: number, dtype: Problem["dtype"]): Numbers {
+  const values = zeros(length, dtype);
+  let state = seed >>> 0;
+  for (let place = 0; place < length; place++) {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    values[place] = (((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 31 - 1) * limit;
+  }
+  return values;
+}
+
+/** A smooth random picture: hills and edges to look at, rather than noise. Between −1 and 1. */
+export function randomInput(problem: Problem): Numbers {
+  const [batch, channels, height, width] = inputShape(problem);
+  const values = zeros(batch * channels * height * width, problem.dtype);
+  const waves = random(batch * channels * 8, 1, 1, "float64");
+  let place = 0;
+  for (let plane = 0; plane < batch * channels; plane++) {
+    const [a, b, c, d, e, f, g, h] = waves.subarray(plane * 8, plane * 8 + 8);
+    for (let row = 0; row < height; row++) {
+      for (let column = 0; column < width; column++) {
+        const [y, x] = [(row + 0.5) / height, (column + 0.5) / width];
+        const hill = Math.sin(5 * (a * y + b * x) + 3 * c) + Math.cos(9 * (d * y - e * x) + 3 * f);
+        const ring = Math.hypot(y - 0.5 - g / 4, x - 0.5 - h / 4) < 0.28 ? 0.7 : -0.2;
+        values[place++] = Math.max(-1, Math.min(1, 0.4 * hill + ring));
+      }
+    }
+  }
+  return values;
+}
+
+/** Weights and biases as PyTorch draws a new layer's: uniform between ±1 / √(products per output). */
+export function randomWeight(problem: Problem): { weight: Numbers; bias: Numbers | null } {
+  const fan = problem.transposed ? problem.outChannels / problem.groups : channelsPerGroup(problem);
+  const limit = 1 / Math.sqrt(fan * tapCount(problem));
+  return {
+    weight: random(count(weightShape(problem)), limit, 2, problem.dtype),
+    bias: problem.bias ? random(problem.outChannels, limit, 3, problem.dtype) : null,
+  };
+}
+
+/** A picture [any, channels, height, width] as a problem's input: resampled, its channels in turn. */
+export function fitted(picture: Array4, problem: Problem): Numbers {
+  const [, channels, height, width] = picture.shape;
+  const [batch, wanted, rows, columns] = inputShape(problem);
+  if (picture.values.length === batch * wanted * rows * columns && wanted === channels && rows === height) {
+    return picture.values;
+  }
+  const values = zeros(batch * wanted * rows * columns, problem.dtype);
+  for (let plane = 0; plane < batch * wanted; plane++) {
+    const source = ((plane % wanted) % channels) * height * width;
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        values[(plane * rows + row) * columns + column] = average(
+          picture.values.subarray(source, source + height * width),
+          width,
+          [(row * height) / rows, ((row + 1) * height) / rows],
+          [(column * width) / columns, ((column + 1) * width) / columns],
+        );
+      }
+    }
+  }
+  return values;
+}
+
+/** The mean over a rectangle of a plane: whole cells that it covers, at least one. */
+function average(plane: Numbers, width: number, rows: [number, number], columns: [number, number]): number {
+  let sum = 0;
+  let cells = 0;
+  for (let row = Math.floor(rows[0]); row < Math.max(Math.floor(rows[0]) + 1, Math.round(rows[1])); row++) {
+    const last = Math.max(Math.floor(columns[0]) + 1, Math.round(columns[1]));
+    for (let column = Math.floor(columns[0]); column < last; column++) {
+      sum += plane[row * width + column];
+      cells++;
+    }
+  }
+  return sum / cells;
+}

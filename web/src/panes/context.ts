@@ -1,0 +1,28 @@
+// What a mode is given to draw with.
+
+import type { Theme } from "../drawing/colour";
+import type { Lens } from "../drawing/magnifier";
+import type { Scene } from "../numerics/scene";
+import type { State, Store } from "../model/state";
+
+export interface Room {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Context {
+  readonly store: Pick<Store, "get" | "set">;
+  readonly scene: Scene;
+  readonly theme: Theme;
+  readonly stage: HTMLElement; // empty; the mode fills it
+  readonly room: Room; // the stage's width, and the height that fits a window
+  readonly lens: Lens;
+  readonly choice: string; // of the mode's choices
+  readonly still: boolean; // the reader asked for reduced motion
+  /** Calls now and after every change of state that keeps the problem, until the mode is left. */
+  onState(listener: (state: State) => void): void;
+  /** Calls whenever more of the output is known, until the mode is left. */
+  onNumbers(listener: () => void): void;
+  /** Draws the mode anew, for what only a new layout can show. */
+  redraw(): void;
+}

@@ -1,0 +1,20 @@
+// Layers side by side: what each makes, how much work it is, and how much of the first input it sees.
+
+import { grouped } from "../drawing/numbers";
+import { axes, inputShape, macs, outputShape } from "../model/problem";
+import type { Problem } from "../model/problem";
+
+/** A line for each layer; the receptive field grows as long as one layer fits on the other. */
+export function layerFacts(layers: readonly Problem[]): string[] {
+  let seen = [1, 1]; // of the first input, by one output
+  let apart = [1, 1]; // on the first input, two neighbours
+  return layers.map((layer, place) => {
+    const before = layers[place - 1];
+    if (!before || inputShape(layer).join() !== outputShape(before).join()) [seen, apart] = [[1, 1], [1, 1]];
+    const along = axes(layer);
+    seen = seen.map((size, axis) => size + (along[axis].extent - 1) * apart[axis]);
+    apart = apart.map((step, axis) => step * along[axis].stride);
+    const [, ...shape] = outputShape(layer);
+    return `→ ${shape.join(" × ")} · ${grouped(macs(layer))} MACs · sees ${seen.join(" × ")}`;
+  });
+}
