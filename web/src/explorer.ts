@@ -4,7 +4,8 @@ import { applyTheme, themeOf } from "./drawing/colour";
 import type { Context } from "./panes/context";
 import { controls } from "./panes/controls";
 import { html } from "./drawing/dom";
-import { pytorchCode, png, save, stageSvg, text } from "./drawing/export";
+import { pytorchCode } from "./model/pytorch_code";
+import { png, save, stageSvg, text } from "./drawing/export";
 import { header } from "./header";
 import type { Header } from "./header";
 import { keys } from "./keys";
@@ -21,10 +22,13 @@ import { bytes, convolutionOf } from "./model/problem";
 import type { Problem } from "./model/problem";
 import { receipt } from "./panes/costs";
 import { describe, Scene } from "./numerics/scene";
-import type { Source } from "./numerics/scene";
+import type { Source } from "./model/source";
 import { sentence } from "./panes/sentence";
 import { format, parse } from "./model/shorthand";
-import { fromHash, hold, outputAt, Store, toHash } from "./model/state";
+import { fromHash, toHash } from "./model/address";
+import { clamp } from "./model/arithmetic";
+import { outputAt } from "./model/focus";
+import { Store } from "./model/state";
 import type { State } from "./model/state";
 import style from "./style.css";
 
@@ -190,7 +194,7 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width: this.width, height: hold((innerHeight - 480) / 2, 180, 760) },
+      room: { width: this.width, height: clamp((innerHeight - 480) / 2, 180, 760) },
       lens: this.lens,
       choice,
       still: this.still,

@@ -1,10 +1,11 @@
 // The keyboard: ← → outputs, ↑ ↓ filters, Shift and ← → products within the sum, Space plays, Esc frees.
 
-import { modulo, stepped } from "./panes/player";
+import { modulo } from "./model/arithmetic";
+import { stepped } from "./panes/player";
 import type { Player } from "./panes/player";
 import { gemm } from "./model/problem";
 import type { Scene } from "./numerics/scene";
-import { outputOf } from "./model/state";
+import { outputOf } from "./model/focus";
 import type { State, Store } from "./model/state";
 
 const TYPED_INTO = "input, select, textarea, [contenteditable]";

@@ -5,7 +5,7 @@ import { sources } from "./sources.mjs";
 
 const { backward, decode, encode, parse } = await sources(`
 export { backward } from "./numerics/algorithms/backward";
-export { decode, encode } from "./numerics/arrays";
+export { decode, encode } from "./model/tensors";
 export { parse } from "./model/shorthand";`);
 
 const cases = JSON.parse(await readFile(process.argv[2], "utf8"));

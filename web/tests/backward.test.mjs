@@ -18,7 +18,7 @@ export { inputGradient } from "./numerics/gradients";
 export { parse } from "./model/shorthand";
 export { Scene } from "./numerics/scene";
 export { reflected, returned } from "./modes/backward/mirror";
-export { within } from "./model/state";`);
+export { within } from "./model/focus";`);
 
 test("every focus has its counterpart in the gradient's convolution, and comes back", () => {
   for (const text of [SMALL, "1x6x7x8 4@3x2 s2x1 p1:0x2 d1x2 g2", "1x4x8x8 4@3x3 s1 p1 g4", "1x1x5x5 1@3x3 s2 p1 transposed o1", "1x2x6x6 3@1x1 s1 p2"]) {

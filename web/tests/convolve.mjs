@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { sources } from "./sources.mjs";
 
 const { convolve, decode, encode, format, outputShape, parse } = await sources(`
-export { decode, encode } from "./numerics/arrays";
+export { decode, encode } from "./model/tensors";
 export { convolve } from "./numerics/convolution";
 export { outputShape } from "./model/problem";
 export { format, parse } from "./model/shorthand";`);

@@ -6,7 +6,7 @@ import { sources } from "./sources.mjs";
 
 const { ALGORITHMS, decode, encode, parse } = await sources(`
 export { ALGORITHMS } from "./numerics/algorithms";
-export { decode, encode } from "./numerics/arrays";
+export { decode, encode } from "./model/tensors";
 export { parse } from "./model/shorthand";`);
 
 const cases = JSON.parse(await readFile(process.argv[2], "utf8"));

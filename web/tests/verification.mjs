@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { sources } from "./sources.mjs";
 
 const { allowed, CANDIDATES, decode, define, encode, ofFilter, outputShape, parse } = await sources(`
-export { decode, encode } from "./numerics/arrays";
+export { decode, encode } from "./model/tensors";
 export { CANDIDATES } from "./numerics/candidates";
 export { outputShape } from "./model/problem";
 export { parse } from "./model/shorthand";

@@ -3,7 +3,7 @@
 import { colourMap, css, readableOn, rgb } from "./colour";
 import type { Rgb, Theme } from "./colour";
 import { svg } from "./dom";
-import type { GridSpec } from "./grid";
+import type { GridSpec } from "./grid_spec";
 import { corner } from "./grid_layout";
 import type { Cell, Layout } from "./grid_layout";
 import { cell } from "./numbers";

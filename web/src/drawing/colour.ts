@@ -104,16 +104,6 @@ export function readableOn([red, green, blue]: Rgb): string {
   return 0.299 * red + 0.587 * green + 0.114 * blue > 127 ? "#101418" : "#f2f5f8";
 }
 
-/** The largest size, which is an end of the scale; 1 where all is zero. */
-export function largest(values: ArrayLike<number>): number {
-  let most = 0;
-  for (let place = 0; place < values.length; place++) {
-    const size = Math.abs(values[place]);
-    if (size > most) most = size; // NaN is never larger
-  }
-  return most || 1;
-}
-
 /** Sets the theme's colours as custom properties, which style.css reads. */
 export function applyTheme(element: HTMLElement, theme: Theme): void {
   element.dataset.theme = theme.name;

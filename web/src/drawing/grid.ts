@@ -1,42 +1,15 @@
 // A grid of numbers as colours: SVG with the numbers written where there are few, Canvas 2D and a
 // lens where there are many. Marks lie above it in one path for each role, so moving them is cheap.
 
+import { drawCells, fontSizeOf } from "./cells";
+import type { Cells } from "./cells";
 import { colourMap } from "./colour";
 import type { Theme } from "./colour";
 import { html, svg } from "./dom";
-import { drawCells, fontSizeOf } from "./cells";
-import type { Cells } from "./cells";
 import { cellAt, corner, layout } from "./grid_layout";
-import type { Cell, Layout, Shape } from "./grid_layout";
+import type { Cell, Layout } from "./grid_layout";
+import type { GridSpec, Mark, Role } from "./grid_spec";
 import { paint } from "./paint";
-
-/** What a cell is; "padding" has no number, and "unread" and "inserted" are drawn apart. */
-export type Kind = "value" | "padding" | "unread" | "inserted";
-
-export interface GridSpec extends Shape {
-  readonly label: string; // for assistive technology
-  readonly painted?: boolean; // on a canvas however few there are, for many cells that change with the focus
-  readonly scale: number; // the size that is an end of the colours
-  readonly map?: "sequential"; // of sizes; diverging where not said
-  value(plane: number, row: number, column: number): number;
-  kind?(plane: number, row: number, column: number): Kind;
-  planeLabel?(plane: number): string;
-  band?(plane: number): number; // the group a plane belongs to, drawn as a band beside its label
-  describe?(cell: Cell): string; // the cell in words
-  written?(value: number): string; // a value in its cell, where it is not a plain number
-}
-
-/**
- * window: the one thing talked about; read: what it touches; tap: one product of it;
- * use: every copy and use of it.
- */
-export type Role = "use" | "read" | "window" | "tap";
-
-export interface Mark extends Cell {
-  readonly role: Role;
-  readonly rows?: number; // 1 where not said
-  readonly columns?: number;
-}
 
 export interface GridEvents {
   hover?(cell: Cell): void;

@@ -4,7 +4,7 @@
 import { shade } from "./cells";
 import type { ColourMap, Theme } from "./colour";
 import { pack, rgb } from "./colour";
-import type { GridSpec } from "./grid";
+import type { GridSpec } from "./grid_spec";
 import { corner } from "./grid_layout";
 import type { Layout } from "./grid_layout";
 

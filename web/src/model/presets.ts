@@ -1,8 +1,8 @@
 // Convolutions that people ask about, each to be looked at in one click.
 
 import { channelsPerGroup } from "./problem";
-import type { Array4 } from "../numerics/arrays";
-import type { Source } from "../numerics/scene";
+import type { Array4 } from "./tensors";
+import type { Source } from "./source";
 import { parse } from "./shorthand";
 
 export interface Preset {

@@ -97,6 +97,13 @@ export function gemm(problem: Problem): { groups: number; m: number; n: number; 
   return { groups: problem.groups, m: filtersPerGroup(problem), n: problem.batch * height * width, k };
 }
 
+/** Row k of the im2col matrix is (channel in its group, row of the kernel, column of the kernel). */
+export function unravel(problem: Problem, k: number): [channel: number, row: number, column: number] {
+  const [, width] = problem.kernelSize;
+  const taps = tapCount(problem);
+  return [Math.floor(k / taps), Math.floor((k % taps) / width), k % width];
+}
+
 /** Shape of the weight as PyTorch's layer holds it; a transposed layer's has its channels exchanged. */
 export function weightShape(problem: Problem): [number, number, number, number] {
   const [outer, inner] = problem.transposed

@@ -4,20 +4,19 @@
 import { blocking, ELEMENT_BYTES, placeOf, TARGETS, traffic } from "../numerics/blocking";
 import type { Blocking, Place, Target } from "../numerics/blocking";
 import type { Context, Room } from "../panes/context";
-import { unravel } from "../numerics/convolution";
+import { channelsPerGroup, count, filtersPerGroup, gemm, groupOf, inputShape, readersOf, tapCount, unravel } from "../model/problem";
 import { html } from "../drawing/dom";
 import { Grid } from "../drawing/grid";
-import type { GridSpec, Mark } from "../drawing/grid";
+import type { GridSpec, Mark } from "../drawing/grid_spec";
 import { bytesOf, short } from "../drawing/numbers";
 import { plural } from "../panes/pane";
 import { columnsPane } from "../panes/columns";
-import { firstFilter, weightPane } from "../panes/weight";
+import { firstFilterOf, outputAt } from "../model/focus";
+import { weightPane } from "../panes/weight";
 import { outputPane } from "../panes/output";
-import { channelsPerGroup, count, filtersPerGroup, gemm, groupOf, inputShape, readersOf, tapCount } from "../model/problem";
 import type { Scene } from "../numerics/scene";
 import { named } from "../panes/sentence";
-import { outputAt } from "../model/state";
-import type { Focus, OutputFocus } from "../model/state";
+import type { Focus, OutputFocus } from "../model/focus";
 import { chosenIn, nothing } from "./mode";
 import type { Mode } from "./mode";
 
@@ -108,7 +107,7 @@ function outputFor(scene: Scene, focus: Focus): OutputFocus {
   if (focus.kind === "weight") return outputAt(focus.filter, 0, 0, focus.k);
   const [down] = readersOf(scene.axes[0], focus.row);
   const [across] = readersOf(scene.axes[1], focus.column);
-  const filter = firstFilter(scene, focus.channel);
+  const filter = firstFilterOf(scene.problem, focus.channel);
   if (!down || !across) return outputAt(filter, 0, 0);
   const channel = focus.channel % channelsPerGroup(scene.problem);
   return outputAt(filter, down.output, across.output, channel * tapCount(scene.problem) + down.tap * scene.axes[1].kernelSize + across.tap);

@@ -2,11 +2,11 @@
 // against one another, these pictures add up to the output.
 
 import { added, mix, readBy } from "../numerics/algorithms/kn2row";
-import type { Numbers } from "../numerics/arrays";
-import { largest } from "../drawing/colour";
+import type { Numbers } from "../model/tensors";
+import { largestMagnitude } from "../numerics/arrays";
 import type { Context } from "../panes/context";
 import { html } from "../drawing/dom";
-import type { Mark } from "../drawing/grid";
+import type { Mark } from "../drawing/grid_spec";
 import { bytesOf, grouped, short } from "../drawing/numbers";
 import { block, blockNote, pane, plural } from "../panes/pane";
 import { inputPane } from "../panes/input";
@@ -15,8 +15,8 @@ import { bytes, channelsPerGroup, count, gemm, macs, tapCount } from "../model/p
 import type { Axis } from "../model/problem";
 import type { Scene } from "../numerics/scene";
 import { named } from "../panes/sentence";
-import { outputAt, outputOf } from "../model/state";
-import type { Focus, OutputFocus } from "../model/state";
+import { outputAt, outputOf } from "../model/focus";
+import type { Focus, OutputFocus } from "../model/focus";
 import { nothing } from "./mode";
 import type { Mode } from "./mode";
 
@@ -58,7 +58,7 @@ function mixedOf(scene: Scene, filter: number): Mixed {
   const before = known.get(filter);
   if (before) return before;
   const pictures = mix(scene.problem, scene.operands, filter);
-  const mixed = { pictures, scale: largest(pictures) };
+  const mixed = { pictures, scale: largestMagnitude(pictures) };
   known.set(filter, mixed);
   return mixed;
 }

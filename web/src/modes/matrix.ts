@@ -8,7 +8,7 @@ import { weightPane } from "../panes/weight";
 import { gemm } from "../model/problem";
 import { nothing } from "./mode";
 import type { Mode } from "./mode";
-import { redrawForOthers } from "./window";
+import { redrawForOthers } from "../panes/arrangement";
 
 const GAP = 40;
 

@@ -1,39 +1,18 @@
-// Arrays as Python writes them, random numbers from a fixed seed, and pictures fitted to a layer.
+// Numbers to fill arrays with: random ones from a fixed seed, and images resampled to a layer's input.
 
 import { channelsPerGroup, count, inputShape, tapCount, weightShape } from "../model/problem";
 import type { Problem } from "../model/problem";
+import { zeros } from "../model/tensors";
+import type { Array4, Numbers } from "../model/tensors";
 
-export type Numbers = Float32Array | Float64Array;
-
-export interface Tensor {
-  readonly shape: readonly number[];
-  readonly dtype: "float32" | "float64";
-  readonly data: string; // base64 of little-endian elements
-}
-
-export interface Array4 {
-  readonly shape: readonly number[];
-  readonly values: Numbers;
-}
-
-export function decode(tensor: Tensor): Array4 {
-  const binary = atob(tensor.data);
-  const bytes = Uint8Array.from(binary, (letter) => letter.charCodeAt(0));
-  const values = tensor.dtype === "float64" ? new Float64Array(bytes.buffer) : new Float32Array(bytes.buffer);
-  return { shape: tensor.shape, values };
-}
-
-export function encode(shape: readonly number[], values: Numbers): Tensor {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  let binary = "";
-  for (let start = 0; start < bytes.length; start += 0x8000) {
-    binary += String.fromCharCode(...bytes.subarray(start, start + 0x8000));
+/** The largest absolute value, the end of a colour scale; 1 where every value is zero. */
+export function largestMagnitude(values: ArrayLike<number>): number {
+  let most = 0;
+  for (let place = 0; place < values.length; place++) {
+    const size = Math.abs(values[place]);
+    if (size > most) most = size; // NaN is never larger
   }
-  return { shape, dtype: values instanceof Float64Array ? "float64" : "float32", data: btoa(binary) };
-}
-
-export function zeros(length: number, dtype: Problem["dtype"]): Numbers {
-  return dtype === "float64" ? new Float64Array(length) : new Float32Array(length);
+  return most || 1;
 }
 
 /** Numbers between −limit and limit, the same ones for the same seed (mulberry32). */

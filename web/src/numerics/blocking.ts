@@ -1,10 +1,10 @@
 // How glassconv's kernel implicit_gemm cuts the matrix product of a picture in NCHW, on one thread: into
-// blocks that caches hold, and those into tiles that registers hold. The rules are Python's
+// blocks that caches clamp, and those into tiles that registers hold. The rules are Python's
 // (kernels/implicit_gemm.py, codegen/target.py), and a test holds these to those.
 
 import { count, gemm, macs, outputSize, tapCount } from "../model/problem";
 import type { Problem } from "../model/problem";
-import { hold } from "../model/state";
+import { clamp } from "../model/arithmetic";
 
 /** A processor: its vectors, its registers and its caches; sizes in bytes. */
 export interface Target {
@@ -88,7 +88,7 @@ export function placeOf(problem: Problem, blocks: Blocking, i: number, j: number
     k: piece(step, blocks.kBlock, k),
     rows: tileRows(i, blocks.rows, m),
     columns: { start: pixels.start + columns.start, end: pixels.start + columns.end },
-    step: hold(step, 0, k - 1),
+    step: clamp(step, 0, k - 1),
   };
 }
 

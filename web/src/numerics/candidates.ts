@@ -2,7 +2,7 @@
 
 import { refusalOf, winograd2, winograd4, winograd6 } from "./algorithms/winograd";
 import { winogradBound } from "./algorithms/winograd_bound";
-import type { Numbers } from "./arrays";
+import type { Numbers } from "../model/tensors";
 import type { Operands } from "./convolution";
 import type { Problem } from "../model/problem";
 import type { Scene } from "./scene";

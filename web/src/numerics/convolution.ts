@@ -1,10 +1,10 @@
 // The convolution itself. Each output is summed in float64 and rounded once to the problem's dtype;
 // PyTorch sums in the dtype, so the two may differ by roundings, and |Δ| shows by how much.
 
-import { zeros } from "./arrays";
-import type { Numbers } from "./arrays";
-import { axes, channelsPerGroup, convolutionOf, count, filtersPerGroup, groupOf, outputSize, tapCount, weightShape } from "../model/problem";
+import { axes, channelsPerGroup, convolutionOf, count, filtersPerGroup, groupOf, outputSize, tapCount, unravel, weightShape } from "../model/problem";
 import type { Problem } from "../model/problem";
+import { zeros } from "../model/tensors";
+import type { Numbers } from "../model/tensors";
 
 export interface Operands {
   readonly input: Numbers; // [batch, in_channels, *input_size]
@@ -45,13 +45,6 @@ export function terms(problem: Problem, operands: Operands, filter: number, row:
     });
   }
   return found;
-}
-
-/** Row k of the im2col matrix is (channel in its group, row of the kernel, column of the kernel). */
-export function unravel(problem: Problem, k: number): [channel: number, row: number, column: number] {
-  const [, width] = problem.kernelSize;
-  const taps = tapCount(problem);
-  return [Math.floor(k / taps), Math.floor((k % taps) / width), k % width];
 }
 
 /** All outputs of one filter on one image, [out_height, out_width]. */

@@ -4,8 +4,9 @@
 //   ∂L/∂x[c, i] = Σ w[f, c, k] · g[f, o]   over the o with  o · stride + k · dilation − padding = i
 //   ∂L/∂w[f, c, k] = Σ g[f, o] · x[c, o · stride + k · dilation − padding]
 
-import { random, zeros } from "./arrays";
-import type { Numbers } from "./arrays";
+import { random } from "./arrays";
+import { zeros } from "../model/tensors";
+import type { Numbers } from "../model/tensors";
 import type { Operands } from "./convolution";
 import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, outputShape, outputSize, tapCount } from "../model/problem";
 import type { Problem } from "../model/problem";

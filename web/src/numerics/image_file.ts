@@ -1,6 +1,6 @@
 // The reader's own picture, by drop or by dialog. It is read here and stays here.
 
-import type { Array4 } from "./arrays";
+import type { Array4 } from "../model/tensors";
 
 const LARGEST_SIDE = 1024;
 

@@ -1,25 +1,14 @@
 // A problem with its numbers: what every pane and mode draws. The output is computed here, in slices
 // of time so that nothing stands still, or by Python where it is too much for the page.
 
-import { decode, encode, fitted, randomInput, randomWeight } from "./arrays";
-import type { Array4, Numbers, Tensor } from "./arrays";
-import { largest } from "../drawing/colour";
-import { convolvePlane, operandsOf, terms } from "./convolution";
-import type { Operands, Term } from "./convolution";
 import { axes, convolutionOf, count, inputShape, macs, outputShape, outputSize, tapCount, weightShape } from "../model/problem";
 import type { Axis, Problem } from "../model/problem";
-
-/** Where numbers come from; what is not given is drawn from a fixed seed. */
-export interface Source {
-  readonly name: string; // for people
-  readonly picture: boolean; // the input may be resampled to another size
-  readonly colours: boolean; // its channels are red, green and blue
-  readonly input?: Array4 | undefined;
-  readonly weight?: Array4 | undefined;
-  readonly bias?: Array4 | undefined;
-  readonly output?: Array4 | undefined; // PyTorch's, for `problem`
-  readonly problem?: string | undefined;
-}
+import type { Source } from "../model/source";
+import { decode, encode } from "../model/tensors";
+import type { Numbers, Tensor } from "../model/tensors";
+import { fitted, largestMagnitude, randomInput, randomWeight } from "./arrays";
+import { convolvePlane, operandsOf, terms } from "./convolution";
+import type { Operands, Term } from "./convolution";
 
 const TOO_LARGE = 50_000_000; // multiply-adds, which Python does faster than the page
 
@@ -46,8 +35,8 @@ export class Scene {
     this.axes = axes(this.problem);
     this.given = { input: inputOf(asked, source), ...weightOf(asked, source) };
     this.operands = operandsOf(asked, this.given);
-    this.inputScale = largest(this.given.input);
-    this.weightScale = largest(this.given.weight);
+    this.inputScale = largestMagnitude(this.given.input);
+    this.weightScale = largestMagnitude(this.given.weight);
     this.output = new Float64Array(asked.outChannels * this.positions).fill(NaN);
     const known = source.output && source.problem === text;
     this.pytorch = known ? source.output.values : null;
@@ -76,7 +65,7 @@ export class Scene {
     do {
       const plane = convolvePlane(this.problem, this.operands, 0, this.done);
       this.output.set(plane, this.done * this.positions);
-      this.scale = Math.max(this.scale, largest(plane));
+      this.scale = Math.max(this.scale, largestMagnitude(plane));
       this.done++;
     } while (!this.complete && performance.now() < until);
     return true;
@@ -102,7 +91,7 @@ export class Scene {
     this.pytorch = values;
     if (this.complete) return;
     this.output.set(values);
-    this.scale = largest(values);
+    this.scale = largestMagnitude(values);
     this.done = this.asked.outChannels;
   }
 

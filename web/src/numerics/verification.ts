@@ -1,8 +1,8 @@
 // How wrong an output is and how wrong it may be: each held to the definition in float64, within its
 // own bound, as Python's verify.py does. One filter of the first image at a time.
 
-import { zeros } from "./arrays";
-import type { Numbers } from "./arrays";
+import { zeros } from "../model/tensors";
+import type { Numbers } from "../model/tensors";
 import { convolvePlane } from "./convolution";
 import type { Operands } from "./convolution";
 import { axes, channelsPerGroup, count, groupOf, inputShape, tapCount } from "../model/problem";

@@ -2,16 +2,15 @@
 // that reads it, which is why lowering costs memory.
 
 import type { Context, Room } from "./context";
-import { unravel } from "../numerics/convolution";
-import type { Grid, Kind, Mark } from "../drawing/grid";
+import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel } from "../model/problem";
+import type { Grid } from "../drawing/grid";
+import type { Kind, Mark } from "../drawing/grid_spec";
 import { bytesOf, short } from "../drawing/numbers";
 import { block, blockNote, pane, plural } from "./pane";
 import type { Shown } from "./pane";
-import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount } from "../model/problem";
 import type { Scene } from "../numerics/scene";
-import { outputAt } from "../model/state";
-import type { Focus } from "../model/state";
-import { channelOf } from "./input";
+import { channelOf, outputAt } from "../model/focus";
+import type { Focus } from "../model/focus";
 
 const MOST_GROUPS = 6;
 
@@ -31,7 +30,7 @@ export function columnsPane(
   const positions = scene.positions;
   const perGroup = channelsPerGroup(problem);
   const [height, width] = scene.axes;
-  const group = Math.floor(channelOf(scene, store.get().focus) / perGroup);
+  const group = Math.floor(channelOf(scene.problem, store.get().focus) / perGroup);
   const drawn = block(problem.groups, group, MOST_GROUPS);
 
   const taps = Array.from({ length: k }, (_, row) => unravel(problem, row));

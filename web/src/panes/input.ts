@@ -1,27 +1,19 @@
 // The input: padding hatched, pixels that no window reads dim, the holes of dilation left open.
 
-import type { Context, Room } from "./context";
-import type { Grid, Kind, Mark } from "../drawing/grid";
+import type { Grid } from "../drawing/grid";
+import type { Kind, Mark } from "../drawing/grid_spec";
 import type { Cell } from "../drawing/grid_layout";
 import { short } from "../drawing/numbers";
-import { ALL_OF, block, blockNote, pane, plural } from "./pane";
-import type { Shown } from "./pane";
-import { channelsPerGroup, groupOf, inputShape, positionsRead, tapCount } from "../model/problem";
+import { channelOf } from "../model/focus";
+import type { Focus } from "../model/focus";
+import { channelsPerGroup, groupOf, inputShape, positionsRead, tapCount, unravel } from "../model/problem";
 import type { Axis } from "../model/problem";
 import type { Scene } from "../numerics/scene";
-import { unravel } from "../numerics/convolution";
-import type { Focus } from "../model/state";
+import type { Context, Room } from "./context";
+import { ALL_OF, block, blockNote, pane, plural } from "./pane";
+import type { Shown } from "./pane";
 
 const COLOURS = ["red", "green", "blue"];
-
-/** The channel that a focus is on, which decides what is drawn of very many. */
-export function channelOf(scene: Scene, focus: Focus): number {
-  const { problem } = scene;
-  if (focus.kind === "input") return focus.channel;
-  const first = groupOf(problem, focus.filter) * channelsPerGroup(problem);
-  const k = focus.kind === "weight" ? focus.k : (focus.tap ?? 0);
-  return first + unravel(problem, k)[0];
-}
 
 type Pixels = Shown<[channel: number, row: number, column: number]>;
 
@@ -38,7 +30,7 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
   const { problem, asked } = scene;
   const [height, width] = scene.axes;
   const [top, left] = [Math.max(0, height.padding[0]), Math.max(0, width.padding[0])];
-  const drawn = block(problem.inChannels, channelOf(scene, store.get().focus));
+  const drawn = block(problem.inChannels, channelOf(scene.problem, store.get().focus));
   const [rowsRead, columnsRead] = [positionsRead(height), positionsRead(width)];
 
   const kind = (_plane: number, row: number, column: number): Kind => {
@@ -90,7 +82,7 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
       step: (focus, rows, columns) =>
         focus.kind === "input"
           ? { ...focus, row: focus.row + rows * apart[0], column: focus.column + columns * apart[1] }
-          : { kind: "input", channel: channelOf(scene, focus), row: 0, column: 0 },
+          : { kind: "input", channel: channelOf(scene.problem, focus), row: 0, column: 0 },
       alternative: (focus) => alternative(scene, shown, focus),
     },
     room,

@@ -1,16 +1,16 @@
 // The output: as one picture a filter, or laid flat, one filter a row, as the matrix product makes it.
 
 import type { Context, Room } from "./context";
-import type { Grid, GridSpec, Mark } from "../drawing/grid";
+import type { Grid } from "../drawing/grid";
+import type { GridSpec, Mark } from "../drawing/grid_spec";
 import type { Cell } from "../drawing/grid_layout";
 import { short } from "../drawing/numbers";
 import { block, blockNote, pane, plural } from "./pane";
 import type { Shown } from "./pane";
 import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../model/problem";
 import type { Scene } from "../numerics/scene";
-import { outputAt } from "../model/state";
-import type { Focus, OutputFocus } from "../model/state";
-import { firstFilter } from "./weight";
+import { filterOf, firstFilterOf, outputAt } from "../model/focus";
+import type { Focus, OutputFocus } from "../model/focus";
 
 const MOST_GROUPS = 6;
 
@@ -86,7 +86,7 @@ function shifted(marks: readonly Mark[], view: View): Mark[] {
 function pictures(scene: Scene, focus: Focus): View {
   const { problem } = scene;
   const [height, width] = scene.axes;
-  const filter = focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter;
+  const filter = filterOf(scene.problem, focus);
   const drawn = block(problem.outChannels, filter);
   return {
     shape: {
@@ -107,7 +107,7 @@ function rows(scene: Scene, focus: Focus): View {
   const { problem } = scene;
   const { m } = gemm(problem);
   const wide = scene.axes[1].outputSize;
-  const filter = focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter;
+  const filter = filterOf(scene.problem, focus);
   const drawn = block(problem.groups, groupOf(problem, filter), MOST_GROUPS);
   return {
     shape: {
@@ -138,7 +138,7 @@ function marks(scene: Scene, focus: Focus, view: View): Mark[] {
     return [{ role: "window", ...view.cellOf(focus.filter, 0, 0), ...size }];
   }
   const uses: Mark[] = [];
-  const first = firstFilter(scene, focus.channel);
+  const first = firstFilterOf(scene.problem, focus.channel);
   for (let filter = first; filter < first + filtersPerGroup(problem); filter++) {
     for (const down of readersOf(height, focus.row)) {
       for (const across of readersOf(width, focus.column)) {

@@ -4,10 +4,10 @@
 import type { Context, Room } from "./context";
 import { html } from "../drawing/dom";
 import { Grid } from "../drawing/grid";
-import type { GridSpec, Mark } from "../drawing/grid";
+import type { GridSpec, Mark } from "../drawing/grid_spec";
 import type { Cell } from "../drawing/grid_layout";
 import { short } from "../drawing/numbers";
-import type { Focus } from "../model/state";
+import type { Focus } from "../model/focus";
 
 /** What a pane shows: the layer's own numbers, or others of the same shape, as a gradient is. */
 export interface Shown<Place extends readonly number[]> {

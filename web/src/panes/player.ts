@@ -1,9 +1,11 @@
 // Playing and scrubbing: the window walks over the outputs of one filter, forwards or back.
 
 import { html } from "../drawing/dom";
-import type { Scene } from "../numerics/scene";
-import { outputAt, outputOf, SPEEDS } from "../model/state";
+import { modulo } from "../model/arithmetic";
+import { outputAt, outputOf } from "../model/focus";
+import { SPEEDS } from "../model/state";
 import type { State, Store } from "../model/state";
+import type { Scene } from "../numerics/scene";
 
 const OUTPUTS_PER_SECOND = 6;
 
@@ -14,8 +16,6 @@ export function stepped(scene: Scene, state: State, by: number): Partial<State> 
   const place = modulo(row * wide + column + by, scene.positions);
   return { focus: outputAt(filter, Math.floor(place / wide), place % wide) };
 }
-
-export const modulo = (value: number, size: number): number => ((value % size) + size) % size;
 
 export interface Player {
   readonly element: HTMLElement;

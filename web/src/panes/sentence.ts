@@ -1,14 +1,14 @@
 // The sentence beneath the panes: the one output written out with its numbers, largest terms first,
 // and how its sum grows; of a pixel or a weight, where it goes.
 
-import { unravel } from "../numerics/convolution";
+import { filtersPerGroup, readersOf, unravel } from "../model/problem";
 import type { Term } from "../numerics/convolution";
 import { html, svg } from "../drawing/dom";
 import { scientific, short } from "../drawing/numbers";
 import { plural } from "./pane";
-import { filtersPerGroup, readersOf } from "../model/problem";
 import type { Scene } from "../numerics/scene";
-import type { Focus, OutputFocus, Store } from "../model/state";
+import type { Focus, OutputFocus } from "../model/focus";
+import type { Store } from "../model/state";
 
 const MOST_TERMS = 6;
 const SUM_WIDTH = 960;

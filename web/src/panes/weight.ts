@@ -1,16 +1,16 @@
 // The weight: as filters of channels, or laid flat, one filter a row, as the matrix product reads it.
 
-import type { Context, Room } from "./context";
-import { unravel } from "../numerics/convolution";
-import type { Grid, GridSpec, Mark } from "../drawing/grid";
+import type { Grid } from "../drawing/grid";
+import type { GridSpec, Mark } from "../drawing/grid_spec";
 import type { Cell } from "../drawing/grid_layout";
 import { short } from "../drawing/numbers";
+import { channelOf, filterOf, firstFilterOf } from "../model/focus";
+import type { Focus } from "../model/focus";
+import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel, weightShape } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import type { Context, Room } from "./context";
 import { ALL_OF, block, blockNote, pane, plural } from "./pane";
 import type { Shown } from "./pane";
-import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, weightShape } from "../model/problem";
-import type { Scene } from "../numerics/scene";
-import type { Focus } from "../model/state";
-import { channelOf } from "./input";
 
 const MOST_FILTERS = 64;
 const MOST_CHANNELS = 64;
@@ -91,8 +91,8 @@ function filters(scene: Scene, focus: Focus, [outer, inner]: string): View {
   const { problem } = scene;
   const perGroup = channelsPerGroup(problem);
   const [tall, wide] = problem.kernelSize;
-  const filter = focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter;
-  const across = block(perGroup, channelOf(scene, focus) % perGroup, MOST_CHANNELS);
+  const filter = filterOf(scene.problem, focus);
+  const across = block(perGroup, channelOf(scene.problem, focus) % perGroup, MOST_CHANNELS);
   const down = block(problem.outChannels, filter, MOST_FILTERS);
   const width = across.end - across.start;
   const of = (plane: number): [filter: number, channel: number] => [
@@ -129,7 +129,7 @@ function filters(scene: Scene, focus: Focus, [outer, inner]: string): View {
 function rows(scene: Scene, focus: Focus): View {
   const { problem } = scene;
   const { m, k } = gemm(problem);
-  const group = Math.floor(channelOf(scene, focus) / channelsPerGroup(problem));
+  const group = Math.floor(channelOf(scene.problem, focus) / channelsPerGroup(problem));
   const drawn = block(problem.groups, group, MOST_GROUPS);
   return {
     shape: {
@@ -172,18 +172,13 @@ function marks(scene: Scene, focus: Focus, view: View, flat: boolean): Mark[] {
   for (const down of readersOf(height, focus.row)) {
     for (const across of readersOf(width, focus.column)) taps.add(down.tap * wide + across.tap);
   }
-  const first = firstFilter(scene, focus.channel);
+  const first = firstFilterOf(scene.problem, focus.channel);
   for (let filter = first; filter < first + filtersPerGroup(problem); filter++) {
     for (const tap of taps) {
       met.push({ role: "use", ...view.cellOf(filter, (focus.channel % perGroup) * tapCount(problem) + tap) });
     }
   }
   return met;
-}
-
-/** The first filter of the group that reads a channel. */
-export function firstFilter(scene: Scene, channel: number): number {
-  return Math.floor(channel / channelsPerGroup(scene.problem)) * filtersPerGroup(scene.problem);
 }
 
 function alternative(scene: Scene, shown: Weights, focus: Focus): string {

@@ -1,15 +1,14 @@
 // A scene's gradients: what arrives at its outputs, and what of that its pixels and weights are owed.
 // What is drawn is computed little by little; one number at a time is a sum of shares.
 
-import { zeros } from "../../numerics/arrays";
-import type { Numbers } from "../../numerics/arrays";
-import { largest } from "../../drawing/colour";
-import { unravel } from "../../numerics/convolution";
+import { zeros } from "../../model/tensors";
+import type { Numbers } from "../../model/tensors";
+import { largestMagnitude } from "../../numerics/arrays";
+import { channelsPerGroup, count, filtersPerGroup, gemm, groupOf, outputShape, readersOf, tapCount, unravel, weightShape } from "../../model/problem";
 import { gradColumnsRow, gradWeightPlane, inputGradient, randomGradient } from "../../numerics/gradients";
-import { channelsPerGroup, count, filtersPerGroup, gemm, groupOf, outputShape, readersOf, tapCount, weightShape } from "../../model/problem";
 import { Scene } from "../../numerics/scene";
-import { outputAt } from "../../model/state";
-import type { Focus, OutputFocus } from "../../model/state";
+import { outputAt } from "../../model/focus";
+import type { Focus, OutputFocus } from "../../model/focus";
 
 const MOST_COPIES = 16_000_000; // numbers of Wᵀ · g that are kept
 
@@ -45,7 +44,7 @@ export class Gradients {
   constructor(private readonly scene: Scene) {
     const { problem } = scene;
     this.output = randomGradient(problem);
-    this.outputScale = largest(this.output);
+    this.outputScale = largestMagnitude(this.output);
     const [, ...image] = outputShape(problem);
     const input = { shape: [1, ...image], values: this.output.subarray(0, count(image)) as Numbers };
     const transposed = inputGradient({ ...problem, batch: 1 });
@@ -93,7 +92,7 @@ export class Gradients {
     while (this.columns && this.rows < this.columns.length / positions) {
       const row = gradColumnsRow(problem, operands.weight, this.output, 0, this.rows);
       this.columns.set(row, this.rows * positions);
-      this.columnsLargest = Math.max(this.columnsLargest, largest(row));
+      this.columnsLargest = Math.max(this.columnsLargest, largestMagnitude(row));
       this.rows++;
       yield;
     }
@@ -109,7 +108,7 @@ export class Gradients {
         if (!Number.isNaN(this.weight[place])) continue;
         const plane = gradWeightPlane(problem, operands.input, this.output, filter, channel);
         this.weight.set(plane, place);
-        this.weightLargest = Math.max(this.weightLargest, largest(plane));
+        this.weightLargest = Math.max(this.weightLargest, largestMagnitude(plane));
         yield;
       }
     }

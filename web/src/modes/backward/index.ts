@@ -1,28 +1,29 @@
 // Backward: where the gradient of an output goes. To every pixel and every weight that made it, so that
 // each of these is owed a sum over the outputs that used it. Both sums are convolutions again.
 
+import { html } from "../../drawing/dom";
+import type { Grid } from "../../drawing/grid";
+import { inSlices } from "../../drawing/time_slices";
+import { channelOf, filterOf } from "../../model/focus";
+import { channelsPerGroup, convolutionOf, gemm } from "../../model/problem";
+import type { Problem } from "../../model/problem";
+import { format } from "../../model/shorthand";
+import { weightGradient } from "../../numerics/gradients";
+import { arrange, redrawForOthers } from "../../panes/arrangement";
+import type { Four } from "../../panes/arrangement";
+import { columnsPane } from "../../panes/columns";
+import type { Context, Room } from "../../panes/context";
+import { inputPane } from "../../panes/input";
+import { outputPane } from "../../panes/output";
+import { block } from "../../panes/pane";
+import type { Shown } from "../../panes/pane";
+import { weightPane } from "../../panes/weight";
+import { chosenIn } from "../mode";
+import type { Mode } from "../mode";
 import { gradientsOf } from "./gradients";
 import type { Gradients } from "./gradients";
 import { mirrored } from "./mirror";
 import { backwardSentence } from "./sentence";
-import type { Context, Room } from "../../panes/context";
-import { html } from "../../drawing/dom";
-import type { Grid } from "../../drawing/grid";
-import { weightGradient } from "../../numerics/gradients";
-import { block } from "../../panes/pane";
-import type { Shown } from "../../panes/pane";
-import { columnsPane } from "../../panes/columns";
-import { channelOf, inputPane } from "../../panes/input";
-import { outputPane } from "../../panes/output";
-import { firstFilter, weightPane } from "../../panes/weight";
-import { channelsPerGroup, convolutionOf, gemm } from "../../model/problem";
-import type { Problem } from "../../model/problem";
-import { format } from "../../model/shorthand";
-import { inSlices } from "../../drawing/time_slices";
-import { chosenIn } from "../mode";
-import type { Mode } from "../mode";
-import { arrange, redrawForOthers } from "../window";
-import type { Four } from "../window";
 
 export const backward: Mode = {
   name: "backward",
@@ -149,8 +150,8 @@ function toWeights(context: Context, gradients: Gradients): Piece[] {
   };
   const { focus } = store.get();
   const perGroup = channelsPerGroup(problem);
-  const filters = block(problem.outChannels, focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter);
-  const channels = block(perGroup, channelOf(scene, focus) % perGroup);
+  const filters = block(problem.outChannels, filterOf(scene.problem, focus));
+  const channels = block(perGroup, channelOf(scene.problem, focus) % perGroup);
   arrange(context, (each: Room): Four => {
     const weight = weightPane(context, each, false, undefined, sent);
     pieces.push({ work: gradients.weightWork(filters, channels), grid: weight.grid });

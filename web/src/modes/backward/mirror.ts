@@ -3,11 +3,11 @@
 // every focus has its counterpart there, so that the same panes link there as they do here.
 
 import type { Context } from "../../panes/context";
-import { unravel } from "../../numerics/convolution";
-import { channelsPerGroup, filtersPerGroup, groupOf, tapCount } from "../../model/problem";
+import { channelsPerGroup, filtersPerGroup, groupOf, tapCount, unravel } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
-import { outputAt, within } from "../../model/state";
-import type { Focus, State } from "../../model/state";
+import { outputAt, within } from "../../model/focus";
+import type { Focus } from "../../model/focus";
+import type { State } from "../../model/state";
 
 /** A focus as the gradient's convolution has it. */
 export function reflected(scene: Scene, focus: Focus): Focus {

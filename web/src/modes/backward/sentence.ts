@@ -1,15 +1,15 @@
 // A gradient in numbers: what an output sends, and what a pixel or a weight adds up.
 
 import type { Term } from "../../numerics/convolution";
-import { unravel } from "../../numerics/convolution";
+import { convolutionOf, filtersPerGroup, macs, readersOf, unravel } from "../../model/problem";
 import { html } from "../../drawing/dom";
 import { weightGradient } from "../../numerics/gradients";
 import { grouped, short } from "../../drawing/numbers";
 import { plural } from "../../panes/pane";
-import { convolutionOf, filtersPerGroup, macs, readersOf } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
 import { named, runningSum } from "../../panes/sentence";
-import type { Focus, OutputFocus, Store } from "../../model/state";
+import type { Focus, OutputFocus } from "../../model/focus";
+import type { Store } from "../../model/state";
 import type { Gradients, Share } from "./gradients";
 
 const MOST_TERMS = 6;

@@ -14,10 +14,11 @@ import { outputPane } from "../../panes/output";
 import { Pointed } from "../../panes/hovered";
 import { count } from "../../model/problem";
 import { Repainter } from "../../drawing/repainter";
-import { hold, outputOf } from "../../model/state";
-import type { Focus } from "../../model/state";
+import { clamp } from "../../model/arithmetic";
+import { outputOf } from "../../model/focus";
+import type { Focus } from "../../model/focus";
 import type { Mode } from "../mode";
-import { redrawForOthers } from "../window";
+import { redrawForOthers } from "../../panes/arrangement";
 
 const MOST_POINTS = 2 ** 18; // of a plane that the page transforms
 const SLICE = 9; // milliseconds a frame that summing channels may take
@@ -101,7 +102,7 @@ function arranged({ stage, room }: Context): Room {
   const areas = narrow
     ? '"picture picture-size picture-phase" "filter filter-size filter-phase" "result result-size result-phase" "output shares wave" "caption caption caption"'
     : '"picture picture-size picture-phase output" "filter filter-size filter-phase shares" "result result-size result-phase wave" "caption caption caption caption"';
-  const side = Math.min(width, hold(0.9 * room.height, 150, 540));
+  const side = Math.min(width, clamp(0.9 * room.height, 150, 540));
   stage.style.gridTemplate = `${areas} / ${new Array<string>(columns).fill(`${side}px`).join(" ")}`;
   stage.style.columnGap = `${gap}px`;
   return { width: side, height: side };

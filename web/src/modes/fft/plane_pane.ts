@@ -1,13 +1,13 @@
 // One plane of the transform's length as a pane, its numbers made anew only where they are others.
 
-import { largest } from "../../drawing/colour";
+import { largestMagnitude } from "../../numerics/arrays";
 import type { Context, Room } from "../../panes/context";
 import type { Grid } from "../../drawing/grid";
 import { short } from "../../drawing/numbers";
 import { pane } from "../../panes/pane";
 import type { Pointed } from "../../panes/hovered";
 import type { Pair } from "../../model/problem";
-import { hold } from "../../model/state";
+import { clamp } from "../../model/arithmetic";
 import { centred } from "./planes";
 import type { Plane } from "./planes";
 import { signed } from "./spectra";
@@ -28,7 +28,7 @@ export function planePane(context: Context, plane: Plane, lengths: Pair, pointed
   const read = (): Float64Array => {
     if (numbers) return numbers;
     numbers = plane.numbers();
-    end = plane.scale?.() ?? largest(numbers);
+    end = plane.scale?.() ?? largestMagnitude(numbers);
     return numbers;
   };
   const value = (row: number, column: number): number => read()[row * columns + column];
@@ -42,7 +42,7 @@ export function planePane(context: Context, plane: Plane, lengths: Pair, pointed
     pointed: (cell: { row: number; column: number } | null) => pointed.set(cell && centred([cell.row, cell.column], lengths)),
     step: <Focus>(focus: Focus, down: number, across: number): Focus => {
       const [row, column] = centred(pointed.get() ?? [0, 0], lengths);
-      pointed.set(centred([hold(row + down, 0, rows - 1), hold(column + across, 0, columns - 1)], lengths));
+      pointed.set(centred([clamp(row + down, 0, rows - 1), clamp(column + across, 0, columns - 1)], lengths));
       return focus;
     },
   };

@@ -2,14 +2,14 @@
 // of spectra have frequency 0 in the middle.
 
 import type { Complex } from "../../numerics/algorithms/fourier";
-import type { Kind, Mark } from "../../drawing/grid";
+import type { Kind, Mark } from "../../drawing/grid_spec";
 import { inputMarks } from "../../panes/input";
 import type { Pointed } from "../../panes/hovered";
 import { channelsPerGroup, readersOf, tapCount } from "../../model/problem";
 import type { Pair } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
-import { outputAt } from "../../model/state";
-import type { Focus, OutputFocus } from "../../model/state";
+import { outputAt } from "../../model/focus";
+import type { Focus, OutputFocus } from "../../model/focus";
 import type { Look, Spectra } from "./spectra";
 
 /** What is drawn now. */

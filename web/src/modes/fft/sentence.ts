@@ -8,7 +8,7 @@ import { plural } from "../../panes/pane";
 import { channelsPerGroup } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
 import { named } from "../../panes/sentence";
-import type { Focus, OutputFocus } from "../../model/state";
+import type { Focus, OutputFocus } from "../../model/focus";
 import { tally } from "../../drawing/multiplication_bars";
 import { signed } from "./spectra";
 import type { Spectra } from "./spectra";

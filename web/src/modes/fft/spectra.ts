@@ -4,12 +4,11 @@
 import { correlation, filterSpectrum, lengthsOf, multiplyAdd, pictureSpectrum } from "../../numerics/algorithms/fft";
 import { complex, rootsOf } from "../../numerics/algorithms/fourier";
 import type { Complex } from "../../numerics/algorithms/fourier";
-import { channelOf } from "../../panes/input";
-import { firstFilter } from "../../panes/weight";
+import { channelOf, firstFilterOf } from "../../model/focus";
 import { channelsPerGroup, count, groupOf } from "../../model/problem";
 import type { Pair } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
-import type { Focus, OutputFocus } from "../../model/state";
+import type { Focus, OutputFocus } from "../../model/focus";
 
 /** What a focus looks at: one filter, and one of the channels that it reads. */
 export interface Look {
@@ -45,10 +44,10 @@ export class Spectra {
   /** A pixel stays with the filter last looked at where that reads it. */
   look(focus: Focus): Look {
     const perGroup = channelsPerGroup(this.scene.problem);
-    const plane = channelOf(this.scene, focus);
+    const plane = channelOf(this.scene.problem, focus);
     const last = this.summed?.filter ?? 0;
     const stays = focus.kind === "input" && groupOf(this.scene.problem, last) === Math.floor(plane / perGroup);
-    const filter = focus.kind !== "input" ? focus.filter : stays ? last : firstFilter(this.scene, plane);
+    const filter = focus.kind !== "input" ? focus.filter : stays ? last : firstFilterOf(this.scene.problem, plane);
     return { filter, channel: plane % perGroup, plane };
   }
 

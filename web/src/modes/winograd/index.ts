@@ -1,22 +1,22 @@
 // Winograd: the tile under the focus on its way from pixels to outputs. Pixels and filter are
 // transformed, meet in one product for each element, are summed over channels and transformed back.
 
-import { refusalOf } from "../../numerics/algorithms/winograd";
-import type { Room } from "../../panes/context";
 import { html } from "../../drawing/dom";
-import { block } from "../../panes/pane";
-import { outputPane } from "../../panes/output";
-import { firstFilter } from "../../panes/weight";
+import { filterOf } from "../../model/focus";
+import { refusalOf } from "../../numerics/algorithms/winograd";
+import { redrawForOthers } from "../../panes/arrangement";
+import type { Room } from "../../panes/context";
 import { Pointed } from "../../panes/hovered";
-import { Lattice } from "./tile_outlines";
+import { outputPane } from "../../panes/output";
+import { block } from "../../panes/pane";
+import { chosenIn } from "../mode";
+import type { Mode } from "../mode";
 import { matrices } from "./matrices";
 import { paddedPane } from "./padded_input";
 import { pipeline } from "./pipeline";
 import { winogradSentence } from "./sentence";
 import { tilesIn } from "./tile";
-import { chosenIn } from "../mode";
-import type { Mode } from "../mode";
-import { redrawForOthers } from "../window";
+import { Lattice } from "./tile_outlines";
 
 const GAP = 40;
 const WIDE = 1900; // pixels that take pictures, tile and matrices side by side
@@ -42,7 +42,7 @@ export const winograd: Mode = {
 
     const lattice = new Lattice(output.grid, ...tiles.outputs);
     const { focus: start } = context.store.get();
-    const shown = block(scene.problem.outChannels, start.kind === "input" ? firstFilter(scene, start.channel) : start.filter);
+    const shown = block(scene.problem.outChannels, filterOf(scene.problem, start));
     context.onState(({ focus }) => {
       const { filter, at } = tiles.of(focus);
       const [row, column] = [at[0] * tiles.outputs[0], at[1] * tiles.outputs[1]];

@@ -2,12 +2,12 @@
 
 import { paddedToTiles } from "../../numerics/algorithms/winograd";
 import type { Context, Room } from "../../panes/context";
-import type { Mark } from "../../drawing/grid";
+import type { Mark } from "../../drawing/grid_spec";
 import { short } from "../../drawing/numbers";
 import { block, blockNote, pane, plural } from "../../panes/pane";
-import { channelOf } from "../../panes/input";
+import { channelOf } from "../../model/focus";
 import { axes, channelsPerGroup } from "../../model/problem";
-import type { Focus } from "../../model/state";
+import type { Focus } from "../../model/focus";
 import { Lattice } from "./tile_outlines";
 import type { Tiles } from "./tile";
 
@@ -16,7 +16,7 @@ export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElem
   const { problem } = scene;
   const [height, width] = axes(paddedToTiles(problem, tiles.transforms));
   const [top, left] = [height.padding[0], width.padding[0]];
-  const drawn = block(problem.inChannels, channelOf(scene, store.get().focus));
+  const drawn = block(problem.inChannels, channelOf(scene.problem, store.get().focus));
   const outside = (row: number, column: number): boolean =>
     row < top || row >= top + height.inputSize || column < left || column >= left + width.inputSize;
   const perGroup = channelsPerGroup(problem);
@@ -67,7 +67,7 @@ export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElem
       step: (focus, rows, columns) =>
         focus.kind === "input"
           ? { ...focus, row: focus.row + rows, column: focus.column + columns }
-          : { kind: "input", channel: channelOf(scene, focus), row: 0, column: 0 },
+          : { kind: "input", channel: channelOf(scene.problem, focus), row: 0, column: 0 },
       alternative: (focus) => {
         const { at } = tiles.of(focus);
         return `The padded input, cut into ${tiles.number.join(" by ")} tiles. Tile ${at.join(", ")} is looked at: ${tall} by ${wide} pixels.`;

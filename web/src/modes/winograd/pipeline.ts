@@ -9,8 +9,9 @@ import { block, blockNote, pane, plural } from "../../panes/pane";
 import { channelsPerGroup, tapCount } from "../../model/problem";
 import { Repainter } from "../../drawing/repainter";
 import type { Pointed } from "../../panes/hovered";
-import { hold, outputAt } from "../../model/state";
-import type { Focus } from "../../model/state";
+import { clamp } from "../../model/arithmetic";
+import { outputAt } from "../../model/focus";
+import type { Focus } from "../../model/focus";
 import { partsOf } from "./tile_arrays";
 import type { Drawn, Part } from "./tile_arrays";
 import type { Tiles } from "./tile";
@@ -98,7 +99,7 @@ function elementEvents(element: Pointed, rows: number, columns: number): { point
     pointed: (at) => element.set(at && [at.row, at.column]),
     step: (focus, down, across) => {
       const [row, column] = element.get() ?? [0, 0];
-      element.set([hold(row + down, 0, rows - 1), hold(column + across, 0, columns - 1)]);
+      element.set([clamp(row + down, 0, rows - 1), clamp(column + across, 0, columns - 1)]);
       return focus;
     },
   };

@@ -8,7 +8,7 @@ import { plural } from "../../panes/pane";
 import { count, tapCount } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
 import { named } from "../../panes/sentence";
-import type { Focus, OutputFocus } from "../../model/state";
+import type { Focus, OutputFocus } from "../../model/focus";
 import { tally } from "../../drawing/multiplication_bars";
 import { placesOf } from "./tile";
 import type { Tiles } from "./tile";

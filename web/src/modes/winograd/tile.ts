@@ -1,18 +1,16 @@
 // The one Winograd tile that a focus lies in, with every number on its way. Only what is looked at is
 // computed: one tile of the channels that a filter reads.
 
-import { largest } from "../../drawing/colour";
-import type { Numbers } from "../../numerics/arrays";
+import { largestMagnitude } from "../../numerics/arrays";
+import type { Numbers } from "../../model/tensors";
 import { cut, multiplyAdd, sandwich, tilesOf, transformedFilter, transformsOf } from "../../numerics/algorithms/winograd";
 import type { Transforms } from "../../numerics/algorithms/cook_toom";
-import { unravel } from "../../numerics/convolution";
-import { channelOf } from "../../panes/input";
-import { firstFilter } from "../../panes/weight";
-import { channelsPerGroup, count, groupOf } from "../../model/problem";
+import { channelsPerGroup, count, groupOf, unravel } from "../../model/problem";
+import { channelOf, firstFilterOf } from "../../model/focus";
 import type { Pair } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
-import { hold } from "../../model/state";
-import type { Focus } from "../../model/state";
+import { clamp } from "../../model/arithmetic";
+import type { Focus } from "../../model/focus";
 
 export interface Tile {
   readonly filter: number;
@@ -65,7 +63,7 @@ export class Tiles {
 
   /** The channel that a focus is on, among those that its filter reads. */
   channelOf(focus: Focus): number {
-    return channelOf(this.scene, focus) % channelsPerGroup(this.scene.problem);
+    return channelOf(this.scene.problem, focus) % channelsPerGroup(this.scene.problem);
   }
 
   /** Ends of the colours, of one filter over the whole picture, from as many tiles as time allows. */
@@ -75,11 +73,11 @@ export class Tiles {
     const all = count(this.number);
     const each = channelsPerGroup(this.scene.problem) * count(this.elements) * (this.elements[0] + this.elements[1]);
     const step = Math.ceil(all / Math.max(1, Math.floor(MOST_SAMPLED / each)));
-    const ends = { transformed: 0, filters: Math.max(...this.filtersOf(filter).map(largest)), products: 0 };
+    const ends = { transformed: 0, filters: Math.max(...this.filtersOf(filter).map(largestMagnitude)), products: 0 };
     for (let place = 0; place < all; place += step) {
       const tile = this.make(filter, [Math.floor(place / this.number[1]), place % this.number[1]]);
-      ends.transformed = Math.max(ends.transformed, ...tile.transformed.map(largest));
-      ends.products = Math.max(ends.products, largest(tile.products));
+      ends.transformed = Math.max(ends.transformed, ...tile.transformed.map(largestMagnitude));
+      ends.products = Math.max(ends.products, largestMagnitude(tile.products));
     }
     this.scales.set(filter, ends);
     return ends;
@@ -87,8 +85,8 @@ export class Tiles {
 
   private filterOf(focus: Focus): number {
     if (focus.kind !== "input") return focus.filter;
-    const first = firstFilter(this.scene, focus.channel);
-    const stays = this.last && firstFilter(this.scene, this.last.firstChannel) === first;
+    const first = firstFilterOf(this.scene.problem, focus.channel);
+    const stays = this.last && firstFilterOf(this.scene.problem, this.last.firstChannel) === first;
     return stays && this.last ? this.last.filter : first;
   }
 
@@ -99,7 +97,7 @@ export class Tiles {
       const place = focus.kind === "input" ? position + this.scene.axes[axis].padding[0] : position;
       const inside = place - before[axis] * this.outputs[axis];
       if (focus.kind === "input" && inside >= 0 && inside < this.elements[axis]) return before[axis];
-      return hold(Math.floor(place / this.outputs[axis]), 0, this.number[axis] - 1);
+      return clamp(Math.floor(place / this.outputs[axis]), 0, this.number[axis] - 1);
     };
     return [along(0, focus.row), along(1, focus.column)];
   }

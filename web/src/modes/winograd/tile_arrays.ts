@@ -1,13 +1,13 @@
 // What each of a tile's arrays shows: its numbers, what of it the focus touches, what its cells stand for.
 
 import type { Matrix } from "../../numerics/algorithms/cook_toom";
-import type { Kind, Mark, Role } from "../../drawing/grid";
+import type { Kind, Mark, Role } from "../../drawing/grid_spec";
 import { channelsPerGroup, tapCount } from "../../model/problem";
 import type { Pointed } from "../../panes/hovered";
 import type { Pair } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
-import { outputAt } from "../../model/state";
-import type { Focus } from "../../model/state";
+import { outputAt } from "../../model/focus";
+import type { Focus } from "../../model/focus";
 import { placesOf } from "./tile";
 import type { Tile, Tiles } from "./tile";
 

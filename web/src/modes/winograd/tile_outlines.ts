@@ -1,7 +1,8 @@
 // Where the tiles lie on a picture: thin lines from tile to tile, and a frame around the one looked at.
 
 import { svg } from "../../drawing/dom";
-import type { Grid, Mark } from "../../drawing/grid";
+import type { Grid } from "../../drawing/grid";
+import type { Mark } from "../../drawing/grid_spec";
 
 const LEAST_CELL = 3; // pixels; lines through smaller cells would hide them
 

@@ -1,12 +1,12 @@
 // Both gradients of a convolution, each as a convolution and as a matrix product: the steps of
 // Python's `backward`. In every pair the two ways make the same array.
 
-import { zeros } from "../arrays";
-import type { Numbers } from "../arrays";
-import { convolve, operandsOf, unfold, unravel } from "../convolution";
+import { zeros } from "../../model/tensors";
+import type { Numbers } from "../../model/tensors";
+import { convolve, operandsOf, unfold } from "../convolution";
+import { axes, channelsPerGroup, convolutionOf, count, gemm, inputShape, outputShape, outputSize, tapCount, unravel, weightShape } from "../../model/problem";
 import type { Operands } from "../convolution";
 import { gradColumnsRow, gradWeightPlane, inputGradient, weightGradient, weightGradientOperands } from "../gradients";
-import { axes, channelsPerGroup, convolutionOf, count, gemm, inputShape, outputShape, outputSize, tapCount, weightShape } from "../../model/problem";
 import type { Problem } from "../../model/problem";
 import type { Step } from "./step";
 

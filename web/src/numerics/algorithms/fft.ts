@@ -2,8 +2,8 @@
 // and one filter are made by `pictureSpectrum`, `filterSpectrum`, `multiplyAdd` and `correlation`, which a
 // mode may call for what it draws; the steps are all of them.
 
-import { zeros } from "../arrays";
-import type { Numbers } from "../arrays";
+import { zeros } from "../../model/tensors";
+import type { Numbers } from "../../model/tensors";
 import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, macs, outputShape, tapCount, weightShape } from "../../model/problem";
 import type { Pair, Problem } from "../../model/problem";
 import type { Algorithm } from "./step";

@@ -1,7 +1,7 @@
 // im2col: each window becomes a column, each filter a row, and the convolution one matrix product.
 
-import { zeros } from "../arrays";
-import type { Numbers } from "../arrays";
+import { zeros } from "../../model/tensors";
+import type { Numbers } from "../../model/tensors";
 import { unfold } from "../convolution";
 import { count, gemm, inputShape, outputShape, outputSize } from "../../model/problem";
 import type { Problem } from "../../model/problem";

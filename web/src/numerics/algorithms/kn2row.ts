@@ -1,7 +1,7 @@
 // kn2row: each tap is a 1×1 convolution of the whole picture. Their pictures are shifted and added.
 
-import { zeros } from "../arrays";
-import type { Numbers } from "../arrays";
+import { zeros } from "../../model/tensors";
+import type { Numbers } from "../../model/tensors";
 import type { Operands } from "../convolution";
 import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, outputShape, tapCount } from "../../model/problem";
 import type { Axis, Problem } from "../../model/problem";

@@ -1,6 +1,6 @@
 // One named array on the way from input to output, as Python's `Step`: the same name, shape and numbers.
 
-import type { Numbers } from "../arrays";
+import type { Numbers } from "../../model/tensors";
 import type { Operands } from "../convolution";
 import type { Problem } from "../../model/problem";
 

@@ -2,8 +2,8 @@
 // multiply less often. One tile is made by `cut`, `sandwich` and `multiplyAdd`, which a mode may call for
 // the one tile that it draws; the steps are every tile.
 
-import { zeros } from "../arrays";
-import type { Numbers } from "../arrays";
+import { zeros } from "../../model/tensors";
+import type { Numbers } from "../../model/tensors";
 import type { Operands } from "../convolution";
 import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, macs, outputShape, tapCount } from "../../model/problem";
 import type { Axis, Pair, Problem } from "../../model/problem";

@@ -1,0 +1,61 @@
+// The state in the page's address: #problem=…&mode=…&at=… restores it exactly.
+
+import { outputAt } from "./focus";
+import type { Focus } from "./focus";
+import { format, parse } from "./shorthand";
+import { SPEEDS } from "./state";
+import type { State } from "./state";
+
+/** Writes what an address has to say to restore the state exactly; a picture of the reader's stays here. */
+export function toHash(state: State): string {
+  const words = new URLSearchParams({ problem: format(state.problem), mode: state.mode, at: written(state.focus) });
+  if (state.choice) words.set("choice", state.choice);
+  if (state.preset) words.set("preset", state.preset);
+  if (state.pinned) words.set("pinned", "1");
+  if (state.theme !== "auto") words.set("theme", state.theme);
+  if (state.counting !== "macs") words.set("count", state.counting);
+  if (state.speed !== 1) words.set("speed", String(state.speed));
+  return `#${words.toString().replaceAll("%40", "@").replaceAll("%3A", ":").replaceAll("%2C", ",")}`;
+}
+
+/** Reads what an address says; what it does not say, or says wrongly, is left out. */
+export function fromHash(hash: string): Partial<State> {
+  const words = new URLSearchParams(hash.replace(/^#/, ""));
+  const said: { -readonly [name in keyof State]?: State[name] } = {};
+  try {
+    if (words.has("problem")) said.problem = parse(words.get("problem") ?? "");
+  } catch (error) {
+    said.explanation = `The address names no problem: ${(error as Error).message}`;
+  }
+  const focus = read(words.get("at") ?? "");
+  if (focus) said.focus = focus;
+  const mode = words.get("mode");
+  if (mode) said.mode = mode;
+  const choice = words.get("choice");
+  if (choice) said.choice = choice;
+  const preset = words.get("preset");
+  if (preset) said.preset = preset;
+  if (words.get("pinned") === "1") said.pinned = true;
+  const theme = words.get("theme");
+  if (theme === "dark" || theme === "light") said.theme = theme;
+  if (words.get("count") === "flops") said.counting = "flops";
+  const speed = Number(words.get("speed"));
+  if (SPEEDS.includes(Math.abs(speed))) said.speed = speed;
+  return said;
+}
+
+function written(focus: Focus): string {
+  if (focus.kind === "input") return ["x", focus.channel, focus.row, focus.column].join();
+  if (focus.kind === "weight") return ["w", focus.filter, focus.k].join();
+  return ["y", focus.filter, focus.row, focus.column, ...(focus.tap === null ? [] : [focus.tap])].join();
+}
+
+function read(text: string): Focus | null {
+  const [kind, ...words] = text.split(",");
+  const [a, b, c, d] = words.map(Number);
+  if (words.some((word) => !/^\d{1,9}$/.test(word))) return null;
+  if (kind === "y" && (words.length === 3 || words.length === 4)) return outputAt(a, b, c, d ?? null);
+  if (kind === "x" && words.length === 3) return { kind: "input", channel: a, row: b, column: c };
+  if (kind === "w" && words.length === 2) return { kind: "weight", filter: a, k: b };
+  return null;
+}

@@ -1,0 +1,15 @@
+// Where a problem's numbers come from.
+
+import type { Array4 } from "./tensors";
+
+/** Where numbers come from; what is not given is drawn from a fixed seed. */
+export interface Source {
+  readonly name: string; // for people
+  readonly picture: boolean; // the input may be resampled to another size
+  readonly colours: boolean; // its channels are red, green and blue
+  readonly input?: Array4 | undefined;
+  readonly weight?: Array4 | undefined;
+  readonly bias?: Array4 | undefined;
+  readonly output?: Array4 | undefined; // PyTorch's, for `problem`
+  readonly problem?: string | undefined;
+}
