@@ -1,35 +1,36 @@
 // The explorer of one element: it holds the state, draws what changed of it, and takes itself away.
 
 import { applyTheme, themeOf } from "./drawing/colour";
-import type { Context } from "./panes/context";
-import { controls } from "./panes/controls";
 import { html } from "./drawing/dom";
-import { pytorchCode } from "./model/pytorch_code";
 import { png, save, stageSvg, text } from "./drawing/export";
+import { Lens } from "./drawing/magnifier";
 import { header } from "./header";
 import type { Header } from "./header";
 import { keys } from "./keys";
-import { Lens } from "./drawing/magnifier";
-import { DEFAULT_PROBLEM, sourceOf } from "./model/report";
-import type { Answer, Model } from "./model/report";
-import { MODES } from "./modes";
-import { chosenIn } from "./modes/mode";
-import { grey, read } from "./numerics/image_file";
-import { player } from "./panes/player";
-import type { Player } from "./panes/player";
+import { fromHash, toHash } from "./model/address";
+import { clamp } from "./model/arithmetic";
+import { TUTORIAL_PROBLEM } from "./model/constants";
+import { outputAt } from "./model/focus";
 import { PRESETS, sourceOf as presetSource } from "./model/presets";
 import { bytes, convolutionOf } from "./model/problem";
 import type { Problem } from "./model/problem";
-import { receipt } from "./panes/costs";
-import { describe, Scene } from "./numerics/scene";
-import type { Source } from "./model/source";
-import { sentence } from "./panes/sentence";
+import { pytorchCode } from "./model/pytorch_code";
+import { sourceOf } from "./model/report";
+import type { Answer, Model } from "./model/report";
 import { format, parse } from "./model/shorthand";
-import { fromHash, toHash } from "./model/address";
-import { clamp } from "./model/arithmetic";
-import { outputAt } from "./model/focus";
+import type { Source } from "./model/source";
 import { Store } from "./model/state";
 import type { State } from "./model/state";
+import { MODES } from "./modes";
+import { chosenIn } from "./modes/mode";
+import { grey, read } from "./numerics/image_file";
+import { describe, Scene } from "./numerics/scene";
+import type { Context } from "./panes/context";
+import { controls } from "./panes/controls";
+import { receipt } from "./panes/costs";
+import { player } from "./panes/player";
+import type { Player } from "./panes/player";
+import { sentence } from "./panes/sentence";
 import style from "./style.css";
 
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
@@ -50,7 +51,7 @@ export class Explorer {
   private readonly still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   private readonly undo: (() => void)[] = [];
   private scene: Scene;
-  private mine: Pick<Source, "name" | "picture" | "colours" | "input"> | null = null; // the reader's own picture
+  private mine: Pick<Source, "name" | "resampled" | "rgb" | "input"> | null = null; // the reader's own picture
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private width = 0; // of the stage when it was drawn
   private computing = 0;
@@ -64,7 +65,7 @@ export class Explorer {
   ) {
     const report = model.get("report") ?? {};
     this.own = sourceOf(report);
-    this.store = new Store(this.firstState(report.problem ?? DEFAULT_PROBLEM, report.mode));
+    this.store = new Store(this.firstState(report.problem ?? TUTORIAL_PROBLEM, report.mode));
     const { problem, source } = this.store.get();
     this.scene = this.sceneOf(problem, source);
     this.controls = controls(this.store);
@@ -90,7 +91,7 @@ export class Explorer {
     const state: State = {
       problem: parse(text),
       source: this.own,
-      preset: text === DEFAULT_PROBLEM ? "tutorial" : "",
+      preset: text === TUTORIAL_PROBLEM ? "tutorial" : "",
       mode: mode ?? MODES[0].name,
       choice: "",
       focus: outputAt(0, 0, 0),
@@ -316,7 +317,7 @@ export class Explorer {
       const picture = await read(file);
       const { problem, source } = this.store.get();
       const input = problem.inChannels === 1 ? grey(picture) : picture;
-      this.mine = { name: file.name, picture: true, colours: true, input };
+      this.mine = { name: file.name, resampled: true, rgb: true, input };
       this.store.set({ source: { ...source, ...this.mine, output: undefined } });
       this.header.say(`${file.name} stays in this page`);
     } catch {

@@ -1,9 +1,10 @@
 // Convolutions that people ask about, each to be looked at in one click.
 
+import { TUTORIAL_PROBLEM, WORKED_EXAMPLE } from "./constants";
 import { channelsPerGroup } from "./problem";
-import type { Array4 } from "./tensors";
-import type { Source } from "./source";
 import { parse } from "./shorthand";
+import type { Source } from "./source";
+import type { Array4 } from "./tensors";
 
 export interface Preset {
   readonly name: string; // in the address
@@ -14,8 +15,8 @@ export interface Preset {
 }
 
 export const PRESETS: readonly Preset[] = [
-  { name: "tutorial", label: "The tutorial", about: "One 5 × 5 filter on a 32 × 32 picture: the convolution that is unfold and a matrix product.", problem: "1x3x32x32 1@5x5 s1 p0" },
-  { name: "worked-example", label: "By hand", about: "The example of the CS231n notes in whole numbers: two 3 × 3 filters, stride 2, padding 1.", problem: "1x3x5x5 2@3x3 s2 p1 float64", numbers: workedExample },
+  { name: "tutorial", label: "The tutorial", about: "One 5 × 5 filter on a 32 × 32 picture: the convolution that is unfold and a matrix product.", problem: TUTORIAL_PROBLEM },
+  { name: "worked-example", label: "By hand", about: "The example of the CS231n notes in whole numbers: two 3 × 3 filters, stride 2, padding 1.", problem: WORKED_EXAMPLE.problem, numbers: workedExample },
   { name: "edges", label: "Edge detectors", about: "Sobel’s filters, a Laplacian and a blur: what filters were before they were learnt.", problem: "1x3x32x32 4@3x3 s1 p1 nobias", numbers: edgeDetectors },
   { name: "strided", label: "Strided", about: "Windows two apart: half the outputs along each axis, and a column that the floor leaves over.", problem: "1x1x10x10 1@3x3 s2 p0" },
   { name: "dilated", label: "Dilated", about: "Taps three apart: a wide view from few weights, with holes between.", problem: "1x1x12x12 1@3x3 s1 p0 d3" },
@@ -30,25 +31,19 @@ export const PRESETS: readonly Preset[] = [
 /** The numbers of a preset, on the picture that the explorer was opened with where it shows one. */
 export function sourceOf(preset: Preset, own: Source): Source {
   const given = preset.numbers?.() ?? {};
-  if (preset.name === "tutorial" && own.picture) return own;
-  const picture = own.picture && !given.input && parse(preset.problem).inChannels === 3;
-  return { name: preset.label, picture, colours: picture && own.colours, input: picture ? own.input : undefined, ...given };
+  if (preset.name === "tutorial" && own.resampled) return own;
+  const picture = own.resampled && !given.input && parse(preset.problem).inChannels === 3;
+  return { name: preset.label, resampled: picture, rgb: picture && own.rgb, input: picture ? own.input : undefined, ...given };
 }
 
-/** As glassconv.examples.tutorial.worked_example draws it. */
 function workedExample(): Partial<Source> {
-  const input = "001222021220211011111020020022211012012021211011221110210011110002020101202";
+  const { inChannels, inputSize, kernelSize, outChannels } = parse(WORKED_EXAMPLE.problem);
   return {
-    input: array([1, 3, 5, 5], [...input].map(Number)),
-    weight: array([2, 3, 3, 3], WORKED_WEIGHT),
-    bias: array([2], [1, 0]),
+    input: array([1, inChannels, ...inputSize], WORKED_EXAMPLE.input),
+    weight: array([outChannels, inChannels, ...kernelSize], WORKED_EXAMPLE.weight),
+    bias: array([outChannels], WORKED_EXAMPLE.bias),
   };
 }
-
-const WORKED_WEIGHT = [
-  0, 0, -1, 1, 0, -1, 0, 1, -1, 0, 0, 0, 1, 0, -1, -1, -1, -1, -1, 0, 1, 1, 0, 1, 0, 0, 0, 0, -1, 1, 1, 0, 0, -1, -1, -1,
-  0, 1, -1, 0, 1, -1, 0, 0, 1, 0, -1, -1, 1, 0, -1, 0, 0, -1,
-];
 
 function edgeDetectors(): Partial<Source> {
   const kernels = [

@@ -1,5 +1,7 @@
 // A convolution's shapes and steps, and everything that can be said about it before it sees a number.
-// Mirrors problem.py and axis.py; the arguments have PyTorch's names.
+// Mirrors Python's problem/conv_problem.py and problem/axis.py; the arguments have PyTorch's names.
+
+import { DTYPES } from "./constants";
 
 export type Pair = readonly [number, number];
 export type Sides = readonly [before: number, after: number];
@@ -36,7 +38,6 @@ export interface Axis {
 }
 
 export const AXIS_NAMES = ["height", "width"] as const;
-const ELEMENT_BYTES = { float32: 4, float64: 8 } as const;
 
 export function axes(problem: Problem): readonly [Axis, Axis] {
   return [axis(problem, 0), axis(problem, 1)];
@@ -130,7 +131,7 @@ export function macs(problem: Problem): number {
 
 /** Bytes of each array, once; columns is the im2col matrix, all groups together. */
 export function bytes(problem: Problem): { input: number; weight: number; output: number; columns: number } {
-  const size = ELEMENT_BYTES[problem.dtype];
+  const size = DTYPES[problem.dtype].bytes;
   const { groups, n, k } = gemm(problem);
   return {
     input: size * count(inputShape(problem)),

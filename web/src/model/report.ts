@@ -13,7 +13,8 @@ export interface Report {
   readonly bias?: Tensor;
   readonly output?: Tensor;
   readonly mode?: string;
-  readonly source?: string;
+  readonly inputKind?: "random" | "array" | "image"; // an image's channels are red, green and blue
+  readonly source?: string; // for people
 }
 
 export interface Answer {
@@ -33,15 +34,12 @@ export interface Model {
   send(content: Record<string, unknown>): void;
 }
 
-export const SCHEMA = "glassconv.explorer/1";
-export const DEFAULT_PROBLEM = "1x3x32x32 1@5x5 s1 p0";
-
 export function sourceOf(report: Report): Source {
-  const { input, weight, bias, output, source = "" } = report;
+  const { input, inputKind = "array", weight, bias, output, source = "" } = report;
   return {
     name: source,
-    picture: input !== undefined && source !== "random numbers",
-    colours: input?.shape[1] === 3 && !/^(random numbers|image \d.*|)$/.test(source),
+    resampled: input !== undefined && inputKind !== "random",
+    rgb: input?.shape[1] === 3 && inputKind === "image",
     input: input && decode(input),
     weight: weight && decode(weight),
     bias: bias && decode(bias),

@@ -5,8 +5,8 @@ import type { Array4 } from "./tensors";
 /** Where numbers come from; what is not given is drawn from a fixed seed. */
 export interface Source {
   readonly name: string; // for people
-  readonly picture: boolean; // the input may be resampled to another size
-  readonly colours: boolean; // its channels are red, green and blue
+  readonly resampled: boolean; // to another input size; otherwise that size gets random numbers
+  readonly rgb: boolean; // the three channels are red, green and blue
   readonly input?: Array4 | undefined;
   readonly weight?: Array4 | undefined;
   readonly bias?: Array4 | undefined;

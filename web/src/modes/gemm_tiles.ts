@@ -1,22 +1,24 @@
 // GEMM tiles: the matrix product as the kernel makes it. Blocks that caches hold, and in them a tile of
 // running sums that never leave the registers while k goes by.
 
-import { blocking, ELEMENT_BYTES, placeOf, TARGETS, traffic } from "../numerics/blocking";
-import type { Blocking, Place, Target } from "../numerics/blocking";
-import type { Context, Room } from "../panes/context";
-import { channelsPerGroup, count, filtersPerGroup, gemm, groupOf, inputShape, readersOf, tapCount, unravel } from "../model/problem";
 import { html } from "../drawing/dom";
 import { Grid } from "../drawing/grid";
 import type { GridSpec, Mark } from "../drawing/grid_spec";
 import { bytesOf, short } from "../drawing/numbers";
-import { plural } from "../panes/pane";
-import { columnsPane } from "../panes/columns";
+import { DTYPES, TARGETS } from "../model/constants";
+import type { Target } from "../model/constants";
 import { firstFilterOf, outputAt } from "../model/focus";
-import { weightPane } from "../panes/weight";
-import { outputPane } from "../panes/output";
-import type { Scene } from "../numerics/scene";
-import { named } from "../panes/sentence";
 import type { Focus, OutputFocus } from "../model/focus";
+import { channelsPerGroup, count, filtersPerGroup, gemm, groupOf, inputShape, readersOf, tapCount, unravel } from "../model/problem";
+import { blocking, positionOf, traffic } from "../numerics/blocking";
+import type { Blocking, Position } from "../numerics/blocking";
+import type { Scene } from "../numerics/scene";
+import { columnsPane } from "../panes/columns";
+import type { Context, Room } from "../panes/context";
+import { outputPane } from "../panes/output";
+import { plural } from "../panes/pane";
+import { named } from "../panes/sentence";
+import { weightPane } from "../panes/weight";
 import { chosenIn, nothing } from "./mode";
 import type { Mode } from "./mode";
 
@@ -60,7 +62,7 @@ export const tiles: Mode = {
     const { output, place } = atOf(scene, blocks, focus);
     const rows = place.rows.end - place.rows.start;
     const instructions = rows * blocks.vectors;
-    const bytes = rows * ELEMENT_BYTES[scene.problem.dtype] + blocks.vectors * target.vectorBytes;
+    const bytes = rows * DTYPES[scene.problem.dtype].bytes + blocks.vectors * target.vectorBytes;
     const { k } = gemm(scene.problem);
     const sum = partial(scene, output, 0, place.step);
     const equation = html("p", { class: "equation" });
@@ -86,7 +88,7 @@ const targetOf = (choice: string): Target => TARGETS.find(({ name }) => name ===
 interface At {
   readonly output: OutputFocus;
   readonly group: number;
-  readonly place: Place;
+  readonly place: Position;
 }
 
 function atOf(scene: Scene, blocks: Blocking, focus: Focus): At {
@@ -97,7 +99,7 @@ function atOf(scene: Scene, blocks: Blocking, focus: Focus): At {
   return {
     output,
     group: groupOf(problem, output.filter),
-    place: placeOf(problem, blocks, output.filter % m, pixel, output.tap ?? k - 1),
+    place: positionOf(problem, blocks, output.filter % m, pixel, output.tap ?? k - 1),
   };
 }
 
@@ -253,7 +255,7 @@ function registers(context: Context, blocks: Blocking, room: Room): HTMLElement 
 /** What lies where, and how many bytes are read from there. */
 function levels(scene: Scene, blocks: Blocking, target: Target): HTMLElement {
   const { problem } = scene;
-  const element = ELEMENT_BYTES[problem.dtype];
+  const element = DTYPES[problem.dtype].bytes;
   const width = blocks.vectors * blocks.lanes;
   const { m, k } = gemm(problem);
   const read = traffic(problem, blocks);

@@ -125,7 +125,7 @@ function inputOf(problem: Problem, source: Source): Numbers {
   const { input } = source;
   if (!input) return randomInput(problem);
   if (same(input.shape, inputShape(problem))) return input.values;
-  return source.picture ? fitted(input, problem) : randomInput(problem);
+  return source.resampled ? fitted(input, problem) : randomInput(problem);
 }
 
 function weightOf(problem: Problem, source: Source): { weight: Numbers; bias: Numbers | null } {

@@ -1,12 +1,13 @@
 // How wrong an output is and how wrong it may be: each held to the definition in float64, within its
 // own bound, as Python's verify.py does. One filter of the first image at a time.
 
+import { DTYPES } from "../model/constants";
+import { axes, channelsPerGroup, count, groupOf, inputShape, tapCount } from "../model/problem";
+import type { Problem } from "../model/problem";
 import { zeros } from "../model/tensors";
 import type { Numbers } from "../model/tensors";
 import { convolvePlane } from "./convolution";
 import type { Operands } from "./convolution";
-import { axes, channelsPerGroup, count, groupOf, inputShape, tapCount } from "../model/problem";
-import type { Problem } from "../model/problem";
 
 export interface Judged {
   readonly values: Numbers; // the candidate's
@@ -22,12 +23,7 @@ export interface Bound {
   readonly scale: Float64Array;
 }
 
-const FORMATS = {
-  float32: { unitRoundoff: 2 ** -24, tiny: 2 ** -149 },
-  float64: { unitRoundoff: 2 ** -53, tiny: 2 ** -1074 },
-};
-
-export const unitRoundoff = (problem: Problem): number => FORMATS[problem.dtype].unitRoundoff;
+export const unitRoundoff = (problem: Problem): number => DTYPES[problem.dtype].unitRoundoff;
 
 /** What computes one filter's outputs on one image is a problem of its own. */
 export function ofFilter(problem: Problem, operands: Operands, filter: number): { problem: Problem; operands: Operands } {
@@ -92,9 +88,9 @@ export function define(problem: Problem, operands: Operands): { definition: Floa
 /** Every output's bound: the candidate's, the definition's own, and what underflow can lose. */
 export function allowed(problem: Problem, { worst, scale }: Bound, magnitude: Float64Array): Float64Array {
   const n = terms(problem);
-  const { unitRoundoff: u, tiny } = FORMATS[problem.dtype];
-  const own = n * FORMATS.float64.unitRoundoff;
-  const underflow = n * tiny * Math.max(1, (1 + n * u) / 2);
+  const { unitRoundoff: u, smallestPositive } = DTYPES[problem.dtype];
+  const own = n * DTYPES.float64.unitRoundoff;
+  const underflow = n * smallestPositive * Math.max(1, (1 + n * u) / 2);
   return magnitude.map((size, place) => worst * scale[place] + own * size + underflow);
 }
 

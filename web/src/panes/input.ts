@@ -41,7 +41,7 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
   };
   const apart = asked.transposed ? asked.stride : [1, 1]; // from pixel to pixel, over the zeros between
   const named = (channel: number): string =>
-    scene.source.colours && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `${shown.planes} = ${channel}`;
+    scene.source.rgb && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `${shown.planes} = ${channel}`;
 
   return pane(
     context,

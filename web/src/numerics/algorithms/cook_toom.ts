@@ -1,6 +1,7 @@
 // F(m, r): the three matrices that give m outputs of a filter of r taps by m + r − 1 products, from the
-// points that _cook_toom.py takes. Those are whole numbers of quarters, so float64 holds every entry of
-// Aᵀ and Bᵀ exactly and rounds G's once, as Python's fractions do when they become numbers.
+// points that Python chooses (mathematics/cook_toom.py). These are multiples of 1/4, so float64 holds every
+import { WINOGRAD_POINTS } from "../../model/constants";
+// entry of Aᵀ and Bᵀ exactly and rounds those of G once, as Python's fractions do when they become numbers.
 
 export type Matrix = readonly (readonly number[])[];
 
@@ -12,7 +13,7 @@ export interface Transforms {
 
 /** y = Aᵀ [(G g) ⊙ (Bᵀ d)]: n − 1 different points, and infinity as the n-th. */
 export function cookToom(m: number, r: number): Transforms {
-  const points = goodPoints(m + r - 2);
+  const points = WINOGRAD_POINTS[m + r - 2];
   const others = points.map((point) => points.filter((other) => other !== point));
   const divisors = points.map((point, j) => others[j].reduce((product, other) => product * (point - other), 1));
   const values = [...points.map((point) => powers(point, m)), atInfinity(m)];
@@ -22,13 +23,6 @@ export function cookToom(m: number, r: number): Transforms {
     input: [...others.map((rest) => [...withRoots(rest), 0]), withRoots(points)],
   };
 }
-
-/** Points that lose few digits: 0, ±1, ±1/2, ±2, but where others were found to be better. */
-function goodPoints(number: number): readonly number[] {
-  return BETTER[number] ?? [0, 1, -1, 1 / 2, -1 / 2, 2, -2].slice(0, number);
-}
-
-const BETTER: Readonly<Record<number, readonly number[]>> = { 4: [0, 3 / 4, -3 / 4, 2], 5: [0, 3 / 4, -3 / 4, 3 / 2, -3 / 2] };
 
 /** What evaluates a polynomial of so many coefficients at a point. */
 const powers = (point: number, number: number): number[] => Array.from({ length: number }, (_, exponent) => point ** exponent);

@@ -2,21 +2,21 @@
 // multiply less often. One tile is made by `cut`, `sandwich` and `multiplyAdd`, which a mode may call for
 // the one tile that it draws; the steps are every tile.
 
+import { LARGEST_WINOGRAD_TILE } from "../../model/constants";
+import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, macs, outputShape, tapCount } from "../../model/problem";
+import type { Axis, Pair, Problem } from "../../model/problem";
 import { zeros } from "../../model/tensors";
 import type { Numbers } from "../../model/tensors";
 import type { Operands } from "../convolution";
-import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, macs, outputShape, tapCount } from "../../model/problem";
-import type { Axis, Pair, Problem } from "../../model/problem";
-import type { Algorithm } from "./step";
 import { cookToom } from "./cook_toom";
 import type { Matrix, Transforms } from "./cook_toom";
 import { padded } from "./im2col";
+import type { Algorithm } from "./step";
 
-const LARGEST_TILE = 8; // elements along an axis; more need points whose powers cost too many digits
 
 /** Why tiles of so many outputs cannot make a convolution, and what to change; null where they can. */
 export function refusalOf(problem: Problem, outputs: number): string | null {
-  const largest = LARGEST_TILE + 1 - outputs;
+  const largest = LARGEST_WINOGRAD_TILE + 1 - outputs;
   const [kernel, stride, dilation] = [problem.kernelSize, problem.stride, problem.dilation].map((sizes) => sizes.join(" × "));
   if (Math.max(...problem.stride) > 1) return `Winograd needs stride 1, got ${stride}: outputs further apart share fewer pixels. Set stride to 1.`;
   if (Math.max(...problem.dilation) > 1) return `Winograd needs dilation 1, got ${dilation}: its tiles are neighbouring pixels. Set dilation to 1.`;
