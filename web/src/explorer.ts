@@ -41,7 +41,7 @@ export class Explorer {
   private readonly root = html("div", { class: "glassconv" });
   private readonly stage = html("div", { class: "stage" });
   private readonly said = html("section", { class: "sentence", "aria-label": "in numbers", "aria-live": "off" });
-  private readonly receipt = html("section", { class: "side-part", "aria-label": "receipt" });
+  private readonly receipt = html("section", { class: "side-part", "aria-label": "costs" });
   private readonly lens = new Lens();
   private readonly store: Store;
   private readonly own: Source;
@@ -248,7 +248,7 @@ export class Explorer {
   private answered(answer: Answer): void {
     if (answer.id !== this.questions) return;
     if (answer.type === "error") {
-      this.header.say(answer.error ?? "Python refused.");
+      this.header.say(answer.error ?? "Python could not compute it.");
       this.computeOn();
     }
     if (answer.type !== "convolve" || !answer.output) return;
@@ -283,7 +283,7 @@ export class Explorer {
       choice: (choice) => store.set({ choice }),
       picture: (file) => void this.openPicture(file),
       theme: () => store.set({ theme: themeOf(store.get().theme).name === "dark" ? "light" : "dark" }),
-      link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, this.mine ? "address without your picture" : "address"),
+      link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, this.mine ? "link, without your image," : "link"),
       code: () => void this.copy(pytorchCode(store.get().problem), "PyTorch code"),
       svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(stageSvg(this.stage))], { type: "image/svg+xml" })),
       png: () =>
@@ -298,7 +298,7 @@ export class Explorer {
       const problem = parse(written);
       const size = bytes(problem);
       const total = size.input + size.weight + size.output + bytes(convolutionOf(problem)).input;
-      if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, and this page holds up to ${MOST_BYTES / 1e6}`);
+      if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, more than this page’s limit of ${MOST_BYTES / 1e6} MB`);
       this.store.set({ problem, preset, source: this.base, explanation: "", focus: outputAt(0, 0, 0), playing: false });
     } catch (error) {
       this.store.set({ explanation: `${written}: ${(error as Error).message}` });
@@ -321,7 +321,7 @@ export class Explorer {
       this.store.set({ source: { ...source, ...this.mine, output: undefined } });
       this.header.say(`${file.name} stays in this page`);
     } catch {
-      this.header.say(`${file.name} is no picture that this browser can read`);
+      this.header.say(`${file.name} is not an image that this browser can read`);
     }
   }
 
@@ -339,5 +339,5 @@ export class Explorer {
 function hint(): HTMLElement {
   const keys = (names: string, what: string): (Node | string)[] => [html("kbd", {}, names), ` ${what} · `];
   const all = [...keys("← →", "outputs"), ...keys("↑ ↓", "filters"), ...keys("Shift ← →", "products"), ...keys("Space", "plays")];
-  return html("p", { class: "hint" }, ...all, html("span", { class: "pin" }, "a click pins, ", html("kbd", {}, "Esc"), " frees"));
+  return html("p", { class: "hint" }, ...all, html("span", { class: "pin" }, "a click pins the focus, ", html("kbd", {}, "Esc"), " releases it"));
 }

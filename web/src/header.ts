@@ -1,4 +1,4 @@
-// The head of the page: the problem to type, what to look at, how to look at it, what to take away.
+// The head of the page: the problem, the examples, the modes, and the buttons that export.
 
 import { html } from "./drawing/dom";
 import { MODES } from "./modes";
@@ -45,7 +45,7 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
   const facts = layerFacts(layers.map(({ problem }) => parse(problem)));
   for (const [place, layer] of layers.entries()) {
     const button = choice(layer.problem, layer.name, layer.problem, () => events.layer(layer.problem));
-    button.append(html("small", {}, layer.problem), html("small", { class: "made" }, facts[place]));
+    button.append(html("small", {}, layer.problem), html("small", { class: "layer-facts" }, facts[place]));
     strip.append(button);
   }
   let timer = 0;
@@ -104,21 +104,21 @@ function press(group: HTMLElement, name: string): void {
 }
 
 function actions(events: HeaderEvents): HTMLElement {
-  const file = html("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "your own picture" });
+  const file = html("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "your own image" });
   file.addEventListener("change", () => {
     const [chosen] = file.files ?? [];
     if (chosen) events.picture(chosen);
     file.value = "";
   });
   const all: [string, string, () => void][] = [
-    ["Picture…", "your own picture, by dialog or by dropping it here; it stays in this page", () => file.click()],
-    ["Link", "copy an address that restores exactly this", events.link],
+    ["Image…", "open your own image, or drop it here; it never leaves this page", () => file.click()],
+    ["Link", "copy a link that restores exactly this state", events.link],
     ["PyTorch", "copy the layer as PyTorch code", events.code],
-    ["PNG", "save what is drawn as a picture", events.png],
-    ["SVG", "save what is drawn as an SVG", events.svg],
+    ["PNG", "save the drawing as a PNG image", events.png],
+    ["SVG", "save the drawing as an SVG image", events.svg],
     ["◐", "dark, light, or as the system prefers", events.theme],
   ];
-  const group = html("div", { class: "actions", role: "group", "aria-label": "take away" }, file);
+  const group = html("div", { class: "actions", role: "group", "aria-label": "export" }, file);
   for (const [label, about, chosen] of all) {
     const button = html("button", { type: "button", title: about }, label);
     if (label === "◐") button.setAttribute("aria-label", "theme");

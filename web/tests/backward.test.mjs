@@ -64,7 +64,7 @@ test("a weight adds up the pixels it met, and a bias all that arrived", { skip }
     const sum = arrived.slice(9, 18).reduce((one, other) => one + other);
     assert.equal(await last(page), sum); // the middle weight is never on padding
     assert.equal(number((await page.locator(".pane-weight .cells text").allTextContents())[18 + 4]), sum);
-    assert.match(await text(page, ".sentence"), /The weight was used 9 times\./);
+    assert.match(await text(page, ".sentence"), /The weight is used 9 times\./);
     await point(page, ".pane-output .mark.window", 0.5, 0.5, true);
     assert.match(await text(page, ".sentence"), new RegExp(`∂L/∂b is ${String(sum).replace("-", "−")},`));
   }, ONES),
@@ -89,7 +89,7 @@ test("the window stands where an output sends, and where a pixel gathers", { ski
 
 test("an output leads to a share, a share to its output", { skip }, () =>
   onPage(at("y,0,1,1"), async (page) => {
-    assert.match(await text(page, ".sentence"), /sends .* to ∂L\/∂x\s*\d, \d, \d/s);
+    assert.match(await text(page, ".sentence"), /contributes .* to ∂L\/∂x\s*\d, \d, \d/s);
     await page.locator(".sentence .term").first().click();
     await settled(page);
     assert.match(await text(page, ".sentence"), /Product \d+: ∂L\/∂x/);
@@ -118,7 +118,7 @@ test("what no window reads and what a transposed layer lays between get nothing"
     assert.match(await text(page, ".sentence"), /= 0\s+No window reads this pixel/);
   });
   await onPage(at("x,0,1,1", { problem: "1x1x5x5 1@3x3 s2 p1 transposed o1" }), async (page) => {
-    assert.match(await text(page, ".sentence"), /goes no further/);
+    assert.match(await text(page, ".sentence"), /its gradient is not used/);
   });
 });
 

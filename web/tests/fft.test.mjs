@@ -49,7 +49,7 @@ test("an output: its window, its place in the frame, the waves that make it", { 
     assert.equal(Math.round(frame.width / cell), 5);
     const [one] = await marks(page, "result", "window");
     assert.deepEqual([one.x, one.y].map((size) => Math.round(size / cell)), [3, 2]);
-    assert.match(await text(page, ".sentence"), /34 waves, each the picture’s times the filter’s/);
+    assert.match(await text(page, ".sentence"), /34 waves, each the input’s times the filter’s/);
     assert.match(await text(page, ".sentence"), /\|Δ\| = (0|.*·10⁻¹)/);
     const said = await text(page, ".sentence .equation strong");
     await page.locator(".modes button[data-name=window]").click();

@@ -83,11 +83,11 @@ test("cells of the tile, the filter and the output tile are pixels, weights and 
     assert.match(await text(page, ".sentence"), /y\s*2, 3, 3/);
     await point(page, ".pane-d .grid", 0.9, 0.9);
     assert.match(await text(page, ".sentence"), /x\s*0, 4, 4/);
-    assert.match(await text(page, ".sentence"), /4 tiles of neighbours overlap on it/);
+    assert.match(await text(page, ".sentence"), /4 tiles contain it \(2 down × 2 across\)/);
     assert.ok((await marks(page, "V", "use")).length > 0);
     await point(page, ".pane-g .grid", 0.5, 0.5);
     assert.match(await text(page, ".sentence"), /w\s*2, 0, 1, 1/); // still of the same filter
-    assert.match(await text(page, ".sentence"), /serves all 9 tiles/);
+    assert.match(await text(page, ".sentence"), /computed once for all 9 tiles/);
     await point(page, ".pane-padded .grid", 0.5, 0.05);
     assert.match(await text(page, ".sentence"), /w\s*2/); // padding is no pixel
     await page.locator(".pane-channels .grid").click({ position: { x: 150, y: 60 } });

@@ -25,7 +25,7 @@ export function fromHash(hash: string): Partial<State> {
   try {
     if (words.has("problem")) said.problem = parse(words.get("problem") ?? "");
   } catch (error) {
-    said.explanation = `The address names no problem: ${(error as Error).message}`;
+    said.explanation = `The link has no valid problem: ${(error as Error).message}`;
   }
   const focus = read(words.get("at") ?? "");
   if (focus) said.focus = focus;

@@ -1,5 +1,5 @@
 // Problems in shorthand, as people write them on a whiteboard: "3x32x32 4@5x5 s1 p0".
-// Mirrors shorthand.py, whose words these are, with two more: "transposed" and its "o1", output_padding.
+// The same as Python's problem/shorthand.py, with two more options: "transposed", and "o1" for its output_padding.
 
 import { refusal, samePadding } from "./problem";
 import type { Pair, Problem, Sides } from "./problem";
@@ -19,7 +19,7 @@ export function parse(text: string): Problem {
 
   const input = inputWord.split("x").map(Number);
   const kernel = filters[2].split("x").map(Number);
-  if (kernel.length > 2) throw new Error("the explorer draws pictures and sequences; volumes it cannot");
+  if (kernel.length > 2) throw new Error("the explorer draws images and sequences, not volumes");
   const leading = input.length - kernel.length;
   if (leading !== 1 && leading !== 2) {
     throw new Error(`${kernel.length} kernel sizes need ${kernel.length + 1} input sizes, or one more with the batch`);
@@ -48,7 +48,7 @@ export function parse(text: string): Problem {
   return padded;
 }
 
-/** A sequence is a picture of one row. */
+/** A sequence is an image of one row. */
 function picture<Entry>(entries: readonly Entry[], ofOneRow: Entry): readonly [Entry, Entry] {
   return entries.length === 1 ? [ofOneRow, entries[0]] : [entries[0], entries[1]];
 }
@@ -81,7 +81,7 @@ function read(words: readonly string[], axes: number): Options {
   for (const word of words) {
     const match = OPTION.exec(word);
     const name = match ? match[1] : word;
-    if (said.has(name)) throw new Error(`${word} says again what was said before`);
+    if (said.has(name)) throw new Error(`${word} repeats an option`);
     said.add(name);
     if (word === "nobias") options.bias = false;
     else if (word === "transposed") options.transposed = true;

@@ -1,4 +1,4 @@
-// A setting that no convolution has becomes the nearest one that works, and the reason is said.
+// An invalid setting becomes the nearest valid one, with an explanation.
 
 import { refusal, samePadding } from "./problem";
 import type { Problem } from "./problem";
@@ -27,28 +27,28 @@ export function change(problem: Problem, setting: Setting, value: number): Settl
     for (const near of [value - distance, value + distance]) {
       const tried = withSame(setting.set(problem, near));
       if (refusal(tried) === null) {
-        return { problem: tried, explanation: `${cause}. The nearest that works is ${setting.name} ${near}.` };
+        return { problem: tried, explanation: `${cause}. The nearest valid value is ${setting.name} ${near}.` };
       }
     }
   }
-  return { problem, explanation: `${cause}. Nothing near works, so nothing was changed.` };
+  return { problem, explanation: `${cause}. No nearby value is valid, so nothing changed.` };
 }
 
 /** What is meant is often clear, and another setting has to follow it. */
 function repair(wanted: Problem, setting: Setting): { problem: Problem; said: string } | null {
   if (wanted.same) {
     const numbers = { ...wanted, same: false };
-    if (refusal(numbers) === null) return { problem: numbers, said: "its padding is kept as numbers" };
+    if (refusal(numbers) === null) return { problem: numbers, said: "the same padding is now given as numbers" };
   }
   if (setting.name === "groups" && wanted.groups > 0 && wanted.inChannels % wanted.groups === 0) {
     const outChannels = Math.ceil(wanted.outChannels / wanted.groups) * wanted.groups;
     const problem = { ...wanted, outChannels };
-    if (refusal(problem) === null) return { problem, said: `out_channels is ${outChannels} now` };
+    if (refusal(problem) === null) return { problem, said: `out_channels is now ${outChannels}` };
   }
   if (setting.name === "in_channels" && wanted.inChannels > 0) {
     const groups = greatestDivisor(wanted.inChannels, wanted.outChannels, wanted.groups);
     const problem = { ...wanted, groups };
-    if (refusal(problem) === null) return { problem, said: `groups is ${groups} now` };
+    if (refusal(problem) === null) return { problem, said: `groups is now ${groups}` };
   }
   return null;
 }

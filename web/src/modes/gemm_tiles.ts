@@ -1,5 +1,5 @@
-// GEMM tiles: the matrix product as the kernel makes it. Blocks that caches hold, and in them a tile of
-// running sums that never leave the registers while k goes by.
+// GEMM tiles: the matrix product as the kernel computes it. Blocks fit the caches; inside a block, a tile of
+// running sums stays in registers for the whole loop over k.
 
 import { html } from "../drawing/dom";
 import { Grid } from "../drawing/grid";
@@ -28,7 +28,7 @@ const LARGEST_CELL = 34;
 export const tiles: Mode = {
   name: "tiles",
   label: "GEMM tiles",
-  about: "The product as the kernel makes it: blocks for the caches, and a tile of sums that stays in registers.",
+  about: "The matrix product as the kernel computes it: blocks that fit the caches, and a tile of sums that stays in registers.",
   choices: TARGETS.map(({ name, label, registers, vectorBytes }) => ({ name, label, about: `${registers} vectors of ${8 * vectorBytes} bits` })),
   render(context) {
     const { scene, stage, room } = context;
@@ -67,14 +67,14 @@ export const tiles: Mode = {
     const sum = partial(scene, output, 0, place.step);
     const equation = html("p", { class: "equation" });
     equation.append(
-      `${plural(rows, "weight")}, each in every lane, times ${blocks.vectors} vectors of ${blocks.lanes} pixels: `,
+      `${plural(rows, "weight")}, each broadcast to a vector, times ${blocks.vectors} vectors of ${blocks.lanes} pixels: `,
       html("strong", {}, `${instructions} multiply-adds`),
       ` for ${bytes} bytes loaded.`,
     );
     const facts = html("p", { class: "facts" });
     facts.append(
-      `Product ${place.step + 1} of ${k}; `, named("y", [output.filter, output.row, output.column]), ` stands at ${short(sum, 5)}. `,
-      `The sums take ${instructions} of ${target.registers} registers, the pixels ${blocks.vectors}, a weight 1. Shift with ← → goes through the products.`,
+      `After product ${place.step + 1} of ${k}, `, named("y", [output.filter, output.row, output.column]), ` is ${short(sum, 5)}. `,
+      `Registers: ${instructions} of ${target.registers} for the sums, ${blocks.vectors} for the pixels, 1 for a weight. Shift with ← → steps through the products.`,
     );
     const all = document.createDocumentFragment();
     all.append(equation, facts);
@@ -244,15 +244,15 @@ function registers(context: Context, blocks: Blocking, room: Room): HTMLElement 
     made.pixels.mark([{ role: "tap", plane: 0, row: 0, column }]);
     note.textContent =
       `k = ${place.step}: filters ${place.rows.start} to ${place.rows.end - 1}, pixels ${place.columns.start} to ${place.columns.end - 1}, ` +
-      `products ${place.k.start} to ${place.step} added up.`;
+      `products ${place.k.start} to ${place.step} added.`;
     alternative.textContent = `The register tile holds ${most} by ${width} running sums. ${note.textContent}`;
   });
   const heading = html("h2", {}, "In registers", html("span", { class: "shape" }, `${blocks.rows} × ${blocks.vectors} vectors`));
-  const lattice = html("div", { class: "lattice" }, html("span"), made.pixels.element, made.weights.element, made.sums.element);
+  const lattice = html("div", { class: "tile-grid" }, html("span"), made.pixels.element, made.weights.element, made.sums.element);
   return html("section", { class: "pane pane-registers" }, heading, lattice, alternative, note);
 }
 
-/** What lies where, and how many bytes are read from there. */
+/** What each level of the memory hierarchy holds, and how many bytes are loaded into it. */
 function levels(scene: Scene, blocks: Blocking, target: Target): HTMLElement {
   const { problem } = scene;
   const element = DTYPES[problem.dtype].bytes;
@@ -264,18 +264,18 @@ function levels(scene: Scene, blocks: Blocking, target: Target): HTMLElement {
   const pixels = Math.min(blocks.pixelBlock, scene.positions);
   const whole = count(inputShape(problem)) / problem.batch + count([problem.outChannels, k]) + problem.outChannels * scene.positions;
   const rows: [string, string, string, number][] = [
-    ["registers", `${vectors} of ${target.registers} vectors`, "the tile, a row of pixels, a weight", read.l1],
-    ["first cache", `${bytesOf((width + Math.min(blocks.rows, m)) * kBlock * element)} of ${bytesOf(target.l1)}`, `${kBlock} products of ${width} pixels and of the tile’s filters`, read.l2],
-    ["second cache", `${bytesOf(kBlock * pixels * element)} of ${bytesOf(target.l2)}`, `${kBlock} products of ${pixels} pixels, lowered: a task’s`, read.memory],
+    ["registers", `${vectors} of ${target.registers} vectors`, "the sums, a row of pixels and a broadcast weight", read.l1],
+    ["L1 cache", `${bytesOf((width + Math.min(blocks.rows, m)) * kBlock * element)} of ${bytesOf(target.l1)}`, `k = ${kBlock}: a panel of ${width} pixels and the tile’s filters`, read.l2],
+    ["L2 cache", `${bytesOf(kBlock * pixels * element)} of ${bytesOf(target.l2)}`, `k = ${kBlock}: the ${pixels} lowered pixels of a task`, read.memory],
     ["memory", bytesOf(whole * element), "input, weights and output", 0],
   ];
   const list = html("div", { class: "levels" });
   for (const [level, held, what, bytes] of rows) {
     const bar = html("i", { style: `width:${Math.max(0.4, (100 * bytes) / read.untiled)}%` });
-    const told = bytes ? html("span", { class: "read" }, bar, `${bytesOf(bytes)} loaded into it`) : html("span", { class: "read" });
+    const told = bytes ? html("span", { class: "read" }, bar, `${bytesOf(bytes)} loaded into this level`) : html("span", { class: "read" });
     list.append(html("b", {}, level), html("span", { class: "held" }, held), html("span", { class: "what" }, what), told);
   }
-  const without = `Without tiles each product would load its two numbers: ${bytesOf(read.untiled)}, the whole width of these bars.`;
-  const heading = html("h2", {}, "Where the numbers lie", html("span", { class: "shape" }, `${target.label}, ${blocks.lanes} × ${problem.dtype} a vector`));
+  const without = `Without tiles, each product would load two numbers: ${bytesOf(read.untiled)} in all, the full width of these bars.`;
+  const heading = html("h2", {}, "Memory hierarchy", html("span", { class: "shape" }, `${target.label}, ${blocks.lanes} × ${problem.dtype} in a vector`));
   return html("section", { class: "pane pane-levels" }, heading, list, html("p", { class: "note" }, without));
 }

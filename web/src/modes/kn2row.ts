@@ -1,22 +1,23 @@
-// kn2row: no im2col matrix. Each tap makes a picture of the whole input, mixing its channels; shifted
-// against one another, these pictures add up to the output.
+// kn2row: no im2col matrix. Each tap is a 1 × 1 convolution of the whole input; their results, shifted by the
+// tap's offset, add up to the output.
 
-import { added, mix, readBy } from "../numerics/algorithms/kn2row";
-import type { Numbers } from "../model/tensors";
-import { largestMagnitude } from "../numerics/arrays";
-import type { Context } from "../panes/context";
 import { html } from "../drawing/dom";
 import type { Mark } from "../drawing/grid_spec";
 import { bytesOf, grouped, short } from "../drawing/numbers";
-import { block, blockNote, pane, plural } from "../panes/pane";
-import { inputPane } from "../panes/input";
-import { weightPane } from "../panes/weight";
-import { bytes, channelsPerGroup, count, gemm, macs, tapCount } from "../model/problem";
-import type { Axis } from "../model/problem";
-import type { Scene } from "../numerics/scene";
-import { named } from "../panes/sentence";
+import { DTYPES } from "../model/constants";
 import { outputAt, outputOf } from "../model/focus";
 import type { Focus, OutputFocus } from "../model/focus";
+import { bytes, channelsPerGroup, count, gemm, macs, tapCount } from "../model/problem";
+import type { Axis } from "../model/problem";
+import type { Numbers } from "../model/tensors";
+import { added, mix, readBy } from "../numerics/algorithms/kn2row";
+import { largestMagnitude } from "../numerics/arrays";
+import type { Scene } from "../numerics/scene";
+import type { Context } from "../panes/context";
+import { inputPane } from "../panes/input";
+import { block, blockNote, pane, plural } from "../panes/pane";
+import { named } from "../panes/sentence";
+import { weightPane } from "../panes/weight";
 import { nothing } from "./mode";
 import type { Mode } from "./mode";
 
@@ -26,7 +27,7 @@ const MOST_TERMS = 6;
 export const kn2row: Mode = {
   name: "kn2row",
   label: "kn2row",
-  about: "No im2col matrix: each tap mixes the whole picture’s channels, and its pictures are shifted and added.",
+  about: "No im2col matrix: a 1 × 1 convolution for each tap, whose results are shifted and added.",
   render(context) {
     const { stage, room } = context;
     const narrow = room.width < 620;
@@ -84,11 +85,11 @@ function mixedPane(context: Context, room: { width: number; height: number }): H
     context,
     {
       name: "mixed",
-      title: "A picture for each tap",
+      title: "1 × 1 convolution of each tap",
       shape: `[${taps}, ${height.inputSize}, ${width.inputSize}]`,
       notes: blockNote("taps", taps, drawn),
       grid: {
-        label: `Mixed pictures, ${plural(taps, "tap")} of ${height.inputSize} by ${width.inputSize}`,
+        label: `1 × 1 convolutions, ${plural(taps, "tap")} of ${height.inputSize} by ${width.inputSize}`,
         planes: drawn.end - drawn.start,
         rows: height.inputSize,
         columns: width.inputSize,
@@ -112,7 +113,7 @@ function mixedPane(context: Context, room: { width: number; height: number }): H
       },
       alternative: (focus) => {
         const { tap } = on(scene, focus);
-        return `${plural(taps, "picture")}, one for each tap of filter ${filter}${tap === null ? "" : `; tap ${at(tap)} is in focus`}.`;
+        return `${plural(taps, "1 × 1 convolution")}, one for each tap of filter ${filter}${tap === null ? "" : `; tap ${at(tap)} is in focus`}.`;
       },
     },
     room,
@@ -159,7 +160,7 @@ function sumsPane(context: Context, room: { width: number; height: number }): HT
       focusOf: ({ row, column }) => outputAt(now.filter, row, column, outputOf(store.get().focus).tap),
       alternative: (focus) => {
         const { row, column } = outputOf(focus);
-        return `At row ${row}, column ${column} they add up to ${short(sums[row * width.outputSize + column])}.`;
+        return `At row ${row}, column ${column} the sum is ${short(sums[row * width.outputSize + column])}.`;
       },
     },
     room,
@@ -259,11 +260,11 @@ function ofOutput(scene: Scene, focus: OutputFocus): Node {
   const mixing = groups * m * channelsPerGroup(problem) * taps * count(problem.inputSize);
   const once = macs(problem) / problem.batch;
   const moved = bytes(problem);
-  const element = moved.output / count([problem.batch, problem.outChannels, scene.positions]);
+  const element = DTYPES[problem.dtype].bytes;
   const facts =
-    `${plural(terms.length, "number")}, one from each picture that reaches it, shifted by its tap’s place. ` +
-    `Mixing takes ${grouped(mixing)} multiplications, ${short(mixing / once)} × the definition’s, for it mixes every pixel, taken or not; ` +
-    `its pictures take ${bytesOf(groups * m * taps * count(problem.inputSize) * element)}, the im2col matrix would take ${bytesOf(moved.columns / problem.batch)}.`;
+    `${plural(terms.length, "term")}, one for each tap that reads a pixel and not padding. ` +
+    `The 1 × 1 convolutions take ${grouped(mixing)} multiplications, ${short(mixing / once)} × the definition’s: they multiply every pixel, used or not. ` +
+    `Their results take ${bytesOf(groups * m * taps * count(problem.inputSize) * element)}; the im2col matrix would take ${bytesOf(moved.columns / problem.batch)}.`;
   const all = document.createDocumentFragment();
   all.append(equation, html("p", { class: "facts" }, facts));
   return all;

@@ -1,5 +1,5 @@
-// Matrix: the tutorial's picture. Weights to the left, columns above, and where a row meets a column
-// the output is their product.
+// Matrix: the convolution as a matrix product. The weight matrix is on the left, the im2col matrix above, and
+// each output is the product of its row and its column.
 
 import { columnsPane } from "../panes/columns";
 import { inputPane } from "../panes/input";

@@ -1,5 +1,5 @@
-// Verify: how far each output is from the definition in float64, and how far it may be. No tolerance
-// is picked: the bound follows from the shapes and the numbers.
+// Verify: each output's distance from the definition in float64, and its bound. The bound is no chosen
+// tolerance: it follows from the shapes and the numbers.
 
 import { CANDIDATES } from "../numerics/candidates";
 import type { Candidate } from "../numerics/candidates";
@@ -96,7 +96,7 @@ export const verify: Mode = {
       },
     );
     const bound = judge(scene, candidate, focused)?.bound;
-    const labels = { x: `bound: ${bound?.formula} · (${bound?.measure})`, y: "|Δ|", line: "the bound: no output may lie above" };
+    const labels = { x: `bound: ${bound?.formula} · (${bound?.measure})`, y: "|Δ|", line: "the bound: no error may be above it" };
     const scatter = new Scatter(theme, { width, height: Math.min(Math.max(room.height * 1.5, 260), width * 0.9) }, labels, {
       hover: (place) => hover(at(place)),
       pick: (place) => pin(at(place)),
@@ -105,7 +105,7 @@ export const verify: Mode = {
     const alternative = html("p", { class: "alternative" });
     const notes = blockNote("filters", scene.problem.outChannels, { start, end }).map((note) => html("p", { class: "note" }, note));
     const ofErrors = heading("Error ÷ bound", `[${end - start}, ${height}, ${columns}]`, legend());
-    const ofBounds = heading("Every output, under its bound", plural((end - start) * scene.positions, "output"));
+    const ofBounds = heading("Error and bound of every output", plural((end - start) * scene.positions, "output"));
     stage.append(
       html("section", { class: "pane pane-errors" }, ofErrors, grid.element, alternative, ...notes),
       html("section", { class: "pane pane-bounds" }, ofBounds, scatter.element, verdict),
@@ -198,7 +198,7 @@ function heading(title: string, shape: string, ...more: Node[]): HTMLElement {
 }
 
 function legend(): HTMLElement {
-  return html("span", { class: "sizes", title: "colours: from a millionth of the bound, and less, to the bound; logarithmic" }, html("i"));
+  return html("span", { class: "sizes", title: "colours: logarithmic, from a millionth of the bound or less, to the bound" }, html("i"));
 }
 
 function said(worst: { share: number; focus: OutputFocus } | null, number: number): (Node | string)[] {
@@ -228,8 +228,8 @@ function inNumbers(scene: Scene, candidate: Candidate, { focus }: State): Node {
   );
   const share = shareAt(judged, place);
   const text =
-    `${candidate.label}: ${candidate.about} It may be off by ${formula} · (${measure}); ` +
-    (share === 0 ? "this output is not off at all." : `this output used ${percent(share)} of that.`);
+    `${candidate.label}: ${candidate.about} Its bound is ${formula} · (${measure}); ` +
+    (share === 0 ? "this output is exact." : `this output’s error is ${percent(share)} of it.`);
   const all = document.createDocumentFragment();
   all.append(equation, html("p", { class: "facts" }, text));
   return all;

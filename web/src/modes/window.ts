@@ -1,4 +1,4 @@
-// Window: the four panes, each as the picture it is.
+// Window: input, weight and output as images, beside the im2col matrix.
 
 import { arrange, redrawForOthers } from "../panes/arrangement";
 import type { Four } from "../panes/arrangement";
@@ -13,7 +13,7 @@ import type { Mode } from "./mode";
 export const window: Mode = {
   name: "window",
   label: "Window",
-  about: "A filter stands in one place, multiplies what it sees, and adds up: one output.",
+  about: "At each position, the filter multiplies the pixels of its window and adds the products: one output.",
   render(context) {
     const made = (each: Room): Four => [
       inputPane(context, each).element,

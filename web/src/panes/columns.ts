@@ -1,5 +1,5 @@
-// The im2col matrix: one window a column, k rows of it. Each pixel lies here once for every window
-// that reads it, which is why lowering costs memory.
+// The im2col matrix: each column is a window, with k rows. A pixel appears once for every window that
+// reads it, which is why lowering costs memory.
 
 import type { Context, Room } from "./context";
 import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel } from "../model/problem";
@@ -131,8 +131,8 @@ function alternative(scene: Scene, { title }: Copies, focus: Focus): string {
   const { k } = gemm(scene.problem);
   const size = `${title}: ${plural(k, "row")} and ${plural(scene.positions, "column")}${scene.problem.groups > 1 ? " in each group" : ""}.`;
   if (focus.kind === "output") {
-    return `${size} The window is column ${focus.row * scene.axes[1].outputSize + focus.column}${focus.tap === null ? "" : `, and the product's pixel its row ${focus.tap}`}.`;
+    return `${size} The window is column ${focus.row * scene.axes[1].outputSize + focus.column}${focus.tap === null ? "" : `, and the pixel of the product is in row ${focus.tap}`}.`;
   }
-  if (focus.kind === "weight") return `${size} The weight meets row ${focus.k}.`;
-  return `${size} The pixel lies in it ${plural(columnsMarks(scene, focus).length, "time")}.`;
+  if (focus.kind === "weight") return `${size} The weight multiplies row ${focus.k}.`;
+  return `${size} The pixel appears in it ${plural(columnsMarks(scene, focus).length, "time")}.`;
 }

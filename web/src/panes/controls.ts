@@ -1,4 +1,4 @@
-// A slider for every hyper-parameter, and what became of a setting that cannot be.
+// A slider for every hyper-parameter, and the explanation of a setting that had to change.
 
 import { html } from "../drawing/dom";
 import { samePadding } from "../model/problem";
@@ -62,7 +62,7 @@ const replaced = (pair: Pair, place: 0 | 1, value: number): Pair => (place ? [pa
 
 const ROWS: readonly Row[] = [
   { name: "kernel_size", about: "rows and columns of a filter", sliders: perAxis("kernel_size", "kernelSize", 1, 11) },
-  { name: "stride", about: "how far a window moves", sliders: perAxis("stride", "stride", 1, 8) },
+  { name: "stride", about: "distance between neighbouring windows", sliders: perAxis("stride", "stride", 1, 8) },
   {
     name: "padding",
     about: "zeros around the input, on each side",
@@ -74,9 +74,9 @@ const ROWS: readonly Row[] = [
     sliders: perAxis("output_padding", "outputPadding", 0, 7),
     shown: (problem) => problem.transposed,
   },
-  { name: "dilation", about: "steps between a filter's taps", sliders: perAxis("dilation", "dilation", 1, 6) },
-  { name: "groups", about: "1 reads all channels, in_channels is depthwise", sliders: [groups()] },
-  { name: "out_channels", about: "filters", sliders: [one("out_channels", "outChannels", 16)] },
+  { name: "dilation", about: "distance between neighbouring taps of a filter", sliders: perAxis("dilation", "dilation", 1, 6) },
+  { name: "groups", about: "1: each filter reads all channels; in_channels: depthwise", sliders: [groups()] },
+  { name: "out_channels", about: "number of filters", sliders: [one("out_channels", "outChannels", 16)] },
   { name: "in_channels", about: "channels of the input", sliders: [one("in_channels", "inChannels", 16)] },
   { name: "input_size", about: "rows and columns of the input", sliders: perAxis("input_size", "inputSize", 1, 64) },
 ];
@@ -149,7 +149,7 @@ function sameBox(store: Store, shows: ((problem: Problem) => void)[]): HTMLEleme
     const strided = problem.stride[0] !== 1 || problem.stride[1] !== 1 || problem.transposed;
     store.set({
       problem: { ...plain, same: true, padding: samePadding(plain) },
-      explanation: strided ? "padding='same' keeps the size only with stride 1 of a plain convolution, so that is what it is now." : "",
+      explanation: strided ? "padding='same' needs a plain convolution with stride 1, so the layer is one now." : "",
     });
   });
   shows.push((problem) => (box.checked = problem.same));

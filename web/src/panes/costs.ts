@@ -24,12 +24,12 @@ export function receipt(problem: Problem, store: Store): Node {
   row("matrix product", `${groups > 1 ? `${groups} × ` : ""}(${m} × ${k}) · (${k} × ${grouped(n)})`, `m = ${m}, n = ${grouped(n)}, k = ${k}${groups > 1 ? " in each group" : ""}`);
   row("work", grouped(work), `${counting === "macs" ? "" : "2 · "}${groups > 1 ? `${groups} · ` : ""}${m} · ${k} · ${grouped(n)}`);
   const met = problem.batch * count(problem.inputSize) * count(weightShape(problem));
-  if (problem.transposed) list.lastElementChild?.append(html("small", {}, `${grouped(counting === "macs" ? met : 2 * met)} with a pixel, as PyTorch counts; the rest with zeros`));
+  if (problem.transposed) list.lastElementChild?.append(html("small", {}, `${grouped(counting === "macs" ? met : 2 * met)} with input pixels, as PyTorch counts; the rest multiply inserted zeros`));
   list.lastElementChild?.prepend(switchOf(counting, store));
   row("parameters", grouped(count(weightShape(problem)) + (problem.bias ? problem.outChannels : 0)), `weight ${weightShape(problem).join(" × ")}${problem.bias ? `, bias ${problem.outChannels}` : ""}`);
-  row("arrays", bytesOf(moved), `input ${bytesOf(size.input)}, weight ${bytesOf(size.weight)}, output ${bytesOf(size.output)}`);
+  row("array sizes", bytesOf(moved), `input ${bytesOf(size.input)}, weight ${bytesOf(size.weight)}, output ${bytesOf(size.output)}`);
   row("im2col matrix", bytesOf(size.columns), `${short(size.columns / size.input)} × the input`);
-  row("intensity", `${short(flops / moved)} FLOP/B`, "2 · MACs ÷ bytes of the arrays");
+  row("arithmetic intensity", `${short(flops / moved)} FLOP/B`, "FLOPs ÷ bytes of the arrays");
   return list;
 }
 

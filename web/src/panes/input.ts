@@ -1,4 +1,4 @@
-// The input: padding hatched, pixels that no window reads dim, the holes of dilation left open.
+// The input: padding is hatched, pixels that no window reads are dimmed.
 
 import type { Grid } from "../drawing/grid";
 import type { Kind, Mark } from "../drawing/grid_spec";
@@ -18,7 +18,7 @@ const COLOURS = ["red", "green", "blue"];
 type Pixels = Shown<[channel: number, row: number, column: number]>;
 
 const pixels = (scene: Scene): Pixels => ({
-  title: scene.asked.transposed ? "Input, zeros between" : "Input",
+  title: scene.asked.transposed ? "Input with inserted zeros" : "Input",
   symbol: "x",
   planes: "c",
   scale: scene.inputScale,
@@ -68,7 +68,7 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
           const at = `${shown.symbol}[${drawn.start + plane}, ${row - top}, ${column - left}]`;
           if (kindOf === "padding") return "padding, 0";
           const value = short(shown.value(drawn.start + plane, row - top, column - left), 4);
-          return `${at} = ${value}${kindOf === "unread" ? ", read by no window" : ""}`;
+          return `${at} = ${value}${kindOf === "unread" ? ", not read by any window" : ""}`;
         },
       },
       marks: (focus) =>
@@ -127,23 +127,23 @@ export function inputMarks(scene: Scene, focus: Focus): Mark[] {
   return marks;
 }
 
-/** What the picture shows without saying: leftovers, uneven padding, what was cut. */
+/** What the drawing does not explain by itself: unread rows, uneven padding, negative padding. */
 function notes(scene: Scene): string[] {
   const { asked, axes } = scene;
   const found: string[] = [];
-  if (asked.batch > 1) found.push(`Image 0 of ${asked.batch} is drawn; the receipt counts them all.`);
+  if (asked.batch > 1) found.push(`Only image 0 of ${asked.batch} is drawn; the costs are those of the whole batch.`);
   if (asked.transposed && Math.max(...asked.stride) > 1) {
-    found.push(`stride ${asked.stride.join(" × ")} lays zeros between the pixels (dots) instead of skipping any.`);
+    found.push(`stride ${asked.stride.join(" × ")} inserts zeros (dots) between the pixels.`);
   }
   const uneven = axes.find(({ padding: [before, after] }) => asked.same && before !== after);
   if (uneven) {
     const [before, after] = uneven.padding;
-    found.push(`‘same’ needs ${before + after} of padding along the ${uneven.name}: ${before} before, ${after} after, where the odd one goes.`);
+    found.push(`‘same’ needs a total padding of ${before + after} along the ${uneven.name}: ${before} before, ${after} after.`);
   }
   const left = axes.filter(({ leftover }) => leftover > 0).map(({ name, leftover }) => last(leftover, name === "height" ? "row" : "column"));
-  if (left.length) found.push(`No window reaches the last ${left.join(" or ")}: that is what the floor leaves over.`);
+  if (left.length) found.push(`No window reaches the last ${left.join(" or ")}: the output size is rounded down.`);
   if (asked.transposed && axes.some(({ padding }) => Math.min(...padding) < 0)) {
-    found.push("padding cuts more than the filter adds, so windows start inside.");
+    found.push("padding removes more than the kernel adds, so the first window starts inside the input.");
   }
   return found;
 }
@@ -156,7 +156,7 @@ function alternative(scene: Scene, shown: Pixels, focus: Focus): string {
   if (focus.kind === "input") {
     return `${size} At channel ${focus.channel}, row ${focus.row}, column ${focus.column} it is ${short(shown.value(focus.channel, focus.row, focus.column))}.`;
   }
-  if (focus.kind === "weight") return `${size} Every pixel that the weight meets is marked.`;
+  if (focus.kind === "weight") return `${size} Every pixel that the weight multiplies is marked.`;
   const [height, width] = scene.axes;
   const row = focus.row * height.stride - height.padding[0];
   const column = focus.column * width.stride - width.padding[0];

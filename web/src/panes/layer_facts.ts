@@ -1,4 +1,4 @@
-// Layers side by side: what each makes, how much work it is, and how much of the first input it sees.
+// The facts of each layer of a network: output shape, multiply-adds, receptive field.
 
 import { grouped } from "../drawing/numbers";
 import { axes, inputShape, macs, outputShape } from "../model/problem";
@@ -15,6 +15,6 @@ export function layerFacts(layers: readonly Problem[]): string[] {
     seen = seen.map((size, axis) => size + (along[axis].extent - 1) * apart[axis]);
     apart = apart.map((step, axis) => step * along[axis].stride);
     const [, ...shape] = outputShape(layer);
-    return `→ ${shape.join(" × ")} · ${grouped(macs(layer))} MACs · sees ${seen.join(" × ")}`;
+    return `→ ${shape.join(" × ")} · ${grouped(macs(layer))} MACs · receptive field ${seen.join(" × ")}`;
   });
 }

@@ -1,4 +1,4 @@
-// The output: as one picture a filter, or laid flat, one filter a row, as the matrix product makes it.
+// The output: an image for each filter, or the output matrix, one filter in each row.
 
 import type { Context, Room } from "./context";
 import type { Grid } from "../drawing/grid";

@@ -1,5 +1,5 @@
-// One pane: a title, a grid, what it leaves unsaid in a note, and a text alternative. Pointing at a
-// cell makes it the focus of every pane, a click pins it.
+// One pane: a title, a grid, notes, and a text alternative. A cell under the pointer becomes the focus of
+// every pane; a click pins it.
 
 import type { Context, Room } from "./context";
 import { html } from "../drawing/dom";
@@ -101,9 +101,9 @@ export function block(total: number, place: number, most = 64): { start: number;
 /** What the letters of planes stand for, all of them. */
 export const ALL_OF: Readonly<Record<string, string>> = { c: "channels", f: "filters" };
 
-/** "all 3 of them" is not worth a note; "filters 64 to 127 of 512" is. */
+/** A note where only some are drawn: "filters 64 to 127 of 512". */
 export function blockNote(what: string, total: number, { start, end }: { start: number; end: number }): string[] {
-  return end - start < total ? [`${what} ${start} to ${end - 1} of ${total} are drawn; move on and the others follow.`] : [];
+  return end - start < total ? [`${what} ${start} to ${end - 1} of ${total} are drawn; move the focus to see the others.`] : [];
 }
 
 export const plural = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;

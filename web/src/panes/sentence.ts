@@ -1,5 +1,5 @@
-// The sentence beneath the panes: the one output written out with its numbers, largest terms first,
-// and how its sum grows; of a pixel or a weight, where it goes.
+// The text below the panes. For an output: its sum written out with numbers, the largest terms first, and
+// its running sum. For a pixel or a weight: where it is used.
 
 import { filtersPerGroup, readersOf, unravel } from "../model/problem";
 import type { Term } from "../numerics/convolution";
@@ -70,7 +70,7 @@ function tapped(scene: Scene, term: Term, focus: OutputFocus): Node {
 /** |Δ| against PyTorch's own value, where this page has it. */
 function compared(scene: Scene, focus: OutputFocus, value: number): Node {
   const place = focus.filter * scene.positions + focus.row * scene.axes[1].outputSize + focus.column;
-  if (!scene.pytorch) return html("span", {}, "|Δ| needs PyTorch: --serve.");
+  if (!scene.pytorch) return html("span", {}, "|Δ| needs PyTorch’s output: run glassconv explore --serve.");
   const theirs = scene.pytorch[place];
   const difference = Math.abs(value - theirs);
   return html(
@@ -122,8 +122,8 @@ function ofPixel(scene: Scene, focus: Extract<Focus, { kind: "input" }>): Node {
   equation.append(named("x", [focus.channel, focus.row, focus.column]), " = ", value);
   const facts =
     copies === 0
-      ? "No window reads this pixel: it has no part in the output, and its gradient is 0."
-      : `${plural(copies, "window")} ${copies === 1 ? "reads" : "read"} it (${down.length} down × ${across.length} across), so the im2col matrix holds it ` +
+      ? "No window reads this pixel: no output depends on it, and its gradient is 0."
+      : `${plural(copies, "window")} ${copies === 1 ? "reads" : "read"} it (${down.length} down × ${across.length} across), so the im2col matrix contains it ` +
         `${plural(copies, "time")}, and ${plural(copies * filters, "output")} of ${plural(filters, "filter")} use it.`;
   return fragment(equation, html("p", { class: "facts" }, facts));
 }

@@ -1,4 +1,4 @@
-// The weight: as filters of channels, or laid flat, one filter a row, as the matrix product reads it.
+// The weight: as filters of channels, or as the weight matrix, one filter in each row.
 
 import type { Grid } from "../drawing/grid";
 import type { GridSpec, Mark } from "../drawing/grid_spec";
@@ -26,7 +26,7 @@ interface View {
 type Weights = Shown<[filter: number, k: number]>;
 
 const weights = (scene: Scene, flat: boolean): Weights => ({
-  title: scene.asked.transposed ? "Weight, turned around" : flat ? "Weight matrix" : "Weight",
+  title: scene.asked.transposed ? "Weight, flipped" : flat ? "Weight matrix" : "Weight",
   symbol: "w",
   planes: "fc",
   scale: scene.weightScale,
@@ -184,8 +184,8 @@ function marks(scene: Scene, focus: Focus, view: View, flat: boolean): Mark[] {
 function alternative(scene: Scene, shown: Weights, focus: Focus): string {
   const { problem } = scene;
   const size = `${shown.title}: ${plural(problem.outChannels, "filter")}, each of ${plural(channelsPerGroup(problem), "channel")}, ${problem.kernelSize.join(" by ")}.`;
-  if (focus.kind === "input") return `${size} The weights that the pixel meets are marked.`;
-  if (focus.kind === "output" && focus.tap === null) return `${size} Filter ${focus.filter} makes the output.`;
+  if (focus.kind === "input") return `${size} The weights that multiply the pixel are marked.`;
+  if (focus.kind === "output" && focus.tap === null) return `${size} Filter ${focus.filter} computes the output.`;
   const k = focus.kind === "weight" ? focus.k : (focus.tap ?? 0);
   const [channel, row, column] = unravel(problem, k);
   return `${size} Filter ${focus.filter} at channel ${channel}, row ${row}, column ${column} is ${short(shown.value(focus.filter, k))}.`;

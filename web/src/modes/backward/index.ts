@@ -1,5 +1,5 @@
-// Backward: where the gradient of an output goes. To every pixel and every weight that made it, so that
-// each of these is owed a sum over the outputs that used it. Both sums are convolutions again.
+// Backward: an output's gradient flows to every pixel and weight that it was computed from, so the gradient of
+// a pixel or a weight is a sum over the outputs that used it. Both sums are convolutions again.
 
 import { html } from "../../drawing/dom";
 import type { Grid } from "../../drawing/grid";
@@ -28,10 +28,10 @@ import { backwardSentence } from "./sentence";
 export const backward: Mode = {
   name: "backward",
   label: "Backward",
-  about: "An output’s gradient goes to every pixel and every weight that made it; each adds up what it is sent.",
+  about: "An output’s gradient flows to every pixel and weight that it was computed from; each of these sums what it receives.",
   choices: [
-    { name: "input", label: "to the pixels", about: "the gradient of the input: a convolution of the output’s gradient with the filters turned around" },
-    { name: "weight", label: "to the weights", about: "the gradient of the weight: the input’s windows times the output’s gradient, added up" },
+    { name: "input", label: "of the input", about: "the gradient of the input: a convolution of the output’s gradient with the flipped filters" },
+    { name: "weight", label: "of the weight", about: "the gradient of the weight: the sum of the input’s windows times the output’s gradient" },
   ],
   render(context) {
     const numbers: (() => void)[] = [];
@@ -72,7 +72,7 @@ function toPixels(context: Context, gradients: Gradients): Piece[] {
   const { mirror } = gradients;
   const there = mirrored(context, mirror);
   const apart = Math.max(...scene.problem.stride) > 1;
-  stage.append(formula(["∂L/∂x", apart ? "∂L/∂y with zeros between" : "∂L/∂y", "∗", "w turned around"], "fold(Wᵀ · ∂L/∂y)", { ...mirror.problem, batch: scene.problem.batch }));
+  stage.append(formula(["∂L/∂x", apart ? "∂L/∂y with inserted zeros" : "∂L/∂y", "∗", "w flipped"], "fold(Wᵀ · ∂L/∂y)", { ...mirror.problem, batch: scene.problem.batch }));
   const pieces: Piece[] = [];
   arrange(context, (each: Room): Four => {
     const arriving = inputPane(there, each, {
@@ -83,7 +83,7 @@ function toPixels(context: Context, gradients: Gradients): Piece[] {
       value: (filter, row, column) => mirror.pixel(filter, row, column),
     });
     const turned = weightPane(there, each, false, undefined, {
-      title: "Filters, turned",
+      title: "Filters, flipped",
       symbol: "flipped",
       planes: "cf",
       scale: mirror.weightScale,
@@ -106,7 +106,7 @@ function toPixels(context: Context, gradients: Gradients): Piece[] {
   return pieces;
 }
 
-/** Wᵀ · g: for every copy of a pixel in the im2col matrix what its window owes it. */
+/** Wᵀ · g: the gradient of the im2col matrix. */
 function copies(context: Context, gradients: Gradients, room: Room, pieces: Piece[]): HTMLElement {
   const title = "Gradient of the columns";
   if (!gradients.keepsColumns) {

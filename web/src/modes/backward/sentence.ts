@@ -1,4 +1,4 @@
-// A gradient in numbers: what an output sends, and what a pixel or a weight adds up.
+// The text below the panes: the terms that an output contributes, or those that a pixel or a weight sums.
 
 import type { Term } from "../../numerics/convolution";
 import { convolutionOf, filtersPerGroup, macs, readersOf, unravel } from "../../model/problem";
@@ -29,15 +29,15 @@ type WeightFocus = Extract<Focus, { kind: "weight" }>;
 function ofPixel(scene: Scene, gradients: Gradients, focus: PixelFocus, store: Store): Node[] {
   const name = named("∂L/∂x", [focus.channel, focus.row, focus.column]);
   if (scene.inserted(focus.row, focus.column)) {
-    return [html("p", { class: "facts" }, "A zero that the layer laid between its pixels: what comes back to it goes no further.")];
+    return [html("p", { class: "facts" }, "A zero that the layer inserted between its pixels: its gradient is not used.")];
   }
   const shares = gradients.ofPixel(focus);
   const [down, across] = [readersOf(scene.axes[0], focus.row).length, readersOf(scene.axes[1], focus.column).length];
   const filters = filtersPerGroup(scene.problem);
   const facts = shares.length
     ? `${plural(down * across, "window")} ${down * across === 1 ? "reads" : "read"} the pixel (${down} down × ${across} across)${filters > 1 ? `, each for ${filters} filters` : ""}. ` +
-      "What arrived at an output comes back times the weight that the pixel met there."
-    : "No window reads this pixel, so nothing comes back to it.";
+      "Each term is an output’s gradient times the weight that multiplied the pixel."
+    : "No window reads this pixel, so its gradient is 0.";
   return [...summed(name, shares, focus, store), html("p", { class: "facts" }, facts)];
 }
 
@@ -48,8 +48,8 @@ function ofWeight(scene: Scene, gradients: Gradients, focus: WeightFocus, store:
   const uses = batch * scene.positions;
   const padded = uses - shares.length;
   const facts =
-    `The weight was used ${plural(uses, "time")}${batch > 1 ? ` over ${batch} images` : ""}${padded ? `, ${padded} of them on padding, which adds nothing` : ""}. ` +
-    "What arrived at each output comes back times the pixel that the weight met there.";
+    `The weight is used ${plural(uses, "time")}${batch > 1 ? ` over ${batch} images` : ""}${padded ? `, ${padded} of them on padding, which adds nothing` : ""}. ` +
+    "Each term is an output’s gradient times the pixel that the weight multiplied.";
   return [...summed(name, shares, focus, store), html("p", { class: "facts" }, facts)];
 }
 
@@ -85,7 +85,7 @@ function ofOutput(scene: Scene, gradients: Gradients, focus: OutputFocus, toWeig
   const target = (each: Term): HTMLElement =>
     toWeights ? named("∂L/∂w", [focus.filter, ...unravel(scene.problem, each.k)]) : named("∂L/∂x", [each.channel, each.row, each.column]);
 
-  const equation = html("p", { class: "equation" }, named("∂L/∂y", [focus.filter, focus.row, focus.column]), " = ", html("strong", {}, short(arrived, 5)), " sends ");
+  const equation = html("p", { class: "equation" }, named("∂L/∂y", [focus.filter, focus.row, focus.column]), " = ", html("strong", {}, short(arrived, 5)), " contributes ");
   largestFirst.slice(0, MOST_TERMS / 2).forEach((each, place) => {
     const share = { from: { ...focus, tap: each.k }, image: 0, x: arrived, w: factor(each), k: each.k };
     equation.append(place ? ", " : "", term(share, focus, store), " to ", target(each));
@@ -93,14 +93,14 @@ function ofOutput(scene: Scene, gradients: Gradients, focus: OutputFocus, toWeig
   const more = inside.length - Math.min(inside.length, MOST_TERMS / 2);
   if (more > 0) equation.append(", ", html("span", { class: "rest" }, `and to ${more} more`));
 
-  const bias = scene.problem.bias ? `The bias is sent all of it: ∂L/∂b is ${short(gradients.ofBias(focus.filter), 5)}, the sum over the filter’s outputs. ` : "";
+  const bias = scene.problem.bias ? `The bias receives all of it: ∂L/∂b is ${short(gradients.ofBias(focus.filter), 5)}, the sum over the filter’s outputs. ` : "";
   const facts = html("p", { class: "facts" });
   if (focus.tap !== null) facts.append(tapped(scene, gradients, focus, terms[focus.tap], toWeights));
   const padded = terms.length - inside.length;
   facts.append(
     toWeights
-      ? `Every weight of filter ${focus.filter} made this output, so each is sent its pixel’s share. ${bias}`
-      : `Every pixel of the window made this output, so each is sent its weight’s share${padded ? `; ${padded} of ${terms.length} fall on padding and are dropped` : ""}. `,
+      ? `This output depends on every weight of filter ${focus.filter}; each receives the gradient times its pixel. ${bias}`
+      : `This output depends on every pixel of its window; each receives the gradient times its weight${padded ? `; ${padded} of ${terms.length} are padding and receive none` : ""}. `,
   );
   return [equation, facts];
 }
@@ -109,13 +109,13 @@ function ofOutput(scene: Scene, gradients: Gradients, focus: OutputFocus, toWeig
 function tapped(scene: Scene, gradients: Gradients, focus: OutputFocus, { channel, row, column, inside, k }: Term, toWeights: boolean): Node {
   const span = html("span", { class: "tapped" });
   if (!inside) {
-    span.append(`Product ${k} fell on padding, ${toWeights ? "whose pixel is 0. " : "which has no gradient. "}`);
+    span.append(`Product ${k} reads padding, ${toWeights ? "whose pixel is 0. " : "which has no gradient. "}`);
     return span;
   }
   const shares = toWeights ? gradients.ofWeight({ kind: "weight", filter: focus.filter, k }) : gradients.ofPixel({ kind: "input", channel, row, column });
   const name = toWeights ? named("∂L/∂w", [focus.filter, ...unravel(scene.problem, k)]) : named("∂L/∂x", [channel, row, column]);
   const own = shares.find(({ from, image }) => image === 0 && from.filter === focus.filter && from.row === focus.row && from.column === focus.column && from.tap === k);
-  if (own) span.append(`Product ${k}: `, name, ` gets ${short(own.x)} · ${short(own.w)} = ${short(own.x * own.w)}, one of ${plural(shares.length, "share")} that make ${short(total(shares), 4)}. `);
+  if (own) span.append(`Product ${k}: `, name, ` receives ${short(own.x)} · ${short(own.w)} = ${short(own.x * own.w)}, one of ${plural(shares.length, "term")} that add up to ${short(total(shares), 4)}. `);
   return span;
 }
 
@@ -125,6 +125,6 @@ function counted(scene: Scene, { mirror }: Gradients, toWeights: boolean): Node 
   const convolution = macs(convolutionOf(toWeights ? weightGradient(problem) : { ...mirror.asked, batch: problem.batch }));
   const layer = macs(problem);
   const line = html("p", { class: "facts" }, `The gradient of the ${toWeights ? "weight" : "input"} takes `, html("strong", {}, `${grouped(layer)} multiply-adds`));
-  line.append(convolution === layer ? " either way, as many as the layer." : ` as a product, as many as the layer, and ${grouped(convolution)} as the convolution, zeros included.`);
+  line.append(convolution === layer ? " in both forms, as many as the layer." : ` as a matrix product, as many as the layer, and ${grouped(convolution)} as the convolution, zeros included.`);
   return line;
 }

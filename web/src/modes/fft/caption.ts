@@ -1,4 +1,4 @@
-// The frequency that is marked, in words.
+// The marked frequency in words.
 
 import type { Complex } from "../../numerics/algorithms/fourier";
 import { short } from "../../drawing/numbers";
@@ -16,5 +16,5 @@ export function captionOf(spectra: Spectra, { look, output }: Drawn, pointed: Po
   const [x, w] = [spectra.picture(look.plane), spectra.filter(look)];
   const which = pointed.get() ? `Frequency ${signed(k, rows)}, ${signed(l, columns)}` : `The strongest wave of channel ${look.plane}`;
   const share = short(spectra.shares(output)[place]);
-  return `${which}, ${waves}: |X| · |W| = ${size(x)} · ${size(w)}; Y there adds ${share} to y[${output.filter}, ${output.row}, ${output.column}].`;
+  return `${which}, ${waves}: |X| · |W| = ${size(x)} · ${size(w)}; its term in y[${output.filter}, ${output.row}, ${output.column}] is ${share}.`;
 }

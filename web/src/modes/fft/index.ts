@@ -1,5 +1,5 @@
-// FFT: picture and filter as sums of waves. Down the middle one product for each frequency: sizes are
-// multiplied and phases subtracted; back to the left, the frame that is cut out of the result.
+// FFT: input and filter as sums of waves. For each frequency there is one product: magnitudes are multiplied,
+// phases subtracted. The inverse transform is at the bottom left; the output is a part of it.
 
 import { lengthsOf } from "../../numerics/algorithms/fft";
 import type { Context, Room } from "../../panes/context";
@@ -26,11 +26,11 @@ const SLICE = 9; // milliseconds a frame that summing channels may take
 export const fft: Mode = {
   name: "fft",
   label: "FFT",
-  about: "A picture is a sum of waves, and a convolution multiplies each wave by one number.",
+  about: "An image is a sum of waves, and a convolution multiplies each wave by one number.",
   refusal: (problem) => {
     const lengths = lengthsOf(problem);
     if (count(lengths) <= MOST_POINTS) return null;
-    return `This page transforms up to 512 × 512 points, and the padded picture takes ${lengths.join(" × ")}. Set a smaller input_size.`;
+    return `This page transforms up to 512 × 512 points, but the padded input takes ${lengths.join(" × ")}. Set a smaller input_size.`;
   },
   render(context) {
     const { stage, store, scene } = context;

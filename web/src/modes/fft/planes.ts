@@ -1,5 +1,5 @@
-// What each plane shows: its numbers, what of it the focus touches, what its cells stand for. The planes
-// of spectra have frequency 0 in the middle.
+// The planes of the mode: for each its numbers, the marks for a focus, and the focus of a cell. Spectra have
+// frequency 0 in the centre.
 
 import type { Complex } from "../../numerics/algorithms/fourier";
 import type { Kind, Mark } from "../../drawing/grid_spec";
@@ -49,7 +49,7 @@ export function planesOf(scene: Scene, spectra: Spectra, pointed: Pointed, drawn
       name: `${name}-size`,
       title: size,
       unit: "log",
-      about: `The size of each wave, ${size}, as log(1 + size)`,
+      about: `The magnitude of each wave, ${size}, as log(1 + magnitude)`,
       follows,
       numbers: () => shifted(of().re.map((real, place) => Math.log1p(Math.hypot(real, of().im[place]))), spectra.lengths),
     },
@@ -58,7 +58,7 @@ export function planesOf(scene: Scene, spectra: Spectra, pointed: Pointed, drawn
       name: `${name}-phase`,
       title: phase,
       unit: "−π … π",
-      about: `Where each wave begins, ${phase}`,
+      about: `The phase of each wave, ${phase}`,
       follows,
       scale: () => Math.PI,
       numbers: () => shifted(of().re.map((real, place) => Math.atan2(of().im[place], real)), spectra.lengths),
@@ -76,7 +76,7 @@ export function planesOf(scene: Scene, spectra: Spectra, pointed: Pointed, drawn
       name: "shares",
       title: "Waves at y",
       unit: "",
-      about: "What each wave adds to the output; together they are it, less the bias",
+      about: "The term of each wave in the output; their sum is the output without its bias",
       follows: "output",
       numbers: () => shifted(spectra.shares(drawn.output), spectra.lengths),
     },
@@ -84,7 +84,7 @@ export function planesOf(scene: Scene, spectra: Spectra, pointed: Pointed, drawn
       name: "wave",
       title: "Wave of x",
       unit: "",
-      about: "The marked frequency of the picture alone; all of them together are the picture",
+      about: "The marked frequency of the input alone; the sum over all frequencies is the input",
       follows: "frequency",
       frequencies: false,
       numbers: () => spectra.wave(drawn.look.plane, frequency()),
@@ -101,9 +101,9 @@ function picturePlane(scene: Scene, { lengths }: Spectra, drawn: Drawn): Plane {
     row < height.paddedSize && column < width.paddedSize && !Number.isNaN(scene.pixel(0, row - top, column - left));
   return {
     name: "picture",
-    title: "Picture x",
+    title: "Input x",
     unit: "",
-    about: "The padded picture, with zeros after it up to a power of two",
+    about: "The padded input, followed by zeros up to a power of two",
     follows: "channel",
     frequencies: false,
     scale: () => scene.inputScale,
@@ -129,7 +129,7 @@ function filterPlane(scene: Scene, { lengths }: Spectra, drawn: Drawn): Plane {
     name: "filter",
     title: "Filter w",
     unit: "",
-    about: "The filter, with zeros after it up to the size of the picture",
+    about: "The filter, followed by zeros up to the same size",
     follows: "channel",
     frequencies: false,
     scale: () => scene.weightScale,
@@ -168,7 +168,7 @@ function resultPlane(scene: Scene, spectra: Spectra, drawn: Drawn): Plane {
     name: "result",
     title: "Result y",
     unit: "",
-    about: "The filter at every place of the circle; what lies outside the frame, or between strides, is cut away",
+    about: "The circular correlation; values outside the frame, or skipped by the stride, are discarded",
     follows: "filter",
     frequencies: false,
     numbers: () => spectra.sum(drawn.look).full ?? new Float64Array(spectra.points).fill(NaN),

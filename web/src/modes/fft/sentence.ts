@@ -1,5 +1,5 @@
-// What the transforms do, in numbers: one output as the sum of its waves, and the multiplications of the
-// whole layer beside the definition's.
+// The text below the panes: one output as the sum of its waves, and the multiplications of the whole layer
+// beside the definition's.
 
 import { multiplications } from "../../numerics/algorithms/fft";
 import { html } from "../../drawing/dom";
@@ -52,7 +52,7 @@ function ofOutput(scene: Scene, spectra: Spectra, focus: OutputFocus): Node[] {
   const facts = html(
     "p",
     { class: "facts" },
-    `${grouped(number)} waves, each the picture’s times the filter’s, are added where they stand at this place. The definition gives ${short(exact, 5)}: `,
+    `${grouped(number)} waves, each the input’s times the filter’s, are added at this position. The definition gives ${short(exact, 5)}: `,
     html("strong", {}, `|Δ| = ${difference === 0 ? "0" : scientific(difference)}`),
     difference === 0 ? "." : ", with transforms in float64.",
   );
@@ -88,10 +88,10 @@ function ofOther(scene: Scene, spectra: Spectra, focus: Exclude<Focus, OutputFoc
   const all = grouped(spectra.points);
   if (focus.kind === "input") {
     const value = short(scene.pixel(focus.channel, focus.row, focus.column), 4);
-    return html("p", { class: "equation" }, named("x", [focus.channel, focus.row, focus.column]), " = ", html("strong", {}, value), ` enters all ${all} frequencies of X.`);
+    return html("p", { class: "equation" }, named("x", [focus.channel, focus.row, focus.column]), " = ", html("strong", {}, value), ` contributes to all ${all} frequencies of X.`);
   }
   const value = short(scene.weightAt(focus.filter, focus.k), 4);
-  return html("p", { class: "equation" }, named("w", [focus.filter, focus.k]), " = ", html("strong", {}, value), ` enters all ${all} frequencies of W.`);
+  return html("p", { class: "equation" }, named("w", [focus.filter, focus.k]), " = ", html("strong", {}, value), ` contributes to all ${all} frequencies of W.`);
 }
 
 /** The layer's multiplications as two bars, the definition's and these. */
@@ -103,9 +103,9 @@ function counted(scene: Scene): Node {
     "p",
     { class: "facts" },
     html("strong", {}, "One product for each frequency"),
-    " of a channel and a filter, however large the kernel. With the transforms, the layer multiplies ",
-    html("strong", {}, `${short(more ? spent / definition : definition / spent, 3)} × ${more ? "more" : "less"} often`),
-    more ? " than the definition: this wins where kernels are large." : " than the definition.",
+    " of a channel and a filter, however large the kernel. With the transforms, the layer takes ",
+    html("strong", {}, `${short(more ? spent / definition : definition / spent, 3)} × ${more ? "more" : "fewer"} multiplications`),
+    more ? " than the definition: this algorithm needs large kernels." : " than the definition.",
   );
   return tally(verdict, [
     { name: "definition", parts: [{ kind: "definition", size: definition }], said: grouped(definition) },

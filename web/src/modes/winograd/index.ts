@@ -26,7 +26,7 @@ const outputsOf = (choice: string): number => Number(choice.slice("winograd".len
 export const winograd: Mode = {
   name: "winograd",
   label: "Winograd",
-  about: "Neighbouring outputs share pixels: transformed, a tile of them takes fewer multiplications.",
+  about: "Neighbouring outputs share pixels: after a transform, a tile of outputs takes fewer multiplications.",
   choices: [2, 4, 6].map((size) => ({ name: `winograd${size}`, label: `${size} × ${size}`, about: `tiles of ${size} × ${size} outputs` })),
   refusal: (problem, choice) => refusalOf(problem, outputsOf(choice)),
   render(context) {

@@ -1,4 +1,4 @@
-// The padded picture, up to whole tiles: each tile begins where the one before it has its outputs' end.
+// The input, padded to whole tiles. Tiles overlap: each starts where the outputs of the one before it end.
 
 import { paddedToTiles } from "../../numerics/algorithms/winograd";
 import type { Context, Room } from "../../panes/context";
@@ -70,7 +70,7 @@ export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElem
           : { kind: "input", channel: channelOf(scene.problem, focus), row: 0, column: 0 },
       alternative: (focus) => {
         const { at } = tiles.of(focus);
-        return `The padded input, cut into ${tiles.number.join(" by ")} tiles. Tile ${at.join(", ")} is looked at: ${tall} by ${wide} pixels.`;
+        return `The padded input, cut into ${tiles.number.join(" by ")} tiles. Tile ${at.join(", ")} is in focus: ${tall} by ${wide} pixels.`;
       },
     },
     room,

@@ -1,4 +1,4 @@
-// The arrays of one tile, each beside the one it is made of, and every channel's products beneath.
+// The arrays of one tile, each beside the one it is computed from, and the products of every channel below.
 
 import type { Context, Room } from "../../panes/context";
 import { html } from "../../drawing/dom";
@@ -109,8 +109,8 @@ function captionOf({ tile, channel }: Drawn, tiles: Tiles, element: Pointed): st
   const at = element.get();
   const channels = tile.pixels.length;
   if (!at) {
-    const drawn = channels > 1 ? `Channel ${tile.firstChannel + channel} is drawn; M sums all ${channels} of them. ` : "";
-    return `${drawn}Point at an element of V, U or M to see what it is made of.`;
+    const drawn = channels > 1 ? `Channel ${tile.firstChannel + channel} is drawn; M sums all ${channels} channels. ` : "";
+    return `${drawn}Point at an element of V, U or M to see what it is computed from.`;
   }
   const place = at[0] * tiles.elements[1] + at[1];
   const [v, u] = [tile.transformed[channel][place], tile.filters[channel][place]];

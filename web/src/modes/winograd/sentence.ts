@@ -1,5 +1,5 @@
-// What Winograd's tiles save, in numbers: one output out of its tile's products, and the multiplications
-// of the whole layer beside the definition's.
+// The text below the panes: one output as a sum of its tile's products, and the multiplications of the whole
+// layer beside the definition's.
 
 import { multiplications } from "../../numerics/algorithms/winograd";
 import { html } from "../../drawing/dom";
@@ -60,10 +60,10 @@ function ofOutput(scene: Scene, tiles: Tiles, focus: OutputFocus): Node[] {
   const difference = Math.abs(value - exact);
   const facts = html("p", { class: "facts" });
   facts.append(
-    `${terms.length} of the tile’s ${plural(tile.products.length, "product")} make this output, by row ${a} of Aᵀ down and row ${b} across. `,
+    `${terms.length} of the tile’s ${plural(tile.products.length, "product")} are terms of this output, with the factors of row ${a} of Aᵀ down and row ${b} across. `,
     `The definition gives ${short(exact, 5)}: `,
     html("strong", {}, `|Δ| = ${difference === 0 ? "0" : scientific(difference)}`),
-    difference === 0 ? "." : ", for sums in another order round elsewhere.",
+    difference === 0 ? "." : ", because sums in another order round differently.",
   );
   return [equation, facts];
 }
@@ -80,7 +80,7 @@ function ofOther(scene: Scene, tiles: Tiles, focus: Exclude<Focus, OutputFocus>)
       html(
         "p",
         { class: "facts" },
-        `${plural(down * across, "tile")} of neighbours overlap on it (${down} down × ${across} across), and in the one drawn it enters ${plural(touched, "element")} of V.`,
+        `${plural(down * across, "tile")} ${down * across === 1 ? "contains" : "contain"} it (${down} down × ${across} across). In the drawn tile it is a term of ${plural(touched, "element")} of V.`,
       ),
     ];
   }
@@ -89,7 +89,7 @@ function ofOther(scene: Scene, tiles: Tiles, focus: Exclude<Focus, OutputFocus>)
   const channel = tiles.channelOf(focus);
   return [
     html("p", { class: "equation" }, named("w", [focus.filter, channel, row, across]), " = ", html("strong", {}, short(scene.weightAt(focus.filter, focus.k), 4))),
-    html("p", { class: "facts" }, `G spreads it over ${plural(touched, "element")} of U. That is done once, and serves all ${plural(count(tiles.number), "tile")}.`),
+    html("p", { class: "facts" }, `It is a term of ${plural(touched, "element")} of U, which is computed once for all ${plural(count(tiles.number), "tile")}.`),
   ];
 }
 
@@ -106,9 +106,9 @@ function counted(scene: Scene, tiles: Tiles, outputs: number): Node {
     "p",
     { class: "facts" },
     html("strong", {}, `${grouped(each)} multiplications instead of ${grouped(naive)}`),
-    ` give ${plural(made, "output")} of one channel: ${short(naive / each, 3)} × fewer. With the transforms, the layer multiplies `,
-    html("strong", {}, `${times} × ${more ? "more" : "less"} often`),
-    more ? ": too few channels and filters share each transform." : " than the definition.",
+    ` give ${plural(made, "output")} of one channel: ${short(naive / each, 3)} × fewer. With the transforms, the layer takes `,
+    html("strong", {}, `${times} × ${more ? "more" : "fewer"} multiplications`),
+    more ? " than the definition: too few channels and filters share each transform." : " than the definition.",
   );
   return tally(verdict, [
     { name: "definition", parts: [{ kind: "definition", size: definition }], said: grouped(definition) },

@@ -1,4 +1,4 @@
-// Where the tiles lie on a picture: thin lines from tile to tile, and a frame around the one looked at.
+// The tiles of an image: thin lines between tiles, and a frame around the tile in focus.
 
 import { svg } from "../../drawing/dom";
 import type { Grid } from "../../drawing/grid";
@@ -23,7 +23,7 @@ export class Lattice {
       for (let row = down; row < rows; row += down) lines += `M${whole.left} ${whole.top + row * cell.height}h${whole.width}`;
       for (let column = across; column < columns; column += across) lines += `M${whole.left + column * cell.width} ${whole.top}v${whole.height}`;
     }
-    const lattice = svg("svg", { class: "overlay", "aria-hidden": "true" }, svg("path", { class: "lattice", d: lines }), this.frame);
+    const lattice = svg("svg", { class: "overlay", "aria-hidden": "true" }, svg("path", { class: "tile-lines", d: lines }), this.frame);
     grid.element.append(lattice);
   }
 
