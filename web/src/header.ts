@@ -2,7 +2,7 @@
 
 import { html } from "./drawing/dom";
 import { MODES } from "./modes";
-import { chosenIn } from "./modes/mode";
+import { chosenName } from "./modes/mode";
 import { PRESETS } from "./model/presets";
 import { convolutionOf } from "./model/problem";
 import { format, parse } from "./model/shorthand";
@@ -15,7 +15,7 @@ export interface HeaderEvents {
   mode(name: string): void;
   choice(name: string): void;
   layer(text: string): void;
-  picture(file: File): void;
+  image(file: File): void;
   theme(): void;
   link(): void;
   code(): void;
@@ -27,7 +27,7 @@ export interface Header {
   readonly element: HTMLElement;
   show(state: State): void;
   /** Says what an action did, for a while. */
-  say(text: string): void;
+  showStatus(text: string): void;
 }
 
 /** page: the explorer is all there is, so its name is the page's heading. */
@@ -40,7 +40,7 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
   for (const { name, label, about } of MODES) tabs.append(choice(name, label, about, () => events.mode(name)));
   const choices = html("nav", { class: "choices", "aria-label": "choices" });
   const about = html("p", { class: "about" });
-  const said = html("span", { class: "said", role: "status" });
+  const status = html("span", { class: "status", role: "status" });
   const strip = html("nav", { class: "layers", "aria-label": "layers", hidden: layers.length < 2 });
   const facts = layerFacts(layers.map(({ problem }) => parse(problem)));
   for (const [place, layer] of layers.entries()) {
@@ -52,7 +52,7 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
   const element = html(
     "header",
     {},
-    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), shorthand, actions(events), said),
+    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), shorthand, actions(events), status),
     strip,
     presets,
     html("div", { class: "second" }, tabs, choices, about),
@@ -66,7 +66,7 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
       press(strip, format(state.problem));
       const problem = convolutionOf(state.problem);
       for (const [place, mode] of MODES.entries()) {
-        const refusal = mode.refusal?.(problem, chosenIn(mode, mode.name === state.mode ? state.choice : "")) ?? null;
+        const refusal = mode.refusal?.(problem, chosenName(mode, mode.name === state.mode ? state.choice : "")) ?? null;
         const tab = tabs.children[place] as HTMLButtonElement;
         tab.setAttribute("aria-disabled", String(refusal !== null));
         tab.title = refusal ?? mode.about;
@@ -79,14 +79,14 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
         choices.hidden = !shown.choices;
         choices.replaceChildren(...(shown.choices ?? []).map(({ name, label, about }) => choice(name, label, about, () => events.choice(name))));
       }
-      press(choices, chosenIn(shown, state.choice));
+      press(choices, chosenName(shown, state.choice));
       about.textContent = shown.about;
       if (preset && state.mode === "window") about.textContent = preset.about;
     },
-    say: (text) => {
-      said.textContent = text;
+    showStatus: (text) => {
+      status.textContent = text;
       clearTimeout(timer);
-      timer = window.setTimeout(() => (said.textContent = ""), 4000);
+      timer = window.setTimeout(() => (status.textContent = ""), 4000);
     },
   };
 }
@@ -107,7 +107,7 @@ function actions(events: HeaderEvents): HTMLElement {
   const file = html("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "your own image" });
   file.addEventListener("change", () => {
     const [chosen] = file.files ?? [];
-    if (chosen) events.picture(chosen);
+    if (chosen) events.image(chosen);
     file.value = "";
   });
   const all: [string, string, () => void][] = [

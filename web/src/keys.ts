@@ -1,7 +1,7 @@
 // The keyboard: ← → outputs, ↑ ↓ filters, Shift and ← → products within the sum, Space plays, Esc frees.
 
 import { modulo } from "./model/arithmetic";
-import { stepped } from "./panes/player";
+import { stepOutput } from "./panes/player";
 import type { Player } from "./panes/player";
 import { gemm } from "./model/problem";
 import type { Scene } from "./numerics/scene";
@@ -45,7 +45,7 @@ function pressed(event: KeyboardEvent, state: State, scene: Scene): Partial<Stat
   const sideways = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   const upright = { ArrowUp: -1, ArrowDown: 1 }[event.key];
   if (event.key === "Escape") return { pinned: false, playing: false, focus: outputOf(state.focus) };
-  if (sideways && !event.shiftKey) return { ...stepped(scene, state, sideways), ...held };
+  if (sideways && !event.shiftKey) return { ...stepOutput(scene, state, sideways), ...held };
   const output = outputOf(state.focus);
   const { k } = gemm(scene.problem);
   const taps = (by: number): Partial<State> => {

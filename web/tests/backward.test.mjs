@@ -13,17 +13,17 @@ const last = async (page) => number(await text(page, ".sentence .equation strong
 const marks = (page, pane, role) => rectangles(page, `${pane} .mark.${role}`);
 const [ARRIVING, SENT] = [".pane-input >> nth=0 >>", ".pane-input >> nth=1 >>"];
 
-const { inputGradient, parse, Scene, reflected, returned, within } = await sources(`
-export { inputGradient } from "./numerics/gradients";
+const { inputGradientProblem, parse, Scene, toGradientFocus, fromGradientFocus, within } = await sources(`
+export { inputGradientProblem } from "./numerics/gradients";
 export { parse } from "./model/shorthand";
 export { Scene } from "./numerics/scene";
-export { reflected, returned } from "./modes/backward/mirror";
+export { toGradientFocus, fromGradientFocus } from "./modes/backward/gradient_focus";
 export { within } from "./model/focus";`);
 
 test("every focus has its counterpart in the gradient's convolution, and comes back", () => {
   for (const text of [SMALL, "1x6x7x8 4@3x2 s2x1 p1:0x2 d1x2 g2", "1x4x8x8 4@3x3 s1 p1 g4", "1x1x5x5 1@3x3 s2 p1 transposed o1", "1x2x6x6 3@1x1 s1 p2"]) {
     const scene = new Scene(parse(text), {}, text);
-    const mirror = inputGradient(scene.problem);
+    const mirror = inputGradientProblem(scene.problem);
     const { inChannels, outChannels, inputSize } = scene.problem;
     const [height, width] = scene.axes;
     const all = [];
@@ -38,9 +38,9 @@ test("every focus has its counterpart in the gradient's convolution, and comes b
       all.push({ kind: "input", channel, row: Math.floor(pixel / inputSize[1]), column: pixel % inputSize[1] });
     }
     for (const focus of all) {
-      const there = reflected(scene, focus);
+      const there = toGradientFocus(scene, focus);
       assert.deepEqual(within(mirror, there), there, `${text}: outside`);
-      assert.deepEqual(returned(scene, there), focus, text);
+      assert.deepEqual(fromGradientFocus(scene, there), focus, text);
     }
   }
 });

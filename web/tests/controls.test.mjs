@@ -110,7 +110,7 @@ test("an address restores the exact state", { skip }, () =>
     await page.getByRole("button", { name: "theme" }).click();
     await page.getByRole("button", { name: "FLOPs" }).click();
     await settled(page);
-    const state = () => page.evaluate(() => [...document.querySelectorAll(".stage, .sentence, .receipt")].map((each) => each.innerText).join());
+    const state = () => page.evaluate(() => [...document.querySelectorAll(".stage, .sentence, .costs")].map((each) => each.innerText).join());
     const before = await state();
     await page.waitForFunction(() => /theme=dark.*count=flops/.test(location.hash)); // it is told once the state stands
     const address = page.url();

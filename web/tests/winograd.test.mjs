@@ -101,7 +101,7 @@ test("a choice of larger tiles saves more multiplications and costs more constan
     await page.locator(".choices button[data-name=winograd4]").click();
     await settled(page);
     assert.match(await text(page, ".sentence"), /36 multiplications instead of 144/);
-    assert.match(await page.locator(".bracketed svg").first().getAttribute("aria-label"), /^Bᵀ, 6 by 6: 81\/64 0 −45\/16/);
+    assert.match(await page.locator(".matrix-figure svg").first().getAttribute("aria-label"), /^Bᵀ, 6 by 6: 81\/64 0 −45\/16/);
     assert.equal(await page.locator(".pane-d .number").count(), 25); // of 36: the first row and column are padding
   }, SMALL),
 );

@@ -40,7 +40,7 @@ class DrawnCell {
   private number: SVGTextElement | null = null;
   private dot: SVGCircleElement | null = null;
   private readonly box: { x: number; y: number; width: number; height: number };
-  private said = ""; // fill, ink and number, as last drawn
+  private painted = ""; // fill, ink and number, as last drawn
 
   constructor(
     private readonly spec: GridSpec,
@@ -60,13 +60,13 @@ class DrawnCell {
     const { plane, row, column } = this.at;
     const kind = this.spec.kind?.(plane, row, column) ?? "value";
     const value = this.spec.value(plane, row, column);
-    const colour = shade(value, kind === "unread", this.spec, theme);
+    const colour = cellColour(value, kind === "unread", this.spec, theme);
     const fill = kind === "padding" ? hatched : css(colour);
     const written = fontSize === null || kind === "padding" || kind === "inserted" || Number.isNaN(value) ? "" : (this.spec.written ?? cell)(value);
     const ink = kind === "unread" ? theme.muted : readableOn(colour);
-    const said = `${fill} ${written} ${ink} ${fontSize}`;
-    if (said === this.said) return;
-    this.said = said;
+    const painted = `${fill} ${written} ${ink} ${fontSize}`;
+    if (painted === this.painted) return;
+    this.painted = painted;
     this.rectangle.setAttribute("fill", fill);
     this.write(written, ink, fontSize ?? 0);
     if (kind === "inserted" && !this.dot) {
@@ -115,7 +115,7 @@ function longest(spec: GridSpec): number {
 }
 
 /** A value's colour; of an unread one, three quarters on the way to the background. */
-export function shade(value: number, dim: boolean, spec: Pick<GridSpec, "scale" | "map">, theme: Theme): Rgb {
+export function cellColour(value: number, dim: boolean, spec: Pick<GridSpec, "scale" | "map">, theme: Theme): Rgb {
   const colour = Number.isNaN(value) ? rgb(theme.panel) : colourMap(theme, spec.map).at(value, spec.scale);
   if (!dim) return colour;
   const background = rgb(theme.background);

@@ -116,8 +116,8 @@ export function applyTheme(element: HTMLElement, theme: Theme): void {
 }
 
 /** What the reader asked for, then what the notebook has, then what the system prefers. */
-export function themeOf(asked: "auto" | "dark" | "light"): Theme {
-  if (asked !== "auto") return asked === "dark" ? DARK : LIGHT;
+export function themeOf(requested: "auto" | "dark" | "light"): Theme {
+  if (requested !== "auto") return requested === "dark" ? DARK : LIGHT;
   const jupyter = document.body.dataset.jpThemeLight;
   if (jupyter !== undefined) return jupyter === "false" ? DARK : LIGHT;
   return matchMedia("(prefers-color-scheme: dark)").matches ? DARK : LIGHT;

@@ -2,7 +2,7 @@
 
 import { readableOn, css } from "./colour";
 import type { Theme } from "./colour";
-import { shade } from "./cells";
+import { cellColour } from "./cells";
 import { html, svg } from "./dom";
 import type { Grid } from "./grid";
 import type { Cell } from "./grid_layout";
@@ -13,8 +13,8 @@ const ROWS = 5;
 const WIDTH = 42;
 const HEIGHT = 24;
 
-export class Lens {
-  readonly element = html("div", { class: "lens", hidden: true, "aria-hidden": "true" });
+export class Magnifier {
+  readonly element = html("div", { class: "magnifier", hidden: true, "aria-hidden": "true" });
 
   show(grid: Grid, cell: Cell, theme: Theme, caption: string): void {
     const { spec } = grid;
@@ -27,7 +27,7 @@ export class Lens {
       for (let column = left; column < left + columns; column++) {
         const kind = spec.kind?.(cell.plane, row, column) ?? "value";
         const value = kind === "padding" ? NaN : spec.value(cell.plane, row, column);
-        const colour = shade(value, kind === "unread", spec, theme);
+        const colour = cellColour(value, kind === "unread", spec, theme);
         const [x, y] = [(column - left) * WIDTH, (row - top) * HEIGHT];
         drawn.append(svg("rect", { x, y, width: WIDTH - 1, height: HEIGHT - 1, fill: css(colour) }));
         const text = kind === "padding" ? "pad" : Number.isNaN(value) ? "…" : (spec.written ?? written)(value);
@@ -38,7 +38,7 @@ export class Lens {
     }
     const [x, y] = [(cell.column - left) * WIDTH, (cell.row - top) * HEIGHT];
     drawn.append(svg("rect", { x, y, width: WIDTH - 1, height: HEIGHT - 1, class: "mark window" }));
-    this.element.replaceChildren(drawn, html("div", { class: "lens-caption" }, caption));
+    this.element.replaceChildren(drawn, html("div", { class: "magnifier-caption" }, caption));
     this.element.hidden = false;
     this.place(grid, cell);
   }

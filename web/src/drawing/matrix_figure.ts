@@ -8,12 +8,12 @@ const LINE = 19;
 const LETTER = 6.6;
 const EDGE = 7; // of a bracket, and between it and the numbers
 
-export interface Bracketed {
+export interface MatrixFigure {
   readonly element: HTMLElement;
   mark(rows: readonly number[], columns: readonly number[]): void;
 }
 
-export function bracketed(name: string, about: string, matrix: Matrix): Bracketed {
+export function matrixFigure(name: string, about: string, matrix: Matrix): MatrixFigure {
   const words = matrix.map((row) => row.map(fraction));
   const across = LETTER * Math.max(...words.flat().map((word) => word.length)) + 9;
   const [width, height] = [matrix[0].length * across + 2 * EDGE, matrix.length * LINE];
@@ -32,7 +32,7 @@ export function bracketed(name: string, about: string, matrix: Matrix): Brackete
   const row = (i: number): string => `M${EDGE} ${i * LINE + 1}h${width - 2 * EDGE}v${LINE - 2}H${EDGE}z`;
   const column = (j: number): string => `M${EDGE + j * across} 1h${across}v${height - 2}h${-across}z`;
   return {
-    element: html("figure", { class: "bracketed" }, html("h2", {}, name, html("span", { class: "shape" }, about)), drawn),
+    element: html("figure", { class: "matrix-figure" }, html("h2", {}, name, html("span", { class: "shape" }, about)), drawn),
     mark: (rows, columns) => marked.setAttribute("d", [...new Set(rows)].map(row).join("") + [...new Set(columns)].map(column).join("")),
   };
 }

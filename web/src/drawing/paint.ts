@@ -1,7 +1,7 @@
 // Many cells, painted on a canvas. What is painted is bounded by the screen's pixels, not by the
 // matrix: where cells are smaller than a pixel, each pixel is the mean of some of its cells.
 
-import { shade } from "./cells";
+import { cellColour } from "./cells";
 import type { ColourMap, Theme } from "./colour";
 import { pack, rgb } from "./colour";
 import type { GridSpec } from "./grid_spec";
@@ -66,7 +66,7 @@ function fill(image: ImageData, spec: GridSpec, plane: number, theme: Theme, map
         }
       }
       const value = sum / cells;
-      if (kind === "unread") pixels[place] = pack(shade(value, true, spec, theme));
+      if (kind === "unread") pixels[place] = pack(cellColour(value, true, spec, theme));
       else pixels[place] = Number.isNaN(value) ? panel : map.packed[map.step(value, spec.scale)];
     }
   }

@@ -5,7 +5,7 @@ const REPAINT = 150; // milliseconds between two pictures of what is done so far
 const SHARE = 8; // times as long as it takes to draw one, at least
 
 /** work: goes on for so long, and returns whether there is more to do. Returns what stops it. */
-export function inSlices(work: (milliseconds: number) => boolean, show: () => void): () => void {
+export function runInSlices(work: (milliseconds: number) => boolean, show: () => void): () => void {
   let frame = 0;
   let next = -Infinity;
   const go = (): void => {

@@ -21,27 +21,27 @@ export function toHash(state: State): string {
 /** Reads what an address says; what it does not say, or says wrongly, is left out. */
 export function fromHash(hash: string): Partial<State> {
   const words = new URLSearchParams(hash.replace(/^#/, ""));
-  const said: { -readonly [name in keyof State]?: State[name] } = {};
+  const state: { -readonly [name in keyof State]?: State[name] } = {};
   try {
-    if (words.has("problem")) said.problem = parse(words.get("problem") ?? "");
+    if (words.has("problem")) state.problem = parse(words.get("problem") ?? "");
   } catch (error) {
-    said.explanation = `The link has no valid problem: ${(error as Error).message}`;
+    state.explanation = `The link has no valid problem: ${(error as Error).message}`;
   }
   const focus = read(words.get("at") ?? "");
-  if (focus) said.focus = focus;
+  if (focus) state.focus = focus;
   const mode = words.get("mode");
-  if (mode) said.mode = mode;
+  if (mode) state.mode = mode;
   const choice = words.get("choice");
-  if (choice) said.choice = choice;
+  if (choice) state.choice = choice;
   const preset = words.get("preset");
-  if (preset) said.preset = preset;
-  if (words.get("pinned") === "1") said.pinned = true;
+  if (preset) state.preset = preset;
+  if (words.get("pinned") === "1") state.pinned = true;
   const theme = words.get("theme");
-  if (theme === "dark" || theme === "light") said.theme = theme;
-  if (words.get("count") === "flops") said.counting = "flops";
+  if (theme === "dark" || theme === "light") state.theme = theme;
+  if (words.get("count") === "flops") state.counting = "flops";
   const speed = Number(words.get("speed"));
-  if (SPEEDS.includes(Math.abs(speed))) said.speed = speed;
-  return said;
+  if (SPEEDS.includes(Math.abs(speed))) state.speed = speed;
+  return state;
 }
 
 function written(focus: Focus): string {

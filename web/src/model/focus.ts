@@ -26,8 +26,8 @@ export const outputAt = (filter: number, row: number, column: number, tap: numbe
 });
 
 /** A focus held inside a problem whose sizes may have changed. */
-export function within(asked: Problem, focus: Focus): Focus {
-  const problem = convolutionOf(asked);
+export function within(original: Problem, focus: Focus): Focus {
+  const problem = convolutionOf(original);
   const [height, width] = axes(problem);
   const perFilter = channelsPerGroup(problem) * tapCount(problem);
   if (focus.kind === "output") {

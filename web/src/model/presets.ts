@@ -29,7 +29,7 @@ export const PRESETS: readonly Preset[] = [
 ];
 
 /** The numbers of a preset, on the picture that the explorer was opened with where it shows one. */
-export function sourceOf(preset: Preset, own: Source): Source {
+export function presetSource(preset: Preset, own: Source): Source {
   const given = preset.numbers?.() ?? {};
   if (preset.name === "tutorial" && own.resampled) return own;
   const picture = own.resampled && !given.input && parse(preset.problem).inChannels === 3;

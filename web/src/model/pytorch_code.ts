@@ -8,7 +8,7 @@ export function pytorchCode(problem: Problem): string {
   const tuple = (pair: readonly [number, number]): string => (pair[0] === pair[1] ? `${pair[0]}` : `(${pair.join(", ")})`);
   const { padding, batch, inChannels, inputSize } = problem;
   const even = padding.every(([before, after]) => before === after);
-  const said: [string, string, string][] = [
+  const all: [string, string, string][] = [
     ["stride", tuple(problem.stride), "1"],
     ["padding", problem.same ? "'same'" : even ? tuple([padding[0][0], padding[1][0]]) : "0", "0"],
     ["output_padding", tuple(problem.outputPadding), "0"],
@@ -17,7 +17,7 @@ export function pytorchCode(problem: Problem): string {
     ["bias", problem.bias ? "True" : "False", "True"],
     ["dtype", `torch.${problem.dtype}`, "torch.float32"],
   ];
-  const options = said.filter(([, value, usual]) => value !== usual).map(([name, value]) => `, ${name}=${value}`);
+  const options = all.filter(([, value, usual]) => value !== usual).map(([name, value]) => `, ${name}=${value}`);
   const kind = problem.transposed ? "ConvTranspose2d" : "Conv2d";
   const dtype = problem.dtype === "float64" ? ", dtype=torch.float64" : "";
   const lines = [

@@ -34,7 +34,7 @@ export interface Model {
   send(content: Record<string, unknown>): void;
 }
 
-export function sourceOf(report: Report): Source {
+export function reportSource(report: Report): Source {
   const { input, inputKind = "array", weight, bias, output, source = "" } = report;
   return {
     name: source,

@@ -77,12 +77,12 @@ function read(words: readonly string[], axes: number): Options {
     same: false,
     transposed: false,
   };
-  const said = new Set<string>();
+  const seen = new Set<string>();
   for (const word of words) {
     const match = OPTION.exec(word);
     const name = match ? match[1] : word;
-    if (said.has(name)) throw new Error(`${word} repeats an option`);
-    said.add(name);
+    if (seen.has(name)) throw new Error(`${word} repeats an option`);
+    seen.add(name);
     if (word === "nobias") options.bias = false;
     else if (word === "transposed") options.transposed = true;
     else if (word === "float32" || word === "float64") options.dtype = word;

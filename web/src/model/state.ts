@@ -26,7 +26,7 @@ type Listener = (state: State, before: State) => void;
 
 /** Changes are gathered and told once a frame. */
 export class Store {
-  private told: State;
+  private notified: State;
   private frame = 0;
   private readonly listeners = new Set<Listener>();
 
@@ -34,7 +34,7 @@ export class Store {
 
   constructor(first: State) {
     this.state = { ...first, focus: within(first.problem, first.focus) };
-    this.told = this.state;
+    this.notified = this.state;
   }
 
   get(): State {
@@ -44,7 +44,7 @@ export class Store {
   set(changes: Partial<State>): void {
     const next = { ...this.state, ...changes };
     this.state = { ...next, focus: within(next.problem, next.focus) };
-    this.frame ||= requestAnimationFrame(() => this.tell());
+    this.frame ||= requestAnimationFrame(() => this.notify());
   }
 
   subscribe(listener: Listener): () => void {
@@ -57,10 +57,10 @@ export class Store {
     this.listeners.clear();
   }
 
-  private tell(): void {
+  private notify(): void {
     this.frame = 0;
-    const before = this.told;
-    this.told = this.state;
-    for (const listener of [...this.listeners]) listener(this.told, before);
+    const before = this.notified;
+    this.notified = this.state;
+    for (const listener of [...this.listeners]) listener(this.notified, before);
   }
 }

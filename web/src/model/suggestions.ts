@@ -9,7 +9,7 @@ export interface Setting {
   set(problem: Problem, value: number): Problem;
 }
 
-export interface Settled {
+export interface SettingChange {
   readonly problem: Problem;
   readonly explanation: string; // empty where the setting was taken as it is
 }
@@ -17,12 +17,12 @@ export interface Settled {
 const FARTHEST = 512;
 
 /** Returns the problem with one setting changed to a value, or to the nearest that works. */
-export function change(problem: Problem, setting: Setting, value: number): Settled {
+export function changeSetting(problem: Problem, setting: Setting, value: number): SettingChange {
   const wanted = withSame(setting.set(problem, value));
   const cause = refusal(wanted);
   if (cause === null) return { problem: wanted, explanation: "" };
   const repaired = repair(wanted, setting);
-  if (repaired) return { problem: repaired.problem, explanation: `${cause}: ${repaired.said}.` };
+  if (repaired) return { problem: repaired.problem, explanation: `${cause}: ${repaired.reason}.` };
   for (let distance = 1; distance <= FARTHEST; distance++) {
     for (const near of [value - distance, value + distance]) {
       const tried = withSame(setting.set(problem, near));
@@ -35,20 +35,20 @@ export function change(problem: Problem, setting: Setting, value: number): Settl
 }
 
 /** What is meant is often clear, and another setting has to follow it. */
-function repair(wanted: Problem, setting: Setting): { problem: Problem; said: string } | null {
+function repair(wanted: Problem, setting: Setting): { problem: Problem; reason: string } | null {
   if (wanted.same) {
     const numbers = { ...wanted, same: false };
-    if (refusal(numbers) === null) return { problem: numbers, said: "the same padding is now given as numbers" };
+    if (refusal(numbers) === null) return { problem: numbers, reason: "the same padding is now given as numbers" };
   }
   if (setting.name === "groups" && wanted.groups > 0 && wanted.inChannels % wanted.groups === 0) {
     const outChannels = Math.ceil(wanted.outChannels / wanted.groups) * wanted.groups;
     const problem = { ...wanted, outChannels };
-    if (refusal(problem) === null) return { problem, said: `out_channels is now ${outChannels}` };
+    if (refusal(problem) === null) return { problem, reason: `out_channels is now ${outChannels}` };
   }
   if (setting.name === "in_channels" && wanted.inChannels > 0) {
     const groups = greatestDivisor(wanted.inChannels, wanted.outChannels, wanted.groups);
     const problem = { ...wanted, groups };
-    if (refusal(problem) === null) return { problem, said: `groups is now ${groups}` };
+    if (refusal(problem) === null) return { problem, reason: `groups is now ${groups}` };
   }
   return null;
 }

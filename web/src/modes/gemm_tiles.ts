@@ -17,9 +17,9 @@ import { columnsPane } from "../panes/columns";
 import type { Context, Room } from "../panes/context";
 import { outputPane } from "../panes/output";
 import { plural } from "../panes/pane";
-import { named } from "../panes/sentence";
+import { withIndices } from "../panes/sentence";
 import { weightPane } from "../panes/weight";
-import { chosenIn, nothing } from "./mode";
+import { chosenName, noCleanup } from "./mode";
 import type { Mode } from "./mode";
 
 const GAP = 40;
@@ -40,7 +40,7 @@ export const tiles: Mode = {
     stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : `${left}px minmax(0, 1fr)`;
     const { groups, m } = gemm(scene.problem);
     const low = Math.min(Math.max(room.height, 42), Math.min(groups, 6) * (m * 26 + (groups > 1 ? 32 : 0)));
-    const at = (focus: Focus): At => atOf(scene, blocks, focus);
+    const at = (focus: Focus): TileState => tileStateOf(scene, blocks, focus);
     const panes = [
       registers(context, blocks, { width: left, height: room.height * 1.2 }),
       columnsPane(context, { width: right, height: room.height }, 26, (focus) => columnMarks(at(focus))).element,
@@ -54,12 +54,12 @@ export const tiles: Mode = {
     context.onState(({ focus }) => {
       if (Math.floor(at(focus).group / 6) !== Math.floor(group / 6)) context.redraw();
     });
-    return nothing;
+    return noCleanup;
   },
   sentence(scene, { focus, choice }) {
-    const target = targetOf(chosenIn(tiles, choice));
+    const target = targetOf(chosenName(tiles, choice));
     const blocks = blocking(scene.problem, target);
-    const { output, place } = atOf(scene, blocks, focus);
+    const { output, place } = tileStateOf(scene, blocks, focus);
     const rows = place.rows.end - place.rows.start;
     const instructions = rows * blocks.vectors;
     const bytes = rows * DTYPES[scene.problem.dtype].bytes + blocks.vectors * target.vectorBytes;
@@ -73,7 +73,7 @@ export const tiles: Mode = {
     );
     const facts = html("p", { class: "facts" });
     facts.append(
-      `After product ${place.step + 1} of ${k}, `, named("y", [output.filter, output.row, output.column]), ` is ${short(sum, 5)}. `,
+      `After product ${place.step + 1} of ${k}, `, withIndices("y", [output.filter, output.row, output.column]), ` is ${short(sum, 5)}. `,
       `Registers: ${instructions} of ${target.registers} for the sums, ${blocks.vectors} for the pixels, 1 for a weight. Shift with ← → steps through the products.`,
     );
     const all = document.createDocumentFragment();
@@ -85,13 +85,13 @@ export const tiles: Mode = {
 const targetOf = (choice: string): Target => TARGETS.find(({ name }) => name === choice) ?? TARGETS[0];
 
 /** Where the kernel is when it makes what is in focus; an output without a product is made by its last. */
-interface At {
+interface TileState {
   readonly output: OutputFocus;
   readonly group: number;
   readonly place: Position;
 }
 
-function atOf(scene: Scene, blocks: Blocking, focus: Focus): At {
+function tileStateOf(scene: Scene, blocks: Blocking, focus: Focus): TileState {
   const { problem } = scene;
   const { m, k } = gemm(problem);
   const output = outputFor(scene, focus);
@@ -134,7 +134,7 @@ function pixelAt(scene: Scene, filter: number, k: number, row: number, column: n
 
 const length = ({ start, end }: { start: number; end: number }): number => end - start;
 
-function columnMarks({ group, place }: At): Mark[] {
+function columnMarks({ group, place }: TileState): Mark[] {
   const { k, pixels, columns, step } = place;
   return [
     { role: "read", plane: group, row: k.start, rows: length(k), column: pixels.start, columns: length(pixels) },
@@ -143,7 +143,7 @@ function columnMarks({ group, place }: At): Mark[] {
   ];
 }
 
-function weightMarks({ group, place }: At): Mark[] {
+function weightMarks({ group, place }: TileState): Mark[] {
   const { k, rows, step } = place;
   return [
     { role: "window", plane: group, row: rows.start, rows: length(rows), column: k.start, columns: length(k) },
@@ -151,7 +151,7 @@ function weightMarks({ group, place }: At): Mark[] {
   ];
 }
 
-function outputMarks({ group, place }: At, m: number): Mark[] {
+function outputMarks({ group, place }: TileState, m: number): Mark[] {
   const { pixels, rows, columns } = place;
   return [
     { role: "read", plane: group, row: 0, rows: m, column: pixels.start, columns: length(pixels) },
@@ -165,7 +165,7 @@ function registers(context: Context, blocks: Blocking, room: Room): HTMLElement 
   const width = blocks.vectors * blocks.lanes;
   const most = Math.min(blocks.rows, gemm(scene.problem).m);
   const size = Math.min(LARGEST_CELL, room.width / (width + 1.4), room.height / (most + 1.4));
-  let now = atOf(scene, blocks, store.get().focus);
+  let now = tileStateOf(scene, blocks, store.get().focus);
   const m = filtersPerGroup(scene.problem);
   const wide = scene.axes[1].outputSize;
   const outputOf = (row: number, column: number): OutputFocus | null => {
@@ -174,15 +174,15 @@ function registers(context: Context, blocks: Blocking, room: Room): HTMLElement 
     return outputAt(now.group * m + now.place.rows.start + row, Math.floor(pixel / wide), pixel % wide, now.output.tap);
   };
   const kind = (row: number, column: number): "value" | "padding" => (outputOf(row, column) ? "value" : "padding");
-  const grid = (spec: Omit<GridSpec, "planes" | "largestCell">, pointed: (row: number, column: number) => OutputFocus | null): Grid =>
+  const grid = (spec: Omit<GridSpec, "planes" | "largestCell">, hovered: (row: number, column: number) => OutputFocus | null): Grid =>
     new Grid({ ...spec, planes: 1, largestCell: size }, theme, { width: size * spec.columns + 1, height: size * spec.rows + 1 }, {
       hover: ({ row, column }) => {
         const { pinned, playing } = store.get();
-        const focus = pointed(row, column);
+        const focus = hovered(row, column);
         if (focus && !pinned && !playing) store.set({ focus });
       },
       pick: ({ row, column }) => {
-        const focus = pointed(row, column);
+        const focus = hovered(row, column);
         if (focus) store.set({ focus, pinned: true, playing: false });
       },
     });
@@ -233,7 +233,7 @@ function registers(context: Context, blocks: Blocking, room: Room): HTMLElement 
   const note = html("p", { class: "note" });
   let drawn = "";
   context.onState(({ focus }) => {
-    now = atOf(scene, blocks, focus);
+    now = tileStateOf(scene, blocks, focus);
     const { place, output } = now;
     const what = JSON.stringify(place);
     if (what !== drawn) for (const each of Object.values(made)) each.repaint();

@@ -10,15 +10,15 @@ import type { Focus, OutputFocus } from "../model/focus";
 import { bytes, channelsPerGroup, count, gemm, macs, tapCount } from "../model/problem";
 import type { Axis } from "../model/problem";
 import type { Numbers } from "../model/tensors";
-import { added, mix, readBy } from "../numerics/algorithms/kn2row";
+import { shiftAndAdd, tapConvolutions, inputPosition } from "../numerics/algorithms/kn2row";
 import { largestMagnitude } from "../numerics/arrays";
 import type { Scene } from "../numerics/scene";
 import type { Context } from "../panes/context";
 import { inputPane } from "../panes/input";
 import { block, blockNote, pane, plural } from "../panes/pane";
-import { named } from "../panes/sentence";
+import { withIndices } from "../panes/sentence";
 import { weightPane } from "../panes/weight";
-import { nothing } from "./mode";
+import { noCleanup } from "./mode";
 import type { Mode } from "./mode";
 
 const GAP = 40;
@@ -36,32 +36,32 @@ export const kn2row: Mode = {
     stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : `${left}px minmax(0, 1fr)`;
     const input = inputPane(context, { width: left, height: room.height }).element;
     const weight = weightPane(context, { width: left, height: room.height }).element;
-    const pictures = mixedPane(context, { width: right, height: room.height * 1.35 });
+    const convolutions = tapConvolutionsPane(context, { width: right, height: room.height * 1.35 });
     const sums = sumsPane(context, { width: right, height: room.height });
-    if (narrow) stage.append(input, weight, pictures, sums);
-    else stage.append(html("div", { class: "stack" }, input, weight), html("div", { class: "stack" }, pictures, sums));
-    return nothing;
+    if (narrow) stage.append(input, weight, convolutions, sums);
+    else stage.append(html("div", { class: "stack" }, input, weight), html("div", { class: "stack" }, convolutions, sums));
+    return noCleanup;
   },
   sentence: (scene, { focus }) => (focus.kind === "output" ? ofOutput(scene, focus) : null),
 };
 
-interface Mixed {
-  readonly pictures: Numbers; // [taps, height, width] of one filter
+/** The 1 × 1 convolution of each tap, for one filter. */
+interface TapConvolutions {
+  readonly values: Numbers; // [taps, height, width]
   readonly scale: number;
 }
 
-const made = new WeakMap<Scene, Map<number, Mixed>>();
+const cache = new WeakMap<Scene, Map<number, TapConvolutions>>();
 
-/** A filter's pictures, made once. */
-function mixedOf(scene: Scene, filter: number): Mixed {
-  const known = made.get(scene) ?? new Map<number, Mixed>();
-  made.set(scene, known);
-  const before = known.get(filter);
-  if (before) return before;
-  const pictures = mix(scene.problem, scene.operands, filter);
-  const mixed = { pictures, scale: largestMagnitude(pictures) };
-  known.set(filter, mixed);
-  return mixed;
+function tapConvolutionsOf(scene: Scene, filter: number): TapConvolutions {
+  const byFilter = cache.get(scene) ?? new Map<number, TapConvolutions>();
+  cache.set(scene, byFilter);
+  const cached = byFilter.get(filter);
+  if (cached) return cached;
+  const values = tapConvolutions(scene.problem, scene.operands, filter);
+  const computed = { values, scale: largestMagnitude(values) };
+  byFilter.set(filter, computed);
+  return computed;
 }
 
 /** The filter and the tap that a focus is on; without a product all taps are meant. */
@@ -70,7 +70,7 @@ function on(scene: Scene, focus: Focus): { filter: number; tap: number | null } 
   return { filter: outputOf(focus).filter, tap: k === null ? null : k % tapCount(scene.problem) };
 }
 
-function mixedPane(context: Context, room: { width: number; height: number }): HTMLElement {
+function tapConvolutionsPane(context: Context, room: { width: number; height: number }): HTMLElement {
   const { scene, store } = context;
   const { problem } = scene;
   const [height, width] = scene.axes;
@@ -79,12 +79,12 @@ function mixedPane(context: Context, room: { width: number; height: number }): H
   const drawn = block(taps, on(scene, store.get().focus).tap ?? 0);
   const pixels = height.inputSize * width.inputSize;
   const valueAt = (plane: number, row: number, column: number): number =>
-    mixedOf(scene, filter).pictures[(drawn.start + plane) * pixels + row * width.inputSize + column];
+    tapConvolutionsOf(scene, filter).values[(drawn.start + plane) * pixels + row * width.inputSize + column];
   const at = (tap: number): string => `${Math.floor(tap / width.kernelSize)}, ${tap % width.kernelSize}`;
   const { element, grid } = pane(
     context,
     {
-      name: "mixed",
+      name: "tap-convolutions",
       title: "1 × 1 convolution of each tap",
       shape: `[${taps}, ${height.inputSize}, ${width.inputSize}]`,
       notes: blockNote("taps", taps, drawn),
@@ -97,14 +97,14 @@ function mixedPane(context: Context, room: { width: number; height: number }): H
         labelled: true,
         planeLabel: (plane) => `tap ${at(drawn.start + plane)}`,
         get scale() {
-          return mixedOf(scene, filter).scale;
+          return tapConvolutionsOf(scene, filter).scale;
         },
         value: valueAt,
         kind: (plane, row, column) => (takenFrom(scene, drawn.start + plane, row, column) ? "value" : "unread"),
         describe: ({ plane, row, column }) => `tap ${at(drawn.start + plane)} of pixel ${row}, ${column}: ${short(valueAt(plane, row, column), 4)}`,
       },
       marks: (focus) =>
-        mixedMarks(scene, focus)
+        tapConvolutionMarks(scene, focus)
           .map((mark) => ({ ...mark, plane: mark.plane - drawn.start }))
           .filter(({ plane }) => plane >= 0 && plane < drawn.end - drawn.start),
       focusOf: ({ plane, row, column }) => {
@@ -129,7 +129,7 @@ function mixedPane(context: Context, room: { width: number; height: number }): H
   return element;
 }
 
-/** What the pictures seen so far add up to: all of them, or up to the tap in focus. */
+/** The sum of all taps' convolutions, or of those up to the tap in focus. */
 function sumsPane(context: Context, room: { width: number; height: number }): HTMLElement {
   const { scene, store } = context;
   const { problem } = scene;
@@ -182,7 +182,7 @@ function sumsPane(context: Context, room: { width: number; height: number }): HT
 function sumsOf(scene: Scene, { filter, tap }: { filter: number; tap: number | null }): Float64Array {
   const { problem, operands } = scene;
   const bias = operands.bias?.[filter] ?? 0;
-  const sums = added(problem, mixedOf(scene, filter).pictures, tap === null ? tapCount(problem) : tap + 1);
+  const sums = shiftAndAdd(problem, tapConvolutionsOf(scene, filter).values, tap === null ? tapCount(problem) : tap + 1);
   return Float64Array.from(sums, (sum) => sum + bias);
 }
 
@@ -201,7 +201,7 @@ function outputReading(axis: Axis, position: number, tap: number): number | null
 }
 
 /** The pixel that each tap gives to an output; of one tap alone, the part of its picture that is taken. */
-function mixedMarks(scene: Scene, focus: Focus): Mark[] {
+function tapConvolutionMarks(scene: Scene, focus: Focus): Mark[] {
   const [height, width] = scene.axes;
   const { tap: chosen } = on(scene, focus);
   const marks: Mark[] = [];
@@ -216,8 +216,8 @@ function mixedMarks(scene: Scene, focus: Focus): Mark[] {
   }
   if (focus.kind !== "output") return marks;
   for (let tap = 0; tap < tapCount(scene.problem); tap++) {
-    const row = readBy(height, focus.row, Math.floor(tap / width.kernelSize));
-    const column = readBy(width, focus.column, tap % width.kernelSize);
+    const row = inputPosition(height, focus.row, Math.floor(tap / width.kernelSize));
+    const column = inputPosition(width, focus.column, tap % width.kernelSize);
     if (row !== null && column !== null) marks.push({ role: tap === chosen ? "tap" : "window", plane: tap, row, column });
   }
   return marks;
@@ -225,7 +225,7 @@ function mixedMarks(scene: Scene, focus: Focus): Mark[] {
 
 /** The span of pixels along an axis that a tap gives to outputs. */
 function taken(axis: Axis, tap: number): { start: number; length: number } | null {
-  const read = Array.from({ length: axis.outputSize }, (_, output) => readBy(axis, output, tap)).filter((at) => at !== null);
+  const read = Array.from({ length: axis.outputSize }, (_, output) => inputPosition(axis, output, tap)).filter((at) => at !== null);
   return read.length ? { start: read[0], length: read[read.length - 1] - read[0] + 1 } : null;
 }
 
@@ -233,16 +233,16 @@ function ofOutput(scene: Scene, focus: OutputFocus): Node {
   const { problem } = scene;
   const [height, width] = scene.axes;
   const taps = tapCount(problem);
-  const { pictures } = mixedOf(scene, focus.filter);
+  const { values } = tapConvolutionsOf(scene, focus.filter);
   const terms: { tap: number; value: number; row: number; column: number }[] = [];
   for (let tap = 0; tap < taps; tap++) {
-    const row = readBy(height, focus.row, Math.floor(tap / width.kernelSize));
-    const column = readBy(width, focus.column, tap % width.kernelSize);
-    if (row !== null && column !== null) terms.push({ tap, row, column, value: pictures[(tap * height.inputSize + row) * width.inputSize + column] });
+    const row = inputPosition(height, focus.row, Math.floor(tap / width.kernelSize));
+    const column = inputPosition(width, focus.column, tap % width.kernelSize);
+    if (row !== null && column !== null) terms.push({ tap, row, column, value: values[(tap * height.inputSize + row) * width.inputSize + column] });
   }
   const largestFirst = [...terms].sort((one, other) => Math.abs(other.value) - Math.abs(one.value));
   const equation = html("p", { class: "equation" });
-  equation.append(named("y", [focus.filter, focus.row, focus.column]), " = ");
+  equation.append(withIndices("y", [focus.filter, focus.row, focus.column]), " = ");
   const chosen = focus.tap === null ? null : focus.tap % taps;
   largestFirst.slice(0, MOST_TERMS).forEach(({ tap, value, row, column }, place) => {
     const title = `tap ${Math.floor(tap / width.kernelSize)}, ${tap % width.kernelSize} at pixel ${row}, ${column}`;

@@ -6,9 +6,9 @@ import { inputPane } from "../panes/input";
 import { outputPane } from "../panes/output";
 import { weightPane } from "../panes/weight";
 import { gemm } from "../model/problem";
-import { nothing } from "./mode";
+import { noCleanup } from "./mode";
 import type { Mode } from "./mode";
-import { redrawForOthers } from "../panes/arrangement";
+import { redrawOnOtherBlock } from "../panes/arrangement";
 
 const GAP = 40;
 
@@ -31,7 +31,7 @@ export const matrix: Mode = {
       weightPane(context, { width: left, height: low }, true).element,
       outputPane(context, { width: right, height: low }, true).element,
     );
-    redrawForOthers(context);
-    return nothing;
+    redrawOnOtherBlock(context);
+    return noCleanup;
   },
 };

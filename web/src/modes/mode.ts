@@ -26,9 +26,9 @@ export interface Mode {
 }
 
 /** For a mode that leaves nothing behind but what is in its stage. */
-export const nothing = (): void => undefined;
+export const noCleanup = (): void => undefined;
 
 /** What is chosen in a mode: what the state says where the mode knows it, else the first; empty without choices. */
-export function chosenIn({ choices = [] }: Mode, choice: string): string {
+export function chosenName({ choices = [] }: Mode, choice: string): string {
   return (choices.find(({ name }) => name === choice) ?? choices[0])?.name ?? "";
 }

@@ -1,13 +1,13 @@
 // Window: input, weight and output as images, beside the im2col matrix.
 
-import { arrange, redrawForOthers } from "../panes/arrangement";
+import { arrangeFour, redrawOnOtherBlock } from "../panes/arrangement";
 import type { Four } from "../panes/arrangement";
 import { columnsPane } from "../panes/columns";
 import type { Room } from "../panes/context";
 import { inputPane } from "../panes/input";
 import { outputPane } from "../panes/output";
 import { weightPane } from "../panes/weight";
-import { nothing } from "./mode";
+import { noCleanup } from "./mode";
 import type { Mode } from "./mode";
 
 export const window: Mode = {
@@ -21,8 +21,8 @@ export const window: Mode = {
       weightPane(context, each).element,
       outputPane(context, each).element,
     ];
-    arrange(context, made);
-    redrawForOthers(context);
-    return nothing;
+    arrangeFour(context, made);
+    redrawOnOtherBlock(context);
+    return noCleanup;
   },
 };

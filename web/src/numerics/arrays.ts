@@ -59,7 +59,7 @@ export function randomWeight(problem: Problem): { weight: Numbers; bias: Numbers
 }
 
 /** A picture [any, channels, height, width] as a problem's input: resampled, its channels in turn. */
-export function fitted(picture: Array4, problem: Problem): Numbers {
+export function resampleToInput(picture: Array4, problem: Problem): Numbers {
   const [, channels, height, width] = picture.shape;
   const [batch, wanted, rows, columns] = inputShape(problem);
   if (picture.values.length === batch * wanted * rows * columns && wanted === channels && rows === height) {

@@ -78,9 +78,9 @@ export function convolvePlane(problem: Problem, operands: Operands, image: numbe
 }
 
 /** The whole output [batch, out_channels, *output_size], of a plain or a transposed convolution. */
-export function convolve(asked: Problem, operands: Operands): Numbers {
-  const problem = convolutionOf(asked);
-  const plain = operandsOf(asked, operands);
+export function convolve(original: Problem, operands: Operands): Numbers {
+  const problem = convolutionOf(original);
+  const plain = operandsOf(original, operands);
   const positions = count(outputSize(problem));
   const output = zeros(problem.batch * problem.outChannels * positions, problem.dtype);
   for (let image = 0; image < problem.batch; image++) {

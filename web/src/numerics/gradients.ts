@@ -12,7 +12,7 @@ import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, outputShape, o
 import type { Problem } from "../model/problem";
 
 /** The transposed convolution of g and the weight that is the input's gradient. */
-export function inputGradient(problem: Problem): Problem {
+export function inputGradientProblem(problem: Problem): Problem {
   const [height, width] = axes(problem);
   return {
     ...problem,
@@ -27,7 +27,7 @@ export function inputGradient(problem: Problem): Problem {
 }
 
 /** The convolution of the input by g that is the weight's gradient, cut to the kernel's size. */
-export function weightGradient(problem: Problem): Problem {
+export function weightGradientProblem(problem: Problem): Problem {
   return {
     ...problem,
     batch: channelsPerGroup(problem),

@@ -6,7 +6,7 @@ import type { Axis, Problem } from "../model/problem";
 import type { Source } from "../model/source";
 import { decode, encode } from "../model/tensors";
 import type { Numbers, Tensor } from "../model/tensors";
-import { fitted, largestMagnitude, randomInput, randomWeight } from "./arrays";
+import { resampleToInput, largestMagnitude, randomInput, randomWeight } from "./arrays";
 import { convolvePlane, operandsOf, terms } from "./convolution";
 import type { Operands, Term } from "./convolution";
 
@@ -17,7 +17,7 @@ export class Scene {
   readonly problem: Problem;
   readonly axes: readonly [Axis, Axis];
   /** The numbers as PyTorch's layer has them, and as the plain convolution reads them. */
-  readonly given: Operands;
+  readonly originalOperands: Operands;
   readonly operands: Operands;
   readonly output: Numbers; // of the first image, NaN where not computed yet
   pytorch: Numbers | null; // its own output, where it is known
@@ -27,30 +27,30 @@ export class Scene {
   private scale = 0;
 
   constructor(
-    readonly asked: Problem,
+    readonly original: Problem,
     readonly source: Source,
     text: string,
   ) {
-    this.problem = convolutionOf(asked);
+    this.problem = convolutionOf(original);
     this.axes = axes(this.problem);
-    this.given = { input: inputOf(asked, source), ...weightOf(asked, source) };
-    this.operands = operandsOf(asked, this.given);
-    this.inputScale = largestMagnitude(this.given.input);
-    this.weightScale = largestMagnitude(this.given.weight);
-    this.output = new Float64Array(asked.outChannels * this.positions).fill(NaN);
+    this.originalOperands = { input: inputOf(original, source), ...weightOf(original, source) };
+    this.operands = operandsOf(original, this.originalOperands);
+    this.inputScale = largestMagnitude(this.originalOperands.input);
+    this.weightScale = largestMagnitude(this.originalOperands.weight);
+    this.output = new Float64Array(original.outChannels * this.positions).fill(NaN);
     const known = source.output && source.problem === text;
     this.pytorch = known ? source.output.values : null;
-    if (macs(asked) / asked.batch <= TOO_LARGE) this.compute(Infinity);
+    if (macs(original) / original.batch <= TOO_LARGE) this.compute(Infinity);
   }
 
   /** Output positions of one filter. */
   get positions(): number {
-    const [height, width] = outputSize(this.asked);
+    const [height, width] = outputSize(this.original);
     return height * width;
   }
 
   get complete(): boolean {
-    return this.done >= this.asked.outChannels;
+    return this.done >= this.original.outChannels;
   }
 
   /** The largest size among the outputs that are known. */
@@ -72,7 +72,7 @@ export class Scene {
   }
 
   /** What to ask Python: the convolution of one image. */
-  question(text: string): Record<string, unknown> {
+  convolveRequest(text: string): Record<string, unknown> {
     const [, ...image] = inputShape(this.problem);
     const { input, weight, bias } = this.operands;
     return {
@@ -85,14 +85,14 @@ export class Scene {
   }
 
   /** Takes PyTorch's output, to compare with and for what is still missing. */
-  answer(output: Tensor): void {
+  receiveOutput(output: Tensor): void {
     const { values } = decode(output);
     if (values.length !== this.output.length) return;
     this.pytorch = values;
     if (this.complete) return;
     this.output.set(values);
     this.scale = largestMagnitude(values);
-    this.done = this.asked.outChannels;
+    this.done = this.original.outChannels;
   }
 
   terms(filter: number, row: number, column: number): Term[] {
@@ -116,8 +116,8 @@ export class Scene {
   }
 
   /** Whether a place of the input is a zero that a transposed convolution lays between neighbours. */
-  inserted(row: number, column: number): boolean {
-    return this.asked.transposed && (row % this.asked.stride[0] !== 0 || column % this.asked.stride[1] !== 0);
+  isInsertedZero(row: number, column: number): boolean {
+    return this.original.transposed && (row % this.original.stride[0] !== 0 || column % this.original.stride[1] !== 0);
   }
 }
 
@@ -125,7 +125,7 @@ function inputOf(problem: Problem, source: Source): Numbers {
   const { input } = source;
   if (!input) return randomInput(problem);
   if (same(input.shape, inputShape(problem))) return input.values;
-  return source.resampled ? fitted(input, problem) : randomInput(problem);
+  return source.resampled ? resampleToInput(input, problem) : randomInput(problem);
 }
 
 function weightOf(problem: Problem, source: Source): { weight: Numbers; bias: Numbers | null } {
@@ -140,7 +140,7 @@ const same = (one: readonly number[], other: readonly number[]): boolean => one.
 
 /** What a screen reader says of a scene. */
 export function describe(scene: Scene): string {
-  const { asked } = scene;
-  const what = asked.transposed ? "Transposed convolution" : "Convolution";
-  return `${what} of an input ${inputShape(asked).join(" × ")} to an output ${outputShape(asked).join(" × ")}`;
+  const { original } = scene;
+  const what = original.transposed ? "Transposed convolution" : "Convolution";
+  return `${what} of an input ${inputShape(original).join(" × ")} to an output ${outputShape(original).join(" × ")}`;
 }

@@ -9,7 +9,7 @@ import type { Numbers } from "../model/tensors";
 import { convolvePlane } from "./convolution";
 import type { Operands } from "./convolution";
 
-export interface Judged {
+export interface CheckedOutputs {
   readonly values: Numbers; // the candidate's
   readonly definition: Float64Array;
   readonly allowed: Float64Array; // how far apart these two may be
@@ -17,16 +17,16 @@ export interface Judged {
 
 /** An error bound: worst · scale for every output of a problem. */
 export interface Bound {
-  readonly worst: number;
+  readonly maxFactor: number;
   readonly formula: string; // of worst, with its numbers
-  readonly measure: string; // what scale is
-  readonly scale: Float64Array;
+  readonly referenceFormula: string; // what scale is
+  readonly reference: Float64Array;
 }
 
 export const unitRoundoff = (problem: Problem): number => DTYPES[problem.dtype].unitRoundoff;
 
 /** What computes one filter's outputs on one image is a problem of its own. */
-export function ofFilter(problem: Problem, operands: Operands, filter: number): { problem: Problem; operands: Operands } {
+export function filterProblem(problem: Problem, operands: Operands, filter: number): { problem: Problem; operands: Operands } {
   const channels = channelsPerGroup(problem);
   const [, , height, width] = inputShape(problem);
   const first = groupOf(problem, filter) * channels * height * width;
@@ -72,11 +72,11 @@ export function roundedSums(problem: Problem, { input, weight, bias }: Operands)
 export function sumsBound(problem: Problem, magnitude: Float64Array): Bound {
   const n = terms(problem);
   const u = unitRoundoff(problem);
-  return { worst: n * u, formula: `${n} · ${u === 2 ** -24 ? "2⁻²⁴" : "2⁻⁵³"}`, measure: "Σ|x||w| + |b|", scale: magnitude };
+  return { maxFactor: n * u, formula: `${n} · ${u === DTYPES.float32.unitRoundoff ? "2⁻²⁴" : "2⁻⁵³"}`, referenceFormula: "Σ|x||w| + |b|", reference: magnitude };
 }
 
 /** The definition in float64, and Σ|x||w| + |b|, of a problem with one filter. */
-export function define(problem: Problem, operands: Operands): { definition: Float64Array; magnitude: Float64Array } {
+export function defineOutputs(problem: Problem, operands: Operands): { definition: Float64Array; magnitude: Float64Array } {
   const wide: Problem = { ...problem, dtype: "float64" };
   const sizes = { input: operands.input.map(Math.abs), weight: operands.weight.map(Math.abs), bias: operands.bias?.map(Math.abs) ?? null };
   return {
@@ -86,18 +86,18 @@ export function define(problem: Problem, operands: Operands): { definition: Floa
 }
 
 /** Every output's bound: the candidate's, the definition's own, and what underflow can lose. */
-export function allowed(problem: Problem, { worst, scale }: Bound, magnitude: Float64Array): Float64Array {
+export function allowed(problem: Problem, { maxFactor, reference }: Bound, magnitude: Float64Array): Float64Array {
   const n = terms(problem);
   const { unitRoundoff: u, smallestPositive } = DTYPES[problem.dtype];
   const own = n * DTYPES.float64.unitRoundoff;
   const underflow = n * smallestPositive * Math.max(1, (1 + n * u) / 2);
-  return magnitude.map((size, place) => worst * scale[place] + own * size + underflow);
+  return magnitude.map((size, place) => maxFactor * reference[place] + own * size + underflow);
 }
 
-export const errorAt = ({ values, definition }: Judged, place: number): number => Math.abs(values[place] - definition[place]);
+export const errorAt = ({ values, definition }: CheckedOutputs, place: number): number => Math.abs(values[place] - definition[place]);
 
 /** How much of its bound an output uses; over 1 is a failure. */
-export function shareAt(judged: Judged, place: number): number {
+export function shareAt(judged: CheckedOutputs, place: number): number {
   const error = errorAt(judged, place);
   return error === 0 ? 0 : error / judged.allowed[place];
 }

@@ -12,7 +12,7 @@ const GAP = 40;
 export type Four = readonly [HTMLElement, HTMLElement, HTMLElement, HTMLElement];
 
 /** Four panes side by side, in two stacks, or one below the other: as the room has it. */
-export function arrange({ stage, room }: Context, made: (each: Room) => Four): void {
+export function arrangeFour({ stage, room }: Context, made: (each: Room) => Four): void {
   const across = room.width >= 1900 && innerHeight < 1200 ? 4 : room.width >= 620 ? 2 : 1;
   const panes = made({ width: (room.width - (across - 1) * GAP) / across, height: room.height * [0, 1.4, 1, 1, 1.7][across] });
   const [first, second, third, fourth] = panes;
@@ -22,7 +22,7 @@ export function arrange({ stage, room }: Context, made: (each: Room) => Four): v
 }
 
 /** Very many planes are drawn in blocks: a focus in another block needs that one drawn. */
-export function redrawForOthers(context: Context): void {
+export function redrawOnOtherBlock(context: Context): void {
   const before = blocks(context.scene, context.store.get().focus);
   context.onState(({ focus }) => {
     if (blocks(context.scene, focus) !== before) context.redraw();

@@ -7,14 +7,14 @@ import type { Grid } from "../drawing/grid";
 import type { Kind, Mark } from "../drawing/grid_spec";
 import { bytesOf, short } from "../drawing/numbers";
 import { block, blockNote, pane, plural } from "./pane";
-import type { Shown } from "./pane";
+import type { PaneContent } from "./pane";
 import type { Scene } from "../numerics/scene";
 import { channelOf, outputAt } from "../model/focus";
 import type { Focus } from "../model/focus";
 
 const MOST_GROUPS = 6;
 
-type Copies = Shown<[group: number, row: number, position: number]>;
+type Copies = PaneContent<[group: number, row: number, position: number]>;
 
 /** marked: what to mark, a plane for each group; what the focus is linked to where not said. */
 export function columnsPane(
@@ -50,7 +50,7 @@ export function columnsPane(
     const [y, x] = [yOf(row, n), xOf(row, n)];
     return y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize ? "padding" : "value";
   };
-  const { columns, input } = bytes(scene.asked);
+  const { columns, input } = bytes(scene.original);
   const times = columns / input;
 
   return pane(

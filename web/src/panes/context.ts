@@ -1,7 +1,7 @@
 // What a mode is given to draw with.
 
 import type { Theme } from "../drawing/colour";
-import type { Lens } from "../drawing/magnifier";
+import type { Magnifier } from "../drawing/magnifier";
 import type { Scene } from "../numerics/scene";
 import type { State, Store } from "../model/state";
 
@@ -16,7 +16,7 @@ export interface Context {
   readonly theme: Theme;
   readonly stage: HTMLElement; // empty; the mode fills it
   readonly room: Room; // the stage's width, and the height that fits a window
-  readonly lens: Lens;
+  readonly magnifier: Magnifier;
   readonly choice: string; // of the mode's choices
   readonly still: boolean; // the reader asked for reduced motion
   /** Calls now and after every change of state that keeps the problem, until the mode is left. */

@@ -3,7 +3,7 @@
 import { html } from "../drawing/dom";
 import { samePadding } from "../model/problem";
 import type { Pair, Problem, Sides } from "../model/problem";
-import { change, withSame } from "../model/suggestions";
+import { changeSetting, withSame } from "../model/suggestions";
 import type { Setting } from "../model/suggestions";
 import type { Store } from "../model/state";
 
@@ -112,8 +112,8 @@ export function controls(store: Store): { element: HTMLElement; show(problem: Pr
   element.addEventListener("submit", (event) => event.preventDefault());
   return {
     element,
-    show: (problem, said) => {
-      explanation.textContent = said;
+    show: (problem, text) => {
+      explanation.textContent = text;
       for (const show of shows) show(problem);
     },
   };
@@ -124,7 +124,7 @@ function labelled(row: Row, slider: Slider, store: Store, shows: ((problem: Prob
   const input = html("input", { type: "range", min: slider.least, step: 1, "aria-label": name });
   const value = html("output", {});
   input.addEventListener("input", () => {
-    const { problem, explanation } = change(store.get().problem, slider, Number(input.value));
+    const { problem, explanation } = changeSetting(store.get().problem, slider, Number(input.value));
     store.set({ problem, explanation });
     if (slider.get(problem) !== Number(input.value)) input.value = String(slider.get(problem));
   });
@@ -162,7 +162,7 @@ function boxes(store: Store, shows: ((problem: Problem) => void)[]): HTMLElement
   const transposed = html("input", { type: "checkbox" });
   transposed.addEventListener("change", () => {
     const problem = { ...store.get().problem, same: false, outputPadding: [0, 0] as Pair, transposed: transposed.checked };
-    const settled = change(problem, KEPT, 0);
+    const settled = changeSetting(problem, KEPT, 0);
     store.set({ ...settled });
   });
   shows.push((problem) => {

@@ -6,14 +6,14 @@ import { axes, bytes, count, gemm, macs, weightShape } from "../model/problem";
 import type { Problem } from "../model/problem";
 import type { Store } from "../model/state";
 
-export function receipt(problem: Problem, store: Store): Node {
+export function costs(problem: Problem, store: Store): Node {
   const { groups, m, n, k } = gemm(problem);
   const { counting } = store.get();
   const size = bytes(problem);
   const flops = 2 * macs(problem);
   const moved = size.input + size.weight + size.output;
   const work = counting === "macs" ? macs(problem) : flops;
-  const list = html("dl", { class: "receipt" });
+  const list = html("dl", { class: "costs" });
   const row = (term: string, value: Node | string, how = ""): void => {
     list.append(html("dt", {}, term), html("dd", {}, value, ...(how ? [html("small", {}, how)] : [])));
   };

@@ -3,7 +3,7 @@
 
 import type { Pair } from "../model/problem";
 
-export class Pointed {
+export class Hovered {
   private place: Pair | null = null;
   private readonly listeners: (() => void)[] = [];
 

@@ -11,14 +11,14 @@ import type { Axis } from "../model/problem";
 import type { Scene } from "../numerics/scene";
 import type { Context, Room } from "./context";
 import { ALL_OF, block, blockNote, pane, plural } from "./pane";
-import type { Shown } from "./pane";
+import type { PaneContent } from "./pane";
 
 const COLOURS = ["red", "green", "blue"];
 
-type Pixels = Shown<[channel: number, row: number, column: number]>;
+type Pixels = PaneContent<[channel: number, row: number, column: number]>;
 
 const pixels = (scene: Scene): Pixels => ({
-  title: scene.asked.transposed ? "Input with inserted zeros" : "Input",
+  title: scene.original.transposed ? "Input with inserted zeros" : "Input",
   symbol: "x",
   planes: "c",
   scale: scene.inputScale,
@@ -27,7 +27,7 @@ const pixels = (scene: Scene): Pixels => ({
 
 export function inputPane(context: Context, room: Room, shown = pixels(context.scene)): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
-  const { problem, asked } = scene;
+  const { problem, original } = scene;
   const [height, width] = scene.axes;
   const [top, left] = [Math.max(0, height.padding[0]), Math.max(0, width.padding[0])];
   const drawn = block(problem.inChannels, channelOf(scene.problem, store.get().focus));
@@ -36,10 +36,10 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
   const kind = (_plane: number, row: number, column: number): Kind => {
     const [y, x] = [row - top, column - left];
     if (y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize) return "padding";
-    if (scene.inserted(y, x)) return "inserted";
+    if (scene.isInsertedZero(y, x)) return "inserted";
     return rowsRead[y] && columnsRead[x] ? "value" : "unread";
   };
-  const apart = asked.transposed ? asked.stride : [1, 1]; // from pixel to pixel, over the zeros between
+  const apart = original.transposed ? original.stride : [1, 1]; // from pixel to pixel, over the zeros between
   const named = (channel: number): string =>
     scene.source.rgb && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `${shown.planes} = ${channel}`;
 
@@ -48,7 +48,7 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
     {
       name: "input",
       title: shown.title,
-      shape: `[${inputShape(asked).join(", ")}]`,
+      shape: `[${inputShape(original).join(", ")}]`,
       notes: [...notes(scene), ...blockNote(ALL_OF[shown.planes], problem.inChannels, drawn)],
       grid: {
         label: `${shown.title}, ${plural(problem.inChannels, "channel")} of ${height.inputSize} by ${width.inputSize}`,
@@ -129,20 +129,20 @@ export function inputMarks(scene: Scene, focus: Focus): Mark[] {
 
 /** What the drawing does not explain by itself: unread rows, uneven padding, negative padding. */
 function notes(scene: Scene): string[] {
-  const { asked, axes } = scene;
+  const { original, axes } = scene;
   const found: string[] = [];
-  if (asked.batch > 1) found.push(`Only image 0 of ${asked.batch} is drawn; the costs are those of the whole batch.`);
-  if (asked.transposed && Math.max(...asked.stride) > 1) {
-    found.push(`stride ${asked.stride.join(" × ")} inserts zeros (dots) between the pixels.`);
+  if (original.batch > 1) found.push(`Only image 0 of ${original.batch} is drawn; the costs are those of the whole batch.`);
+  if (original.transposed && Math.max(...original.stride) > 1) {
+    found.push(`stride ${original.stride.join(" × ")} inserts zeros (dots) between the pixels.`);
   }
-  const uneven = axes.find(({ padding: [before, after] }) => asked.same && before !== after);
+  const uneven = axes.find(({ padding: [before, after] }) => original.same && before !== after);
   if (uneven) {
     const [before, after] = uneven.padding;
     found.push(`‘same’ needs a total padding of ${before + after} along the ${uneven.name}: ${before} before, ${after} after.`);
   }
   const left = axes.filter(({ leftover }) => leftover > 0).map(({ name, leftover }) => last(leftover, name === "height" ? "row" : "column"));
   if (left.length) found.push(`No window reaches the last ${left.join(" or ")}: the output size is rounded down.`);
-  if (asked.transposed && axes.some(({ padding }) => Math.min(...padding) < 0)) {
+  if (original.transposed && axes.some(({ padding }) => Math.min(...padding) < 0)) {
     found.push("padding removes more than the kernel adds, so the first window starts inside the input.");
   }
   return found;
@@ -151,8 +151,8 @@ function notes(scene: Scene): string[] {
 const last = (number: number, line: string): string => (number === 1 ? line : `${number} ${line}s`);
 
 function alternative(scene: Scene, shown: Pixels, focus: Focus): string {
-  const { asked } = scene;
-  const size = `${shown.title}: ${plural(asked.inChannels, "channel")} of ${asked.inputSize.join(" by ")}.`;
+  const { original } = scene;
+  const size = `${shown.title}: ${plural(original.inChannels, "channel")} of ${original.inputSize.join(" by ")}.`;
   if (focus.kind === "input") {
     return `${size} At channel ${focus.channel}, row ${focus.row}, column ${focus.column} it is ${short(shown.value(focus.channel, focus.row, focus.column))}.`;
   }

@@ -6,7 +6,7 @@ import type { GridSpec, Mark } from "../drawing/grid_spec";
 import type { Cell } from "../drawing/grid_layout";
 import { short } from "../drawing/numbers";
 import { block, blockNote, pane, plural } from "./pane";
-import type { Shown } from "./pane";
+import type { PaneContent } from "./pane";
 import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../model/problem";
 import type { Scene } from "../numerics/scene";
 import { filterOf, firstFilterOf, outputAt } from "../model/focus";
@@ -21,7 +21,7 @@ interface View {
   cellOf(filter: number, row: number, column: number): Cell;
 }
 
-type Outputs = Shown<[filter: number, row: number, column: number]>;
+type Outputs = PaneContent<[filter: number, row: number, column: number]>;
 
 const outputs = (scene: Scene, flat: boolean): Outputs => ({
   title: flat ? "Output matrix" : "Output",
@@ -42,15 +42,15 @@ export function outputPane(
   shown = outputs(context.scene, flat),
 ): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
-  const { problem, asked } = scene;
-  const [, out, height, width] = outputShape(asked);
+  const { problem, original } = scene;
+  const [, out, height, width] = outputShape(original);
   const view = flat ? rows(scene, store.get().focus) : pictures(scene, store.get().focus);
   const made = pane(
     context,
     {
       name: "output",
       title: shown.title,
-      shape: flat ? `[${gemm(problem).m}, ${scene.positions}]` : `[${outputShape(asked).join(", ")}]`,
+      shape: flat ? `[${gemm(problem).m}, ${scene.positions}]` : `[${outputShape(original).join(", ")}]`,
       notes: view.notes,
       grid: {
         ...view.shape,
@@ -150,7 +150,7 @@ function marks(scene: Scene, focus: Focus, view: View): Mark[] {
 }
 
 function alternative(scene: Scene, shown: Outputs, focus: Focus): string {
-  const [, filters, height, width] = outputShape(scene.asked);
+  const [, filters, height, width] = outputShape(scene.original);
   const size = `${shown.title}: ${plural(filters, "filter")}, ${height} by ${width}.`;
   if (focus.kind === "weight") return `${size} Every output of filter ${focus.filter} adds a product with the weight.`;
   if (focus.kind === "input") {

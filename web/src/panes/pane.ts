@@ -10,7 +10,7 @@ import { short } from "../drawing/numbers";
 import type { Focus } from "../model/focus";
 
 /** What a pane shows: the layer's own numbers, or others of the same shape, as a gradient is. */
-export interface Shown<Place extends readonly number[]> {
+export interface PaneContent<Place extends readonly number[]> {
   readonly title: string;
   readonly symbol: string; // before a cell's indices
   readonly planes: string; // a letter for each index that a plane has
@@ -30,7 +30,7 @@ export interface PaneSpec {
   /** The focus one cell further, where the arrow keys move this pane's own cells. */
   step?(focus: Focus, rows: number, columns: number): Focus;
   /** Told of the cell that is pointed at, and of none when it is left: for what is no focus. */
-  pointed?(cell: Cell | null): void;
+  hovered?(cell: Cell | null): void;
   /** The pane in words, for who cannot see it. */
   alternative(focus: Focus): string;
 }
@@ -43,23 +43,23 @@ const STEPS: Record<string, readonly [rows: number, columns: number]> = {
 };
 
 export function pane(context: Context, spec: PaneSpec, room: Room): { element: HTMLElement; grid: Grid } {
-  const { store, lens, theme } = context;
+  const { store, magnifier, theme } = context;
   const pin = (cell: Cell): void => {
     const focus = spec.focusOf(cell);
     if (focus) store.set({ focus, pinned: true, playing: false });
-    spec.pointed?.(cell);
+    spec.hovered?.(cell);
   };
   const grid = new Grid(spec.grid, theme, room, {
     hover: (cell) => {
-      if (!grid.numbered) lens.show(grid, cell, theme, spec.grid.describe?.(cell) ?? "");
+      if (!grid.numbered) magnifier.show(grid, cell, theme, spec.grid.describe?.(cell) ?? "");
       const { pinned, playing } = store.get();
       const focus = spec.focusOf(cell);
       if (focus && !pinned && !playing) store.set({ focus });
-      spec.pointed?.(cell);
+      spec.hovered?.(cell);
     },
     leave: () => {
-      lens.hide();
-      spec.pointed?.(null);
+      magnifier.hide();
+      spec.hovered?.(null);
     },
     pick: pin,
   });

@@ -10,7 +10,7 @@ import type { Scene } from "../numerics/scene";
 const OUTPUTS_PER_SECOND = 6;
 
 /** The output `by` further on in a filter, around from the last to the first. */
-export function stepped(scene: Scene, state: State, by: number): Partial<State> {
+export function stepOutput(scene: Scene, state: State, by: number): Partial<State> {
   const { filter, row, column } = outputOf(state.focus);
   const wide = scene.axes[1].outputSize;
   const place = modulo(row * wide + column + by, scene.positions);
@@ -47,14 +47,14 @@ export function player(store: Store, scene: () => Scene, still: boolean): Player
     const whole = Math.trunc(owed);
     if (!whole) return;
     owed -= whole;
-    store.set(stepped(scene(), state, whole));
+    store.set(stepOutput(scene(), state, whole));
   };
   const toggle = (): void => {
     const state = store.get();
-    if (still) store.set({ ...stepped(scene(), state, Math.sign(state.speed)), pinned: true });
+    if (still) store.set({ ...stepOutput(scene(), state, Math.sign(state.speed)), pinned: true });
     else store.set({ playing: !state.playing, pinned: false });
   };
-  const step = (by: number): void => store.set({ ...stepped(scene(), store.get(), by), pinned: true, playing: false });
+  const step = (by: number): void => store.set({ ...stepOutput(scene(), store.get(), by), pinned: true, playing: false });
 
   play.addEventListener("click", toggle);
   back.addEventListener("click", () => step(-1));

@@ -29,7 +29,7 @@ function ofOutput(scene: Scene, focus: OutputFocus, store: Store): Node {
   const value = scene.problem.dtype === "float32" ? Math.fround(exact) : exact;
 
   const equation = html("p", { class: "equation" });
-  equation.append(named("y", [focus.filter, focus.row, focus.column]), " = ");
+  equation.append(withIndices("y", [focus.filter, focus.row, focus.column]), " = ");
   const shown = largestFirst.slice(0, MOST_TERMS);
   shown.forEach((term, place) => {
     if (place) equation.append(" + ");
@@ -61,8 +61,8 @@ function product(term: Term, focus: OutputFocus, store: Store): HTMLElement {
 }
 
 function tapped(scene: Scene, term: Term, focus: OutputFocus): Node {
-  const place = term.inside ? named("x", [term.channel, term.row, term.column]) : "padding";
-  const weight = named("w", [focus.filter, ...unravel(scene.problem, term.k)]);
+  const place = term.inside ? withIndices("x", [term.channel, term.row, term.column]) : "padding";
+  const weight = withIndices("w", [focus.filter, ...unravel(scene.problem, term.k)]);
   const value = ` = ${short(term.x)} · ${short(term.w)} = ${short(term.x * term.w)}. `;
   return html("span", { class: "tapped" }, `Product ${term.k}: `, place, " · ", weight, value);
 }
@@ -119,7 +119,7 @@ function ofPixel(scene: Scene, focus: Extract<Focus, { kind: "input" }>): Node {
   const filters = filtersPerGroup(scene.problem);
   const equation = html("p", { class: "equation" });
   const value = html("strong", {}, short(scene.pixel(focus.channel, focus.row, focus.column), 4));
-  equation.append(named("x", [focus.channel, focus.row, focus.column]), " = ", value);
+  equation.append(withIndices("x", [focus.channel, focus.row, focus.column]), " = ", value);
   const facts =
     copies === 0
       ? "No window reads this pixel: no output depends on it, and its gradient is 0."
@@ -131,7 +131,7 @@ function ofPixel(scene: Scene, focus: Extract<Focus, { kind: "input" }>): Node {
 function ofWeight(scene: Scene, focus: Extract<Focus, { kind: "weight" }>): Node {
   const equation = html("p", { class: "equation" });
   const value = html("strong", {}, short(scene.weightAt(focus.filter, focus.k), 4));
-  equation.append(named("w", [focus.filter, ...unravel(scene.problem, focus.k)]), " = ", value);
+  equation.append(withIndices("w", [focus.filter, ...unravel(scene.problem, focus.k)]), " = ", value);
   const facts =
     `One number, used ${plural(scene.positions, "time")}: it multiplies row ${focus.k} of the im2col matrix, ` +
     `and every output of filter ${focus.filter} adds one of the products.`;
@@ -139,7 +139,7 @@ function ofWeight(scene: Scene, focus: Extract<Focus, { kind: "weight" }>): Node
 }
 
 /** A name with its indices: y₀,₃,₄. */
-export function named(name: string, indices: readonly number[]): HTMLElement {
+export function withIndices(name: string, indices: readonly number[]): HTMLElement {
   return html("span", { class: "named" }, html("i", {}, name), html("sub", {}, indices.join(", ")));
 }
 

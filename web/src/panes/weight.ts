@@ -10,7 +10,7 @@ import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, 
 import type { Scene } from "../numerics/scene";
 import type { Context, Room } from "./context";
 import { ALL_OF, block, blockNote, pane, plural } from "./pane";
-import type { Shown } from "./pane";
+import type { PaneContent } from "./pane";
 
 const MOST_FILTERS = 64;
 const MOST_CHANNELS = 64;
@@ -23,10 +23,10 @@ interface View {
   cellOf(filter: number, k: number): Cell;
 }
 
-type Weights = Shown<[filter: number, k: number]>;
+type Weights = PaneContent<[filter: number, k: number]>;
 
 const weights = (scene: Scene, flat: boolean): Weights => ({
-  title: scene.asked.transposed ? "Weight, flipped" : flat ? "Weight matrix" : "Weight",
+  title: scene.original.transposed ? "Weight, flipped" : flat ? "Weight matrix" : "Weight",
   symbol: "w",
   planes: "fc",
   scale: scene.weightScale,
@@ -42,7 +42,7 @@ export function weightPane(
   shown = weights(context.scene, flat),
 ): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
-  const { problem, asked } = scene;
+  const { problem, original } = scene;
   const view = flat ? rows(scene, store.get().focus) : filters(scene, store.get().focus, shown.planes);
   const inView = ({ plane }: Cell): boolean => plane >= 0 && plane < view.shape.planes;
   return pane(
@@ -50,7 +50,7 @@ export function weightPane(
     {
       name: "weight",
       title: shown.title,
-      shape: flat ? `[${gemm(problem).m}, ${gemm(problem).k}]` : `[${weightShape(asked).join(", ")}]`,
+      shape: flat ? `[${gemm(problem).m}, ${gemm(problem).k}]` : `[${weightShape(original).join(", ")}]`,
       notes: view.notes,
       grid: {
         ...view.shape,

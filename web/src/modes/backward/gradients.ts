@@ -5,7 +5,7 @@ import { zeros } from "../../model/tensors";
 import type { Numbers } from "../../model/tensors";
 import { largestMagnitude } from "../../numerics/arrays";
 import { channelsPerGroup, count, filtersPerGroup, gemm, groupOf, outputShape, readersOf, tapCount, unravel, weightShape } from "../../model/problem";
-import { gradColumnsRow, gradWeightPlane, inputGradient, randomGradient } from "../../numerics/gradients";
+import { gradColumnsRow, gradWeightPlane, inputGradientProblem, randomGradient } from "../../numerics/gradients";
 import { Scene } from "../../numerics/scene";
 import { outputAt } from "../../model/focus";
 import type { Focus, OutputFocus } from "../../model/focus";
@@ -13,7 +13,7 @@ import type { Focus, OutputFocus } from "../../model/focus";
 const MOST_COPIES = 16_000_000; // numbers of Wᵀ · g that are kept
 
 /** One product of a gradient: what arrived at an output, times the weight or the pixel that it had there. */
-export interface Share {
+export interface GradientTerm {
   readonly from: OutputFocus; // with its tap
   readonly image: number;
   readonly x: number; // of the output's gradient
@@ -34,7 +34,7 @@ export class Gradients {
   readonly output: Numbers;
   readonly outputScale: number;
   /** The input's gradient of the first image, as the transposed convolution that it is. */
-  readonly mirror: Scene;
+  readonly gradientScene: Scene;
   private readonly columns: Numbers | null; // Wᵀ · g of the first image; null where that is too much to keep
   private readonly weight: Numbers; // NaN where not computed yet
   private rows = 0; // of columns, computed
@@ -47,9 +47,9 @@ export class Gradients {
     this.outputScale = largestMagnitude(this.output);
     const [, ...image] = outputShape(problem);
     const input = { shape: [1, ...image], values: this.output.subarray(0, count(image)) as Numbers };
-    const transposed = inputGradient({ ...problem, batch: 1 });
+    const transposed = inputGradientProblem({ ...problem, batch: 1 });
     const weight = { shape: weightShape(transposed), values: scene.operands.weight };
-    this.mirror = new Scene(transposed, { name: "", resampled: false, rgb: false, input, weight }, "");
+    this.gradientScene = new Scene(transposed, { name: "", resampled: false, rgb: false, input, weight }, "");
     const { groups, k } = gemm(problem);
     const copies = groups * k * scene.positions;
     this.columns = copies <= MOST_COPIES ? zeros(copies, problem.dtype).fill(NaN) : null;
@@ -83,7 +83,7 @@ export class Gradients {
 
   /** The input's gradient: a piece at each step. */
   *inputWork(): Generator<void> {
-    while (this.mirror.compute(0)) yield;
+    while (this.gradientScene.compute(0)) yield;
   }
 
   /** Wᵀ · g: a piece at each step. */
@@ -115,31 +115,31 @@ export class Gradients {
   }
 
   /** What a pixel is owed: a product for every output that used it. */
-  ofPixel({ channel, row, column }: Extract<Focus, { kind: "input" }>): Share[] {
+  pixelTerms({ channel, row, column }: Extract<Focus, { kind: "input" }>): GradientTerm[] {
     const { problem, axes } = this.scene;
     const perGroup = channelsPerGroup(problem);
     const first = Math.floor(channel / perGroup) * filtersPerGroup(problem);
-    const found: Share[] = [];
+    const terms: GradientTerm[] = [];
     for (let filter = first; filter < first + filtersPerGroup(problem); filter++) {
       for (const down of readersOf(axes[0], row)) {
         for (const across of readersOf(axes[1], column)) {
           const tap = ((channel % perGroup) * axes[0].kernelSize + down.tap) * axes[1].kernelSize + across.tap;
           const from = outputAt(filter, down.output, across.output, tap);
           const x = this.outputAt(filter, down.output, across.output);
-          found.push({ from, image: 0, x, w: this.scene.weightAt(filter, tap), k: found.length });
+          terms.push({ from, image: 0, x, w: this.scene.weightAt(filter, tap), k: terms.length });
         }
       }
     }
-    return found;
+    return terms;
   }
 
   /** What a weight is owed: a product for every place where it met a pixel, padding left out, of every image. */
-  ofWeight({ filter, k }: Extract<Focus, { kind: "weight" }>): Share[] {
+  weightTerms({ filter, k }: Extract<Focus, { kind: "weight" }>): GradientTerm[] {
     const { problem, axes, operands } = this.scene;
     const [height, width] = axes;
     const [channel, tapRow, tapColumn] = unravel(problem, k);
     const plane = groupOf(problem, filter) * channelsPerGroup(problem) + channel;
-    const found: Share[] = [];
+    const terms: GradientTerm[] = [];
     for (let image = 0; image < problem.batch; image++) {
       const first = (image * problem.inChannels + plane) * height.inputSize;
       for (let row = 0; row < height.outputSize; row++) {
@@ -149,15 +149,15 @@ export class Gradients {
           const x = column * width.stride + tapColumn * width.dilation - width.padding[0];
           if (x < 0 || x >= width.inputSize) continue;
           const pixel = operands.input[(first + y) * width.inputSize + x];
-          found.push({ from: outputAt(filter, row, column, k), image, x: this.outputAt(filter, row, column, image), w: pixel, k: found.length });
+          terms.push({ from: outputAt(filter, row, column, k), image, x: this.outputAt(filter, row, column, image), w: pixel, k: terms.length });
         }
       }
     }
-    return found;
+    return terms;
   }
 
   /** A bias is added to every output of its filter, so it is owed their sum. */
-  ofBias(filter: number): number {
+  biasGradient(filter: number): number {
     const { problem, positions } = this.scene;
     let sum = 0;
     for (let image = 0; image < problem.batch; image++) {

@@ -3,26 +3,26 @@
 
 import { html } from "../../drawing/dom";
 import type { Grid } from "../../drawing/grid";
-import { inSlices } from "../../drawing/time_slices";
+import { runInSlices } from "../../drawing/time_slices";
 import { channelOf, filterOf } from "../../model/focus";
 import { channelsPerGroup, convolutionOf, gemm } from "../../model/problem";
 import type { Problem } from "../../model/problem";
 import { format } from "../../model/shorthand";
-import { weightGradient } from "../../numerics/gradients";
-import { arrange, redrawForOthers } from "../../panes/arrangement";
+import { weightGradientProblem } from "../../numerics/gradients";
+import { arrangeFour, redrawOnOtherBlock } from "../../panes/arrangement";
 import type { Four } from "../../panes/arrangement";
 import { columnsPane } from "../../panes/columns";
 import type { Context, Room } from "../../panes/context";
 import { inputPane } from "../../panes/input";
 import { outputPane } from "../../panes/output";
 import { block } from "../../panes/pane";
-import type { Shown } from "../../panes/pane";
+import type { PaneContent } from "../../panes/pane";
 import { weightPane } from "../../panes/weight";
-import { chosenIn } from "../mode";
+import { chosenName } from "../mode";
 import type { Mode } from "../mode";
 import { gradientsOf } from "./gradients";
 import type { Gradients } from "./gradients";
-import { mirrored } from "./mirror";
+import { gradientContext } from "./gradient_focus";
 import { backwardSentence } from "./sentence";
 
 export const backward: Mode = {
@@ -39,7 +39,7 @@ export const backward: Mode = {
     const gradients = gradientsOf(context.scene);
     const pieces = context.choice === "weight" ? toWeights(own, gradients) : toPixels(own, gradients);
     const changed = new Set<Grid>();
-    return inSlices(
+    return runInSlices(
       (milliseconds) => goOn(pieces, changed, performance.now() + milliseconds),
       () => {
         for (const grid of changed) grid.repaint();
@@ -48,7 +48,7 @@ export const backward: Mode = {
       },
     );
   },
-  sentence: (scene, state, store) => backwardSentence(scene, gradientsOf(scene), state.focus, chosenIn(backward, state.choice) === "weight", store),
+  sentence: (scene, state, store) => backwardSentence(scene, gradientsOf(scene), state.focus, chosenName(backward, state.choice) === "weight", store),
 };
 
 /** What becomes known little by little, and the grid that shows it. */
@@ -69,40 +69,40 @@ function goOn(pieces: Piece[], changed: Set<Grid>, until: number): boolean {
 
 function toPixels(context: Context, gradients: Gradients): Piece[] {
   const { scene, stage } = context;
-  const { mirror } = gradients;
-  const there = mirrored(context, mirror);
+  const { gradientScene } = gradients;
+  const there = gradientContext(context, gradientScene);
   const apart = Math.max(...scene.problem.stride) > 1;
-  stage.append(formula(["∂L/∂x", apart ? "∂L/∂y with inserted zeros" : "∂L/∂y", "∗", "w flipped"], "fold(Wᵀ · ∂L/∂y)", { ...mirror.problem, batch: scene.problem.batch }));
+  stage.append(formula(["∂L/∂x", apart ? "∂L/∂y with inserted zeros" : "∂L/∂y", "∗", "w flipped"], "fold(Wᵀ · ∂L/∂y)", { ...gradientScene.problem, batch: scene.problem.batch }));
   const pieces: Piece[] = [];
-  arrange(context, (each: Room): Four => {
+  arrangeFour(context, (each: Room): Four => {
     const arriving = inputPane(there, each, {
       title: "Gradient of the output",
       symbol: apart ? "stuffed" : "∂L/∂y",
       planes: "f",
       scale: gradients.outputScale,
-      value: (filter, row, column) => mirror.pixel(filter, row, column),
+      value: (filter, row, column) => gradientScene.pixel(filter, row, column),
     });
     const turned = weightPane(there, each, false, undefined, {
       title: "Filters, flipped",
       symbol: "flipped",
       planes: "cf",
-      scale: mirror.weightScale,
-      value: (channel, k) => mirror.weightAt(channel, k),
+      scale: gradientScene.weightScale,
+      value: (channel, k) => gradientScene.weightAt(channel, k),
     });
     const sent = inputPane(context, each, {
       title: "Gradient of the input",
       symbol: "∂L/∂x",
       planes: "c",
       get scale() {
-        return mirror.outputScale;
+        return gradientScene.outputScale;
       },
-      value: (channel, row, column) => (scene.inserted(row, column) ? NaN : mirror.outputAt(channel, row, column)),
+      value: (channel, row, column) => (scene.isInsertedZero(row, column) ? NaN : gradientScene.outputAt(channel, row, column)),
     });
     pieces.push({ work: gradients.inputWork(), grid: sent.grid });
     return [arriving.element, copies(context, gradients, each, pieces), turned.element, sent.element];
   });
-  redrawForOthers(context);
-  redrawForOthers(there);
+  redrawOnOtherBlock(context);
+  redrawOnOtherBlock(there);
   return pieces;
 }
 
@@ -130,16 +130,16 @@ function copies(context: Context, gradients: Gradients, room: Room, pieces: Piec
 function toWeights(context: Context, gradients: Gradients): Piece[] {
   const { scene, stage, store } = context;
   const { problem } = scene;
-  stage.append(formula(["∂L/∂w", "x", "⋆", "∂L/∂y"], "∂L/∂y · columnsᵀ", weightGradient(problem)));
+  stage.append(formula(["∂L/∂w", "x", "⋆", "∂L/∂y"], "∂L/∂y · columnsᵀ", weightGradientProblem(problem)));
   const pieces: Piece[] = [];
-  const arriving: Shown<[filter: number, row: number, column: number]> = {
+  const arriving: PaneContent<[filter: number, row: number, column: number]> = {
     title: "Gradient of the output",
     symbol: "∂L/∂y",
     planes: "f",
     scale: gradients.outputScale,
     value: (filter, row, column) => gradients.outputAt(filter, row, column),
   };
-  const sent: Shown<[filter: number, k: number]> = {
+  const sent: PaneContent<[filter: number, k: number]> = {
     title: "Gradient of the weight",
     symbol: "∂L/∂w",
     planes: "fc",
@@ -152,12 +152,12 @@ function toWeights(context: Context, gradients: Gradients): Piece[] {
   const perGroup = channelsPerGroup(problem);
   const filters = block(problem.outChannels, filterOf(scene.problem, focus));
   const channels = block(perGroup, channelOf(scene.problem, focus) % perGroup);
-  arrange(context, (each: Room): Four => {
+  arrangeFour(context, (each: Room): Four => {
     const weight = weightPane(context, each, false, undefined, sent);
     pieces.push({ work: gradients.weightWork(filters, channels), grid: weight.grid });
     return [inputPane(context, each).element, columnsPane(context, each).element, outputPane(context, each, false, undefined, arriving).element, weight.element];
   });
-  redrawForOthers(context);
+  redrawOnOtherBlock(context);
   return pieces;
 }
 

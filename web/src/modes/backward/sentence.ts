@@ -3,14 +3,14 @@
 import type { Term } from "../../numerics/convolution";
 import { convolutionOf, filtersPerGroup, macs, readersOf, unravel } from "../../model/problem";
 import { html } from "../../drawing/dom";
-import { weightGradient } from "../../numerics/gradients";
+import { weightGradientProblem } from "../../numerics/gradients";
 import { grouped, short } from "../../drawing/numbers";
 import { plural } from "../../panes/pane";
 import type { Scene } from "../../numerics/scene";
-import { named, runningSum } from "../../panes/sentence";
+import { withIndices, runningSum } from "../../panes/sentence";
 import type { Focus, OutputFocus } from "../../model/focus";
 import type { Store } from "../../model/state";
-import type { Gradients, Share } from "./gradients";
+import type { Gradients, GradientTerm } from "./gradients";
 
 const MOST_TERMS = 6;
 
@@ -27,48 +27,48 @@ type PixelFocus = Extract<Focus, { kind: "input" }>;
 type WeightFocus = Extract<Focus, { kind: "weight" }>;
 
 function ofPixel(scene: Scene, gradients: Gradients, focus: PixelFocus, store: Store): Node[] {
-  const name = named("∂L/∂x", [focus.channel, focus.row, focus.column]);
-  if (scene.inserted(focus.row, focus.column)) {
+  const name = withIndices("∂L/∂x", [focus.channel, focus.row, focus.column]);
+  if (scene.isInsertedZero(focus.row, focus.column)) {
     return [html("p", { class: "facts" }, "A zero that the layer inserted between its pixels: its gradient is not used.")];
   }
-  const shares = gradients.ofPixel(focus);
+  const gradientTerms = gradients.pixelTerms(focus);
   const [down, across] = [readersOf(scene.axes[0], focus.row).length, readersOf(scene.axes[1], focus.column).length];
   const filters = filtersPerGroup(scene.problem);
-  const facts = shares.length
+  const facts = gradientTerms.length
     ? `${plural(down * across, "window")} ${down * across === 1 ? "reads" : "read"} the pixel (${down} down × ${across} across)${filters > 1 ? `, each for ${filters} filters` : ""}. ` +
       "Each term is an output’s gradient times the weight that multiplied the pixel."
     : "No window reads this pixel, so its gradient is 0.";
-  return [...summed(name, shares, focus, store), html("p", { class: "facts" }, facts)];
+  return [...summed(name, gradientTerms, focus, store), html("p", { class: "facts" }, facts)];
 }
 
 function ofWeight(scene: Scene, gradients: Gradients, focus: WeightFocus, store: Store): Node[] {
-  const name = named("∂L/∂w", [focus.filter, ...unravel(scene.problem, focus.k)]);
-  const shares = gradients.ofWeight(focus);
+  const name = withIndices("∂L/∂w", [focus.filter, ...unravel(scene.problem, focus.k)]);
+  const gradientTerms = gradients.weightTerms(focus);
   const { batch } = scene.problem;
   const uses = batch * scene.positions;
-  const padded = uses - shares.length;
+  const padded = uses - gradientTerms.length;
   const facts =
     `The weight is used ${plural(uses, "time")}${batch > 1 ? ` over ${batch} images` : ""}${padded ? `, ${padded} of them on padding, which adds nothing` : ""}. ` +
     "Each term is an output’s gradient times the pixel that the weight multiplied.";
-  return [...summed(name, shares, focus, store), html("p", { class: "facts" }, facts)];
+  return [...summed(name, gradientTerms, focus, store), html("p", { class: "facts" }, facts)];
 }
 
 /** A sum of shares written out, the largest first, and as it grows. */
-function summed(name: Node, shares: readonly Share[], focus: Focus, store: Store): Node[] {
-  const largestFirst = [...shares].sort((one, other) => Math.abs(other.x * other.w) - Math.abs(one.x * one.w));
+function summed(name: Node, gradientTerms: readonly GradientTerm[], focus: Focus, store: Store): Node[] {
+  const largestFirst = [...gradientTerms].sort((one, other) => Math.abs(other.x * other.w) - Math.abs(one.x * one.w));
   const equation = html("p", { class: "equation" }, name, " = ");
   largestFirst.slice(0, MOST_TERMS).forEach((share, place) => equation.append(place ? " + " : "", term(share, focus, store)));
   const rest = largestFirst.slice(MOST_TERMS);
   if (rest.length) equation.append(" + ", html("span", { class: "rest" }, `${rest.length} more, ${short(total(rest))}`));
-  if (shares.length) equation.append(" = ");
-  equation.append(html("strong", {}, short(total(shares), 5)));
-  return shares.length ? [equation, runningSum(largestFirst, 0, null)] : [equation];
+  if (gradientTerms.length) equation.append(" = ");
+  equation.append(html("strong", {}, short(total(gradientTerms), 5)));
+  return gradientTerms.length ? [equation, runningSum(largestFirst, 0, null)] : [equation];
 }
 
-const total = (shares: readonly Share[]): number => shares.reduce((sum, { x, w }) => sum + x * w, 0);
+const total = (gradientTerms: readonly GradientTerm[]): number => gradientTerms.reduce((sum, { x, w }) => sum + x * w, 0);
 
 /** One product, which leads to the output that sent it. */
-function term({ from, x, w }: Share, focus: Focus, store: Store): HTMLElement {
+function term({ from, x, w }: GradientTerm, focus: Focus, store: Store): HTMLElement {
   const chosen = focus.kind === "output" && focus.tap === from.tap;
   const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen) }, `${short(x)} · ${short(w)}`);
   button.classList.add(x * w < 0 ? "negative" : "positive");
@@ -83,9 +83,9 @@ function ofOutput(scene: Scene, gradients: Gradients, focus: OutputFocus, toWeig
   const factor = ({ x, w }: Term): number => (toWeights ? x : w);
   const largestFirst = [...inside].sort((one, other) => Math.abs(factor(other)) - Math.abs(factor(one)));
   const target = (each: Term): HTMLElement =>
-    toWeights ? named("∂L/∂w", [focus.filter, ...unravel(scene.problem, each.k)]) : named("∂L/∂x", [each.channel, each.row, each.column]);
+    toWeights ? withIndices("∂L/∂w", [focus.filter, ...unravel(scene.problem, each.k)]) : withIndices("∂L/∂x", [each.channel, each.row, each.column]);
 
-  const equation = html("p", { class: "equation" }, named("∂L/∂y", [focus.filter, focus.row, focus.column]), " = ", html("strong", {}, short(arrived, 5)), " contributes ");
+  const equation = html("p", { class: "equation" }, withIndices("∂L/∂y", [focus.filter, focus.row, focus.column]), " = ", html("strong", {}, short(arrived, 5)), " contributes ");
   largestFirst.slice(0, MOST_TERMS / 2).forEach((each, place) => {
     const share = { from: { ...focus, tap: each.k }, image: 0, x: arrived, w: factor(each), k: each.k };
     equation.append(place ? ", " : "", term(share, focus, store), " to ", target(each));
@@ -93,7 +93,7 @@ function ofOutput(scene: Scene, gradients: Gradients, focus: OutputFocus, toWeig
   const more = inside.length - Math.min(inside.length, MOST_TERMS / 2);
   if (more > 0) equation.append(", ", html("span", { class: "rest" }, `and to ${more} more`));
 
-  const bias = scene.problem.bias ? `The bias receives all of it: ∂L/∂b is ${short(gradients.ofBias(focus.filter), 5)}, the sum over the filter’s outputs. ` : "";
+  const bias = scene.problem.bias ? `The bias receives all of it: ∂L/∂b is ${short(gradients.biasGradient(focus.filter), 5)}, the sum over the filter’s outputs. ` : "";
   const facts = html("p", { class: "facts" });
   if (focus.tap !== null) facts.append(tapped(scene, gradients, focus, terms[focus.tap], toWeights));
   const padded = terms.length - inside.length;
@@ -112,17 +112,17 @@ function tapped(scene: Scene, gradients: Gradients, focus: OutputFocus, { channe
     span.append(`Product ${k} reads padding, ${toWeights ? "whose pixel is 0. " : "which has no gradient. "}`);
     return span;
   }
-  const shares = toWeights ? gradients.ofWeight({ kind: "weight", filter: focus.filter, k }) : gradients.ofPixel({ kind: "input", channel, row, column });
-  const name = toWeights ? named("∂L/∂w", [focus.filter, ...unravel(scene.problem, k)]) : named("∂L/∂x", [channel, row, column]);
-  const own = shares.find(({ from, image }) => image === 0 && from.filter === focus.filter && from.row === focus.row && from.column === focus.column && from.tap === k);
-  if (own) span.append(`Product ${k}: `, name, ` receives ${short(own.x)} · ${short(own.w)} = ${short(own.x * own.w)}, one of ${plural(shares.length, "term")} that add up to ${short(total(shares), 4)}. `);
+  const gradientTerms = toWeights ? gradients.weightTerms({ kind: "weight", filter: focus.filter, k }) : gradients.pixelTerms({ kind: "input", channel, row, column });
+  const name = toWeights ? withIndices("∂L/∂w", [focus.filter, ...unravel(scene.problem, k)]) : withIndices("∂L/∂x", [channel, row, column]);
+  const own = gradientTerms.find(({ from, image }) => image === 0 && from.filter === focus.filter && from.row === focus.row && from.column === focus.column && from.tap === k);
+  if (own) span.append(`Product ${k}: `, name, ` receives ${short(own.x)} · ${short(own.w)} = ${short(own.x * own.w)}, one of ${plural(gradientTerms.length, "term")} that add up to ${short(total(gradientTerms), 4)}. `);
   return span;
 }
 
 /** Multiply-adds of a gradient, both ways, beside the layer's own. */
-function counted(scene: Scene, { mirror }: Gradients, toWeights: boolean): Node {
+function counted(scene: Scene, { gradientScene }: Gradients, toWeights: boolean): Node {
   const { problem } = scene;
-  const convolution = macs(convolutionOf(toWeights ? weightGradient(problem) : { ...mirror.asked, batch: problem.batch }));
+  const convolution = macs(convolutionOf(toWeights ? weightGradientProblem(problem) : { ...gradientScene.original, batch: problem.batch }));
   const layer = macs(problem);
   const line = html("p", { class: "facts" }, `The gradient of the ${toWeights ? "weight" : "input"} takes `, html("strong", {}, `${grouped(layer)} multiply-adds`));
   line.append(convolution === layer ? " in both forms, as many as the layer." : ` as a matrix product, as many as the layer, and ${grouped(convolution)} as the convolution, zeros included.`);

@@ -1,7 +1,7 @@
 // FFT: input and filter as sums of waves. For each frequency there is one product: magnitudes are multiplied,
 // phases subtracted. The inverse transform is at the bottom left; the output is a part of it.
 
-import { lengthsOf } from "../../numerics/algorithms/fft";
+import { transformLengths } from "../../numerics/algorithms/fft";
 import type { Context, Room } from "../../panes/context";
 import { html } from "../../drawing/dom";
 import { captionOf } from "./caption";
@@ -11,14 +11,14 @@ import type { Drawn } from "./planes";
 import { fftSentence } from "./sentence";
 import { spectraIn } from "./spectra";
 import { outputPane } from "../../panes/output";
-import { Pointed } from "../../panes/hovered";
+import { Hovered } from "../../panes/hovered";
 import { count } from "../../model/problem";
 import { Repainter } from "../../drawing/repainter";
 import { clamp } from "../../model/arithmetic";
 import { outputOf } from "../../model/focus";
 import type { Focus } from "../../model/focus";
 import type { Mode } from "../mode";
-import { redrawForOthers } from "../../panes/arrangement";
+import { redrawOnOtherBlock } from "../../panes/arrangement";
 
 const MOST_POINTS = 2 ** 18; // of a plane that the page transforms
 const SLICE = 9; // milliseconds a frame that summing channels may take
@@ -28,28 +28,28 @@ export const fft: Mode = {
   label: "FFT",
   about: "An image is a sum of waves, and a convolution multiplies each wave by one number.",
   refusal: (problem) => {
-    const lengths = lengthsOf(problem);
+    const lengths = transformLengths(problem);
     if (count(lengths) <= MOST_POINTS) return null;
     return `This page transforms up to 512 × 512 points, but the padded input takes ${lengths.join(" × ")}. Set a smaller input_size.`;
   },
   render(context) {
     const { stage, store, scene } = context;
     const spectra = spectraIn(scene);
-    const pointed = new Pointed();
+    const hovered = new Hovered();
     const { focus } = store.get();
-    const drawn: Drawn = { look: spectra.look(focus), output: outputOf(focus) };
-    spectra.advance(drawn.look, SLICE);
+    const drawn: Drawn = { selection: spectra.selection(focus), output: outputOf(focus) };
+    spectra.advance(drawn.selection, SLICE);
     context.onState((state) => follow(state.focus));
 
     const room = arranged(context);
-    const panes = planesOf(scene, spectra, pointed, drawn).map((plane) => planePane(context, plane, spectra.lengths, pointed, room));
+    const panes = planesOf(scene, spectra, hovered, drawn).map((plane) => planePane(context, plane, spectra.lengths, hovered, room));
     const output = outputPane(context, room);
     const caption = html("p", { class: "note caption" });
     stage.append(...panes.map(({ element }) => element), output.element, caption);
 
     const repainter = new Repainter();
     let frame = 0;
-    const say = (): void => void (caption.textContent = captionOf(spectra, drawn, pointed));
+    const say = (): void => void (caption.textContent = captionOf(spectra, drawn, hovered));
     const change = (...what: string[]): void => {
       const others = panes.filter(({ plane }) => what.includes(plane.follows));
       for (const { forget } of others) forget();
@@ -57,38 +57,38 @@ export const fft: Mode = {
     };
     const sumOn = (): void => {
       frame = 0;
-      const { done } = spectra.sum(drawn.look);
-      const complete = spectra.advance(drawn.look, SLICE);
-      if (spectra.sum(drawn.look).done > done) change("filter", "output");
+      const { done } = spectra.sum(drawn.selection);
+      const complete = spectra.advance(drawn.selection, SLICE);
+      if (spectra.sum(drawn.selection).done > done) change("filter", "output");
       if (complete) store.set({}); // so that the sentence is said anew
       else frame = requestAnimationFrame(sumOn);
     };
     let before = { ...drawn };
     context.onState(() => {
-      const { look, output } = drawn;
-      const filter = look.filter !== before.look.filter;
-      if (look.plane !== before.look.plane) change("channel", "frequency");
+      const { selection, output } = drawn;
+      const filter = selection.filter !== before.selection.filter;
+      if (selection.plane !== before.selection.plane) change("channel", "frequency");
       else if (filter) change("channel");
       if (filter) change("filter");
       if (filter || output.row !== before.output.row || output.column !== before.output.column) change("output");
       before = { ...drawn };
-      if (!spectra.sum(look).full) frame ||= requestAnimationFrame(sumOn);
+      if (!spectra.sum(selection).full) frame ||= requestAnimationFrame(sumOn);
       say();
     });
-    pointed.onChange(() => {
+    hovered.onChange(() => {
       change("frequency");
       for (const { mark } of panes) mark();
       say();
     });
-    redrawForOthers(context);
+    redrawOnOtherBlock(context);
     return () => {
       repainter.stop();
       cancelAnimationFrame(frame);
     };
 
     function follow(focus: Focus): void {
-      drawn.look = spectra.look(focus);
-      drawn.output = focus.kind === "output" ? focus : { ...drawn.output, filter: drawn.look.filter };
+      drawn.selection = spectra.selection(focus);
+      drawn.output = focus.kind === "output" ? focus : { ...drawn.output, filter: drawn.selection.filter };
     }
   },
   sentence: (scene, { focus }) => (fft.refusal?.(scene.problem, "") ? null : fftSentence(scene, spectraIn(scene), focus)),

@@ -5,12 +5,12 @@ import type { Context, Room } from "../../panes/context";
 import type { Grid } from "../../drawing/grid";
 import { short } from "../../drawing/numbers";
 import { pane } from "../../panes/pane";
-import type { Pointed } from "../../panes/hovered";
+import type { Hovered } from "../../panes/hovered";
 import type { Pair } from "../../model/problem";
 import { clamp } from "../../model/arithmetic";
 import { centred } from "./planes";
 import type { Plane } from "./planes";
-import { signed } from "./spectra";
+import { signedFrequency } from "./spectra";
 
 export interface PlanePane {
   readonly plane: Plane;
@@ -21,7 +21,7 @@ export interface PlanePane {
   mark(): void;
 }
 
-export function planePane(context: Context, plane: Plane, lengths: Pair, pointed: Pointed, room: Room): PlanePane {
+export function planePane(context: Context, plane: Plane, lengths: Pair, hovered: Hovered, room: Room): PlanePane {
   const [rows, columns] = lengths;
   let numbers: Float64Array | null = null;
   let end = 0;
@@ -34,15 +34,15 @@ export function planePane(context: Context, plane: Plane, lengths: Pair, pointed
   const value = (row: number, column: number): number => read()[row * columns + column];
   const describe = (row: number, column: number): string => {
     const written = Number.isNaN(value(row, column)) ? "0" : short(value(row, column), 4);
-    if (!plane.frequencies) return `${plane.title.slice(-1)}[${row}, ${column}] = ${written}`;
+    if (!plane.frequencies) return `${plane.symbol}[${row}, ${column}] = ${written}`;
     const [k, l] = centred([row, column], lengths);
-    return `frequency ${signed(k, rows)}, ${signed(l, columns)}: ${written}`;
+    return `frequency ${signedFrequency(k, rows)}, ${signedFrequency(l, columns)}: ${written}`;
   };
   const events = {
-    pointed: (cell: { row: number; column: number } | null) => pointed.set(cell && centred([cell.row, cell.column], lengths)),
+    hovered: (cell: { row: number; column: number } | null) => hovered.set(cell && centred([cell.row, cell.column], lengths)),
     step: <Focus>(focus: Focus, down: number, across: number): Focus => {
-      const [row, column] = centred(pointed.get() ?? [0, 0], lengths);
-      pointed.set(centred([clamp(row + down, 0, rows - 1), clamp(column + across, 0, columns - 1)], lengths));
+      const [row, column] = centred(hovered.get() ?? [0, 0], lengths);
+      hovered.set(centred([clamp(row + down, 0, rows - 1), clamp(column + across, 0, columns - 1)], lengths));
       return focus;
     },
   };

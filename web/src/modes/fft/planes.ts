@@ -4,23 +4,24 @@
 import type { Complex } from "../../numerics/algorithms/fourier";
 import type { Kind, Mark } from "../../drawing/grid_spec";
 import { inputMarks } from "../../panes/input";
-import type { Pointed } from "../../panes/hovered";
+import type { Hovered } from "../../panes/hovered";
 import { channelsPerGroup, readersOf, tapCount } from "../../model/problem";
 import type { Pair } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
 import { outputAt } from "../../model/focus";
 import type { Focus, OutputFocus } from "../../model/focus";
-import type { Look, Spectra } from "./spectra";
+import type { Selection, Spectra } from "./spectra";
 
 /** What is drawn now. */
 export interface Drawn {
-  look: Look;
+  selection: Selection;
   output: OutputFocus; // the one last looked at
 }
 
 export interface Plane {
   readonly name: string;
   readonly title: string;
+  readonly symbol?: string; // of an element, where the cells are no frequencies
   readonly unit: string; // beside the title
   readonly about: string; // in words, for who cannot see it
   readonly follows: "channel" | "filter" | "output" | "frequency"; // what its numbers are of
@@ -33,13 +34,13 @@ export interface Plane {
   focusOf(row: number, column: number): Focus | null;
 }
 
-export function planesOf(scene: Scene, spectra: Spectra, pointed: Pointed, drawn: Drawn): Plane[] {
+export function planesOf(scene: Scene, spectra: Spectra, hovered: Hovered, drawn: Drawn): Plane[] {
   const { problem } = scene;
   const summed = channelsPerGroup(problem) > 1;
-  const frequency = (): Pair => pointed.get() ?? spectra.strongest(drawn.look.plane);
+  const frequency = (): Pair => hovered.get() ?? spectra.strongest(drawn.selection.plane);
   const chosen = (): Mark[] => {
     const [row, column] = centred(frequency(), spectra.lengths);
-    return [{ role: pointed.get() ? "tap" : "read", plane: 0, row, column }];
+    return [{ role: hovered.get() ? "tap" : "read", plane: 0, row, column }];
   };
   const ofFrequencies = { frequencies: true, marks: chosen, focusOf: () => null };
 
@@ -66,11 +67,11 @@ export function planesOf(scene: Scene, spectra: Spectra, pointed: Pointed, drawn
   ];
   return [
     picturePlane(scene, spectra, drawn),
-    ...spectrum("picture", "|X|", "phase of X", "channel", () => spectra.picture(drawn.look.plane)),
+    ...spectrum("picture", "|X|", "phase of X", "channel", () => spectra.picture(drawn.selection.plane)),
     filterPlane(scene, spectra, drawn),
-    ...spectrum("filter", "× |W|", "− phase of W", "channel", () => spectra.filter(drawn.look)),
+    ...spectrum("filter", "× |W|", "− phase of W", "channel", () => spectra.filter(drawn.selection)),
     resultPlane(scene, spectra, drawn),
-    ...spectrum("result", summed ? "Σ = |Y|" : "= |Y|", summed ? "phase of Y" : "= phase of Y", "filter", () => spectra.sum(drawn.look).product),
+    ...spectrum("result", summed ? "Σ = |Y|" : "= |Y|", summed ? "phase of Y" : "= phase of Y", "filter", () => spectra.sum(drawn.selection).product),
     {
       ...ofFrequencies,
       name: "shares",
@@ -78,16 +79,17 @@ export function planesOf(scene: Scene, spectra: Spectra, pointed: Pointed, drawn
       unit: "",
       about: "The term of each wave in the output; their sum is the output without its bias",
       follows: "output",
-      numbers: () => shifted(spectra.shares(drawn.output), spectra.lengths),
+      numbers: () => shifted(spectra.waveTerms(drawn.output), spectra.lengths),
     },
     {
       name: "wave",
       title: "Wave of x",
+      symbol: "x",
       unit: "",
       about: "The marked frequency of the input alone; the sum over all frequencies is the input",
       follows: "frequency",
       frequencies: false,
-      numbers: () => spectra.wave(drawn.look.plane, frequency()),
+      numbers: () => spectra.wave(drawn.selection.plane, frequency()),
       marks: () => [],
       focusOf: () => null,
     },
@@ -102,18 +104,19 @@ function picturePlane(scene: Scene, { lengths }: Spectra, drawn: Drawn): Plane {
   return {
     name: "picture",
     title: "Input x",
+    symbol: "x",
     unit: "",
     about: "The padded input, followed by zeros up to a power of two",
     follows: "channel",
     frequencies: false,
     scale: () => scene.inputScale,
-    numbers: () => filled(lengths, (row, column) => (inPicture(row, column) ? scene.pixel(drawn.look.plane, row - top, column - left) : NaN)),
+    numbers: () => filled(lengths, (row, column) => (inPicture(row, column) ? scene.pixel(drawn.selection.plane, row - top, column - left) : NaN)),
     kind: (row, column) => (inPicture(row, column) ? "value" : "padding"),
     marks: (focus) =>
       inputMarks(scene, focus)
-        .filter(({ plane }) => plane === drawn.look.plane)
+        .filter(({ plane }) => plane === drawn.selection.plane)
         .map((mark) => ({ ...mark, plane: 0, row: mark.row + top, column: mark.column + left })),
-    focusOf: (row, column) => (inPicture(row, column) ? { kind: "input", channel: drawn.look.plane, row: row - top, column: column - left } : null),
+    focusOf: (row, column) => (inPicture(row, column) ? { kind: "input", channel: drawn.selection.plane, row: row - top, column: column - left } : null),
   };
 }
 
@@ -123,11 +126,12 @@ function filterPlane(scene: Scene, { lengths }: Spectra, drawn: Drawn): Plane {
   const weightIn = (row: number, column: number): number | null => {
     const [down, across] = [row / height.dilation, column / width.dilation];
     const inside = Number.isInteger(down) && Number.isInteger(across) && down < height.kernelSize && across < width.kernelSize;
-    return inside ? (drawn.look.channel * height.kernelSize + down) * width.kernelSize + across : null;
+    return inside ? (drawn.selection.channel * height.kernelSize + down) * width.kernelSize + across : null;
   };
   return {
     name: "filter",
     title: "Filter w",
+    symbol: "w",
     unit: "",
     about: "The filter, followed by zeros up to the same size",
     follows: "channel",
@@ -136,7 +140,7 @@ function filterPlane(scene: Scene, { lengths }: Spectra, drawn: Drawn): Plane {
     numbers: () =>
       filled(lengths, (row, column) => {
         const k = weightIn(row, column);
-        return k === null ? NaN : scene.weightAt(drawn.look.filter, k);
+        return k === null ? NaN : scene.weightAt(drawn.selection.filter, k);
       }),
     kind: (row, column) => (weightIn(row, column) === null ? "padding" : "value"),
     marks: (focus) => {
@@ -150,7 +154,7 @@ function filterPlane(scene: Scene, { lengths }: Spectra, drawn: Drawn): Plane {
     },
     focusOf: (row, column) => {
       const k = weightIn(row, column);
-      return k === null ? null : { kind: "weight", filter: drawn.look.filter, k };
+      return k === null ? null : { kind: "weight", filter: drawn.selection.filter, k };
     },
   };
 }
@@ -160,18 +164,19 @@ function resultPlane(scene: Scene, spectra: Spectra, drawn: Drawn): Plane {
   const outputIn = (row: number, column: number): OutputFocus | null => {
     const [y, x] = [row / height.stride, column / width.stride];
     const kept = Number.isInteger(y) && Number.isInteger(x) && y < height.outputSize && x < width.outputSize;
-    return kept ? outputAt(drawn.look.filter, y, x) : null;
+    return kept ? outputAt(drawn.selection.filter, y, x) : null;
   };
   const at = (row: number, column: number): Omit<Mark, "role"> => ({ plane: 0, row: row * height.stride, column: column * width.stride });
   const frame: Mark = { role: "read", ...at(0, 0), rows: at(height.outputSize - 1, 0).row + 1, columns: at(0, width.outputSize - 1).column + 1 };
   return {
     name: "result",
     title: "Result y",
+    symbol: "y",
     unit: "",
     about: "The circular correlation; values outside the frame, or skipped by the stride, are discarded",
     follows: "filter",
     frequencies: false,
-    numbers: () => spectra.sum(drawn.look).full ?? new Float64Array(spectra.points).fill(NaN),
+    numbers: () => spectra.sum(drawn.selection).full ?? new Float64Array(spectra.points).fill(NaN),
     kind: (row, column) => (outputIn(row, column) ? "value" : "unread"),
     marks: (focus) => {
       if (focus.kind === "output") return [frame, { role: "window", ...at(focus.row, focus.column) }];

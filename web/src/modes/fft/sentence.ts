@@ -7,10 +7,10 @@ import { grouped, scientific, short } from "../../drawing/numbers";
 import { plural } from "../../panes/pane";
 import { channelsPerGroup } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
-import { named } from "../../panes/sentence";
+import { withIndices } from "../../panes/sentence";
 import type { Focus, OutputFocus } from "../../model/focus";
-import { tally } from "../../drawing/multiplication_bars";
-import { signed } from "./spectra";
+import { multiplicationBars } from "../../drawing/multiplication_bars";
+import { signedFrequency } from "./spectra";
 import type { Spectra } from "./spectra";
 
 const MOST_TERMS = 5;
@@ -28,14 +28,14 @@ export function fftSentence(scene: Scene, spectra: Spectra, focus: Focus): Node 
 const known = new WeakMap<Spectra, Node>(); // the count is of the layer, whatever the focus
 
 function ofOutput(scene: Scene, spectra: Spectra, focus: OutputFocus): Node[] {
-  const sum = spectra.sum(spectra.look(focus));
+  const sum = spectra.sum(spectra.selection(focus));
   const total = channelsPerGroup(scene.problem);
-  const equation = html("p", { class: "equation" }, named("y", [focus.filter, focus.row, focus.column]), " = ");
+  const equation = html("p", { class: "equation" }, withIndices("y", [focus.filter, focus.row, focus.column]), " = ");
   if (!sum.full) {
     equation.append(html("span", { class: "rest" }, `${sum.done} of ${plural(total, "channel")} summed …`));
     return [equation];
   }
-  const { number, most, rest } = wavesOf(spectra.shares(focus), spectra.lengths);
+  const { number, most, rest } = wavesOf(spectra.waveTerms(focus), spectra.lengths);
   most.forEach(({ share, k, l }, place) => {
     equation.append(place ? " + " : "", html("span", { class: `term ${share < 0 ? "negative" : "positive"}`, title: `frequency ${k}, ${l}` }, short(share)));
   });
@@ -77,7 +77,7 @@ function wavesOf(shares: Float64Array, [rows, columns]: readonly [number, number
       const share = place === opposite ? shares[place] : shares[place] + shares[opposite];
       rest += share;
       if (most.length === MOST_TERMS && Math.abs(share) <= Math.abs(most[MOST_TERMS - 1].share)) continue;
-      most.push({ share, k: signed(k, rows), l: signed(l, columns) });
+      most.push({ share, k: signedFrequency(k, rows), l: signedFrequency(l, columns) });
       most.sort((one, other) => Math.abs(other.share) - Math.abs(one.share)).splice(MOST_TERMS);
     }
   }
@@ -88,10 +88,10 @@ function ofOther(scene: Scene, spectra: Spectra, focus: Exclude<Focus, OutputFoc
   const all = grouped(spectra.points);
   if (focus.kind === "input") {
     const value = short(scene.pixel(focus.channel, focus.row, focus.column), 4);
-    return html("p", { class: "equation" }, named("x", [focus.channel, focus.row, focus.column]), " = ", html("strong", {}, value), ` contributes to all ${all} frequencies of X.`);
+    return html("p", { class: "equation" }, withIndices("x", [focus.channel, focus.row, focus.column]), " = ", html("strong", {}, value), ` contributes to all ${all} frequencies of X.`);
   }
   const value = short(scene.weightAt(focus.filter, focus.k), 4);
-  return html("p", { class: "equation" }, named("w", [focus.filter, focus.k]), " = ", html("strong", {}, value), ` contributes to all ${all} frequencies of W.`);
+  return html("p", { class: "equation" }, withIndices("w", [focus.filter, focus.k]), " = ", html("strong", {}, value), ` contributes to all ${all} frequencies of W.`);
 }
 
 /** The layer's multiplications as two bars, the definition's and these. */
@@ -107,12 +107,12 @@ function counted(scene: Scene): Node {
     html("strong", {}, `${short(more ? spent / definition : definition / spent, 3)} × ${more ? "more" : "fewer"} multiplications`),
     more ? " than the definition: this algorithm needs large kernels." : " than the definition.",
   );
-  return tally(verdict, [
-    { name: "definition", parts: [{ kind: "definition", size: definition }], said: grouped(definition) },
+  return multiplicationBars(verdict, [
+    { name: "definition", parts: [{ kind: "definition", size: definition }], text: grouped(definition) },
     {
       name: "FFT",
       parts: [{ kind: "main", size: products }, { kind: "beside", size: transforms }],
-      said: `${grouped(products)} + ${grouped(transforms)} in transforms`,
+      text: `${grouped(products)} + ${grouped(transforms)} in transforms`,
     },
   ]);
 }

@@ -1,7 +1,7 @@
 // The spectra of a scene, computed as they are looked at. The sum over channels is done in slices of time:
 // a layer has thousands of them.
 
-import { correlation, filterSpectrum, lengthsOf, multiplyAdd, pictureSpectrum } from "../../numerics/algorithms/fft";
+import { correlation, filterSpectrum, transformLengths, multiplyAdd, inputSpectrum } from "../../numerics/algorithms/fft";
 import { complex, rootsOf } from "../../numerics/algorithms/fourier";
 import type { Complex } from "../../numerics/algorithms/fourier";
 import { channelOf, firstFilterOf } from "../../model/focus";
@@ -11,7 +11,7 @@ import type { Scene } from "../../numerics/scene";
 import type { Focus, OutputFocus } from "../../model/focus";
 
 /** What a focus looks at: one filter, and one of the channels that it reads. */
-export interface Look {
+export interface Selection {
   readonly filter: number;
   readonly channel: number; // among those that the filter reads
   readonly plane: number; // the channel among all
@@ -34,15 +34,15 @@ export class Spectra {
   private readonly pictures = new Map<number, Complex>();
   private weight: { plane: number; made: Complex } | null = null;
   private summed: Sum | null = null;
-  private added: { focus: OutputFocus; full: Float64Array | null; shares: Float64Array } | null = null;
+  private lastTerms: { focus: OutputFocus; full: Float64Array | null; terms: Float64Array } | null = null;
 
   constructor(private readonly scene: Scene) {
-    this.lengths = lengthsOf(scene.problem);
+    this.lengths = transformLengths(scene.problem);
     this.points = count(this.lengths);
   }
 
   /** A pixel stays with the filter last looked at where that reads it. */
-  look(focus: Focus): Look {
+  selection(focus: Focus): Selection {
     const perGroup = channelsPerGroup(this.scene.problem);
     const plane = channelOf(this.scene.problem, focus);
     const last = this.summed?.filter ?? 0;
@@ -52,28 +52,28 @@ export class Spectra {
   }
 
   picture(plane: number): Complex {
-    const made = this.pictures.get(plane) ?? pictureSpectrum(this.scene.problem, this.scene.operands.input, plane);
+    const made = this.pictures.get(plane) ?? inputSpectrum(this.scene.problem, this.scene.operands.input, plane);
     if (this.pictures.size * this.points < MOST_KEPT) this.pictures.set(plane, made);
     return made;
   }
 
-  filter({ filter, channel }: Look): Complex {
+  filter({ filter, channel }: Selection): Complex {
     const plane = filter * channelsPerGroup(this.scene.problem) + channel;
     if (this.weight?.plane === plane) return this.weight.made;
     this.weight = { plane, made: filterSpectrum(this.scene.problem, this.scene.operands.weight, plane) };
     return this.weight.made;
   }
 
-  sum({ filter }: Look): Sum {
+  sum({ filter }: Selection): Sum {
     if (this.summed?.filter === filter) return this.summed;
     this.summed = { filter, product: complex(this.points), done: 0, full: null };
     return this.summed;
   }
 
   /** Adds channels to a filter's sum until the milliseconds have passed; true once all are in. */
-  advance(look: Look, milliseconds: number): boolean {
+  advance(selection: Selection, milliseconds: number): boolean {
     const { problem, operands } = this.scene;
-    const sum = this.sum(look);
+    const sum = this.sum(selection);
     const perGroup = channelsPerGroup(problem);
     const first = groupOf(problem, sum.filter) * perGroup;
     const until = performance.now() + milliseconds;
@@ -87,14 +87,14 @@ export class Spectra {
   }
 
   /** What each frequency adds to an output; together they are the output less its bias. */
-  shares(focus: OutputFocus): Float64Array {
-    const sum = this.sum(this.look(focus));
-    const { added } = this;
-    if (added && same(added.focus, focus) && added.full === sum.full) return added.shares;
+  waveTerms(focus: OutputFocus): Float64Array {
+    const sum = this.sum(this.selection(focus));
+    const { lastTerms } = this;
+    if (lastTerms && same(lastTerms.focus, focus) && lastTerms.full === sum.full) return lastTerms.terms;
     const [rows, columns] = this.lengths;
     const [down, across] = [rootsOf(rows), rootsOf(columns)];
     const [y, x] = [focus.row * this.scene.axes[0].stride, focus.column * this.scene.axes[1].stride];
-    const shares = new Float64Array(this.points);
+    const terms = new Float64Array(this.points);
     for (let k = 0; k < rows; k++) {
       const [kRe, kIm] = [down.re[(k * y) % rows], down.im[(k * y) % rows]];
       for (let l = 0; l < columns; l++) {
@@ -102,11 +102,11 @@ export class Spectra {
         const cosine = kRe * across.re[turn] - kIm * across.im[turn];
         const sine = kRe * across.im[turn] + kIm * across.re[turn];
         const place = k * columns + l;
-        shares[place] = (sum.product.re[place] * cosine - sum.product.im[place] * sine) / this.points;
+        terms[place] = (sum.product.re[place] * cosine - sum.product.im[place] * sine) / this.points;
       }
     }
-    this.added = { focus, full: sum.full, shares };
-    return shares;
+    this.lastTerms = { focus, full: sum.full, terms };
+    return terms;
   }
 
   /** The frequency of the largest wave of a channel that is no mere mean. */
@@ -150,4 +150,4 @@ export function spectraIn(scene: Scene): Spectra {
 }
 
 /** A frequency as it is counted from 0, half of them negative. */
-export const signed = (place: number, length: number): number => (place > length / 2 ? place - length : place);
+export const signedFrequency = (place: number, length: number): number => (place > length / 2 ? place - length : place);

@@ -4,35 +4,43 @@
 import { html } from "../../drawing/dom";
 import { filterOf } from "../../model/focus";
 import { refusalOf } from "../../numerics/algorithms/winograd";
-import { redrawForOthers } from "../../panes/arrangement";
+import { redrawOnOtherBlock } from "../../panes/arrangement";
 import type { Room } from "../../panes/context";
-import { Pointed } from "../../panes/hovered";
+import { Hovered } from "../../panes/hovered";
 import { outputPane } from "../../panes/output";
 import { block } from "../../panes/pane";
-import { chosenIn } from "../mode";
+import { chosenName } from "../mode";
 import type { Mode } from "../mode";
 import { matrices } from "./matrices";
 import { paddedPane } from "./padded_input";
 import { pipeline } from "./pipeline";
 import { winogradSentence } from "./sentence";
 import { tilesIn } from "./tile";
-import { Lattice } from "./tile_outlines";
+import { TileOutlines } from "./tile_outlines";
 
 const GAP = 40;
 const WIDE = 1900; // pixels that take pictures, tile and matrices side by side
 
-const outputsOf = (choice: string): number => Number(choice.slice("winograd".length));
+/** outputs: of a tile, along each axis. */
+const CHOICES = [2, 4, 6].map((outputs) => ({
+  name: `winograd${outputs}`,
+  label: `${outputs} × ${outputs}`,
+  about: `tiles of ${outputs} × ${outputs} outputs`,
+  outputs,
+}));
+
+const outputsOf = (choice: string): number => (CHOICES.find(({ name }) => name === choice) ?? CHOICES[0]).outputs;
 
 export const winograd: Mode = {
   name: "winograd",
   label: "Winograd",
   about: "Neighbouring outputs share pixels: after a transform, a tile of outputs takes fewer multiplications.",
-  choices: [2, 4, 6].map((size) => ({ name: `winograd${size}`, label: `${size} × ${size}`, about: `tiles of ${size} × ${size} outputs` })),
+  choices: CHOICES,
   refusal: (problem, choice) => refusalOf(problem, outputsOf(choice)),
   render(context) {
     const { stage, room, scene } = context;
     const tiles = tilesIn(scene, outputsOf(context.choice));
-    const element = new Pointed();
+    const element = new Hovered();
     const { place, across, picture, lanes, beside } = arranged(room);
     stage.style.gridTemplate = place;
     const output = outputPane(context, picture);
@@ -40,20 +48,20 @@ export const winograd: Mode = {
     const { path, below, stop } = pipeline(context, tiles, element, lanes, beside);
     stage.append(pictures, path, html("div", { class: "beside" }, ...below, matrices(context, tiles, element)));
 
-    const lattice = new Lattice(output.grid, ...tiles.outputs);
+    const outlines = new TileOutlines(output.grid, ...tiles.outputs);
     const { focus: start } = context.store.get();
     const shown = block(scene.problem.outChannels, filterOf(scene.problem, start));
     context.onState(({ focus }) => {
-      const { filter, at } = tiles.of(focus);
+      const { filter, at } = tiles.tileOf(focus);
       const [row, column] = [at[0] * tiles.outputs[0], at[1] * tiles.outputs[1]];
       const [rows, columns] = scene.axes.map(({ outputSize }, axis) => Math.min(tiles.outputs[axis], outputSize - at[axis] * tiles.outputs[axis]));
-      lattice.show([{ plane: filter - shown.start, row, column, rows, columns }]);
+      outlines.show([{ plane: filter - shown.start, row, column, rows, columns }]);
     });
-    redrawForOthers(context);
+    redrawOnOtherBlock(context);
     return stop;
   },
   sentence: (scene, { focus, choice }) => {
-    const outputs = outputsOf(chosenIn(winograd, choice));
+    const outputs = outputsOf(chosenName(winograd, choice));
     return refusalOf(scene.problem, outputs) === null ? winogradSentence(scene, tilesIn(scene, outputs), outputs, focus) : null;
   },
 };

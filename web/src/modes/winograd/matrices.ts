@@ -1,14 +1,14 @@
 // The three matrices as they are written, with the rows and columns that the focus needs.
 
-import { bracketed } from "../../drawing/matrix_figure";
+import { matrixFigure } from "../../drawing/matrix_figure";
 import type { Context } from "../../panes/context";
 import { html } from "../../drawing/dom";
-import type { Pointed } from "../../panes/hovered";
+import type { Hovered } from "../../panes/hovered";
 import { AXIS_NAMES } from "../../model/problem";
-import { placesOf } from "./tile";
+import { positionsIn } from "./tile";
 import type { Tiles } from "./tile";
 
-export function matrices(context: Context, tiles: Tiles, element: Pointed): HTMLElement {
+export function matrices(context: Context, tiles: Tiles, element: Hovered): HTMLElement {
   const { scene } = context;
   const { kernelSize } = scene.problem;
   const alike = kernelSize[0] === kernelSize[1];
@@ -17,13 +17,13 @@ export function matrices(context: Context, tiles: Tiles, element: Pointed): HTML
     const { input, filter, output } = tiles.transforms[shared[0]];
     const along = alike ? "" : `, along the ${AXIS_NAMES[shared[0]]}`;
     return [
-      { of: "input", shared, ...bracketed("Bᵀ", `pixels${along}`, input) },
-      { of: "filter", shared, ...bracketed("G", `filter${along}`, filter) },
-      { of: "output", shared, ...bracketed("Aᵀ", `outputs${along}`, output) },
+      { of: "input", shared, ...matrixFigure("Bᵀ", `pixels${along}`, input) },
+      { of: "filter", shared, ...matrixFigure("G", `filter${along}`, filter) },
+      { of: "output", shared, ...matrixFigure("Aᵀ", `outputs${along}`, output) },
     ] as const;
   });
   const mark = (): void => {
-    const places = placesOf(scene, tiles, context.store.get().focus);
+    const places = positionsIn(scene, tiles, context.store.get().focus);
     const lit = element.get();
     for (const { of, shared, mark } of drawn) {
       const lines = (pair: readonly number[] | null): number[] => (pair ? shared.map((axis) => pair[axis]) : []);

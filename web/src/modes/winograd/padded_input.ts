@@ -8,7 +8,7 @@ import { block, blockNote, pane, plural } from "../../panes/pane";
 import { channelOf } from "../../model/focus";
 import { axes, channelsPerGroup } from "../../model/problem";
 import type { Focus } from "../../model/focus";
-import { Lattice } from "./tile_outlines";
+import { TileOutlines } from "./tile_outlines";
 import type { Tiles } from "./tile";
 
 export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElement {
@@ -23,7 +23,7 @@ export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElem
   const [tall, wide] = tiles.elements;
 
   const frames = (focus: Focus): Omit<Mark, "role">[] => {
-    const { at, firstChannel } = tiles.of(focus);
+    const { at, firstChannel } = tiles.tileOf(focus);
     const corner = { row: at[0] * tiles.outputs[0], column: at[1] * tiles.outputs[1], rows: tall, columns: wide };
     return Array.from({ length: perGroup }, (_, channel) => ({ plane: firstChannel + channel - drawn.start, ...corner }));
   };
@@ -56,7 +56,7 @@ export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElem
       marks: (focus) => {
         if (focus.kind === "input") return [{ role: "window", plane: focus.channel - drawn.start, row: focus.row + top, column: focus.column + left }];
         if (focus.kind === "weight") return [];
-        const { firstChannel } = tiles.of(focus);
+        const { firstChannel } = tiles.tileOf(focus);
         const window = { row: focus.row, column: focus.column, rows: problem.kernelSize[0], columns: problem.kernelSize[1] };
         return Array.from({ length: perGroup }, (_, channel): Mark => ({ role: "window", plane: firstChannel + channel - drawn.start, ...window })).filter(
           ({ plane }) => plane >= 0 && plane < drawn.end - drawn.start,
@@ -69,13 +69,13 @@ export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElem
           ? { ...focus, row: focus.row + rows, column: focus.column + columns }
           : { kind: "input", channel: channelOf(scene.problem, focus), row: 0, column: 0 },
       alternative: (focus) => {
-        const { at } = tiles.of(focus);
+        const { at } = tiles.tileOf(focus);
         return `The padded input, cut into ${tiles.number.join(" by ")} tiles. Tile ${at.join(", ")} is in focus: ${tall} by ${wide} pixels.`;
       },
     },
     room,
   );
-  const lattice = new Lattice(made.grid, ...tiles.outputs);
-  context.onState(({ focus }) => lattice.show(frames(focus)));
+  const outlines = new TileOutlines(made.grid, ...tiles.outputs);
+  context.onState(({ focus }) => outlines.show(frames(focus)));
   return made.element;
 }

@@ -8,12 +8,12 @@ import { cell, short } from "../../drawing/numbers";
 import { block, blockNote, pane, plural } from "../../panes/pane";
 import { channelsPerGroup, tapCount } from "../../model/problem";
 import { Repainter } from "../../drawing/repainter";
-import type { Pointed } from "../../panes/hovered";
+import type { Hovered } from "../../panes/hovered";
 import { clamp } from "../../model/arithmetic";
 import { outputAt } from "../../model/focus";
 import type { Focus } from "../../model/focus";
-import { partsOf } from "./tile_arrays";
-import type { Drawn, Part } from "./tile_arrays";
+import { tileArrays } from "./tile_arrays";
+import type { Drawn, TileArray } from "./tile_arrays";
 import type { Tiles } from "./tile";
 
 const BETWEEN = 56; // pixels, between an array and what is made of it
@@ -22,17 +22,17 @@ const LARGEST_CELL = 60;
 const MOST_NUMBERED = 8; // channels, of those drawn small
 
 /** room: of the lanes, and beneath or beside them of the channels. */
-export function pipeline(context: Context, tiles: Tiles, element: Pointed, room: Room, beside: Room): { path: HTMLElement; below: HTMLElement[]; stop(): void } {
+export function pipeline(context: Context, tiles: Tiles, element: Hovered, room: Room, beside: Room): { path: HTMLElement; below: HTMLElement[]; stop(): void } {
   const { scene, store } = context;
-  const drawn: Drawn = { tile: tiles.of(store.get().focus), channel: tiles.channelOf(store.get().focus) };
-  context.onState(({ focus }) => Object.assign(drawn, { tile: tiles.of(focus), channel: tiles.channelOf(focus) }));
+  const drawn: Drawn = { tile: tiles.tileOf(store.get().focus), channel: tiles.channelOf(store.get().focus) };
+  context.onState(({ focus }) => Object.assign(drawn, { tile: tiles.tileOf(focus), channel: tiles.channelOf(focus) }));
 
   const narrow = room.width < 620;
   const cells = (narrow ? 2 : 3) * tiles.elements[1];
   const free = room.width - (narrow ? 1 : 3) * BETWEEN;
   const fitting = narrow ? free / cells : Math.min(free / (cells + tiles.outputs[1]), (free - TITLE) / cells);
   const side = Math.min(fitting, room.height / tiles.elements[0], LARGEST_CELL);
-  const parts = partsOf(scene, tiles, element, drawn).map((part) => partPane(context, part, element, side));
+  const parts = tileArrays(scene, tiles, element, drawn).map((part) => partPane(context, part, element, side));
   const caption = html("p", { class: "note caption" });
   const lanes = html("div", { class: narrow ? "lanes narrow" : "lanes", style: `column-gap:${BETWEEN}px` }, ...parts.map(({ element: made }) => made));
   const grids = parts.map(({ grid }) => grid);
@@ -57,7 +57,7 @@ export function pipeline(context: Context, tiles: Tiles, element: Pointed, room:
   return { path: html("div", { class: "path" }, lanes, caption), below, stop: () => repainter.stop() };
 }
 
-function partPane(context: Context, part: Part, element: Pointed, side: number): { element: HTMLElement; grid: Grid; mark(focus: Focus): void } {
+function partPane(context: Context, part: TileArray, element: Hovered, side: number): { element: HTMLElement; grid: Grid; mark(focus: Focus): void } {
   const [rows, columns] = part.size;
   const value = (row: number, column: number): number => part.value(row * columns + column);
   const made = pane(
@@ -94,9 +94,9 @@ function partPane(context: Context, part: Part, element: Pointed, side: number):
 }
 
 /** Elements are pointed at, or walked over with the arrow keys. */
-function elementEvents(element: Pointed, rows: number, columns: number): { pointed(at: Cell | null): void; step(focus: Focus, down: number, across: number): Focus } {
+function elementEvents(element: Hovered, rows: number, columns: number): { hovered(at: Cell | null): void; step(focus: Focus, down: number, across: number): Focus } {
   return {
-    pointed: (at) => element.set(at && [at.row, at.column]),
+    hovered: (at) => element.set(at && [at.row, at.column]),
     step: (focus, down, across) => {
       const [row, column] = element.get() ?? [0, 0];
       element.set([clamp(row + down, 0, rows - 1), clamp(column + across, 0, columns - 1)]);
@@ -105,7 +105,7 @@ function elementEvents(element: Pointed, rows: number, columns: number): { point
   };
 }
 
-function captionOf({ tile, channel }: Drawn, tiles: Tiles, element: Pointed): string {
+function captionOf({ tile, channel }: Drawn, tiles: Tiles, element: Hovered): string {
   const at = element.get();
   const channels = tile.pixels.length;
   if (!at) {

@@ -7,10 +7,10 @@ import { fraction, grouped, scientific, short } from "../../drawing/numbers";
 import { plural } from "../../panes/pane";
 import { count, tapCount } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
-import { named } from "../../panes/sentence";
+import { withIndices } from "../../panes/sentence";
 import type { Focus, OutputFocus } from "../../model/focus";
-import { tally } from "../../drawing/multiplication_bars";
-import { placesOf } from "./tile";
+import { multiplicationBars } from "../../drawing/multiplication_bars";
+import { positionsIn } from "./tile";
 import type { Tiles } from "./tile";
 
 const MOST_TERMS = 6;
@@ -28,7 +28,7 @@ export function winogradSentence(scene: Scene, tiles: Tiles, outputs: number, fo
 const known = new WeakMap<Tiles, Node>(); // the count is of the layer, whatever the focus
 
 function ofOutput(scene: Scene, tiles: Tiles, focus: OutputFocus): Node[] {
-  const tile = tiles.of(focus);
+  const tile = tiles.tileOf(focus);
   const [height, width] = tiles.transforms;
   const [a, b] = [focus.row % tiles.outputs[0], focus.column % tiles.outputs[1]];
   const terms = [...tile.products]
@@ -39,7 +39,7 @@ function ofOutput(scene: Scene, tiles: Tiles, focus: OutputFocus): Node[] {
     .filter(({ factor }) => factor !== 0)
     .sort((one, other) => Math.abs(other.factor * other.product) - Math.abs(one.factor * one.product));
 
-  const equation = html("p", { class: "equation" }, named("y", [focus.filter, focus.row, focus.column]), " = ");
+  const equation = html("p", { class: "equation" }, withIndices("y", [focus.filter, focus.row, focus.column]), " = ");
   terms.slice(0, MOST_TERMS).forEach(({ factor, product }, place) => {
     const text = Math.abs(factor) === 1 ? short(factor * product) : `${fraction(factor)} · ${short(product)}`;
     const sign = factor * product < 0 ? "negative" : "positive";
@@ -52,7 +52,7 @@ function ofOutput(scene: Scene, tiles: Tiles, focus: OutputFocus): Node[] {
   }
   const { bias } = scene.operands;
   if (bias) equation.append(" + ", html("span", { class: "bias", title: "bias" }, short(bias[focus.filter])));
-  const value = tile.made[a * tiles.outputs[1] + b];
+  const value = tile.result[a * tiles.outputs[1] + b];
   equation.append(" = ", html("strong", {}, short(value, 5)));
 
   const taps = scene.terms(focus.filter, focus.row, focus.column);
@@ -70,13 +70,13 @@ function ofOutput(scene: Scene, tiles: Tiles, focus: OutputFocus): Node[] {
 
 function ofOther(scene: Scene, tiles: Tiles, focus: Exclude<Focus, OutputFocus>): Node[] {
   const [height, width] = tiles.transforms;
-  const places = placesOf(scene, tiles, focus);
+  const places = positionsIn(scene, tiles, focus);
   if (focus.kind === "input") {
     const value = scene.pixel(focus.channel, focus.row, focus.column);
     const touched = places.pixel ? touchedBy(column(height.input, places.pixel[0]), column(width.input, places.pixel[1])) : 0;
     const [down, across] = ([0, 1] as const).map((axis) => tilesReading(scene, tiles, axis, axis ? focus.column : focus.row));
     return [
-      html("p", { class: "equation" }, named("x", [focus.channel, focus.row, focus.column]), " = ", html("strong", {}, short(value, 4))),
+      html("p", { class: "equation" }, withIndices("x", [focus.channel, focus.row, focus.column]), " = ", html("strong", {}, short(value, 4))),
       html(
         "p",
         { class: "facts" },
@@ -88,7 +88,7 @@ function ofOther(scene: Scene, tiles: Tiles, focus: Exclude<Focus, OutputFocus>)
   const touched = touchedBy(column(height.filter, row), column(width.filter, across));
   const channel = tiles.channelOf(focus);
   return [
-    html("p", { class: "equation" }, named("w", [focus.filter, channel, row, across]), " = ", html("strong", {}, short(scene.weightAt(focus.filter, focus.k), 4))),
+    html("p", { class: "equation" }, withIndices("w", [focus.filter, channel, row, across]), " = ", html("strong", {}, short(scene.weightAt(focus.filter, focus.k), 4))),
     html("p", { class: "facts" }, `It is a term of ${plural(touched, "element")} of U, which is computed once for all ${plural(count(tiles.number), "tile")}.`),
   ];
 }
@@ -110,12 +110,12 @@ function counted(scene: Scene, tiles: Tiles, outputs: number): Node {
     html("strong", {}, `${times} × ${more ? "more" : "fewer"} multiplications`),
     more ? " than the definition: too few channels and filters share each transform." : " than the definition.",
   );
-  return tally(verdict, [
-    { name: "definition", parts: [{ kind: "definition", size: definition }], said: grouped(definition) },
+  return multiplicationBars(verdict, [
+    { name: "definition", parts: [{ kind: "definition", size: definition }], text: grouped(definition) },
     {
       name: "Winograd",
       parts: [{ kind: "main", size: products }, { kind: "beside", size: constants }],
-      said: `${grouped(products)} + ${grouped(constants)} by constants`,
+      text: `${grouped(products)} + ${grouped(constants)} by constants`,
     },
   ]);
 }

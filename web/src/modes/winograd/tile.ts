@@ -3,7 +3,7 @@
 
 import { largestMagnitude } from "../../numerics/arrays";
 import type { Numbers } from "../../model/tensors";
-import { cut, multiplyAdd, sandwich, tilesOf, transformedFilter, transformsOf } from "../../numerics/algorithms/winograd";
+import { extractTile, multiplyAdd, transformBlock, tileCounts, transformedFilter, transformsOf } from "../../numerics/algorithms/winograd";
 import type { Transforms } from "../../numerics/algorithms/cook_toom";
 import { channelsPerGroup, count, groupOf, unravel } from "../../model/problem";
 import { channelOf, firstFilterOf } from "../../model/focus";
@@ -20,7 +20,7 @@ export interface Tile {
   readonly transformed: readonly Numbers[]; // Bᵀ d B
   readonly filters: readonly Numbers[]; // G g Gᵀ
   readonly products: Numbers; // Σ over channels
-  readonly made: Numbers; // Aᵀ · A, plus the bias
+  readonly result: Numbers; // Aᵀ · A, plus the bias
 }
 
 const MOST_SAMPLED = 1_000_000; // multiplications that finding the ends of the colours may take
@@ -40,14 +40,14 @@ export class Tiles {
     outputs: number,
   ) {
     this.transforms = transformsOf(scene.problem, outputs);
-    this.number = tilesOf(scene.problem, this.transforms);
+    this.number = tileCounts(scene.problem, this.transforms);
     const [height, width] = this.transforms;
     this.outputs = [height.output.length, width.output.length];
     this.elements = [height.input.length, width.input.length];
   }
 
   /** The tile of an output. A pixel or a weight stays in the tile last looked at where it lies in it. */
-  of(focus: Focus): Tile {
+  tileOf(focus: Focus): Tile {
     const filter = this.filterOf(focus);
     const [tileRow, tileColumn] = this.placeOf(focus);
     const { last } = this;
@@ -107,13 +107,13 @@ export class Tiles {
     const [height, width] = this.transforms;
     const perGroup = channelsPerGroup(problem);
     const firstChannel = groupOf(problem, filter) * perGroup;
-    const pixels = Array.from({ length: perGroup }, (_, channel) => cut(problem, this.transforms, operands.input, firstChannel + channel, at));
-    const transformed = pixels.map((tile) => sandwich(height.input, tile, width.input, problem.dtype));
+    const pixels = Array.from({ length: perGroup }, (_, channel) => extractTile(problem, this.transforms, operands.input, firstChannel + channel, at));
+    const transformed = pixels.map((tile) => transformBlock(height.input, tile, width.input, problem.dtype));
     const filters = this.filtersOf(filter);
     const products = multiplyAdd(transformed, filters, problem.dtype);
     const bias = operands.bias ? operands.bias[filter] : 0;
-    const made = sandwich(height.output, products, width.output, problem.dtype).map((sum) => sum + bias) as Numbers;
-    return { filter, firstChannel, at, pixels, transformed, filters, products, made };
+    const result = transformBlock(height.output, products, width.output, problem.dtype).map((sum) => sum + bias) as Numbers;
+    return { filter, firstChannel, at, pixels, transformed, filters, products, result };
   }
 
   private filtersOf(filter: number): Numbers[] {
@@ -129,14 +129,14 @@ export class Tiles {
 }
 
 /** Places along an axis of a tile: of the output, the filter's tap, or the pixel that a focus is on. */
-export interface Place {
+export interface TilePositions {
   readonly output: Pair | null; // in its tile
   readonly pixel: Pair | null; // in its tile
   readonly tap: Pair | null; // of the kernel
 }
 
-export function placesOf(scene: Scene, tiles: Tiles, focus: Focus): Place {
-  const tile = tiles.of(focus);
+export function positionsIn(scene: Scene, tiles: Tiles, focus: Focus): TilePositions {
+  const tile = tiles.tileOf(focus);
   const tapOf = (k: number): Pair => {
     const [, row, column] = unravel(scene.problem, k);
     return [row, column];

@@ -3,12 +3,12 @@
 import type { Matrix } from "../../numerics/algorithms/cook_toom";
 import type { Kind, Mark, Role } from "../../drawing/grid_spec";
 import { channelsPerGroup, tapCount } from "../../model/problem";
-import type { Pointed } from "../../panes/hovered";
+import type { Hovered } from "../../panes/hovered";
 import type { Pair } from "../../model/problem";
 import type { Scene } from "../../numerics/scene";
 import { outputAt } from "../../model/focus";
 import type { Focus } from "../../model/focus";
-import { placesOf } from "./tile";
+import { positionsIn } from "./tile";
 import type { Tile, Tiles } from "./tile";
 
 /** The tile that is drawn, and the channel of it. */
@@ -17,7 +17,7 @@ export interface Drawn {
   channel: number; // among those that the filter reads
 }
 
-export interface Part {
+export interface TileArray {
   readonly name: string;
   readonly title: string;
   readonly about: string; // in words, for who cannot see it
@@ -30,7 +30,7 @@ export interface Part {
   focusOf(row: number, column: number): Focus | null;
 }
 
-export function partsOf(scene: Scene, tiles: Tiles, element: Pointed, drawn: Drawn): Part[] {
+export function tileArrays(scene: Scene, tiles: Tiles, element: Hovered, drawn: Drawn): TileArray[] {
   const { problem } = scene;
   const { kernelSize } = problem;
   const [height, width] = tiles.transforms;
@@ -66,7 +66,7 @@ export function partsOf(scene: Scene, tiles: Tiles, element: Pointed, drawn: Dra
       value: (place) => drawn.tile.pixels[drawn.channel][place],
       kind: (row, column) => (pixelAt(row, column) ? "value" : "padding"),
       marks: (focus) => {
-        const { output, pixel } = placesOf(scene, tiles, focus);
+        const { output, pixel } = positionsIn(scene, tiles, focus);
         const window = output ? [{ role: "read" as const, plane: 0, row: output[0], column: output[1], rows: kernelSize[0], columns: kernelSize[1] }] : [];
         return [...window, ...point(focus.kind === "input" ? "window" : "tap", pixel), ...madeOf("input")];
       },
@@ -80,7 +80,7 @@ export function partsOf(scene: Scene, tiles: Tiles, element: Pointed, drawn: Dra
       elements: true,
       scale: () => tiles.scalesOf(drawn.tile.filter).transformed,
       value: (place) => drawn.tile.transformed[drawn.channel][place],
-      marks: (focus) => [...(focus.kind === "input" ? entered("input", placesOf(scene, tiles, focus).pixel) : []), ...lit()],
+      marks: (focus) => [...(focus.kind === "input" ? entered("input", positionsIn(scene, tiles, focus).pixel) : []), ...lit()],
       focusOf: () => null,
     },
     {
@@ -91,7 +91,7 @@ export function partsOf(scene: Scene, tiles: Tiles, element: Pointed, drawn: Dra
       elements: false,
       scale: () => scene.weightScale,
       value: (place) => scene.weightAt(drawn.tile.filter, drawn.channel * taps + place),
-      marks: (focus) => [...point(focus.kind === "weight" ? "window" : "tap", placesOf(scene, tiles, focus).tap), ...madeOf("filter")],
+      marks: (focus) => [...point(focus.kind === "weight" ? "window" : "tap", positionsIn(scene, tiles, focus).tap), ...madeOf("filter")],
       focusOf: (row, column) => ({ kind: "weight", filter: drawn.tile.filter, k: drawn.channel * taps + row * kernelSize[1] + column }),
     },
     {
@@ -102,7 +102,7 @@ export function partsOf(scene: Scene, tiles: Tiles, element: Pointed, drawn: Dra
       elements: true,
       scale: () => tiles.scalesOf(drawn.tile.filter).filters,
       value: (place) => drawn.tile.filters[drawn.channel][place],
-      marks: (focus) => [...(focus.kind === "weight" ? entered("filter", placesOf(scene, tiles, focus).tap) : []), ...lit()],
+      marks: (focus) => [...(focus.kind === "weight" ? entered("filter", positionsIn(scene, tiles, focus).tap) : []), ...lit()],
       focusOf: () => null,
     },
     {
@@ -114,7 +114,7 @@ export function partsOf(scene: Scene, tiles: Tiles, element: Pointed, drawn: Dra
       scale: () => tiles.scalesOf(drawn.tile.filter).products,
       value: (place) => drawn.tile.products[place],
       marks: (focus) => {
-        const { output } = placesOf(scene, tiles, focus);
+        const { output } = positionsIn(scene, tiles, focus);
         return [...(output ? touched("read", height.output[output[0]], width.output[output[1]]) : []), ...lit()];
       },
       focusOf: () => null,
@@ -126,12 +126,12 @@ export function partsOf(scene: Scene, tiles: Tiles, element: Pointed, drawn: Dra
       size: tiles.outputs,
       elements: false,
       scale: () => scene.outputScale,
-      value: (place) => drawn.tile.made[place],
+      value: (place) => drawn.tile.result[place],
       kind: (row, column) => (outputIn(row, column) ? "value" : "unread"),
       marks: (focus) => {
         const at = element.get();
         const uses = at ? touched("use", columnOf(height.output, at[0]), columnOf(width.output, at[1])) : [];
-        return [...point("window", placesOf(scene, tiles, focus).output), ...uses];
+        return [...point("window", positionsIn(scene, tiles, focus).output), ...uses];
       },
       focusOf: outputIn,
     },

@@ -6,7 +6,7 @@ import type { Mark } from "../../drawing/grid_spec";
 
 const LEAST_CELL = 3; // pixels; lines through smaller cells would hide them
 
-export class Lattice {
+export class TileOutlines {
   private readonly frame = svg("path", { class: "frame" });
 
   constructor(

@@ -6,7 +6,7 @@ import type { Numbers } from "../../model/tensors";
 import { convolve, operandsOf, unfold } from "../convolution";
 import { axes, channelsPerGroup, convolutionOf, count, gemm, inputShape, outputShape, outputSize, tapCount, unravel, weightShape } from "../../model/problem";
 import type { Operands } from "../convolution";
-import { gradColumnsRow, gradWeightPlane, inputGradient, weightGradient, weightGradientOperands } from "../gradients";
+import { gradColumnsRow, gradWeightPlane, inputGradientProblem, weightGradientProblem, weightGradientOperands } from "../gradients";
 import type { Problem } from "../../model/problem";
 import type { Step } from "./step";
 
@@ -24,10 +24,10 @@ export function backward(problem: Problem, operands: Operands, gradOutput: Numbe
 }
 
 function inputSteps(problem: Problem, weight: Numbers, gradOutput: Numbers): Step[] {
-  const transposed = inputGradient(problem);
+  const transposed = inputGradientProblem(problem);
   const plain = convolutionOf(transposed);
-  const asked: Operands = { input: gradOutput, weight, bias: null };
-  const given = operandsOf(transposed, asked);
+  const original: Operands = { input: gradOutput, weight, bias: null };
+  const given = operandsOf(transposed, original);
   const { groups, k } = gemm(problem);
   const positions = count(outputSize(problem));
   const gradColumns = zeros(problem.batch * groups * k * positions, problem.dtype);
@@ -39,7 +39,7 @@ function inputSteps(problem: Problem, weight: Numbers, gradOutput: Numbers): Ste
     { name: "grad_output", shape: outputShape(problem), values: gradOutput },
     { name: "stuffed", shape: inputShape(plain), values: given.input },
     { name: "flipped", shape: weightShape(plain), values: given.weight },
-    { name: "grad_input", shape: inputShape(problem), values: convolve(transposed, asked) },
+    { name: "grad_input", shape: inputShape(problem), values: convolve(transposed, original) },
     { name: "grad_columns", shape: [problem.batch, groups * k, positions], values: gradColumns },
     { name: "folded", shape: inputShape(problem), values: fold(problem, gradColumns) },
   ];
@@ -47,7 +47,7 @@ function inputSteps(problem: Problem, weight: Numbers, gradOutput: Numbers): Ste
 
 function weightSteps(problem: Problem, input: Numbers, gradOutput: Numbers): Step[] {
   const { batch, dtype, outChannels } = problem;
-  const gradient = weightGradient(problem);
+  const gradient = weightGradientProblem(problem);
   const given = weightGradientOperands(problem, input, gradOutput);
   const perGroup = channelsPerGroup(problem);
   const { groups, k } = gemm(problem);
@@ -68,7 +68,7 @@ function weightSteps(problem: Problem, input: Numbers, gradOutput: Numbers): Ste
   return [
     { name: "pictures", shape: inputShape(gradient), values: given.input },
     { name: "kernels", shape: weightShape(gradient), values: given.weight },
-    { name: "grad_weight", shape: weightShape(problem), values: cut(problem, convolve(gradient, given)) },
+    { name: "grad_weight", shape: weightShape(problem), values: cropToKernel(problem, convolve(gradient, given)) },
     { name: "columns", shape: [batch, groups * k, positions], values: columns },
     { name: "product", shape: weightShape(problem), values: product },
     { name: "grad_bias", shape: [outChannels], values: gradBias },
@@ -76,8 +76,8 @@ function weightSteps(problem: Problem, input: Numbers, gradOutput: Numbers): Ste
 }
 
 /** Of [channels of a group, out_channels, …] the places of the kernel, with channels and filters changed about. */
-function cut(problem: Problem, whole: Numbers): Numbers {
-  const [tall, wide] = outputSize(weightGradient(problem));
+function cropToKernel(problem: Problem, whole: Numbers): Numbers {
+  const [tall, wide] = outputSize(weightGradientProblem(problem));
   const perGroup = channelsPerGroup(problem);
   const [rows, columns] = problem.kernelSize;
   const weight = zeros(count(weightShape(problem)), problem.dtype);

@@ -12,15 +12,15 @@ import type { Complex } from "./fourier";
 import { padded } from "./im2col";
 
 /** Points of the transform along each axis. */
-export function lengthsOf(problem: Problem): Pair {
+export function transformLengths(problem: Problem): Pair {
   const [height, width] = axes(problem);
   return [powerOfTwo(height.paddedSize), powerOfTwo(width.paddedSize)];
 }
 
 /** The spectrum of one channel with its padding, followed by zeros up to the lengths. */
-export function pictureSpectrum(problem: Problem, input: Numbers, plane: number): Complex {
+export function inputSpectrum(problem: Problem, input: Numbers, plane: number): Complex {
   const [height, width] = axes(problem);
-  const lengths = lengthsOf(problem);
+  const lengths = transformLengths(problem);
   const made = complex(count(lengths));
   for (let row = 0; row < height.inputSize; row++) {
     const y = row + height.padding[0];
@@ -37,7 +37,7 @@ export function pictureSpectrum(problem: Problem, input: Numbers, plane: number)
 
 /** The spectrum of one filter's channel, zeros in the holes of dilation and after it. */
 export function filterSpectrum(problem: Problem, weight: Numbers, plane: number): Complex {
-  const lengths = lengthsOf(problem);
+  const lengths = transformLengths(problem);
   const [, wide] = problem.kernelSize;
   const made = complex(count(lengths));
   for (let tap = 0; tap < tapCount(problem); tap++) {
@@ -66,11 +66,11 @@ export function correlation({ re, im }: Complex, lengths: Pair): Float64Array {
 export const fft: Algorithm = (problem, { input, weight, bias }) => {
   const { batch, dtype, groups, inChannels, outChannels } = problem;
   const [height, width] = axes(problem);
-  const lengths = lengthsOf(problem);
+  const lengths = transformLengths(problem);
   const perGroup = channelsPerGroup(problem);
   const filters = filtersPerGroup(problem);
 
-  const pictures = Array.from({ length: batch * inChannels }, (_, plane) => pictureSpectrum(problem, input, plane));
+  const pictures = Array.from({ length: batch * inChannels }, (_, plane) => inputSpectrum(problem, input, plane));
   const spectra = Array.from({ length: outChannels * perGroup }, (_, plane) => filterSpectrum(problem, weight, plane));
   const products = Array.from({ length: batch * outChannels }, (_, plane) => {
     const [image, filter] = [Math.floor(plane / outChannels), plane % outChannels];
@@ -134,7 +134,7 @@ function halves(planes: readonly Complex[], [rows, columns]: Pair, dtype: Proble
 
 /** Multiplications of real numbers, as _spectrum.py counts them: in the transforms, and at the frequencies. */
 export function multiplications(problem: Problem): { transforms: number; products: number; definition: number } {
-  const lengths = lengthsOf(problem);
+  const lengths = transformLengths(problem);
   const points = count(lengths);
   const results = problem.batch * problem.outChannels;
   const perGroup = channelsPerGroup(problem);

@@ -14,13 +14,13 @@ export const kn2row: Algorithm = (problem, operands) => {
   const output = zeros(count(outputShape(problem)), dtype);
   for (let image = 0; image < batch; image++) {
     for (let filter = 0; filter < outChannels; filter++) {
-      const pictures = mix(problem, operands, filter, image);
+      const pictures = tapConvolutions(problem, operands, filter, image);
       const group = groupOf(problem, filter);
       for (let tap = 0; tap < taps; tap++) {
         const place = ((image * groups + group) * taps + tap) * filters + (filter % filters);
         mixed.set(pictures.subarray(tap * pixels, (tap + 1) * pixels), place * pixels);
       }
-      const sums = added(problem, pictures, taps);
+      const sums = shiftAndAdd(problem, pictures, taps);
       const bias = operands.bias?.[filter] ?? 0;
       output.set(sums.map((sum) => sum + bias), (image * outChannels + filter) * sums.length);
     }
@@ -47,7 +47,7 @@ function rows(problem: Problem, weight: Numbers): Numbers {
 }
 
 /** One filter's pictures of one image, [taps, height, width]: every pixel's channels mixed by each tap's weights. */
-export function mix(problem: Problem, { input, weight }: Operands, filter: number, image = 0): Numbers {
+export function tapConvolutions(problem: Problem, { input, weight }: Operands, filter: number, image = 0): Numbers {
   const [taps, channels, pixels] = [tapCount(problem), channelsPerGroup(problem), count(problem.inputSize)];
   const first = image * problem.inChannels + groupOf(problem, filter) * channels;
   const mixed = zeros(taps * pixels, problem.dtype);
@@ -65,15 +65,15 @@ export function mix(problem: Problem, { input, weight }: Operands, filter: numbe
 }
 
 /** The first so many of a filter's pictures, shifted and added: [out_height, out_width], without the bias. */
-export function added(problem: Problem, mixed: Numbers, taps: number): Numbers {
+export function shiftAndAdd(problem: Problem, mixed: Numbers, taps: number): Numbers {
   const [height, width] = axes(problem);
   const sums = zeros(height.outputSize * width.outputSize, problem.dtype);
   for (let tap = 0; tap < taps; tap++) {
     for (let row = 0; row < height.outputSize; row++) {
-      const y = readBy(height, row, Math.floor(tap / width.kernelSize));
+      const y = inputPosition(height, row, Math.floor(tap / width.kernelSize));
       if (y === null) continue;
       for (let column = 0; column < width.outputSize; column++) {
-        const x = readBy(width, column, tap % width.kernelSize);
+        const x = inputPosition(width, column, tap % width.kernelSize);
         if (x !== null) sums[row * width.outputSize + column] += mixed[(tap * height.inputSize + y) * width.inputSize + x];
       }
     }
@@ -82,7 +82,7 @@ export function added(problem: Problem, mixed: Numbers, taps: number): Numbers {
 }
 
 /** The pixel along an axis that an output reads with a tap; null on padding. */
-export function readBy(axis: Axis, output: number, tap: number): number | null {
+export function inputPosition(axis: Axis, output: number, tap: number): number | null {
   const at = output * axis.stride + tap * axis.dilation - axis.padding[0];
   return at >= 0 && at < axis.inputSize ? at : null;
 }

@@ -34,7 +34,7 @@ export function transformsOf(problem: Problem, outputs: number): readonly [Trans
 }
 
 /** How many tiles cover each axis's outputs. */
-export function tilesOf(problem: Problem, transforms: readonly [Transforms, Transforms]): Pair {
+export function tileCounts(problem: Problem, transforms: readonly [Transforms, Transforms]): Pair {
   const [height, width] = axes(problem);
   return [tilesAlong(height, transforms[0]), tilesAlong(width, transforms[1])];
 }
@@ -42,7 +42,7 @@ export function tilesOf(problem: Problem, transforms: readonly [Transforms, Tran
 const tilesAlong = (axis: Axis, { output }: Transforms): number => Math.ceil(axis.outputSize / output.length);
 
 /** The pixels of one tile of one channel, zeros where it is padding. */
-export function cut(problem: Problem, transforms: readonly [Transforms, Transforms], input: Numbers, plane: number, tile: Pair): Numbers {
+export function extractTile(problem: Problem, transforms: readonly [Transforms, Transforms], input: Numbers, plane: number, tile: Pair): Numbers {
   const [height, width] = axes(problem);
   const [tall, wide] = transforms.map((each) => each.input.length);
   const pixels = zeros(tall * wide, problem.dtype);
@@ -56,7 +56,7 @@ export function cut(problem: Problem, transforms: readonly [Transforms, Transfor
 }
 
 /** left · block · rightᵀ: one matrix along each axis of a block. */
-export function sandwich(left: Matrix, block: Numbers, right: Matrix, dtype: Problem["dtype"]): Numbers {
+export function transformBlock(left: Matrix, block: Numbers, right: Matrix, dtype: Problem["dtype"]): Numbers {
   const [rows, wide] = [left[0].length, right[0].length];
   const half = zeros(left.length * wide, dtype);
   for (let i = 0; i < left.length; i++) {
@@ -80,7 +80,7 @@ export function sandwich(left: Matrix, block: Numbers, right: Matrix, dtype: Pro
 /** G g Gᵀ of one filter's channel, in float64 and rounded once. */
 export function transformedFilter(problem: Problem, [height, width]: readonly [Transforms, Transforms], weight: Numbers, plane: number): Numbers {
   const taps = tapCount(problem);
-  const exact = sandwich(height.filter, weight.subarray(plane * taps, (plane + 1) * taps) as Numbers, width.filter, "float64");
+  const exact = transformBlock(height.filter, weight.subarray(plane * taps, (plane + 1) * taps) as Numbers, width.filter, "float64");
   return problem.dtype === "float64" ? exact : Float32Array.from(exact);
 }
 
@@ -102,15 +102,15 @@ function winograd(outputs: number): Algorithm {
     const { batch, dtype, inChannels, outChannels } = problem;
     const transforms = transformsOf(problem, outputs);
     const [height, width] = transforms;
-    const tiles = tilesOf(problem, transforms);
+    const tiles = tileCounts(problem, transforms);
     const perPlane = count(tiles);
     const perGroup = channelsPerGroup(problem);
     const tileAt = (number: number): Pair => [Math.floor(number / tiles[1]), number % tiles[1]];
 
     const pixels = everyOne(batch * inChannels * perPlane, (place) =>
-      cut(problem, transforms, operands.input, Math.floor(place / perPlane), tileAt(place % perPlane)),
+      extractTile(problem, transforms, operands.input, Math.floor(place / perPlane), tileAt(place % perPlane)),
     );
-    const transformed = pixels.map((tile) => sandwich(height.input, tile, width.input, dtype));
+    const transformed = pixels.map((tile) => transformBlock(height.input, tile, width.input, dtype));
     const filters = everyOne(outChannels * perGroup, (plane) => transformedFilter(problem, transforms, operands.weight, plane));
     const products = everyOne(batch * outChannels * perPlane, (place) => {
       const [image, filter] = [Math.floor(place / perPlane / outChannels), Math.floor(place / perPlane) % outChannels];
@@ -118,7 +118,7 @@ function winograd(outputs: number): Algorithm {
       const read = everyOne(perGroup, (channel) => transformed[(first + channel) * perPlane + (place % perPlane)]);
       return multiplyAdd(read, filters.slice(filter * perGroup, (filter + 1) * perGroup), dtype);
     });
-    const made = products.map((product) => sandwich(height.output, product, width.output, dtype));
+    const made = products.map((product) => transformBlock(height.output, product, width.output, dtype));
 
     const wholeTiles = paddedToTiles(problem, transforms);
     const [tall, wide] = axes(wholeTiles).map(({ paddedSize }) => paddedSize);
@@ -172,7 +172,7 @@ function flat(blocks: readonly Numbers[], dtype: Problem["dtype"]): Numbers {
 /** Multiplications: of numbers with numbers, and by the constants of the matrices other than 0 and ±1. */
 export function multiplications(problem: Problem, outputs: number): { products: number; constants: number; definition: number } {
   const [height, width] = transformsOf(problem, outputs);
-  const tiles = problem.batch * count(tilesOf(problem, [height, width]));
+  const tiles = problem.batch * count(tileCounts(problem, [height, width]));
   const once = (left: Matrix, right: Matrix): number => constantsOf(left) * right[0].length + left.length * constantsOf(right);
   const perGroup = channelsPerGroup(problem);
   return {

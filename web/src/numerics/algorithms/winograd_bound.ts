@@ -7,7 +7,7 @@ import type { Problem } from "../../model/problem";
 import { unitRoundoff } from "../verification";
 import type { Bound } from "../verification";
 import type { Matrix, Transforms } from "./cook_toom";
-import { cut, multiplyAdd, sandwich, tilesOf, transformsOf } from "./winograd";
+import { extractTile, multiplyAdd, transformBlock, tileCounts, transformsOf } from "./winograd";
 
 /** Of a problem with one filter. */
 export function winogradBound(problem: Problem, { input, weight, bias }: Operands, outputs: number): Bound {
@@ -17,23 +17,23 @@ export function winogradBound(problem: Problem, { input, weight, bias }: Operand
   const taps = count(problem.kernelSize);
   const wide: Problem = { ...problem, dtype: "float64" };
   const [x, w] = [input.map(Math.abs), weight.map(Math.abs)];
-  const filters = Array.from({ length: channels }, (_, channel) => sandwich(height.filter, w.subarray(channel * taps, (channel + 1) * taps), width.filter, "float64"));
+  const filters = Array.from({ length: channels }, (_, channel) => transformBlock(height.filter, w.subarray(channel * taps, (channel + 1) * taps), width.filter, "float64"));
   const [down, across] = axes(problem);
-  const scale = new Float64Array(down.outputSize * across.outputSize);
-  const [rows, columns] = tilesOf(problem, transforms);
+  const reference = new Float64Array(down.outputSize * across.outputSize);
+  const [rows, columns] = tileCounts(problem, transforms);
   const [tall, broad] = [height.output.length, width.output.length];
   // The scale is itself computed in float64, so it may be that much too small.
   const own = 1 - gamma(roundings(wide, transforms), unitRoundoff(wide));
   for (let tile = 0; tile < rows * columns; tile++) {
     const at = [Math.floor(tile / columns), tile % columns] as const;
-    const read = Array.from({ length: channels }, (_, channel) => sandwich(height.input, cut(wide, transforms, x, channel, at), width.input, "float64"));
-    sandwich(height.output, multiplyAdd(read, filters, "float64"), width.output, "float64").forEach((size, place) => {
+    const read = Array.from({ length: channels }, (_, channel) => transformBlock(height.input, extractTile(wide, transforms, x, channel, at), width.input, "float64"));
+    transformBlock(height.output, multiplyAdd(read, filters, "float64"), width.output, "float64").forEach((size, place) => {
       const [row, column] = [at[0] * tall + Math.floor(place / broad), at[1] * broad + (place % broad)];
-      if (row < down.outputSize && column < across.outputSize) scale[row * across.outputSize + column] = (size + Math.abs(bias?.[0] ?? 0)) / own;
+      if (row < down.outputSize && column < across.outputSize) reference[row * across.outputSize + column] = (size + Math.abs(bias?.[0] ?? 0)) / own;
     });
   }
   const n = roundings(problem, transforms);
-  return { worst: gamma(n, unitRoundoff(problem)), formula: `γ${subscript(n)}`, measure: "|Aᵀ|[(|G||w|) ⊙ (|Bᵀ||x|)] + |b|", scale };
+  return { maxFactor: gamma(n, unitRoundoff(problem)), formula: `γ${subscript(n)}`, referenceFormula: "|Aᵀ|[(|G||w|) ⊙ (|Bᵀ||x|)] + |b|", reference };
 }
 
 /** How often a term of an output is rounded at most, from operand to output. */

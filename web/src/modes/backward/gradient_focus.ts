@@ -10,7 +10,7 @@ import type { Focus } from "../../model/focus";
 import type { State } from "../../model/state";
 
 /** A focus as the gradient's convolution has it. */
-export function reflected(scene: Scene, focus: Focus): Focus {
+export function toGradientFocus(scene: Scene, focus: Focus): Focus {
   const { problem, axes } = scene;
   const perGroup = channelsPerGroup(problem);
   if (focus.kind === "input") return outputAt(focus.channel, focus.row, focus.column);
@@ -28,7 +28,7 @@ export function reflected(scene: Scene, focus: Focus): Focus {
 }
 
 /** What a focus there is here; null for a zero between, which stands for nothing. */
-export function returned(scene: Scene, focus: Focus): Focus | null {
+export function fromGradientFocus(scene: Scene, focus: Focus): Focus | null {
   const { problem, axes } = scene;
   if (focus.kind === "output") return { kind: "input", channel: focus.filter, row: focus.row, column: focus.column };
   if (focus.kind === "weight") {
@@ -44,16 +44,16 @@ export function returned(scene: Scene, focus: Focus): Focus | null {
 const turn = ({ problem }: Scene, tap: number): number => tapCount(problem) - 1 - (tap % tapCount(problem));
 
 /** The same context, for panes of the gradient's convolution. */
-export function mirrored(context: Context, mirror: Scene): Context {
+export function gradientContext(context: Context, gradientScene: Scene): Context {
   const { scene, store } = context;
-  const seen = (state: State): State => ({ ...state, focus: reflected(scene, state.focus) });
+  const seen = (state: State): State => ({ ...state, focus: toGradientFocus(scene, state.focus) });
   return {
     ...context,
-    scene: mirror,
+    scene: gradientScene,
     store: {
       get: () => seen(store.get()),
       set: ({ focus, ...others }) => {
-        const back = focus && returned(scene, within(mirror.asked, focus));
+        const back = focus && fromGradientFocus(scene, within(gradientScene.original, focus));
         if (focus && !back) return;
         store.set(back ? { ...others, focus: back } : others);
       },
