@@ -1,4 +1,4 @@
-// The explorer of one element: it holds the state, draws what changed of it, and takes itself away.
+// The explorer in one element: holds the state, redraws what a new state changes, and removes itself.
 
 import { applyTheme, themeOf } from "./drawing/colour";
 import { html } from "./drawing/dom";
@@ -35,7 +35,7 @@ import style from "./style.css";
 
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
-const REST = 250; // milliseconds that a state stands before the address says it, and Python is asked
+const REST = 250; // milliseconds without a change, after which the address is updated and Python is asked
 
 export class Explorer {
   private readonly root = html("div", { class: "glassconv" });
@@ -51,7 +51,7 @@ export class Explorer {
   private readonly reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
   private readonly cleanups: (() => void)[] = [];
   private scene: Scene;
-  private userImage: Pick<Source, "name" | "resampled" | "rgb" | "input"> | null = null; // the reader's own picture
+  private userImage: Pick<Source, "name" | "resampled" | "rgb" | "input"> | null = null; // the reader's own image
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private width = 0; // of the stage when it was drawn
   private computing = 0;
@@ -105,7 +105,7 @@ export class Explorer {
     return this.model.get("page") ? this.restored(state, location.hash) : state;
   }
 
-  /** The report's own numbers, on the reader's picture where there is one. */
+  /** The report's numbers, with the reader's image in place of the input where there is one. */
   private get baseSource(): Source {
     return this.userImage ? { ...this.reportNumbers, ...this.userImage, output: undefined } : this.reportNumbers;
   }
@@ -173,7 +173,7 @@ export class Explorer {
     if (fresh && !this.requestOutput()) this.continueComputing();
   }
 
-  /** Draws the mode anew: for another problem, mode, theme or width. */
+  /** Redraws the mode: for another problem, mode, theme or width. */
   private draw(): void {
     const state = this.store.get();
     const theme = themeOf(state.theme);
@@ -240,7 +240,7 @@ export class Explorer {
     this.showSentence(this.store.get());
   }
 
-  /** Asks Python for its own output once a problem stands; false where there is no Python to ask. */
+  /** Asks Python for PyTorch's output once the problem has not changed for a while; false if there is no Python. */
   private requestOutput(): boolean {
     clearTimeout(this.asking);
     const { problem } = this.scene;

@@ -1,12 +1,12 @@
 // The head of the page: the problem, the examples, the modes, and the buttons that export.
 
 import { html } from "./drawing/dom";
-import { MODES } from "./modes";
-import { chosenName } from "./modes/mode";
 import { PRESETS } from "./model/presets";
 import { convolutionOf } from "./model/problem";
 import { format, parse } from "./model/shorthand";
 import type { State } from "./model/state";
+import { MODES } from "./modes";
+import { chosenName } from "./modes/mode";
 import { layerFacts } from "./panes/layer_facts";
 
 export interface HeaderEvents {
@@ -30,7 +30,7 @@ export interface Header {
   showStatus(text: string): void;
 }
 
-/** page: the explorer is all there is, so its name is the page's heading. */
+/** page: whether the explorer has the page to itself; then its name is the page's heading. */
 export function header(events: HeaderEvents, layers: readonly { name: string; problem: string }[], page: boolean): Header {
   const shorthand = html("input", { type: "text", class: "shorthand", spellcheck: "false", autocomplete: "off", "aria-label": "problem in shorthand" });
   shorthand.addEventListener("change", () => events.problem(shorthand.value));
@@ -75,7 +75,7 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
       press(presets, preset?.name ?? "");
       const shown = MODES.find(({ name }) => name === state.mode) ?? MODES[0];
       if (choices.dataset.mode !== shown.name) {
-        choices.dataset.mode = shown.name; // else the pressed button would be lost to the keyboard
+        choices.dataset.mode = shown.name; // replaced only for another mode, so that the pressed button keeps the keyboard's focus
         choices.hidden = !shown.choices;
         choices.replaceChildren(...(shown.choices ?? []).map(({ name, label, about }) => choice(name, label, about, () => events.choice(name))));
       }

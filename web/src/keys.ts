@@ -1,12 +1,12 @@
 // The keyboard: ← → outputs, ↑ ↓ filters, Shift and ← → products within the sum, Space plays, Esc frees.
 
 import { modulo } from "./model/arithmetic";
+import { outputOf } from "./model/focus";
+import { gemm } from "./model/problem";
+import type { State, Store } from "./model/state";
+import type { Scene } from "./numerics/scene";
 import { stepOutput } from "./panes/player";
 import type { Player } from "./panes/player";
-import { gemm } from "./model/problem";
-import type { Scene } from "./numerics/scene";
-import { outputOf } from "./model/focus";
-import type { State, Store } from "./model/state";
 
 const TYPED_INTO = "input, select, textarea, [contenteditable]";
 

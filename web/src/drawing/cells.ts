@@ -1,15 +1,15 @@
-// Few cells, drawn as SVG: a rectangle each, and its number where that fits.
+// A grid of few cells, drawn as SVG: a rectangle for each cell, and its number where it fits.
 
 import { colourMap, css, readableOn, rgb } from "./colour";
 import type { Rgb, Theme } from "./colour";
 import { svg } from "./dom";
-import type { GridSpec } from "./grid_spec";
 import { corner } from "./grid_layout";
 import type { Cell, Layout } from "./grid_layout";
+import type { GridSpec } from "./grid_spec";
 import { cell } from "./numbers";
 
 const GAP = 1;
-let patterns = 0; // each hatching has its own name: several explorers may share a page
+let patterns = 0; // names of the hatching patterns are numbered: several explorers may share a page
 
 export interface Cells {
   readonly element: SVGSVGElement;
@@ -114,7 +114,7 @@ function longest(spec: GridSpec): number {
   return letters;
 }
 
-/** A value's colour; of an unread one, three quarters on the way to the background. */
+/** The colour of a cell. A pixel that no window reads is dimmed: mixed with the background. */
 export function cellColour(value: number, dim: boolean, spec: Pick<GridSpec, "scale" | "map">, theme: Theme): Rgb {
   const colour = Number.isNaN(value) ? rgb(theme.panel) : colourMap(theme, spec.map).at(value, spec.scale);
   if (!dim) return colour;

@@ -1,5 +1,5 @@
 // Two themes, and one diverging map with zero fixed: negative blue, positive orange, safe for
-// colour-blind eyes. The same colours as in the pictures that Python draws (views/figures/style.py).
+// colour-blind readers. Python's figures use the same colour maps (views/figures/style.py).
 
 export interface Theme {
   readonly name: "dark" | "light";
@@ -115,7 +115,7 @@ export function applyTheme(element: HTMLElement, theme: Theme): void {
   }
 }
 
-/** What the reader asked for, then what the notebook has, then what the system prefers. */
+/** The reader's theme, or else the notebook's, or else the system's. */
 export function themeOf(requested: "auto" | "dark" | "light"): Theme {
   if (requested !== "auto") return requested === "dark" ? DARK : LIGHT;
   const jupyter = document.body.dataset.jpThemeLight;

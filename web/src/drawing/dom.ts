@@ -1,4 +1,4 @@
-// Elements, made in one line each.
+// Creates an element in one line.
 
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 type Child = Node | string;

@@ -1,12 +1,12 @@
-// Taking away what is on the screen: a picture, PyTorch code, an address.
+// Exports the stage as an SVG or a PNG image.
 
 import { html, svg } from "./dom";
 
 const MARGIN = 24;
 const BASELINE = 0.8; // of a line's height
-const PIXELS = 2; // of a PNG, for each of the screen's
+const PIXELS = 2; // of a PNG, for one of the screen
 
-/** What the stage shows as one SVG: its SVGs, canvases, bars and lines of text, where they stand. */
+/** The stage as one SVG: its SVGs, canvases, bars and lines of text, at their places on the screen. */
 export function stageSvg(stage: HTMLElement): SVGSVGElement {
   const box = stage.getBoundingClientRect();
   const [width, height] = [box.width + 2 * MARGIN, box.height + 2 * MARGIN];
@@ -42,7 +42,7 @@ interface Line {
   readonly font: CSSStyleDeclaration;
 }
 
-/** The lines of text that are seen, each as it was broken. */
+/** The visible lines of text, broken as on the screen. */
 function lines(stage: HTMLElement): Line[] {
   const found: Line[] = [];
   const walker = document.createTreeWalker(stage, NodeFilter.SHOW_TEXT);
@@ -64,7 +64,7 @@ function lines(stage: HTMLElement): Line[] {
 
 const COPIED = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-family", "text-anchor"];
 
-/** A copy that needs no style sheet: what the sheet says is written into each element. */
+/** A copy that needs no style sheet: computed styles are written into the elements. */
 function inlined(element: SVGSVGElement): SVGSVGElement {
   const copy = element.cloneNode(true) as SVGSVGElement;
   const originals = [...element.querySelectorAll("*")];
@@ -84,7 +84,7 @@ export async function png(drawn: SVGSVGElement): Promise<Blob> {
   await image.decode();
   const canvas = html("canvas", { width: Math.round(width * PIXELS), height: Math.round(height * PIXELS) });
   canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
-  return new Promise((done, failed) => canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error("the picture is too large"))), "image/png"));
+  return new Promise((done, failed) => canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error("the image is too large"))), "image/png"));
 }
 
 export const text = (drawn: SVGSVGElement): string => new XMLSerializer().serializeToString(drawn);

@@ -1,5 +1,5 @@
-// A grid of numbers as colours: SVG with the numbers written where there are few, Canvas 2D and a
-// lens where there are many. Marks lie above it in one path for each role, so moving them is cheap.
+// A grid of numbers as colours: as SVG with the numbers where the cells are few, on a canvas where they are
+// many. Marks are drawn above it, one path for each role, so that moving them is cheap.
 
 import { drawCells, fontSizeOf } from "./cells";
 import type { Cells } from "./cells";
@@ -24,7 +24,7 @@ const LEAST_MARK = 2.5; // pixels
 const TEXT_FITS = { width: 16.5, height: 11 };
 const LEAST_LABELLED = 30; // pixels of a plane's width, for labels side by side
 const LEAST_FONT = 6.5; // pixels
-const GROWTH = 1.75; // in height, where that makes room for numbers
+const GROWTH = 1.75; // the factor by which a grid may grow in height to make room for numbers
 
 const textFits = ({ cellWidth, cellHeight }: Layout): boolean =>
   cellWidth >= TEXT_FITS.width && cellHeight >= TEXT_FITS.height;

@@ -1,10 +1,10 @@
-// Where the cells of one or many planes lie: planes side by side in a lattice, each rows × columns.
+// The layout of a grid's cells: one or many planes side by side, each of rows × columns.
 
 export interface Shape {
   readonly planes: number;
   readonly rows: number;
   readonly columns: number;
-  readonly across?: number; // planes side by side; chosen to make cells large where not given
+  readonly across?: number; // planes side by side; by default the number that makes cells largest
   readonly together?: number; // planes that stay side by side, where `across` is chosen
   readonly square?: boolean; // cells are as high as wide unless this is false
   readonly labelled?: boolean; // a line of text above each plane

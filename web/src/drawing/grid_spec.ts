@@ -2,14 +2,14 @@
 
 import type { Cell, Shape } from "./grid_layout";
 
-/** What a cell is; "padding" has no number, and "unread" and "inserted" are drawn apart. */
+/** What a cell is. "padding" has no number, "unread" is read by no window, "inserted" is a zero of a transposed convolution. */
 export type Kind = "value" | "padding" | "unread" | "inserted";
 
 export interface GridSpec extends Shape {
   readonly label: string; // for assistive technology
-  readonly painted?: boolean; // on a canvas however few there are, for many cells that change with the focus
+  readonly painted?: boolean; // drawn on a canvas even if there are few cells: for cells that change with the focus
   readonly scale: number; // the size that is an end of the colours
-  readonly map?: "sequential"; // of sizes; diverging where not said
+  readonly map?: "sequential"; // for magnitudes; diverging by default
   value(plane: number, row: number, column: number): number;
   kind?(plane: number, row: number, column: number): Kind;
   planeLabel?(plane: number): string;
@@ -26,6 +26,6 @@ export type Role = "use" | "read" | "window" | "tap";
 
 export interface Mark extends Cell {
   readonly role: Role;
-  readonly rows?: number; // 1 where not said
+  readonly rows?: number; // 1 by default
   readonly columns?: number;
 }

@@ -1,8 +1,8 @@
-// A lens over a grid whose numbers do not fit: the cells around the pointer, with their numbers.
+// A magnifier over a grid without numbers: the cells around the pointer, with their numbers.
 
-import { readableOn, css } from "./colour";
-import type { Theme } from "./colour";
 import { cellColour } from "./cells";
+import { css, readableOn } from "./colour";
+import type { Theme } from "./colour";
 import { html, svg } from "./dom";
 import type { Grid } from "./grid";
 import type { Cell } from "./grid_layout";
@@ -47,7 +47,7 @@ export class Magnifier {
     this.element.hidden = true;
   }
 
-  /** Beside the cell, inside the explorer: below it where there is room, or else above. */
+  /** Places the magnifier below the cell, or above it if there is no room below. */
   private place(grid: Grid, cell: Cell): void {
     const frame = this.element.offsetParent?.getBoundingClientRect();
     if (!frame) return;

@@ -1,8 +1,8 @@
-// A small matrix as it stands in a book: fractions between brackets, zeros faint, some lines marked.
+// A small matrix as in a textbook: fractions between brackets, zeros faint, some rows and columns marked.
 
+import type { Matrix } from "../numerics/algorithms/cook_toom";
 import { html, svg } from "./dom";
 import { fraction } from "./numbers";
-import type { Matrix } from "../numerics/algorithms/cook_toom";
 
 const LINE = 19;
 const LETTER = 6.6;

@@ -1,4 +1,4 @@
-// Two ways of doing the same, and how often each multiplies: a bar for each, in its parts.
+// The multiplications of two methods as bars, one bar for each method, divided into parts.
 
 import { html, svg } from "./dom";
 

@@ -26,7 +26,7 @@ export function scientific(value: number, digits = 3): string {
 /** 10⁻⁶ */
 export const decade = (power: number): string => `10${superscript(power)}`;
 
-/** A share as people say it: 12 %, 0.031 %. */
+/** A fraction as a percentage: 12 %, 0.031 %. */
 export const percent = (share: number): string => `${share >= 0.0995 ? Math.round(share * 100) : short(share * 100, 2)} %`;
 
 /** A ratio of small whole numbers: −5/2; other numbers as `short` writes them. */

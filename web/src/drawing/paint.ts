@@ -2,11 +2,11 @@
 // matrix: where cells are smaller than a pixel, each pixel is the mean of some of its cells.
 
 import { cellColour } from "./cells";
-import type { ColourMap, Theme } from "./colour";
 import { pack, rgb } from "./colour";
-import type { GridSpec } from "./grid_spec";
+import type { ColourMap, Theme } from "./colour";
 import { corner } from "./grid_layout";
 import type { Layout } from "./grid_layout";
+import type { GridSpec } from "./grid_spec";
 
 const MOST_SAMPLES = 3; // of the cells under one pixel, along each axis
 

@@ -11,12 +11,12 @@ export class Repainter {
   private frame = 0;
   private changed = -Infinity;
 
-  /** The numbers of these grids are others now. */
+  /** Repaints grids whose numbers have changed. */
   change(grids: readonly Grid[]): void {
     const now = performance.now();
     const rested = now - this.changed > REST;
     this.changed = now;
-    this.waiting.push(...grids.filter((grid) => !this.waiting.includes(grid))); // who waits longest comes first
+    this.waiting.push(...grids.filter((grid) => !this.waiting.includes(grid))); // the grid that has waited longest comes first
     if (rested) this.repaint(this.waiting.length);
     else this.frame ||= requestAnimationFrame(() => this.next());
   }

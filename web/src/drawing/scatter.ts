@@ -1,7 +1,7 @@
-// Points under a line: every output's error against its bound, both logarithmic. Points are painted
-// once; what is pointed at lies above them.
+// A scatter plot below a line: the error of every output against its bound, both logarithmic. The points are
+// painted once; marks are drawn above them.
 
-import { rgb, pack } from "./colour";
+import { pack, rgb } from "./colour";
 import type { Theme } from "./colour";
 import { html, svg } from "./dom";
 import { decade, scientific } from "./numbers";
@@ -9,7 +9,7 @@ import { decade, scientific } from "./numbers";
 export interface Points {
   readonly number: number;
   x(place: number): number; // positive
-  y(place: number): number; // zero or more; zero stands on the floor
+  y(place: number): number; // zero or more; zero is drawn at the bottom
 }
 
 export interface ScatterEvents {
@@ -18,7 +18,7 @@ export interface ScatterEvents {
 }
 
 const MARGIN = { left: 46, right: 2, top: 18, bottom: 40 };
-const DECADES = 6; // below the largest bound; what is smaller stands on the floor
+const DECADES = 6; // below the largest bound; smaller errors are drawn at the bottom
 const LABEL = 200; // pixels that the bound's name takes, below it
 const NEAR = 14; // pixels from a point that point at it
 const DOT = 2; // pixels of a point's side

@@ -1,10 +1,10 @@
-// Work that takes longer than a frame, done some milliseconds in each, and shown now and then.
+// Runs work that takes longer than a frame: a few milliseconds in each frame, with intermediate results drawn.
 
 const SLICE = 8; // milliseconds a frame
-const REPAINT = 150; // milliseconds between two pictures of what is done so far
+const REPAINT = 150; // milliseconds between two drawings of intermediate results
 const SHARE = 8; // times as long as it takes to draw one, at least
 
-/** work: goes on for so long, and returns whether there is more to do. Returns what stops it. */
+/** work: works for some milliseconds, and returns whether there is more to do. Returns a function that stops it. */
 export function runInSlices(work: (milliseconds: number) => boolean, show: () => void): () => void {
   let frame = 0;
   let next = -Infinity;

@@ -6,7 +6,7 @@ import { format, parse } from "./shorthand";
 import { SPEEDS } from "./state";
 import type { State } from "./state";
 
-/** Writes what an address has to say to restore the state exactly; a picture of the reader's stays here. */
+/** The address that restores the state exactly, except for the reader's own image, which is never sent. */
 export function toHash(state: State): string {
   const words = new URLSearchParams({ problem: format(state.problem), mode: state.mode, at: written(state.focus) });
   if (state.choice) words.set("choice", state.choice);
@@ -18,7 +18,7 @@ export function toHash(state: State): string {
   return `#${words.toString().replaceAll("%40", "@").replaceAll("%3A", ":").replaceAll("%2C", ",")}`;
 }
 
-/** Reads what an address says; what it does not say, or says wrongly, is left out. */
+/** The state that an address describes; missing and invalid parts are left out. */
 export function fromHash(hash: string): Partial<State> {
   const words = new URLSearchParams(hash.replace(/^#/, ""));
   const state: { -readonly [name in keyof State]?: State[name] } = {};

@@ -25,7 +25,7 @@ export const outputAt = (filter: number, row: number, column: number, tap: numbe
   tap,
 });
 
-/** A focus held inside a problem whose sizes may have changed. */
+/** The focus, clamped to a problem whose sizes may have changed. */
 export function within(original: Problem, focus: Focus): Focus {
   const problem = convolutionOf(original);
   const [height, width] = axes(problem);

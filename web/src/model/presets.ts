@@ -28,7 +28,7 @@ export const PRESETS: readonly Preset[] = [
   { name: "resnet", label: "ResNet, 56 × 56", about: "64 filters on 64 channels: a layer of a real network.", problem: "1x64x56x56 64@3x3 s1 p1 nobias" },
 ];
 
-/** The numbers of a preset, on the picture that the explorer was opened with where it shows one. */
+/** The numbers of a preset; its input is the explorer's own image where that fits. */
 export function presetSource(preset: Preset, own: Source): Source {
   const given = preset.numbers?.() ?? {};
   if (preset.name === "tutorial" && own.resampled) return own;

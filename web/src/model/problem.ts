@@ -1,4 +1,4 @@
-// A convolution's shapes and steps, and everything that can be said about it before it sees a number.
+// A convolution's shapes and parameters, and all that follows from them without the numbers.
 // Mirrors Python's problem/conv_problem.py and problem/axis.py; the arguments have PyTorch's names.
 
 import { DTYPES } from "./constants";
@@ -18,7 +18,7 @@ export interface Problem {
   readonly groups: number;
   readonly bias: boolean;
   readonly dtype: "float32" | "float64";
-  readonly same: boolean; // the padding was asked for as "same"
+  readonly same: boolean; // the padding was given as "same"
   readonly transposed: boolean;
   readonly outputPadding: Pair; // of a transposed convolution
 }
@@ -91,7 +91,7 @@ export const channelsPerGroup = (problem: Problem): number => problem.inChannels
 export const filtersPerGroup = (problem: Problem): number => problem.outChannels / problem.groups;
 export const groupOf = (problem: Problem, filter: number): number => Math.floor(filter / filtersPerGroup(problem));
 
-/** The matrix product each group is, (m × k) · (k × n), in BLAS's letters. */
+/** The matrix product of each group, (m × k) · (k × n), in BLAS's letters. */
 export function gemm(problem: Problem): { groups: number; m: number; n: number; k: number } {
   const [height, width] = outputSize(problem);
   const k = channelsPerGroup(problem) * tapCount(problem);
@@ -105,7 +105,7 @@ export function unravel(problem: Problem, k: number): [channel: number, row: num
   return [Math.floor(k / taps), Math.floor((k % taps) / width), k % width];
 }
 
-/** Shape of the weight as PyTorch's layer holds it; a transposed layer's has its channels exchanged. */
+/** The weight's shape in PyTorch's layer; a transposed layer's has its channel axes exchanged. */
 export function weightShape(problem: Problem): [number, number, number, number] {
   const [outer, inner] = problem.transposed
     ? [problem.inChannels, problem.outChannels / problem.groups]
@@ -129,7 +129,7 @@ export function macs(problem: Problem): number {
   return groups * m * n * k;
 }
 
-/** Bytes of each array, once; columns is the im2col matrix, all groups together. */
+/** Bytes of each array; columns is the im2col matrix of all groups. */
 export function bytes(problem: Problem): { input: number; weight: number; output: number; columns: number } {
   const size = DTYPES[problem.dtype].bytes;
   const { groups, n, k } = gemm(problem);
@@ -142,8 +142,8 @@ export function bytes(problem: Problem): { input: number; weight: number; output
 }
 
 /**
- * The plain convolution that a transposed one is: stride − 1 zeros between the input's neighbours,
- * filters turned around. Padding may come out negative there: what the result is cut by.
+ * The plain convolution that equals a transposed one: stride − 1 zeros between neighbouring pixels, and flipped
+ * filters. Its padding may be negative; then the input is cropped.
  */
 export function convolutionOf(problem: Problem): Problem {
   if (!problem.transposed) return problem;
@@ -167,7 +167,7 @@ export function convolutionOf(problem: Problem): Problem {
   };
 }
 
-/** (before, after) per axis that keeps the size at stride 1; the odd one goes after. */
+/** (before, after) per axis that keeps the size at stride 1; an odd total puts one more after. */
 export function samePadding(problem: Problem): readonly [Sides, Sides] {
   const along = (place: 0 | 1): Sides => {
     const total = problem.dilation[place] * (problem.kernelSize[place] - 1);

@@ -1,8 +1,8 @@
-// What the explorer is given: anywidget's model, and the report that Python wrote into it.
+// What the explorer receives: anywidget's model, and the report that Python wrote into it.
 
+import type { Source } from "./source";
 import { decode } from "./tensors";
 import type { Tensor } from "./tensors";
-import type { Source } from "./source";
 
 export interface Report {
   readonly schema?: string;

@@ -8,7 +8,7 @@ const SIZES = /^\d{1,9}(x\d{1,9})*$/;
 const FILTERS = /^(\d{1,9})@(\d{1,9}(?:x\d{1,9})*)$/;
 const OPTION = /^([spdgo])(same|valid|\d{1,9}(?::\d{1,9})?(?:x\d{1,9}(?::\d{1,9})?)*)$/;
 
-/** Returns the problem that a shorthand describes; throws an Error that says what is wrong with it. */
+/** The problem that a shorthand describes; throws an Error with the reason where there is none. */
 export function parse(text: string): Problem {
   const words = text.replaceAll("×", "x").trim().split(/\s+/);
   const [inputWord = "", filterWord = "", ...options] = words;
@@ -128,7 +128,7 @@ export function format(problem: Problem): string {
   return parts.join(" ");
 }
 
-/** Equal values once, others all: 2 and 2 is 2, 2 and 1 is 2x1. */
+/** Equal values are written once: 2 and 2 is 2, 2 and 1 is 2x1. */
 function once(values: Pair | readonly string[]): string {
   return values[0] === values[1] ? `${values[0]}` : values.join("x");
 }

@@ -2,7 +2,7 @@
 
 import type { Array4 } from "./tensors";
 
-/** Where numbers come from; what is not given is drawn from a fixed seed. */
+/** Where numbers come from; a missing array is filled with random numbers from a fixed seed. */
 export interface Source {
   readonly name: string; // for people
   readonly resampled: boolean; // to another input size; otherwise that size gets random numbers

@@ -1,4 +1,4 @@
-// One immutable state, who listens to it, and its place in the address.
+// The page's state: immutable, in a store with listeners.
 
 import { within } from "./focus";
 import type { Focus } from "./focus";
@@ -24,7 +24,7 @@ export interface State {
 
 type Listener = (state: State, before: State) => void;
 
-/** Changes are gathered and told once a frame. */
+/** Collects changes and notifies listeners once a frame. */
 export class Store {
   private notified: State;
   private frame = 0;

@@ -1,4 +1,4 @@
-// Arrays: as the page holds them, and as Python writes them into a report.
+// Arrays in memory, and as Python writes them into a report.
 
 import type { Problem } from "./problem";
 

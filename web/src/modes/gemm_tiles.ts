@@ -84,7 +84,7 @@ export const tiles: Mode = {
 
 const targetOf = (choice: string): Target => TARGETS.find(({ name }) => name === choice) ?? TARGETS[0];
 
-/** Where the kernel is when it makes what is in focus; an output without a product is made by its last. */
+/** The kernel's position when it computes the product in focus; for an output without a product, its last one. */
 interface TileState {
   readonly output: OutputFocus;
   readonly group: number;
@@ -159,7 +159,7 @@ function outputMarks({ group, place }: TileState, m: number): Mark[] {
   ];
 }
 
-/** The register tile: a weight of each row, a pixel of each column, and where they meet a running sum. */
+/** The register tile: a weight for each row, a pixel for each column, and a running sum for each pair of them. */
 function registers(context: Context, blocks: Blocking, room: Room): HTMLElement {
   const { scene, theme, store } = context;
   const width = blocks.vectors * blocks.lanes;

@@ -10,7 +10,7 @@ import type { Focus, OutputFocus } from "../model/focus";
 import { bytes, channelsPerGroup, count, gemm, macs, tapCount } from "../model/problem";
 import type { Axis } from "../model/problem";
 import type { Numbers } from "../model/tensors";
-import { shiftAndAdd, tapConvolutions, inputPosition } from "../numerics/algorithms/kn2row";
+import { inputPosition, shiftAndAdd, tapConvolutions } from "../numerics/algorithms/kn2row";
 import { largestMagnitude } from "../numerics/arrays";
 import type { Scene } from "../numerics/scene";
 import type { Context } from "../panes/context";
@@ -186,7 +186,7 @@ function sumsOf(scene: Scene, { filter, tap }: { filter: number; tap: number | n
   return Float64Array.from(sums, (sum) => sum + bias);
 }
 
-/** The output that takes a pixel of a tap's picture; null where none does. */
+/** The output that uses a pixel of a tap's convolution; null where none does. */
 function takenFrom(scene: Scene, tap: number, row: number, column: number): [row: number, column: number] | null {
   const [height, width] = scene.axes;
   const down = outputReading(height, row, Math.floor(tap / width.kernelSize));
@@ -200,7 +200,7 @@ function outputReading(axis: Axis, position: number, tap: number): number | null
   return Number.isInteger(output) && output >= 0 && output < axis.outputSize ? output : null;
 }
 
-/** The pixel that each tap gives to an output; of one tap alone, the part of its picture that is taken. */
+/** The pixels whose convolutions an output sums; with a tap in focus also the part of its convolution that is used. */
 function tapConvolutionMarks(scene: Scene, focus: Focus): Mark[] {
   const [height, width] = scene.axes;
   const { tap: chosen } = on(scene, focus);

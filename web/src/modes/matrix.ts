@@ -1,14 +1,14 @@
 // Matrix: the convolution as a matrix product. The weight matrix is on the left, the im2col matrix above, and
 // each output is the product of its row and its column.
 
+import { gemm } from "../model/problem";
+import { redrawOnOtherBlock } from "../panes/arrangement";
 import { columnsPane } from "../panes/columns";
 import { inputPane } from "../panes/input";
 import { outputPane } from "../panes/output";
 import { weightPane } from "../panes/weight";
-import { gemm } from "../model/problem";
 import { noCleanup } from "./mode";
 import type { Mode } from "./mode";
-import { redrawOnOtherBlock } from "../panes/arrangement";
 
 const GAP = 40;
 

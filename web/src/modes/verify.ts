@@ -22,14 +22,14 @@ import { chosenName } from "./mode";
 import type { Mode } from "./mode";
 
 const GAP = 40;
-const REST = 200; // milliseconds without a move, after which judging goes on
-const DECADES = 6; // of shares that the colours tell apart
+const REST = 200; // milliseconds without a move, after which checking continues
+const DECADES = 6; // of the error relative to its bound, that the colours show
 
 interface CheckedFilter extends CheckedOutputs {
   readonly bound: Bound;
 }
 
-/** What was found of a scene's filters, by candidate: null where the candidate's output is not known. */
+/** The checked filters of a scene, by candidate and filter; null where the candidate's output is not known. */
 const checkedFilters = new WeakMap<Scene, Map<string, CheckedFilter | null>>();
 
 export const verify: Mode = {
@@ -116,7 +116,7 @@ export const verify: Mode = {
       let worst: { place: number; share: number } | null = null;
       let number = 0;
       for (const each of checked) {
-        if (!each) break; // they are judged in this order
+        if (!each) break; // filters are checked in this order
         for (let place = 0; place < scene.positions; place++) {
           const share = shareAt(each, place);
           if (!worst || share > worst.share) worst = { place: number + place, share };
@@ -155,7 +155,7 @@ const candidateOf = (choice: string): Candidate => CANDIDATES.find(({ name }) =>
 const key = ({ name }: Candidate, filter: number): string => `${name} ${filter}`;
 const range = (start: number, end: number): number[] => Array.from({ length: end - start }, (_, place) => start + place);
 
-/** A share as a strength of colour: 0 for a millionth of the bound and less, 1 for the bound itself. */
+/** The colour value of an error relative to its bound: 0 for a millionth or less, 1 for the bound itself. */
 const strength = (share: number): number => (share === 0 ? 0 : Math.max(0, 1 + Math.log10(share) / DECADES));
 
 /** Judges one filter, once. */
@@ -185,7 +185,7 @@ function checkFiltersFor(scene: Scene, candidate: Candidate, start: number, end:
   return false;
 }
 
-/** Draws anew when Python's answer has come. */
+/** Redraws when Python has answered. */
 function awaitOutput(context: Context): () => void {
   context.onNumbers(() => {
     if (context.scene.pytorch) context.redraw();

@@ -28,7 +28,7 @@ export function random(length: number, limit: number, seed: number, dtype: Probl
   return values;
 }
 
-/** A smooth random picture: hills and edges to look at, rather than noise. Between −1 and 1. */
+/** A smooth random image, to look at instead of noise. Between −1 and 1. */
 export function randomInput(problem: Problem): Numbers {
   const [batch, channels, height, width] = inputShape(problem);
   const values = zeros(batch * channels * height * width, problem.dtype);
@@ -58,7 +58,7 @@ export function randomWeight(problem: Problem): { weight: Numbers; bias: Numbers
   };
 }
 
-/** A picture [any, channels, height, width] as a problem's input: resampled, its channels in turn. */
+/** An image [any, channels, height, width] as a problem's input: resampled, its channels repeated. */
 export function resampleToInput(picture: Array4, problem: Problem): Numbers {
   const [, channels, height, width] = picture.shape;
   const [batch, wanted, rows, columns] = inputShape(problem);

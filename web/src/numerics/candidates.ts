@@ -1,12 +1,12 @@
-// What Verify can hold to the definition: outputs that were rounded on their way, and their bounds.
+// The candidates that Verify compares with the definition: rounded outputs, and their error bounds.
 
+import type { Problem } from "../model/problem";
+import type { Numbers } from "../model/tensors";
+import type { Algorithm } from "./algorithms/step";
 import { refusalOf, winograd2, winograd4, winograd6 } from "./algorithms/winograd";
 import { winogradBound } from "./algorithms/winograd_bound";
-import type { Numbers } from "../model/tensors";
 import type { Operands } from "./convolution";
-import type { Problem } from "../model/problem";
 import type { Scene } from "./scene";
-import type { Algorithm } from "./algorithms/step";
 import { roundedSums, sumsBound } from "./verification";
 import type { Bound } from "./verification";
 
@@ -16,7 +16,7 @@ export interface Candidate {
   readonly about: string;
   /** Why it cannot compute a problem; null where it can. */
   refusal?(problem: Problem): string | null;
-  /** One filter's outputs, of the problem that computes these alone; null where they are not known. */
+  /** One filter's outputs, from the problem of that filter alone; null where they are not known. */
   run(problem: Problem, operands: Operands, scene: Scene, filter: number): Numbers | null;
   bound(problem: Problem, operands: Operands, magnitude: Float64Array): Bound;
 }

@@ -91,7 +91,7 @@ export function convolve(original: Problem, operands: Operands): Numbers {
   return output;
 }
 
-/** What `convolutionOf` convolves: of a transposed one the input stuffed, the filters turned around. */
+/** The operands of `convolutionOf`: of a transposed convolution the input with inserted zeros and the flipped filters. */
 export function operandsOf(problem: Problem, operands: Operands): Operands {
   if (!problem.transposed) return operands;
   return { input: stuff(problem, operands.input), weight: flip(problem, operands.weight), bias: operands.bias };

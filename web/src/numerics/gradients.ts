@@ -4,12 +4,12 @@
 //   ∂L/∂x[c, i] = Σ w[f, c, k] · g[f, o]   over the o with  o · stride + k · dilation − padding = i
 //   ∂L/∂w[f, c, k] = Σ g[f, o] · x[c, o · stride + k · dilation − padding]
 
-import { random } from "./arrays";
-import { zeros } from "../model/tensors";
-import type { Numbers } from "../model/tensors";
-import type { Operands } from "./convolution";
 import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, outputShape, outputSize, tapCount } from "../model/problem";
 import type { Problem } from "../model/problem";
+import { zeros } from "../model/tensors";
+import type { Numbers } from "../model/tensors";
+import { random } from "./arrays";
+import type { Operands } from "./convolution";
 
 /** The transposed convolution of g and the weight that is the input's gradient. */
 export function inputGradientProblem(problem: Problem): Problem {
@@ -89,7 +89,7 @@ export function gradWeightPlane(problem: Problem, input: Numbers, gradOutput: Nu
   return problem.dtype === "float64" ? sums : Float32Array.from(sums);
 }
 
-/** One row of Wᵀ · g, [positions]: what every copy of a pixel in the im2col matrix is owed. */
+/** One row of Wᵀ · g, [positions]: the gradient of a row of the im2col matrix. */
 export function gradColumnsRow(problem: Problem, weight: Numbers, gradOutput: Numbers, image: number, row: number): Numbers {
   const positions = count(outputSize(problem));
   const filters = filtersPerGroup(problem);

@@ -1,10 +1,10 @@
-// The reader's own picture, by drop or by dialog. It is read here and stays here.
+// Reads the reader's own image from a file. It never leaves the page.
 
 import type { Array4 } from "../model/tensors";
 
 const LARGEST_SIDE = 1024;
 
-/** Reads a picture as [1, 3, height, width] from −1 to 1, as the tutorial normalises. */
+/** Reads an image as [1, 3, height, width] from −1 to 1, normalised as in the tutorial. */
 export async function read(file: Blob): Promise<Array4> {
   const bitmap = await createImageBitmap(file);
   const shrink = Math.min(1, LARGEST_SIDE / Math.max(bitmap.width, bitmap.height));
@@ -28,7 +28,7 @@ function toArray({ data, width, height }: ImageData): Array4 {
   return { shape: [1, 3, height, width], values };
 }
 
-/** One channel sees a picture in grey. */
+/** The image in grey, for an input of one channel. */
 export function grey({ shape, values }: Array4): Array4 {
   const [, , height, width] = shape;
   const size = height * width;

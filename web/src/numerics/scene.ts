@@ -1,12 +1,12 @@
 // A problem with its numbers: what every pane and mode draws. The output is computed here, in slices
-// of time so that nothing stands still, or by Python where it is too much for the page.
+// in time slices so that the page stays responsive, or by Python where the page would take too long.
 
 import { axes, convolutionOf, count, inputShape, macs, outputShape, outputSize, tapCount, weightShape } from "../model/problem";
 import type { Axis, Problem } from "../model/problem";
 import type { Source } from "../model/source";
 import { decode, encode } from "../model/tensors";
 import type { Numbers, Tensor } from "../model/tensors";
-import { resampleToInput, largestMagnitude, randomInput, randomWeight } from "./arrays";
+import { largestMagnitude, randomInput, randomWeight, resampleToInput } from "./arrays";
 import { convolvePlane, operandsOf, terms } from "./convolution";
 import type { Operands, Term } from "./convolution";
 
@@ -20,7 +20,7 @@ export class Scene {
   readonly originalOperands: Operands;
   readonly operands: Operands;
   readonly output: Numbers; // of the first image, NaN where not computed yet
-  pytorch: Numbers | null; // its own output, where it is known
+  pytorch: Numbers | null; // PyTorch's output, where it is known
   readonly inputScale: number;
   readonly weightScale: number;
   private done = 0; // filters computed
@@ -53,12 +53,12 @@ export class Scene {
     return this.done >= this.original.outChannels;
   }
 
-  /** The largest size among the outputs that are known. */
+  /** The largest magnitude among the outputs that are known. */
   get outputScale(): number {
     return this.scale || 1;
   }
 
-  /** Computes filters until the milliseconds have passed; false where that made nothing new. */
+  /** Computes filters until the milliseconds have passed; false if all are computed already. */
   compute(milliseconds: number): boolean {
     if (this.complete) return false;
     const until = performance.now() + milliseconds;
@@ -115,7 +115,7 @@ export class Scene {
     return this.output[filter * this.positions + row * this.axes[1].outputSize + column];
   }
 
-  /** Whether a place of the input is a zero that a transposed convolution lays between neighbours. */
+  /** Whether a position of the input is a zero that a transposed convolution inserts between pixels. */
   isInsertedZero(row: number, column: number): boolean {
     return this.original.transposed && (row % this.original.stride[0] !== 0 || column % this.original.stride[1] !== 0);
   }
@@ -138,7 +138,7 @@ function weightOf(problem: Problem, source: Source): { weight: Numbers; bias: Nu
 
 const same = (one: readonly number[], other: readonly number[]): boolean => one.join() === other.join();
 
-/** What a screen reader says of a scene. */
+/** A scene in words, for screen readers. */
 export function describe(scene: Scene): string {
   const { original } = scene;
   const what = original.transposed ? "Transposed convolution" : "Convolution";

@@ -1,4 +1,4 @@
-// Where panes go on the stage, and when what they show has to be drawn anew.
+// Arranges four panes on the stage, and redraws them when the focus leaves what is drawn.
 
 import { html } from "../drawing/dom";
 import { channelOf, filterOf } from "../model/focus";

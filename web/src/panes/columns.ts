@@ -1,22 +1,22 @@
 // The im2col matrix: each column is a window, with k rows. A pixel appears once for every window that
 // reads it, which is why lowering costs memory.
 
-import type { Context, Room } from "./context";
-import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel } from "../model/problem";
 import type { Grid } from "../drawing/grid";
 import type { Kind, Mark } from "../drawing/grid_spec";
 import { bytesOf, short } from "../drawing/numbers";
-import { block, blockNote, pane, plural } from "./pane";
-import type { PaneContent } from "./pane";
-import type { Scene } from "../numerics/scene";
 import { channelOf, outputAt } from "../model/focus";
 import type { Focus } from "../model/focus";
+import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import type { Context, Room } from "./context";
+import { block, blockNote, pane, plural } from "./pane";
+import type { PaneContent } from "./pane";
 
 const MOST_GROUPS = 6;
 
 type Copies = PaneContent<[group: number, row: number, position: number]>;
 
-/** marked: what to mark, a plane for each group; what the focus is linked to where not said. */
+/** marked: what to mark, a plane for each group; by default what the focus is linked to. */
 export function columnsPane(
   context: Context,
   room: Room,
@@ -42,9 +42,9 @@ export function columnsPane(
   const shown: Copies = other ?? {
     title: "im2col matrix",
     symbol: "x",
-    planes: "",
+    planes: [],
     scale: scene.inputScale,
-    value: (of, row, n) => scene.pixel(of * perGroup + taps[row][0], yOf(row, n), xOf(row, n)) || 0, // padding is no number there, and 0 here
+    value: (of, row, n) => scene.pixel(of * perGroup + taps[row][0], yOf(row, n), xOf(row, n)) || 0, // padding has no number in the input, and is 0 here
   };
   const kind = (_plane: number, row: number, n: number): Kind => {
     const [y, x] = [yOf(row, n), xOf(row, n)];

@@ -1,9 +1,9 @@
-// What a mode is given to draw with.
+// What a mode draws with.
 
 import type { Theme } from "../drawing/colour";
 import type { Magnifier } from "../drawing/magnifier";
-import type { Scene } from "../numerics/scene";
 import type { State, Store } from "../model/state";
+import type { Scene } from "../numerics/scene";
 
 export interface Room {
   readonly width: number;
@@ -21,8 +21,8 @@ export interface Context {
   readonly still: boolean; // the reader asked for reduced motion
   /** Calls now and after every change of state that keeps the problem, until the mode is left. */
   onState(listener: (state: State) => void): void;
-  /** Calls whenever more of the output is known, until the mode is left. */
+  /** Calls whenever more outputs are known, until the mode is left. */
   onNumbers(listener: () => void): void;
-  /** Draws the mode anew, for what only a new layout can show. */
+  /** Redraws the mode, for what needs another layout. */
   redraw(): void;
 }

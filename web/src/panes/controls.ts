@@ -3,9 +3,9 @@
 import { html } from "../drawing/dom";
 import { samePadding } from "../model/problem";
 import type { Pair, Problem, Sides } from "../model/problem";
+import type { Store } from "../model/state";
 import { changeSetting, withSame } from "../model/suggestions";
 import type { Setting } from "../model/suggestions";
-import type { Store } from "../model/state";
 
 interface Slider extends Setting {
   readonly label: string; // beside it, short
@@ -81,7 +81,7 @@ const ROWS: readonly Row[] = [
   { name: "input_size", about: "rows and columns of the input", sliders: perAxis("input_size", "inputSize", 1, 64) },
 ];
 
-/** Groups go through the divisors of in_channels: all of them, and nothing between. */
+/** The slider steps through the divisors of in_channels. */
 function groups(): Slider {
   return {
     name: "groups",
@@ -172,7 +172,7 @@ function boxes(store: Store, shows: ((problem: Problem) => void)[]): HTMLElement
   return html("div", { class: "boxes" }, html("label", { class: "box" }, bias, "bias"), html("label", { class: "box" }, transposed, "transposed"));
 }
 
-/** Padding taken off on every side: what a convolution keeps when it is turned into its transpose. */
+/** Takes padding off on every side: what keeps a problem valid when it becomes transposed. */
 const KEPT: Setting = {
   name: "padding",
   get: () => 0,

@@ -1,4 +1,4 @@
-// The receipt: what the layer costs, each figure with the numbers it comes from.
+// The costs of a layer, each figure with the numbers that it is computed from.
 
 import { html } from "../drawing/dom";
 import { bytesOf, grouped, short } from "../drawing/numbers";

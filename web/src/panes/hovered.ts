@@ -1,5 +1,5 @@
-// A place that is pointed at and is no pixel, weight or output, so no focus of the other panes: an element
-// of a transformed tile, a frequency. Only the mode that draws it talks about it.
+// The cell under the pointer, in panes whose cells are not pixels, weights or outputs: an element of a
+// transformed tile, a frequency. It is no focus of the other panes; only the mode that draws it uses it.
 
 import type { Pair } from "../model/problem";
 

@@ -1,8 +1,8 @@
 // The input: padding is hatched, pixels that no window reads are dimmed.
 
 import type { Grid } from "../drawing/grid";
-import type { Kind, Mark } from "../drawing/grid_spec";
 import type { Cell } from "../drawing/grid_layout";
+import type { Kind, Mark } from "../drawing/grid_spec";
 import { short } from "../drawing/numbers";
 import { channelOf } from "../model/focus";
 import type { Focus } from "../model/focus";
@@ -10,7 +10,7 @@ import { channelsPerGroup, groupOf, inputShape, positionsRead, tapCount, unravel
 import type { Axis } from "../model/problem";
 import type { Scene } from "../numerics/scene";
 import type { Context, Room } from "./context";
-import { ALL_OF, block, blockNote, pane, plural } from "./pane";
+import { block, blockNote, CHANNEL, pane, plural } from "./pane";
 import type { PaneContent } from "./pane";
 
 const COLOURS = ["red", "green", "blue"];
@@ -20,7 +20,7 @@ type Pixels = PaneContent<[channel: number, row: number, column: number]>;
 const pixels = (scene: Scene): Pixels => ({
   title: scene.original.transposed ? "Input with inserted zeros" : "Input",
   symbol: "x",
-  planes: "c",
+  planes: [CHANNEL],
   scale: scene.inputScale,
   value: (channel, row, column) => scene.pixel(channel, row, column),
 });
@@ -39,9 +39,9 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
     if (scene.isInsertedZero(y, x)) return "inserted";
     return rowsRead[y] && columnsRead[x] ? "value" : "unread";
   };
-  const apart = original.transposed ? original.stride : [1, 1]; // from pixel to pixel, over the zeros between
+  const apart = original.transposed ? original.stride : [1, 1]; // the step from pixel to pixel, over inserted zeros
   const named = (channel: number): string =>
-    scene.source.rgb && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `${shown.planes} = ${channel}`;
+    scene.source.rgb && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `${shown.planes[0].letter} = ${channel}`;
 
   return pane(
     context,
@@ -49,7 +49,7 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
       name: "input",
       title: shown.title,
       shape: `[${inputShape(original).join(", ")}]`,
-      notes: [...notes(scene), ...blockNote(ALL_OF[shown.planes], problem.inChannels, drawn)],
+      notes: [...notes(scene), ...blockNote(shown.planes[0].plural, problem.inChannels, drawn)],
       grid: {
         label: `${shown.title}, ${plural(problem.inChannels, "channel")} of ${height.inputSize} by ${width.inputSize}`,
         planes: drawn.end - drawn.start,

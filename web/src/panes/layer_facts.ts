@@ -4,9 +4,9 @@ import { grouped } from "../drawing/numbers";
 import { axes, inputShape, macs, outputShape } from "../model/problem";
 import type { Problem } from "../model/problem";
 
-/** A line for each layer; the receptive field grows as long as one layer fits on the other. */
+/** A line for each layer. The receptive field accumulates while each layer's input is the output of the one before. */
 export function layerFacts(layers: readonly Problem[]): string[] {
-  let seen = [1, 1]; // of the first input, by one output
+  let seen = [1, 1]; // receptive field of one output, in the first input
   let apart = [1, 1]; // on the first input, two neighbours
   return layers.map((layer, place) => {
     const before = layers[place - 1];

@@ -1,16 +1,16 @@
 // The output: an image for each filter, or the output matrix, one filter in each row.
 
-import type { Context, Room } from "./context";
 import type { Grid } from "../drawing/grid";
-import type { GridSpec, Mark } from "../drawing/grid_spec";
 import type { Cell } from "../drawing/grid_layout";
+import type { GridSpec, Mark } from "../drawing/grid_spec";
 import { short } from "../drawing/numbers";
-import { block, blockNote, pane, plural } from "./pane";
-import type { PaneContent } from "./pane";
-import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../model/problem";
-import type { Scene } from "../numerics/scene";
 import { filterOf, firstFilterOf, outputAt } from "../model/focus";
 import type { Focus, OutputFocus } from "../model/focus";
+import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import type { Context, Room } from "./context";
+import { block, blockNote, FILTER, pane, plural } from "./pane";
+import type { PaneContent } from "./pane";
 
 const MOST_GROUPS = 6;
 
@@ -26,14 +26,14 @@ type Outputs = PaneContent<[filter: number, row: number, column: number]>;
 const outputs = (scene: Scene, flat: boolean): Outputs => ({
   title: flat ? "Output matrix" : "Output",
   symbol: "y",
-  planes: "f",
+  planes: [FILTER],
   get scale() {
     return scene.outputScale;
   },
   value: (filter, row, column) => scene.outputAt(filter, row, column),
 });
 
-/** marked: what to mark in the flat matrices, a plane for each group; what the focus is linked to where not said. */
+/** marked: what to mark in the flat matrices, a plane for each group; by default what the focus is linked to. */
 export function outputPane(
   context: Context,
   room: Room,

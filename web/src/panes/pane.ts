@@ -1,19 +1,28 @@
 // One pane: a title, a grid, notes, and a text alternative. A cell under the pointer becomes the focus of
 // every pane; a click pins it.
 
-import type { Context, Room } from "./context";
 import { html } from "../drawing/dom";
 import { Grid } from "../drawing/grid";
-import type { GridSpec, Mark } from "../drawing/grid_spec";
 import type { Cell } from "../drawing/grid_layout";
+import type { GridSpec, Mark } from "../drawing/grid_spec";
 import { short } from "../drawing/numbers";
 import type { Focus } from "../model/focus";
+import type { Context, Room } from "./context";
 
-/** What a pane shows: the layer's own numbers, or others of the same shape, as a gradient is. */
+/** An index of planes, by its letter and what it counts. */
+export interface PlaneIndex {
+  readonly letter: string;
+  readonly plural: string;
+}
+
+export const CHANNEL: PlaneIndex = { letter: "c", plural: "channels" };
+export const FILTER: PlaneIndex = { letter: "f", plural: "filters" };
+
+/** The numbers of a pane: the layer's own, or others of the same shape, such as a gradient. */
 export interface PaneContent<Place extends readonly number[]> {
   readonly title: string;
   readonly symbol: string; // before a cell's indices
-  readonly planes: string; // a letter for each index that a plane has
+  readonly planes: readonly PlaneIndex[]; // the indices of a plane, the outer one first
   readonly scale: number;
   value(...place: Place): number;
 }
@@ -25,13 +34,13 @@ export interface PaneSpec {
   readonly notes: readonly string[];
   readonly grid: GridSpec;
   marks(focus: Focus): Mark[];
-  /** What a cell stands for; null where it stands for nothing. */
+  /** The focus of a cell; null where it has none. */
   focusOf(cell: Cell): Focus | null;
   /** The focus one cell further, where the arrow keys move this pane's own cells. */
   step?(focus: Focus, rows: number, columns: number): Focus;
-  /** Told of the cell that is pointed at, and of none when it is left: for what is no focus. */
+  /** Called with the cell under the pointer, and with null when the pointer leaves: for cells that have no focus. */
   hovered?(cell: Cell | null): void;
-  /** The pane in words, for who cannot see it. */
+  /** The pane in words, for screen readers. */
   alternative(focus: Focus): string;
 }
 
@@ -92,14 +101,11 @@ export function pane(context: Context, spec: PaneSpec, room: Room): { element: H
   return { element, grid };
 }
 
-/** The block of planes that a place lies in, where there are too many to draw at once. */
+/** The block of planes that contains an index: very many planes are drawn in blocks. */
 export function block(total: number, place: number, most = 64): { start: number; end: number } {
   const start = Math.floor(place / most) * most;
   return { start, end: Math.min(total, start + most) };
 }
-
-/** What the letters of planes stand for, all of them. */
-export const ALL_OF: Readonly<Record<string, string>> = { c: "channels", f: "filters" };
 
 /** A note where only some are drawn: "filters 64 to 127 of 512". */
 export function blockNote(what: string, total: number, { start, end }: { start: number; end: number }): string[] {

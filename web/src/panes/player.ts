@@ -37,7 +37,7 @@ export function player(store: Store, scene: () => Scene, still: boolean): Player
   }
   let frame = 0;
   let last = 0;
-  let owed = 0; // outputs not yet stepped
+  let owed = 0; // outputs to step, with a fraction
 
   const walk = (now: number): void => {
     frame = requestAnimationFrame(walk);

@@ -1,14 +1,14 @@
 // The text below the panes. For an output: its sum written out with numbers, the largest terms first, and
 // its running sum. For a pixel or a weight: where it is used.
 
-import { filtersPerGroup, readersOf, unravel } from "../model/problem";
-import type { Term } from "../numerics/convolution";
 import { html, svg } from "../drawing/dom";
 import { scientific, short } from "../drawing/numbers";
-import { plural } from "./pane";
-import type { Scene } from "../numerics/scene";
 import type { Focus, OutputFocus } from "../model/focus";
+import { filtersPerGroup, readersOf, unravel } from "../model/problem";
 import type { Store } from "../model/state";
+import type { Term } from "../numerics/convolution";
+import type { Scene } from "../numerics/scene";
+import { plural } from "./pane";
 
 const MOST_TERMS = 6;
 const SUM_WIDTH = 960;

@@ -1,16 +1,16 @@
 // The weight: as filters of channels, or as the weight matrix, one filter in each row.
 
 import type { Grid } from "../drawing/grid";
-import type { GridSpec, Mark } from "../drawing/grid_spec";
 import type { Cell } from "../drawing/grid_layout";
+import type { GridSpec, Mark } from "../drawing/grid_spec";
 import { short } from "../drawing/numbers";
 import { channelOf, filterOf, firstFilterOf } from "../model/focus";
 import type { Focus } from "../model/focus";
 import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel, weightShape } from "../model/problem";
 import type { Scene } from "../numerics/scene";
 import type { Context, Room } from "./context";
-import { ALL_OF, block, blockNote, pane, plural } from "./pane";
-import type { PaneContent } from "./pane";
+import { block, blockNote, CHANNEL, FILTER, pane, plural } from "./pane";
+import type { PaneContent, PlaneIndex } from "./pane";
 
 const MOST_FILTERS = 64;
 const MOST_CHANNELS = 64;
@@ -28,12 +28,12 @@ type Weights = PaneContent<[filter: number, k: number]>;
 const weights = (scene: Scene, flat: boolean): Weights => ({
   title: scene.original.transposed ? "Weight, flipped" : flat ? "Weight matrix" : "Weight",
   symbol: "w",
-  planes: "fc",
+  planes: [FILTER, CHANNEL],
   scale: scene.weightScale,
   value: (filter, k) => scene.weightAt(filter, k),
 });
 
-/** marked: what to mark in the flat matrices, a plane for each group; what the focus is linked to where not said. */
+/** marked: what to mark in the flat matrices, a plane for each group; by default what the focus is linked to. */
 export function weightPane(
   context: Context,
   room: Room,
@@ -87,7 +87,7 @@ function shifted(marks: readonly Mark[], view: View): Mark[] {
 }
 
 /** Every filter's channels side by side. */
-function filters(scene: Scene, focus: Focus, [outer, inner]: string): View {
+function filters(scene: Scene, focus: Focus, [outer, inner]: readonly PlaneIndex[]): View {
   const { problem } = scene;
   const perGroup = channelsPerGroup(problem);
   const [tall, wide] = problem.kernelSize;
@@ -108,11 +108,11 @@ function filters(scene: Scene, focus: Focus, [outer, inner]: string): View {
       labelled: true,
       planeLabel: (plane) => {
         const [f, c] = of(plane);
-        return perGroup === 1 ? `${outer} = ${f}` : problem.outChannels === 1 ? `${inner} = ${c}` : `${outer}${f} ${inner}${c}`;
+        return perGroup === 1 ? `${outer.letter} = ${f}` : problem.outChannels === 1 ? `${inner.letter} = ${c}` : `${outer.letter}${f} ${inner.letter}${c}`;
       },
       ...(problem.groups > 1 ? { band: (plane: number) => groupOf(problem, of(plane)[0]) } : {}),
     },
-    notes: [...blockNote(ALL_OF[outer], problem.outChannels, down), ...blockNote(ALL_OF[inner], perGroup, across)],
+    notes: [...blockNote(outer.plural, problem.outChannels, down), ...blockNote(inner.plural, perGroup, across)],
     weightOf: ({ plane, row, column }) => {
       const [f, c] = of(plane);
       return { filter: f, k: (c * tall + row) * wide + column };

@@ -1,13 +1,13 @@
-// The input's gradient is a convolution with panes of its own. Its input is the output's gradient with
-// zeros between, its filters are the layer's turned around, and its outputs are the layer's pixels:
-// every focus has its counterpart there, so that the same panes link there as they do here.
+// The input's gradient is a convolution with panes of its own. Its input is the output's gradient with inserted
+// zeros, its filters are the layer's, flipped, and its outputs are the layer's pixels. Every focus has a
+// counterpart in that convolution, so the same panes link there as in the layer.
 
-import type { Context } from "../../panes/context";
-import { channelsPerGroup, filtersPerGroup, groupOf, tapCount, unravel } from "../../model/problem";
-import type { Scene } from "../../numerics/scene";
 import { outputAt, within } from "../../model/focus";
 import type { Focus } from "../../model/focus";
+import { channelsPerGroup, filtersPerGroup, groupOf, tapCount, unravel } from "../../model/problem";
 import type { State } from "../../model/state";
+import type { Scene } from "../../numerics/scene";
+import type { Context } from "../../panes/context";
 
 /** A focus as the gradient's convolution has it. */
 export function toGradientFocus(scene: Scene, focus: Focus): Focus {
@@ -27,7 +27,7 @@ export function toGradientFocus(scene: Scene, focus: Focus): Focus {
   return { kind: "input", channel: focus.filter, row: focus.row * axes[0].stride, column: focus.column * axes[1].stride };
 }
 
-/** What a focus there is here; null for a zero between, which stands for nothing. */
+/** The layer's focus for a focus of the gradient's convolution; null for an inserted zero. */
 export function fromGradientFocus(scene: Scene, focus: Focus): Focus | null {
   const { problem, axes } = scene;
   if (focus.kind === "output") return { kind: "input", channel: focus.filter, row: focus.row, column: focus.column };
@@ -40,7 +40,7 @@ export function fromGradientFocus(scene: Scene, focus: Focus): Focus | null {
   return Number.isInteger(row) && Number.isInteger(column) ? outputAt(focus.channel, row, column) : null;
 }
 
-/** A tap's place in the kernel turned around. */
+/** The index of a tap in the flipped kernel. */
 const turn = ({ problem }: Scene, tap: number): number => tapCount(problem) - 1 - (tap % tapCount(problem));
 
 /** The same context, for panes of the gradient's convolution. */

@@ -1,24 +1,24 @@
-// A scene's gradients: what arrives at its outputs, and what of that its pixels and weights are owed.
-// What is drawn is computed little by little; one number at a time is a sum of shares.
+// The gradients of a scene. The output's gradient is given; those of the input, the weight and the im2col matrix
+// are computed in small pieces. The gradient of one pixel or weight is a sum of terms.
 
+import { outputAt } from "../../model/focus";
+import type { Focus, OutputFocus } from "../../model/focus";
+import { channelsPerGroup, count, filtersPerGroup, gemm, groupOf, outputShape, readersOf, tapCount, unravel, weightShape } from "../../model/problem";
 import { zeros } from "../../model/tensors";
 import type { Numbers } from "../../model/tensors";
 import { largestMagnitude } from "../../numerics/arrays";
-import { channelsPerGroup, count, filtersPerGroup, gemm, groupOf, outputShape, readersOf, tapCount, unravel, weightShape } from "../../model/problem";
 import { gradColumnsRow, gradWeightPlane, inputGradientProblem, randomGradient } from "../../numerics/gradients";
 import { Scene } from "../../numerics/scene";
-import { outputAt } from "../../model/focus";
-import type { Focus, OutputFocus } from "../../model/focus";
 
 const MOST_COPIES = 16_000_000; // numbers of Wᵀ · g that are kept
 
-/** One product of a gradient: what arrived at an output, times the weight or the pixel that it had there. */
+/** One term of a gradient: the gradient of an output times the weight or the pixel of one of its products. */
 export interface GradientTerm {
   readonly from: OutputFocus; // with its tap
   readonly image: number;
   readonly x: number; // of the output's gradient
   readonly w: number; // the other factor
-  readonly k: number; // its place among the shares
+  readonly k: number; // its index among the terms
 }
 
 const made = new WeakMap<Scene, Gradients>();
@@ -81,12 +81,12 @@ export class Gradients {
     return this.weight[filter * gemm(this.scene.problem).k + k];
   }
 
-  /** The input's gradient: a piece at each step. */
+  /** Computes the input's gradient, one piece at each step. */
   *inputWork(): Generator<void> {
     while (this.gradientScene.compute(0)) yield;
   }
 
-  /** Wᵀ · g: a piece at each step. */
+  /** Computes Wᵀ · g, one piece at each step. */
   *columnsWork(): Generator<void> {
     const { problem, operands, positions } = this.scene;
     while (this.columns && this.rows < this.columns.length / positions) {
@@ -98,7 +98,7 @@ export class Gradients {
     }
   }
 
-  /** The gradient of some filters' weights of some channels: a piece at each step. */
+  /** Computes the gradient of some filters' weights of some channels, one piece at each step. */
   *weightWork(filters: Range, channels: Range): Generator<void> {
     const { problem, operands } = this.scene;
     const taps = tapCount(problem);
@@ -114,7 +114,7 @@ export class Gradients {
     }
   }
 
-  /** What a pixel is owed: a product for every output that used it. */
+  /** The terms of a pixel's gradient: one for every product that used it. */
   pixelTerms({ channel, row, column }: Extract<Focus, { kind: "input" }>): GradientTerm[] {
     const { problem, axes } = this.scene;
     const perGroup = channelsPerGroup(problem);
@@ -133,7 +133,7 @@ export class Gradients {
     return terms;
   }
 
-  /** What a weight is owed: a product for every place where it met a pixel, padding left out, of every image. */
+  /** The terms of a weight's gradient: one for every pixel that it multiplies, of every image; padding has none. */
   weightTerms({ filter, k }: Extract<Focus, { kind: "weight" }>): GradientTerm[] {
     const { problem, axes, operands } = this.scene;
     const [height, width] = axes;
@@ -156,7 +156,7 @@ export class Gradients {
     return terms;
   }
 
-  /** A bias is added to every output of its filter, so it is owed their sum. */
+  /** The gradient of a bias: the sum over all outputs of its filter. */
   biasGradient(filter: number): number {
     const { problem, positions } = this.scene;
     let sum = 0;

@@ -15,14 +15,14 @@ import { columnsPane } from "../../panes/columns";
 import type { Context, Room } from "../../panes/context";
 import { inputPane } from "../../panes/input";
 import { outputPane } from "../../panes/output";
-import { block } from "../../panes/pane";
+import { block, CHANNEL, FILTER } from "../../panes/pane";
 import type { PaneContent } from "../../panes/pane";
 import { weightPane } from "../../panes/weight";
 import { chosenName } from "../mode";
 import type { Mode } from "../mode";
+import { gradientContext } from "./gradient_focus";
 import { gradientsOf } from "./gradients";
 import type { Gradients } from "./gradients";
-import { gradientContext } from "./gradient_focus";
 import { backwardSentence } from "./sentence";
 
 export const backward: Mode = {
@@ -51,13 +51,13 @@ export const backward: Mode = {
   sentence: (scene, state, store) => backwardSentence(scene, gradientsOf(scene), state.focus, chosenName(backward, state.choice) === "weight", store),
 };
 
-/** What becomes known little by little, and the grid that shows it. */
+/** Work that is done in steps, and the grid that shows its result. */
 interface Piece {
   readonly work: Generator<void>;
   readonly grid: Grid;
 }
 
-/** Works on one after the other until the time has come; whether there is more to do. */
+/** Works on the pieces in turn until a time; returns whether there is more to do. */
 function goOn(pieces: Piece[], changed: Set<Grid>, until: number): boolean {
   for (let [piece] = pieces; piece; [piece] = pieces) {
     changed.add(piece.grid);
@@ -78,21 +78,21 @@ function toPixels(context: Context, gradients: Gradients): Piece[] {
     const arriving = inputPane(there, each, {
       title: "Gradient of the output",
       symbol: apart ? "stuffed" : "∂L/∂y",
-      planes: "f",
+      planes: [FILTER],
       scale: gradients.outputScale,
       value: (filter, row, column) => gradientScene.pixel(filter, row, column),
     });
     const turned = weightPane(there, each, false, undefined, {
       title: "Filters, flipped",
       symbol: "flipped",
-      planes: "cf",
+      planes: [CHANNEL, FILTER],
       scale: gradientScene.weightScale,
       value: (channel, k) => gradientScene.weightAt(channel, k),
     });
     const sent = inputPane(context, each, {
       title: "Gradient of the input",
       symbol: "∂L/∂x",
-      planes: "c",
+      planes: [CHANNEL],
       get scale() {
         return gradientScene.outputScale;
       },
@@ -117,7 +117,7 @@ function copies(context: Context, gradients: Gradients, room: Room, pieces: Piec
   const made = columnsPane(context, room, undefined, undefined, {
     title,
     symbol: "∂L/∂x",
-    planes: "",
+    planes: [],
     get scale() {
       return gradients.columnsScale;
     },
@@ -135,14 +135,14 @@ function toWeights(context: Context, gradients: Gradients): Piece[] {
   const arriving: PaneContent<[filter: number, row: number, column: number]> = {
     title: "Gradient of the output",
     symbol: "∂L/∂y",
-    planes: "f",
+    planes: [FILTER],
     scale: gradients.outputScale,
     value: (filter, row, column) => gradients.outputAt(filter, row, column),
   };
   const sent: PaneContent<[filter: number, k: number]> = {
     title: "Gradient of the weight",
     symbol: "∂L/∂w",
-    planes: "fc",
+    planes: [FILTER, CHANNEL],
     get scale() {
       return gradients.weightScale;
     },

@@ -1,15 +1,15 @@
 // The text below the panes: the terms that an output contributes, or those that a pixel or a weight sums.
 
-import type { Term } from "../../numerics/convolution";
-import { convolutionOf, filtersPerGroup, macs, readersOf, unravel } from "../../model/problem";
 import { html } from "../../drawing/dom";
-import { weightGradientProblem } from "../../numerics/gradients";
 import { grouped, short } from "../../drawing/numbers";
-import { plural } from "../../panes/pane";
-import type { Scene } from "../../numerics/scene";
-import { withIndices, runningSum } from "../../panes/sentence";
 import type { Focus, OutputFocus } from "../../model/focus";
+import { convolutionOf, filtersPerGroup, macs, readersOf, unravel } from "../../model/problem";
 import type { Store } from "../../model/state";
+import type { Term } from "../../numerics/convolution";
+import { weightGradientProblem } from "../../numerics/gradients";
+import type { Scene } from "../../numerics/scene";
+import { plural } from "../../panes/pane";
+import { runningSum, withIndices } from "../../panes/sentence";
 import type { Gradients, GradientTerm } from "./gradients";
 
 const MOST_TERMS = 6;
@@ -53,7 +53,7 @@ function ofWeight(scene: Scene, gradients: Gradients, focus: WeightFocus, store:
   return [...summed(name, gradientTerms, focus, store), html("p", { class: "facts" }, facts)];
 }
 
-/** A sum of shares written out, the largest first, and as it grows. */
+/** The sum of some terms written out, the largest first, and the running sum. */
 function summed(name: Node, gradientTerms: readonly GradientTerm[], focus: Focus, store: Store): Node[] {
   const largestFirst = [...gradientTerms].sort((one, other) => Math.abs(other.x * other.w) - Math.abs(one.x * one.w));
   const equation = html("p", { class: "equation" }, name, " = ");

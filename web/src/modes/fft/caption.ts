@@ -1,7 +1,7 @@
 // The marked frequency in words.
 
-import type { Complex } from "../../numerics/algorithms/fourier";
 import { short } from "../../drawing/numbers";
+import type { Complex } from "../../numerics/algorithms/fourier";
 import type { Hovered } from "../../panes/hovered";
 import type { Drawn } from "./planes";
 import { signedFrequency } from "./spectra";

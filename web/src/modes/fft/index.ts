@@ -1,24 +1,24 @@
 // FFT: input and filter as sums of waves. For each frequency there is one product: magnitudes are multiplied,
 // phases subtracted. The inverse transform is at the bottom left; the output is a part of it.
 
-import { transformLengths } from "../../numerics/algorithms/fft";
-import type { Context, Room } from "../../panes/context";
 import { html } from "../../drawing/dom";
+import { Repainter } from "../../drawing/repainter";
+import { clamp } from "../../model/arithmetic";
+import { outputOf } from "../../model/focus";
+import type { Focus } from "../../model/focus";
+import { count } from "../../model/problem";
+import { transformLengths } from "../../numerics/algorithms/fft";
+import { redrawOnOtherBlock } from "../../panes/arrangement";
+import type { Context, Room } from "../../panes/context";
+import { Hovered } from "../../panes/hovered";
+import { outputPane } from "../../panes/output";
+import type { Mode } from "../mode";
 import { captionOf } from "./caption";
 import { planePane } from "./plane_pane";
 import { planesOf } from "./planes";
 import type { Drawn } from "./planes";
 import { fftSentence } from "./sentence";
 import { spectraIn } from "./spectra";
-import { outputPane } from "../../panes/output";
-import { Hovered } from "../../panes/hovered";
-import { count } from "../../model/problem";
-import { Repainter } from "../../drawing/repainter";
-import { clamp } from "../../model/arithmetic";
-import { outputOf } from "../../model/focus";
-import type { Focus } from "../../model/focus";
-import type { Mode } from "../mode";
-import { redrawOnOtherBlock } from "../../panes/arrangement";
 
 const MOST_POINTS = 2 ** 18; // of a plane that the page transforms
 const SLICE = 9; // milliseconds a frame that summing channels may take
@@ -60,7 +60,7 @@ export const fft: Mode = {
       const { done } = spectra.sum(drawn.selection);
       const complete = spectra.advance(drawn.selection, SLICE);
       if (spectra.sum(drawn.selection).done > done) change("filter", "output");
-      if (complete) store.set({}); // so that the sentence is said anew
+      if (complete) store.set({}); // so that the text below the panes is updated
       else frame = requestAnimationFrame(sumOn);
     };
     let before = { ...drawn };
@@ -94,7 +94,7 @@ export const fft: Mode = {
   sentence: (scene, { focus }) => (fft.refusal?.(scene.problem, "") ? null : fftSentence(scene, spectraIn(scene), focus)),
 };
 
-/** The room of each plane: four columns of them, three on a narrow screen. */
+/** The size of a plane: four columns of planes, three on a narrow screen. */
 function arranged({ stage, room }: Context): Room {
   const narrow = room.width < 620;
   const [columns, gap] = narrow ? [3, 12] : [4, 40];

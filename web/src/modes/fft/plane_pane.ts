@@ -1,13 +1,13 @@
-// One plane of the transform's length as a pane, its numbers made anew only where they are others.
+// One plane of the transform's size as a pane. Its numbers are computed again only when they have changed.
 
-import { largestMagnitude } from "../../numerics/arrays";
-import type { Context, Room } from "../../panes/context";
 import type { Grid } from "../../drawing/grid";
 import { short } from "../../drawing/numbers";
-import { pane } from "../../panes/pane";
-import type { Hovered } from "../../panes/hovered";
-import type { Pair } from "../../model/problem";
 import { clamp } from "../../model/arithmetic";
+import type { Pair } from "../../model/problem";
+import { largestMagnitude } from "../../numerics/arrays";
+import type { Context, Room } from "../../panes/context";
+import type { Hovered } from "../../panes/hovered";
+import { pane } from "../../panes/pane";
 import { centred } from "./planes";
 import type { Plane } from "./planes";
 import { signedFrequency } from "./spectra";
@@ -16,7 +16,7 @@ export interface PlanePane {
   readonly plane: Plane;
   readonly element: HTMLElement;
   readonly grid: Grid;
-  /** Its numbers are others now. */
+  /** Discards the numbers, which have changed. */
   forget(): void;
   mark(): void;
 }

@@ -1,21 +1,21 @@
 // The planes of the mode: for each its numbers, the marks for a focus, and the focus of a cell. Spectra have
 // frequency 0 in the centre.
 
-import type { Complex } from "../../numerics/algorithms/fourier";
 import type { Kind, Mark } from "../../drawing/grid_spec";
-import { inputMarks } from "../../panes/input";
-import type { Hovered } from "../../panes/hovered";
-import { channelsPerGroup, readersOf, tapCount } from "../../model/problem";
-import type { Pair } from "../../model/problem";
-import type { Scene } from "../../numerics/scene";
 import { outputAt } from "../../model/focus";
 import type { Focus, OutputFocus } from "../../model/focus";
+import { channelsPerGroup, readersOf, tapCount } from "../../model/problem";
+import type { Pair } from "../../model/problem";
+import type { Complex } from "../../numerics/algorithms/fourier";
+import type { Scene } from "../../numerics/scene";
+import type { Hovered } from "../../panes/hovered";
+import { inputMarks } from "../../panes/input";
 import type { Selection, Spectra } from "./spectra";
 
 /** What is drawn now. */
 export interface Drawn {
   selection: Selection;
-  output: OutputFocus; // the one last looked at
+  output: OutputFocus; // the last one in focus
 }
 
 export interface Plane {
@@ -23,12 +23,12 @@ export interface Plane {
   readonly title: string;
   readonly symbol?: string; // of an element, where the cells are no frequencies
   readonly unit: string; // beside the title
-  readonly about: string; // in words, for who cannot see it
+  readonly about: string; // in words, for screen readers
   readonly follows: "channel" | "filter" | "output" | "frequency"; // what its numbers are of
   readonly frequencies: boolean; // its cells are frequencies
-  /** All its numbers, row by row; NaN where there is none. */
+  /** All its numbers in row-major order; NaN where a cell has none. */
   numbers(): Float64Array;
-  scale?(): number; // their largest where not given
+  scale?(): number; // the end of the colour scale; their largest magnitude by default
   kind?(row: number, column: number): Kind;
   marks(focus: Focus): Mark[];
   focusOf(row: number, column: number): Focus | null;
@@ -188,7 +188,7 @@ function resultPlane(scene: Scene, spectra: Spectra, drawn: Drawn): Plane {
   };
 }
 
-/** Where a frequency is drawn, or the frequency that is drawn there: 0 in the middle. */
+/** The cell of a frequency, or the frequency of a cell: frequency 0 is in the centre. */
 export const centred = ([row, column]: Pair, [rows, columns]: Pair): Pair => [(row + Math.floor(rows / 2)) % rows, (column + Math.floor(columns / 2)) % columns];
 
 const shifted = (values: Float64Array, lengths: Pair): Float64Array =>

@@ -1,15 +1,15 @@
 // The text below the panes: one output as the sum of its waves, and the multiplications of the whole layer
 // beside the definition's.
 
-import { multiplications } from "../../numerics/algorithms/fft";
 import { html } from "../../drawing/dom";
-import { grouped, scientific, short } from "../../drawing/numbers";
-import { plural } from "../../panes/pane";
-import { channelsPerGroup } from "../../model/problem";
-import type { Scene } from "../../numerics/scene";
-import { withIndices } from "../../panes/sentence";
-import type { Focus, OutputFocus } from "../../model/focus";
 import { multiplicationBars } from "../../drawing/multiplication_bars";
+import { grouped, scientific, short } from "../../drawing/numbers";
+import type { Focus, OutputFocus } from "../../model/focus";
+import { channelsPerGroup } from "../../model/problem";
+import { multiplications } from "../../numerics/algorithms/fft";
+import type { Scene } from "../../numerics/scene";
+import { plural } from "../../panes/pane";
+import { withIndices } from "../../panes/sentence";
 import { signedFrequency } from "./spectra";
 import type { Spectra } from "./spectra";
 
@@ -25,7 +25,7 @@ export function fftSentence(scene: Scene, spectra: Spectra, focus: Focus): Node 
   return said;
 }
 
-const known = new WeakMap<Spectra, Node>(); // the count is of the layer, whatever the focus
+const known = new WeakMap<Spectra, Node>(); // the counts are the layer's, so they do not depend on the focus
 
 function ofOutput(scene: Scene, spectra: Spectra, focus: OutputFocus): Node[] {
   const sum = spectra.sum(spectra.selection(focus));
@@ -65,7 +65,7 @@ interface Wave {
   readonly l: number;
 }
 
-/** Each frequency together with its opposite, which adds the same: how many, the largest, what the others add. */
+/** The waves: how many, the largest, and the sum of the others. A frequency and its opposite are one wave. */
 function wavesOf(shares: Float64Array, [rows, columns]: readonly [number, number]): { number: number; most: Wave[]; rest: number } {
   const most: Wave[] = [];
   let [number, rest] = [0, 0];

@@ -1,14 +1,14 @@
-// The spectra of a scene, computed as they are looked at. The sum over channels is done in slices of time:
-// a layer has thousands of them.
+// The spectra of a scene, computed when they are needed. The sum over channels is computed in time slices:
+// a layer may have thousands of channels.
 
-import { correlation, filterSpectrum, transformLengths, multiplyAdd, inputSpectrum } from "../../numerics/algorithms/fft";
-import { complex, rootsOf } from "../../numerics/algorithms/fourier";
-import type { Complex } from "../../numerics/algorithms/fourier";
 import { channelOf, firstFilterOf } from "../../model/focus";
+import type { Focus, OutputFocus } from "../../model/focus";
 import { channelsPerGroup, count, groupOf } from "../../model/problem";
 import type { Pair } from "../../model/problem";
+import { correlation, filterSpectrum, inputSpectrum, multiplyAdd, transformLengths } from "../../numerics/algorithms/fft";
+import { complex, rootsOf } from "../../numerics/algorithms/fourier";
+import type { Complex } from "../../numerics/algorithms/fourier";
 import type { Scene } from "../../numerics/scene";
-import type { Focus, OutputFocus } from "../../model/focus";
 
 /** What a focus looks at: one filter, and one of the channels that it reads. */
 export interface Selection {
@@ -41,7 +41,7 @@ export class Spectra {
     this.points = count(this.lengths);
   }
 
-  /** A pixel stays with the filter last looked at where that reads it. */
+  /** The filter and the channel of a focus. A pixel keeps the last filter if that filter reads it. */
   selection(focus: Focus): Selection {
     const perGroup = channelsPerGroup(this.scene.problem);
     const plane = channelOf(this.scene.problem, focus);
@@ -86,7 +86,7 @@ export class Spectra {
     return true;
   }
 
-  /** What each frequency adds to an output; together they are the output less its bias. */
+  /** The term of each frequency in an output; their sum is the output without its bias. */
   waveTerms(focus: OutputFocus): Float64Array {
     const sum = this.sum(this.selection(focus));
     const { lastTerms } = this;
@@ -142,7 +142,7 @@ const same = (one: OutputFocus, other: OutputFocus): boolean => one.filter === o
 
 const known = new WeakMap<Scene, Spectra>();
 
-/** A scene's spectra; the panes and the sentence share what has been computed. */
+/** A scene's spectra, shared by the panes and the text below them. */
 export function spectraIn(scene: Scene): Spectra {
   const spectra = known.get(scene) ?? new Spectra(scene);
   known.set(scene, spectra);

@@ -1,5 +1,5 @@
-// Winograd: the tile under the focus on its way from pixels to outputs. Pixels and filter are
-// transformed, meet in one product for each element, are summed over channels and transformed back.
+// Winograd: the tile in focus, from pixels to outputs. Pixels and filters are transformed, multiplied element by
+// element, summed over channels, and transformed back.
 
 import { html } from "../../drawing/dom";
 import { filterOf } from "../../model/focus";
@@ -66,7 +66,7 @@ export const winograd: Mode = {
   },
 };
 
-/** Where the pictures, the tile's arrays and what belongs to them stand, by the room there is. */
+/** The layout of the images, the tile's arrays and the matrices in the available room. */
 function arranged(room: Room): { place: string; across: number; picture: Room; lanes: Room; beside: Room } {
   if (room.width >= WIDE) {
     const [left, right] = [0.27 * room.width, 0.25 * room.width];

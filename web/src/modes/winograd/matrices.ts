@@ -1,10 +1,10 @@
 // The three matrices as they are written, with the rows and columns that the focus needs.
 
-import { matrixFigure } from "../../drawing/matrix_figure";
-import type { Context } from "../../panes/context";
 import { html } from "../../drawing/dom";
-import type { Hovered } from "../../panes/hovered";
+import { matrixFigure } from "../../drawing/matrix_figure";
 import { AXIS_NAMES } from "../../model/problem";
+import type { Context } from "../../panes/context";
+import type { Hovered } from "../../panes/hovered";
 import { positionsIn } from "./tile";
 import type { Tiles } from "./tile";
 
@@ -12,7 +12,7 @@ export function matrices(context: Context, tiles: Tiles, element: Hovered): HTML
   const { scene } = context;
   const { kernelSize } = scene.problem;
   const alike = kernelSize[0] === kernelSize[1];
-  const axes: readonly (readonly number[])[] = alike ? [[0, 1]] : [[0], [1]]; // that share their matrices
+  const axes: readonly (readonly number[])[] = alike ? [[0, 1]] : [[0], [1]]; // the axes that share a matrix
   const drawn = axes.flatMap((shared) => {
     const { input, filter, output } = tiles.transforms[shared[0]];
     const along = alike ? "" : `, along the ${AXIS_NAMES[shared[0]]}`;

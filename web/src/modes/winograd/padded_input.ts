@@ -1,15 +1,15 @@
 // The input, padded to whole tiles. Tiles overlap: each starts where the outputs of the one before it end.
 
-import { paddedToTiles } from "../../numerics/algorithms/winograd";
-import type { Context, Room } from "../../panes/context";
 import type { Mark } from "../../drawing/grid_spec";
 import { short } from "../../drawing/numbers";
-import { block, blockNote, pane, plural } from "../../panes/pane";
 import { channelOf } from "../../model/focus";
-import { axes, channelsPerGroup } from "../../model/problem";
 import type { Focus } from "../../model/focus";
-import { TileOutlines } from "./tile_outlines";
+import { axes, channelsPerGroup } from "../../model/problem";
+import { paddedToTiles } from "../../numerics/algorithms/winograd";
+import type { Context, Room } from "../../panes/context";
+import { block, blockNote, pane, plural } from "../../panes/pane";
 import type { Tiles } from "./tile";
+import { TileOutlines } from "./tile_outlines";
 
 export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElement {
   const { scene, store } = context;

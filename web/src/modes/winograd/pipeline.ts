@@ -1,22 +1,22 @@
 // The arrays of one tile, each beside the one it is computed from, and the products of every channel below.
 
-import type { Context, Room } from "../../panes/context";
 import { html } from "../../drawing/dom";
 import type { Grid } from "../../drawing/grid";
 import type { Cell } from "../../drawing/grid_layout";
 import { cell, short } from "../../drawing/numbers";
-import { block, blockNote, pane, plural } from "../../panes/pane";
-import { channelsPerGroup, tapCount } from "../../model/problem";
 import { Repainter } from "../../drawing/repainter";
-import type { Hovered } from "../../panes/hovered";
 import { clamp } from "../../model/arithmetic";
 import { outputAt } from "../../model/focus";
 import type { Focus } from "../../model/focus";
+import { channelsPerGroup, tapCount } from "../../model/problem";
+import type { Context, Room } from "../../panes/context";
+import type { Hovered } from "../../panes/hovered";
+import { block, blockNote, pane, plural } from "../../panes/pane";
+import type { Tiles } from "./tile";
 import { tileArrays } from "./tile_arrays";
 import type { Drawn, TileArray } from "./tile_arrays";
-import type { Tiles } from "./tile";
 
-const BETWEEN = 56; // pixels, between an array and what is made of it
+const BETWEEN = 56; // pixels between an array and the next one
 const TITLE = 112; // pixels, of the longest
 const LARGEST_CELL = 60;
 const MOST_NUMBERED = 8; // channels, of those drawn small
@@ -93,7 +93,7 @@ function partPane(context: Context, part: TileArray, element: Hovered, side: num
   return { ...made, mark: (focus) => made.grid.mark(part.marks(focus)) };
 }
 
-/** Elements are pointed at, or walked over with the arrow keys. */
+/** Elements are hovered over, or reached with the arrow keys. */
 function elementEvents(element: Hovered, rows: number, columns: number): { hovered(at: Cell | null): void; step(focus: Focus, down: number, across: number): Focus } {
   return {
     hovered: (at) => element.set(at && [at.row, at.column]),

@@ -1,15 +1,15 @@
 // The text below the panes: one output as a sum of its tile's products, and the multiplications of the whole
 // layer beside the definition's.
 
-import { multiplications } from "../../numerics/algorithms/winograd";
 import { html } from "../../drawing/dom";
-import { fraction, grouped, scientific, short } from "../../drawing/numbers";
-import { plural } from "../../panes/pane";
-import { count, tapCount } from "../../model/problem";
-import type { Scene } from "../../numerics/scene";
-import { withIndices } from "../../panes/sentence";
-import type { Focus, OutputFocus } from "../../model/focus";
 import { multiplicationBars } from "../../drawing/multiplication_bars";
+import { fraction, grouped, scientific, short } from "../../drawing/numbers";
+import type { Focus, OutputFocus } from "../../model/focus";
+import { count, tapCount } from "../../model/problem";
+import { multiplications } from "../../numerics/algorithms/winograd";
+import type { Scene } from "../../numerics/scene";
+import { plural } from "../../panes/pane";
+import { withIndices } from "../../panes/sentence";
 import { positionsIn } from "./tile";
 import type { Tiles } from "./tile";
 
@@ -25,7 +25,7 @@ export function winogradSentence(scene: Scene, tiles: Tiles, outputs: number, fo
   return said;
 }
 
-const known = new WeakMap<Tiles, Node>(); // the count is of the layer, whatever the focus
+const known = new WeakMap<Tiles, Node>(); // the counts are the layer's, so they do not depend on the focus
 
 function ofOutput(scene: Scene, tiles: Tiles, focus: OutputFocus): Node[] {
   const tile = tiles.tileOf(focus);

@@ -1,16 +1,16 @@
-// The one Winograd tile that a focus lies in, with every number on its way. Only what is looked at is
-// computed: one tile of the channels that a filter reads.
+// The Winograd tile of a focus, with every intermediate array. Only what is shown is computed: one tile of the
+// channels that a filter reads.
 
-import { largestMagnitude } from "../../numerics/arrays";
-import type { Numbers } from "../../model/tensors";
-import { extractTile, multiplyAdd, transformBlock, tileCounts, transformedFilter, transformsOf } from "../../numerics/algorithms/winograd";
-import type { Transforms } from "../../numerics/algorithms/cook_toom";
-import { channelsPerGroup, count, groupOf, unravel } from "../../model/problem";
-import { channelOf, firstFilterOf } from "../../model/focus";
-import type { Pair } from "../../model/problem";
-import type { Scene } from "../../numerics/scene";
 import { clamp } from "../../model/arithmetic";
+import { channelOf, firstFilterOf } from "../../model/focus";
 import type { Focus } from "../../model/focus";
+import { channelsPerGroup, count, groupOf, unravel } from "../../model/problem";
+import type { Pair } from "../../model/problem";
+import type { Numbers } from "../../model/tensors";
+import type { Transforms } from "../../numerics/algorithms/cook_toom";
+import { extractTile, multiplyAdd, tileCounts, transformBlock, transformedFilter, transformsOf } from "../../numerics/algorithms/winograd";
+import { largestMagnitude } from "../../numerics/arrays";
+import type { Scene } from "../../numerics/scene";
 
 export interface Tile {
   readonly filter: number;
@@ -46,7 +46,7 @@ export class Tiles {
     this.elements = [height.input.length, width.input.length];
   }
 
-  /** The tile of an output. A pixel or a weight stays in the tile last looked at where it lies in it. */
+  /** The tile of a focus. A pixel or a weight keeps the last tile if that tile contains it. */
   tileOf(focus: Focus): Tile {
     const filter = this.filterOf(focus);
     const [tileRow, tileColumn] = this.placeOf(focus);
@@ -55,7 +55,7 @@ export class Tiles {
     return (this.last = this.make(filter, [tileRow, tileColumn]));
   }
 
-  /** Where the tile's first element lies in the picture, padding before it negative. */
+  /** The position of the tile's first element in the input; negative in the padding. */
   startOf({ at }: Tile): Pair {
     const [height, width] = this.scene.axes;
     return [at[0] * this.outputs[0] - height.padding[0], at[1] * this.outputs[1] - width.padding[0]];
@@ -66,7 +66,7 @@ export class Tiles {
     return channelOf(this.scene.problem, focus) % channelsPerGroup(this.scene.problem);
   }
 
-  /** Ends of the colours, of one filter over the whole picture, from as many tiles as time allows. */
+  /** The ends of the colour scales of one filter over the whole input, from as many tiles as time allows. */
   scalesOf(filter: number): { transformed: number; filters: number; products: number } {
     const known = this.scales.get(filter);
     if (known) return known;
@@ -156,7 +156,7 @@ export function positionsIn(scene: Scene, tiles: Tiles, focus: Focus): TilePosit
 
 const known = new WeakMap<Scene, Map<number, Tiles>>();
 
-/** A scene's tiles of so many outputs; the panes and the sentence share what has been computed. */
+/** A scene's tiles of a size, shared by the panes and the text below them. */
 export function tilesIn(scene: Scene, outputs: number): Tiles {
   const sizes = known.get(scene) ?? new Map<number, Tiles>();
   known.set(scene, sizes);

@@ -1,13 +1,13 @@
-// What each of a tile's arrays shows: its numbers, what of it the focus touches, what its cells stand for.
+// The arrays of a tile: for each its numbers, the marks for a focus, and the focus of a cell.
 
-import type { Matrix } from "../../numerics/algorithms/cook_toom";
 import type { Kind, Mark, Role } from "../../drawing/grid_spec";
-import { channelsPerGroup, tapCount } from "../../model/problem";
-import type { Hovered } from "../../panes/hovered";
-import type { Pair } from "../../model/problem";
-import type { Scene } from "../../numerics/scene";
 import { outputAt } from "../../model/focus";
 import type { Focus } from "../../model/focus";
+import { channelsPerGroup, tapCount } from "../../model/problem";
+import type { Pair } from "../../model/problem";
+import type { Matrix } from "../../numerics/algorithms/cook_toom";
+import type { Scene } from "../../numerics/scene";
+import type { Hovered } from "../../panes/hovered";
 import { positionsIn } from "./tile";
 import type { Tile, Tiles } from "./tile";
 
@@ -20,7 +20,7 @@ export interface Drawn {
 export interface TileArray {
   readonly name: string;
   readonly title: string;
-  readonly about: string; // in words, for who cannot see it
+  readonly about: string; // in words, for screen readers
   readonly size: Pair;
   readonly elements: boolean; // its cells are elements of the transformed tile
   scale(): number;
@@ -46,7 +46,7 @@ export function tileArrays(scene: Scene, tiles: Tiles, element: Hovered, drawn: 
     return y < scene.axes[0].outputSize && x < scene.axes[1].outputSize ? outputAt(drawn.tile.filter, y, x) : null;
   };
   const lit = (): Mark[] => point("tap", element.get());
-  /** What an element is made of: where neither factor is 0. */
+  /** The cells that an element is computed from: those with a factor other than 0. */
   const madeOf = (matrix: "input" | "filter"): Mark[] => {
     const at = element.get();
     return at ? touched("use", height[matrix][at[0]], width[matrix][at[1]]) : [];

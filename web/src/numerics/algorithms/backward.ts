@@ -1,13 +1,13 @@
 // Both gradients of a convolution, each as a convolution and as a matrix product: the steps of
-// Python's `backward`. In every pair the two ways make the same array.
+// Python's `backward`. Both forms compute the same array.
 
+import { axes, channelsPerGroup, convolutionOf, count, gemm, inputShape, outputShape, outputSize, tapCount, unravel, weightShape } from "../../model/problem";
+import type { Problem } from "../../model/problem";
 import { zeros } from "../../model/tensors";
 import type { Numbers } from "../../model/tensors";
 import { convolve, operandsOf, unfold } from "../convolution";
-import { axes, channelsPerGroup, convolutionOf, count, gemm, inputShape, outputShape, outputSize, tapCount, unravel, weightShape } from "../../model/problem";
 import type { Operands } from "../convolution";
-import { gradColumnsRow, gradWeightPlane, inputGradientProblem, weightGradientProblem, weightGradientOperands } from "../gradients";
-import type { Problem } from "../../model/problem";
+import { gradColumnsRow, gradWeightPlane, inputGradientProblem, weightGradientOperands, weightGradientProblem } from "../gradients";
 import type { Step } from "./step";
 
 export interface Backward {
@@ -90,7 +90,7 @@ function cropToKernel(problem: Problem, whole: Numbers): Numbers {
   return weight;
 }
 
-/** The picture that columns add up to, also called col2im: `unfold`'s transpose. */
+/** The sum of columns back into an image, also called col2im: the transpose of `unfold`. */
 function fold(problem: Problem, columns: Numbers): Numbers {
   const [height, width] = axes(problem);
   const positions = height.outputSize * width.outputSize;

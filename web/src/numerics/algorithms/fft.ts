@@ -1,15 +1,15 @@
-// fft: transform picture and filters, and the convolution is one product for each frequency. One channel
-// and one filter are made by `pictureSpectrum`, `filterSpectrum`, `multiplyAdd` and `correlation`, which a
-// mode may call for what it draws; the steps are all of them.
+// fft: with input and filters transformed, the convolution is one product for each frequency. `inputSpectrum`,
+// `filterSpectrum`, `multiplyAdd` and `correlation` compute one channel and one filter; a mode calls them for
+// what it draws. The algorithm's steps are those of all channels and filters.
 
-import { zeros } from "../../model/tensors";
-import type { Numbers } from "../../model/tensors";
 import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, macs, outputShape, tapCount, weightShape } from "../../model/problem";
 import type { Pair, Problem } from "../../model/problem";
-import type { Algorithm } from "./step";
+import { zeros } from "../../model/tensors";
+import type { Numbers } from "../../model/tensors";
 import { complex, fourier, powerOfTwo } from "./fourier";
 import type { Complex } from "./fourier";
 import { padded } from "./im2col";
+import type { Algorithm } from "./step";
 
 /** Points of the transform along each axis. */
 export function transformLengths(problem: Problem): Pair {

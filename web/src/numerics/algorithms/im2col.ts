@@ -1,10 +1,10 @@
 // im2col: each window becomes a column, each filter a row, and the convolution one matrix product.
 
+import { count, gemm, inputShape, outputShape, outputSize } from "../../model/problem";
+import type { Problem } from "../../model/problem";
 import { zeros } from "../../model/tensors";
 import type { Numbers } from "../../model/tensors";
 import { unfold } from "../convolution";
-import { count, gemm, inputShape, outputShape, outputSize } from "../../model/problem";
-import type { Problem } from "../../model/problem";
 import type { Algorithm } from "./step";
 
 export const im2col: Algorithm = (problem, { input, weight, bias }) => {

@@ -1,10 +1,10 @@
-// kn2row: each tap is a 1×1 convolution of the whole picture. Their pictures are shifted and added.
+// kn2row: a 1×1 convolution of the whole input for each tap. Their results are shifted and added.
 
+import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, outputShape, tapCount } from "../../model/problem";
+import type { Axis, Problem } from "../../model/problem";
 import { zeros } from "../../model/tensors";
 import type { Numbers } from "../../model/tensors";
 import type { Operands } from "../convolution";
-import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, outputShape, tapCount } from "../../model/problem";
-import type { Axis, Problem } from "../../model/problem";
 import type { Algorithm } from "./step";
 
 export const kn2row: Algorithm = (problem, operands) => {
@@ -46,7 +46,7 @@ function rows(problem: Problem, weight: Numbers): Numbers {
   return stacked;
 }
 
-/** One filter's pictures of one image, [taps, height, width]: every pixel's channels mixed by each tap's weights. */
+/** The 1×1 convolution of each tap for one filter and one image, [taps, height, width]. */
 export function tapConvolutions(problem: Problem, { input, weight }: Operands, filter: number, image = 0): Numbers {
   const [taps, channels, pixels] = [tapCount(problem), channelsPerGroup(problem), count(problem.inputSize)];
   const first = image * problem.inChannels + groupOf(problem, filter) * channels;

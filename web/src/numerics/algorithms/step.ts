@@ -1,8 +1,8 @@
 // One named array on the way from input to output, as Python's `Step`: the same name, shape and numbers.
 
+import type { Problem } from "../../model/problem";
 import type { Numbers } from "../../model/tensors";
 import type { Operands } from "../convolution";
-import type { Problem } from "../../model/problem";
 
 export interface Step {
   readonly name: string;
@@ -11,5 +11,5 @@ export interface Step {
   readonly complex?: true; // then its values are pairs, real and imaginary
 }
 
-/** Every array an algorithm makes of a plain convolution, in order; the last is the output. */
+/** Every array an algorithm computes of a plain convolution, in order; the last is the output. */
 export type Algorithm = (problem: Problem, operands: Operands) => Step[];

@@ -1,6 +1,6 @@
-// winograd2, winograd4, winograd6: tiles of neighbouring outputs share pixels, so transformed they
-// multiply less often. One tile is made by `cut`, `sandwich` and `multiplyAdd`, which a mode may call for
-// the one tile that it draws; the steps are every tile.
+// winograd2, winograd4, winograd6: tiles of neighbouring outputs share pixels, so that transformed tiles take
+// fewer multiplications. `extractTile`, `transformBlock` and `multiplyAdd` compute one tile; a mode calls them
+// for the tile that it draws. The algorithm's steps are those of all tiles.
 
 import { LARGEST_WINOGRAD_TILE } from "../../model/constants";
 import { axes, channelsPerGroup, count, filtersPerGroup, groupOf, macs, outputShape, tapCount } from "../../model/problem";
@@ -14,7 +14,7 @@ import { padded } from "./im2col";
 import type { Algorithm } from "./step";
 
 
-/** Why tiles of so many outputs cannot make a convolution, and what to change; null where they can. */
+/** Why tiles of so many outputs cannot compute a convolution, and what to change; null where they can. */
 export function refusalOf(problem: Problem, outputs: number): string | null {
   const largest = LARGEST_WINOGRAD_TILE + 1 - outputs;
   const [kernel, stride, dilation] = [problem.kernelSize, problem.stride, problem.dilation].map((sizes) => sizes.join(" × "));
@@ -147,7 +147,7 @@ export function paddedToTiles(problem: Problem, transforms: readonly [Transforms
   return { ...problem, padding: [height, width] };
 }
 
-/** The tiles side by side, without what lies past the picture's end, plus the bias. */
+/** The output: tiles side by side, cropped to its size, plus the bias. */
 function joined(problem: Problem, { bias }: Operands, made: readonly Numbers[], tiles: Pair, [tall, wide]: readonly number[]): Numbers {
   const [batch, filters, height, width] = outputShape(problem);
   const output = zeros(batch * filters * height * width, problem.dtype);

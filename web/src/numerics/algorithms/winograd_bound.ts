@@ -1,13 +1,13 @@
 // How wrong Winograd's convolution may be: its own steps on absolute values, times γ_N, as Python's
 // _winograd_bound.py has it; the proof is in docs/algorithms/winograd.md.
 
-import type { Operands } from "../convolution";
 import { axes, channelsPerGroup, count } from "../../model/problem";
 import type { Problem } from "../../model/problem";
+import type { Operands } from "../convolution";
 import { unitRoundoff } from "../verification";
 import type { Bound } from "../verification";
 import type { Matrix, Transforms } from "./cook_toom";
-import { extractTile, multiplyAdd, transformBlock, tileCounts, transformsOf } from "./winograd";
+import { extractTile, multiplyAdd, tileCounts, transformBlock, transformsOf } from "./winograd";
 
 /** Of a problem with one filter. */
 export function winogradBound(problem: Problem, { input, weight, bias }: Operands, outputs: number): Bound {
@@ -43,7 +43,7 @@ function roundings(problem: Problem, transforms: readonly Transforms[]): number 
   return within + filter + channelsPerGroup(problem) + (problem.bias ? 1 : 0);
 }
 
-/** Once as a term is multiplied, unless by powers of two alone, and at each addition. */
+/** The roundings of one term: one multiplication, unless all factors are powers of two, and the additions. */
 const roundedIn = (matrix: Matrix): number => Math.max(...matrix.map((row) => row.filter((entry) => entry !== 0).length - (row.every(isPowerOfTwo) ? 1 : 0)));
 
 const isPowerOfTwo = (entry: number): boolean => entry === 0 || Number.isInteger(Math.log2(Math.abs(entry)));
