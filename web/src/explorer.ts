@@ -111,9 +111,9 @@ export class Explorer {
   }
 
   private restored(state: State, hash: string): State {
-    const said = fromHash(hash);
-    const preset = PRESETS.find(({ name }) => name === said.preset);
-    return { ...state, preset: "", choice: "", ...said, source: preset ? presetSource(preset, this.baseSource) : this.baseSource };
+    const addressed = fromHash(hash);
+    const preset = PRESETS.find(({ name }) => name === addressed.preset);
+    return { ...state, preset: "", choice: "", ...addressed, source: preset ? presetSource(preset, this.baseSource) : this.baseSource };
   }
 
   private build(): void {

@@ -44,7 +44,7 @@ interface Line {
 
 /** The visible lines of text, broken as on the screen. */
 function lines(stage: HTMLElement): Line[] {
-  const found: Line[] = [];
+  const all: Line[] = [];
   const walker = document.createTreeWalker(stage, NodeFilter.SHOW_TEXT);
   const range = document.createRange();
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
@@ -56,10 +56,10 @@ function lines(stage: HTMLElement): Line[] {
       range.setEnd(node, word.index + word[0].length);
       const at = range.getBoundingClientRect();
       if (line && Math.abs(line.at.top - at.top) < at.height / 2) line.words += ` ${word[0]}`;
-      else found.push((line = { words: word[0], at, font: getComputedStyle(parent) }));
+      else all.push((line = { words: word[0], at, font: getComputedStyle(parent) }));
     }
   }
-  return found;
+  return all;
 }
 
 const COPIED = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-size", "font-family", "text-anchor"];

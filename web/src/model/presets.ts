@@ -30,10 +30,10 @@ export const PRESETS: readonly Preset[] = [
 
 /** The numbers of a preset; its input is the explorer's own image where that fits. */
 export function presetSource(preset: Preset, own: Source): Source {
-  const given = preset.numbers?.() ?? {};
+  const overrides = preset.numbers?.() ?? {};
   if (preset.name === "tutorial" && own.resampled) return own;
-  const picture = own.resampled && !given.input && parse(preset.problem).inChannels === 3;
-  return { name: preset.label, resampled: picture, rgb: picture && own.rgb, input: picture ? own.input : undefined, ...given };
+  const picture = own.resampled && !overrides.input && parse(preset.problem).inChannels === 3;
+  return { name: preset.label, resampled: picture, rgb: picture && own.rgb, input: picture ? own.input : undefined, ...overrides };
 }
 
 function workedExample(): Partial<Source> {

@@ -186,7 +186,7 @@ function registers(context: Context, blocks: Blocking, room: Room): HTMLElement 
         if (focus) store.set({ focus, pinned: true, playing: false });
       },
     });
-  const made = {
+  const grids = {
     pixels: grid(
       {
         label: `Pixels: ${blocks.vectors} vectors of ${blocks.lanes}`,
@@ -236,19 +236,19 @@ function registers(context: Context, blocks: Blocking, room: Room): HTMLElement 
     now = tileStateOf(scene, blocks, focus);
     const { place, output } = now;
     const what = JSON.stringify(place);
-    if (what !== drawn) for (const each of Object.values(made)) each.repaint();
+    if (what !== drawn) for (const each of Object.values(grids)) each.repaint();
     drawn = what;
     const [row, column] = [(output.filter % m) - place.rows.start, output.row * wide + output.column - place.columns.start];
-    made.sums.mark([{ role: "window", plane: 0, row, column }]);
-    made.weights.mark([{ role: "tap", plane: 0, row, column: 0 }]);
-    made.pixels.mark([{ role: "tap", plane: 0, row: 0, column }]);
+    grids.sums.mark([{ role: "window", plane: 0, row, column }]);
+    grids.weights.mark([{ role: "tap", plane: 0, row, column: 0 }]);
+    grids.pixels.mark([{ role: "tap", plane: 0, row: 0, column }]);
     note.textContent =
       `k = ${place.step}: filters ${place.rows.start} to ${place.rows.end - 1}, pixels ${place.columns.start} to ${place.columns.end - 1}, ` +
       `products ${place.k.start} to ${place.step} added.`;
     alternative.textContent = `The register tile holds ${most} by ${width} running sums. ${note.textContent}`;
   });
   const heading = html("h2", {}, "In registers", html("span", { class: "shape" }, `${blocks.rows} × ${blocks.vectors} vectors`));
-  const lattice = html("div", { class: "tile-grid" }, html("span"), made.pixels.element, made.weights.element, made.sums.element);
+  const lattice = html("div", { class: "tile-grid" }, html("span"), grids.pixels.element, grids.weights.element, grids.sums.element);
   return html("section", { class: "pane pane-registers" }, heading, lattice, alternative, note);
 }
 
@@ -272,8 +272,8 @@ function levels(scene: Scene, blocks: Blocking, target: Target): HTMLElement {
   const list = html("div", { class: "levels" });
   for (const [level, held, what, bytes] of rows) {
     const bar = html("i", { style: `width:${Math.max(0.4, (100 * bytes) / read.untiled)}%` });
-    const told = bytes ? html("span", { class: "read" }, bar, `${bytesOf(bytes)} loaded into this level`) : html("span", { class: "read" });
-    list.append(html("b", {}, level), html("span", { class: "held" }, held), html("span", { class: "what" }, what), told);
+    const loaded = bytes ? html("span", { class: "read" }, bar, `${bytesOf(bytes)} loaded into this level`) : html("span", { class: "read" });
+    list.append(html("b", {}, level), html("span", { class: "held" }, held), html("span", { class: "what" }, what), loaded);
   }
   const without = `Without tiles, each product would load two numbers: ${bytesOf(read.untiled)} in all, the full width of these bars.`;
   const heading = html("h2", {}, "Memory hierarchy", html("span", { class: "shape" }, `${target.label}, ${blocks.lanes} × ${problem.dtype} in a vector`));

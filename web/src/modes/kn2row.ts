@@ -65,7 +65,7 @@ function tapConvolutionsOf(scene: Scene, filter: number): TapConvolutions {
 }
 
 /** The filter and the tap that a focus is on; without a product all taps are meant. */
-function on(scene: Scene, focus: Focus): { filter: number; tap: number | null } {
+function filterAndTap(scene: Scene, focus: Focus): { filter: number; tap: number | null } {
   const k = focus.kind === "weight" ? focus.k : focus.kind === "output" ? focus.tap : null;
   return { filter: outputOf(focus).filter, tap: k === null ? null : k % tapCount(scene.problem) };
 }
@@ -75,8 +75,8 @@ function tapConvolutionsPane(context: Context, room: { width: number; height: nu
   const { problem } = scene;
   const [height, width] = scene.axes;
   const taps = tapCount(problem);
-  let { filter } = on(scene, store.get().focus);
-  const drawn = block(taps, on(scene, store.get().focus).tap ?? 0);
+  let { filter } = filterAndTap(scene, store.get().focus);
+  const drawn = block(taps, filterAndTap(scene, store.get().focus).tap ?? 0);
   const pixels = height.inputSize * width.inputSize;
   const valueAt = (plane: number, row: number, column: number): number =>
     tapConvolutionsOf(scene, filter).values[(drawn.start + plane) * pixels + row * width.inputSize + column];
@@ -100,7 +100,7 @@ function tapConvolutionsPane(context: Context, room: { width: number; height: nu
           return tapConvolutionsOf(scene, filter).scale;
         },
         value: valueAt,
-        kind: (plane, row, column) => (takenFrom(scene, drawn.start + plane, row, column) ? "value" : "unread"),
+        kind: (plane, row, column) => (outputUsing(scene, drawn.start + plane, row, column) ? "value" : "unread"),
         describe: ({ plane, row, column }) => `tap ${at(drawn.start + plane)} of pixel ${row}, ${column}: ${short(valueAt(plane, row, column), 4)}`,
       },
       marks: (focus) =>
@@ -108,18 +108,18 @@ function tapConvolutionsPane(context: Context, room: { width: number; height: nu
           .map((mark) => ({ ...mark, plane: mark.plane - drawn.start }))
           .filter(({ plane }) => plane >= 0 && plane < drawn.end - drawn.start),
       focusOf: ({ plane, row, column }) => {
-        const output = takenFrom(scene, drawn.start + plane, row, column);
+        const output = outputUsing(scene, drawn.start + plane, row, column);
         return output && outputAt(filter, ...output, drawn.start + plane);
       },
       alternative: (focus) => {
-        const { tap } = on(scene, focus);
+        const { tap } = filterAndTap(scene, focus);
         return `${plural(taps, "1 × 1 convolution")}, one for each tap of filter ${filter}${tap === null ? "" : `; tap ${at(tap)} is in focus`}.`;
       },
     },
     room,
   );
   context.onState(({ focus }) => {
-    const now = on(scene, focus);
+    const now = filterAndTap(scene, focus);
     if ((now.tap ?? drawn.start) < drawn.start || (now.tap ?? drawn.start) >= drawn.end) context.redraw();
     else if (now.filter !== filter) {
       filter = now.filter;
@@ -135,7 +135,7 @@ function sumsPane(context: Context, room: { width: number; height: number }): HT
   const { problem } = scene;
   const [height, width] = scene.axes;
   const taps = tapCount(problem);
-  let now = on(scene, store.get().focus);
+  let now = filterAndTap(scene, store.get().focus);
   let sums = sumsOf(scene, now);
   const title = html("span", {});
   const { element, grid } = pane(
@@ -167,7 +167,7 @@ function sumsPane(context: Context, room: { width: number; height: number }): HT
   );
   element.querySelector("h2")?.prepend(title);
   context.onState(({ focus }) => {
-    const next = on(scene, focus);
+    const next = filterAndTap(scene, focus);
     if (next.filter !== now.filter || next.tap !== now.tap || !title.textContent) {
       now = next;
       sums = sumsOf(scene, now);
@@ -187,7 +187,7 @@ function sumsOf(scene: Scene, { filter, tap }: { filter: number; tap: number | n
 }
 
 /** The output that uses a pixel of a tap's convolution; null where none does. */
-function takenFrom(scene: Scene, tap: number, row: number, column: number): [row: number, column: number] | null {
+function outputUsing(scene: Scene, tap: number, row: number, column: number): [row: number, column: number] | null {
   const [height, width] = scene.axes;
   const down = outputReading(height, row, Math.floor(tap / width.kernelSize));
   const across = outputReading(width, column, tap % width.kernelSize);
@@ -203,15 +203,15 @@ function outputReading(axis: Axis, position: number, tap: number): number | null
 /** The pixels whose convolutions an output sums; with a tap in focus also the part of its convolution that is used. */
 function tapConvolutionMarks(scene: Scene, focus: Focus): Mark[] {
   const [height, width] = scene.axes;
-  const { tap: chosen } = on(scene, focus);
+  const { tap: chosen } = filterAndTap(scene, focus);
   const marks: Mark[] = [];
   if (chosen !== null) {
-    const [down, across] = [taken(height, Math.floor(chosen / width.kernelSize)), taken(width, chosen % width.kernelSize)];
+    const [down, across] = [usedRange(height, Math.floor(chosen / width.kernelSize)), usedRange(width, chosen % width.kernelSize)];
     if (down && across) marks.push({ role: "read", plane: chosen, row: down.start, rows: down.length, column: across.start, columns: across.length });
   }
   if (focus.kind === "input") {
     for (let tap = 0; tap < tapCount(scene.problem); tap++) {
-      if (takenFrom(scene, tap, focus.row, focus.column)) marks.push({ role: "use", plane: tap, row: focus.row, column: focus.column });
+      if (outputUsing(scene, tap, focus.row, focus.column)) marks.push({ role: "use", plane: tap, row: focus.row, column: focus.column });
     }
   }
   if (focus.kind !== "output") return marks;
@@ -224,7 +224,7 @@ function tapConvolutionMarks(scene: Scene, focus: Focus): Mark[] {
 }
 
 /** The span of pixels along an axis that a tap gives to outputs. */
-function taken(axis: Axis, tap: number): { start: number; length: number } | null {
+function usedRange(axis: Axis, tap: number): { start: number; length: number } | null {
   const read = Array.from({ length: axis.outputSize }, (_, output) => inputPosition(axis, output, tap)).filter((at) => at !== null);
   return read.length ? { start: read[0], length: read[read.length - 1] - read[0] + 1 } : null;
 }

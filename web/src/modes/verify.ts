@@ -52,7 +52,7 @@ export const verify: Mode = {
     stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : "repeat(2, minmax(0, 1fr))";
 
     const [height, columns] = [scene.axes[0].outputSize, scene.axes[1].outputSize];
-    const known = (): (CheckedFilter | null | undefined)[] => range(start, end).map((filter) => checkedFilters.get(scene)?.get(key(candidate, filter)));
+    const checkedSoFar = (): (CheckedFilter | null | undefined)[] => range(start, end).map((filter) => checkedFilters.get(scene)?.get(key(candidate, filter)));
     const pin = (focus: OutputFocus): void => store.set({ focus, pinned: true, playing: false });
     const hover = (focus: OutputFocus): void => {
       const { pinned, playing } = store.get();
@@ -112,7 +112,7 @@ export const verify: Mode = {
     );
 
     const show = (): void => {
-      const checked = known();
+      const checked = checkedSoFar();
       let worst: { place: number; share: number } | null = null;
       let number = 0;
       for (const each of checked) {
@@ -123,12 +123,12 @@ export const verify: Mode = {
         }
         number += scene.positions;
       }
-      const of = (place: number): [CheckedFilter, number] => [checked[Math.floor(place / scene.positions)] as CheckedFilter, place % scene.positions];
-      const points = { number, x: (place: number) => of(place)[0].allowed[of(place)[1]], y: (place: number) => errorAt(...of(place)) };
+      const locate = (place: number): [CheckedFilter, number] => [checked[Math.floor(place / scene.positions)] as CheckedFilter, place % scene.positions];
+      const points = { number, x: (place: number) => locate(place)[0].allowed[locate(place)[1]], y: (place: number) => errorAt(...locate(place)) };
       grid.repaint();
       scatter.draw(points, worst?.place ?? null);
       scatter.mark(placeOf(outputOf(store.get().focus)));
-      verdict.replaceChildren(...said(worst && { ...worst, focus: at(worst.place) }, number));
+      verdict.replaceChildren(...verdictText(worst && { ...worst, focus: at(worst.place) }, number));
       verdict.classList.toggle("failed", (worst?.share ?? 0) > 1);
     };
     let moved = 0;
@@ -160,9 +160,9 @@ const strength = (share: number): number => (share === 0 ? 0 : Math.max(0, 1 + M
 
 /** Judges one filter, once. */
 function checkFilter(scene: Scene, candidate: Candidate, filter: number): CheckedFilter | null {
-  const known = checkedFilters.get(scene) ?? new Map<string, CheckedFilter | null>();
-  checkedFilters.set(scene, known);
-  const before = known.get(key(candidate, filter));
+  const cache = checkedFilters.get(scene) ?? new Map<string, CheckedFilter | null>();
+  checkedFilters.set(scene, cache);
+  const before = cache.get(key(candidate, filter));
   if (before) return before;
   const { problem, operands } = filterProblem(scene.problem, scene.operands, filter);
   const values = candidate.run(problem, operands, scene, filter);
@@ -170,7 +170,7 @@ function checkFilter(scene: Scene, candidate: Candidate, filter: number): Checke
   const { definition, magnitude } = defineOutputs(problem, operands);
   const bound = candidate.bound(problem, operands, magnitude);
   const checked = { values, definition, allowed: allowed(problem, bound, magnitude), bound };
-  known.set(key(candidate, filter), checked);
+  cache.set(key(candidate, filter), checked);
   return checked;
 }
 
@@ -201,7 +201,7 @@ function legend(): HTMLElement {
   return html("span", { class: "sizes", title: "colours: logarithmic, from a millionth of the bound or less, to the bound" }, html("i"));
 }
 
-function said(worst: { share: number; focus: OutputFocus } | null, number: number): (Node | string)[] {
+function verdictText(worst: { share: number; focus: OutputFocus } | null, number: number): (Node | string)[] {
   if (!worst) return [];
   const { filter, row, column } = worst.focus;
   if (worst.share === 0) return [`All of ${plural(number, "output")} equal the definition.`];

@@ -15,13 +15,13 @@ export const window: Mode = {
   label: "Window",
   about: "At each position, the filter multiplies the pixels of its window and adds the products: one output.",
   render(context) {
-    const made = (each: Room): Four => [
-      inputPane(context, each).element,
-      columnsPane(context, each).element,
-      weightPane(context, each).element,
-      outputPane(context, each).element,
+    const makePanes = (size: Room): Four => [
+      inputPane(context, size).element,
+      columnsPane(context, size).element,
+      weightPane(context, size).element,
+      outputPane(context, size).element,
     ];
-    arrangeFour(context, made);
+    arrangeFour(context, makePanes);
     redrawOnOtherBlock(context);
     return noCleanup;
   },

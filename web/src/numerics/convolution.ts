@@ -27,14 +27,14 @@ export function terms(problem: Problem, operands: Operands, filter: number, row:
   const [height, width] = axes(problem);
   const perGroup = channelsPerGroup(problem);
   const first = groupOf(problem, filter) * perGroup;
-  const found: Term[] = [];
+  const all: Term[] = [];
   for (let k = 0; k < perGroup * tapCount(problem); k++) {
     const [channel, tapRow, tapColumn] = unravel(problem, k);
     const y = row * height.stride + tapRow * height.dilation - height.padding[0];
     const x = column * width.stride + tapColumn * width.dilation - width.padding[0];
     const inside = y >= 0 && y < height.inputSize && x >= 0 && x < width.inputSize;
     const place = ((first + channel) * height.inputSize + y) * width.inputSize + x;
-    found.push({
+    all.push({
       k,
       channel: first + channel,
       row: y,
@@ -44,7 +44,7 @@ export function terms(problem: Problem, operands: Operands, filter: number, row:
       inside,
     });
   }
-  return found;
+  return all;
 }
 
 /** All outputs of one filter on one image, [out_height, out_width]. */

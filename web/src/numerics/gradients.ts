@@ -68,8 +68,8 @@ export function gradWeightPlane(problem: Problem, input: Numbers, gradOutput: Nu
   const plane = groupOf(problem, filter) * channelsPerGroup(problem) + channel;
   const sums = new Float64Array(rows * columns);
   for (let image = 0; image < problem.batch; image++) {
-    const given = (image * problem.outChannels + filter) * height.outputSize;
-    const read = (image * problem.inChannels + plane) * height.inputSize;
+    const gradientRow = (image * problem.outChannels + filter) * height.outputSize;
+    const inputRow = (image * problem.inChannels + plane) * height.inputSize;
     for (let tap = 0; tap < rows * columns; tap++) {
       const down = Math.floor(tap / columns) * height.dilation - height.padding[0];
       const across = (tap % columns) * width.dilation - width.padding[0];
@@ -79,8 +79,8 @@ export function gradWeightPlane(problem: Problem, input: Numbers, gradOutput: Nu
       for (let row = 0; row < height.outputSize; row++) {
         const y = row * height.stride + down;
         if (y < 0 || y >= height.inputSize) continue;
-        const from = (given + row) * width.outputSize;
-        const line = (read + y) * width.inputSize + across;
+        const from = (gradientRow + row) * width.outputSize;
+        const line = (inputRow + y) * width.inputSize + across;
         for (let column = start; column < end; column++) sum += gradOutput[from + column] * input[line + column * width.stride];
       }
       sums[tap] += sum;

@@ -38,8 +38,8 @@ export class Scene {
     this.inputScale = largestMagnitude(this.originalOperands.input);
     this.weightScale = largestMagnitude(this.originalOperands.weight);
     this.output = new Float64Array(original.outChannels * this.positions).fill(NaN);
-    const known = source.output && source.problem === text;
-    this.pytorch = known ? source.output.values : null;
+    const hasOutput = source.output && source.problem === text;
+    this.pytorch = hasOutput ? source.output.values : null;
     if (macs(original) / original.batch <= TOO_LARGE) this.compute(Infinity);
   }
 

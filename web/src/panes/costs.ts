@@ -23,8 +23,8 @@ export function costs(problem: Problem, store: Store): Node {
   }
   row("matrix product", `${groups > 1 ? `${groups} × ` : ""}(${m} × ${k}) · (${k} × ${grouped(n)})`, `m = ${m}, n = ${grouped(n)}, k = ${k}${groups > 1 ? " in each group" : ""}`);
   row("work", grouped(work), `${counting === "macs" ? "" : "2 · "}${groups > 1 ? `${groups} · ` : ""}${m} · ${k} · ${grouped(n)}`);
-  const met = problem.batch * count(problem.inputSize) * count(weightShape(problem));
-  if (problem.transposed) list.lastElementChild?.append(html("small", {}, `${grouped(counting === "macs" ? met : 2 * met)} with input pixels, as PyTorch counts; the rest multiply inserted zeros`));
+  const pixelMacs = problem.batch * count(problem.inputSize) * count(weightShape(problem));
+  if (problem.transposed) list.lastElementChild?.append(html("small", {}, `${grouped(counting === "macs" ? pixelMacs : 2 * pixelMacs)} with input pixels, as PyTorch counts; the rest multiply inserted zeros`));
   list.lastElementChild?.prepend(switchOf(counting, store));
   row("parameters", grouped(count(weightShape(problem)) + (problem.bias ? problem.outChannels : 0)), `weight ${weightShape(problem).join(" × ")}${problem.bias ? `, bias ${problem.outChannels}` : ""}`);
   row("array sizes", bytesOf(moved), `input ${bytesOf(size.input)}, weight ${bytesOf(size.weight)}, output ${bytesOf(size.output)}`);

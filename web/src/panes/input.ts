@@ -101,13 +101,13 @@ export function inputMarks(scene: Scene, focus: Focus): Mark[] {
 
   if (focus.kind === "weight") {
     const [channel, tapRow, tapColumn] = unravel(problem, focus.k);
-    const met: Mark[] = [];
+    const uses: Mark[] = [];
     for (let row = 0; row < height.outputSize; row++) {
       for (let column = 0; column < width.outputSize; column++) {
-        met.push({ role: "use", plane: first + channel, row: place(height, row, tapRow), column: place(width, column, tapColumn) });
+        uses.push({ role: "use", plane: first + channel, row: place(height, row, tapRow), column: place(width, column, tapColumn) });
       }
     }
-    return met;
+    return uses;
   }
   const marks: Mark[] = [];
   const corner = { row: place(height, focus.row, 0), column: place(width, focus.column, 0) };
@@ -130,22 +130,22 @@ export function inputMarks(scene: Scene, focus: Focus): Mark[] {
 /** What the drawing does not explain by itself: unread rows, uneven padding, negative padding. */
 function notes(scene: Scene): string[] {
   const { original, axes } = scene;
-  const found: string[] = [];
-  if (original.batch > 1) found.push(`Only image 0 of ${original.batch} is drawn; the costs are those of the whole batch.`);
+  const texts: string[] = [];
+  if (original.batch > 1) texts.push(`Only image 0 of ${original.batch} is drawn; the costs are those of the whole batch.`);
   if (original.transposed && Math.max(...original.stride) > 1) {
-    found.push(`stride ${original.stride.join(" × ")} inserts zeros (dots) between the pixels.`);
+    texts.push(`stride ${original.stride.join(" × ")} inserts zeros (dots) between the pixels.`);
   }
   const uneven = axes.find(({ padding: [before, after] }) => original.same && before !== after);
   if (uneven) {
     const [before, after] = uneven.padding;
-    found.push(`‘same’ needs a total padding of ${before + after} along the ${uneven.name}: ${before} before, ${after} after.`);
+    texts.push(`‘same’ needs a total padding of ${before + after} along the ${uneven.name}: ${before} before, ${after} after.`);
   }
   const left = axes.filter(({ leftover }) => leftover > 0).map(({ name, leftover }) => last(leftover, name === "height" ? "row" : "column"));
-  if (left.length) found.push(`No window reaches the last ${left.join(" or ")}: the output size is rounded down.`);
+  if (left.length) texts.push(`No window reaches the last ${left.join(" or ")}: the output size is rounded down.`);
   if (original.transposed && axes.some(({ padding }) => Math.min(...padding) < 0)) {
-    found.push("padding removes more than the kernel adds, so the first window starts inside the input.");
+    texts.push("padding removes more than the kernel adds, so the first window starts inside the input.");
   }
-  return found;
+  return texts;
 }
 
 const last = (number: number, line: string): string => (number === 1 ? line : `${number} ${line}s`);

@@ -6,15 +6,15 @@ import type { Problem } from "../model/problem";
 
 /** A line for each layer. The receptive field accumulates while each layer's input is the output of the one before. */
 export function layerFacts(layers: readonly Problem[]): string[] {
-  let seen = [1, 1]; // receptive field of one output, in the first input
-  let apart = [1, 1]; // on the first input, two neighbours
+  let field = [1, 1]; // receptive field of one output, in the first input
+  let spacing = [1, 1]; // on the first input, two neighbours
   return layers.map((layer, place) => {
     const before = layers[place - 1];
-    if (!before || inputShape(layer).join() !== outputShape(before).join()) [seen, apart] = [[1, 1], [1, 1]];
+    if (!before || inputShape(layer).join() !== outputShape(before).join()) [field, spacing] = [[1, 1], [1, 1]];
     const along = axes(layer);
-    seen = seen.map((size, axis) => size + (along[axis].extent - 1) * apart[axis]);
-    apart = apart.map((step, axis) => step * along[axis].stride);
+    field = field.map((size, axis) => size + (along[axis].extent - 1) * spacing[axis]);
+    spacing = spacing.map((step, axis) => step * along[axis].stride);
     const [, ...shape] = outputShape(layer);
-    return `→ ${shape.join(" × ")} · ${grouped(macs(layer))} MACs · receptive field ${seen.join(" × ")}`;
+    return `→ ${shape.join(" × ")} · ${grouped(macs(layer))} MACs · receptive field ${field.join(" × ")}`;
   });
 }

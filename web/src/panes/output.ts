@@ -45,7 +45,7 @@ export function outputPane(
   const { problem, original } = scene;
   const [, out, height, width] = outputShape(original);
   const view = flat ? rows(scene, store.get().focus) : pictures(scene, store.get().focus);
-  const made = pane(
+  const output = pane(
     context,
     {
       name: "output",
@@ -73,8 +73,8 @@ export function outputPane(
     },
     room,
   );
-  context.onNumbers(() => made.grid.repaint());
-  return made;
+  context.onNumbers(() => output.grid.repaint());
+  return output;
 }
 
 /** Marks of groups, where the first that is drawn is another one. */

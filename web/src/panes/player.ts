@@ -28,7 +28,7 @@ export interface Player {
 export function player(store: Store, scene: () => Scene, still: boolean): Player {
   const play = html("button", { type: "button", class: "play", title: still ? "one step (Space)" : "play (Space)" });
   const back = html("button", { type: "button", "aria-label": "one output back", title: "one output back (←)" }, "‹");
-  const on = html("button", { type: "button", "aria-label": "one output on", title: "one output on (→)" }, "›");
+  const forward = html("button", { type: "button", "aria-label": "one output on", title: "one output on (→)" }, "›");
   const scrubber = html("input", { type: "range", min: 0, step: 1, class: "scrubber", "aria-label": "output position" });
   const place = html("output", { class: "place" });
   const speed = html("select", { "aria-label": "speed" });
@@ -58,7 +58,7 @@ export function player(store: Store, scene: () => Scene, still: boolean): Player
 
   play.addEventListener("click", toggle);
   back.addEventListener("click", () => step(-1));
-  on.addEventListener("click", () => step(1));
+  forward.addEventListener("click", () => step(1));
   speed.addEventListener("change", () => store.set({ speed: Number(speed.value) }));
   scrubber.addEventListener("input", () => {
     const { filter } = outputOf(store.get().focus);
@@ -68,7 +68,7 @@ export function player(store: Store, scene: () => Scene, still: boolean): Player
   });
 
   return {
-    element: html("div", { class: "player", role: "group", "aria-label": "player" }, back, play, on, scrubber, place, speed),
+    element: html("div", { class: "player", role: "group", "aria-label": "player" }, back, play, forward, scrubber, place, speed),
     show: (state, shown) => {
       const { row, column } = outputOf(state.focus);
       const at = row * shown.axes[1].outputSize + column;

@@ -95,7 +95,7 @@ function filters(scene: Scene, focus: Focus, [outer, inner]: readonly PlaneIndex
   const across = block(perGroup, channelOf(scene.problem, focus) % perGroup, MOST_CHANNELS);
   const down = block(problem.outChannels, filter, MOST_FILTERS);
   const width = across.end - across.start;
-  const of = (plane: number): [filter: number, channel: number] => [
+  const indicesOf = (plane: number): [filter: number, channel: number] => [
     down.start + Math.floor(plane / width),
     across.start + (plane % width),
   ];
@@ -107,14 +107,14 @@ function filters(scene: Scene, focus: Focus, [outer, inner]: readonly PlaneIndex
       together: width,
       labelled: true,
       planeLabel: (plane) => {
-        const [f, c] = of(plane);
+        const [f, c] = indicesOf(plane);
         return perGroup === 1 ? `${outer.letter} = ${f}` : problem.outChannels === 1 ? `${inner.letter} = ${c}` : `${outer.letter}${f} ${inner.letter}${c}`;
       },
-      ...(problem.groups > 1 ? { band: (plane: number) => groupOf(problem, of(plane)[0]) } : {}),
+      ...(problem.groups > 1 ? { band: (plane: number) => groupOf(problem, indicesOf(plane)[0]) } : {}),
     },
     notes: [...blockNote(outer.plural, problem.outChannels, down), ...blockNote(inner.plural, perGroup, across)],
     weightOf: ({ plane, row, column }) => {
-      const [f, c] = of(plane);
+      const [f, c] = indicesOf(plane);
       return { filter: f, k: (c * tall + row) * wide + column };
     },
     cellOf: (f, k) => {
@@ -155,7 +155,7 @@ function marks(scene: Scene, focus: Focus, view: View, flat: boolean): Mark[] {
   const [tall, wide] = problem.kernelSize;
   if (focus.kind === "weight") return [{ role: "window", ...view.cellOf(focus.filter, focus.k) }];
   if (focus.kind === "output") {
-    const found: Mark[] = flat
+    const result: Mark[] = flat
       ? [{ role: "window", ...view.cellOf(focus.filter, 0), columns: perGroup * tapCount(problem) }]
       : Array.from({ length: perGroup }, (_, channel) => ({
           role: "window" as const,
@@ -163,11 +163,11 @@ function marks(scene: Scene, focus: Focus, view: View, flat: boolean): Mark[] {
           rows: tall,
           columns: wide,
         }));
-    if (focus.tap !== null) found.push({ role: "tap", ...view.cellOf(focus.filter, focus.tap) });
-    return found;
+    if (focus.tap !== null) result.push({ role: "tap", ...view.cellOf(focus.filter, focus.tap) });
+    return result;
   }
   const [height, width] = scene.axes;
-  const met: Mark[] = [];
+  const uses: Mark[] = [];
   const taps = new Set<number>();
   for (const down of readersOf(height, focus.row)) {
     for (const across of readersOf(width, focus.column)) taps.add(down.tap * wide + across.tap);
@@ -175,10 +175,10 @@ function marks(scene: Scene, focus: Focus, view: View, flat: boolean): Mark[] {
   const first = firstFilterOf(scene.problem, focus.channel);
   for (let filter = first; filter < first + filtersPerGroup(problem); filter++) {
     for (const tap of taps) {
-      met.push({ role: "use", ...view.cellOf(filter, (focus.channel % perGroup) * tapCount(problem) + tap) });
+      uses.push({ role: "use", ...view.cellOf(filter, (focus.channel % perGroup) * tapCount(problem) + tap) });
     }
   }
-  return met;
+  return uses;
 }
 
 function alternative(scene: Scene, shown: Weights, focus: Focus): string {

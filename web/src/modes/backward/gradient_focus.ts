@@ -15,14 +15,14 @@ export function toGradientFocus(scene: Scene, focus: Focus): Focus {
   const perGroup = channelsPerGroup(problem);
   if (focus.kind === "input") return outputAt(focus.channel, focus.row, focus.column);
   const first = groupOf(problem, focus.filter) * perGroup;
-  const turned = (tap: number): number => (focus.filter % filtersPerGroup(problem)) * tapCount(problem) + turn(scene, tap);
-  if (focus.kind === "weight") return { kind: "weight", filter: first + unravel(problem, focus.k)[0], k: turned(focus.k) };
+  const flippedIndex = (tap: number): number => (focus.filter % filtersPerGroup(problem)) * tapCount(problem) + flippedTap(scene, tap);
+  if (focus.kind === "weight") return { kind: "weight", filter: first + unravel(problem, focus.k)[0], k: flippedIndex(focus.k) };
   if (focus.tap !== null) {
     const [channel, tapRow, tapColumn] = unravel(problem, focus.tap);
     const row = focus.row * axes[0].stride + tapRow * axes[0].dilation - axes[0].padding[0];
     const column = focus.column * axes[1].stride + tapColumn * axes[1].dilation - axes[1].padding[0];
     const inside = row >= 0 && row < axes[0].inputSize && column >= 0 && column < axes[1].inputSize;
-    if (inside) return outputAt(first + channel, row, column, turned(focus.tap));
+    if (inside) return outputAt(first + channel, row, column, flippedIndex(focus.tap));
   }
   return { kind: "input", channel: focus.filter, row: focus.row * axes[0].stride, column: focus.column * axes[1].stride };
 }
@@ -34,30 +34,30 @@ export function fromGradientFocus(scene: Scene, focus: Focus): Focus | null {
   if (focus.kind === "weight") {
     const perGroup = channelsPerGroup(problem);
     const filter = Math.floor(focus.filter / perGroup) * filtersPerGroup(problem) + Math.floor(focus.k / tapCount(problem));
-    return { kind: "weight", filter, k: (focus.filter % perGroup) * tapCount(problem) + turn(scene, focus.k) };
+    return { kind: "weight", filter, k: (focus.filter % perGroup) * tapCount(problem) + flippedTap(scene, focus.k) };
   }
   const [row, column] = [focus.row / axes[0].stride, focus.column / axes[1].stride];
   return Number.isInteger(row) && Number.isInteger(column) ? outputAt(focus.channel, row, column) : null;
 }
 
 /** The index of a tap in the flipped kernel. */
-const turn = ({ problem }: Scene, tap: number): number => tapCount(problem) - 1 - (tap % tapCount(problem));
+const flippedTap = ({ problem }: Scene, tap: number): number => tapCount(problem) - 1 - (tap % tapCount(problem));
 
 /** The same context, for panes of the gradient's convolution. */
 export function gradientContext(context: Context, gradientScene: Scene): Context {
   const { scene, store } = context;
-  const seen = (state: State): State => ({ ...state, focus: toGradientFocus(scene, state.focus) });
+  const toGradientState = (state: State): State => ({ ...state, focus: toGradientFocus(scene, state.focus) });
   return {
     ...context,
     scene: gradientScene,
     store: {
-      get: () => seen(store.get()),
+      get: () => toGradientState(store.get()),
       set: ({ focus, ...others }) => {
         const back = focus && fromGradientFocus(scene, within(gradientScene.original, focus));
         if (focus && !back) return;
         store.set(back ? { ...others, focus: back } : others);
       },
     },
-    onState: (listener) => context.onState((state) => listener(seen(state))),
+    onState: (listener) => context.onState((state) => listener(toGradientState(state))),
   };
 }

@@ -21,12 +21,12 @@ export interface GradientTerm {
   readonly k: number; // its index among the terms
 }
 
-const made = new WeakMap<Scene, Gradients>();
+const cache = new WeakMap<Scene, Gradients>();
 
 export function gradientsOf(scene: Scene): Gradients {
-  const known = made.get(scene) ?? new Gradients(scene);
-  made.set(scene, known);
-  return known;
+  const gradients = cache.get(scene) ?? new Gradients(scene);
+  cache.set(scene, gradients);
+  return gradients;
 }
 
 export class Gradients {

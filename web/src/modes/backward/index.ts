@@ -40,7 +40,7 @@ export const backward: Mode = {
     const pieces = context.choice === "weight" ? toWeights(own, gradients) : toPixels(own, gradients);
     const changed = new Set<Grid>();
     return runInSlices(
-      (milliseconds) => goOn(pieces, changed, performance.now() + milliseconds),
+      (milliseconds) => workUntil(pieces, changed, performance.now() + milliseconds),
       () => {
         for (const grid of changed) grid.repaint();
         changed.clear();
@@ -58,7 +58,7 @@ interface Piece {
 }
 
 /** Works on the pieces in turn until a time; returns whether there is more to do. */
-function goOn(pieces: Piece[], changed: Set<Grid>, until: number): boolean {
+function workUntil(pieces: Piece[], changed: Set<Grid>, until: number): boolean {
   for (let [piece] = pieces; piece; [piece] = pieces) {
     changed.add(piece.grid);
     while (!piece.work.next().done) if (performance.now() > until) return true;
@@ -70,26 +70,26 @@ function goOn(pieces: Piece[], changed: Set<Grid>, until: number): boolean {
 function toPixels(context: Context, gradients: Gradients): Piece[] {
   const { scene, stage } = context;
   const { gradientScene } = gradients;
-  const there = gradientContext(context, gradientScene);
+  const gradientPanes = gradientContext(context, gradientScene);
   const apart = Math.max(...scene.problem.stride) > 1;
   stage.append(formula(["∂L/∂x", apart ? "∂L/∂y with inserted zeros" : "∂L/∂y", "∗", "w flipped"], "fold(Wᵀ · ∂L/∂y)", { ...gradientScene.problem, batch: scene.problem.batch }));
   const pieces: Piece[] = [];
-  arrangeFour(context, (each: Room): Four => {
-    const arriving = inputPane(there, each, {
+  arrangeFour(context, (size: Room): Four => {
+    const gradOutput = inputPane(gradientPanes, size, {
       title: "Gradient of the output",
       symbol: apart ? "stuffed" : "∂L/∂y",
       planes: [FILTER],
       scale: gradients.outputScale,
       value: (filter, row, column) => gradientScene.pixel(filter, row, column),
     });
-    const turned = weightPane(there, each, false, undefined, {
+    const flipped = weightPane(gradientPanes, size, false, undefined, {
       title: "Filters, flipped",
       symbol: "flipped",
       planes: [CHANNEL, FILTER],
       scale: gradientScene.weightScale,
       value: (channel, k) => gradientScene.weightAt(channel, k),
     });
-    const sent = inputPane(context, each, {
+    const gradient = inputPane(context, size, {
       title: "Gradient of the input",
       symbol: "∂L/∂x",
       planes: [CHANNEL],
@@ -98,11 +98,11 @@ function toPixels(context: Context, gradients: Gradients): Piece[] {
       },
       value: (channel, row, column) => (scene.isInsertedZero(row, column) ? NaN : gradientScene.outputAt(channel, row, column)),
     });
-    pieces.push({ work: gradients.inputWork(), grid: sent.grid });
-    return [arriving.element, copies(context, gradients, each, pieces), turned.element, sent.element];
+    pieces.push({ work: gradients.inputWork(), grid: gradient.grid });
+    return [gradOutput.element, copies(context, gradients, size, pieces), flipped.element, gradient.element];
   });
   redrawOnOtherBlock(context);
-  redrawOnOtherBlock(there);
+  redrawOnOtherBlock(gradientPanes);
   return pieces;
 }
 
@@ -114,7 +114,7 @@ function copies(context: Context, gradients: Gradients, room: Room, pieces: Piec
     const heading = html("h2", {}, title, html("span", { class: "shape" }, `[${groups * k}, ${context.scene.positions}]`));
     return html("section", { class: "pane pane-columns" }, heading, html("p", { class: "note" }, "Too large to keep in this page. Choose a smaller input, or fewer channels, to see it."));
   }
-  const made = columnsPane(context, room, undefined, undefined, {
+  const drawnPane = columnsPane(context, room, undefined, undefined, {
     title,
     symbol: "∂L/∂x",
     planes: [],
@@ -123,8 +123,8 @@ function copies(context: Context, gradients: Gradients, room: Room, pieces: Piec
     },
     value: (group, row, position) => gradients.columnsAt(group, row, position),
   });
-  pieces.push({ work: gradients.columnsWork(), grid: made.grid });
-  return made.element;
+  pieces.push({ work: gradients.columnsWork(), grid: drawnPane.grid });
+  return drawnPane.element;
 }
 
 function toWeights(context: Context, gradients: Gradients): Piece[] {
@@ -132,14 +132,14 @@ function toWeights(context: Context, gradients: Gradients): Piece[] {
   const { problem } = scene;
   stage.append(formula(["∂L/∂w", "x", "⋆", "∂L/∂y"], "∂L/∂y · columnsᵀ", weightGradientProblem(problem)));
   const pieces: Piece[] = [];
-  const arriving: PaneContent<[filter: number, row: number, column: number]> = {
+  const gradOutput: PaneContent<[filter: number, row: number, column: number]> = {
     title: "Gradient of the output",
     symbol: "∂L/∂y",
     planes: [FILTER],
     scale: gradients.outputScale,
     value: (filter, row, column) => gradients.outputAt(filter, row, column),
   };
-  const sent: PaneContent<[filter: number, k: number]> = {
+  const gradient: PaneContent<[filter: number, k: number]> = {
     title: "Gradient of the weight",
     symbol: "∂L/∂w",
     planes: [FILTER, CHANNEL],
@@ -152,18 +152,18 @@ function toWeights(context: Context, gradients: Gradients): Piece[] {
   const perGroup = channelsPerGroup(problem);
   const filters = block(problem.outChannels, filterOf(scene.problem, focus));
   const channels = block(perGroup, channelOf(scene.problem, focus) % perGroup);
-  arrangeFour(context, (each: Room): Four => {
-    const weight = weightPane(context, each, false, undefined, sent);
+  arrangeFour(context, (size: Room): Four => {
+    const weight = weightPane(context, size, false, undefined, gradient);
     pieces.push({ work: gradients.weightWork(filters, channels), grid: weight.grid });
-    return [inputPane(context, each).element, columnsPane(context, each).element, outputPane(context, each, false, undefined, arriving).element, weight.element];
+    return [inputPane(context, size).element, columnsPane(context, size).element, outputPane(context, size, false, undefined, gradOutput).element, weight.element];
   });
   redrawOnOtherBlock(context);
   return pieces;
 }
 
 /** The gradient as a convolution and as a matrix product, and the first as a problem of its own. */
-function formula([made, left, by, right]: readonly string[], product: string, problem: Problem): HTMLElement {
-  const equation = html("span", {}, html("i", {}, made), " = ", html("i", {}, left), html("span", { class: "operator" }, by), html("i", {}, right), " = ", html("i", {}, product));
+function formula([drawnPane, left, by, right]: readonly string[], product: string, problem: Problem): HTMLElement {
+  const equation = html("span", {}, html("i", {}, drawnPane), " = ", html("i", {}, left), html("span", { class: "operator" }, by), html("i", {}, right), " = ", html("i", {}, product));
   return html("p", { class: "formula" }, equation, html("span", { class: "aside" }, "the convolution ", html("code", {}, written(problem))));
 }
 

@@ -15,12 +15,12 @@ import type { Gradients, GradientTerm } from "./gradients";
 const MOST_TERMS = 6;
 
 export function backwardSentence(scene: Scene, gradients: Gradients, focus: Focus, toWeights: boolean, store: Store): Node {
-  const said = document.createDocumentFragment();
-  if (focus.kind === "input") said.append(...ofPixel(scene, gradients, focus, store));
-  else if (focus.kind === "weight") said.append(...ofWeight(scene, gradients, focus, store));
-  else said.append(...ofOutput(scene, gradients, focus, toWeights, store));
-  said.append(counted(scene, gradients, toWeights));
-  return said;
+  const text = document.createDocumentFragment();
+  if (focus.kind === "input") text.append(...ofPixel(scene, gradients, focus, store));
+  else if (focus.kind === "weight") text.append(...ofWeight(scene, gradients, focus, store));
+  else text.append(...ofOutput(scene, gradients, focus, toWeights, store));
+  text.append(counted(scene, gradients, toWeights));
+  return text;
 }
 
 type PixelFocus = Extract<Focus, { kind: "input" }>;

@@ -46,7 +46,7 @@ export function planePane(context: Context, plane: Plane, lengths: Pair, hovered
       return focus;
     },
   };
-  const made = pane(
+  const drawnPane = pane(
     context,
     {
       name: plane.name,
@@ -73,5 +73,5 @@ export function planePane(context: Context, plane: Plane, lengths: Pair, hovered
     },
     room,
   );
-  return { plane, ...made, forget: () => (numbers = null), mark: () => made.grid.mark(plane.marks(context.store.get().focus)) };
+  return { plane, ...drawnPane, forget: () => (numbers = null), mark: () => drawnPane.grid.mark(plane.marks(context.store.get().focus)) };
 }

@@ -16,16 +16,16 @@ import type { Spectra } from "./spectra";
 const MOST_TERMS = 5;
 
 export function fftSentence(scene: Scene, spectra: Spectra, focus: Focus): Node {
-  const said = document.createDocumentFragment();
-  if (focus.kind === "output") said.append(...ofOutput(scene, spectra, focus));
-  else said.append(ofOther(scene, spectra, focus));
-  const bars = known.get(spectra) ?? counted(scene);
-  known.set(spectra, bars);
-  said.append(bars);
-  return said;
+  const text = document.createDocumentFragment();
+  if (focus.kind === "output") text.append(...ofOutput(scene, spectra, focus));
+  else text.append(ofOther(scene, spectra, focus));
+  const bars = countsOf.get(spectra) ?? counted(scene);
+  countsOf.set(spectra, bars);
+  text.append(bars);
+  return text;
 }
 
-const known = new WeakMap<Spectra, Node>(); // the counts are the layer's, so they do not depend on the focus
+const countsOf = new WeakMap<Spectra, Node>(); // the counts are the layer's, so they do not depend on the focus
 
 function ofOutput(scene: Scene, spectra: Spectra, focus: OutputFocus): Node[] {
   const sum = spectra.sum(spectra.selection(focus));
@@ -97,14 +97,14 @@ function ofOther(scene: Scene, spectra: Spectra, focus: Exclude<Focus, OutputFoc
 /** The layer's multiplications as two bars, the definition's and these. */
 function counted(scene: Scene): Node {
   const { transforms, products, definition } = multiplications(scene.problem);
-  const spent = transforms + products;
-  const more = spent > definition;
+  const total = transforms + products;
+  const more = total > definition;
   const verdict = html(
     "p",
     { class: "facts" },
     html("strong", {}, "One product for each frequency"),
     " of a channel and a filter, however large the kernel. With the transforms, the layer takes ",
-    html("strong", {}, `${short(more ? spent / definition : definition / spent, 3)} × ${more ? "more" : "fewer"} multiplications`),
+    html("strong", {}, `${short(more ? total / definition : definition / total, 3)} × ${more ? "more" : "fewer"} multiplications`),
     more ? " than the definition: this algorithm needs large kernels." : " than the definition.",
   );
   return multiplicationBars(verdict, [

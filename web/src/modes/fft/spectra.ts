@@ -32,7 +32,7 @@ export class Spectra {
   readonly points: number;
   private readonly strongestOf = new Map<number, number>();
   private readonly pictures = new Map<number, Complex>();
-  private weight: { plane: number; made: Complex } | null = null;
+  private weight: { plane: number; spectrum: Complex } | null = null;
   private summed: Sum | null = null;
   private lastTerms: { focus: OutputFocus; full: Float64Array | null; terms: Float64Array } | null = null;
 
@@ -52,16 +52,16 @@ export class Spectra {
   }
 
   picture(plane: number): Complex {
-    const made = this.pictures.get(plane) ?? inputSpectrum(this.scene.problem, this.scene.operands.input, plane);
-    if (this.pictures.size * this.points < MOST_KEPT) this.pictures.set(plane, made);
-    return made;
+    const spectrum = this.pictures.get(plane) ?? inputSpectrum(this.scene.problem, this.scene.operands.input, plane);
+    if (this.pictures.size * this.points < MOST_KEPT) this.pictures.set(plane, spectrum);
+    return spectrum;
   }
 
   filter({ filter, channel }: Selection): Complex {
     const plane = filter * channelsPerGroup(this.scene.problem) + channel;
-    if (this.weight?.plane === plane) return this.weight.made;
-    this.weight = { plane, made: filterSpectrum(this.scene.problem, this.scene.operands.weight, plane) };
-    return this.weight.made;
+    if (this.weight?.plane === plane) return this.weight.spectrum;
+    this.weight = { plane, spectrum: filterSpectrum(this.scene.problem, this.scene.operands.weight, plane) };
+    return this.weight.spectrum;
   }
 
   sum({ filter }: Selection): Sum {
@@ -112,15 +112,15 @@ export class Spectra {
   /** The frequency of the largest wave of a channel that is no mere mean. */
   strongest(plane: number): Pair {
     const { re, im } = this.picture(plane);
-    let found = this.strongestOf.get(plane);
-    if (found === undefined) {
-      found = this.points > 1 ? 1 : 0;
+    let index = this.strongestOf.get(plane);
+    if (index === undefined) {
+      index = this.points > 1 ? 1 : 0;
       for (let place = 1; place < this.points; place++) {
-        if (Math.hypot(re[place], im[place]) > 1.000001 * Math.hypot(re[found], im[found])) found = place;
+        if (Math.hypot(re[place], im[place]) > 1.000001 * Math.hypot(re[index], im[index])) index = place;
       }
-      this.strongestOf.set(plane, found);
+      this.strongestOf.set(plane, index);
     }
-    return [Math.floor(found / this.lengths[1]), found % this.lengths[1]];
+    return [Math.floor(index / this.lengths[1]), index % this.lengths[1]];
   }
 
   /** One wave of a channel: a frequency, together with the opposite one that real numbers always have. */
@@ -140,12 +140,12 @@ export class Spectra {
 
 const same = (one: OutputFocus, other: OutputFocus): boolean => one.filter === other.filter && one.row === other.row && one.column === other.column;
 
-const known = new WeakMap<Scene, Spectra>();
+const cache = new WeakMap<Scene, Spectra>();
 
 /** A scene's spectra, shared by the panes and the text below them. */
 export function spectraIn(scene: Scene): Spectra {
-  const spectra = known.get(scene) ?? new Spectra(scene);
-  known.set(scene, spectra);
+  const spectra = cache.get(scene) ?? new Spectra(scene);
+  cache.set(scene, spectra);
   return spectra;
 }
 

@@ -24,10 +24,10 @@ export function matrices(context: Context, tiles: Tiles, element: Hovered): HTML
   });
   const mark = (): void => {
     const places = positionsIn(scene, tiles, context.store.get().focus);
-    const lit = element.get();
+    const at = element.get();
     for (const { of, shared, mark } of drawn) {
       const lines = (pair: readonly number[] | null): number[] => (pair ? shared.map((axis) => pair[axis]) : []);
-      if (lit) mark(of === "output" ? [] : lines(lit), of === "output" ? lines(lit) : []);
+      if (at) mark(of === "output" ? [] : lines(at), of === "output" ? lines(at) : []);
       else if (of === "output") mark(lines(places.output), []);
       else mark([], lines(of === "input" ? places.pixel : places.tap));
     }

@@ -27,7 +27,7 @@ export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElem
     const corner = { row: at[0] * tiles.outputs[0], column: at[1] * tiles.outputs[1], rows: tall, columns: wide };
     return Array.from({ length: perGroup }, (_, channel) => ({ plane: firstChannel + channel - drawn.start, ...corner }));
   };
-  const made = pane(
+  const drawnPane = pane(
     context,
     {
       name: "padded",
@@ -75,7 +75,7 @@ export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElem
     },
     room,
   );
-  const outlines = new TileOutlines(made.grid, ...tiles.outputs);
+  const outlines = new TileOutlines(drawnPane.grid, ...tiles.outputs);
   context.onState(({ focus }) => outlines.show(frames(focus)));
-  return made.element;
+  return drawnPane.element;
 }

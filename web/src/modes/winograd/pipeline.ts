@@ -34,7 +34,7 @@ export function pipeline(context: Context, tiles: Tiles, element: Hovered, room:
   const side = Math.min(fitting, room.height / tiles.elements[0], LARGEST_CELL);
   const parts = tileArrays(scene, tiles, element, drawn).map((part) => partPane(context, part, element, side));
   const caption = html("p", { class: "note caption" });
-  const lanes = html("div", { class: narrow ? "lanes narrow" : "lanes", style: `column-gap:${BETWEEN}px` }, ...parts.map(({ element: made }) => made));
+  const lanes = html("div", { class: narrow ? "lanes narrow" : "lanes", style: `column-gap:${BETWEEN}px` }, ...parts.map(({ element: drawnPane }) => drawnPane));
   const grids = parts.map(({ grid }) => grid);
   const below: HTMLElement[] = [];
   if (channelsPerGroup(scene.problem) > 1) {
@@ -60,7 +60,7 @@ export function pipeline(context: Context, tiles: Tiles, element: Hovered, room:
 function partPane(context: Context, part: TileArray, element: Hovered, side: number): { element: HTMLElement; grid: Grid; mark(focus: Focus): void } {
   const [rows, columns] = part.size;
   const value = (row: number, column: number): number => part.value(row * columns + column);
-  const made = pane(
+  const drawnPane = pane(
     context,
     {
       name: part.name,
@@ -90,7 +90,7 @@ function partPane(context: Context, part: TileArray, element: Hovered, side: num
     },
     { width: columns * side, height: rows * side },
   );
-  return { ...made, mark: (focus) => made.grid.mark(part.marks(focus)) };
+  return { ...drawnPane, mark: (focus) => drawnPane.grid.mark(part.marks(focus)) };
 }
 
 /** Elements are hovered over, or reached with the arrow keys. */

@@ -16,16 +16,16 @@ import type { Tiles } from "./tile";
 const MOST_TERMS = 6;
 
 export function winogradSentence(scene: Scene, tiles: Tiles, outputs: number, focus: Focus): Node {
-  const said = document.createDocumentFragment();
-  if (focus.kind === "output") said.append(...ofOutput(scene, tiles, focus));
-  else said.append(...ofOther(scene, tiles, focus));
-  const bars = known.get(tiles) ?? counted(scene, tiles, outputs);
-  known.set(tiles, bars);
-  said.append(bars);
-  return said;
+  const text = document.createDocumentFragment();
+  if (focus.kind === "output") text.append(...ofOutput(scene, tiles, focus));
+  else text.append(...ofOther(scene, tiles, focus));
+  const bars = countsOf.get(tiles) ?? counted(scene, tiles, outputs);
+  countsOf.set(tiles, bars);
+  text.append(bars);
+  return text;
 }
 
-const known = new WeakMap<Tiles, Node>(); // the counts are the layer's, so they do not depend on the focus
+const countsOf = new WeakMap<Tiles, Node>(); // the counts are the layer's, so they do not depend on the focus
 
 function ofOutput(scene: Scene, tiles: Tiles, focus: OutputFocus): Node[] {
   const tile = tiles.tileOf(focus);
@@ -96,17 +96,17 @@ function ofOther(scene: Scene, tiles: Tiles, focus: Exclude<Focus, OutputFocus>)
 /** The layer's multiplications as two bars, the definition's and these. */
 function counted(scene: Scene, tiles: Tiles, outputs: number): Node {
   const { products, constants, definition } = multiplications(scene.problem, outputs);
-  const spent = products + constants;
-  const each = count(tiles.elements);
-  const made = count(tiles.outputs);
-  const naive = made * tapCount(scene.problem);
-  const more = spent > definition;
-  const times = short(more ? spent / definition : definition / spent, 3);
+  const total = products + constants;
+  const tileProducts = count(tiles.elements);
+  const tileOutputs = count(tiles.outputs);
+  const directProducts = tileOutputs * tapCount(scene.problem);
+  const more = total > definition;
+  const times = short(more ? total / definition : definition / total, 3);
   const verdict = html(
     "p",
     { class: "facts" },
-    html("strong", {}, `${grouped(each)} multiplications instead of ${grouped(naive)}`),
-    ` give ${plural(made, "output")} of one channel: ${short(naive / each, 3)} × fewer. With the transforms, the layer takes `,
+    html("strong", {}, `${grouped(tileProducts)} multiplications instead of ${grouped(directProducts)}`),
+    ` give ${plural(tileOutputs, "output")} of one channel: ${short(directProducts / tileProducts, 3)} × fewer. With the transforms, the layer takes `,
     html("strong", {}, `${times} × ${more ? "more" : "fewer"} multiplications`),
     more ? " than the definition: too few channels and filters share each transform." : " than the definition.",
   );
@@ -128,10 +128,10 @@ const touchedBy = (down: readonly number[], across: readonly number[]): number =
 /** How many tiles along an axis read a pixel. */
 function tilesReading(scene: Scene, tiles: Tiles, axis: 0 | 1, position: number): number {
   const place = position + scene.axes[axis].padding[0];
-  let found = 0;
+  let tileCount = 0;
   for (let tile = 0; tile < tiles.number[axis]; tile++) {
     const offset = place - tile * tiles.outputs[axis];
-    if (offset >= 0 && offset < tiles.elements[axis]) found++;
+    if (offset >= 0 && offset < tiles.elements[axis]) tileCount++;
   }
-  return found;
+  return tileCount;
 }

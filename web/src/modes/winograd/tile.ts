@@ -68,8 +68,8 @@ export class Tiles {
 
   /** The ends of the colour scales of one filter over the whole input, from as many tiles as time allows. */
   scalesOf(filter: number): { transformed: number; filters: number; products: number } {
-    const known = this.scales.get(filter);
-    if (known) return known;
+    const cache = this.scales.get(filter);
+    if (cache) return cache;
     const all = count(this.number);
     const each = channelsPerGroup(this.scene.problem) * count(this.elements) * (this.elements[0] + this.elements[1]);
     const step = Math.ceil(all / Math.max(1, Math.floor(MOST_SAMPLED / each)));
@@ -154,12 +154,12 @@ export function positionsIn(scene: Scene, tiles: Tiles, focus: Focus): TilePosit
   return { output, pixel: [output[0] + tap[0], output[1] + tap[1]], tap };
 }
 
-const known = new WeakMap<Scene, Map<number, Tiles>>();
+const cache = new WeakMap<Scene, Map<number, Tiles>>();
 
 /** A scene's tiles of a size, shared by the panes and the text below them. */
 export function tilesIn(scene: Scene, outputs: number): Tiles {
-  const sizes = known.get(scene) ?? new Map<number, Tiles>();
-  known.set(scene, sizes);
+  const sizes = cache.get(scene) ?? new Map<number, Tiles>();
+  cache.set(scene, sizes);
   const tiles = sizes.get(outputs) ?? new Tiles(scene, outputs);
   sizes.set(outputs, tiles);
   return tiles;

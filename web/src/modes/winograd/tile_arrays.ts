@@ -45,14 +45,14 @@ export function tileArrays(scene: Scene, tiles: Tiles, element: Hovered, drawn: 
     const [y, x] = [drawn.tile.at[0] * tiles.outputs[0] + row, drawn.tile.at[1] * tiles.outputs[1] + column];
     return y < scene.axes[0].outputSize && x < scene.axes[1].outputSize ? outputAt(drawn.tile.filter, y, x) : null;
   };
-  const lit = (): Mark[] => point("tap", element.get());
+  const hoveredMark = (): Mark[] => point("tap", element.get());
   /** The cells that an element is computed from: those with a factor other than 0. */
-  const madeOf = (matrix: "input" | "filter"): Mark[] => {
+  const sourcesOf = (matrix: "input" | "filter"): Mark[] => {
     const at = element.get();
     return at ? touched("use", height[matrix][at[0]], width[matrix][at[1]]) : [];
   };
   /** The elements that a pixel or a weight enters. */
-  const entered = (matrix: "input" | "filter", place: Pair | null): Mark[] =>
+  const affectedBy = (matrix: "input" | "filter", place: Pair | null): Mark[] =>
     place ? touched("use", columnOf(height[matrix], place[0]), columnOf(width[matrix], place[1])) : [];
 
   return [
@@ -68,7 +68,7 @@ export function tileArrays(scene: Scene, tiles: Tiles, element: Hovered, drawn: 
       marks: (focus) => {
         const { output, pixel } = positionsIn(scene, tiles, focus);
         const window = output ? [{ role: "read" as const, plane: 0, row: output[0], column: output[1], rows: kernelSize[0], columns: kernelSize[1] }] : [];
-        return [...window, ...point(focus.kind === "input" ? "window" : "tap", pixel), ...madeOf("input")];
+        return [...window, ...point(focus.kind === "input" ? "window" : "tap", pixel), ...sourcesOf("input")];
       },
       focusOf: pixelAt,
     },
@@ -80,7 +80,7 @@ export function tileArrays(scene: Scene, tiles: Tiles, element: Hovered, drawn: 
       elements: true,
       scale: () => tiles.scalesOf(drawn.tile.filter).transformed,
       value: (place) => drawn.tile.transformed[drawn.channel][place],
-      marks: (focus) => [...(focus.kind === "input" ? entered("input", positionsIn(scene, tiles, focus).pixel) : []), ...lit()],
+      marks: (focus) => [...(focus.kind === "input" ? affectedBy("input", positionsIn(scene, tiles, focus).pixel) : []), ...hoveredMark()],
       focusOf: () => null,
     },
     {
@@ -91,7 +91,7 @@ export function tileArrays(scene: Scene, tiles: Tiles, element: Hovered, drawn: 
       elements: false,
       scale: () => scene.weightScale,
       value: (place) => scene.weightAt(drawn.tile.filter, drawn.channel * taps + place),
-      marks: (focus) => [...point(focus.kind === "weight" ? "window" : "tap", positionsIn(scene, tiles, focus).tap), ...madeOf("filter")],
+      marks: (focus) => [...point(focus.kind === "weight" ? "window" : "tap", positionsIn(scene, tiles, focus).tap), ...sourcesOf("filter")],
       focusOf: (row, column) => ({ kind: "weight", filter: drawn.tile.filter, k: drawn.channel * taps + row * kernelSize[1] + column }),
     },
     {
@@ -102,7 +102,7 @@ export function tileArrays(scene: Scene, tiles: Tiles, element: Hovered, drawn: 
       elements: true,
       scale: () => tiles.scalesOf(drawn.tile.filter).filters,
       value: (place) => drawn.tile.filters[drawn.channel][place],
-      marks: (focus) => [...(focus.kind === "weight" ? entered("filter", positionsIn(scene, tiles, focus).tap) : []), ...lit()],
+      marks: (focus) => [...(focus.kind === "weight" ? affectedBy("filter", positionsIn(scene, tiles, focus).tap) : []), ...hoveredMark()],
       focusOf: () => null,
     },
     {
@@ -115,7 +115,7 @@ export function tileArrays(scene: Scene, tiles: Tiles, element: Hovered, drawn: 
       value: (place) => drawn.tile.products[place],
       marks: (focus) => {
         const { output } = positionsIn(scene, tiles, focus);
-        return [...(output ? touched("read", height.output[output[0]], width.output[output[1]]) : []), ...lit()];
+        return [...(output ? touched("read", height.output[output[0]], width.output[output[1]]) : []), ...hoveredMark()];
       },
       focusOf: () => null,
     },
@@ -148,11 +148,11 @@ function touched(role: Role, down: readonly number[], across: readonly number[])
 }
 
 function runs(factors: readonly number[]): [start: number, length: number][] {
-  const found: [number, number][] = [];
+  const all: [number, number][] = [];
   factors.forEach((factor, place) => {
     if (factor === 0) return;
-    if (place && factors[place - 1] !== 0) found[found.length - 1][1]++;
-    else found.push([place, 1]);
+    if (place && factors[place - 1] !== 0) all[all.length - 1][1]++;
+    else all.push([place, 1]);
   });
-  return found;
+  return all;
 }

@@ -27,7 +27,7 @@ function inputSteps(problem: Problem, weight: Numbers, gradOutput: Numbers): Ste
   const transposed = inputGradientProblem(problem);
   const plain = convolutionOf(transposed);
   const original: Operands = { input: gradOutput, weight, bias: null };
-  const given = operandsOf(transposed, original);
+  const plainOperands = operandsOf(transposed, original);
   const { groups, k } = gemm(problem);
   const positions = count(outputSize(problem));
   const gradColumns = zeros(problem.batch * groups * k * positions, problem.dtype);
@@ -37,8 +37,8 @@ function inputSteps(problem: Problem, weight: Numbers, gradOutput: Numbers): Ste
   }
   return [
     { name: "grad_output", shape: outputShape(problem), values: gradOutput },
-    { name: "stuffed", shape: inputShape(plain), values: given.input },
-    { name: "flipped", shape: weightShape(plain), values: given.weight },
+    { name: "stuffed", shape: inputShape(plain), values: plainOperands.input },
+    { name: "flipped", shape: weightShape(plain), values: plainOperands.weight },
     { name: "grad_input", shape: inputShape(problem), values: convolve(transposed, original) },
     { name: "grad_columns", shape: [problem.batch, groups * k, positions], values: gradColumns },
     { name: "folded", shape: inputShape(problem), values: fold(problem, gradColumns) },
@@ -48,7 +48,7 @@ function inputSteps(problem: Problem, weight: Numbers, gradOutput: Numbers): Ste
 function weightSteps(problem: Problem, input: Numbers, gradOutput: Numbers): Step[] {
   const { batch, dtype, outChannels } = problem;
   const gradient = weightGradientProblem(problem);
-  const given = weightGradientOperands(problem, input, gradOutput);
+  const gradientOperands = weightGradientOperands(problem, input, gradOutput);
   const perGroup = channelsPerGroup(problem);
   const { groups, k } = gemm(problem);
   const positions = count(outputSize(problem));
@@ -62,13 +62,13 @@ function weightSteps(problem: Problem, input: Numbers, gradOutput: Numbers): Ste
   const gradBias = zeros(outChannels, dtype);
   for (let filter = 0; filter < outChannels; filter++) {
     let sum = 0;
-    for (const value of given.weight.subarray(filter * batch * positions, (filter + 1) * batch * positions)) sum += value;
+    for (const value of gradientOperands.weight.subarray(filter * batch * positions, (filter + 1) * batch * positions)) sum += value;
     gradBias[filter] = sum;
   }
   return [
-    { name: "pictures", shape: inputShape(gradient), values: given.input },
-    { name: "kernels", shape: weightShape(gradient), values: given.weight },
-    { name: "grad_weight", shape: weightShape(problem), values: cropToKernel(problem, convolve(gradient, given)) },
+    { name: "pictures", shape: inputShape(gradient), values: gradientOperands.input },
+    { name: "kernels", shape: weightShape(gradient), values: gradientOperands.weight },
+    { name: "grad_weight", shape: weightShape(problem), values: cropToKernel(problem, convolve(gradient, gradientOperands)) },
     { name: "columns", shape: [batch, groups * k, positions], values: columns },
     { name: "product", shape: weightShape(problem), values: product },
     { name: "grad_bias", shape: [outChannels], values: gradBias },

@@ -21,31 +21,31 @@ export function transformLengths(problem: Problem): Pair {
 export function inputSpectrum(problem: Problem, input: Numbers, plane: number): Complex {
   const [height, width] = axes(problem);
   const lengths = transformLengths(problem);
-  const made = complex(count(lengths));
+  const signal = complex(count(lengths));
   for (let row = 0; row < height.inputSize; row++) {
     const y = row + height.padding[0];
     if (y < 0 || y >= height.paddedSize) continue;
     for (let column = 0; column < width.inputSize; column++) {
       const x = column + width.padding[0];
       if (x < 0 || x >= width.paddedSize) continue;
-      made.re[y * lengths[1] + x] = input[(plane * height.inputSize + row) * width.inputSize + column];
+      signal.re[y * lengths[1] + x] = input[(plane * height.inputSize + row) * width.inputSize + column];
     }
   }
-  fourier(made, lengths, -1);
-  return made;
+  fourier(signal, lengths, -1);
+  return signal;
 }
 
 /** The spectrum of one filter's channel, zeros in the holes of dilation and after it. */
 export function filterSpectrum(problem: Problem, weight: Numbers, plane: number): Complex {
   const lengths = transformLengths(problem);
   const [, wide] = problem.kernelSize;
-  const made = complex(count(lengths));
+  const signal = complex(count(lengths));
   for (let tap = 0; tap < tapCount(problem); tap++) {
     const [row, column] = [Math.floor(tap / wide) * problem.dilation[0], (tap % wide) * problem.dilation[1]];
-    made.re[row * lengths[1] + column] = weight[plane * tapCount(problem) + tap];
+    signal.re[row * lengths[1] + column] = weight[plane * tapCount(problem) + tap];
   }
-  fourier(made, lengths, -1);
-  return made;
+  fourier(signal, lengths, -1);
+  return signal;
 }
 
 /** sum += X · conj(W), frequency by frequency. */
@@ -58,9 +58,9 @@ export function multiplyAdd(sum: Complex, { re: xRe, im: xIm }: Complex, { re: w
 
 /** The real numbers whose spectrum this is: the filter at every place of the circle. */
 export function correlation({ re, im }: Complex, lengths: Pair): Float64Array {
-  const made = { re: re.slice(), im: im.slice() };
-  fourier(made, lengths, 1);
-  return made.re.map((number) => number / count(lengths));
+  const signal = { re: re.slice(), im: im.slice() };
+  fourier(signal, lengths, 1);
+  return signal.re.map((number) => number / count(lengths));
 }
 
 export const fft: Algorithm = (problem, { input, weight, bias }) => {

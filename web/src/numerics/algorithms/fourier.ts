@@ -61,14 +61,14 @@ function butterflies({ re, im }: Complex, sign: 1 | -1): void {
   }
 }
 
-const known = new Map<number, Complex>();
+const rootsCache = new Map<number, Complex>();
 
 /** exp(2π√−1 · k / N), for k from 0 to N − 1. */
 export function rootsOf(length: number): Complex {
-  const roots = known.get(length) ?? {
+  const roots = rootsCache.get(length) ?? {
     re: Float64Array.from({ length }, (_, place) => Math.cos((2 * Math.PI * place) / length)),
     im: Float64Array.from({ length }, (_, place) => Math.sin((2 * Math.PI * place) / length)),
   };
-  known.set(length, roots);
+  rootsCache.set(length, roots);
   return roots;
 }

@@ -66,15 +66,15 @@ export function transformBlock(left: Matrix, block: Numbers, right: Matrix, dtyp
       half[i * wide + j] = sum;
     }
   }
-  const made = zeros(left.length * right.length, dtype);
+  const results = zeros(left.length * right.length, dtype);
   for (let i = 0; i < left.length; i++) {
     for (let j = 0; j < right.length; j++) {
       let sum = 0;
       for (let column = 0; column < wide; column++) sum += right[j][column] * half[i * wide + column];
-      made[i * right.length + j] = sum;
+      results[i * right.length + j] = sum;
     }
   }
-  return made;
+  return results;
 }
 
 /** G g Gᵀ of one filter's channel, in float64 and rounded once. */
@@ -107,18 +107,18 @@ function winograd(outputs: number): Algorithm {
     const perGroup = channelsPerGroup(problem);
     const tileAt = (number: number): Pair => [Math.floor(number / tiles[1]), number % tiles[1]];
 
-    const pixels = everyOne(batch * inChannels * perPlane, (place) =>
+    const pixels = arrayOf(batch * inChannels * perPlane, (place) =>
       extractTile(problem, transforms, operands.input, Math.floor(place / perPlane), tileAt(place % perPlane)),
     );
     const transformed = pixels.map((tile) => transformBlock(height.input, tile, width.input, dtype));
-    const filters = everyOne(outChannels * perGroup, (plane) => transformedFilter(problem, transforms, operands.weight, plane));
-    const products = everyOne(batch * outChannels * perPlane, (place) => {
+    const filters = arrayOf(outChannels * perGroup, (plane) => transformedFilter(problem, transforms, operands.weight, plane));
+    const products = arrayOf(batch * outChannels * perPlane, (place) => {
       const [image, filter] = [Math.floor(place / perPlane / outChannels), Math.floor(place / perPlane) % outChannels];
       const first = image * inChannels + groupOf(problem, filter) * perGroup;
-      const read = everyOne(perGroup, (channel) => transformed[(first + channel) * perPlane + (place % perPlane)]);
+      const read = arrayOf(perGroup, (channel) => transformed[(first + channel) * perPlane + (place % perPlane)]);
       return multiplyAdd(read, filters.slice(filter * perGroup, (filter + 1) * perGroup), dtype);
     });
-    const made = products.map((product) => transformBlock(height.output, product, width.output, dtype));
+    const results = products.map((product) => transformBlock(height.output, product, width.output, dtype));
 
     const wholeTiles = paddedToTiles(problem, transforms);
     const [tall, wide] = axes(wholeTiles).map(({ paddedSize }) => paddedSize);
@@ -130,8 +130,8 @@ function winograd(outputs: number): Algorithm {
       { name: "transformed input", shape: [batch, inChannels, ...tiles, ...elements], values: flat(transformed, dtype) },
       { name: "transformed filters", shape: [outChannels, perGroup, ...elements], values: flat(filters, dtype) },
       { name: "products", shape: [batch, outChannels, ...tiles, ...elements], values: flat(products, dtype) },
-      { name: "output tiles", shape: [batch, outChannels, ...tiles, ...inside], values: flat(made, dtype) },
-      { name: "output", shape: outputShape(problem), values: joined(problem, operands, made, tiles, inside) },
+      { name: "output tiles", shape: [batch, outChannels, ...tiles, ...inside], values: flat(results, dtype) },
+      { name: "output", shape: outputShape(problem), values: joinTiles(problem, operands, results, tiles, inside) },
     ];
   };
 }
@@ -148,19 +148,19 @@ export function paddedToTiles(problem: Problem, transforms: readonly [Transforms
 }
 
 /** The output: tiles side by side, cropped to its size, plus the bias. */
-function joined(problem: Problem, { bias }: Operands, made: readonly Numbers[], tiles: Pair, [tall, wide]: readonly number[]): Numbers {
+function joinTiles(problem: Problem, { bias }: Operands, results: readonly Numbers[], tiles: Pair, [tall, wide]: readonly number[]): Numbers {
   const [batch, filters, height, width] = outputShape(problem);
   const output = zeros(batch * filters * height * width, problem.dtype);
   for (let place = 0; place < output.length; place++) {
     const [column, row] = [place % width, Math.floor(place / width) % height];
     const plane = Math.floor(place / (width * height));
-    const tile = made[(plane * tiles[0] + Math.floor(row / tall)) * tiles[1] + Math.floor(column / wide)];
+    const tile = results[(plane * tiles[0] + Math.floor(row / tall)) * tiles[1] + Math.floor(column / wide)];
     output[place] = tile[(row % tall) * wide + (column % wide)] + (bias ? bias[plane % filters] : 0);
   }
   return output;
 }
 
-const everyOne = <Made>(length: number, make: (place: number) => Made): Made[] => Array.from({ length }, (_, place) => make(place));
+const arrayOf = <Made>(length: number, make: (place: number) => Made): Made[] => Array.from({ length }, (_, place) => make(place));
 
 function flat(blocks: readonly Numbers[], dtype: Problem["dtype"]): Numbers {
   const size = blocks[0].length;
