@@ -13,7 +13,7 @@ import type { State } from "../model/state";
 import { CANDIDATES } from "../numerics/candidates";
 import type { Candidate } from "../numerics/candidates";
 import type { Scene } from "../numerics/scene";
-import { allowed, defineOutputs, errorAt, filterProblem, shareAt } from "../numerics/verification";
+import { allowedErrors, defineOutputs, errorAt, filterProblem, shareAt } from "../numerics/verification";
 import type { Bound, CheckedOutputs } from "../numerics/verification";
 import type { Context } from "../panes/context";
 import { block, blockNote, plural } from "../panes/pane";
@@ -169,7 +169,7 @@ function checkFilter(scene: Scene, candidate: Candidate, filter: number): Checke
   if (!values) return null;
   const { definition, magnitude } = defineOutputs(problem, operands);
   const bound = candidate.bound(problem, operands, magnitude);
-  const checked = { values, definition, allowed: allowed(problem, bound, magnitude), bound };
+  const checked = { values, definition, allowed: allowedErrors(problem, bound, magnitude), bound };
   cache.set(key(candidate, filter), checked);
   return checked;
 }

@@ -86,7 +86,7 @@ export function defineOutputs(problem: Problem, operands: Operands): { definitio
 }
 
 /** Every output's bound: the candidate's, the definition's own, and what underflow can lose. */
-export function allowed(problem: Problem, { maxFactor, reference }: Bound, magnitude: Float64Array): Float64Array {
+export function allowedErrors(problem: Problem, { maxFactor, reference }: Bound, magnitude: Float64Array): Float64Array {
   const n = terms(problem);
   const { unitRoundoff: u, smallestPositive } = DTYPES[problem.dtype];
   const own = n * DTYPES.float64.unitRoundoff;
