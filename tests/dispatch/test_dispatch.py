@@ -21,7 +21,7 @@ from glassconv.dispatch.select import choose
 from glassconv.errors import ArgumentTypeError, ShapeError
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import transposed
-from glassconv.problem.operands import to_numpy
+from glassconv.problem.operands import Operands, to_numpy
 from glassconv.problem.problem import Arguments, parse_problem
 from glassconv.problem.shorthand import parse
 from glassconv.problem.transposed import parse_transposed
@@ -47,7 +47,8 @@ def hits_and_misses() -> tuple[int, int]:
 
 def call(**options: Any) -> Tensor:
     given = whole_numbers(PROBLEM)
-    return glassconv.conv2d(given.input, given.weight, given.bias, **options)
+    output: Tensor = glassconv.conv2d(given.input, given.weight, given.bias, **options)
+    return output
 
 
 # -- what is remembered -------------------------------------------------------------------------
@@ -208,7 +209,7 @@ def test_every_algorithm_computes_transposed_convolutions(
         assert output.shape == expected.shape
         bound = algorithm.error_bound(problem)
         if not problem.is_cut:
-            same = problem.operands(input, given.weight, given.bias)
+            same = Operands(*problem.convolution_arrays(input, given.weight, given.bias))
             checked = judge(problem.convolution, name, to_numpy(output), same, bound)
             assert checked.verdict, (name, checked.verdict.reason)
         if bound.scale is None:  # plain sums, which are exact here

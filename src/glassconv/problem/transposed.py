@@ -15,16 +15,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from glassconv.errors import ArgumentError, ConvError, ShapeError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import Size, both_sides, per_axis, whole
 from glassconv.problem.dtypes import FORMATS, FloatFormat
-from glassconv.problem.operands import Operands
 from glassconv.problem.shorthand import read
 from glassconv.problem.size_text import by_x, once, sides
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EVERY = (slice(None), slice(None))  # image of the batch, and channel
 
@@ -158,9 +159,11 @@ class TransposedProblem:
         """Return whether padding is wider than the kernel, so that `cut` takes something off."""
         return self.convolution.output_shape != self.output_shape
 
-    def operands(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Operands:
-        """Return what `convolution` convolves: the input with zeros inserted, filters flipped."""
-        return Operands(self.insert_zeros(input), self.flip(weight), bias)
+    def convolution_arrays(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the operands of `convolution`: the input with zeros inserted, filters flipped."""
+        return self.insert_zeros(input), self.flip(weight), bias
 
     def insert_zeros(self, input: Tensor, channels_last: bool = False) -> Tensor:
         """Return [batch, in_channels, *zero_inserted_size] with zeros between neighbours.

@@ -57,15 +57,14 @@ def steps_of_convolution(
         if isinstance(problem, ConvProblem):
             yield from steps(problem, input, weight, bias)
             return
-        convolution, operands = problem.convolution, problem.operands(input, weight, bias)
+        convolution = problem.convolution
+        zeros_inserted, filters, bias = problem.convolution_arrays(input, weight, bias)
         axes = ("batch", "in_channels", *names.sizes(convolution))
-        yield Step("zero_inserted", operands.input, axes, "stride − 1 zeros between neighbours")
+        yield Step("zero_inserted", zeros_inserted, axes, "stride − 1 zeros between neighbours")
         axes = ("out_channels", "channels of a group", *names.kernel(convolution))
-        yield Step(
-            "flipped", operands.weight, axes, "filters and channels swapped, kernels flipped"
-        )
-        output = operands.input
-        for step in steps(convolution, operands.input, operands.weight, operands.bias):
+        yield Step("flipped", filters, axes, "filters and channels swapped, kernels flipped")
+        output = zeros_inserted
+        for step in steps(convolution, zeros_inserted, filters, bias):
             output = step.array
             yield step
         if problem.is_cut:
