@@ -243,8 +243,9 @@ def test_random_problems_are_of_every_sort() -> None:
 def test_a_step_outside_of_a_guarded_array_ends_the_process(
     how: str, place: int, killed: bool
 ) -> None:
-    command = [sys.executable, guarded.__file__, how, str(place)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "support.guarded", how, str(place)]
+    tests = Path(__file__).parents[1]
+    done = subprocess.run(command, cwd=tests, capture_output=True, text=True, check=False)
     assert done.returncode == (-11 if killed else 0), done.stderr
     assert done.stdout == ("" if killed else "survived\n")
 

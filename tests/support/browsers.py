@@ -14,7 +14,7 @@ import pytest
 from glassconv.explore.tensors import to_document
 from glassconv.problem.operands import Operands, to_numpy
 
-WEB = Path(__file__).parents[1] / "web"
+WEB = Path(__file__).parents[2] / "web"
 
 
 def drive(script: str, address: str, screenshot: Path, *how: str) -> dict[str, Any]:

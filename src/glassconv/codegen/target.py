@@ -91,7 +91,7 @@ def host() -> Target | None:
     return Target(
         nearest.name,
         triple,
-        cpu_name(),
+        host_name(),
         flags,
         nearest.vector_bytes,
         nearest.registers,
@@ -100,8 +100,9 @@ def host() -> Target | None:
     )
 
 
-def cpu_name() -> str:
-    """Return the name of this machine's processor, as LLVM calls it."""
+@cache
+def host_name() -> str:
+    """Return the processor's name, as LLVM calls it, whether or not a kernel runs on it."""
     import llvmlite.binding as llvm
 
     name: str = llvm.get_host_cpu_name()

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from glassconv.errors import ArgumentError, DtypeError, ShapeError
 from glassconv.problem.axis import Axis
 from glassconv.problem.dtypes import FORMATS, FloatFormat
+from glassconv.problem.size_text import by_x, once, sides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,13 +231,13 @@ class ConvProblem:
     def __str__(self) -> str:
         """Return the shorthand that `parse` reads back into this same problem."""
         parts = [
-            _by_x(self.input_shape),
-            f"{self.out_channels}@{_by_x(self.kernel_size)}",
-            "s" + _once(self.stride),
-            "p" + _once([str(b) if b == a else f"{b}:{a}" for b, a in self.padding]),
+            by_x(self.input_shape),
+            f"{self.out_channels}@{by_x(self.kernel_size)}",
+            "s" + once(self.stride),
+            "p" + sides(self.padding),
         ]
         if set(self.dilation) != {1}:
-            parts.append("d" + _once(self.dilation))
+            parts.append("d" + once(self.dilation))
         if self.groups != 1:
             parts.append(f"g{self.groups}")
         if not self.bias:
@@ -244,15 +245,6 @@ class ConvProblem:
         if self.dtype != "float32":
             parts.append(self.dtype)
         return " ".join(parts)
-
-
-def _by_x(sizes: tuple[object, ...] | list[object] | list[str]) -> str:
-    return "x".join(map(str, sizes))
-
-
-def _once(values: tuple[object, ...] | list[str]) -> str:
-    """Write equal values once, others all: (2, 2) is 2 and (2, 1) is 2x1."""
-    return str(values[0]) if len(set(values)) == 1 else _by_x(list(values))
 
 
 def _check(problem: ConvProblem) -> None:

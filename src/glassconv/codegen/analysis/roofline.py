@@ -46,9 +46,7 @@ def measure(dtype: str = "float32") -> Roof:
     """
     target = host()
     if target is None:
-        raise UnsupportedError(
-            "a roofline is measured on processors with AVX2, AVX-512 or NEON alone"
-        )
+        raise UnsupportedError("no roofline is measured on a processor without AVX2, AVX-512 or NEON")
     flops, team = _arithmetic(dtype, target)
     return Roof(flops, _bandwidth(dtype, target), team, dtype)
 
