@@ -46,7 +46,9 @@ def measure(dtype: str = "float32") -> Roof:
     """
     target = host()
     if target is None:
-        raise UnsupportedError("no roofline is measured on a processor without AVX2, AVX-512 or NEON")
+        raise UnsupportedError(
+            "no roofline is measured on a processor without AVX2, AVX-512 or NEON"
+        )
     flops, team = _arithmetic(dtype, target)
     return Roof(flops, _bandwidth(dtype, target), team, dtype)
 
