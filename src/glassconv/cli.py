@@ -44,7 +44,7 @@ from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
 from glassconv.views.terminal.algorithms import algorithms as algorithms_table
 from glassconv.views.terminal.benchmark import bench_to_json, benched
-from glassconv.views.terminal.kernel import looked
+from glassconv.views.terminal.kernel import kernel_report
 from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import DownloadBar, counted
 from glassconv.views.terminal.trace import backward as backward_view
@@ -281,7 +281,7 @@ def kernel(
         bool, typer.Option("--asm", help="Print the assembly and nothing else.")
     ] = False,
 ) -> None:
-    """Open a kernel: its loops, registers and bytes, and where it stands under the roof."""
+    """Inspect a kernel: its loops, registers and bytes, and its speed against the roofline."""
     parsed = _parse(problem)
     if ir and asm:
         raise ArgumentError("give --ir or --asm, not both")
@@ -290,8 +290,8 @@ def kernel(
         typer.echo(written(parsed, algorithm, layout.name))
         return
     with _stderr().status("verifying and timing"):
-        report = looking.look(parsed, algorithm, layout.name)
-    _print(looked(report))
+        report = looking.inspect(parsed, algorithm, layout.name)
+    _print(kernel_report(report))
     if not report.benched.verdict:
         raise typer.Exit(1)
 

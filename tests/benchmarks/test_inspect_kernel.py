@@ -12,7 +12,7 @@ from glassconv.codegen.analysis import roofline
 from glassconv.codegen.target import host
 from glassconv.dispatch.select import choose
 from glassconv.errors import UnknownNameError, UnsupportedError
-from glassconv.kernels import KERNELS, stands
+from glassconv.kernels import KERNELS, kernel_verdict
 from glassconv.problem import ConvProblem
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
@@ -39,13 +39,13 @@ def test_every_kernel_can_be_looked_into(problem: ConvProblem, name: str, layout
     able = choose(problem, accuracy="any", layout=layout).candidates
     if not next(each.verdict for each in able if each.name == name):
         return
-    if not stands(name, problem, layout):
+    if not kernel_verdict(name, problem, layout):
         return
-    found = looking.look(problem, name, layout, repeats=1)
+    found = looking.inspect(problem, name, layout, repeats=1)
     assert (found.algorithm, found.layout) == (name, layout)
     assert found.benched.verdict
     assert found.benched.seconds is not None and found.benched.seconds > 0
-    assert found.benched.attainable == found.roof.over(found.problem)
+    assert found.benched.attainable == found.roofline.over(found.problem)
     assert found.hot.function not in dict(found.spills)
     assert found.hot.products > 0
     assert found.hot.registers <= found.target_registers
@@ -53,6 +53,7 @@ def test_every_kernel_can_be_looked_into(problem: ConvProblem, name: str, layout
     sizes = {held.name: held.bytes for held in found.arrays}
     assert sizes["input"] == found.problem.input_bytes
     assert max(map(len, found.loops), default=0) <= 78
+    assert found.blocking == looking.plan_of(problem, name, layout).blocking.items()
 
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
@@ -60,14 +61,14 @@ def test_every_kernel_can_be_looked_into(problem: ConvProblem, name: str, layout
 @pytest.mark.parametrize("text", ["16x20x20 24@3x3 p1", "5x20x20 3@3x3 p1", "9x3x3 2@3x3 p1"])
 def test_the_hottest_function_is_one_of_the_kernels(text: str, name: str, layout: str) -> None:
     problem = parse(text)
-    if named(name).supports(problem) and stands(name, problem, layout):
+    if named(name).supports(problem) and kernel_verdict(name, problem, layout):
         plan = looking.plan_of(problem, name, layout)
         code = looking.machine_code(problem, name, layout)
         assert not plan.hot or f"\n{plan.hot}:" in code
 
 
 def test_loops_have_this_problems_numbers() -> None:
-    found = looking.look(PROBLEMS["dense"], "implicit_gemm", repeats=1)
+    found = looking.inspect(PROBLEMS["dense"], "implicit_gemm", repeats=1)
     said = "\n".join(found.loops)
     assert "all 24 filters" in said
     assert "144 products" in said
@@ -100,7 +101,7 @@ def test_a_wrong_answer_has_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(verify(*given), verdict=Verdict(False, "off"))  # type: ignore[arg-type]
 
     monkeypatch.setattr("glassconv.benchmarks.bench.verify", wrong)
-    found = looking.look(PROBLEMS["dense"], "implicit_gemm", repeats=1)
+    found = looking.inspect(PROBLEMS["dense"], "implicit_gemm", repeats=1)
     assert (found.benched.verdict.reason, found.benched.seconds) == ("off", None)
 
 

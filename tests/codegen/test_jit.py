@@ -19,7 +19,7 @@ from glassconv.codegen.ir import Code, Module, Pointer, Value
 from glassconv.codegen.jit import DIGEST, Compiled, assembly, compiled, folder, object_code, spills
 from glassconv.codegen.target import named
 from glassconv.errors import UnsupportedError
-from glassconv.kernels.microkernel.register_tile import multiply, tile
+from glassconv.kernels.microkernel.register_tile import accumulators, multiply
 from support.written import call, this_machine, write
 
 
@@ -363,7 +363,7 @@ def product_of(rows: int, vectors: int, target: str, dtype: str = "float32") -> 
     """Return the assembly of one register tile."""
 
     def body(code: Code, a: Pointer, b: Pointer, c: Pointer, k: Value) -> None:
-        totals = tile(code, rows, vectors, lambda i, j: code.zeros())
+        totals = accumulators(code, rows, vectors)
         multiply(
             code,
             totals,

@@ -154,7 +154,7 @@ def _loops(problem: ConvProblem) -> list[str]:
 def _windows(problem: ConvProblem) -> list[str]:
     """Return lines that lay a view of every window [batch, in_channels, *outputs, *kernel]."""
     lines, source = [], "x"
-    if any(map(any, problem.padding)):
+    if problem.is_padded:
         lines.append(f"padded = {_pad(problem)}")
         source = "padded"
     for number, axis in enumerate(problem.axes, start=2):
@@ -180,7 +180,7 @@ def _steps(problem: ConvProblem) -> list[str]:
 
 
 def _uneven(problem: ConvProblem) -> bool:
-    return any(before != after for before, after in problem.padding)
+    return not problem.even_padding
 
 
 def _dtype(problem: ConvProblem) -> list[str]:

@@ -15,15 +15,16 @@ from glassconv.dispatch.select import (
     BYTES_PER_SECOND,
     FLOPS_PER_SECOND,
     SECONDS_PER_OPERATION,
+    candidates,
     choose,
     predict,
-    standings,
 )
 from glassconv.errors import UnsupportedError
 from glassconv.explanation.code_examples import snippets
 from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
 from glassconv.reports.choice import Candidate
+from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.explanation import (
     AlgorithmFacts,
     ArithmeticFacts,
@@ -61,7 +62,7 @@ def derive(problem: ConvProblem) -> Explanation:
         arithmetic=_arithmetic(problem),
         memory=_memory(problem),
         core=CoreFacts(FLOPS_PER_SECOND, BYTES_PER_SECOND, SECONDS_PER_OPERATION),
-        algorithms=tuple(_algorithm(problem, candidate) for candidate in standings(problem)),
+        algorithms=tuple(_algorithm(candidate) for candidate in candidates(problem)),
         chosen=chosen,
         code=snippets(problem),
     )
@@ -148,23 +149,19 @@ def _memory(problem: ConvProblem) -> MemoryFacts:
     )
 
 
-def _algorithm(problem: ConvProblem, candidate: Candidate) -> AlgorithmFacts:
-    algorithm = named(candidate.name)
-    supported = algorithm.supports(problem)
-    cost = algorithm.cost(problem) if supported else None
+def _algorithm(candidate: Candidate) -> AlgorithmFacts:
     return AlgorithmFacts(
-        name=algorithm.name,
-        idea=algorithm.idea,
-        supported=supported,
+        name=candidate.name,
+        idea=named(candidate.name).idea,
+        supported=candidate.supported,
         runs=candidate.verdict,
-        cost=cost,
-        bound=_bound(problem, candidate.name) if supported else None,
-        prediction=predict(cost) if cost else None,
+        cost=candidate.cost,
+        bound=_bound(candidate.bound) if candidate.bound else None,
+        prediction=predict(candidate.cost) if candidate.cost else None,
     )
 
 
-def _bound(problem: ConvProblem, name: str) -> BoundFacts:
-    bound = named(name).error_bound(problem)
+def _bound(bound: ErrorBound) -> BoundFacts:
     return BoundFacts(
         factor=bound.worst if isfinite(bound.worst) else None,
         formula=bound.formula,

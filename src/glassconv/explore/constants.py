@@ -20,7 +20,8 @@ from glassconv.data import photograph
 from glassconv.examples.tutorial import tutorial_layer, worked_example
 from glassconv.explore.tensors import DTYPES
 from glassconv.kernels import implicit_gemm
-from glassconv.kernels.runtime.loop_text import height_of
+from glassconv.kernels.microkernel.register_tile import tile_heights
+from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD
 from glassconv.mathematics.cook_toom import good_points
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.dtypes import FORMATS
@@ -40,10 +41,10 @@ def constants() -> dict[str, Any]:
         "targets": [_target(target_named(name), label) for name, label in TARGET_LABELS.items()],
         "gemmBlocking": {
             "longestK": implicit_gemm.LONGEST_K,
-            "tasksPerThread": implicit_gemm.TASKS,
+            "tasksPerThread": TASKS_PER_THREAD,
             "smallestTaskMacs": implicit_gemm.SMALLEST_TASK,
             "fewFilters": implicit_gemm.FEW_FILTERS,
-            "narrowestTaskPanels": implicit_gemm.NARROWEST,
+            "narrowestTaskPanels": implicit_gemm.FEWEST_PANELS,
         },
         "winograd": {
             "largestTile": LARGEST_TILE,
@@ -73,7 +74,6 @@ def _dtype(name: str) -> dict[str, float]:
 
 def _target(target: Target, label: str) -> dict[str, Any]:
     rows, vectors = target.tile()
-    heights = sorted({height_of(total, rows) for total in range(1, rows + 1)}, reverse=True)
     return {
         "name": target.name,
         "label": label,
@@ -81,7 +81,7 @@ def _target(target: Target, label: str) -> dict[str, Any]:
         "registers": target.registers,
         "l1": target.l1,
         "l2": target.l2,
-        "tile": {"rows": rows, "vectors": vectors, "heights": heights},
+        "tile": {"rows": rows, "vectors": vectors, "heights": tile_heights(rows)},
     }
 
 

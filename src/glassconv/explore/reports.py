@@ -150,16 +150,7 @@ def _as_picture(problem: ConvProblem) -> ConvProblem:
     if problem.ndim == 3:
         cause = "the explorer draws pictures and sequences; volumes it cannot"
         raise UnsupportedError(cause, request=str(problem))
-    if problem.ndim == 2:
-        return problem
-    return replace(
-        problem,
-        input_size=(1, *problem.input_size),
-        kernel_size=(1, *problem.kernel_size),
-        stride=(1, *problem.stride),
-        padding=((0, 0), *problem.padding),
-        dilation=(1, *problem.dilation),
-    )
+    return problem.as_2d()
 
 
 def _fitting(problem: ConvProblem) -> ConvProblem:

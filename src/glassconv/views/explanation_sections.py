@@ -82,7 +82,7 @@ def _output_size(facts: Explanation) -> Iterable[Block]:
 def _padding(facts: Explanation) -> Iterable[tuple[str, str]]:
     problem, same = facts.problem, tuple(axis.same for axis in facts.axes)
     is_same = set(problem.stride) == {1} and same == problem.padding
-    if any(map(any, problem.padding)):
+    if problem.is_padded:
         said = _sides(facts, problem.padding)
         if is_same:
             said += "; that is padding='same'"
