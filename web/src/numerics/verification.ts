@@ -98,7 +98,7 @@ export const errorAt = ({ values, definition }: CheckedOutputs, place: number): 
 
 /** How much of its bound an output uses; over 1 is a failure. */
 export function shareAt(checked: CheckedOutputs, place: number): number {
-  const error = errorAt(judged, place);
+  const error = errorAt(checked, place);
   return error === 0 ? 0 : error / checked.allowed[place];
 }
 
