@@ -38,7 +38,7 @@ def test_a_system_without_a_handle_of_its_process_keeps_no_memory(
     def refuse(name: str | None) -> None:
         raise TypeError("bad argument type for built-in operation")  # as on Windows
 
-    monkeypatch.setattr(pages.ctypes, "CDLL", refuse)
+    monkeypatch.setattr("ctypes.CDLL", refuse)
     assert not pages.keep_memory()
 
 

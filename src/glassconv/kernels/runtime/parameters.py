@@ -15,7 +15,7 @@ from glassconv.codegen.values import Pointer, Value
 
 @dataclass(frozen=True)
 class Arrays(Struct[N]):
-    """The addresses of a call's arrays; without a residual, the output's stands in its place."""
+    """The addresses of a call's arrays; `residual` is the output's where there is none."""
 
     input: N
     weight: N
