@@ -298,6 +298,15 @@ def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None
     assert make().seconds > 0
 
 
+def test_where_files_have_no_owners_nothing_is_kept(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "getuid")  # as on Windows
+    assert make().seconds > 0
+    assert make().seconds > 0
+    assert entries(cache) == []
+
+
 @pytest.mark.parametrize("value", ["", "relative", None])
 def test_a_folder_that_is_none_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None

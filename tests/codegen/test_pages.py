@@ -32,6 +32,16 @@ def test_a_system_without_them_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     ask_for_huge_pages(0, WORTHWHILE_BYTES)
 
 
+def test_a_system_without_a_handle_of_its_process_keeps_no_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(name: str | None) -> None:
+        raise TypeError("bad argument type for built-in operation")  # as on Windows
+
+    monkeypatch.setattr("ctypes.CDLL", refuse)
+    assert not pages.keep_memory()
+
+
 MEASURED = """
 import resource, torch
 from glassconv.codegen.pages import keep_memory

@@ -101,6 +101,11 @@ def test_without_openmp_one_thread_does_all(monkeypatch: pytest.MonkeyPatch) -> 
         counting.cache_clear()
 
 
+def test_a_library_that_cannot_be_loaded_is_no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_maps", lambda: ["0-1 r-xp 0 00:00 0 /nowhere/libgomp.so.1"])
+    assert runtime.__wrapped__() is None
+
+
 @pytest.mark.parametrize("lines", [[], ["7f00-7f01 r-xp 0 00:00 0"]])
 def test_a_process_without_libgomp_has_no_runtime(
     lines: list[str], monkeypatch: pytest.MonkeyPatch

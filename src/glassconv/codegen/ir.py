@@ -101,15 +101,13 @@ class Function:
                 f"{self.name}({', '.join(self.parameters)}) is called without {missing or 'none'} "
                 f"and with unknown {unknown or 'none'}"
             )
-        given = {name: _value(argument) for name, argument in arguments.items()}
-        code = next(each.code for each in given.values() if not isinstance(each, int))
-        raw = []
-        for name, parameter in zip(self.parameters, self.raw.args, strict=True):
-            argument = given[name]
-            value = code.value(argument).raw if isinstance(argument, int) else argument.raw
+        values = [_value(arguments[name]) for name in self.parameters]
+        code = next(value.code for value in values if not isinstance(value, int))
+        raw = [code.value(value).raw if isinstance(value, int) else value.raw for value in values]
+        for value, parameter in zip(raw, self.raw.args, strict=True):
             if value.type != parameter.type:
-                raise TypeError(f"{self.name}: {name} is {parameter.type}, not {value.type}")
-            raw.append(value)
+                expected, actual = parameter.type, value.type
+                raise TypeError(f"{self.name}: {parameter.name} is {expected}, not {actual}")
         code.builder.call(self.raw, raw)
 
 
@@ -126,7 +124,7 @@ def function(
     def write(body: Callable[..., None]) -> Function:
         hints = get_type_hints(body)
         _, *parameters = inspect.signature(body).parameters
-        types = [INT if hints[each] is Value else POINTER for each in parameters]
+        types = [INT if hints[parameter] is Value else POINTER for parameter in parameters]
         title = name or body.__name__
         raw = llvm.Function(module.raw, llvm.FunctionType(VOID, types), title)
         raw.attributes.add("nounwind")
@@ -134,9 +132,11 @@ def function(
             raw.linkage = "internal"
             raw.attributes.add("noinline")
         code = Code(module, raw)
-        for argument, each in zip(raw.args, parameters, strict=True):
-            argument.name = each
-        body(code, **{each.name: _argument(code, each, hints[each.name]) for each in raw.args})
+        arguments = {}
+        for parameter, argument in zip(parameters, raw.args, strict=True):
+            argument.name = parameter
+            arguments[parameter] = _argument(code, argument, hints[parameter])
+        body(code, **arguments)
         code.builder.ret_void()
         return Function(title, tuple(parameters), raw)
 
@@ -201,7 +201,7 @@ class Code:
     @contextmanager
     def loop(self, start: Value | int, stop: Value | int, step: Value | int = 1) -> Iterator[Value]:
         """Repeat what is written within for start, start + step, … below stop."""
-        first, end, by = (self.value(each) for each in (start, stop, step))
+        first, end, by = (self.value(bound) for bound in (start, stop, step))
         before = self.builder.block
         head, body, done = (self.block(name) for name in ("head", "loop", "done"))
         self.builder.branch(head)
@@ -247,7 +247,7 @@ class Code:
 
     def select(self, condition: Value, yes: Value, no: Value | int) -> Value:
         """Return one of two values, without a branch."""
-        raw = [self.value(each, yes.raw.type).raw for each in (yes, no)]
+        raw = [self.value(value, yes.raw.type).raw for value in (yes, no)]
         return Value(self, self.builder.select(condition.raw, *raw))
 
     def select_pointer(self, condition: Value, yes: Pointer, no: Pointer) -> Pointer:
@@ -257,7 +257,7 @@ class Code:
 
     def call_external(self, name: str, result: Any, arguments: Sequence[Any]) -> Value:
         """Call an intrinsic of LLVM's or a function of the process."""
-        callee = self.module.declare(name, result, [each.type for each in arguments])
+        callee = self.module.declare(name, result, [argument.type for argument in arguments])
         return Value(self, self.builder.call(callee, list(arguments)))
 
     # -- vectors ------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def read(pointer: Pointer, kind: type[S]) -> S:
 
 
 def address_of(struct: Struct[Any]) -> Pointer:
-    """Return where a struct of generated code lies."""
+    """Return the address of a struct of generated code."""
     pointer: Pointer = struct.pointer  # type: ignore[attr-defined]
     return pointer
 

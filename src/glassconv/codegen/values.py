@@ -176,11 +176,11 @@ class Pointer:
     # -- vectors ----------------------------------------------------------------------------
 
     def vector(self, index: Value | int = 0) -> Value:
-        """Load as many neighbours as a vector holds, aligned or not."""
+        """Load a vector of consecutive elements, aligned or not."""
         return self._load(index, llvm.VectorType(self.element, self.code.lanes))
 
     def masked(self, mask: Value, index: Value | int = 0) -> Value:
-        """Load the neighbours whose mask is set; the others are zero and are not touched."""
+        """Load the consecutive elements whose mask is set; the others are zero and not touched."""
         kind = llvm.VectorType(self.element, self.code.lanes)
         address, zeros = (self + index).raw, llvm.Constant(kind, None)
         name = f"llvm.masked.load.{self.code.suffix}.p0"

@@ -223,7 +223,7 @@ def _task(module: Module, epilogue: Epilogue) -> Function:
         stop = (first + p.vector_block).minimum(p.vectors)
         group_offset = group * p.channels * p.input_stride_c
         first_filter = group * p.filters
-        given: dict[str, Argument] = {
+        common: dict[str, Argument] = {
             "parameters": p,
             "image": arrays.input + (batch * p.input_stride_n + group_offset),
             "weight": arrays.weight + first_filter * p.k,
@@ -235,14 +235,14 @@ def _task(module: Module, epilogue: Epilogue) -> Function:
         filter = code.value(0)
         for rows, vectors in TILES:
             end = p.filters - (p.filters - filter) % rows
-            given |= {"first": filter, "end": end}
+            common |= {"first": filter, "end": end}
             with code.if_(end > filter), code.loop(first, stop, vectors) as vector:
                 corners = [_start(p, code, vector + j) for j in (0, vectors - 1)]
                 with code.if_(_is_inside(p, code, *corners)):
-                    tiles[rows, False].call(**given, vector=vector)
+                    tiles[rows, False].call(**common, vector=vector)
                 with code.else_():
                     for part in (vector, vector + vectors // 2):
-                        tiles[rows, True].call(**given, vector=part)
+                        tiles[rows, True].call(**common, vector=part)
             filter = end
 
     return task

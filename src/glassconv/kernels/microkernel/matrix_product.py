@@ -72,7 +72,7 @@ def product(module: Module, bias_along: str | None) -> Product:
             with code.loop(row, stop, rows) as i:
                 if bias_along:  # without a bias A was written just before and is in cache
                     _prefetch_rows(code, a + (i + rows) * a_stride, rows, k, a_stride)
-                given: dict[str, Argument] = {
+                common: dict[str, Argument] = {
                     "a": a + i * a_stride,
                     "rest": rest,
                     "b_panel_stride": b_panel_stride,
@@ -83,9 +83,9 @@ def product(module: Module, bias_along: str | None) -> Product:
                     "first": first,
                 }
                 start = bias + i if bias_along == ROWS else bias
-                whole[rows].call(b=b, c=c + i * c_stride, bias=start, count=panels, **given)
+                whole[rows].call(b=b, c=c + i * c_stride, bias=start, count=panels, **common)
                 done = panels * width
-                last: dict[str, Argument] = {
+                partial: dict[str, Argument] = {
                     "b": b + panels * b_panel_stride,
                     "c": c + (i * c_stride + done),
                     "bias": start if bias_along == ROWS else start + done,
@@ -94,7 +94,7 @@ def product(module: Module, bias_along: str | None) -> Product:
                 for vectors in range(1, most_vectors + 1) if bias_along else ():
                     fits = (rest > (vectors - 1) * lanes) & (rest <= vectors * lanes)
                     with code.if_(fits):
-                        ends[rows, vectors].call(**last, **given)
+                        ends[rows, vectors].call(**partial, **common)
             row = stop
 
     return Product(product, width)

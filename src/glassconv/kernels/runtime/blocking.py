@@ -19,9 +19,15 @@ class Blocking:
     """The blocks of a problem; the fields of a subclass are whole numbers."""
 
     def items(self) -> tuple[tuple[str, int], ...]:
-        """Return the name of each field, in words, and its number."""
+        """Return the name of each field, in words, and its number.
+
+        >>> from glassconv.kernels.direct import DirectBlocking
+        >>> DirectBlocking(vectors_per_row=7, vector_block=56).items()
+        (('vectors per row', 7), ('vector block', 56))
+        """
         return tuple(
-            (field.name.replace("_", " "), getattr(self, field.name)) for field in fields(self)
+            (field.name.replace("_", " ").replace(" in l", " in L"), getattr(self, field.name))
+            for field in fields(self)
         )
 
 

@@ -1,7 +1,7 @@
 """Parameters: what a kernel is called with, by name on both sides: Python's and the kernel's.
 
-Each kernel declares a struct of its whole numbers (see codegen/struct.py). Here is what all of them
-share: the addresses of their arrays, and the parameters of a task.
+Each kernel declares a struct of its whole numbers (see codegen/struct.py). All of them share the
+struct of the addresses of their arrays, which is here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from glassconv.codegen.values import Pointer, Value
 
 @dataclass(frozen=True)
 class Arrays(Struct[N]):
-    """The addresses of a call's arrays; without a residual, the output's stands in its place."""
+    """The addresses of a call's arrays; `residual` is the output's where there is none."""
 
     input: N
     weight: N

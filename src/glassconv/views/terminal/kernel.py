@@ -87,9 +87,9 @@ def _drawn(hot: HotLoop, lanes: int, dtype: str) -> Iterator[Text]:
     names = [row.register for row in hot.rows]
     indent = max(map(len, names)) + 3
     margin, line = " " * indent, "┬".join("─" * cell for _ in hot.columns)
-    said = (f"down: {_kinds(hot.rows)}", f"cells: {len(hot.totals)} accumulators,",
-            "each one chain of", "fused multiply-adds")  # fmt: skip
-    beside = said if len(hot.columns) <= FEW and len(names) >= len(said) else ()
+    legend = (f"down: {_kinds(hot.rows)}", f"cells: {len(hot.totals)} accumulators,",
+              "each one chain of", "fused multiply-adds")  # fmt: skip
+    beside = legend if len(hot.columns) <= FEW and len(names) >= len(legend) else ()
     yield Text(f"{margin} {_kinds(hot.columns)}, {lanes} {dtype} each", "dim")
     yield Text(f"{margin} {' '.join(each.register.center(cell) for each in hot.columns)}")
     yield Text(f"{margin}┌{line}┐", "dim")
@@ -104,8 +104,8 @@ def _drawn(hot: HotLoop, lanes: int, dtype: str) -> Iterator[Text]:
         yield drawn
     yield Text(f"{margin}└{line.replace('┬', '┴')}┘", "dim")
     if not beside:
-        yield Text(f"{margin} {said[0]}; {said[1]}", "dim")
-        yield Text(f"{margin} {said[2]} {said[3]}", "dim")
+        yield Text(f"{margin} {legend[0]}; {legend[1]}", "dim")
+        yield Text(f"{margin} {legend[2]} {legend[3]}", "dim")
 
 
 def _kinds(factors: tuple[Factor, ...]) -> str:
@@ -131,12 +131,13 @@ def _bytes(report: KernelReport) -> Iterator[RenderableType]:
     problem, hot = report.problem, report.hot
     sizes = dict(report.caches)
     rows = []
-    for held in report.arrays:
-        where = f"fits {held.cache}" if held.cache else f"larger than {report.caches[-1][0]}"
-        several = held.name == "buffer" and report.threads > 1
-        each = f", one for each of {report.threads} threads" if several else ""
-        kept = ", the weight as it is read" if held.name == "packed" else ""
-        rows.append((held.name, f"{size(held.bytes):>9}  {where}{each}{kept}"))
+    for array in report.arrays:
+        where = f"fits {array.cache}" if array.cache else f"larger than {report.caches[-1][0]}"
+        if array.name == "buffer" and report.threads > 1:
+            where += f", one for each of {report.threads} threads"
+        if array.name == "packed":
+            where += ", the weight as the kernel reads it"
+        rows.append((array.name, f"{size(array.bytes):>9}  {where}"))
     yield pairs(*rows)
     yield ""
     products = max(hot.products * report.lanes, 1)
@@ -181,10 +182,10 @@ def _roofline(report: KernelReport) -> Iterator[RenderableType]:
     for name, value in bars.items():
         bar = "█" * max(1, round(BAR * value / longest))
         style = "green" if name == report.algorithm else "dim"
-        said = f"{_giga(value)} GFLOP/s"
+        text = f"{_giga(value)} GFLOP/s"
         if name == report.algorithm:
-            said += f", {100 * benched.of_roof:.0f} % of the roofline"
-        yield Text.assemble((f"{name:{width}}  ", "dim"), (bar, style), f" {said}")
+            text += f", {100 * benched.of_roof:.0f} % of the roofline"
+        yield Text.assemble((f"{name:{width}}  ", "dim"), (bar, style), f" {text}")
     yield ""
     yield pairs(
         ("verified", benched.verdict.reason),
