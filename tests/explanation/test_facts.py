@@ -15,6 +15,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from glassconv.algorithms import ALGORITHMS, named
+from glassconv.dispatch import select
 from glassconv.dispatch.select import choose, predict
 from glassconv.explanation.facts import derive
 from glassconv.problem import ConvProblem
