@@ -1,4 +1,4 @@
-"""The command line: parse, call, show."""
+"""Command-line interface."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from glassconv import __version__, figures
 from glassconv.algorithms import ALGORITHMS
-from glassconv.benchmarks import inspect_kernel as looking
+from glassconv.benchmarks import inspect_kernel
 from glassconv.benchmarks.bench import bench as bench_layers
 from glassconv.benchmarks.bench import using_threads
 from glassconv.benchmarks.suites import read_suite
@@ -41,10 +41,10 @@ from glassconv.verification.verify import subjects
 from glassconv.verification.verify import verify as verify_problem
 from glassconv.views import files
 from glassconv.views.figures import animation
-from glassconv.views.figures.slide import shown
+from glassconv.views.figures.slide import frame_positions
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
 from glassconv.views.terminal.algorithms import algorithms as algorithms_table
-from glassconv.views.terminal.benchmark import bench_to_json, benched
+from glassconv.views.terminal.benchmark import bench_to_json, benchmark_table
 from glassconv.views.terminal.kernel import kernel_report
 from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import DownloadBar, counted
@@ -53,10 +53,10 @@ from glassconv.views.terminal.trace import trace as trace_view
 from glassconv.views.terminal.tutorial import tutorial as tutorial_view
 from glassconv.views.terminal.verification import verified
 
-LARGEST_SEED = 2**63 - 2  # what PyTorch takes, less the one that a gradient is drawn by
+MAX_SEED = 2**63 - 2  # PyTorch's largest seed less 1: gradients use seed + 1
 
 app = typer.Typer(
-    help="Convolution you can see through.",
+    help="Explain, verify and benchmark convolution algorithms.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -72,82 +72,91 @@ class Style(StrEnum):
 
 
 class Layout(StrEnum):
-    """The names of the layouts."""
+    """The names of the memory layouts."""
 
     nchw = "nchw"
     nhwc = "nhwc"
 
 
-StyleOption = Annotated[Style, typer.Option(help="Colours of the pictures.")]
-SeedOption = Annotated[int, typer.Option(help="Of the random operands.", min=0, max=LARGEST_SEED)]
-ProblemWords = typer.Argument(metavar="PROBLEM", help=f"Such as '{EXAMPLE}'.", show_default=False)
+StyleOption = Annotated[Style, typer.Option(help="Color theme of the figures.")]
+SeedOption = Annotated[int, typer.Option(help="Random seed for the operands.", min=0, max=MAX_SEED)]
+ProblemWords = typer.Argument(
+    metavar="PROBLEM",
+    help=f"Convolution problem, such as '{EXAMPLE}': [BATCHx]CHANNELSxHEIGHTxWIDTH FILTERS@KERNEL, "
+    "then any of sSTRIDE pPADDING dDILATION gGROUPS nobias and a dtype.",
+    show_default=False,
+)
 
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.", metavar="DIR")] = Path(
+    out: Annotated[Path, typer.Option(help="Output directory.", metavar="DIR")] = Path(
         "glassconv-demo"
     ),
     style: StyleOption = Style.dark,
     image: Annotated[
-        Path | None, typer.Option(help="A picture of your own.", metavar="FILE")
+        Path | None,
+        typer.Option(help="Image file to use instead of the photograph.", metavar="FILE"),
     ] = None,
     cifar10: Annotated[
-        Path | None, typer.Option(help="A folder with CIFAR-10.", metavar="DIR")
+        Path | None, typer.Option(help="Directory of the CIFAR-10 data set.", metavar="DIR")
     ] = None,
-    index: Annotated[int | None, typer.Option(min=0, help="Which CIFAR-10 image [0].")] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch CIFAR-10 into its folder first.")
-    ] = False,
+    index: Annotated[
+        int | None, typer.Option(min=0, help="Index of the CIFAR-10 image (default: 0).")
+    ] = None,
+    download: Annotated[bool, typer.Option("--download", help="Download CIFAR-10 first.")] = False,
 ) -> None:
-    """Walk through the tutorial: one convolution, seen as a matrix product."""
+    """Run the tutorial: a convolution, step by step, as a matrix product."""
     files.prepare(out)
     picture = _picture(image, cifar10, index, download)
     facts = walk(picture.pixels, picture.source)
     pictures = figures.tutorial_pictures(facts, THEMES[style])
     contents = {f"{kind}.png": to_bytes(drawn) for kind, drawn in pictures.items()}
     written = files.write_all(out, contents)
-    _print(*tutorial_view(facts), written_files("Pictures", written))
+    _print(*tutorial_view(facts), written_files("Figures", written))
 
 
 @app.command()
 def verify(
     problem: Annotated[list[str], ProblemWords],
     algorithm: Annotated[
-        str | None, typer.Option(help="One algorithm; by default all.", metavar="NAME")
+        str | None, typer.Option(help="Algorithm to verify (default: all).", metavar="NAME")
     ] = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Hold algorithms to the definition in float64, each output within its bound."""
+    """Compare algorithms with a float64 reference, and each output's error with its bound."""
     parsed = _parse(problem)
     chosen = choose(parsed, algorithm or AUTO, accuracy="any")
-    asked = [
-        each for each in chosen.candidates if algorithm is None or each.name == chosen.algorithm
+    requested = [
+        candidate
+        for candidate in chosen.candidates
+        if algorithm is None or candidate.name == chosen.algorithm
     ]
-    able = subjects(parsed, [each.name for each in asked if each.verdict])
-    running = trials(parsed, able, seed)
+    supported = subjects(parsed, [candidate.name for candidate in requested if candidate.verdict])
+    running = trials(parsed, supported, seed)
     results: dict[str, list[Verification]] = {}
-    for kind, found in counted(running, len(able) * len(ADVERSARIES), "verifying", _stderr()):
-        results.setdefault(kind, []).append(found)
+    total = len(supported) * len(ADVERSARIES)
+    for kind, verification in counted(running, total, "verifying", _stderr()):
+        results.setdefault(kind, []).append(verification)
     with _stderr().status("comparing with PyTorch"):
         pytorch = verify_problem(parsed, "aten", seed=seed)
         sameness = same(parsed, seed=seed) if algorithm is None and parsed.batch else None
-    unable = [each for each in asked if not each.verdict]
-    _print(*verified(parsed, results, pytorch, unable, sameness))
-    if not all(each.verdict for found in results.values() for each in found):
+    unsupported = [candidate for candidate in requested if not candidate.verdict]
+    _print(*verified(parsed, results, pytorch, unsupported, sameness))
+    if not all(result.verdict for group in results.values() for result in group):
         raise typer.Exit(1)
 
 
 @app.command()
 def trace(
     problem: Annotated[list[str], ProblemWords],
-    algorithm: Annotated[str, typer.Option(help="Whose steps to run.", metavar="NAME")] = "im2col",
+    algorithm: Annotated[str, typer.Option(help="Algorithm to trace.", metavar="NAME")] = "im2col",
     seed: SeedOption = 0,
     save: Annotated[
-        Path | None, typer.Option(help="Keep every array in a .npz file.", metavar="FILE")
+        Path | None, typer.Option(help="Save all arrays to a .npz file.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Run an algorithm step by step and print every array it makes."""
+    """Run an algorithm step by step and print its intermediate arrays."""
     with _stderr().status(f"running {algorithm}"):
         traced = trace_problem(_parse_any(problem), algorithm, seed=seed)
     _print(trace_view(traced))
@@ -159,11 +168,9 @@ def trace(
 @app.command()
 def explain(
     problem: Annotated[list[str], ProblemWords],
-    json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, of a versioned schema.")
-    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Say everything about a convolution without running it."""
+    """Report a convolution's sizes, costs, algorithms and equivalent code, without running it."""
     report = explain_problem(_parse_any(problem))
     if json:
         typer.echo(report.to_json())
@@ -177,10 +184,12 @@ app.command()(explore)
 @app.command()
 def backward(
     problem: Annotated[list[str], ProblemWords],
-    algorithm: Annotated[str, typer.Option(help="What runs them.", metavar="NAME")] = AUTO,
+    algorithm: Annotated[
+        str, typer.Option(help="Algorithm for both convolutions.", metavar="NAME")
+    ] = AUTO,
     seed: SeedOption = 0,
 ) -> None:
-    """Run both gradients, each as a convolution and as a product, and print every array."""
+    """Compute both gradients, as convolutions and as matrix products, and print all arrays."""
     with _stderr().status("running both gradients"):
         both = run_backward(_parse(problem), algorithm, seed=seed)
     _print(*backward_view(both))
@@ -193,7 +202,8 @@ def figure(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A .png, .svg or .pdf file, .gif or .png of animate; by default KIND.png or .gif.",
+            help="Output file: .png, .svg or .pdf; for animate, .gif, .png or .apng "
+            "(default: KIND.png or animate.gif).",
             metavar="FILE",
         ),
     ] = None,
@@ -202,33 +212,34 @@ def figure(
         bool, typer.Option("--transposed", help="Animate PROBLEM as a transposed convolution.")
     ] = False,
 ) -> None:
-    """Draw one picture, of the tutorial's convolution or of your own problem."""
+    """Draw a figure of the tutorial's convolution or of PROBLEM."""
     if kind == "animate":
         _animate(" ".join(problem or [figures.ANIMATED]), out, THEMES[style], transposed)
         return
     if transposed:
-        raise ArgumentError("--transposed is for animate")
+        raise ArgumentError("--transposed can only be used with animate")
     file = out or Path(f"{kind}.png")
     format = _format(file, tuple(FORMATS))
     with _stderr().status(f"drawing {kind}"):
         drawn = figures.picture(kind, _parse(problem) if problem else None, THEMES[style])
         contents = {file.name: to_bytes(drawn, format)}
-    _print(written_files("Pictures", files.write_all(file.parent, contents)))
+    _print(written_files("Figures", files.write_all(file.parent, contents)))
 
 
 def _animate(problem: str, out: Path | None, theme: Theme, transposed: bool) -> None:
     file = out or Path("animate.gif")
     format = _format(file, animation.FORMATS)
     if transposed:
-        read = parse_transposed(problem)
-        frames, size = figures.transposed_animation(read, theme), read.output_size
+        convolution = parse_transposed(problem)
+        frames = figures.transposed_animation(convolution, theme)
+        size = convolution.output_size
     else:
         parsed = parse(problem)
         frames, size = figures.animation(parsed, theme), parsed.output_size
-    number = len(shown(prod(size), size[-1]))
+    number = len(frame_positions(prod(size), size[-1]))
     drawn = list(counted(frames, number, "drawing", _stderr()))
     contents = {file.name: animation.to_bytes(drawn, format)}
-    _print(written_files("Pictures", files.write_all(file.parent, contents)))
+    _print(written_files("Figures", files.write_all(file.parent, contents)))
 
 
 def _format(file: Path, formats: Sequence[str]) -> str:
@@ -241,16 +252,18 @@ def _format(file: Path, formats: Sequence[str]) -> str:
 
 @app.command()
 def bench(
-    suite: Annotated[str, typer.Option(help="A network's name or a .csv file.", metavar="NAME")],
+    suite: Annotated[str, typer.Option(help="Network name or .csv file.", metavar="NAME")],
     algorithm: Annotated[
-        list[str] | None, typer.Option(help="Which; may be given again.", metavar="NAME")
+        list[str] | None, typer.Option(help="Algorithm to benchmark (repeatable).", metavar="NAME")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of PyTorch, and of ours.")] = None,
-    layout: Annotated[Layout, typer.Option(help="How pictures lie in memory.")] = Layout.nchw,
-    json: Annotated[Path | None, typer.Option(help="Keep the figures.", metavar="FILE")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
+    layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
+    json: Annotated[
+        Path | None, typer.Option(help="Save the results as JSON.", metavar="FILE")
+    ] = None,
 ) -> None:
-    """Time a network's layers against PyTorch, in turn, after verifying each."""
+    """Benchmark a network's layers against PyTorch: verified, then timed in alternation."""
     layers = read_suite(suite, batch)
     names = algorithm or [AUTO]
     with using_threads(threads) as used:
@@ -262,10 +275,10 @@ def bench(
         )
         rows = list(counted(timings, len(names) * len(layers), "timing", _stderr()))
     how = f"batch {batch}, {used} threads, {layout.name}, float32"
-    _print(benched(suite, how, rows, roof))
+    _print(benchmark_table(suite, how, rows, roof))
     if json is not None:
         contents = {json.name: bench_to_json(suite, how, rows, roof).encode()}
-        _print(written_files("Figures", files.write_all(json.parent, contents)))
+        _print(written_files("Results", files.write_all(json.parent, contents)))
     if any(row.ratio is None for row in rows):
         raise typer.Exit(1)
 
@@ -274,24 +287,22 @@ def bench(
 def kernel(
     problem: Annotated[list[str], ProblemWords],
     algorithm: Annotated[
-        str, typer.Option(help="Whose kernel; by default what auto takes.", metavar="NAME")
+        str, typer.Option(help="Algorithm whose kernel is inspected.", metavar="NAME")
     ] = AUTO,
-    layout: Annotated[Layout, typer.Option(help="How the picture lies in memory.")] = Layout.nchw,
-    ir: Annotated[bool, typer.Option("--ir", help="Print LLVM's text and nothing else.")] = False,
-    asm: Annotated[
-        bool, typer.Option("--asm", help="Print the assembly and nothing else.")
-    ] = False,
+    layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
+    ir: Annotated[bool, typer.Option("--ir", help="Print only the LLVM IR.")] = False,
+    asm: Annotated[bool, typer.Option("--asm", help="Print only the assembly.")] = False,
 ) -> None:
-    """Inspect a kernel: its loops, registers and bytes, and its speed against the roofline."""
+    """Inspect a compiled kernel: loop nest, registers, memory traffic, roofline."""
     parsed = _parse(problem)
     if ir and asm:
         raise ArgumentError("give --ir or --asm, not both")
     if ir or asm:
-        written = looking.llvm if ir else looking.machine_code
+        written = inspect_kernel.llvm if ir else inspect_kernel.machine_code
         typer.echo(written(parsed, algorithm, layout.name))
         return
     with _stderr().status("verifying and timing"):
-        report = looking.inspect(parsed, algorithm, layout.name)
+        report = inspect_kernel.inspect(parsed, algorithm, layout.name)
     _print(kernel_report(report))
     if not report.benched.verdict:
         raise typer.Exit(1)
@@ -301,13 +312,14 @@ def kernel(
 def tune(
     problem: Annotated[list[str] | None, ProblemWords] = None,
     suite: Annotated[
-        str | None, typer.Option(help="All layers of a network or a .csv file.", metavar="NAME")
+        str | None,
+        typer.Option(help="Network name or .csv file; all its layers are timed.", metavar="NAME"),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures at once, of a suite.")] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of PyTorch, and of ours.")] = None,
-    layout: Annotated[Layout, typer.Option(help="How pictures lie in memory.")] = Layout.nchw,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size for --suite.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
+    layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
 ) -> None:
-    """Time every kernel on this machine, and let auto take the fastest from then on."""
+    """Time all kernels on this machine; auto then uses the measurements."""
     problems = [_parse(problem)] if problem else []
     if suite is not None:
         problems += [layer.problem for layer in read_suite(suite, batch)]
@@ -315,16 +327,17 @@ def tune(
         raise ArgumentError("tune needs a problem, such as 3x32x32 4@5x5, or --suite NAME")
     with using_threads(threads) as used:
         tuning = tune_problems(problems, layout.name)
-        rows = [row for each in counted(tuning, len(problems), "timing", _stderr()) for row in each]
+        timed = counted(tuning, len(problems), "timing", _stderr())
+        rows = [row for layer_rows in timed for row in layer_rows]
     _print(
-        benched("tuned", f"{used} threads, {layout.name}", rows),
+        benchmark_table("tuned", f"{used} threads, {layout.name}", rows),
         written_files("Records", [tuning_store.file()]),
     )
 
 
 @app.command()
 def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> None:
-    """List the algorithms: idea and file, or how each stands for a problem."""
+    """List the algorithms, or which of them support PROBLEM."""
     choice = choose(_parse_any(problem)) if problem else None
     _print(algorithms_table(list(ALGORITHMS.values()), choice))
 
@@ -333,14 +346,14 @@ def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> Non
 def options(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Convolution you can see through."""
+    """Explain, verify and benchmark convolution algorithms."""
     if version:
         _print(__version__)
         raise typer.Exit
 
 
 def main() -> None:
-    """Run the command line; a refusal is one sentence on stderr and exit code 2."""
+    """Run the command line; an error is printed to stderr, with exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without γ
     try:
@@ -354,7 +367,7 @@ def _picture(image: Path | None, folder: Path | None, index: int | None, downloa
     if image is not None and folder is not None:
         raise ArgumentError("give --image or --cifar10, not both")
     if folder is None and (download or index is not None):
-        raise ArgumentError("--index and --download need to know the folder: --cifar10 DIR")
+        raise ArgumentError("--index and --download require --cifar10 DIR")
     if image is not None:
         return photograph.read(image)
     if folder is None:

@@ -235,7 +235,7 @@ def test_accuracy_allows_a_multiple_of_pytorchs_error(
 
 def test_an_unknown_name_suggests_a_near_one() -> None:
     with pytest.raises(
-        UnknownNameError, match=r"named 'imcol' \(did you mean 'im2col'\?\); .*auto"
+        UnknownNameError, match=r"algorithm 'imcol' \(did you mean 'im2col'\?\); .*auto"
     ):
         choose(PROBLEM, "imcol")
 

@@ -287,7 +287,7 @@ def test_operands_that_need_gradients_can_be_verified() -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(UnknownNameError, match="no algorithm is named 'winnograd'"):
+    with pytest.raises(UnknownNameError, match="unknown algorithm 'winnograd'"):
         verify(PROBLEM, "winnograd")
 
 

@@ -24,7 +24,6 @@ steps to the end: the explanation is the program.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -41,7 +40,7 @@ from glassconv.algorithms.parts.transposed import (
     of_convolution,
     steps_of_convolution,
 )
-from glassconv.errors import MalformedAlgorithmError, UnknownNameError
+from glassconv.errors import MalformedAlgorithmError, unknown_name
 from glassconv.problem.problem import Problem
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound
@@ -136,16 +135,13 @@ def register(modules: Iterable[ModuleType]) -> Mapping[str, Algorithm]:
 
 
 def named(name: str) -> Algorithm:
-    """Return the algorithm of this name, or raise `UnknownNameError` with the nearest names.
+    """Return the algorithm of this name, or raise `UnknownNameError` with a suggestion.
 
     >>> named("im2col").idea
     'im2col: lay every window out as a column, and the convolution is one matrix product.'
     """
     if name not in ALGORITHMS:
-        near = difflib.get_close_matches(str(name), ALGORITHMS, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        known = ", ".join(["auto", *ALGORITHMS])
-        raise UnknownNameError(f"no algorithm is named {name!r}{hint}; there are: {known}")
+        raise unknown_name("algorithm", name, ["auto", *ALGORITHMS])
     return ALGORITHMS[name]
 
 

@@ -20,7 +20,7 @@ from glassconv.algorithms.aten import CONVOLUTIONS
 from glassconv.benchmarks.suites import Layer
 from glassconv.codegen.pages import keep_memory
 from glassconv.dispatch.select import AUTO, choose, kernel_for
-from glassconv.errors import UnknownNameError
+from glassconv.errors import unknown_name
 from glassconv.functional import conv1d, conv2d, conv3d
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
@@ -53,7 +53,7 @@ def bench(
     Raises `UnknownNameError` for a layout or an algorithm there is not.
     """
     if layout not in LAYOUTS:
-        raise UnknownNameError(f"layout is one of {', '.join(LAYOUTS)}, not {layout!r}")
+        raise unknown_name("layout", layout, LAYOUTS)
     if algorithm != AUTO:
         named(algorithm)
     compiled: set[int] = set()

@@ -18,7 +18,7 @@ from glassconv.codegen.jit import assembly
 from glassconv.codegen.parallel import threads
 from glassconv.codegen.target import Target
 from glassconv.dispatch.select import AUTO, choose
-from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.kernels import KERNELS, kernel_verdict
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
@@ -76,7 +76,7 @@ def machine_code(problem: ConvProblem, algorithm: str = AUTO, layout: str = "nch
 def kernel_name(problem: ConvProblem, algorithm: str, layout: str) -> str:
     """Return the name of the kernel for a problem, or raise with the reason there is none."""
     if layout not in LAYOUTS:
-        raise UnknownNameError(f"layout is one of {', '.join(LAYOUTS)}, not {layout!r}")
+        raise unknown_name("layout", layout, LAYOUTS)
     request = str(problem)
     if problem.macs == 0:
         raise UnsupportedError("there is nothing to compute", request=request)
@@ -86,11 +86,15 @@ def kernel_name(problem: ConvProblem, algorithm: str, layout: str) -> str:
     if verdict:
         return name
     supporting = [kernel for kernel in KERNELS if _supports(kernel, problem, layout)]
-    remedies = tuple(f"--algorithm {kernel}" for kernel in supporting)
+    suggestions = tuple(f"--algorithm {kernel}" for kernel in supporting)
     if verdict is not None:
-        raise UnsupportedError(f"{name}: {verdict.reason}", request=request, remedies=remedies)
+        raise UnsupportedError(
+            f"{name}: {verdict.reason}", request=request, suggestions=suggestions
+        )
     taken = f"auto takes {name}, which" if algorithm == AUTO else name
-    raise UnsupportedError(f"{taken} has no generated kernel", request=request, remedies=remedies)
+    raise UnsupportedError(
+        f"{taken} has no generated kernel", request=request, suggestions=suggestions
+    )
 
 
 def plan_of(problem: ConvProblem, name: str, layout: str) -> Plan:

@@ -11,7 +11,7 @@ import torch
 
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
 from glassconv.dispatch.tuning_store import recorded
-from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.problem.memory_layout import NCHW
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
@@ -86,7 +86,7 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """Return every algorithm with its verdict for a problem, also where none of them can run."""
     if accuracy not in ACCURACY:
-        raise UnknownNameError(f"accuracy is one of {', '.join(ACCURACY)}, not {accuracy!r}")
+        raise unknown_name("accuracy", accuracy, ACCURACY)
     pytorch_seconds = named("aten").seconds
     pytorch = pytorch_seconds(problem, layout) if pytorch_seconds else inf
     measured = recorded(problem, layout)

@@ -163,7 +163,7 @@ def _fitting(problem: ConvProblem) -> ConvProblem:
     if _bytes(problem) > MOST_GIVEN_BYTES:
         cause = (
             f"its arrays take {_bytes(problem) / 1e6:.0f} MB, and a page holds up to "
-            f"{MOST_GIVEN_BYTES / 1e6:.0f}: a smaller input or fewer channels would work"
+            f"{MOST_GIVEN_BYTES / 1e6:.0f}; try a smaller input or fewer channels"
         )
         raise ArgumentError(cause, request=str(problem))
     return problem

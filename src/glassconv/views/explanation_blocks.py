@@ -1,4 +1,4 @@
-"""The blocks that an explanation is made of, and the facts that both kinds of convolution share."""
+"""The blocks of an explanation, and the texts that both kinds of convolution share."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from glassconv.reports.verdict import Verdict
 
 @dataclass(frozen=True)
 class Pairs:
-    """Names with what is said about each; an empty name goes on with the one before."""
+    """Rows of (label, text); an empty label continues the row before."""
 
     rows: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence beside the facts."""
+    """A note."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Standings:
-    """The table of algorithms: its headings, and for each row whether it may run, and its cells."""
+class AlgorithmTable:
+    """The table of algorithms: its headings, and the verdict and cells of each row."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[Verdict, tuple[str, ...]], ...]
@@ -33,70 +33,71 @@ class Standings:
 
 @dataclass(frozen=True)
 class Listing:
-    """A piece of Python under its title."""
+    """Python code with a title."""
 
     title: str
     code: str
 
 
-Block = Pairs | Note | Standings | Listing
+Block = Pairs | Note | AlgorithmTable | Listing
 
 
 @dataclass(frozen=True)
-class Chapter:
-    """A heading and what stands under it."""
+class Section:
+    """A title and its content."""
 
     title: str
     blocks: tuple[Block, ...]
 
 
 def bias_text(facts: Explanation) -> str:
-    """Write what a bias adds to the operations."""
+    """Write how many additions the bias takes."""
     count = facts.arithmetic
     if not facts.subject.bias:
         return "none"
     total = count.flops + count.bias_additions
-    return f"one addition an output, {count.bias_additions:,}, not in the FLOPs: {total:,} with it"
+    return f"{count.bias_additions:,} additions, not included ({total:,} FLOPs with bias)"
 
 
 def torch_count_text(facts: Explanation) -> str:
-    """Say where torch.utils.flop_counter agrees, and where it does not."""
+    """Write which of torch.utils.flop_counter's counts are the same, and which differ."""
     count = facts.arithmetic
     pairs = (
-        ("the forward pass", count.flops, count.torch.forward),
-        ("the input's gradient", count.input_gradient_flops, count.torch.input_gradient),
-        ("the weight's gradient", count.weight_gradient_flops, count.torch.weight_gradient),
+        ("forward", count.flops, count.torch.forward),
+        ("the input gradient", count.input_gradient_flops, count.torch.input_gradient),
+        ("the weight gradient", count.weight_gradient_flops, count.torch.weight_gradient),
     )
     agreed = [name for name, ours, theirs in pairs if ours == theirs]
-    everywhere = len(agreed) == len(pairs)
-    said = ["agrees " + ("forward and backward" if everywhere else f"on {' and '.join(agreed)}")]
-    said += [
-        f"of {name} it counts {theirs:,}, {theirs / ours:.3g} × as many"
-        + text_if(theirs == ours * facts.subject.groups, ", as if there were no groups")
+    all_agree = len(agreed) == len(pairs)
+    where = "forward and backward" if all_agree else f"for {' and '.join(agreed)}"
+    parts = [f"reports the same {where}"] if agreed else []
+    parts += [
+        f"for {name} it reports {theirs:,}, {theirs / ours:.3g} × as many"
+        + text_if(theirs == ours * facts.subject.groups, " because it ignores groups")
         for name, ours, theirs in pairs
         if ours != theirs
     ]
-    said += ["it counts no bias"] if facts.subject.bias else []
-    return f"torch.utils.flop_counter {'; '.join(said)}"
+    parts += ["it does not count the bias"] if facts.subject.bias else []
+    return f"torch.utils.flop_counter: {'; '.join(parts)}"
 
 
 def equation(product: str, result: int) -> str:
-    """Write a product and what it comes to, or that alone where it is the same."""
+    """Write a product and its result, or only the result if both are the same."""
     return f"{result:,}" if product == str(result) else f"{product} = {result:,}"
 
 
 def times(sizes: Iterable[int]) -> str:
-    """Write factors of a product."""
+    """Write the factors of a product, as in 3 · 5 · 5."""
     return " · ".join(map(str, sizes))
 
 
 def by(sizes: Iterable[int]) -> str:
-    """Write sizes of an array."""
+    """Write sizes, as in 5 × 5."""
     return " × ".join(map(str, sizes))
 
 
 def step_text(sizes: tuple[int, ...]) -> str:
-    """Write equal steps once: 2 for (2, 2)."""
+    """Write equal sizes once: 2 for (2, 2)."""
     return str(sizes[0]) if len(set(sizes)) == 1 else by(sizes)
 
 

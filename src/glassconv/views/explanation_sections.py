@@ -1,4 +1,4 @@
-"""An explanation in words: what the terminal and the page show alike, before either lays it out."""
+"""The text of an explanation, which the terminal and HTML views share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.explanation import AlgorithmFacts, AxisFacts, Explanation
 from glassconv.views import transposed_explanation_sections
 from glassconv.views.explanation_blocks import (
+    AlgorithmTable,
     Block,
-    Chapter,
     Listing,
     Note,
     Pairs,
-    Standings,
+    Section,
     bias_text,
     by,
     equation,
@@ -26,37 +26,37 @@ from glassconv.views.notation import output_size_formula, shape, size, small
 
 
 def summary(facts: Explanation) -> str:
-    """Write the layer in a line: what goes in and what comes out."""
+    """Write the input shape, the output shape and the dtype in a line."""
     problem = facts.subject
     return f"{shape(problem.input_shape)} → {shape(problem.output_shape)}, {problem.dtype}"
 
 
-def chapters(facts: Explanation) -> tuple[Chapter, ...]:
-    """Return the six chapters of an explanation."""
+def sections(facts: Explanation) -> tuple[Section, ...]:
+    """Return the six sections of an explanation."""
     if facts.transposed is not None:
-        return _transposed_chapters(facts, facts.transposed)
+        return _transposed_sections(facts, facts.transposed)
     groups = facts.product.gemm.groups
-    products = "One matrix product" if groups == 1 else f"{groups} matrix products, one a group"
+    products = "One matrix product" if groups == 1 else f"{groups} matrix products, one per group"
     return (
-        Chapter("The size of the output", tuple(_output_size(facts))),
-        Chapter(products, (_product(facts),)),
-        Chapter("Arithmetic", (_arithmetic(facts),)),
-        Chapter("Memory", tuple(_memory(facts))),
-        Chapter("Algorithms", tuple(_algorithms(facts))),
-        Chapter("The same in code", tuple(_code(facts))),
+        Section("Output size", tuple(_output_size(facts))),
+        Section(products, (_product(facts),)),
+        Section("Arithmetic", (_arithmetic(facts),)),
+        Section("Memory", tuple(_memory(facts))),
+        Section("Algorithms", tuple(_algorithms(facts))),
+        Section("Equivalent code", tuple(_code(facts))),
     )
 
 
-def _transposed_chapters(facts: Explanation, problem: TransposedProblem) -> tuple[Chapter, ...]:
-    """Return the same six chapters of a transposed convolution."""
-    own = transposed_explanation_sections
+def _transposed_sections(facts: Explanation, problem: TransposedProblem) -> tuple[Section, ...]:
+    """Return the six sections for a transposed convolution."""
+    transposed = transposed_explanation_sections
     return (
-        Chapter("The size of the output", own.output_size(facts, problem)),
-        Chapter("A matrix product, then fold (col2im)", own.product(facts, problem)),
-        Chapter("Arithmetic", own.arithmetic(facts, problem)),
-        Chapter("Memory", tuple(_memory(facts))),
-        Chapter("Algorithms", tuple(_algorithms(facts))),
-        Chapter("The same in code", tuple(_code(facts))),
+        Section("Output size", transposed.output_size(facts, problem)),
+        Section("A matrix product, then fold (col2im)", transposed.product(facts, problem)),
+        Section("Arithmetic", transposed.arithmetic(facts, problem)),
+        Section("Memory", tuple(_memory(facts))),
+        Section("Algorithms", tuple(_algorithms(facts))),
+        Section("Equivalent code", tuple(_code(facts))),
     )
 
 
@@ -65,21 +65,21 @@ def _output_size(facts: Explanation) -> Iterable[Block]:
     axes = zip(facts.axes, facts.problem.axes, strict=True)
     sizes = [(axis.name, output_size_formula(sizes)) for axis, sizes in axes]
     field = ("receptive field", _receptive_field(facts))
-    yield Pairs((*sizes, *_padding(facts), *_unread(facts), field))
+    yield Pairs((*sizes, *_padding(facts), *_unused(facts), field))
 
 
 def _padding(facts: Explanation) -> Iterable[tuple[str, str]]:
     problem, same = facts.problem, tuple(axis.same for axis in facts.axes)
     is_same = set(problem.stride) == {1} and same == problem.padding
     if problem.is_padded:
-        said = _sides(facts, problem.padding)
+        text = _sides(facts, problem.padding)
         if is_same:
-            said += "; that is padding='same'"
             odd = any(before != after for before, after in same)
-            said += ", whose odd one goes after" if odd else ""
-        yield "padding", said
+            extra = text_if(odd, ", which adds an odd pixel at the end")
+            text += f" (equals padding='same'{extra})"
+        yield "padding", text
     if not is_same:
-        refused = f"; PyTorch refuses it with stride {step_text(problem.stride)}"
+        refused = f" (PyTorch supports it only with stride 1, not {step_text(problem.stride)})"
         yield (
             "'same'",
             f"would add {_sides(facts, same)}{text_if(set(problem.stride) != {1}, refused)}",
@@ -87,17 +87,17 @@ def _padding(facts: Explanation) -> Iterable[tuple[str, str]]:
 
 
 def _sides(facts: Explanation, padding: Sequence[tuple[int, int]]) -> str:
-    """Write how much goes where, once where the axes agree."""
-    said = [f"{before} before and {after} after" for before, after in padding]
-    if len(set(said)) == 1:
-        return said[0] + text_if(len(said) > 1, " on every axis")
-    return "; ".join(f"{axis.name} {text}" for axis, text in zip(facts.axes, said, strict=True))
+    """Write the padding of each axis, once if it is the same for all."""
+    texts = [f"{before} before and {after} after" for before, after in padding]
+    if len(set(texts)) == 1:
+        return texts[0] + text_if(len(texts) > 1, " on every axis")
+    return "; ".join(f"{axis.name} {text}" for axis, text in zip(facts.axes, texts, strict=True))
 
 
-def _unread(facts: Explanation) -> Iterable[tuple[str, str]]:
-    """Say what no window reads: left over by the floor, or stepped over."""
-    said = [*_per_axis(facts, _leftover), *_per_axis(facts, _stepped_over)]
-    return zip(["unread", *[""] * len(said)], said or ["nothing"], strict=False)
+def _unused(facts: Explanation) -> Iterable[tuple[str, str]]:
+    """Return which pixels no window reads: those after the last window, and between taps."""
+    texts = [*_per_axis(facts, _leftover), *_per_axis(facts, _skipped)]
+    return zip(["unused pixels", *[""] * len(texts)], texts or ["none"], strict=False)
 
 
 def _per_axis(facts: Explanation, describe: Callable[[AxisFacts], str]) -> Iterable[str]:
@@ -111,17 +111,17 @@ def _leftover(axis: AxisFacts) -> str:
         return ""
     padding = axis.leftover - axis.leftover_input
     if not padding:
-        whose = ""
+        detail = ""
     elif axis.leftover_input:
-        whose = f", {padding} of them padding"
+        detail = f", {padding} of them padding"
     else:
-        whose = ", padding only"
-    return f"{_positions(axis.leftover)} after the last window, left over by the floor{whose}"
+        detail = ", padding only"
+    return f"the last {_positions(axis.leftover)} (the output size is rounded down{detail})"
 
 
-def _stepped_over(axis: AxisFacts) -> str:
+def _skipped(axis: AxisFacts) -> str:
     between = axis.unread_input - axis.leftover_input
-    return f"{_positions(between)} of the input between what the taps read" if between else ""
+    return f"{_positions(between)} between taps" if between else ""
 
 
 def _positions(count: int) -> str:
@@ -130,10 +130,11 @@ def _positions(count: int) -> str:
 
 def _receptive_field(facts: Explanation) -> str:
     problem = facts.problem
-    field = f"{by([axis.extent for axis in facts.axes])} of the input"
-    holes = f", of which {by(problem.kernel_size)} are read"
-    reads = f"{field}{text_if(set(problem.dilation) != {1}, holes)}"
-    return f"{reads}; the next output's lies {step_text(problem.stride)} further"
+    field = f"{by([axis.extent for axis in facts.axes])} pixels"
+    holes = f", of which the taps read {by(problem.kernel_size)}"
+    pixels = "pixel" if set(problem.stride) == {1} else "pixels"
+    step = f"the next output's window starts {step_text(problem.stride)} {pixels} later"
+    return f"{field}{text_if(set(problem.dilation) != {1}, holes)}; {step}"
 
 
 def _product(facts: Explanation) -> Block:
@@ -145,30 +146,30 @@ def _product(facts: Explanation) -> Block:
     return Pairs(
         (
             ("product", f"({m:,} × {k:,}) · ({k:,} × {n:,})"),
-            ("m = filters", equation(filters, m)),
-            ("n = windows", equation(times((problem.batch, *problem.output_size)), n)),
-            ("k = taps", equation(f"{channels} · {times(problem.kernel_size)}", k)),
-            ("rows", f"{shape(product.rows_shape)}, {size(product.rows_bytes)}: "
-                     "the weight as it lies"),
-            ("columns", f"{shape(product.columns_shape)}, {size(product.columns_bytes)}: "
-                        f"im2col's matrix, {product.expansion:.3g} × the input"),
+            ("m = out_channels", equation(filters, m)),
+            ("n = positions", equation(times((problem.batch, *problem.output_size)), n)),
+            ("k = weights", equation(f"{channels} · {times(problem.kernel_size)}", k)),
+            ("weight matrix", f"{shape(product.rows_shape)}, {size(product.rows_bytes)}: "
+                              "the weight, reshaped without copying"),
+            ("im2col matrix", f"{shape(product.columns_shape)}, {size(product.columns_bytes)}: "
+                              f"{product.expansion:.3g} × the input"),
         )
     )  # fmt: skip
 
 
 def _arithmetic(facts: Explanation) -> Block:
     count, problem = facts.arithmetic, facts.problem
-    each = equation(times(problem.weight_shape[1:]), count.products_per_output)
+    per_output = equation(times(problem.weight_shape[1:]), count.products_per_output)
     return Pairs(
         (
             ("outputs", equation(times(problem.output_shape), count.outputs)),
-            ("products of one", each),
+            ("per output", f"{per_output} multiplications"),
             ("MACs", f"{count.outputs:,} · {count.products_per_output:,} = {count.macs:,}"),
             ("FLOPs", f"2 · {count.macs:,} = {count.flops:,}"),
             ("bias", bias_text(facts)),
             ("padding", _padding_share(facts)),
-            ("backward", f"{count.input_gradient_flops:,} FLOPs for the input's gradient, as many "
-                         "for the weight's"),
+            ("backward", f"{count.input_gradient_flops:,} FLOPs for each of the input and weight "
+                         "gradients"),
             ("PyTorch", torch_count_text(facts)),
         )
     )  # fmt: skip
@@ -177,8 +178,8 @@ def _arithmetic(facts: Explanation) -> Block:
 def _padding_share(facts: Explanation) -> str:
     count = facts.arithmetic
     if not count.padding_share:
-        return "no product is with padding"
-    return f"{count.padding_share:.1%} of the products are with padding, and counted"
+        return "no multiplication touches padding"
+    return f"{count.padding_share:.1%} of the MACs multiply padding (included)"
 
 
 def _memory(facts: Explanation) -> Iterable[Block]:
@@ -189,48 +190,55 @@ def _memory(facts: Explanation) -> Iterable[Block]:
         "bias": memory.bias_bytes,
         "output": memory.output_bytes,
     }
-    there = {name: count for name, count in arrays.items() if count or name != "bias"}
+    present = {name: count for name, count in arrays.items() if count or name != "bias"}
     moved = memory.forward_bytes - memory.bias_bytes
     yield Pairs(
         (
-            *((name, size(count)) for name, count in there.items()),
-            ("forward", f"{size(memory.forward_bytes)} in all"),
-            ("backward", f"{size(memory.saved_bytes)} of input and weight, kept until then, + "
+            *((name, size(count)) for name, count in present.items()),
+            ("forward", f"{size(memory.forward_bytes)} in total"),
+            ("backward", f"{size(memory.saved_bytes)} of saved input and weight + "
                          f"{size(memory.gradient_bytes)} of gradients = "
                          f"{size(memory.backward_bytes)}"),
             ("intensity", f"{flops:,} FLOPs / {moved:,} bytes of input, weight and output = "
-                          f"{memory.intensity:.3g}"),
+                          f"{memory.intensity:.3g} FLOPs per byte"),
         )
     )  # fmt: skip
     yield Note(
-        "Assumed: every array once, no algorithm's workspace, and a gradient of each of them, as "
-        "large as its array. Input and weight are kept, not copied; the output is not."
+        "Assumptions: each array is counted once, without workspace, and has a gradient of the "
+        "same size. Input and weight are saved by reference for backward; the output is not saved."
     )
 
 
 def _algorithms(facts: Explanation) -> Iterable[Block]:
-    able = [each for each in facts.algorithms if each.supported]
-    yield Standings(
-        ("algorithm", "products", "adds", "workspace", "bound", "limited by"),
-        tuple((each.runs, _cells(each)) for each in able),
+    supported = [algorithm for algorithm in facts.algorithms if algorithm.supported]
+    yield AlgorithmTable(
+        ("algorithm", "multiply", "add", "workspace", "bound", "main cost"),
+        tuple((algorithm.runs, _cells(algorithm)) for algorithm in supported),
     )
     yield Pairs(
         (
-            ("auto", f"takes {facts.chosen or 'none: nothing fits in this machine'}"),
-            *((each.name, each.runs.reason) for each in facts.algorithms if not each.runs),
+            ("auto", f"selects {facts.chosen or 'no algorithm: none fits in memory'}"),
+            *(
+                (algorithm.name, algorithm.runs.reason)
+                for algorithm in facts.algorithms
+                if not algorithm.runs
+            ),
         )
     )
     core = facts.core
     yield Note(
-        "Limited by: the largest share of the time predicted for a nominal core, "
+        "Main cost: the largest share of the time predicted for a nominal core with "
         f"{core.flops_per_second / 1e9:g} GFLOP/s, {core.bytes_per_second / 1e9:g} GB/s and "
-        f"{core.seconds_per_operation * 1e6:g} µs of overhead for each operation it starts."
+        f"{core.seconds_per_operation * 1e6:g} µs of fixed overhead per operation."
     )
-    yield Note("Bound: no output's error is larger than it, times")
+    yield Note(
+        "Bound: each output's error is at most this factor times the expression below, "
+        "of the input window x, the filter w and the bias b (docs/error-bounds.md)."
+    )
     measures: dict[str, list[str]] = {}
-    for each in able:
-        if each.bound is not None:
-            measures.setdefault(each.bound.measure, []).append(each.name)
+    for algorithm in supported:
+        if algorithm.bound is not None:
+            measures.setdefault(algorithm.bound.measure, []).append(algorithm.name)
     yield Pairs(tuple((measure, ", ".join(names)) for measure, names in measures.items()))
 
 
@@ -250,7 +258,7 @@ def _cells(algorithm: AlgorithmFacts) -> tuple[str, ...]:
         _count(cost.additions),
         size(cost.workspace_bytes),
         "none" if bound.factor is None else small(bound.factor),
-        f"{limit} {shares[limit]:.0%}",
+        f"{shares[limit]:.0%} {limit}",
     )
 
 
@@ -264,6 +272,6 @@ def _count(count: float) -> str:
 
 
 def _code(facts: Explanation) -> Iterable[Block]:
-    yield Note("To be run one after the other; each makes its own y.")
+    yield Note("Run these in order; each computes y.")
     for snippet in facts.code:
         yield Listing(snippet.title, snippet.code)

@@ -173,7 +173,7 @@ def test_it_can_be_differentiated() -> None:
 
 def test_refusals_repeat_the_request() -> None:
     x, w = torch.ones(1, 1, 5, 5), torch.ones(1, 1, 3, 3)
-    with pytest.raises(UnknownNameError, match=r"not 'rellu' \(did you mean 'relu'\?\)"):
+    with pytest.raises(UnknownNameError, match=r"activation 'rellu' \(did you mean 'relu'\?\)"):
         glassconv.conv2d(x, w, activation="rellu")
     with pytest.raises(ShapeError, match=r"output's shape, \[1, 1, 3, 3\], not \[1, 1, 5, 5\]"):
         glassconv.conv2d(x, w, residual=x)

@@ -12,7 +12,7 @@ from glassconv.benchmarks.suites import read_suite, suite_names
 from glassconv.problem.shorthand import parse
 from glassconv.reports.benchmark import Benched, Roof
 from glassconv.reports.verdict import Verdict
-from glassconv.views.terminal.benchmark import bench_to_json, benched
+from glassconv.views.terminal.benchmark import bench_to_json, benchmark_table
 
 YES = Verdict(True, "within the bound")
 ROWS = [
@@ -28,7 +28,7 @@ ROOF = Roof(200e9, 20e9, 2, "float32")
 def printed(rows: list[Benched], roof: Roof | None = None) -> str:
     """Return the page on 80 columns."""
     console = Console(width=80, file=io.StringIO())
-    console.print(benched("mine", "batch 1, 2 threads, nchw, float32", rows, roof))
+    console.print(benchmark_table("mine", "batch 1, 2 threads, nchw, float32", rows, roof))
     assert isinstance(console.file, io.StringIO)
     page = console.file.getvalue()
     assert max(map(len, page.splitlines())) <= 80

@@ -1,4 +1,4 @@
-"""Timings as a table: ratios to PyTorch layer by layer, and what they come to together."""
+"""Timings as a table: each layer's ratio to PyTorch, and a summary."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from glassconv.views.notation import duration
 from glassconv.views.terminal.parts import mark, pairs, table
 
 
-def benched(
+def benchmark_table(
     suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None
 ) -> RenderableType:
     """Return a table of layers, and the geometric mean, the worst layer and the share won.
 
-    suite: what was measured. how: batch, threads and layout, in words. roof: what the machine was
-    measured to reach in the same run.
+    suite: the name of what was measured. how: batch, threads and layout, as text. roof: the
+    machine's peak and bandwidth, measured in the same run.
     """
     parts: list[RenderableType] = [Text(suite, "bold"), Text(how, "dim")]
     parts += [
-        Text("against aten, PyTorch's own convolution: verified, then called in turn", "dim"),
+        Text("compared with aten (PyTorch): verified, then timed in alternation", "dim"),
         _table(how, rows),
     ]
-    unable = {(row.algorithm, row.verdict.reason) for row in rows if row.ratio is None}
-    parts += [Text(f"– {name}: {reason}", "dim") for name, reason in sorted(unable)]
+    unsupported = {(row.algorithm, row.verdict.reason) for row in rows if row.ratio is None}
+    parts += [Text(f"– {name}: {reason}", "dim") for name, reason in sorted(unsupported)]
     layers, timed = len({row.problem for row in rows}), [row for row in rows if row.ratio]
     names = list(dict.fromkeys(row.algorithm for row in timed))
     for name in names:
         parts.append(_summary(name, [row for row in timed if row.algorithm == name], layers))
     if len(names) > 1 and len(rows) == layers:  # each layer has the algorithm chosen for it
         parts.append(_summary("auto", timed, layers))
-    parts += [pairs(("apart", _apart(rows)))]
+    parts += [pairs(("not timed", _preparation(rows)))]
     if roof is not None:
-        parts += [pairs(("roof", _limits(roof))), *(Text(note, "dim") for note in _notes(rows))]
+        parts += [pairs(("roofline", _limits(roof))), *(Text(note, "dim") for note in _notes(rows))]
     return Group(*parts)
 
 
 def bench_to_json(suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None) -> str:
-    """Write the figures as a JSON document; a layer without a time has nulls and its reason."""
+    """Write the results as a JSON document; a layer without a time has nulls and its reason."""
     layers = [
         {
             "problem": str(row.problem),
@@ -83,13 +83,13 @@ def geometric_mean(ratios: Sequence[float]) -> float:
 
 
 def _table(how: str, rows: Sequence[Benched]) -> Table:
-    roof = ("roof",) if any(row.of_roof is not None for row in rows) else ()
-    shown = table(
+    roof = ("roofline",) if any(row.of_roof is not None for row in rows) else ()
+    result = table(
         "layer", "×", "algorithm", "ours", "aten", "ratio", *roof, left=("layer", "algorithm")
     )
     for row in rows:
         share = "" if row.of_roof is None else f"{100 * row.of_roof:.0f}%"
-        shown.add_row(
+        result.add_row(
             _layer(row, how),
             str(row.count),
             row.algorithm if row.verdict else Text.assemble(mark(row.verdict), " ", row.algorithm),
@@ -98,19 +98,19 @@ def _table(how: str, rows: Sequence[Benched]) -> Table:
             "" if row.ratio is None else f"{row.ratio:.2f}",
             *([share] if roof else []),
         )
-    return shown
+    return result
 
 
 def _layer(row: Benched, how: str) -> str:
-    """Return the problem in few words: what is usual, and what `how` says, is not repeated."""
+    """Return the problem without defaults and without what `how` says already."""
     words = str(row.problem).removesuffix(" nobias")
     if f"batch {row.problem.batch}," in how:
         words = words.partition("x")[2]
     return re.sub(r" (s1|p0)(?= |$)", "", words)
 
 
-def _apart(rows: Sequence[Benched]) -> str:
-    """Return what happens once and is in no time above."""
+def _preparation(rows: Sequence[Benched]) -> str:
+    """Return the times of compiling and packing, which happen once and are not in the table."""
     kernels = [row.compile_seconds for row in rows if row.compile_seconds]
     weights = [row.packing_seconds for row in rows if row.packing_seconds]
     compiled = f"{len(kernels)} kernel{'s' * (len(kernels) != 1)} compiled in {_time(sum(kernels))}"
@@ -131,11 +131,11 @@ def _notes(rows: Sequence[Benched]) -> Iterator[str]:
     above = {row.algorithm for row in rows if (row.of_roof or 0) > 1}
     if any("winograd" in name for name in above):
         yield (
-            "FLOPs are the definition's: winograd does fewer and may stand above the roof of all "
-            "of them."
+            "FLOPs are counted for direct convolution. Winograd needs fewer and can exceed the "
+            "roofline."
         )
     if any("winograd" not in name for name in above):
-        yield ("Above the roof stand layers whose arrays stay in a cache from call to call.")
+        yield "Layers whose arrays stay in a cache between calls can exceed the roofline."
 
 
 def _summary(algorithm: str, rows: Sequence[Benched], layers: int) -> RenderableType:
