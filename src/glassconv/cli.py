@@ -283,7 +283,7 @@ def kernel(
     ] = False,
 ) -> None:
     """Inspect a kernel: its loops, registers and bytes, and its speed against the roofline."""
-    parsed = _parse(problem)
+    parsed = _parse_any(problem)
     if ir and asm:
         raise ArgumentError("give --ir or --asm, not both")
     if ir or asm:
