@@ -322,7 +322,7 @@ def tune(
     layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
 ) -> None:
     """Time every kernel on this machine; "auto" then chooses by the results."""
-    problems = [_parse(problem)] if problem else []
+    problems: list[Problem] = [_parse_any(problem)] if problem else []
     if suite is not None:
         problems += [layer.problem for layer in read_suite(suite, batch)]
     if not problems:

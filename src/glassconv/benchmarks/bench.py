@@ -33,11 +33,11 @@ from glassconv.functional import (
 from glassconv.kernels import Kernel
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.memory_layout import NCHW, contiguous
-from glassconv.problem.operands import Operands
+from glassconv.problem.operands import Operands, random_operands
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.benchmark import Benched, Roof
-from glassconv.verification.stress_inputs import ADVERSARIES
+from glassconv.reports.verdict import Verdict
 from glassconv.verification.verify import verify
 
 REPEATS = 20
@@ -114,14 +114,21 @@ def _bench(layer: Layer, algorithm: str, layout: str, repeats: int) -> Benched:
             return Benched(problem, layer.count, algorithm, verdict, None, None)
     accuracy = "default" if algorithm == AUTO else "any"
     chosen = choose(problem, algorithm, accuracy, layout).algorithm
-    operands = _in_layout(ADVERSARIES["random"].make(problem, 0), layout)
-    verdict = verify(problem, chosen, operands).verdict
+    operands = _in_layout(random_operands(problem), layout)
+    verdict = _verify(problem, chosen, operands)
     if not verdict:
         return Benched(problem, layer.count, chosen, verdict, None, None)
     ours, theirs = in_turn(
         _ours(problem, algorithm, operands), _pytorchs(problem, operands), repeats
     )
     return Benched(problem, layer.count, chosen, verdict, ours, theirs)
+
+
+def _verify(problem: Problem, algorithm: str, operands: Operands) -> Verdict:
+    if isinstance(problem, TransposedProblem):
+        arrays = problem.convolution_arrays(operands.input, operands.weight, operands.bias)
+        return verify(problem.convolution, algorithm, Operands(*arrays)).verdict
+    return verify(problem, algorithm, operands).verdict
 
 
 @contextmanager
