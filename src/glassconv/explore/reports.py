@@ -22,6 +22,7 @@ from glassconv.explore.tensors import DTYPES, to_document
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.array import Array
 
 SCHEMA = "glassconv.explorer/1"
@@ -103,6 +104,9 @@ def of_layer(layer: nn.Module, input: Input) -> Exploration:
     """
     request = f"show({layer!r})"
     problem = problem_of_layer(layer, input, request)
+    if isinstance(problem, TransposedProblem):
+        cause = f"a transposed layer is drawn from its shorthand: glassconv explore '{problem}'"
+        raise UnsupportedError(cause, request=request)
     try:
         one = _fitting(replace(problem, batch=min(problem.batch, 1)))
     except ConvError as error:

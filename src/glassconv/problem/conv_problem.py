@@ -166,6 +166,11 @@ class ConvProblem:
         return prod(self.weight_shape[1:])
 
     @property
+    def products_per_output(self) -> int:
+        """Return `taps_per_output`: products with padding are counted."""
+        return self.taps_per_output
+
+    @property
     def gemm(self) -> Gemm:
         """Return the matrix product this convolution is."""
         return Gemm(

@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
+from math import gcd, prod
 from typing import TYPE_CHECKING
 
 from glassconv.errors import ArgumentError, ConvError, ShapeError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import Size, both_sides, per_axis, whole
+from glassconv.problem.axis import Axis
 from glassconv.problem.dtypes import FORMATS, FloatFormat
 from glassconv.problem.shorthand import read
 from glassconv.problem.size_text import by_x, once, sides
@@ -55,6 +56,13 @@ class TransposedProblem:
     groups: int = 1
     bias: bool = True
     dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        """Raise `ArgumentError` or `ShapeError` where no transposed convolution has such sizes."""
+        try:
+            _check(self)
+        except ConvError as error:
+            raise error.asked_as(repr(self)) from None
 
     # -- shapes -------------------------------------------------------------------------------
 
@@ -139,9 +147,29 @@ class TransposedProblem:
         return prod(self.input_shape) * prod(self.weight_shape[1:])
 
     @property
+    def products_per_output(self) -> int:
+        """Return how many products one output sums at most: of its taps, those that meet an input.
+
+        Tap k of an output meets an input, not an inserted zero, once in stride / gcd(stride,
+        dilation) taps.
+        """
+        taps = (
+            -(-kernel * gcd(stride, dilation) // stride)
+            for kernel, stride, dilation in zip(
+                self.kernel_size, self.stride, self.dilation, strict=True
+            )
+        )
+        return self.in_channels // self.groups * prod(taps)
+
+    @property
     def flops(self) -> int:
         """Return floating-point operations: two for each multiply-add."""
         return 2 * self.macs
+
+    @property
+    def arithmetic_intensity(self) -> float:
+        """Return FLOPs for each byte of input, weight and output moved once."""
+        return self.flops / (self.input_bytes + self.weight_bytes + self.output_bytes)
 
     @property
     def input_bytes(self) -> int:
@@ -175,11 +203,22 @@ class TransposedProblem:
             input_size=self.zero_inserted_size,
             kernel_size=self.kernel_size,
             stride=(1,) * self.ndim,
-            padding=tuple((max(0, before), max(0, after)) for before, after in self._margins),
+            padding=tuple((max(0, before), max(0, after)) for before, after in self.margins),
             dilation=self.dilation,
             groups=self.groups,
             bias=self.bias,
             dtype=self.dtype,
+        )
+
+    @cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """Return the axes of the convolution whose transpose this is: from its output to its input.
+
+        Input o of the transposed convolution adds to output o · stride + k · dilation − padding
+        through tap k.
+        """
+        return tuple(
+            map(Axis, self.output_size, self.kernel_size, self.stride, self.padding, self.dilation)
         )
 
     @property
@@ -212,7 +251,7 @@ class TransposedProblem:
 
     def cut(self, output: Tensor) -> Tensor:
         """Return [batch, out_channels, *output_size]: off with padding wider than the kernel."""
-        starts = (max(0, -before) for before, _ in self._margins)
+        starts = (max(0, -before) for before, _ in self.margins)
         sizes = zip(starts, self.output_size, strict=True)
         return output[EVERY + tuple(slice(start, start + size) for start, size in sizes)]
 
@@ -221,8 +260,8 @@ class TransposedProblem:
         return tuple(d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True))
 
     @property
-    def _margins(self) -> list[tuple[int, int]]:
-        """Return the zeros around the input, negative where the output is cut instead."""
+    def margins(self) -> list[tuple[int, int]]:
+        """Return (before, after) to pad the zero-inserted input with; cut off where negative."""
         return [
             (reach - before, reach - after + extra)
             for reach, (before, after), extra in zip(
@@ -329,7 +368,6 @@ def transposed_of(
             bias=bias_shape is not None,
             dtype=dtype,
         )
-        _check(problem)
     except ConvError as error:
         raise error.asked_as(request) from None
     return problem
