@@ -19,7 +19,7 @@ from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking
 from glassconv.kernels.depthwise_parts.padded_copy import WindowParameters, plane_copier
 from glassconv.kernels.depthwise_parts.register_tile import HEIGHT, Line, Steps, add_line, cover
 from glassconv.kernels.depthwise_parts.windows import Block, block_of
-from glassconv.kernels.microkernel.epilogue import finished
+from glassconv.kernels.microkernel.epilogue import apply_epilogue
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.microkernel.register_tile import tile_heights
 from glassconv.kernels.runtime.blocking import round_up
@@ -354,11 +354,13 @@ def _tiles(module: Module, steps: Steps, height: int, epilogue: Epilogue) -> Fun
             for total in totals:
                 with code.if_(place + code.lanes <= limit):
                     target = output + place
-                    target[0] = finished(code, epilogue, total.get(), target, residual_distance)
+                    target[0] = apply_epilogue(
+                        code, epilogue, total.get(), target, residual_distance
+                    )
                 with code.else_():
                     target, mask = output + place, code.first_lanes(p.valid_lanes)
                     sums = total.get()
-                    sums = finished(code, epilogue, sums, target, residual_distance, mask)
+                    sums = apply_epilogue(code, epilogue, sums, target, residual_distance, mask)
                     target.store_masked(mask, sums)
                 place = place + output_width
 

@@ -24,7 +24,7 @@ from glassconv.kernels.depthwise_parts.register_tile import (
     add_line,
     cover,
 )
-from glassconv.kernels.microkernel.epilogue import finished
+from glassconv.kernels.microkernel.epilogue import apply_epilogue
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.microkernel.register_tile import tile_heights
 from glassconv.kernels.runtime.blocking import round_up
@@ -366,10 +366,12 @@ def _tiles(
             for total in totals:
                 if channels and channels.few:
                     mask = code.first_lanes(p.valid_lanes)
-                    sums = finished(code, epilogue, total.get(), place, residual_distance, mask)
+                    sums = apply_epilogue(
+                        code, epilogue, total.get(), place, residual_distance, mask
+                    )
                     place.store_masked(mask, sums)
                 else:
-                    place[0] = finished(code, epilogue, total.get(), place, residual_distance)
+                    place[0] = apply_epilogue(code, epilogue, total.get(), place, residual_distance)
                 place = place + filters
 
     return tiles

@@ -25,7 +25,7 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack as pack_parameters
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.microkernel.epilogue import finisher
+from glassconv.kernels.microkernel.epilogue import epilogue_function
 from glassconv.kernels.microkernel.matrix_product import product
 from glassconv.kernels.runtime.blocking import round_up, tasks_wanted
 from glassconv.kernels.runtime.packed_weights import Pack
@@ -186,8 +186,8 @@ def _task(module: Module, layout: str, outputs: int, epilogue: Epilogue) -> Func
     """Write the task: all transforms and products of a block of tiles and a block of filters."""
     matrices = cook_toom(outputs, TAPS)
     transform = input_transform_function(module, layout, matrices.input, outputs)
-    finish = finisher(module, epilogue)
-    transform_back = output_transform_function(module, layout, matrices.output, finish)
+    fused = epilogue_function(module, epilogue)
+    transform_back = output_transform_function(module, layout, matrices.output, fused)
     multiply = _products(module, len(matrices.input) ** 2)
 
     @function(module)

@@ -21,11 +21,11 @@ from glassconv.problem.memory_layout import NCHW
 
 
 def output_transform_function(
-    module: Module, layout: str, matrix: Matrix, finish: Function | None
+    module: Module, layout: str, matrix: Matrix, epilogue: Function | None
 ) -> Function:
     """Write the function that transforms `tiles` tiles back, of `filters` filters.
 
-    `weight` (not transformed), `bias` and `output` begin with the first filter. finish: the
+    `weight` (not transformed), `bias` and `output` begin with the first filter. epilogue: the
     epilogue's function for outputs that are stored, None without an epilogue.
     """
     outputs, n = len(matrix), len(matrix[0])
@@ -97,18 +97,18 @@ def output_transform_function(
                         columns=columns,
                         filters=lanes,
                     )
-            if finish and to_nchw:  # runs are a filter's columns
+            if epilogue and to_nchw:  # runs are a filter's columns
                 with code.loop(0, filters) as filter:
-                    finish.call(
+                    epilogue.call(
                         sums=corner + filter * p.output_stride_c,
                         runs=rows,
                         stride=p.output_stride_h,
                         length=columns,
                         residual_distance=residual_distance,
                     )
-            elif finish:  # runs are a pixel's filters
+            elif epilogue:  # runs are a pixel's filters
                 with code.loop(0, rows) as row:
-                    finish.call(
+                    epilogue.call(
                         sums=corner + row * p.output_stride_h,
                         runs=columns,
                         stride=p.output_stride_w,
