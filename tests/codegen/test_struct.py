@@ -56,6 +56,18 @@ def test_generated_code_reads_the_same_names() -> None:
     assert found.tolist() == [6, 706]
 
 
+def test_another_struct_is_refused() -> None:
+    module = Module("reading", "float32", this_machine())
+
+    @function(module)
+    def depth(code: Code, volume: Volume[Value]) -> None: ...
+
+    @function(module)
+    def read(code: Code, size: Size[Value]) -> None:
+        with pytest.raises(TypeError, match="depth: volume is Volume, not Size"):
+            depth.call(volume=size)
+
+
 def test_a_name_that_is_not_declared_is_refused() -> None:
     with pytest.raises(TypeError, match="heigth"):
         Size(heigth=2, width=3)  # type: ignore[call-arg]
