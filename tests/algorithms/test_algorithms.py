@@ -23,10 +23,10 @@ from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.reports.array import Array
 from glassconv.verification.verify import verify
-from support.able import UNIVERSAL
 from support.cases import CASES
+from support.random_problems import problems
 from support.references import grid, literal, meta_operands, pixel_of, whole_numbers
-from support.strategies import problems
+from support.supported_cases import UNIVERSAL
 
 ALGORITHM = pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
 # 300 that the algorithm supports, however many are drawn to find them.

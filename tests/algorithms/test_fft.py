@@ -22,8 +22,8 @@ from glassconv.reports.trace import Step
 from glassconv.tracing.forward import trace
 from glassconv.verification.verify import allowed_error, definition, verify
 from support.cases import CASES
+from support.random_problems import problems
 from support.references import literal, whole_numbers
-from support.strategies import problems
 
 NAMES = ["fft", "fft_overlap_add"]
 NAME = pytest.mark.parametrize("name", NAMES)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
 from glassconv.codegen.target import named
-from support.written import Array, integers, run, this_machine, whole
+from support.compile_function import Array, integers, run, this_machine, whole
 
 DTYPE = pytest.mark.parametrize("dtype", ["float32", "float64"])
 WHOLE = st.integers(-(2**31), 2**31)

@@ -21,7 +21,7 @@ from glassconv.reports.choice import Choice
 from glassconv.reports.cost import Cost
 from glassconv.reports.verdict import Verdict
 from support.cases import CASES
-from support.strategies import problems
+from support.random_problems import problems
 
 PROBLEM = CASES["padding"]
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)

@@ -33,12 +33,12 @@ from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.verification.stress_inputs import ADVERSARIES
 from glassconv.verification.verify import judge
-from support import guarded
+from support import guard_pages
 from support.cases import CASES
-from support.guarded import SIDES, call_guarded
-from support.layouts import LAYOUTS
+from support.compile_function import this_machine
+from support.guard_pages import SIDES, call_guarded
+from support.memory_layouts import LAYOUTS
 from support.random_kernels import draw
-from support.written import this_machine
 
 KERNEL = pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
 
@@ -243,7 +243,7 @@ def test_random_problems_are_of_every_sort() -> None:
 def test_a_step_outside_of_a_guarded_array_ends_the_process(
     how: str, place: int, killed: bool
 ) -> None:
-    command = [sys.executable, guarded.__file__, how, str(place)]
+    command = [sys.executable, guard_pages.__file__, how, str(place)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == (-11 if killed else 0), done.stderr
     assert done.stdout == ("" if killed else "survived\n")
@@ -254,7 +254,7 @@ def test_a_step_outside_of_a_guarded_array_ends_the_process(
 def test_a_guarded_array_is_the_same_array(layout: str, side: str) -> None:
     for shape in ((2, 3, 4, 5), (1, 1, 1, 1), (2, 3, 7), (0, 3, 4, 5)):
         array = LAYOUTS[layout](torch.randn(shape))
-        beside = guarded.guarded(array, side)
+        beside = guard_pages.guarded(array, side)
         assert torch.equal(beside, array)
         assert beside.stride() == array.stride()
 

@@ -16,8 +16,8 @@ from glassconv.problem.gradients import WeightGradient, input_gradient
 from glassconv.problem.operands import Operands, random_grad_output, random_operands
 from glassconv.verification.verify import verify
 from support.cases import CASES
+from support.random_problems import problems
 from support.references import by_torch, whole_numbers
-from support.strategies import problems
 
 FULL = {name: problem for name, problem in CASES.items() if problem.batch}
 

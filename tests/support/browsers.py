@@ -1,4 +1,4 @@
-"""A real browser for tests: Chromium, driven by playwright-core, which web/ installs."""
+"""Chromium and Node for tests: scripts of web/tests, run with the packages of web/."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 from glassconv.explore.tensors import to_document
 from glassconv.problem.operands import Operands, to_numpy
 
-WEB = Path(__file__).parents[1] / "web"
+WEB = Path(__file__).parents[2] / "web"
 
 
 def drive(script: str, address: str, screenshot: Path, *how: str) -> dict[str, Any]:
-    """Return what a script of web/tests saw at an address; without a browser, skip the test."""
+    """Return what a script of web/tests reports of a page; without Chromium, skip the test."""
     node, chromium = shutil.which("node"), shutil.which("chromium")
     if node is None or chromium is None:
         pytest.skip("needs node and chromium, which are not both installed")
@@ -32,7 +32,7 @@ def drive(script: str, address: str, screenshot: Path, *how: str) -> dict[str, A
 
 
 def in_node(script: str, cases: list[Any], folder: Path) -> Any:
-    """Return what a script of web/tests prints for some cases; without node, skip the test.
+    """Return what a script of web/tests computes for some cases; without Node, skip the test.
 
     It runs the explorer's own sources, which esbuild bundles.
     """

@@ -22,9 +22,9 @@ from glassconv.problem.memory_layout import Layout, layout_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.verification.verify import allowed_error, definition
-from support.guarded import SIDES, call_guarded
-from support.layouts import LAYOUTS
-from support.written import run
+from support.compile_function import run
+from support.guard_pages import SIDES, call_guarded
+from support.memory_layouts import LAYOUTS
 
 # How much an activation magnifies an error of its argument, at most.
 STEEPEST = {None: 1.0, "relu": 1.0, "relu6": 1.0, "hardswish": 1.5, "silu": 1.1}

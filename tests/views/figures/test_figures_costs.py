@@ -15,7 +15,7 @@ from glassconv.problem.shorthand import parse
 from glassconv.reports.verification import ErrorCurve, ErrorCurves
 from glassconv.views.figures import cost, error_bound
 from glassconv.views.figures.style import DARK, LIGHT, THEMES, Theme
-from support.pictures import assert_legible, written
+from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
 CURVES = ErrorCurves(
@@ -50,7 +50,7 @@ def test_bars_are_the_algorithms_costs_fastest_first(theme: Theme) -> None:
     assert widths[2] == [each.cost.workspace_bytes for each in able if each.cost]
     times = [sum(parts) for parts in zip(*widths[3:], strict=True)]
     assert times == pytest.approx([each.prediction.seconds for each in able if each.prediction])
-    text = written(figure)
+    text = text_of(figure)
     assert "winograd6 multiplies 3.6 × less; aten is predicted fastest" in text
     assert "depthwise cannot: needs one input channel per group, got 64" in text
 
@@ -59,8 +59,8 @@ def test_bars_are_the_algorithms_costs_fastest_first(theme: Theme) -> None:
 def test_curves_are_drawn_legibly(theme: Theme) -> None:
     figure = error_bound.draw(CURVES, theme)
     assert_legible(figure)
-    assert "Every error under its bound" in written(figure)
-    assert "uses 20.0%" in written(figure)
+    assert "Every error under its bound" in text_of(figure)
+    assert "uses 20.0%" in text_of(figure)
     panels = figure.axes
     assert len(panels) == 5
     for axes in panels:
@@ -71,7 +71,7 @@ def test_curves_are_drawn_legibly(theme: Theme) -> None:
 
 def test_an_error_over_its_bound_is_called_so() -> None:
     over = replace(CURVES.curves[1], share=(0.2, 1.1, 0.3))
-    text = written(error_bound.draw(replace(CURVES, curves=(CURVES.curves[0], over)), LIGHT))
+    text = text_of(error_bound.draw(replace(CURVES, curves=(CURVES.curves[0], over)), LIGHT))
     assert "An error OVER its bound" in text
     assert "uses 110.0%" in text
 

@@ -19,7 +19,7 @@ from glassconv.reports.trace import Trace
 from glassconv.tracing.forward import trace
 from glassconv.views.figures import fft, winograd
 from glassconv.views.figures.style import DARK, LIGHT, THEMES, Theme
-from support.pictures import assert_legible, written
+from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
 KINDS = ("winograd", "fft")
@@ -65,7 +65,7 @@ def accented(axes: Axes, theme: Theme) -> list[tuple[float, float, float, float]
 def test_the_usual_picture_is_legible_and_labelled(kind: str, theme: Theme) -> None:
     figure = picture(kind, None, theme)
     assert_legible(figure)
-    assert all(name in written(figure) for name in ("input", "filter", "output"))
+    assert all(name in text_of(figure) for name in ("input", "filter", "output"))
 
 
 @pytest.mark.parametrize(("kind", "problem"), STRETCHED)
@@ -74,7 +74,7 @@ def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
 
 
 def test_winograd_counts_its_multiplications() -> None:
-    text = written(picture("winograd", parse("3x6x6 2@3x3"), DARK))
+    text = text_of(picture("winograd", parse("3x6x6 2@3x3"), DARK))
     assert "4 outputs for 16 multiplications instead of 36" in text
     assert "384 multiplications" in text  # 4 tiles · 2 filters · 3 channels · 16
     assert "the definition takes 864" in text  # 32 outputs · 27
@@ -115,7 +115,7 @@ def test_the_tile_and_its_outputs_are_outlined() -> None:
     ],
 )
 def test_padding_is_said_where_there_is_any(problem: str, note: str) -> None:
-    assert note in written(picture("winograd", parse(problem), DARK)).splitlines()
+    assert note in text_of(picture("winograd", parse(problem), DARK)).splitlines()
 
 
 def test_the_windows_that_are_kept_read_the_padded_picture_alone() -> None:
@@ -140,7 +140,7 @@ def test_the_spectra_are_those_of_the_trace() -> None:
         magnitudes = np.abs(traced[name][0, 0, 0])
         expected = np.fft.fftshift(magnitudes / magnitudes.max(), axes=0)
         assert np.allclose(values, np.maximum(expected, fft.LEAST))
-    text = written(figure)
+    text = text_of(figure)
     assert f"{rows * columns:,} complex products" in text
     assert f"the definition takes {problem.macs:,} multiplications" in text
 

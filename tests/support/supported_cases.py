@@ -1,4 +1,4 @@
-"""Which algorithms can compute which cases, for tests that run each where it can."""
+"""Which algorithms support which cases, for tests that run each algorithm where it can."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from glassconv.algorithms import ALGORITHMS, Algorithm
 from glassconv.problem import ConvProblem
 from support.cases import CASES
 
-RUN = pytest.mark.parametrize(
+SUPPORTED = pytest.mark.parametrize(
     ("algorithm", "problem"),
     [
         pytest.param(algorithm, problem, id=f"{algorithm.name}-{case}")
@@ -18,7 +18,7 @@ RUN = pytest.mark.parametrize(
     ],
 )
 
-# Those that compute every case.
+# The algorithms that support every case.
 UNIVERSAL: dict[str, Algorithm] = {
     name: algorithm
     for name, algorithm in ALGORITHMS.items()
@@ -26,6 +26,6 @@ UNIVERSAL: dict[str, Algorithm] = {
 }
 
 
-def able(problem: ConvProblem) -> list[str]:
-    """Return the names of the algorithms that can compute a problem."""
+def supporting(problem: ConvProblem) -> list[str]:
+    """Return the names of the algorithms that support a problem."""
     return [name for name, algorithm in ALGORITHMS.items() if algorithm.supports(problem)]
