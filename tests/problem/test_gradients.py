@@ -74,10 +74,13 @@ def test_every_algorithm_keeps_its_bound_on_both_gradients(
     operands, grad_output = random_operands(problem), random_grad_output(problem)
     of_input = input_gradient(problem).operands(grad_output, operands.weight, None)
     of_weight = WeightGradient(problem).operands(operands.input, grad_output)
+    tried = 0
     for convolution, arrays in zip(convolutions_of(problem), (of_input, of_weight), strict=True):
         if ALGORITHMS[algorithm].supports(convolution):
             result = verify(convolution, algorithm, arrays)
             assert result.verdict, f"{convolution}: {result.verdict.reason}"
+            tried += 1
+    assert tried
 
 
 def test_an_empty_batch_has_no_weight_gradient_to_convolve() -> None:

@@ -8,15 +8,19 @@ from glassconv.algorithms import ALGORITHMS, Algorithm
 from glassconv.problem import ConvProblem
 from support.cases import CASES
 
-SUPPORTED = pytest.mark.parametrize(
-    ("algorithm", "problem"),
-    [
+
+def _pairs(supported: bool) -> pytest.MarkDecorator:
+    """Return the parametrization with every algorithm and case of which `supports` says so."""
+    pairs = [
         pytest.param(algorithm, problem, id=f"{algorithm.name}-{case}")
         for algorithm in ALGORITHMS.values()
         for case, problem in CASES.items()
-        if algorithm.supports(problem)
-    ],
-)
+        if algorithm.supports(problem).ok is supported
+    ]
+    return pytest.mark.parametrize(("algorithm", "problem"), pairs)
+
+
+SUPPORTED, REFUSED = _pairs(True), _pairs(False)
 
 # The algorithms that support every case.
 UNIVERSAL: dict[str, Algorithm] = {
