@@ -255,8 +255,10 @@ def module(folder: Path, name: str, source: str) -> ModuleType:
 
 def test_every_file_of_the_folder_is_an_algorithm() -> None:
     files = Path(algorithms.__file__).parent.glob("[!_]*.py")
-    assert list(ALGORITHMS) == sorted(file.stem for file in files)
-    for name, algorithm in ALGORITHMS.items():
+    ours = {n: each for n, each in ALGORITHMS.items() if each.distribution == "glassconv"}
+    assert list(ours) == sorted(file.stem for file in files)
+    assert list(ALGORITHMS) == sorted(ALGORITHMS)
+    for name, algorithm in ours.items():
         assert algorithm.idea.startswith(f"{name}: ")
 
 
@@ -286,7 +288,7 @@ def test_a_malformed_file_is_refused(tmp_path: Path, change: tuple[str, str], ca
 def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     twice = [module(tmp_path / folder, "new", WHOLE) for folder in ("one", "two")]
     with pytest.raises(MalformedAlgorithmError, match=r"two files are named new: .*one.*two"):
-        register(twice)
+        register(map(algorithm_of, twice))
 
 
 def test_steps_that_yield_nothing_are_refused(tmp_path: Path) -> None:

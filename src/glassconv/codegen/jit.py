@@ -177,4 +177,6 @@ def _digest(key: str, code: bytes) -> bytes:
 
 
 def _private(found: os.stat_result) -> bool:
-    return found.st_uid == os.getuid() and not found.st_mode & ONLY_OTHERS_WRITE
+    """Return whether nobody else can write there; not where the system tells no owner: Windows."""
+    mine = hasattr(os, "getuid") and found.st_uid == os.getuid()
+    return mine and not found.st_mode & ONLY_OTHERS_WRITE

@@ -105,7 +105,7 @@ def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str, layout: st
     cost, bound = algorithm.cost(problem), algorithm.error_bound(problem)
     arrays = problem.input_bytes + problem.weight_bytes + problem.output_bytes
     needed, memory = arrays + cost.workspace_bytes, physical_memory()
-    if needed > memory:
+    if memory is not None and needed > memory:
         said = f"its arrays take {needed / 2**30:,.0f} GiB, this machine has {memory / 2**30:,.0f}"
         supported = Verdict(False, said)
     elif accuracy == "strict" and not bound.local:
@@ -136,6 +136,12 @@ def _compiled_seconds(algorithm: Algorithm, problem: ConvProblem, layout: str) -
     return SECONDS_PER_KERNEL + kernel.seconds(problem, layout)
 
 
-def physical_memory() -> int:
-    """Return this machine's memory in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def physical_memory() -> int | None:
+    """Return this machine's memory in bytes, None where the system does not say, as on Windows.
+
+    Then no algorithm is refused for its arrays' size.
+    """
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # no sysconf, no such name, no answer
+        return None
