@@ -151,6 +151,13 @@ def test_what_is_included_is_the_source(monkeypatch: MonkeyPatch) -> None:
     assert include["main"]("--check") == 0, "stale: run python docs/include.py"
 
 
+def test_every_page_of_an_algorithm_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "algorithms"
+    rows = (folder / "README.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"^\| \[`\w+`\]\((\w+\.md)\)", rows, re.MULTILINE))
+    assert linked == {page.name for page in folder.glob("*.md")} - {"README.md"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)\s#]+)[^)]*\)", page.read_text(encoding="utf-8"))

@@ -9,12 +9,12 @@ import pytest
 from matplotlib.container import BarContainer
 
 from glassconv.errors import UnsupportedError
-from glassconv.explanation.facts import derive
 from glassconv.figures import picture
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verification import ErrorCurve, ErrorCurves
 from glassconv.views.figures import cost, error_bound
 from glassconv.views.figures.style import DARK, LIGHT, THEMES, Theme
+from support.fixed_reports import fixed_facts
 from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
@@ -38,7 +38,7 @@ def test_costs_are_drawn_legibly(problem: str) -> None:
 
 @BOTH_THEMES
 def test_bars_are_the_algorithms_costs_fastest_first(theme: Theme) -> None:
-    facts = derive(parse("64x56x56 64@3x3 p1"))
+    facts = fixed_facts(parse("64x56x56 64@3x3 p1"))
     figure = cost.draw(facts, theme)
     able = [each for each in facts.algorithms if each.cost and each.prediction]
     able.sort(key=lambda each: each.prediction.seconds if each.prediction else 0)
