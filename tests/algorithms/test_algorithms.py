@@ -91,6 +91,7 @@ def test_within_its_bound(algorithm: Algorithm, problem: ConvProblem) -> None:
     assert checked.verdict, (checked.verdict.reason, checked.worst)
 
 
+@pytest.mark.thorough
 @ALGORITHM
 def test_within_its_bound_on_any_problem(algorithm: Algorithm) -> None:
     for seed, problem in enumerate(islice(problems_for(algorithm, SMALL), RANDOM)):
@@ -98,6 +99,7 @@ def test_within_its_bound_on_any_problem(algorithm: Algorithm) -> None:
         assert checked.verdict, (seed, problem, checked.verdict.reason, checked.worst)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("algorithm", UNIVERSAL.values(), ids=UNIVERSAL)
 @given(problem=problems(dtypes=["float32", "float64"]), seed=st.integers(0, 2**32))
 def test_plain_sums_of_small_whole_numbers_are_exact(
@@ -160,6 +162,7 @@ GRADIENTS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("algorithm", "text"),
     [

@@ -181,6 +181,7 @@ def test_a_nan_in_a_filter_stays_in_that_filter(name: str) -> None:
 # -- blocks ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @given(problems(dtypes=["float64"]), st.integers(0, 9))
 def test_blocks_cover_the_picture_once_and_windows_touch_two(
     problem: ConvProblem, seed: int
@@ -270,6 +271,7 @@ def growth(problem: ConvProblem, name: str) -> float:
     return sqrt(squares[name] / squares["im2col"])
 
 
+@pytest.mark.thorough
 @NAME
 @pytest.mark.parametrize("text", MEASURED)
 def test_growth_is_no_more_than_stated(name: str, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import random
 import re
 import subprocess
@@ -193,6 +194,7 @@ def test_hard_operands_stay_within_the_bound(kernel: Kernel, kind: str) -> None:
     assert tried
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "seeds", [range(200), range(200, 400), pytest.param(range(400, 4000), marks=pytest.mark.slow)]
 )
@@ -209,6 +211,7 @@ def test_random_problems_stay_within_the_bound(seeds: range) -> None:
     assert set(tried) == set(KERNELS)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
 def test_random_problems_reach_every_kernel(kernel: Kernel) -> None:
     drawn = [draw(random.Random(seed)) for seed in range(400)]
@@ -253,8 +256,9 @@ def test_random_problems_are_of_every_sort() -> None:
 def test_a_step_outside_of_a_guarded_array_ends_the_process(
     how: str, place: int, killed: bool
 ) -> None:
-    command = [sys.executable, guard_pages.__file__, how, str(place)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "support.guard_pages", how, str(place)]
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, env=path, capture_output=True, text=True, check=False)
     assert done.returncode == (-11 if killed else 0), done.stderr
     assert done.stdout == ("" if killed else "survived\n")
 

@@ -33,6 +33,7 @@ def autograds(problem: ConvProblem, operands: Operands, grad_output: Tensor) -> 
     return torch.autograd.grad(by_torch(problem, operands), leaves, grad_output)
 
 
+@pytest.mark.thorough
 @settings(max_examples=300)
 @given(problem=problems(dtypes=["float64"]))
 def test_both_convolutions_are_the_gradients(problem: ConvProblem) -> None:
@@ -59,6 +60,7 @@ def test_both_convolutions_are_the_gradients(problem: ConvProblem) -> None:
     assert torch.equal(gradient.cut(output), expected[1])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("problem", "algorithm"),
     [

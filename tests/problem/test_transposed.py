@@ -57,6 +57,7 @@ def requests(draw: st.DrawFn) -> tuple[int, Tensor, Tensor, Tensor | None, dict[
     return ndim, input, whole_numbers(*weight, seed=1), bias, options
 
 
+@pytest.mark.thorough
 @settings(max_examples=300)
 @given(request=requests())
 def test_it_is_pytorchs_transposed_convolution(
@@ -80,6 +81,7 @@ def test_numpy_in_numpy_out_and_one_image_without_its_batch() -> None:
     assert (output == 2).all()
 
 
+@pytest.mark.thorough
 def test_it_can_be_differentiated() -> None:
     input = whole_numbers(1, 2, 3, 3).requires_grad_()
     weight = whole_numbers(2, 3, 3, 3, seed=1).requires_grad_()

@@ -1,6 +1,6 @@
 """Compare every algorithm with the definition on many random problems, within its bound.
 
-    python tests/support/bound_table.py 10000
+    PYTHONPATH=tests python -m support.bound_table 10000
 
 prints the table that docs/verification.md records. The kinds of operands are taken in turn. The
 operands of an algorithm's problem number i are drawn with seed i: its number names a failure.

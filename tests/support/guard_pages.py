@@ -1,6 +1,8 @@
 """Arrays beside a guard page: an access out of bounds ends the process.
 
-python tests/support/guard_pages.py read 1      reads one element after an array and is killed
+    PYTHONPATH=tests python -m support.guard_pages read 1
+
+reads one element after an array and is killed.
 """
 
 from __future__ import annotations

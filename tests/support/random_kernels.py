@@ -1,6 +1,6 @@
 """Compare every kernel with the definition on many random problems, within its algorithm's bound.
 
-    python tests/support/random_kernels.py 10000
+    PYTHONPATH=tests python -m support.random_kernels 10000
 
 prints a table. Each trial has a random problem, memory layout, kind of operands and cache size, and
 every buffer is beside a guard page. Trial number i is drawn with seed i.

@@ -14,6 +14,7 @@ from support.random_problems import random_problem
 SLICE = 140  # each kind of operands twenty times
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
 def test_no_bound_is_exceeded(algorithm: Algorithm) -> None:
     found = tally(algorithm, SLICE)

@@ -23,12 +23,14 @@ EVERY_TYPE = pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32",
 SPREADS = {"fft", "fft_overlap_add", "toeplitz", "winograd2", "winograd4", "winograd6"}
 
 
+@pytest.mark.thorough
 @SUPPORTED
 def test_no_algorithm_breaks_its_bound(algorithm: Algorithm, problem: ConvProblem) -> None:
     for kind, found in trials(problem, [algorithm.name]):
         assert found.verdict, f"{kind}: {found.verdict.reason}"
 
 
+@pytest.mark.thorough
 @settings(max_examples=100)
 @given(problem=problems())
 def test_no_algorithm_breaks_its_bound_on_random_problems(problem: ConvProblem) -> None:
