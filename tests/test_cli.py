@@ -159,7 +159,7 @@ def test_kernel_opens_a_kernel(monkeypatch: MonkeyPatch, capsys: CaptureFixture[
     assert run(monkeypatch, "kernel", "8x20x20 12@3x3 p1", "--algorithm", "implicit_gemm") == 0
     out, said = capsys.readouterr()
     assert said == ""
-    for fact in ("The loops", "for 1 picture", "The register tile", "spills", "of the roof"):
+    for fact in ("The loops", "for 1 image", "The register tile", "spills", "of the roofline"):
         assert fact in out
     assert max(map(len, out.splitlines())) <= 80
 

@@ -88,12 +88,12 @@ def test_a_system_without_sysconf_refuses_nothing_for_memory(
 
 
 def check_no_guard() -> None:
-    choose.cache_clear()
+    select.forget()
     assert select.physical_memory() is None
     try:
         assert choose(parse("1x1000000x1000000 1@3x3"), "im2col", "any").algorithm == "im2col"
     finally:
-        choose.cache_clear()
+        select.forget()
 
 
 def test_nothing_but_the_kernels_needs_posix() -> None:

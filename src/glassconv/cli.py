@@ -29,6 +29,7 @@ from glassconv.examples.tutorial import walk
 from glassconv.explanation.explain import explain as explain_problem
 from glassconv.explore.command import explore
 from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.shorthand import EXAMPLE, parse
 from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.verification import Verification
@@ -44,7 +45,7 @@ from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
 from glassconv.views.terminal.algorithms import algorithms as algorithms_table
 from glassconv.views.terminal.benchmark import bench_to_json, benched
-from glassconv.views.terminal.kernel import looked
+from glassconv.views.terminal.kernel import kernel_report
 from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import DownloadBar, counted
 from glassconv.views.terminal.trace import backward as backward_view
@@ -148,7 +149,7 @@ def trace(
 ) -> None:
     """Run an algorithm step by step and print every array it makes."""
     with _stderr().status(f"running {algorithm}"):
-        traced = trace_problem(_parse(problem), algorithm, seed=seed)
+        traced = trace_problem(_parse_any(problem), algorithm, seed=seed)
     _print(trace_view(traced))
     if save is not None:
         contents = {save.name: files.arrays_to_bytes(traced)}
@@ -163,7 +164,7 @@ def explain(
     ] = False,
 ) -> None:
     """Say everything about a convolution without running it."""
-    report = explain_problem(_parse(problem))
+    report = explain_problem(_parse_any(problem))
     if json:
         typer.echo(report.to_json())
     else:
@@ -281,7 +282,7 @@ def kernel(
         bool, typer.Option("--asm", help="Print the assembly and nothing else.")
     ] = False,
 ) -> None:
-    """Open a kernel: its loops, registers and bytes, and where it stands under the roof."""
+    """Inspect a kernel: its loops, registers and bytes, and its speed against the roofline."""
     parsed = _parse(problem)
     if ir and asm:
         raise ArgumentError("give --ir or --asm, not both")
@@ -290,8 +291,8 @@ def kernel(
         typer.echo(written(parsed, algorithm, layout.name))
         return
     with _stderr().status("verifying and timing"):
-        report = looking.look(parsed, algorithm, layout.name)
-    _print(looked(report))
+        report = looking.inspect(parsed, algorithm, layout.name)
+    _print(kernel_report(report))
     if not report.benched.verdict:
         raise typer.Exit(1)
 
@@ -324,7 +325,7 @@ def tune(
 @app.command()
 def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> None:
     """List the algorithms: idea and file, or how each stands for a problem."""
-    choice = choose(_parse(problem)) if problem else None
+    choice = choose(_parse_any(problem)) if problem else None
     _print(algorithms_table(list(ALGORITHMS.values()), choice))
 
 
@@ -366,6 +367,11 @@ def _picture(image: Path | None, folder: Path | None, index: int | None, downloa
 
 def _parse(words: list[str]) -> ConvProblem:
     return parse(" ".join(words))
+
+
+def _parse_any(words: list[str]) -> Problem:
+    """Read a problem that may be transposed."""
+    return parse_problem(" ".join(words))
 
 
 def _stderr() -> Console:

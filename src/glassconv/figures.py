@@ -130,7 +130,7 @@ def transposed_animation(problem: TransposedProblem, theme: Theme) -> Iterator[I
     plane = replace(problem, **_one_row(problem))
     convolution = plane.convolution
     drawn = whole_numbers(convolution)
-    stuffing = plane.stuff(torch.ones(plane.input_shape))[0, 0] == 0
+    stuffing = plane.insert_zeros(torch.ones(plane.input_shape))[0, 0] == 0
     traced = trace(convolution, "im2col", replace(drawn, input=drawn.input * ~stuffing))
     starts = [
         max(0, before - axis.extent + 1)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
-from glassconv.dispatch.array_boundary import A, as_tensor, check_arrays, dtype_name
-from glassconv.dispatch.dispatch import convolve, run
-from glassconv.dispatch.select import AUTO, choose
+from glassconv.dispatch.array_boundary import A
+from glassconv.dispatch.dispatch import convolve
+from glassconv.dispatch.select import AUTO
 from glassconv.problem.arguments import Padding, Size
-from glassconv.problem.transposed import transposed_of
+from glassconv.problem.problem import Arguments
 
 
 def conv2d(
@@ -56,10 +54,10 @@ def conv2d(
             [1., 1., 1.],
             [1., 1., 1.]]])
     """
-    return convolve(
-        2, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy,
-        activation, residual,
-    )  # fmt: skip
+    arguments = Arguments(
+        2, False, stride, padding, dilation, groups, 0, algorithm, accuracy, activation
+    )
+    return convolve(input, weight, bias, residual, arguments)
 
 
 def conv1d(
@@ -86,10 +84,10 @@ def conv1d(
     >>> conv1d(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([[[1.0, 1.0]]]))
     array([[ 3.,  6., 12.]])
     """
-    return convolve(
-        1, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy,
-        activation, residual,
-    )  # fmt: skip
+    arguments = Arguments(
+        1, False, stride, padding, dilation, groups, 0, algorithm, accuracy, activation
+    )
+    return convolve(input, weight, bias, residual, arguments)
 
 
 def conv3d(
@@ -116,10 +114,10 @@ def conv3d(
     >>> conv3d(np.ones((1, 2, 2, 2)), np.ones((1, 1, 2, 2, 2)))
     array([[[[8.]]]])
     """
-    return convolve(
-        3, input, weight, bias, stride, padding, dilation, groups, algorithm, accuracy,
-        activation, residual,
-    )  # fmt: skip
+    arguments = Arguments(
+        3, False, stride, padding, dilation, groups, 0, algorithm, accuracy, activation
+    )
+    return convolve(input, weight, bias, residual, arguments)
 
 
 def conv_transpose2d(
@@ -134,6 +132,8 @@ def conv_transpose2d(
     *,
     algorithm: str = AUTO,
     accuracy: str = "default",
+    activation: str | None = None,
+    residual: A | None = None,
 ) -> A:
     """Transposed convolution, as `torch.nn.functional.conv_transpose2d` does it.
 
@@ -152,19 +152,10 @@ def conv_transpose2d(
     >>> conv_transpose2d(np.array([[[1.0, 2.0]]]), np.ones((1, 1, 1, 2)), stride=2)
     array([[[1., 1., 2., 2.]]])
     """
-    return _transpose(
-        2,
-        input,
-        weight,
-        bias,
-        stride,
-        padding,
-        output_padding,
-        groups,
-        dilation,
-        algorithm,
-        accuracy,
+    arguments = Arguments(
+        2, True, stride, padding, dilation, groups, output_padding, algorithm, accuracy, activation
     )
+    return convolve(input, weight, bias, residual, arguments)
 
 
 def conv_transpose1d(
@@ -179,6 +170,8 @@ def conv_transpose1d(
     *,
     algorithm: str = AUTO,
     accuracy: str = "default",
+    activation: str | None = None,
+    residual: A | None = None,
 ) -> A:
     """Transposed convolution of sequences: `conv_transpose2d` with one spatial axis.
 
@@ -186,19 +179,10 @@ def conv_transpose1d(
     >>> conv_transpose1d(np.array([[1.0, 2.0]]), np.array([[[1.0, 0.5]]]))
     array([[1. , 2.5, 1. ]])
     """
-    return _transpose(
-        1,
-        input,
-        weight,
-        bias,
-        stride,
-        padding,
-        output_padding,
-        groups,
-        dilation,
-        algorithm,
-        accuracy,
+    arguments = Arguments(
+        1, True, stride, padding, dilation, groups, output_padding, algorithm, accuracy, activation
     )
+    return convolve(input, weight, bias, residual, arguments)
 
 
 def conv_transpose3d(
@@ -213,6 +197,8 @@ def conv_transpose3d(
     *,
     algorithm: str = AUTO,
     accuracy: str = "default",
+    activation: str | None = None,
+    residual: A | None = None,
 ) -> A:
     """Transposed convolution of volumes: `conv_transpose2d` with three spatial axes.
 
@@ -220,54 +206,7 @@ def conv_transpose3d(
     >>> conv_transpose3d(np.ones((1, 1, 1, 1)), np.ones((1, 1, 2, 2, 1))).shape
     (1, 2, 2, 1)
     """
-    return _transpose(
-        3,
-        input,
-        weight,
-        bias,
-        stride,
-        padding,
-        output_padding,
-        groups,
-        dilation,
-        algorithm,
-        accuracy,
+    arguments = Arguments(
+        3, True, stride, padding, dilation, groups, output_padding, algorithm, accuracy, activation
     )
-
-
-def _transpose(
-    ndim: int,
-    input: A,
-    weight: A,
-    bias: A | None,
-    stride: Size,
-    padding: Size,
-    output_padding: Size,
-    groups: int,
-    dilation: Size,
-    algorithm: str,
-    accuracy: str,
-) -> A:
-    arrays = {"input": input, "weight": weight} | ({} if bias is None else {"bias": bias})
-    check_arrays(f"conv_transpose{ndim}d", arrays, ndim)
-    x, w = as_tensor(input), as_tensor(weight)
-    b = None if bias is None else as_tensor(bias)
-    problem = transposed_of(
-        x.shape,
-        w.shape,
-        None if b is None else b.shape,
-        stride,
-        padding,
-        output_padding,
-        groups,
-        dilation,
-        dtype=dtype_name(w),
-    )
-    convolution = problem.convolution
-    given = problem.operands(x.reshape(problem.input_shape), w, b)
-    algorithm = choose(convolution, algorithm, accuracy).algorithm
-    output = run(convolution, algorithm, given.input, given.weight, given.bias)
-    output = problem.cut(output)
-    if x.dim() == ndim + 1:
-        output = output[0]
-    return output if isinstance(input, Tensor) else output.numpy()
+    return convolve(input, weight, bias, residual, arguments)

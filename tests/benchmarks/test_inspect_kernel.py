@@ -13,7 +13,7 @@ from glassconv.codegen.analysis import roofline
 from glassconv.codegen.target import host
 from glassconv.dispatch.select import choose
 from glassconv.errors import UnknownNameError, UnsupportedError
-from glassconv.kernels import KERNELS, stands
+from glassconv.kernels import KERNELS, kernel_verdict
 from glassconv.problem import ConvProblem
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
@@ -48,18 +48,18 @@ def test_every_kernel_can_be_looked_into(name: str) -> None:
     for problem, layout in product(PROBLEMS.values(), LAYOUTS):
         candidates = choose(problem, accuracy="any", layout=layout).candidates
         (candidate,) = (each for each in candidates if each.name == name)
-        if candidate.verdict and stands(name, problem, layout):
+        if candidate.verdict and kernel_verdict(name, problem, layout):
             check_what_is_found(name, problem, layout)
             tried += 1
     assert tried
 
 
 def check_what_is_found(name: str, problem: ConvProblem, layout: str) -> None:
-    found = looking.look(problem, name, layout, repeats=1)
+    found = looking.inspect(problem, name, layout, repeats=1)
     assert (found.algorithm, found.layout) == (name, layout)
     assert found.benched.verdict
     assert found.benched.seconds is not None and found.benched.seconds > 0
-    assert found.benched.attainable == found.roof.over(found.problem)
+    assert found.benched.attainable == found.roofline.over(found.problem)
     assert found.hot.function not in dict(found.spills)
     assert found.hot.products > 0
     assert found.hot.registers <= found.target_registers
@@ -67,13 +67,14 @@ def check_what_is_found(name: str, problem: ConvProblem, layout: str) -> None:
     sizes = {held.name: held.bytes for held in found.arrays}
     assert sizes["input"] == found.problem.input_bytes
     assert max(map(len, found.loops), default=0) <= 78
+    assert found.blocking == looking.plan_of(problem, name, layout).blocking.items()
 
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_the_hottest_function_is_one_of_the_kernels(name: str) -> None:
     tried = 0
     for problem, layout in product(map(parse, HOTTEST), LAYOUTS):
-        if named(name).supports(problem) and stands(name, problem, layout):
+        if named(name).supports(problem) and kernel_verdict(name, problem, layout):
             plan = looking.plan_of(problem, name, layout)
             code = looking.machine_code(problem, name, layout)
             assert not plan.hot or f"\n{plan.hot}:" in code
@@ -82,7 +83,7 @@ def test_the_hottest_function_is_one_of_the_kernels(name: str) -> None:
 
 
 def test_loops_have_this_problems_numbers() -> None:
-    found = looking.look(PROBLEMS["dense"], "implicit_gemm", repeats=1)
+    found = looking.inspect(PROBLEMS["dense"], "implicit_gemm", repeats=1)
     said = "\n".join(found.loops)
     assert "all 24 filters" in said
     assert "144 products" in said
@@ -115,7 +116,7 @@ def test_a_wrong_answer_has_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(verify(*given), verdict=Verdict(False, "off"))  # type: ignore[arg-type]
 
     monkeypatch.setattr("glassconv.benchmarks.bench.verify", wrong)
-    found = looking.look(PROBLEMS["dense"], "implicit_gemm", repeats=1)
+    found = looking.inspect(PROBLEMS["dense"], "implicit_gemm", repeats=1)
     assert (found.benched.verdict.reason, found.benched.seconds) == ("off", None)
 
 

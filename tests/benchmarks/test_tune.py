@@ -16,9 +16,9 @@ def test_every_kernel_of_auto_is_timed_and_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    tuning_store._layers.cache_clear()
+    tuning_store._document.cache_clear()
     problem = parse("3x16x16 4@3x3")
-    choose.cache_clear()
+    dispatch.forget()
     able = [each for each in choose(problem).candidates if each.compiled_seconds and each.verdict]
     names = {each.name for each in able} - {"aten"}
     (rows,) = tune([problem])
@@ -26,10 +26,10 @@ def test_every_kernel_of_auto_is_timed_and_recorded(
     assert dict(tuning_store.recorded(problem, "nchw")) == {
         row.algorithm: row.ratio for row in rows
     }
-    assert not dispatch._remembered
+    assert dispatch.compile_call.cache_info().currsize == 0
     fastest = max(rows, key=lambda row: row.ratio or 0)
     expected = fastest.algorithm if (fastest.ratio or 0) > 1 else "aten"
     assert choose(problem).algorithm == expected
     monkeypatch.undo()
-    tuning_store._layers.cache_clear()
-    choose.cache_clear()
+    tuning_store._document.cache_clear()
+    dispatch.forget()

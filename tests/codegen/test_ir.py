@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
+from glassconv.codegen.ir import INT, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.target import named
-from support.compile_function import Array, integers, run, this_machine, whole
+from support.compile_function import Array, integers, run, this_machine
 
 DTYPE = pytest.mark.parametrize("dtype", ["float32", "float64"])
 WHOLE = st.integers(-(2**31), 2**31)
@@ -54,7 +54,7 @@ def test_counts_are_divided_as_pythons(a: int, b: int) -> None:
 def test_comparisons_are_of_signed_numbers(a: int, b: int) -> None:
     def body(code: Code, x: Value, y: Value) -> list[Value]:
         truths = [x < y, x <= y, x > y, x >= y, x.equals(y), (x < 1) & (y < 1), (x < 1) | (y < 1)]
-        return [truth.widen() for truth in truths]
+        return [truth.as_int() for truth in truths]
 
     truths = [a < b, a <= b, a > b, a >= b, a == b, a < 1 and b < 1, a < 1 or b < 1]
     assert integers(body, a, b) == [int(truth) for truth in truths]
@@ -84,12 +84,11 @@ def test_loops_lie_in_each_other_and_in_branches() -> None:
     def body(code: Code, n: Value) -> list[Value]:
         total = code.variable(0)
         with code.loop(0, n) as i, code.loop(i, n) as j:
-            with code.either((i + j) % 2 < 1) as (even, odd):
-                with even, code.loop(0, j) as k:
-                    total.set(total.get() + k)
-                with odd:
-                    total.set(total.get() - 1)
-            with code.when(j.equals(i)):
+            with code.if_((i + j) % 2 < 1), code.loop(0, j) as k:
+                total.set(total.get() + k)
+            with code.else_():
+                total.set(total.get() - 1)
+            with code.if_(j.equals(i)):
                 total.set(total.get() + 1000)
         return [total.get()]
 
@@ -127,15 +126,85 @@ def test_functions_call_functions() -> None:
     output = np.zeros(8, np.int64)
 
     def body(code: Code, out: Pointer, start: Value) -> None:
-        inner = Code(code.module, "inner", [POINTER, INT, INT])
-        place, value, step = inner.arguments()
-        whole(inner, place)[value] = value * step
-        inner.finish()
+        @function(code.module)
+        def inner(code: Code, place: Pointer, value: Value, step: Value) -> None:
+            place.cast(INT)[value] = value * step
+
         with code.loop(start, 8) as index:
-            code.call_function(inner, out, index, 10)
+            inner.call(step=10, place=out, value=index)
 
     run(body, output, 3)
     assert output.tolist() == [0, 0, 0, 30, 40, 50, 60, 70]
+
+
+def written(name: str = "caller") -> Module:
+    return Module(name, "float32", this_machine())
+
+
+def copying(module: Module) -> Function:
+    @function(module)
+    def copy(code: Code, target: Pointer, source: Pointer, count: Value) -> None:
+        target[count] = source[count]
+
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"count": 1}, r"copy\(target, source, count\) is called without \['source'\]"),
+        ({"count": 1, "source": None, "from_": None}, r"unknown \['from_'\]"),
+        ({"count": None, "source": None}, "copy: count is i64, not ptr"),
+        ({"count": 1, "source": 1}, "copy: source is ptr, not i64"),
+    ],
+)
+def test_a_call_with_other_parameters_is_refused(
+    arguments: dict[str, int | None], message: str
+) -> None:
+    module = written()
+    copy = copying(module)
+
+    @function(module)
+    def caller(code: Code, array: Pointer) -> None:
+        given = {name: array if each is None else each for name, each in arguments.items()}
+        with pytest.raises(TypeError, match=message):
+            copy.call(target=array, **given)
+
+
+def test_a_division_is_of_its_kind() -> None:
+    @function(written())
+    def divide(code: Code, number: Value) -> None:
+        vector = code.zeros()
+        with pytest.raises(TypeError, match="divided by //"):
+            number / number
+        with pytest.raises(TypeError, match="divided by /"):
+            vector // vector
+        with pytest.raises(TypeError, match="whole numbers"):
+            vector % vector
+
+
+def test_an_else_stands_right_after_an_if() -> None:
+    @function(written())
+    def branch(code: Code, array: Pointer, number: Value) -> None:
+        with pytest.raises(SyntaxError, match="right after"), code.else_():
+            pass
+        with code.if_(number > 0):
+            pass
+        array[0] = array[1]
+        with pytest.raises(SyntaxError, match="right after"), code.else_():
+            pass
+        with code.if_(number > 0):
+            pass
+        with code.else_():
+            pass
+        with pytest.raises(SyntaxError, match="right after"), code.else_():
+            pass
+
+
+def test_parameters_keep_their_names_in_the_text() -> None:
+    module = written()
+    copying(module)
+    assert '@"copy"(ptr %"target", ptr %"source", i64 %"count")' in module.text
 
 
 # -- addresses --------------------------------------------------------------------------------
@@ -149,7 +218,7 @@ def test_addresses_move_by_elements_and_by_bytes(dtype: str) -> None:
     def body(code: Code, x: Pointer, out: Pointer, n: Value) -> None:
         out[0] = (x + n)[2]
         out[code.value(1)] = (x + 20)[0 - n]
-        out[2] = x.bytes(n * size)[1]
+        out[2] = x.add_bytes(n * size)[1]
 
     run(body, source, output, 7, dtype=dtype)
     assert output.tolist() == [source[9], source[13], source[8]]
@@ -166,7 +235,7 @@ def test_vectors_are_computed_lane_by_lane(dtype: str) -> None:
     def body(code: Code, a: Pointer, b: Pointer, out: Pointer) -> None:
         left, right = a.vector(), b.vector()
         made = [
-            *(left + right, left - right, left * right, left // right),
+            *(left + right, left - right, left * right, left / right),
             *(left.minimum(right), left.maximum(right)),
             *(code.constant(1.5) * left, code.zeros() + right),
         ]
@@ -206,12 +275,12 @@ def test_fma_rounds_once() -> None:
 
 
 @DTYPE
-def test_a_scalar_is_spread_over_all_lanes(dtype: str) -> None:
+def test_a_scalar_is_broadcast_to_all_lanes(dtype: str) -> None:
     n = lanes(dtype)
     source, output = drawn(n, dtype=dtype), np.zeros(n, dtype)
 
     def body(code: Code, a: Pointer, out: Pointer) -> None:
-        out[0] = code.spread(a[3])
+        out[0] = code.broadcast(a[3])
 
     run(body, source, output, dtype=dtype)
     assert (output == source[3]).all()
@@ -260,7 +329,7 @@ def test_masks_load_and_store_nothing_else(dtype: str) -> None:
             mask = code.first_lanes(first)
             out[0] = a.masked(mask)
             (out + n).store_masked(mask, a.vector())
-            odd = code.lane_numbers() >= code.spread(code.narrow(first))
+            odd = code.lane_numbers() >= code.broadcast(first.as_int32())
             out.store_masked(odd, a.vector(), 2 * n)
 
         run(body, source, output, count, dtype=dtype)
@@ -289,11 +358,14 @@ def test_a_gather_takes_every_so_many(dtype: str, stride: int) -> None:
 @pytest.mark.parametrize("name", ["avx2", "avx512", "neon"])
 @DTYPE
 def test_vectors_are_as_wide_as_the_targets(name: str, dtype: str) -> None:
-    code = Code(Module("written", dtype, named(name)), "f", [])
-    assert code.lanes == named(name).vector_bytes // np.dtype(dtype).itemsize
-    assert code.zeros().raw.type.count == code.lanes
-    assert code.zeros().floating
-    assert not code.value(1).floating
+    @function(Module("written", dtype, named(name)))
+    def f(code: Code) -> None:
+        assert code.lanes == named(name).vector_bytes // np.dtype(dtype).itemsize
+        assert code.zeros().raw.type.count == code.lanes
+        assert code.zeros().floating
+        assert not code.value(1).floating
+
+    assert f.parameters == ()
 
 
 def test_a_function_of_the_process_is_declared_once() -> None:

@@ -1,4 +1,4 @@
-"""Large pages are asked for where there is room for one, and nothing that lies there changes."""
+"""Huge pages are asked for where there is room for one, and nothing that lies there changes."""
 
 from __future__ import annotations
 
@@ -9,27 +9,37 @@ import pytest
 import torch
 
 from glassconv.codegen import pages
-from glassconv.codegen.pages import ENOUGH, LARGE_PAGE, ask_for_large_pages
+from glassconv.codegen.pages import HUGE_PAGE, WORTHWHILE_BYTES, ask_for_huge_pages
 
 
 @pytest.mark.parametrize("start", [0, 64, 4096])
 def test_what_lies_there_stays(start: int) -> None:
-    array = torch.arange(3 * LARGE_PAGE // 4 + 5000, dtype=torch.float32)
-    ask_for_large_pages(array.data_ptr() + start, array.nbytes - start)
+    array = torch.arange(3 * HUGE_PAGE // 4 + 5000, dtype=torch.float32)
+    ask_for_huge_pages(array.data_ptr() + start, array.nbytes - start)
     assert torch.equal(array, torch.arange(array.numel(), dtype=torch.float32))
 
 
 def test_only_whole_pages_within_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int, int | None]] = []
     monkeypatch.setattr(pages, "_madvise", lambda *what: asked.append(what))
-    ask_for_large_pages(LARGE_PAGE + 64, ENOUGH)
-    ask_for_large_pages(LARGE_PAGE, ENOUGH - 1)
-    assert asked == [(2 * LARGE_PAGE, LARGE_PAGE, pages.HUGEPAGE)]
+    ask_for_huge_pages(HUGE_PAGE + 64, WORTHWHILE_BYTES)
+    ask_for_huge_pages(HUGE_PAGE, WORTHWHILE_BYTES - 1)
+    assert asked == [(2 * HUGE_PAGE, HUGE_PAGE, pages.MADV_HUGEPAGE)]
 
 
 def test_a_system_without_them_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "_madvise", None)
-    ask_for_large_pages(0, ENOUGH)
+    ask_for_huge_pages(0, WORTHWHILE_BYTES)
+
+
+def test_a_system_without_a_handle_of_its_process_keeps_no_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(name: str | None) -> None:
+        raise TypeError("bad argument type for built-in operation")  # as on Windows
+
+    monkeypatch.setattr("ctypes.CDLL", refuse)
+    assert not pages.keep_memory()
 
 
 MEASURED = """

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from glassconv.codegen import parallel
-from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer
+from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, runtime, threads
-from glassconv.kernels.runtime.parameters import words
+from glassconv.codegen.struct import words_of
 from support.compile_function import Array, this_machine
 
 
@@ -23,22 +23,24 @@ from support.compile_function import Array, this_machine
 def counting() -> Compiled:
     """Return the function whose task n adds n + 1 to element n and the thread to that beside it."""
     module = Module("counting", "float32", this_machine())
-    task = Code(module, "task", [POINTER, POINTER, INT, INT])
-    plan, arrays, number, thread = task.arguments()
-    factor = Pointer(task, plan.raw, INT)[0]
-    address = Pointer(task, arrays.raw, INT)[0]
-    counts = Pointer(task, task.builder.inttoptr(address.raw, POINTER), INT)
-    counts[number * 2] = counts[number * 2] + (number + 1) * factor
-    counts[number * 2 + 1] = counts[number * 2 + 1] + thread
-    task.finish()
-    in_parallel(module, task, "counting")
+
+    @function(module)
+    def task(
+        code: Code, parameters: Pointer, arrays: Pointer, number: Value, thread: Value
+    ) -> None:
+        factor = parameters.cast(INT)[0]
+        counts = arrays.load_pointer(0).cast(INT)
+        counts[number * 2] = counts[number * 2] + (number + 1) * factor
+        counts[number * 2 + 1] = counts[number * 2 + 1] + thread
+
+    in_parallel(module, task)
     return compiled(module, "counting")
 
 
 def done(tasks: int, team: int) -> Array:
     """Return [tasks, 2]: what each task added, and which thread did it."""
     counts = np.zeros((tasks, 2), np.int64)
-    counting().call(words([10]), words([counts.ctypes.data]), tasks, team)
+    counting().call(words_of(10), words_of(counts.ctypes.data), tasks, team)
     return counts
 
 
@@ -97,6 +99,11 @@ def test_without_openmp_one_thread_does_all(monkeypatch: pytest.MonkeyPatch) -> 
         assert (counts[:, 1] == 0).all()
     finally:
         counting.cache_clear()
+
+
+def test_a_library_that_cannot_be_loaded_is_no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_maps", lambda: ["0-1 r-xp 0 00:00 0 /nowhere/libgomp.so.1"])
+    assert runtime.__wrapped__() is None
 
 
 @pytest.mark.parametrize("lines", [[], ["7f00-7f01 r-xp 0 00:00 0"]])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
-from glassconv.dispatch.select import ACCURACY, AUTO, choose, physical_memory, predict
+from glassconv.dispatch.select import ACCURACY, AUTO, choose, forget, physical_memory, predict
 from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.kernels import KERNELS
 from glassconv.problem import ConvProblem
@@ -31,9 +31,9 @@ FREE = Cost(0, 0, 0, 0, operations=0)
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
     """Choices are cached: forget those made of other algorithms and other memory."""
-    choose.cache_clear()
+    forget()
     yield
-    choose.cache_clear()
+    forget()
 
 
 def add(monkeypatch: pytest.MonkeyPatch, *added: Algorithm) -> None:
@@ -50,7 +50,7 @@ def fake(name: str, growth: float = 1.0, verdict: Verdict | None = None) -> Algo
         direct,
         name=name,
         seconds=lambda problem, layout: 0.0,
-        ready=None,
+        compile_for=None,
         supports=lambda problem: direct.supports(problem) if verdict is None else verdict,
         cost=lambda problem: FREE,
         error_bound=lambda problem: replace(direct.error_bound(problem), growth=growth),
@@ -168,7 +168,7 @@ def test_memory_is_enough_to_the_byte(monkeypatch: pytest.MonkeyPatch, name: str
     needed += named(name).cost(problem).workspace_bytes
     monkeypatch.setattr("glassconv.dispatch.select.physical_memory", lambda: needed)
     assert choose(problem, name, "any").algorithm == name
-    choose.cache_clear()
+    forget()
     monkeypatch.setattr("glassconv.dispatch.select.physical_memory", lambda: needed - 1)
     with pytest.raises(UnsupportedError, match=f"{name}: its arrays take"):
         choose(problem, name, "any")

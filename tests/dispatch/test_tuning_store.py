@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
-from glassconv.dispatch import tuning_store
+from glassconv.dispatch import select, tuning_store
 from glassconv.dispatch.select import choose
 from glassconv.errors import DataError
 from glassconv.problem.shorthand import parse
@@ -24,8 +25,8 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forget() -> None:
-    tuning_store._layers.cache_clear()
-    choose.cache_clear()
+    tuning_store._document.cache_clear()
+    select.forget()
 
 
 def test_what_is_kept_is_read_back_beside_what_was_there() -> None:
@@ -40,10 +41,31 @@ def test_what_is_kept_is_read_back_beside_what_was_there() -> None:
 @pytest.mark.parametrize("key", ["machine", "threads"])
 def test_records_of_another_machine_are_not_used(key: str) -> None:
     file = tuning_store.keep({(PROBLEM, "nchw"): {"direct": 3.0}})
-    document = json.loads(file.read_text()) | {key: "another"}
+    document = json.loads(file.read_text())
+    (machine,) = document
+    if key == "machine":
+        document = {"another": document[machine]}
+    else:
+        (layers,) = document[machine].values()
+        document[machine] = {"999": layers}
     file.write_text(json.dumps(document))
     forget()
     assert tuning_store.recorded(PROBLEM, "nchw") == {}
+
+
+def test_each_number_of_threads_keeps_its_own_records() -> None:
+    ratios = {1: {"direct": 3.0}, 2: {"direct": 0.5}}
+    before = torch.get_num_threads()
+    try:
+        for threads, measured in ratios.items():
+            torch.set_num_threads(threads)
+            tuning_store.keep({(PROBLEM, "nchw"): measured})
+        for threads, measured in ratios.items():
+            torch.set_num_threads(threads)
+            forget()
+            assert tuning_store.recorded(PROBLEM, "nchw") == measured
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"layers": 1}', "\x00", '{"machine": null}'])
@@ -55,7 +77,7 @@ def test_a_file_that_is_not_ours_is_no_record(content: str) -> None:
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "glassconv").write_text("a file where the folder should be")
-    with pytest.raises(DataError, match="cannot keep the records"):
+    with pytest.raises(DataError, match="cannot write the tuning store"):
         tuning_store.keep({(PROBLEM, "nchw"): {"direct": 3.0}})
 
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-import pytest
-
 from glassconv import parse
 from glassconv.algorithms import named
 from glassconv.codegen.target import TARGETS
@@ -20,8 +18,7 @@ PROBLEMS = 60
 LAYERS = ("64x56x56 64@3x3 p1", "3x224x224 64@7x7 s2 p3", "512x7x7 2048@1x1", "96x14x14 96@5x5 g96")
 
 
-def test_blocks_are_the_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(implicit_gemm, "threads", lambda: 1)
+def test_blocks_are_the_kernels(tmp_path: Path) -> None:
     drawn = (
         replace(problem, batch=1)
         for problem in problems_for(named("implicit_gemm"))
@@ -37,13 +34,12 @@ def test_blocks_are_the_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert (mine["l1"], mine["l2"]) == (target.l1, target.l2)
     for (problem, name), answer in zip(cases, found["answers"], strict=True):
         target = TARGETS[name]
-        plan = implicit_gemm.plan(problem, contiguous(problem), target)
-        size = dict(zip(implicit_gemm.NAMES, plan.sizes, strict=True))
+        blocking = implicit_gemm.blocking(problem, contiguous(problem), target, threads=1)
         rows, vectors = target.tile()
         assert answer == {
             "rows": rows,
             "vectors": vectors,
             "lanes": target.lanes(problem.dtype),
-            "kBlock": size["piece_block"] * size["piece_length"],
-            "pixelBlock": size["pixel_block"],
+            "kBlock": blocking.k_block,
+            "pixelBlock": blocking.pixel_block,
         }, f"{problem} for {name}"

@@ -30,10 +30,22 @@ def test_the_document_is_of_its_schema_and_holds_the_arrays() -> None:
     assert document["schema"] == SCHEMA
     assert document["problem"] == "1x3x8x8 4@3x3 s2 p1"
     assert document["source"] == "random numbers"
+    assert document["inputKind"] == "random"
     assert "layers" not in document
     for name in ("input", "weight", "bias", "output"):
         back = from_document(document[name], name)
         np.testing.assert_array_equal(back, getattr(explored, name))
+
+
+def test_the_document_tells_images_from_arrays_and_random_numbers() -> None:
+    layer = nn.Conv2d(3, 2, 3)
+    for explored, kind in (
+        (of_picture(photograph.chelsea()), "image"),
+        (of_picture(photograph.chelsea(), parse("3x32x32 2@3x3")), "image"),
+        (of_layer(layer, torch.zeros(2, 3, 8, 8)), "array"),
+        (of_layer(layer, [2, 3, 8, 8]), "random"),
+    ):
+        assert json.loads(explored.to_json())["inputKind"] == kind, explored.source
 
 
 def test_several_problems_are_a_strip() -> None:

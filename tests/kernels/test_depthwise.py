@@ -54,7 +54,7 @@ def run(
         return None
     assert depthwise.supports(problem, lies.name)
     processor = this_machine() if l1 is None else this_machine(l1=l1)
-    output = call_guarded(depthwise.plan(problem, lies, processor), operands, side)
+    output = call_guarded(depthwise.plan(problem, lies, processor, 2), operands, side)
     bound = named("depthwise").error_bound(problem)
     return judge(problem, "depthwise", to_numpy(output), operands, bound)
 
@@ -142,7 +142,7 @@ def test_a_weight_that_changed_is_read_again(layout: str) -> None:
     operands = Operands(LAYOUTS[layout](made.input), made.weight, made.bias)
     lies = layout_of(operands.input)
     assert lies is not None
-    plan, bound = depthwise.plan(problem, lies, this_machine()), named("depthwise").error_bound
+    plan, bound = depthwise.plan(problem, lies, this_machine(), 2), named("depthwise").error_bound
     for _ in range(3):
         output = to_numpy(plan(operands.input, operands.weight, operands.bias))
         assert judge(problem, "depthwise", output, operands, bound(problem)).verdict
@@ -157,7 +157,7 @@ def test_a_nan_stays_in_the_windows_that_hold_it(layout: str) -> None:
     input = LAYOUTS[layout](operands.input)
     lies = layout_of(input)
     assert lies is not None
-    output = depthwise.plan(problem, lies, this_machine())(input, operands.weight, operands.bias)
+    output = depthwise.plan(problem, lies, this_machine(), 2)(input, operands.weight, operands.bias)
     assert output.isnan().sum() == 9
     assert output[0, 4, 9:12, 16:19].isnan().all()
 

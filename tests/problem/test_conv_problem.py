@@ -203,3 +203,27 @@ def test_what_crashes_pytorch_is_refused_before_anything_is_allocated(
 def test_the_largest_steps_are_accepted() -> None:
     far = replace(LENET, stride=(LARGEST_STEP,) * 2, padding=((1, LARGEST_STEP), (0, 0)))
     assert far.output_size == (2, 1)
+
+
+# -- in two axes ------------------------------------------------------------------------------
+
+
+@given(problems())
+def test_a_sequence_is_an_image_of_one_row(problem: ConvProblem) -> None:
+    if problem.ndim == 3:
+        with pytest.raises(ShapeError, match="three spatial axes are not two"):
+            problem.as_2d()
+        return
+    image = problem.as_2d()
+    assert image.ndim == 2
+    assert image.axes[-1] == problem.axes[-1]
+    assert image.as_2d() is image
+    assert (image.macs, image.gemm, image.output_bytes) == (
+        *(problem.macs, problem.gemm, problem.output_bytes),
+    )
+
+
+@given(problems())
+def test_padding_is_told_by_its_numbers(problem: ConvProblem) -> None:
+    assert problem.is_padded == (sum(map(sum, problem.padding)) > 0)
+    assert problem.even_padding == all(len(set(pair)) == 1 for pair in problem.padding)

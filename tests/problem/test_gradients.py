@@ -46,7 +46,7 @@ def test_both_convolutions_are_the_gradients(problem: ConvProblem) -> None:
 
     transposed = input_gradient(problem)
     assert transposed.output_shape == problem.input_shape
-    given = transposed.operands(grad_output, weight, None)
+    given = Operands(*transposed.convolution_arrays(grad_output, weight, None))
     given.check(transposed.convolution)
     output = direct.run(transposed.convolution, given.input, given.weight, None)
     assert torch.equal(transposed.cut(output), expected[0])
@@ -74,7 +74,9 @@ def test_every_algorithm_keeps_its_bound_on_both_gradients(
     problem: ConvProblem, algorithm: str
 ) -> None:
     operands, grad_output = random_operands(problem), random_grad_output(problem)
-    of_input = input_gradient(problem).operands(grad_output, operands.weight, None)
+    of_input = Operands(
+        *input_gradient(problem).convolution_arrays(grad_output, operands.weight, None)
+    )
     of_weight = WeightGradient(problem).operands(operands.input, grad_output)
     tried = 0
     for convolution, arrays in zip(convolutions_of(problem), (of_input, of_weight), strict=True):

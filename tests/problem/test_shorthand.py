@@ -74,11 +74,15 @@ REFUSALS = [
     ("3x32 4@5x5", "3x32", "2 kernel sizes need 3 input sizes, or 4 with the batch"),
     ("1x1x3x32x32 4@5x5", "1x1x3x32x32", "2 kernel sizes need 3 input sizes, or 4"),
     ("1x1x1x1x1 4@1x1x1x1", "4@1x1x1x1", "1, 2 or 3 kernel sizes"),
-    ("3x32x32 4@5x5 t2", "t2", "options are s, p, d, g with a number"),
-    ("3x32x32 4@5x5 s", "s", "options are s, p, d, g with a number"),
-    ("3x32x32 4@5x5 s-1", "s-1", "options are s, p, d, g with a number"),
-    ("3x32x32 4@5x5 int8", "int8", "nobias, or one of float16, bfloat16, float32"),
-    ("3x32x32 4@5x5 s\u0663", "s\u0663", "options are s, p, d, g with a number"),  # an Arabic 3
+    ("3x32x32 4@5x5 t2", "t2", "options are s, p, d, g or o with a number"),
+    ("3x32x32 4@5x5 s", "s", "options are s, p, d, g or o with a number"),
+    ("3x32x32 4@5x5 s-1", "s-1", "options are s, p, d, g or o with a number"),
+    ("3x32x32 4@5x5 int8", "int8", "transposed, or one of float16, bfloat16, float32"),
+    (
+        "3x32x32 4@5x5 s\u0663",
+        "s\u0663",
+        "options are s, p, d, g or o with a number",
+    ),  # an Arabic 3
     ("3x32x32 4@5x5 ssame", "ssame", "stride takes numbers, such as s2 or s2x1"),
     ("3x32x32 4@5x5 d1:2", "d1:2", "dilation takes numbers, such as d2 or d2x1"),
     ("4x32x32 4@5x5 g2x2", "g2x2", "groups is one number"),

@@ -15,6 +15,7 @@ from torch import Tensor
 import glassconv
 from glassconv.errors import ArgumentError, ArgumentTypeError, ConvError, ShapeError
 from glassconv.problem.dtypes import FORMATS
+from glassconv.problem.operands import Operands
 from glassconv.problem.transposed import transposed_of
 from glassconv.reports.error_bound import sum_of_products_bound
 from glassconv.verification.verify import allowed_error, definition
@@ -94,7 +95,7 @@ def test_it_can_be_differentiated() -> None:
 def test_any_algorithm_that_can_may_be_named(algorithm: str) -> None:
     problem = transposed_of([2, 4, 5, 6], [4, 3, 3, 3], [3], 2, 1, 1)
     x, w, b = torch.randn(2, 4, 5, 6), torch.randn(4, 3, 3, 3), torch.randn(3)
-    given = problem.operands(x, w, b)
+    given = Operands(*problem.convolution_arrays(x, w, b))
     output = glassconv.conv_transpose2d(x, w, b, 2, 1, 1, algorithm=algorithm, accuracy="any")
     truth = definition(problem.convolution, given)
     bound = glassconv.algorithms.named(algorithm).error_bound(problem.convolution)

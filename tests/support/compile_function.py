@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
+from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.struct import words_of
 from glassconv.codegen.target import Target, host
-from glassconv.kernels.runtime.parameters import words
 
 Array = npt.NDArray[Any]
 Body = Callable[..., None]  # body(code, *pointers, *numbers)
@@ -31,16 +31,15 @@ def write(
 ) -> Module:
     """Return a module whose public function `run` has the code that `body` emits."""
     module = Module("written", dtype, target or this_machine())
-    code = Code(module, "run", [POINTER, POINTER, INT, INT], public=True)
-    plan, places, _, _ = code.arguments()
-    addresses = Pointer(code, places.raw, INT)
-    pointers = [
-        Pointer(code, code.builder.inttoptr(addresses[number].raw, POINTER), code.float)
-        for number in range(arrays)
-    ]
-    words_of_plan = Pointer(code, plan.raw, INT)
-    body(code, *pointers, *(words_of_plan[number] for number in range(numbers)))
-    code.finish()
+
+    @function(module, public=True)
+    def run(
+        code: Code, parameters: Pointer, addresses: Pointer, tasks: Value, threads: Value
+    ) -> None:
+        pointers = [addresses.load_pointer(place) for place in range(arrays)]
+        words = parameters.cast(INT)
+        body(code, *pointers, *(words[place] for place in range(numbers)))
+
     return module
 
 
@@ -49,7 +48,7 @@ def call(kernel: Compiled, arrays: Sequence[Array | torch.Tensor], numbers: Sequ
     places = [
         each.data_ptr() if isinstance(each, torch.Tensor) else each.ctypes.data for each in arrays
     ]
-    kernel.call(words(numbers), words(places), 1, 1)
+    kernel.call(words_of(*numbers), words_of(*places), 1, 1)
 
 
 def run(body: Body, *given: Array | torch.Tensor | int, dtype: str = "float32") -> None:
@@ -59,11 +58,6 @@ def run(body: Body, *given: Array | torch.Tensor | int, dtype: str = "float32") 
     call(compiled(write(body, len(arrays), len(numbers), dtype), "run"), arrays, numbers)
 
 
-def whole(code: Code, pointer: Pointer) -> Pointer:
-    """Return the pointer as a pointer to 64-bit integers."""
-    return Pointer(code, pointer.raw, INT)
-
-
 def integers(body: Callable[..., Sequence[Value]], *numbers: int) -> list[int]:
     """Return the integers that the emitted code computes from some integers."""
     found = np.full(64, -999, np.int64)
@@ -71,7 +65,7 @@ def integers(body: Callable[..., Sequence[Value]], *numbers: int) -> list[int]:
 
     def store(code: Code, output: Pointer, *given: Value) -> None:
         for place, value in enumerate(body(code, *given)):
-            whole(code, output)[place] = value
+            output.cast(INT)[place] = value
             made.append(place)
 
     run(store, found, *numbers)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from glassconv.codegen.parallel import threads
-from glassconv.kernels.runtime.parameters import words
+from glassconv.codegen.struct import words_of
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.operands import Operands
 
@@ -68,9 +68,10 @@ def call_guarded(
         *(guarded(each, side) for each in (operands.input, weight, bias)),
         output,
         guarded(space, side),
-        output if residual is None else guarded(plan.laid_out(residual), side),
+        output if residual is None else guarded(plan.to_layout(residual), side),
     ]
-    plan.kernel.call(plan.sizes, words(each.data_ptr() for each in arrays), plan.tasks, team)
+    addresses = words_of(*(each.data_ptr() for each in arrays))
+    plan.kernel.call(plan.parameters, addresses, plan.tasks, team)
     return output if plan.problem.ndim == 2 else output.squeeze(2)
 
 

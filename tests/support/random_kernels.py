@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from random import Random
 
 from glassconv.algorithms import named
+from glassconv.codegen.parallel import threads
 from glassconv.kernels import KERNELS, Kernel
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import layout_of
@@ -51,7 +52,7 @@ class Trial:
         if lies is None or not kernel.supports(self.problem, lies.name):
             return None
         target = this_machine() if self.l2 is None else this_machine(l2=self.l2)
-        plan = kernel.plan_for(self.problem, lies, target)
+        plan = kernel.plan_for(self.problem, lies, target, threads())
         output = call_guarded(plan, operands, self.side, self.team)
         bound = named(kernel.name).error_bound(self.problem)
         return judge(self.problem, kernel.name, to_numpy(output), operands, bound)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands
+from glassconv.problem.problem import Problem
 
 TORCH: tuple[Callable[..., Tensor], ...] = (F.conv1d, F.conv2d, F.conv3d)
 
@@ -59,7 +60,7 @@ def pixel_of(
     return tuple(pixel)
 
 
-def whole_numbers(problem: ConvProblem, seed: int = 0) -> Operands:
+def whole_numbers(problem: Problem, seed: int = 0) -> Operands:
     """Return operands of −2 … 2, so small that sums are exact in all but bfloat16."""
     generator = torch.Generator().manual_seed(seed)
     dtype = getattr(torch, problem.dtype)

@@ -38,7 +38,12 @@ def test_the_two_ways_agree_as_far_as_rounding_lets_them(problem: ConvProblem) -
     )
     transposed, weights = input_gradient(problem), WeightGradient(problem)
     for name, other, how, given in (
-        ("grad_input", "folded", transposed, transposed.operands(gradient, operands.weight, None)),
+        (
+            "grad_input",
+            "folded",
+            transposed,
+            Operands(*transposed.convolution_arrays(gradient, operands.weight, None)),
+        ),
         ("grad_weight", "product", weights, weights.operands(operands.input, gradient)),
     ):
         scale = definition(how.convolution, absolute(given)).output

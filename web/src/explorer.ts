@@ -1,70 +1,75 @@
-// The explorer of one element: it holds the state, draws what changed of it, and takes itself away.
+// The explorer in one element: holds the state, redraws what a new state changes, and removes itself.
 
-import { applyTheme, themeOf } from "./colour";
-import type { Context } from "./context";
-import { controls } from "./controls";
-import { html } from "./dom";
-import { pytorchCode, png, save, stageSvg, text } from "./export";
+import { applyTheme, themeOf } from "./drawing/colour";
+import { html } from "./drawing/dom";
+import { png, save, stageSvg, text } from "./drawing/export";
+import { Magnifier } from "./drawing/magnifier";
 import { header } from "./header";
 import type { Header } from "./header";
 import { keys } from "./keys";
-import { Lens } from "./lens";
-import { DEFAULT_PROBLEM, sourceOf } from "./model";
-import type { Answer, Model } from "./model";
+import { fromHash, toHash } from "./model/address";
+import { clamp } from "./model/arithmetic";
+import { TUTORIAL_PROBLEM } from "./model/constants";
+import { outputAt } from "./model/focus";
+import { PRESETS, presetSource } from "./model/presets";
+import { bytes, convolutionOf } from "./model/problem";
+import type { Problem } from "./model/problem";
+import { pytorchCode } from "./model/pytorch_code";
+import { reportSource } from "./model/report";
+import type { Answer, Model } from "./model/report";
+import { format, parse } from "./model/shorthand";
+import type { Source } from "./model/source";
+import { Store } from "./model/state";
+import type { State } from "./model/state";
 import { MODES } from "./modes";
-import { chosenIn } from "./modes/mode";
-import { grey, read } from "./picture";
-import { player } from "./player";
-import type { Player } from "./player";
-import { PRESETS, sourceOf as presetSource } from "./presets";
-import { bytes, convolutionOf } from "./problem";
-import type { Problem } from "./problem";
-import { receipt } from "./receipt";
-import { describe, Scene } from "./scene";
-import type { Source } from "./scene";
-import { sentence } from "./sentence";
-import { format, parse } from "./shorthand";
-import { fromHash, hold, outputAt, Store, toHash } from "./state";
-import type { State } from "./state";
+import { chosenName } from "./modes/mode";
+import { grey, read } from "./numerics/image_file";
+import { describe, Scene } from "./numerics/scene";
+import type { Context } from "./panes/context";
+import { controls } from "./panes/controls";
+import { costs } from "./panes/costs";
+import { player } from "./panes/player";
+import type { Player } from "./panes/player";
+import { sentence } from "./panes/sentence";
 import style from "./style.css";
 
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
-const PATIENCE = 250; // milliseconds that a state stands before the address says it, and Python is asked
+const REST = 250; // milliseconds without a change, after which the address is updated and Python is asked
 
 export class Explorer {
   private readonly root = html("div", { class: "glassconv" });
   private readonly stage = html("div", { class: "stage" });
-  private readonly said = html("section", { class: "sentence", "aria-label": "in numbers", "aria-live": "off" });
-  private readonly receipt = html("section", { class: "side-part", "aria-label": "receipt" });
-  private readonly lens = new Lens();
+  private readonly sentence = html("section", { class: "sentence", "aria-label": "in numbers", "aria-live": "off" });
+  private readonly costs = html("section", { class: "side-part", "aria-label": "costs" });
+  private readonly magnifier = new Magnifier();
   private readonly store: Store;
-  private readonly own: Source;
+  private readonly reportNumbers: Source;
   private readonly header: Header;
   private readonly controls: ReturnType<typeof controls>;
   private readonly player: Player;
-  private readonly still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  private readonly undo: (() => void)[] = [];
+  private readonly reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  private readonly cleanups: (() => void)[] = [];
   private scene: Scene;
-  private mine: Pick<Source, "name" | "picture" | "colours" | "input"> | null = null; // the reader's own picture
+  private userImage: Pick<Source, "name" | "resampled" | "rgb" | "input"> | null = null; // the reader's own image
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private width = 0; // of the stage when it was drawn
-  private computing = 0;
-  private asking = 0;
-  private remembering = 0;
-  private questions = 0;
+  private computeFrame = 0;
+  private requestTimer = 0;
+  private addressTimer = 0;
+  private requests = 0;
 
   constructor(
     private readonly model: Model,
     private readonly host: HTMLElement,
   ) {
     const report = model.get("report") ?? {};
-    this.own = sourceOf(report);
-    this.store = new Store(this.firstState(report.problem ?? DEFAULT_PROBLEM, report.mode));
+    this.reportNumbers = reportSource(report);
+    this.store = new Store(this.firstState(report.problem ?? TUTORIAL_PROBLEM, report.mode));
     const { problem, source } = this.store.get();
     this.scene = this.sceneOf(problem, source);
     this.controls = controls(this.store);
-    this.player = player(this.store, () => this.scene, this.still);
+    this.player = player(this.store, () => this.scene, this.reducedMotion);
     this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true);
     this.build();
     this.listen();
@@ -72,21 +77,21 @@ export class Explorer {
   }
 
   remove(): void {
-    for (const undo of this.undo) undo();
+    for (const cleanup of this.cleanups) cleanup();
     this.drawn?.leave();
     this.player.stop();
     this.store.stop();
-    cancelAnimationFrame(this.computing);
-    clearTimeout(this.asking);
-    clearTimeout(this.remembering);
+    cancelAnimationFrame(this.computeFrame);
+    clearTimeout(this.requestTimer);
+    clearTimeout(this.addressTimer);
     this.root.remove();
   }
 
   private firstState(text: string, mode: string | undefined): State {
     const state: State = {
       problem: parse(text),
-      source: this.own,
-      preset: text === DEFAULT_PROBLEM ? "tutorial" : "",
+      source: this.reportNumbers,
+      preset: text === TUTORIAL_PROBLEM ? "tutorial" : "",
       mode: mode ?? MODES[0].name,
       choice: "",
       focus: outputAt(0, 0, 0),
@@ -100,87 +105,87 @@ export class Explorer {
     return this.model.get("page") ? this.restored(state, location.hash) : state;
   }
 
-  /** The report's own numbers, on the reader's picture where there is one. */
-  private get base(): Source {
-    return this.mine ? { ...this.own, ...this.mine, output: undefined } : this.own;
+  /** The report's numbers, with the reader's image in place of the input where there is one. */
+  private get baseSource(): Source {
+    return this.userImage ? { ...this.reportNumbers, ...this.userImage, output: undefined } : this.reportNumbers;
   }
 
   private restored(state: State, hash: string): State {
-    const said = fromHash(hash);
-    const preset = PRESETS.find(({ name }) => name === said.preset);
-    return { ...state, preset: "", choice: "", ...said, source: preset ? presetSource(preset, this.base) : this.base };
+    const fromAddress = fromHash(hash);
+    const preset = PRESETS.find(({ name }) => name === fromAddress.preset);
+    return { ...state, preset: "", choice: "", ...fromAddress, source: preset ? presetSource(preset, this.baseSource) : this.baseSource };
   }
 
   private build(): void {
-    const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.receipt);
-    const main = html("div", { class: "main" }, this.stage, this.said, this.player.element, hint());
-    this.root.append(html("style", {}, style), this.header.element, html("div", { class: "body" }, main, side), this.lens.element);
+    const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.costs);
+    const main = html("div", { class: "main" }, this.stage, this.sentence, this.player.element, hint());
+    this.root.append(html("style", {}, style), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element);
     this.host.append(this.root);
   }
 
   private listen(): void {
-    this.undo.push(this.store.subscribe((state, before) => this.show(state, before)));
-    this.undo.push(keys(this.root, this.store, () => this.scene, this.player));
+    this.cleanups.push(this.store.subscribe((state, before) => this.show(state, before)));
+    this.cleanups.push(keys(this.root, this.store, () => this.scene, this.player));
     const resized = new ResizeObserver(() => {
       if (this.stage.clientWidth !== this.width) this.draw(); // also where nothing had a size yet
     });
     resized.observe(this.stage);
-    this.undo.push(() => resized.disconnect());
-    const answered = (answer: Answer): void => this.answered(answer);
-    this.model.on("msg:custom", answered);
-    this.undo.push(() => this.model.off("msg:custom", answered));
+    this.cleanups.push(() => resized.disconnect());
+    const onAnswer = (answer: Answer): void => this.onAnswer(answer);
+    this.model.on("msg:custom", onAnswer);
+    this.cleanups.push(() => this.model.off("msg:custom", onAnswer));
     const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const preferred = (): void => this.draw();
-    scheme.addEventListener("change", preferred);
-    this.undo.push(() => scheme.removeEventListener("change", preferred));
+    const redraw = (): void => this.draw();
+    scheme.addEventListener("change", redraw);
+    this.cleanups.push(() => scheme.removeEventListener("change", redraw));
     if (this.model.get("page")) {
-      const moved = (): void => {
+      const restoreAddress = (): void => {
         if (location.hash !== toHash(this.store.get())) this.store.set(this.restored(this.store.get(), location.hash));
       };
-      addEventListener("hashchange", moved);
-      this.undo.push(() => removeEventListener("hashchange", moved));
+      addEventListener("hashchange", restoreAddress);
+      this.cleanups.push(() => removeEventListener("hashchange", restoreAddress));
     }
     this.root.addEventListener("dragover", (event) => event.preventDefault());
     this.root.addEventListener("drop", (event) => {
       event.preventDefault();
       const [file] = event.dataTransfer?.files ?? [];
-      if (file) void this.openPicture(file);
+      if (file) void this.openImage(file);
     });
   }
 
   /** Draws what a new state changes, and only that. */
   private show(state: State, before: State | null): void {
-    const fresh = !before || before.problem !== state.problem || before.source !== state.source;
-    if (fresh) {
+    const newProblem = !before || before.problem !== state.problem || before.source !== state.source;
+    if (newProblem) {
       if (before) this.scene = this.sceneOf(state.problem, state.source);
       this.root.setAttribute("aria-label", describe(this.scene));
     }
-    if (fresh || before.explanation !== state.explanation) this.controls.show(state.problem, state.explanation);
-    if (fresh || before.counting !== state.counting) this.receipt.replaceChildren(receipt(state.problem, this.store));
-    const other = fresh || before.mode !== state.mode || before.choice !== state.choice;
-    if (other || before.preset !== state.preset) this.header.show(state);
-    if (other || before.theme !== state.theme) this.draw();
+    if (newProblem || before.explanation !== state.explanation) this.controls.show(state.problem, state.explanation);
+    if (newProblem || before.counting !== state.counting) this.costs.replaceChildren(costs(state.problem, this.store));
+    const newMode = newProblem || before.mode !== state.mode || before.choice !== state.choice;
+    if (newMode || before.preset !== state.preset) this.header.show(state);
+    if (newMode || before.theme !== state.theme) this.draw();
     else for (const listener of this.drawn?.listeners ?? []) listener(state);
     this.root.classList.toggle("pinned", state.pinned);
     this.player.show(state, this.scene);
-    this.sayNumbers(state);
-    this.remember();
-    if (fresh && !this.ask()) this.computeOn();
+    this.showSentence(state);
+    this.updateAddress();
+    if (newProblem && !this.requestOutput()) this.continueComputing();
   }
 
-  /** Draws the mode anew: for another problem, mode, theme or width. */
+  /** Redraws the mode: for another problem, mode, theme or width. */
   private draw(): void {
     const state = this.store.get();
     const theme = themeOf(state.theme);
     applyTheme(this.root, theme);
     this.drawn?.leave();
-    this.lens.hide();
-    const focused = this.stage.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null;
+    this.magnifier.hide();
+    const focused = this.grids().findIndex((grid) => grid === document.activeElement);
     this.stage.replaceChildren();
     this.stage.removeAttribute("style");
     this.width = this.stage.clientWidth;
     const wanted = MODES.find(({ name }) => name === state.mode) ?? MODES[0];
-    const choice = chosenIn(wanted, state.choice);
+    const choice = chosenName(wanted, state.choice);
     const refusal = wanted.refusal?.(this.scene.problem, choice) ?? null;
     const mode = this.width && refusal === null ? wanted : null;
     const listeners: ((state: State) => void)[] = [];
@@ -190,10 +195,10 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width: this.width, height: hold((innerHeight - 480) / 2, 180, 760) },
-      lens: this.lens,
+      room: { width: this.width, height: clamp((innerHeight - 480) / 2, 180, 760) },
+      magnifier: this.magnifier,
       choice,
-      still: this.still,
+      still: this.reducedMotion,
       onState: (listener) => {
         listeners.push(listener);
         listener(this.store.get());
@@ -201,54 +206,60 @@ export class Explorer {
       onNumbers: (listener) => numbers.push(listener),
       redraw: () => this.draw(),
     };
+    const before = this.stage.dataset.mode;
     this.stage.dataset.mode = wanted.name;
     if (refusal !== null) this.stage.append(html("p", { class: "refusal" }, refusal));
     this.drawn = { leave: mode?.render(context) ?? (() => undefined), listeners, numbers };
-    if (focused) this.stage.querySelector<HTMLElement>(`[aria-label="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    if (focused >= 0 && wanted.name === before) this.grids()[focused]?.focus({ preventScroll: true });
   }
 
-  private sayNumbers(state: State): void {
+  /** The stage's grids, which take the keyboard's focus. */
+  private grids(): HTMLElement[] {
+    return [...this.stage.querySelectorAll<HTMLElement>(".grid")];
+  }
+
+  private showSentence(state: State): void {
     const mode = MODES.find(({ name }) => name === state.mode);
     const node = mode?.sentence?.(this.scene, state, this.store) ?? sentence(this.scene, state.focus, this.store);
-    this.said.replaceChildren(node);
+    this.sentence.replaceChildren(node);
   }
 
   /** Goes on computing, some milliseconds a frame, until the output is whole. */
-  private computeOn(): void {
-    cancelAnimationFrame(this.computing);
+  private continueComputing(): void {
+    cancelAnimationFrame(this.computeFrame);
     this.stage.ariaBusy = String(!this.scene.complete);
-    this.computing = requestAnimationFrame(() => {
+    this.computeFrame = requestAnimationFrame(() => {
       if (!this.scene.compute(SLICE)) return;
-      this.told();
-      this.computeOn();
+      this.numbersChanged();
+      this.continueComputing();
     });
   }
 
-  private told(): void {
+  private numbersChanged(): void {
     for (const listener of this.drawn?.numbers ?? []) listener();
-    this.sayNumbers(this.store.get());
+    this.showSentence(this.store.get());
   }
 
-  /** Asks Python for its own output once a problem stands; false where there is no Python to ask. */
-  private ask(): boolean {
-    clearTimeout(this.asking);
+  /** Asks Python for PyTorch's output once the problem has not changed for a while; false if there is no Python. */
+  private requestOutput(): boolean {
+    clearTimeout(this.requestTimer);
     const { problem } = this.scene;
-    const cut = problem.padding.flat().some((side) => side < 0); // shorthand knows no such padding
-    if (!this.model.get("remote") || this.scene.pytorch || cut) return false;
-    const id = ++this.questions;
-    this.asking = window.setTimeout(() => this.model.send({ id, ...this.scene.question(format({ ...problem, batch: 1 })) }), PATIENCE);
+    const cropped = problem.padding.flat().some((side) => side < 0); // negative padding, which shorthand cannot write
+    if (!this.model.get("remote") || this.scene.pytorch || cropped) return false;
+    const id = ++this.requests;
+    this.requestTimer = window.setTimeout(() => this.model.send({ id, ...this.scene.convolveRequest(format({ ...problem, batch: 1 })) }), REST);
     return true;
   }
 
-  private answered(answer: Answer): void {
-    if (answer.id !== this.questions) return;
+  private onAnswer(answer: Answer): void {
+    if (answer.id !== this.requests) return;
     if (answer.type === "error") {
-      this.header.say(answer.error ?? "Python refused.");
-      this.computeOn();
+      this.header.showStatus(answer.error ?? "Python could not compute it.");
+      this.continueComputing();
     }
     if (answer.type !== "convolve" || !answer.output) return;
-    this.scene.answer(answer.output);
-    this.told();
+    this.scene.receiveOutput(answer.output);
+    this.numbersChanged();
   }
 
   private sceneOf(problem: Problem, source: Source): Scene {
@@ -256,16 +267,16 @@ export class Explorer {
   }
 
   /** Keeps the address up to date, but not at every frame: browsers are slow at that. */
-  private remember(): void {
-    clearTimeout(this.remembering);
+  private updateAddress(): void {
+    clearTimeout(this.addressTimer);
     if (!this.model.get("page")) return;
-    this.remembering = window.setTimeout(() => {
+    this.addressTimer = window.setTimeout(() => {
       try {
         history.replaceState(null, "", toHash(this.store.get()));
       } catch {
         // a page inside a frame of another origin has no address of its own
       }
-    }, PATIENCE);
+    }, REST);
   }
 
   private events(): Parameters<typeof header>[0] {
@@ -276,15 +287,15 @@ export class Explorer {
       preset: (name) => this.openPreset(name),
       mode: (mode) => store.set({ mode, choice: "" }),
       choice: (choice) => store.set({ choice }),
-      picture: (file) => void this.openPicture(file),
+      image: (file) => void this.openImage(file),
       theme: () => store.set({ theme: themeOf(store.get().theme).name === "dark" ? "light" : "dark" }),
-      link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, this.mine ? "address without your picture" : "address"),
+      link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, this.userImage ? "link, without your image," : "link"),
       code: () => void this.copy(pytorchCode(store.get().problem), "PyTorch code"),
       svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(stageSvg(this.stage))], { type: "image/svg+xml" })),
       png: () =>
         void png(stageSvg(this.stage))
           .then((picture) => save(`glassconv-${store.get().mode}.png`, picture))
-          .catch((error: Error) => this.header.say(error.message)),
+          .catch((error: Error) => this.header.showStatus(error.message)),
     };
   }
 
@@ -293,8 +304,8 @@ export class Explorer {
       const problem = parse(written);
       const size = bytes(problem);
       const total = size.input + size.weight + size.output + bytes(convolutionOf(problem)).input;
-      if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, and this page holds up to ${MOST_BYTES / 1e6}`);
-      this.store.set({ problem, preset, source: this.base, explanation: "", focus: outputAt(0, 0, 0), playing: false });
+      if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, more than this page’s limit of ${MOST_BYTES / 1e6} MB`);
+      this.store.set({ problem, preset, source: this.baseSource, explanation: "", focus: outputAt(0, 0, 0), playing: false });
     } catch (error) {
       this.store.set({ explanation: `${written}: ${(error as Error).message}` });
     }
@@ -303,29 +314,29 @@ export class Explorer {
   private openPreset(name: string): void {
     const preset = PRESETS.find((each) => each.name === name);
     if (!preset) return;
-    const source = presetSource(preset, this.base);
+    const source = presetSource(preset, this.baseSource);
     this.store.set({ problem: parse(preset.problem), source, preset: name, explanation: "", focus: outputAt(0, 0, 0), pinned: false, playing: false });
   }
 
-  private async openPicture(file: File): Promise<void> {
+  private async openImage(file: File): Promise<void> {
     try {
       const picture = await read(file);
       const { problem, source } = this.store.get();
       const input = problem.inChannels === 1 ? grey(picture) : picture;
-      this.mine = { name: file.name, picture: true, colours: true, input };
-      this.store.set({ source: { ...source, ...this.mine, output: undefined } });
-      this.header.say(`${file.name} stays in this page`);
+      this.userImage = { name: file.name, resampled: true, rgb: true, input };
+      this.store.set({ source: { ...source, ...this.userImage, output: undefined } });
+      this.header.showStatus(`${file.name} stays in this page`);
     } catch {
-      this.header.say(`${file.name} is no picture that this browser can read`);
+      this.header.showStatus(`${file.name} is not an image that this browser can read`);
     }
   }
 
   private async copy(words: string, what: string): Promise<void> {
     try {
       await navigator.clipboard.writeText(words);
-      this.header.say(`${what} copied`);
+      this.header.showStatus(`${what} copied`);
     } catch {
-      this.header.say(words); // to be copied by hand
+      this.header.showStatus(words); // to be copied by hand
     }
   }
 }
@@ -334,5 +345,5 @@ export class Explorer {
 function hint(): HTMLElement {
   const keys = (names: string, what: string): (Node | string)[] => [html("kbd", {}, names), ` ${what} · `];
   const all = [...keys("← →", "outputs"), ...keys("↑ ↓", "filters"), ...keys("Shift ← →", "products"), ...keys("Space", "plays")];
-  return html("p", { class: "hint" }, ...all, html("span", { class: "pin" }, "a click pins, ", html("kbd", {}, "Esc"), " frees"));
+  return html("p", { class: "hint" }, ...all, html("span", { class: "pin" }, "a click pins the focus, ", html("kbd", {}, "Esc"), " releases it"));
 }

@@ -1,13 +1,13 @@
-// The head of the page: the problem to type, what to look at, how to look at it, what to take away.
+// The head of the page: the problem, the examples, the modes, and the buttons that export.
 
-import { html } from "./dom";
+import { html } from "./drawing/dom";
+import { PRESETS } from "./model/presets";
+import { convolutionOf } from "./model/problem";
+import { format, parse } from "./model/shorthand";
+import type { State } from "./model/state";
 import { MODES } from "./modes";
-import { chosenIn } from "./modes/mode";
-import { PRESETS } from "./presets";
-import { convolutionOf } from "./problem";
-import { format, parse } from "./shorthand";
-import type { State } from "./state";
-import { layerFacts } from "./strip";
+import { chosenName } from "./modes/mode";
+import { layerFacts } from "./panes/layer_facts";
 
 export interface HeaderEvents {
   problem(text: string): void;
@@ -15,7 +15,7 @@ export interface HeaderEvents {
   mode(name: string): void;
   choice(name: string): void;
   layer(text: string): void;
-  picture(file: File): void;
+  image(file: File): void;
   theme(): void;
   link(): void;
   code(): void;
@@ -27,10 +27,10 @@ export interface Header {
   readonly element: HTMLElement;
   show(state: State): void;
   /** Says what an action did, for a while. */
-  say(text: string): void;
+  showStatus(text: string): void;
 }
 
-/** page: the explorer is all there is, so its name is the page's heading. */
+/** page: whether the explorer has the page to itself; then its name is the page's heading. */
 export function header(events: HeaderEvents, layers: readonly { name: string; problem: string }[], page: boolean): Header {
   const shorthand = html("input", { type: "text", class: "shorthand", spellcheck: "false", autocomplete: "off", "aria-label": "problem in shorthand" });
   shorthand.addEventListener("change", () => events.problem(shorthand.value));
@@ -40,19 +40,19 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
   for (const { name, label, about } of MODES) tabs.append(choice(name, label, about, () => events.mode(name)));
   const choices = html("nav", { class: "choices", "aria-label": "choices" });
   const about = html("p", { class: "about" });
-  const said = html("span", { class: "said", role: "status" });
+  const status = html("span", { class: "status", role: "status" });
   const strip = html("nav", { class: "layers", "aria-label": "layers", hidden: layers.length < 2 });
   const facts = layerFacts(layers.map(({ problem }) => parse(problem)));
   for (const [place, layer] of layers.entries()) {
     const button = choice(layer.problem, layer.name, layer.problem, () => events.layer(layer.problem));
-    button.append(html("small", {}, layer.problem), html("small", { class: "made" }, facts[place]));
+    button.append(html("small", {}, layer.problem), html("small", { class: "layer-facts" }, facts[place]));
     strip.append(button);
   }
   let timer = 0;
   const element = html(
     "header",
     {},
-    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), shorthand, actions(events), said),
+    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), shorthand, actions(events), status),
     strip,
     presets,
     html("div", { class: "second" }, tabs, choices, about),
@@ -66,7 +66,7 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
       press(strip, format(state.problem));
       const problem = convolutionOf(state.problem);
       for (const [place, mode] of MODES.entries()) {
-        const refusal = mode.refusal?.(problem, chosenIn(mode, mode.name === state.mode ? state.choice : "")) ?? null;
+        const refusal = mode.refusal?.(problem, chosenName(mode, mode.name === state.mode ? state.choice : "")) ?? null;
         const tab = tabs.children[place] as HTMLButtonElement;
         tab.setAttribute("aria-disabled", String(refusal !== null));
         tab.title = refusal ?? mode.about;
@@ -75,18 +75,18 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
       press(presets, preset?.name ?? "");
       const shown = MODES.find(({ name }) => name === state.mode) ?? MODES[0];
       if (choices.dataset.mode !== shown.name) {
-        choices.dataset.mode = shown.name; // else the pressed button would be lost to the keyboard
+        choices.dataset.mode = shown.name; // replaced only for another mode, so that the pressed button keeps the keyboard's focus
         choices.hidden = !shown.choices;
         choices.replaceChildren(...(shown.choices ?? []).map(({ name, label, about }) => choice(name, label, about, () => events.choice(name))));
       }
-      press(choices, chosenIn(shown, state.choice));
+      press(choices, chosenName(shown, state.choice));
       about.textContent = shown.about;
       if (preset && state.mode === "window") about.textContent = preset.about;
     },
-    say: (text) => {
-      said.textContent = text;
+    showStatus: (text) => {
+      status.textContent = text;
       clearTimeout(timer);
-      timer = window.setTimeout(() => (said.textContent = ""), 4000);
+      timer = window.setTimeout(() => (status.textContent = ""), 4000);
     },
   };
 }
@@ -104,21 +104,21 @@ function press(group: HTMLElement, name: string): void {
 }
 
 function actions(events: HeaderEvents): HTMLElement {
-  const file = html("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "your own picture" });
+  const file = html("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "your own image" });
   file.addEventListener("change", () => {
     const [chosen] = file.files ?? [];
-    if (chosen) events.picture(chosen);
+    if (chosen) events.image(chosen);
     file.value = "";
   });
   const all: [string, string, () => void][] = [
-    ["Picture…", "your own picture, by dialog or by dropping it here; it stays in this page", () => file.click()],
-    ["Link", "copy an address that restores exactly this", events.link],
+    ["Image…", "open your own image, or drop it here; it never leaves this page", () => file.click()],
+    ["Link", "copy a link that restores exactly this state", events.link],
     ["PyTorch", "copy the layer as PyTorch code", events.code],
-    ["PNG", "save what is drawn as a picture", events.png],
-    ["SVG", "save what is drawn as an SVG", events.svg],
+    ["PNG", "save the drawing as a PNG image", events.png],
+    ["SVG", "save the drawing as an SVG image", events.svg],
     ["◐", "dark, light, or as the system prefers", events.theme],
   ];
-  const group = html("div", { class: "actions", role: "group", "aria-label": "take away" }, file);
+  const group = html("div", { class: "actions", role: "group", "aria-label": "export" }, file);
   for (const [label, about, chosen] of all) {
     const button = html("button", { type: "button", title: about }, label);
     if (label === "◐") button.setAttribute("aria-label", "theme");

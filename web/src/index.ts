@@ -1,7 +1,7 @@
 // The explorer, in anywidget's form: one module serves an offline page, a local server and a notebook.
 
 import { Explorer } from "./explorer";
-import type { Model } from "./model";
+import type { Model } from "./model/report";
 
 export default {
   /** Draws the explorer into an element; the function it returns takes it away again. */

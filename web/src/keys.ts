@@ -1,11 +1,12 @@
 // The keyboard: ← → outputs, ↑ ↓ filters, Shift and ← → products within the sum, Space plays, Esc frees.
 
-import { modulo, stepped } from "./player";
-import type { Player } from "./player";
-import { gemm } from "./problem";
-import type { Scene } from "./scene";
-import { outputOf } from "./state";
-import type { State, Store } from "./state";
+import { modulo } from "./model/arithmetic";
+import { outputOf } from "./model/focus";
+import { gemm } from "./model/problem";
+import type { State, Store } from "./model/state";
+import type { Scene } from "./numerics/scene";
+import { stepOutput } from "./panes/player";
+import type { Player } from "./panes/player";
 
 const TYPED_INTO = "input, select, textarea, [contenteditable]";
 
@@ -44,7 +45,7 @@ function pressed(event: KeyboardEvent, state: State, scene: Scene): Partial<Stat
   const sideways = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   const upright = { ArrowUp: -1, ArrowDown: 1 }[event.key];
   if (event.key === "Escape") return { pinned: false, playing: false, focus: outputOf(state.focus) };
-  if (sideways && !event.shiftKey) return { ...stepped(scene, state, sideways), ...held };
+  if (sideways && !event.shiftKey) return { ...stepOutput(scene, state, sideways), ...held };
   const output = outputOf(state.focus);
   const { k } = gemm(scene.problem);
   const taps = (by: number): Partial<State> => {

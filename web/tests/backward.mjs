@@ -4,9 +4,9 @@ import { readFile } from "node:fs/promises";
 import { sources } from "./sources.mjs";
 
 const { backward, decode, encode, parse } = await sources(`
-export { backward } from "./algorithms/backward";
-export { decode, encode } from "./arrays";
-export { parse } from "./shorthand";`);
+export { backward } from "./numerics/algorithms/backward";
+export { decode, encode } from "./model/tensors";
+export { parse } from "./model/shorthand";`);
 
 const cases = JSON.parse(await readFile(process.argv[2], "utf8"));
 const answers = cases.map(({ problem, ...arrays }) => {

@@ -13,17 +13,17 @@ const last = async (page) => number(await text(page, ".sentence .equation strong
 const marks = (page, pane, role) => rectangles(page, `${pane} .mark.${role}`);
 const [ARRIVING, SENT] = [".pane-input >> nth=0 >>", ".pane-input >> nth=1 >>"];
 
-const { inputGradient, parse, Scene, reflected, returned, within } = await sources(`
-export { inputGradient } from "./gradients";
-export { parse } from "./shorthand";
-export { Scene } from "./scene";
-export { reflected, returned } from "./backward/mirror";
-export { within } from "./state";`);
+const { inputGradientProblem, parse, Scene, toGradientFocus, fromGradientFocus, within } = await sources(`
+export { inputGradientProblem } from "./numerics/gradients";
+export { parse } from "./model/shorthand";
+export { Scene } from "./numerics/scene";
+export { toGradientFocus, fromGradientFocus } from "./modes/backward/gradient_focus";
+export { within } from "./model/focus";`);
 
 test("every focus has its counterpart in the gradient's convolution, and comes back", () => {
   for (const text of [SMALL, "1x6x7x8 4@3x2 s2x1 p1:0x2 d1x2 g2", "1x4x8x8 4@3x3 s1 p1 g4", "1x1x5x5 1@3x3 s2 p1 transposed o1", "1x2x6x6 3@1x1 s1 p2"]) {
     const scene = new Scene(parse(text), {}, text);
-    const mirror = inputGradient(scene.problem);
+    const mirror = inputGradientProblem(scene.problem);
     const { inChannels, outChannels, inputSize } = scene.problem;
     const [height, width] = scene.axes;
     const all = [];
@@ -38,9 +38,9 @@ test("every focus has its counterpart in the gradient's convolution, and comes b
       all.push({ kind: "input", channel, row: Math.floor(pixel / inputSize[1]), column: pixel % inputSize[1] });
     }
     for (const focus of all) {
-      const there = reflected(scene, focus);
+      const there = toGradientFocus(scene, focus);
       assert.deepEqual(within(mirror, there), there, `${text}: outside`);
-      assert.deepEqual(returned(scene, there), focus, text);
+      assert.deepEqual(fromGradientFocus(scene, there), focus, text);
     }
   }
 });
@@ -64,7 +64,7 @@ test("a weight adds up the pixels it met, and a bias all that arrived", { skip }
     const sum = arrived.slice(9, 18).reduce((one, other) => one + other);
     assert.equal(await last(page), sum); // the middle weight is never on padding
     assert.equal(number((await page.locator(".pane-weight .cells text").allTextContents())[18 + 4]), sum);
-    assert.match(await text(page, ".sentence"), /The weight was used 9 times\./);
+    assert.match(await text(page, ".sentence"), /The weight is used 9 times\./);
     await point(page, ".pane-output .mark.window", 0.5, 0.5, true);
     assert.match(await text(page, ".sentence"), new RegExp(`∂L/∂b is ${String(sum).replace("-", "−")},`));
   }, ONES),
@@ -89,7 +89,7 @@ test("the window stands where an output sends, and where a pixel gathers", { ski
 
 test("an output leads to a share, a share to its output", { skip }, () =>
   onPage(at("y,0,1,1"), async (page) => {
-    assert.match(await text(page, ".sentence"), /sends .* to ∂L\/∂x\s*\d, \d, \d/s);
+    assert.match(await text(page, ".sentence"), /contributes .* to ∂L\/∂x\s*\d, \d, \d/s);
     await page.locator(".sentence .term").first().click();
     await settled(page);
     assert.match(await text(page, ".sentence"), /Product \d+: ∂L\/∂x/);
@@ -118,7 +118,7 @@ test("what no window reads and what a transposed layer lays between get nothing"
     assert.match(await text(page, ".sentence"), /= 0\s+No window reads this pixel/);
   });
   await onPage(at("x,0,1,1", { problem: "1x1x5x5 1@3x3 s2 p1 transposed o1" }), async (page) => {
-    assert.match(await text(page, ".sentence"), /goes no further/);
+    assert.match(await text(page, ".sentence"), /its gradient is not used/);
   });
 });
 

@@ -34,7 +34,7 @@ test("groups go from 1 to depthwise, and the filters follow", { skip }, () =>
   onPage({}, async (page) => {
     await slide(page, "groups", 1);
     assert.equal(await shorthand(page), "1x3x32x32 3@5x5 s1 p0 g3");
-    assert.match(await explanation(page), /groups must divide out_channels, but 1 is not a multiple of 3: out_channels is 3 now/);
+    assert.match(await explanation(page), /groups must divide out_channels, but 1 is not a multiple of 3: out_channels is now 3/);
     assert.equal(await page.getByRole("slider", { name: "groups" }).getAttribute("aria-valuetext"), "3, depthwise");
   }),
 );
@@ -43,7 +43,7 @@ test("a kernel that does not fit explains itself and is clamped", { skip }, () =
   onPage({}, async (page) => {
     await slide(page, "kernel_size H", 11);
     assert.equal(await shorthand(page), "1x1x5x5 1@5x3 s1 p0");
-    assert.match(await explanation(page), /the kernel spans 11 positions of the height .* The nearest that works is kernel_size 5/);
+    assert.match(await explanation(page), /the kernel spans 11 positions of the height .* The nearest valid value is kernel_size 5/);
   }, [{ problem: "1x1x5x5 1@3x3" }]),
 );
 
@@ -55,7 +55,7 @@ test("'same' pads, unevenly for an even kernel, and needs stride 1", { skip }, (
     assert.equal(await shape(page), "[1, 1, 32, 32]");
     assert.match(await text(page, ".pane-input .note"), /1 before, 2 after/);
     await slide(page, "stride H", 2);
-    assert.match(await explanation(page), /padding='same' keeps the size only with stride 1, got stride 2 × 1: its padding is kept as numbers/);
+    assert.match(await explanation(page), /padding='same' keeps the size only with stride 1, got stride 2 × 1: the same padding is now given as numbers/);
     assert.equal(await shorthand(page), "1x3x32x32 1@5x4 s2x1 p2x1:2");
   }),
 );
@@ -68,7 +68,7 @@ test("a transposed convolution has an output_padding, and zeros between its pixe
     await slide(page, "output_padding W", 5);
     assert.match(await explanation(page), /output_padding must be smaller than the stride or the dilation/);
     assert.equal(await shape(page), "[1, 1, 11, 12]");
-    assert.match(await text(page, ".pane-input h2"), /zeros between/);
+    assert.match(await text(page, ".pane-input h2"), /inserted zeros/);
   }, [{ problem: "1x1x5x5 1@3x3" }]),
 );
 
@@ -110,7 +110,7 @@ test("an address restores the exact state", { skip }, () =>
     await page.getByRole("button", { name: "theme" }).click();
     await page.getByRole("button", { name: "FLOPs" }).click();
     await settled(page);
-    const state = () => page.evaluate(() => [...document.querySelectorAll(".stage, .sentence, .receipt")].map((each) => each.innerText).join());
+    const state = () => page.evaluate(() => [...document.querySelectorAll(".stage, .sentence, .costs")].map((each) => each.innerText).join());
     const before = await state();
     await page.waitForFunction(() => /theme=dark.*count=flops/.test(location.hash)); // it is told once the state stands
     const address = page.url();
@@ -126,7 +126,7 @@ test("an address restores the exact state", { skip }, () =>
 
 test("an address that says nonsense is no harm", { skip }, () =>
   onPage({ hash: "#problem=<img>&at=y,99,99,99&mode=nothing&speed=7&theme=pink" }, async (page) => {
-    assert.match(await explanation(page), /The address names no problem/);
+    assert.match(await explanation(page), /The link has no valid problem/);
     assert.match(await text(page, ".sentence"), /y\s*0, 27, 27/);
   }),
 );
@@ -138,7 +138,7 @@ test("the layer is copied as PyTorch code, the address as a link", { skip }, () 
     await page.getByText("PyTorch code copied").waitFor();
     assert.match(await pasted(), /conv = nn\.Conv2d\(3, 4, 3, stride=2, padding=1, bias=False\)\nx = torch\.randn\(1, 3, 9, 9\)/);
     await page.getByRole("button", { name: "Link" }).click();
-    await page.getByText("address copied").waitFor();
+    await page.getByText("link copied").waitFor();
     assert.match(await pasted(), /#problem=1x3x9x9/);
   }, [{ problem: "1x3x9x9 4@3x3 s2 p1 nobias" }]),
 );
@@ -184,15 +184,15 @@ test("the reader's own picture comes by dialog or by drop, and asks for nothing"
       return transfer;
     }, [1, 2, 3]);
     await page.dispatchEvent(".glassconv", "drop", { dataTransfer: data });
-    await page.getByText("words.png is no picture that this browser can read").waitFor();
+    await page.getByText("words.png is not an image that this browser can read").waitFor();
     assert.deepEqual(requests.filter((address) => !address.startsWith("blob:")), []);
   }),
 );
 
 test("layers of a report stand in a strip", { skip }, () =>
   onPage({}, async (page) => {
-    const made = ["→ 2 × 6 × 6 · 1\u202f944 MACs · sees 3 × 3", "→ 4 × 2 × 2 · 288 MACs · sees 5 × 5"];
-    assert.deepEqual(await page.locator(".layers .made").allTextContents(), made);
+    const made = ["→ 2 × 6 × 6 · 1\u202f944 MACs · receptive field 3 × 3", "→ 4 × 2 × 2 · 288 MACs · receptive field 5 × 5"];
+    assert.deepEqual(await page.locator(".layers .layer-facts").allTextContents(), made);
     await page.getByRole("button", { name: /layer 2/ }).click();
     await settled(page);
     assert.equal(await shape(page), "[1, 4, 2, 2]");

@@ -4,10 +4,10 @@ import { readFile } from "node:fs/promises";
 import { sources } from "./sources.mjs";
 
 const { convolve, decode, encode, format, outputShape, parse } = await sources(`
-export { decode, encode } from "./arrays";
-export { convolve } from "./convolution";
-export { outputShape } from "./problem";
-export { format, parse } from "./shorthand";`);
+export { decode, encode } from "./model/tensors";
+export { convolve } from "./numerics/convolution";
+export { outputShape } from "./model/problem";
+export { format, parse } from "./model/shorthand";`);
 
 const cases = JSON.parse(await readFile(process.argv[2], "utf8"));
 const outputs = cases.map(({ problem: text, input, weight, bias }) => {

@@ -63,7 +63,7 @@ test("scrubbing 64 channels of 56 × 56 moves marks and paints no number again",
       for (const name of ["putImageData", "drawImage", "fillRect", "clearRect"]) {
         const before = paint[name];
         paint[name] = function (...given) {
-          painted += !this.canvas.closest(".lens");
+          painted += !this.canvas.closest(".magnifier");
           return before.apply(this, given);
         };
       }

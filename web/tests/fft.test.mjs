@@ -8,9 +8,9 @@ const SMALL = [{ problem: "1x2x7x7 3@3x3 s1 p0" }]; // 8 × 8 points, 5 × 5 out
 const marks = (page, pane, role) => rectangles(page, `.pane-${pane} .mark.${role}`);
 
 const { complex, fourier, multiplications, parse } = await sources(`
-export { complex, fourier } from "./algorithms/fourier";
-export { multiplications } from "./algorithms/fft";
-export { parse } from "./shorthand";`);
+export { complex, fourier } from "./numerics/algorithms/fourier";
+export { multiplications } from "./numerics/algorithms/fft";
+export { parse } from "./model/shorthand";`);
 
 test("a transform is the definition's, and back again what it was", () => {
   const [rows, columns] = [4, 8];
@@ -49,7 +49,7 @@ test("an output: its window, its place in the frame, the waves that make it", { 
     assert.equal(Math.round(frame.width / cell), 5);
     const [one] = await marks(page, "result", "window");
     assert.deepEqual([one.x, one.y].map((size) => Math.round(size / cell)), [3, 2]);
-    assert.match(await text(page, ".sentence"), /34 waves, each the picture’s times the filter’s/);
+    assert.match(await text(page, ".sentence"), /34 waves, each the input’s times the filter’s/);
     assert.match(await text(page, ".sentence"), /\|Δ\| = (0|.*·10⁻¹)/);
     const said = await text(page, ".sentence .equation strong");
     await page.locator(".modes button[data-name=window]").click();
@@ -65,7 +65,7 @@ test("a frequency: the same one in every spectrum, and its wave", { skip }, () =
     for (const plane of ["picture", "filter", "result"]) {
       for (const what of ["size", "phase"]) assert.equal((await marks(page, `${plane}-${what}`, "tap")).length, 1);
     }
-    assert.match(await text(page, ".caption"), /^Frequency 0, 1, 0 waves down and 1 across: \|X\| · \|W\| = .*; Y there adds .* to y\[0, 0, 0\]/);
+    assert.match(await text(page, ".caption"), /^Frequency 0, 1, 0 waves down and 1 across: \|X\| · \|W\| = .*; its term in y\[0, 0, 0\] is /);
     await page.locator(".pane-result-phase .grid").focus();
     await press(page, "ArrowDown");
     assert.match(await text(page, ".caption"), /^Frequency 1, 1/);
@@ -93,7 +93,7 @@ test("a picture too large for the page is refused with what to change", { skip }
 for (const problem of ["1x64x56x56 64@3x3 s1 p1 nobias", "1x4x8x8 4@3x3 s1 p1 g4", "1x4x8x8 3@1x1 s1 p0", "1x1x10x10 1@3x3 s2 p0", "1x1x12x12 1@3x3 s1 p0 d3", "1x1x5x5 1@3x3 s2 p1 transposed o1", "1x1x9x7 1@1x3 s1 p0:2x1:0", "1x1x6x6 1@3x3 s1 p3 transposed", "1x1x1x1 1@1x1 s1 p0"]) {
   test(`${problem} is drawn`, { skip }, () =>
     onPage({ hash: "#mode=fft&at=y,0,3,3" }, async (page) => {
-      await page.getByText("waves, each the picture’s").waitFor();
+      await page.getByText("waves, each the input’s").waitFor();
       const [, , power] = /\|Δ\| = (0|[\d.]+·10⁻([⁰¹²³⁴-⁹]+))[.,]/.exec(await text(page, ".sentence"));
       assert.match(power ?? "⁹", /^([⁶⁷⁸⁹]|¹.)$/);
     }, [{ problem }]),

@@ -11,11 +11,11 @@ test("the pictures add up to the worked example's output", { skip }, () =>
     assert.deepEqual(await numbers(page, "sums"), [1, -3, 6, -2, -5, 2, 0, 0, 3]);
     assert.match(await text(page, ".pane-sums h2"), /Shifted and added: all 9, and the bias/);
     assert.match(await text(page, ".sentence"), /= −5\n/);
-    const pictures = await numbers(page, "mixed");
+    const pictures = await numbers(page, "tap-convolutions");
     assert.equal(pictures.length, 9 * 25);
     await press(page, "ArrowUp"); // the other filter, around
     assert.deepEqual(await numbers(page, "sums"), [0, -5, 1, -1, -3, -3, -2, -1, 1]);
-    assert.notDeepEqual(await numbers(page, "mixed"), pictures);
+    assert.notDeepEqual(await numbers(page, "tap-convolutions"), pictures);
   }),
 );
 
@@ -23,29 +23,29 @@ test("up to the tap in focus", { skip }, () =>
   onPage({ hash: `${WORKED}&at=y,0,1,1,0` }, async (page) => {
     assert.match(await text(page, ".pane-sums h2"), /1 of 9/);
     const first = await numbers(page, "sums");
-    const [picture] = await rectangles(page, ".pane-mixed .mark.read");
+    const [picture] = await rectangles(page, ".pane-tap-convolutions .mark.read");
     for (let step = 0; step < 8; step++) await press(page, "Shift+ArrowRight");
     assert.match(await text(page, ".pane-sums h2"), /all 9/);
     assert.notDeepEqual(await numbers(page, "sums"), first);
-    const [last] = await rectangles(page, ".pane-mixed .mark.read");
+    const [last] = await rectangles(page, ".pane-tap-convolutions .mark.read");
     assert.ok(last.x > picture.x && last.y > picture.y);
   }),
 );
 
 test("an output takes one pixel of each picture, on padding none", { skip }, () =>
   onPage({ hash: "#problem=1x2x6x6 2@3x3 s1 p1&mode=kn2row&at=y,0,2,2" }, async (page) => {
-    assert.equal((await rectangles(page, ".pane-mixed .mark.window")).length, 9);
+    assert.equal((await rectangles(page, ".pane-tap-convolutions .mark.window")).length, 9);
     await point(page, ".pane-sums .grid", 0.05, 0.05, true);
-    assert.equal((await rectangles(page, ".pane-mixed .mark.window")).length, 4);
+    assert.equal((await rectangles(page, ".pane-tap-convolutions .mark.window")).length, 4);
     assert.match(await text(page, ".sentence"), /^y0, 0, 0 = /);
   }),
 );
 
 test("a pixel of a picture leads to the output that takes it", { skip }, () =>
   onPage({ hash: "#problem=1x1x6x6 1@1x2 s1 p0&mode=kn2row&at=y,0,0,0" }, async (page) => {
-    await point(page, ".pane-mixed .grid", 0.98, 0.98, true); // the second tap's last pixel
+    await point(page, ".pane-tap-convolutions .grid", 0.98, 0.98, true); // the second tap's last pixel
     assert.match(await text(page, ".sentence"), /^y0, 5, 4 = /);
-    await point(page, ".pane-mixed .grid", 0.02, 0.98, true); // the first tap's
+    await point(page, ".pane-tap-convolutions .grid", 0.02, 0.98, true); // the first tap's
     assert.match(await text(page, ".sentence"), /^y0, 5, 0 = /);
   }),
 );

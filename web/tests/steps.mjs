@@ -5,9 +5,9 @@ import { readFile } from "node:fs/promises";
 import { sources } from "./sources.mjs";
 
 const { ALGORITHMS, decode, encode, parse } = await sources(`
-export { ALGORITHMS } from "./algorithms";
-export { decode, encode } from "./arrays";
-export { parse } from "./shorthand";`);
+export { ALGORITHMS } from "./numerics/algorithms";
+export { decode, encode } from "./model/tensors";
+export { parse } from "./model/shorthand";`);
 
 const cases = JSON.parse(await readFile(process.argv[2], "utf8"));
 const answers = cases.map(({ algorithm, problem, ...arrays }) => {

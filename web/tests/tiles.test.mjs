@@ -11,9 +11,9 @@ test("the register tile holds the sums up to the product in focus", { skip }, ()
     const sums = await page.locator(".pane-registers .grid").nth(2).locator("text").allTextContents();
     assert.deepEqual([...new Set(sums)], ["5"]); // of ones, products 0 to 4
     assert.equal(sums.length, 6 * 16);
-    assert.match(await text(page, ".sentence"), /Product 5 of 9; y2, 3, 4 stands at 5\./);
+    assert.match(await text(page, ".sentence"), /After product 5 of 9, y2, 3, 4 is 5\./);
     await press(page, "Shift+ArrowRight");
-    assert.match(await text(page, ".sentence"), /Product 6 of 9; y2, 3, 4 stands at 6\./);
+    assert.match(await text(page, ".sentence"), /After product 6 of 9, y2, 3, 4 is 6\./);
   }, [{ problem: "1x1x10x10 8@3x3 s1 p0 nobias", input: ones([1, 1, 10, 10]), weight: ones([8, 1, 3, 3]) }]),
 );
 
@@ -38,7 +38,7 @@ test("a sum in the tile leads to its output, a weight of the matrix to its step"
     assert.match(await text(page, ".sentence"), /y5, 1, 7/);
     await point(page, ".pane-weight .grid", 0.5, 0.05, true);
     await settled(page);
-    assert.match(await text(page, ".sentence"), /Product (9|10) of 18/);
+    assert.match(await text(page, ".sentence"), /After product (9|10) of 18/);
   }),
 );
 

@@ -4,12 +4,12 @@
 import { readFile } from "node:fs/promises";
 import { sources } from "./sources.mjs";
 
-const { allowed, CANDIDATES, decode, define, encode, ofFilter, outputShape, parse } = await sources(`
-export { decode, encode } from "./arrays";
-export { CANDIDATES } from "./candidates";
-export { outputShape } from "./problem";
-export { parse } from "./shorthand";
-export { allowed, define, ofFilter } from "./verification";`);
+const { allowedErrors, CANDIDATES, decode, defineOutputs, encode, filterProblem, outputShape, parse } = await sources(`
+export { decode, encode } from "./model/tensors";
+export { CANDIDATES } from "./numerics/candidates";
+export { outputShape } from "./model/problem";
+export { parse } from "./model/shorthand";
+export { allowedErrors, defineOutputs, filterProblem } from "./numerics/verification";`);
 
 const cases = JSON.parse(await readFile(process.argv[2], "utf8"));
 const answers = cases.map(({ problem: text, candidate: name, ...arrays }) => {
@@ -19,11 +19,11 @@ const answers = cases.map(({ problem: text, candidate: name, ...arrays }) => {
   if (refusal !== null) return { refusal };
   const [input, weight, bias] = ["input", "weight", "bias"].map((name) => (arrays[name] ? decode(arrays[name]).values : null));
   const planes = Array.from({ length: problem.outChannels }, (_, filter) => {
-    const one = ofFilter(problem, { input, weight, bias }, filter);
-    const { definition, magnitude } = define(one.problem, one.operands);
+    const one = filterProblem(problem, { input, weight, bias }, filter);
+    const { definition, magnitude } = defineOutputs(one.problem, one.operands);
     const bound = candidate.bound(one.problem, one.operands, magnitude);
     const values = candidate.run(one.problem, one.operands, null, filter);
-    return { values, definition, allowed: allowed(one.problem, bound, magnitude) };
+    return { values, definition, allowed: allowedErrors(one.problem, bound, magnitude) };
   });
   const [, ...shape] = outputShape(problem);
   const whole = (name) => encode(shape, Float64Array.from(planes.flatMap((plane) => [...plane[name]])));

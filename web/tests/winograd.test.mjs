@@ -10,10 +10,10 @@ const numbers = async (page, pane) =>
   (await page.locator(`.pane-${pane} .number`).allTextContents()).map((written) => Number(written.replace("−", "-")));
 
 const { cookToom, fraction, multiplications, parse } = await sources(`
-export { cookToom } from "./algorithms/cook_toom";
-export { multiplications } from "./algorithms/winograd";
-export { fraction } from "./numbers";
-export { parse } from "./shorthand";`);
+export { cookToom } from "./numerics/algorithms/cook_toom";
+export { multiplications } from "./numerics/algorithms/winograd";
+export { fraction } from "./drawing/numbers";
+export { parse } from "./model/shorthand";`);
 
 test("the matrices are Cook and Toom's, from Python's points", () => {
   assert.deepEqual(cookToom(2, 3).input.map((row) => row.map(fraction).join(" ")), ["−1 0 1 0", "0 1 1 0", "0 −1 1 0", "0 −1 0 1"]);
@@ -83,11 +83,11 @@ test("cells of the tile, the filter and the output tile are pixels, weights and 
     assert.match(await text(page, ".sentence"), /y\s*2, 3, 3/);
     await point(page, ".pane-d .grid", 0.9, 0.9);
     assert.match(await text(page, ".sentence"), /x\s*0, 4, 4/);
-    assert.match(await text(page, ".sentence"), /4 tiles of neighbours overlap on it/);
+    assert.match(await text(page, ".sentence"), /4 tiles contain it \(2 down × 2 across\)/);
     assert.ok((await marks(page, "V", "use")).length > 0);
     await point(page, ".pane-g .grid", 0.5, 0.5);
     assert.match(await text(page, ".sentence"), /w\s*2, 0, 1, 1/); // still of the same filter
-    assert.match(await text(page, ".sentence"), /serves all 9 tiles/);
+    assert.match(await text(page, ".sentence"), /computed once for all 9 tiles/);
     await point(page, ".pane-padded .grid", 0.5, 0.05);
     assert.match(await text(page, ".sentence"), /w\s*2/); // padding is no pixel
     await page.locator(".pane-channels .grid").click({ position: { x: 150, y: 60 } });
@@ -101,7 +101,7 @@ test("a choice of larger tiles saves more multiplications and costs more constan
     await page.locator(".choices button[data-name=winograd4]").click();
     await settled(page);
     assert.match(await text(page, ".sentence"), /36 multiplications instead of 144/);
-    assert.match(await page.locator(".bracketed svg").first().getAttribute("aria-label"), /^Bᵀ, 6 by 6: 81\/64 0 −45\/16/);
+    assert.match(await page.locator(".matrix-figure svg").first().getAttribute("aria-label"), /^Bᵀ, 6 by 6: 81\/64 0 −45\/16/);
     assert.equal(await page.locator(".pane-d .number").count(), 25); // of 36: the first row and column are padding
   }, SMALL),
 );

@@ -7,13 +7,16 @@ A file here is an algorithm when it has these four functions, with these argumen
     error_bound(problem) -> ErrorBound how wrong it may be
     steps(problem, input, weight, bias) -> Iterator[Step]
 
-A file of compiled code has two more, and is a candidate of algorithm="auto":
+A file that calls compiled code has two more, and is a candidate of algorithm="auto":
 
-    seconds(problem, layout) -> float  what it was seen to take
-    ready(problem) -> Call             what computes the output, and keeps no step
+    seconds(problem, layout) -> float  how long it takes, predicted
+    compile_for(problem) -> Call       a function of the arrays that keeps no step
 
-So is an algorithm that has a kernel for the problem. What is only written to be read runs when it
-is asked for by name.
+So is an algorithm that has a kernel for the problem. `auto` considers only compiled algorithms; the
+educational ones run when they are named.
+
+A file's functions get a `ConvProblem`: a transposed convolution reaches them as the convolution it
+equals (`parts/transposed.py`). A file that computes both says TRANSPOSED = True.
 
 Another package's algorithms are found through its entry points of the group `glassconv.algorithms`:
 each names an algorithm and the module that has these functions.
@@ -33,11 +36,17 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType, ModuleType
+from typing import Any
 
 from torch import Tensor
 
+from glassconv.algorithms.parts.transposed import (
+    cost_of_convolution,
+    of_convolution,
+    steps_of_convolution,
+)
 from glassconv.errors import MalformedAlgorithmError, UnknownNameError
-from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.trace import Step
@@ -61,17 +70,15 @@ class Algorithm:
     name: str
     idea: str  # the first line of the file's docstring
     file: Path
-    seconds: Callable[[ConvProblem, str], float] | None  # of compiled code, None of steps
-    ready: Callable[[ConvProblem], Call] | None
-    supports: Callable[[ConvProblem], Verdict]
-    cost: Callable[[ConvProblem], Cost]
-    error_bound: Callable[[ConvProblem], ErrorBound]
-    steps: Callable[[ConvProblem, Tensor, Tensor, Tensor | None], Iterator[Step]]
+    seconds: Callable[[Problem, str], float] | None  # of compiled code, None of steps
+    compile_for: Callable[[Problem], Call] | None
+    supports: Callable[[Problem], Verdict]
+    cost: Callable[[Problem], Cost]
+    error_bound: Callable[[Problem], ErrorBound]
+    steps: Callable[[Problem, Tensor, Tensor, Tensor | None], Iterator[Step]]
     distribution: str = "glassconv"  # the installed package that holds the file
 
-    def run(
-        self, problem: ConvProblem, input: Tensor, weight: Tensor, bias: Tensor | None
-    ) -> Tensor:
+    def run(self, problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the output: the array of the last step."""
         last = None
         for step in self.steps(problem, input, weight, bias):
@@ -108,9 +115,22 @@ def algorithm_of(
         file=file,
         distribution=distribution,
         seconds=getattr(module, "seconds", None),
-        ready=getattr(module, "ready", None),
-        **{needed: getattr(module, needed) for needed in FUNCTIONS},
+        compile_for=getattr(module, "compile_for", None),
+        **_functions(module),
     )
+
+
+def _functions(module: ModuleType) -> dict[str, Any]:
+    """Return a module's four functions, of any problem."""
+    functions = {name: getattr(module, name) for name in FUNCTIONS}
+    if getattr(module, "TRANSPOSED", False):
+        return functions
+    return {
+        "supports": of_convolution(functions["supports"]),
+        "cost": cost_of_convolution(functions["cost"]),
+        "error_bound": of_convolution(functions["error_bound"]),
+        "steps": steps_of_convolution(functions["steps"]),
+    }
 
 
 def installed(entry_point: EntryPoint) -> Algorithm:

@@ -26,22 +26,33 @@ from glassconv.algorithms.parts import names
 from glassconv.algorithms.parts.padding import pad
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW
+from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound, sum_of_products_bound
 from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 
+Call = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
 CONVOLUTIONS: tuple[Callable[..., Tensor], ...] = (F.conv1d, F.conv2d, F.conv3d)
+TRANSPOSED_CONVOLUTIONS: tuple[Callable[..., Tensor], ...] = (
+    F.conv_transpose1d,
+    F.conv_transpose2d,
+    F.conv_transpose3d,
+)
+TRANSPOSED = True  # the functions below take either kind of problem
 
 
-def supports(problem: ConvProblem) -> Verdict:
+def supports(problem: Problem) -> Verdict:
     """Everything: PyTorch pads unevenly by copying."""
     return Verdict(True, "computes everything")
 
 
-def cost(problem: ConvProblem) -> Cost:
+def cost(problem: Problem) -> Cost:
     """Plain products, each array touched once, and a padded copy where the sides differ."""
-    padded_bytes = problem.padded_bytes if _uneven(problem) else 0
+    convolution = equal_convolution(problem)
+    padded_bytes = convolution.padded_bytes if _uneven(problem) else 0
     return Cost(
         multiplications=problem.macs,
         additions=problem.macs + problem.bias * prod(problem.output_shape),
@@ -54,10 +65,13 @@ def cost(problem: ConvProblem) -> Cost:
     )
 
 
-def seconds(problem: ConvProblem, layout: str) -> float:
+def seconds(problem: Problem, layout: str) -> float:
     """Return the time it takes by the rates that were seen on two AVX2 cores."""
     if problem.dtype not in ("float32", "float64"):
         return problem.macs / 1e9
+    if isinstance(problem, TransposedProblem):
+        moved = problem.input_bytes + problem.weight_bytes + problem.output_bytes
+        return 8e-5 + problem.macs / 38e9 + moved / 10e9
     if problem.weight_shape[1] == 1:
         return 5e-5 + problem.macs / (6e9 if problem.dtype == "float32" else 1e9)
     moved = problem.input_bytes + problem.output_bytes
@@ -75,34 +89,39 @@ def seconds(problem: ConvProblem, layout: str) -> float:
     )
 
 
-def error_bound(problem: ConvProblem) -> ErrorBound:
+def error_bound(problem: Problem) -> ErrorBound:
     """n·u: plain products, in an order of PyTorch's choosing."""
-    return sum_of_products_bound(problem.taps_per_output, problem.format)
+    return sum_of_products_bound(equal_convolution(problem).taps_per_output, problem.format)
 
 
-def steps(
-    problem: ConvProblem, input: Tensor, weight: Tensor, bias: Tensor | None
-) -> Iterator[Step]:
+def steps(problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) -> Iterator[Step]:
     """Call PyTorch."""
-    if _uneven(problem):
-        input = pad(problem, input)
-        named = ("batch", "in_channels", *names.sizes(problem))
-        yield Step("padded", input, named, "zeros around the picture, more on one side")
-    output = _convolution(problem)(input, weight, bias)
-    said = f"by {CONVOLUTIONS[problem.ndim - 1].__name__}"
-    yield Step("output", output, names.output(problem), said)
+    axes = names.output(equal_convolution(problem))
+    if isinstance(problem, TransposedProblem):
+        output = _transposed_convolution(problem)(input, weight, bias)
+        note = f"by {TRANSPOSED_CONVOLUTIONS[problem.ndim - 1].__name__}"
+    else:
+        if _uneven(problem):
+            input = pad(problem, input)
+            padded_axes = ("batch", "in_channels", *names.sizes(problem))
+            yield Step("padded", input, padded_axes, "zeros around the input, more on one side")
+        output = _convolution(problem)(input, weight, bias)
+        note = f"by {CONVOLUTIONS[problem.ndim - 1].__name__}"
+    yield Step("output", output, axes, note)
 
 
-def ready(problem: ConvProblem) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
+def compile_for(problem: Problem) -> Call:
     """Return what computes the output of such operands, and keeps no step."""
+    if isinstance(problem, TransposedProblem):
+        return _transposed_convolution(problem)
     convolve = _convolution(problem)
     if not _uneven(problem):
         return convolve
     return lambda input, weight, bias: convolve(pad(problem, input), weight, bias)
 
 
-def _convolution(problem: ConvProblem) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
-    """Return PyTorch's convolution, of a padded picture where the padding is uneven."""
+def _convolution(problem: ConvProblem) -> Call:
+    """Return PyTorch's convolution, of a padded input where the padding is uneven."""
     before = tuple(before for before, _ in problem.padding)
     padding = (0,) * problem.ndim if _uneven(problem) else before
     stride, dilation, groups = problem.stride, problem.dilation, problem.groups
@@ -112,5 +131,23 @@ def _convolution(problem: ConvProblem) -> Callable[[Tensor, Tensor, Tensor | Non
     )
 
 
-def _uneven(problem: ConvProblem) -> bool:
+def _transposed_convolution(problem: TransposedProblem) -> Call:
+    """Return PyTorch's transposed convolution; what uneven padding cuts off besides is cut here."""
+    even = tuple(min(pair) for pair in problem.padding)
+    stride, groups, dilation = problem.stride, problem.groups, problem.dilation
+    output_padding = problem.output_padding
+    convolve = TRANSPOSED_CONVOLUTIONS[problem.ndim - 1]
+
+    def call(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return convolve(input, weight, bias, stride, even, output_padding, groups, dilation)
+
+    if not _uneven(problem):
+        return call
+    kept = [slice(None), slice(None)]
+    for (before, _), both, size in zip(problem.padding, even, problem.output_size, strict=True):
+        kept.append(slice(before - both, before - both + size))
+    return lambda input, weight, bias: call(input, weight, bias)[tuple(kept)]
+
+
+def _uneven(problem: Problem) -> bool:
     return any(before != after for before, after in problem.padding)

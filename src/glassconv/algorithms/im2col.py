@@ -45,7 +45,7 @@ def supports(problem: ConvProblem) -> Verdict:
 
 def cost(problem: ConvProblem) -> Cost:
     """Every product, padding's too; the padded copy and the matrix of columns in memory."""
-    padded_bytes = problem.padded_bytes if any(map(any, problem.padding)) else 0
+    padded_bytes = problem.padded_bytes if problem.is_padded else 0
     return Cost(
         multiplications=problem.macs,
         additions=problem.macs + problem.bias * prod(problem.output_shape),

@@ -47,7 +47,7 @@ def supports(problem: ConvProblem) -> Verdict:
 
 def cost(problem: ConvProblem) -> Cost:
     """Count every product, padding's too; the padded copy and the strips in memory."""
-    padded_bytes = problem.padded_bytes if any(map(any, problem.padding)) else 0
+    padded_bytes = problem.padded_bytes if problem.is_padded else 0
     *outer, last = problem.axes
     strips = problem.batch * problem.in_channels * prod(axis.padded_size for axis in outer)
     strips_bytes = strips * last.kernel_size * last.output_size * problem.format.bytes

@@ -46,7 +46,7 @@ def supports(problem: ConvProblem) -> Verdict:
 def cost(problem: ConvProblem) -> Cost:
     """Count a product for each channel; the pixels that are read, if they are not all."""
     read_bytes = 0
-    if set(problem.stride) != {1} or any(map(any, problem.padding)):
+    if set(problem.stride) != {1} or problem.is_padded:
         read_bytes = problem.im2col_bytes
     return Cost(
         multiplications=problem.macs,

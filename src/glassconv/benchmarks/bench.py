@@ -204,6 +204,6 @@ def _pytorchs(problem: ConvProblem, operands: Operands) -> Callable[[], Tensor]:
 
 def _padding(problem: ConvProblem) -> tuple[int, ...] | None:
     """Return the padding of each axis, None where one has more on one side."""
-    if any(before != after for before, after in problem.padding):
+    if not problem.even_padding:
         return None
     return tuple(before for before, _ in problem.padding)

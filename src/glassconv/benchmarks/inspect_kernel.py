@@ -1,7 +1,7 @@
-"""Looking inside a kernel: its loops, its registers, its place under the roof, on one problem.
+"""A kernel inspected: its loops, its registers and its speed against the roofline, on one problem.
 
-Everything but the two speeds is read from what was built: the loops from the plan, the registers
-from the assembly. The speeds come from one run: the roof is measured, the output verified, then the
+Everything but the speeds is read from what was built: the loops from the plan, the registers from
+the assembly. The speeds come from one run: the roofline is measured, the output verified, then the
 kernel and PyTorch are timed in turn.
 """
 
@@ -19,19 +19,19 @@ from glassconv.codegen.parallel import threads
 from glassconv.codegen.target import Target
 from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import UnknownNameError, UnsupportedError
-from glassconv.kernels import KERNELS, stands
+from glassconv.kernels import KERNELS, kernel_verdict
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import contiguous, layout_of
-from glassconv.reports.kernel import Held, Look
+from glassconv.reports.kernel import CacheFit, KernelReport
 
 
-def look(
+def inspect(
     problem: ConvProblem, algorithm: str = AUTO, layout: str = "nchw", *, repeats: int = REPEATS
-) -> Look:
-    """Return what an algorithm's kernel is and does for a problem; "auto": of what auto takes.
+) -> KernelReport:
+    """Return what an algorithm's kernel is and does for a problem; "auto": the one that auto takes.
 
-    Raises `UnsupportedError` where that has no kernel, or none for this problem.
+    Raises `UnsupportedError` where the algorithm has no kernel, or none for this problem.
     """
     name = kernel_name(problem, algorithm, layout)
     plan = plan_of(problem, name, layout)
@@ -39,12 +39,13 @@ def look(
     written = assembly(plan.kernel.text, target)
     measured = roofline.measure(problem.dtype)
     (benched,) = bench([Layer(problem, 1)], name, layout=layout, repeats=repeats, roof=measured)
-    return Look(
+    return KernelReport(
         problem,
         name,
         layout,
         idea=KERNELS[name].supports(problem, layout).reason,
         loops=plan.loops,
+        blocking=plan.blocking.items(),
         tasks=plan.tasks,
         threads=min(threads(), plan.most_threads),
         target=target.name,
@@ -56,7 +57,7 @@ def look(
         multiplications=named(name).cost(problem).multiplications,
         arrays=_arrays(plan, target),
         predicted=2 * problem.macs / KERNELS[name].seconds(problem, layout),
-        roof=measured,
+        roofline=measured,
         benched=benched,
     )
 
@@ -81,11 +82,11 @@ def kernel_name(problem: ConvProblem, algorithm: str, layout: str) -> str:
         raise UnsupportedError("there is nothing to compute", request=request)
     accuracy = "default" if algorithm == AUTO else "any"
     name = choose(problem, algorithm, accuracy, layout).algorithm
-    verdict = stands(name, problem, layout)
+    verdict = kernel_verdict(name, problem, layout)
     if verdict:
         return name
-    able = [each for each in KERNELS if _can(each, problem, layout)]
-    remedies = tuple(f"--algorithm {each}" for each in able)
+    supporting = [kernel for kernel in KERNELS if _supports(kernel, problem, layout)]
+    remedies = tuple(f"--algorithm {kernel}" for kernel in supporting)
     if verdict is not None:
         raise UnsupportedError(f"{name}: {verdict.reason}", request=request, remedies=remedies)
     taken = f"auto takes {name}, which" if algorithm == AUTO else name
@@ -93,19 +94,20 @@ def kernel_name(problem: ConvProblem, algorithm: str, layout: str) -> str:
 
 
 def plan_of(problem: ConvProblem, name: str, layout: str) -> Plan:
-    """Return the plan of a kernel that can, for a picture that lies so."""
-    lies = contiguous(problem)
+    """Return the plan of a kernel that supports the problem, for inputs in a memory layout."""
+    memory_layout = contiguous(problem)
     if problem.ndim == 2:
-        picture = torch.empty(problem.input_shape, device="meta")
-        lies = layout_of(picture.contiguous(memory_format=LAYOUTS[layout])) or lies
-    return KERNELS[name].plan(problem, lies)
+        images = torch.empty(problem.input_shape, device="meta")
+        images = images.contiguous(memory_format=LAYOUTS[layout])
+        memory_layout = layout_of(images) or memory_layout
+    return KERNELS[name].plan(problem, memory_layout)
 
 
-def _can(name: str, problem: ConvProblem, layout: str) -> bool:
-    return bool(named(name).supports(problem)) and bool(stands(name, problem, layout))
+def _supports(name: str, problem: ConvProblem, layout: str) -> bool:
+    return bool(named(name).supports(problem)) and bool(kernel_verdict(name, problem, layout))
 
 
-def _arrays(plan: Plan, target: Target) -> tuple[Held, ...]:
+def _arrays(plan: Plan, target: Target) -> tuple[CacheFit, ...]:
     problem = plan.problem
     sizes = {
         "input": problem.input_bytes,
@@ -114,7 +116,7 @@ def _arrays(plan: Plan, target: Target) -> tuple[Held, ...]:
         "output": problem.output_bytes,
         "buffer": plan.workspace_bytes,
     }
-    return tuple(Held(name, size, _cache(size, target)) for name, size in sizes.items() if size)
+    return tuple(CacheFit(name, size, _cache(size, target)) for name, size in sizes.items() if size)
 
 
 def _packed_bytes(plan: Plan) -> int:

@@ -30,6 +30,5 @@ def tune(problems: Iterable[ConvProblem], layout: str = "nchw") -> Iterator[list
         rows = [row for name in names for row in bench([Layer(problem, 1)], name, layout=layout)]
         ratios = {row.algorithm: row.ratio for row in rows if row.ratio is not None}
         tuning_store.keep({(problem, layout): ratios})
-        choose.cache_clear()
         dispatch.forget()
         yield rows

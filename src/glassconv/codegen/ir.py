@@ -1,239 +1,184 @@
-"""Code: loops, vectors and fused multiply-adds, written in Python and emitted as LLVM's text.
+"""Generated code: functions of loops, vectors and fused multiply-adds, written in Python.
 
-A function is written by calling methods of a `Code`; the values it hands out can be added and
-compared as numbers are. Whole numbers are 64 bits, and a Python int stands for a constant.
+A function is a Python function that writes its instructions by calling methods of a `Code` and by
+computing with its parameters. Its signature declares what it takes, and it is called by keyword:
+
+    module = Module("example", "float32", named("avx2"))
+
+    @function(module)
+    def scale(code: Code, array: Pointer, count: Value) -> None:
+        with code.loop(0, count, code.lanes) as i:
+            array[i] = array.vector(i) * code.constant(2)
+
+    scale.call(array=row, count=8)      within another function
+
+What is written is LLVM's intermediate representation, `module.text`. Whole numbers have 64 bits,
+and a Python int is a constant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_type_hints
 
 import llvmlite.ir as llvm
 
+from glassconv.codegen.struct import Struct, address_of, read
 from glassconv.codegen.target import Target
+from glassconv.codegen.values import (
+    BIT,
+    FLOATS,
+    INT,
+    INT32,
+    POINTER,
+    VOID,
+    WORDS,
+    Pointer,
+    Value,
+    Variable,
+)
 
-INT = llvm.IntType(64)
-INT32 = llvm.IntType(32)
-BIT = llvm.IntType(1)
-POINTER = llvm.PointerType()
-VOID = llvm.VoidType()
-FLOATS = {"float32": llvm.FloatType(), "float64": llvm.DoubleType()}
-WORDS = {"float32": llvm.IntType(32), "float64": llvm.IntType(64)}  # as wide as an element
+__all__ = [
+    "BIT",
+    "INT",
+    "INT32",
+    "POINTER",
+    "VOID",
+    "WORDS",
+    "Argument",
+    "Code",
+    "Function",
+    "Module",
+    "Pointer",
+    "Value",
+    "Variable",
+    "function",
+]
+
+Argument = Value | Pointer | Struct[Any] | int
 
 
-class Value:
-    """A number, a vector of them or a truth: what an instruction makes."""
+class Module:
+    """Functions compiled together, in elements of one type, for one target."""
 
-    def __init__(self, code: Code, raw: Any) -> None:
-        self.code, self.raw = code, raw
+    def __init__(self, name: str, dtype: str, target: Target) -> None:
+        self.name, self.dtype, self.target = name, dtype, target
+        self.raw = llvm.Module(name)
+        self.raw.triple = target.triple
+
+    def declare(self, name: str, result: Any, parameters: Sequence[Any]) -> Any:
+        """Return a function defined elsewhere, declared once."""
+        if name in self.raw.globals:
+            return self.raw.globals[name]
+        return llvm.Function(self.raw, llvm.FunctionType(result, parameters), name)
 
     @property
-    def floating(self) -> bool:
-        """Return whether it is made of floating-point numbers."""
-        kind = getattr(self.raw.type, "element", self.raw.type)
-        return isinstance(kind, (llvm.FloatType, llvm.DoubleType))
-
-    def _with(self, other: Value | int, whole: str, floating: str, swapped: bool = False) -> Value:
-        operands = [self.raw, self.code.value(other, self.raw.type).raw]
-        instruction = getattr(self.code.builder, floating if self.floating else whole)
-        return Value(self.code, instruction(*(operands[::-1] if swapped else operands)))
-
-    def __add__(self, other: Value | int) -> Value:
-        return self._with(other, "add", "fadd")
-
-    def __sub__(self, other: Value | int) -> Value:
-        return self._with(other, "sub", "fsub")
-
-    def __rsub__(self, other: int) -> Value:
-        return self._with(other, "sub", "fsub", swapped=True)
-
-    def __mul__(self, other: Value | int) -> Value:
-        return self._with(other, "mul", "fmul")
-
-    def __floordiv__(self, other: Value | int) -> Value:
-        """Divide whole numbers that are not negative."""
-        return self._with(other, "udiv", "fdiv")
-
-    def __mod__(self, other: Value | int) -> Value:
-        return self._with(other, "urem", "frem")
-
-    def __and__(self, other: Value) -> Value:
-        return Value(self.code, self.code.builder.and_(self.raw, other.raw))
-
-    def __or__(self, other: Value) -> Value:
-        return Value(self.code, self.code.builder.or_(self.raw, other.raw))
-
-    def _compared(self, how: str, other: Value | int) -> Value:
-        builder, right = self.code.builder, self.code.value(other, self.raw.type).raw
-        compare = builder.fcmp_ordered if self.floating else builder.icmp_signed
-        return Value(self.code, compare(how, self.raw, right))
-
-    def __lt__(self, other: Value | int) -> Value:
-        return self._compared("<", other)
-
-    def __le__(self, other: Value | int) -> Value:
-        return self._compared("<=", other)
-
-    def __gt__(self, other: Value | int) -> Value:
-        return self._compared(">", other)
-
-    def __ge__(self, other: Value | int) -> Value:
-        return self._compared(">=", other)
-
-    def equals(self, other: Value | int) -> Value:
-        """Return whether both are the same number."""
-        return self._compared("==", other)
-
-    def widen(self) -> Value:
-        """Return a truth as the whole number 1 or 0."""
-        return Value(self.code, self.code.builder.zext(self.raw, INT))
-
-    def minimum(self, other: Value | int) -> Value:
-        """Return the lesser."""
-        return self.code.select(self < other, self, other)
-
-    def maximum(self, other: Value | int) -> Value:
-        """Return the greater."""
-        return self.code.select(self > other, self, other)
-
-    __radd__, __rmul__ = __add__, __mul__
+    def text(self) -> str:
+        """Return the module as LLVM reads it."""
+        return str(self.raw)
 
 
-class Pointer:
-    """An address of elements of one type."""
+@dataclass(frozen=True)
+class Function:
+    """A function that has been written, to be called by others of its module."""
 
-    def __init__(self, code: Code, raw: Any, element: Any) -> None:
-        self.code, self.raw, self.element = code, raw, element
+    name: str
+    parameters: tuple[str, ...]
+    raw: Any
 
-    def __add__(self, elements: Value | int) -> Pointer:
-        index = self.code.value(elements, INT).raw
-        moved = self.code.builder.gep(self.raw, [index], source_etype=self.element)
-        return Pointer(self.code, moved, self.element)
+    def call(self, **arguments: Argument) -> None:
+        """Write a call with all parameters by keyword; ints are constants.
 
-    def __getitem__(self, index: Value | int) -> Value:
-        return self._load(index, self.element)
-
-    def __setitem__(self, index: Value | int, value: Value) -> None:
-        self.code.builder.store(value.raw, (self + index).raw, align=self._align)
-
-    def bytes(self, number: Value) -> Pointer:
-        """Return the address so many bytes on."""
-        moved = self.code.builder.gep(self.raw, [number.raw], source_etype=llvm.IntType(8))
-        return Pointer(self.code, moved, self.element)
-
-    def vector(self, index: Value | int = 0) -> Value:
-        """Load as many neighbours as a vector holds, aligned or not."""
-        return self._load(index, llvm.VectorType(self.element, self.code.lanes))
-
-    def masked(self, mask: Value, index: Value | int = 0) -> Value:
-        """Load the neighbours whose mask is set; the others are zero and are not touched."""
-        kind = llvm.VectorType(self.element, self.code.lanes)
-        zeros = llvm.Constant(kind, None)
-        address = (self + index).raw
-        return self.code.call(
-            f"llvm.masked.load.{self.code.suffix}.p0", kind, [address, mask.raw, zeros]
-        )
-
-    def prefetch(self, index: Value | int = 0, *, to_write: bool = False) -> None:
-        """Ask for an element's line in the second cache, or in the first to write it.
-
-        It need not exist.
+        Raises `TypeError` where a parameter is missing, unknown or of another type.
         """
-        near = 3 if to_write else 2
-        hints = [self.code.value(each, INT32).raw for each in (int(to_write), near, 1)]
-        self.code.call("llvm.prefetch.p0", VOID, [(self + index).raw, *hints])
-
-    def store_masked(self, mask: Value, value: Value, index: Value | int = 0) -> None:
-        """Store the lanes whose mask is set, and touch nothing else."""
-        name = f"llvm.masked.store.{self.code.suffix}.p0"
-        self.code.call(name, VOID, [value.raw, (self + index).raw, mask.raw])
-
-    def gather(self, stride: Value | int, mask: Value) -> Value:
-        """Load one element every `stride`, those whose mask is set; the others are zero."""
-        code = self.code
-        return self.at(code.lane_numbers(INT) * code.spread(code.value(stride, INT)), mask)
-
-    def at(self, offsets: Value, mask: Value) -> Value:
-        """Load the elements at a vector of offsets, those whose mask is set; others are zero."""
-        code = self.code
-        kind = llvm.VectorType(self.element, code.lanes)
-        pointers = llvm.VectorType(POINTER, code.lanes)
-        addresses = code.builder.gep(
-            code.spread_raw(self.raw, pointers), [offsets.raw], source_etype=self.element
-        )
-        zeros = llvm.Constant(kind, None)
-        name = f"llvm.masked.gather.{code.suffix}.v{code.lanes}p0"
-        return code.call(name, kind, [addresses, mask.raw, zeros])
-
-    def _load(self, index: Value | int, kind: Any) -> Value:
-        address = (self + index).raw
-        return Value(self.code, self.code.builder.load(address, typ=kind, align=self._align))
-
-    @property
-    def _align(self) -> int:
-        return int(self.element.width // 8) if isinstance(self.element, llvm.IntType) else (
-            4 if isinstance(self.element, llvm.FloatType) else 8
-        )  # fmt: skip
+        if set(arguments) != set(self.parameters):
+            missing = [name for name in self.parameters if name not in arguments]
+            unknown = [name for name in arguments if name not in self.parameters]
+            raise TypeError(
+                f"{self.name}({', '.join(self.parameters)}) is called without {missing or 'none'} "
+                f"and with unknown {unknown or 'none'}"
+            )
+        values = [_value(arguments[name]) for name in self.parameters]
+        code = next(value.code for value in values if not isinstance(value, int))
+        raw = [code.value(value).raw if isinstance(value, int) else value.raw for value in values]
+        for value, parameter in zip(raw, self.raw.args, strict=True):
+            if value.type != parameter.type:
+                expected, actual = parameter.type, value.type
+                raise TypeError(f"{self.name}: {parameter.name} is {expected}, not {actual}")
+        code.builder.call(self.raw, raw)
 
 
-class Variable:
-    """A value that changes; LLVM keeps it in a register."""
+def function(
+    module: Module, name: str | None = None, *, public: bool = False
+) -> Callable[[Callable[..., None]], Function]:
+    """Write a function of a module; its Python function's signature says what it takes.
 
-    def __init__(self, code: Code, value: Value) -> None:
-        self.code, self.kind = code, value.raw.type
-        with code.builder.goto_entry_block():
-            self.place = code.builder.alloca(self.kind)
-        self.set(value)
+    The first parameter is the `Code` to write to. The others are annotated `Value` (a whole
+    number), `Pointer` (an address of elements) or as a `Struct`, which is passed by its address.
+    name: where it is not the Python function's. public: whether Python calls it.
+    """
 
-    def get(self) -> Value:
-        """Return what it holds now."""
-        return Value(self.code, self.code.builder.load(self.place, typ=self.kind))
+    def write(body: Callable[..., None]) -> Function:
+        hints = get_type_hints(body)
+        _, *parameters = inspect.signature(body).parameters
+        types = [INT if hints[parameter] is Value else POINTER for parameter in parameters]
+        title = name or body.__name__
+        raw = llvm.Function(module.raw, llvm.FunctionType(VOID, types), title)
+        raw.attributes.add("nounwind")
+        if not public:
+            raw.linkage = "internal"
+            raw.attributes.add("noinline")
+        code = Code(module, raw)
+        arguments = {}
+        for parameter, argument in zip(parameters, raw.args, strict=True):
+            argument.name = parameter
+            arguments[parameter] = _argument(code, argument, hints[parameter])
+        body(code, **arguments)
+        code.builder.ret_void()
+        return Function(title, tuple(parameters), raw)
 
-    def set(self, value: Value | int) -> None:
-        """Let it hold another value."""
-        self.code.builder.store(self.code.value(value, self.kind).raw, self.place)
+    return write
+
+
+def _argument(code: Code, raw: Any, kind: Any) -> Any:
+    """Return what a function's body gets for a parameter that is annotated so."""
+    if kind is Value:
+        return Value(code, raw)
+    pointer = Pointer(code, raw, code.float)
+    return pointer if kind is Pointer else read(pointer, kind)
+
+
+def _value(argument: Argument) -> Value | Pointer | int:
+    return address_of(argument) if isinstance(argument, Struct) else argument
 
 
 class Code:
-    """One function being written, in elements of one type."""
+    """The instructions of one function, written from the first to the last."""
 
-    def __init__(
-        self, module: Module, name: str, arguments: Sequence[Any], *, public: bool = False
-    ) -> None:
-        self.module, self.dtype = module, module.dtype
-        self.target = module.target
-        self.lanes = module.target.lanes(module.dtype)
+    def __init__(self, module: Module, raw: Any) -> None:
+        self.module, self.dtype, self.target = module, module.dtype, module.target
+        self.lanes = module.target.lanes(module.dtype)  # elements of a vector
         self.float = FLOATS[module.dtype]
         self.vector_type = llvm.VectorType(self.float, self.lanes)
         self.suffix = f"v{self.lanes}f{32 if module.dtype == 'float32' else 64}"
-        self.function = llvm.Function(module.raw, llvm.FunctionType(VOID, arguments), name)
-        if not public:
-            self.function.linkage = "internal"
-            self.function.attributes.add("noinline")
-        self.function.attributes.add("nounwind")
-        entry = self.function.append_basic_block("entry")
-        self.builder = llvm.IRBuilder(self.function.append_basic_block("body"))
-        self._entry = llvm.IRBuilder(entry)
-        self._entry.branch(self.builder.block)
+        self._function = raw
+        entry = raw.append_basic_block("entry")
+        self.builder = llvm.IRBuilder(raw.append_basic_block("body"))
+        llvm.IRBuilder(entry).branch(self.builder.block)
+        self._if: tuple[Any, Any] | None = None  # the branch of the last if_, and where it ends
 
-    # -- arguments and constants --------------------------------------------------------------
+    # -- constants and variables --------------------------------------------------------------
 
-    def arguments(self) -> list[Any]:
-        """Return the function's arguments: pointers to elements, or whole numbers."""
-        return [
-            Pointer(self, each, self.float) if each.type == POINTER else Value(self, each)
-            for each in self.function.args
-        ]
-
-    def value(self, given: Value | int | float, kind: Any = INT) -> Value:
-        """Return a constant of a type, or the value it is already."""
-        if isinstance(given, Value):
-            return given
+    def value(self, number: Value | int | float, kind: Any = INT) -> Value:
+        """Return a constant of a type; a `Value` is returned as it is."""
+        if isinstance(number, Value):
+            return number
         if isinstance(kind, llvm.VectorType):
-            return Value(self, llvm.Constant(kind, [given] * kind.count))
-        return Value(self, llvm.Constant(kind, given))
+            return Value(self, llvm.Constant(kind, [number] * kind.count))
+        return Value(self, llvm.Constant(kind, number))
 
     def zeros(self) -> Value:
         """Return a vector of zeros."""
@@ -247,20 +192,22 @@ class Code:
         """Return a variable that starts with a value."""
         return Variable(self, self.value(value))
 
+    def allocate(self, words: int) -> Pointer:
+        """Return memory for some whole numbers that lasts as long as the function runs."""
+        return Pointer(self, self.builder.alloca(INT, words), INT)
+
     # -- flow ---------------------------------------------------------------------------------
 
     @contextmanager
     def loop(self, start: Value | int, stop: Value | int, step: Value | int = 1) -> Iterator[Value]:
         """Repeat what is written within for start, start + step, … below stop."""
-        begin, end, by = (self.value(each) for each in (start, stop, step))
+        first, end, by = (self.value(bound) for bound in (start, stop, step))
         before = self.builder.block
-        head, body, done = (
-            self.function.append_basic_block(name) for name in ("head", "loop", "done")
-        )
+        head, body, done = (self.block(name) for name in ("head", "loop", "done"))
         self.builder.branch(head)
         self.builder.position_at_end(head)
         number = self.builder.phi(INT)
-        number.add_incoming(begin.raw, before)
+        number.add_incoming(first.raw, before)
         index = Value(self, number)
         self.builder.cbranch((index < end).raw, body, done)
         self.builder.position_at_end(body)
@@ -270,20 +217,37 @@ class Code:
         self.builder.position_at_end(done)
 
     @contextmanager
-    def when(self, condition: Value) -> Iterator[None]:
-        """Do what is written within only where the condition holds."""
-        with self.builder.if_then(condition.raw):
-            yield
+    def if_(self, condition: Value) -> Iterator[None]:
+        """Do what is written within where the condition holds; an `else_` may follow."""
+        then, end = self.block("then"), self.block("endif")
+        branch = self.builder.cbranch(condition.raw, then, end)
+        self.builder.position_at_end(then)
+        yield
+        self.builder.branch(end)
+        self.builder.position_at_end(end)
+        self._if = branch, end
 
     @contextmanager
-    def either(self, condition: Value) -> Iterator[tuple[Any, Any]]:
-        """Give two contexts: what is written in the first is done where the condition holds."""
-        with self.builder.if_else(condition.raw) as (then, otherwise):
-            yield then, otherwise
+    def else_(self) -> Iterator[None]:
+        """Do what is written within where the condition of the `if_` just before does not hold."""
+        if not self._if or self._if[1] is not self.builder.block or self._if[1].instructions:
+            raise SyntaxError("else_ must come right after an if_")
+        branch, end = self._if
+        otherwise = self._function.insert_basic_block(self._function.blocks.index(end), "else")
+        branch.replace_usage(end, otherwise)
+        self._if = None
+        self.builder.position_at_end(otherwise)
+        yield
+        self.builder.branch(end)
+        self.builder.position_at_end(end)
+
+    def block(self, name: str) -> Any:
+        """Return a new basic block, for what loops and branches cannot say."""
+        return self._function.append_basic_block(name)
 
     def select(self, condition: Value, yes: Value, no: Value | int) -> Value:
         """Return one of two values, without a branch."""
-        raw = [self.value(each, yes.raw.type).raw for each in (yes, no)]
+        raw = [self.value(value, yes.raw.type).raw for value in (yes, no)]
         return Value(self, self.builder.select(condition.raw, *raw))
 
     def select_pointer(self, condition: Value, yes: Pointer, no: Pointer) -> Pointer:
@@ -291,47 +255,35 @@ class Code:
         raw = self.builder.select(condition.raw, yes.raw, no.raw)
         return Pointer(self, raw, yes.element)
 
-    def finish(self) -> None:
-        """End the function."""
-        self.builder.ret_void()
-
-    def call(self, name: str, result: Any, raw: Sequence[Any]) -> Value:
-        """Call a function of LLVM's, of the process or of this module."""
-        callee = self.module.declare(name, result, [each.type for each in raw])
-        return Value(self, self.builder.call(callee, list(raw)))
-
-    def call_function(self, function: Code, *given: Value | Pointer | int) -> None:
-        """Call another function of this module."""
-        raw = [(self.value(each) if isinstance(each, int) else each).raw for each in given]
-        self.builder.call(function.function, raw)
+    def call_external(self, name: str, result: Any, arguments: Sequence[Any]) -> Value:
+        """Call an intrinsic of LLVM's or a function of the process."""
+        callee = self.module.declare(name, result, [argument.type for argument in arguments])
+        return Value(self, self.builder.call(callee, list(arguments)))
 
     # -- vectors ------------------------------------------------------------------------------
 
-    def spread(self, scalar: Value) -> Value:
+    def broadcast(self, scalar: Value) -> Value:
         """Return a vector with the scalar in each lane."""
         kind = llvm.VectorType(scalar.raw.type, self.lanes)
-        return Value(self, self.spread_raw(scalar.raw, kind))
-
-    def spread_raw(self, scalar: Any, kind: Any) -> Any:
-        """Return a vector of any type with the scalar in each lane."""
         undefined = llvm.Constant(kind, llvm.Undefined)
-        first = self.builder.insert_element(undefined, scalar, llvm.Constant(INT32, 0))
-        chosen = llvm.Constant(llvm.VectorType(INT32, kind.count), [0] * kind.count)
-        return self.builder.shuffle_vector(first, undefined, chosen)
+        first = self.builder.insert_element(undefined, scalar.raw, llvm.Constant(INT32, 0))
+        zeros = llvm.Constant(llvm.VectorType(INT32, kind.count), [0] * kind.count)
+        return Value(self, self.builder.shuffle_vector(first, undefined, zeros))
 
     def fma(self, left: Value, right: Value, total: Value) -> Value:
         """Return left · right + total, rounded once."""
         raw = [left.raw, right.raw, total.raw]
-        return self.call(f"llvm.fma.{self.suffix}", self.vector_type, raw)
+        return self.call_external(f"llvm.fma.{self.suffix}", self.vector_type, raw)
 
     def rounded(self, vector: Value) -> Value:
-        """Return the whole number next to each lane."""
-        return self.call(f"llvm.roundeven.{self.suffix}", self.vector_type, [vector.raw])
+        """Return the whole number next to each lane, the even one of two."""
+        return self.call_external(f"llvm.roundeven.{self.suffix}", self.vector_type, [vector.raw])
 
     def power_of_two(self, exponents: Value) -> Value:
         """Return 2ⁿ for a vector of whole numbers n that are exponents of normal numbers.
 
-        A number so large that its last digit counts ones, plus n, ends with the bits of n.
+        The last digit of a number as large as 3 · 2²² (float32) counts ones, so the sum of such a
+        number and n ends with the bits of n. Shifted to the place of the exponent, they are 2ⁿ.
         """
         digits, bias = {"float32": (23, 127), "float64": (52, 1023)}[self.dtype]
         word = llvm.VectorType(WORDS[self.dtype], self.lanes)
@@ -344,10 +296,10 @@ class Code:
     def any_nan(self, vector: Value) -> Value:
         """Return whether some lane is not a number."""
         differs = Value(self, self.builder.fcmp_unordered("uno", vector.raw, vector.raw))
-        return self.call(f"llvm.vector.reduce.or.v{self.lanes}i1", BIT, [differs.raw])
+        return self.call_external(f"llvm.vector.reduce.or.v{self.lanes}i1", BIT, [differs.raw])
 
     def shuffle(self, first: Value, second: Value, lanes: Sequence[int]) -> Value:
-        """Return the lanes, counted through both vectors, in this order."""
+        """Return the lanes of two vectors in this order; the second's are counted after."""
         chosen = llvm.Constant(llvm.VectorType(INT32, len(lanes)), list(lanes))
         return Value(self, self.builder.shuffle_vector(first.raw, second.raw, chosen))
 
@@ -374,39 +326,17 @@ class Code:
             distance *= 2
         return rows
 
+    # -- masks --------------------------------------------------------------------------------
+
     def lane_numbers(self, kind: Any = INT32) -> Value:
         """Return the vector of 0, 1, 2 and so on."""
         numbered = llvm.VectorType(kind, self.lanes)
         return Value(self, llvm.Constant(numbered, list(range(self.lanes))))
 
     def first_lanes(self, count: Value) -> Value:
-        """Return the mask of the first lanes, as many as counted."""
-        return self.lane_numbers() < self.spread(self.narrow(count))
+        """Return the mask of the first `count` lanes."""
+        return self.lane_numbers() < self.broadcast(count.as_int32())
 
     def lanes_from(self, start: Value) -> Value:
-        """Return the mask of all lanes but the first, as many of those as counted."""
-        return self.lane_numbers() >= self.spread(self.narrow(start))
-
-    def narrow(self, whole: Value) -> Value:
-        """Return a whole number in 32 bits."""
-        return Value(self, self.builder.trunc(whole.raw, INT32))
-
-
-class Module:
-    """Functions compiled together, in elements of one type, for one target."""
-
-    def __init__(self, name: str, dtype: str, target: Target) -> None:
-        self.name, self.dtype, self.target = name, dtype, target
-        self.raw = llvm.Module(name)
-        self.raw.triple = target.triple
-
-    def declare(self, name: str, result: Any, arguments: Sequence[Any]) -> Any:
-        """Return a function defined elsewhere, declared once."""
-        if name in self.raw.globals:
-            return self.raw.globals[name]
-        return llvm.Function(self.raw, llvm.FunctionType(result, arguments), name)
-
-    @property
-    def text(self) -> str:
-        """Return the module as LLVM reads it."""
-        return str(self.raw)
+        """Return the mask of lane number `start` and all after it."""
+        return self.lane_numbers() >= self.broadcast(start.as_int32())

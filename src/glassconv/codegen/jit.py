@@ -1,8 +1,8 @@
-"""Compiled: LLVM's text made into machine code, kept on disk for the next process.
+"""Compiling: LLVM's text becomes machine code, which is cached on disk for the next process.
 
-An entry on disk is the object file after the SHA-256 of its name and content, in a folder that only
+An entry on disk is the SHA-256 of its name and content, then the object file, in a folder that only
 its user can write. What cannot be read, written or trusted is compiled again: the cache saves time
-and decides nothing.
+and decides nothing. Where the system has no owners of files (Windows), nothing is cached.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from glassconv.errors import UnsupportedError
 
 DIGEST = 32  # bytes
 PASSES = "1"  # raise it when `_optimised` changes: entries made otherwise are then not used
-ONLY_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-NOWHERE = (OSError, RuntimeError)  # the latter for a user who has no home
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+NO_CACHE = (OSError, RuntimeError)  # the latter for a user without a home folder
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A module's public function in memory; it lives as long as this does."""
+    """A module's public function in memory, for as long as this object is kept."""
 
-    call: Any  # name(plan, arrays, tasks, threads)
+    call: Any  # name(parameters, arrays, tasks, threads)
     address: int
     text: str  # LLVM's
     target: Target
@@ -44,16 +44,17 @@ class Compiled:
 
 
 def compiled(module: Module, name: str) -> Compiled:
-    """Compile a module, or load what was compiled before.
+    """Compile a module, or load it from the cache.
 
-    One for a processor that this machine is not is compiled no further: its text can be read.
+    A module for a target that this machine does not run is not compiled; its text can be read, and
+    calling it raises `UnsupportedError`.
     """
     _initialise()
     text, target = module.text, module.target
     if not runs(target):
         return Compiled(_refuse(target), 0, text, target, 0.0, None)
-    made_by = (text, target.cpu, target.features, str(llvm.llvm_version_info), PASSES)
-    key = hashlib.sha256("\0".join(made_by).encode()).hexdigest()
+    origin = (text, target.cpu, target.features, str(llvm.llvm_version_info), PASSES)
+    key = hashlib.sha256("\0".join(origin).encode()).hexdigest()
     seconds = 0.0
     machine_code = _read(key)
     if machine_code is None:
@@ -78,7 +79,7 @@ def _refuse(target: Target) -> Any:
 
 
 def object_code(text: str, target: Target) -> bytes:
-    """Return the object file that LLVM makes of a module."""
+    """Return the object file of a module, as LLVM compiles it."""
     _initialise()
     machine = _machine(target)
     code: bytes = machine.emit_object(_optimised(text, machine))
@@ -86,16 +87,16 @@ def object_code(text: str, target: Target) -> bytes:
 
 
 def assembly(text: str, target: Target) -> str:
-    """Return the assembly that LLVM makes of a module, for any target, with LLVM's comments."""
+    """Return the assembly of a module, for any target, with LLVM's comments."""
     _initialise()
     machine = _machine(target)
-    machine.set_asm_verbosity(True)  # without it, it does not say what a spill is
+    machine.set_asm_verbosity(True)  # its comments mark spills
     code: str = machine.emit_assembly(_optimised(text, machine))
     return code
 
 
 def spills(assembly: str) -> int:
-    """Return how many registers of vectors were put in memory for want of room.
+    """Return how many vector registers are stored to memory because none is free.
 
     >>> spills("vmovups %ymm3, 32(%rsp)  # 32-byte Spill")
     1
@@ -140,7 +141,7 @@ def folder() -> Path:
 
 
 def _read(key: str) -> bytes | None:
-    """Return an entry whose content is what was written, None where there is none."""
+    """Return the content of an entry as it was written, None where there is none."""
     try:
         if not _private(folder().stat()):
             return None
@@ -148,7 +149,7 @@ def _read(key: str) -> bytes | None:
             if not _private(os.fstat(file.fileno())):
                 return None
             whole = file.read()
-    except NOWHERE:
+    except NO_CACHE:
         return None
     digest, code = whole[:DIGEST], whole[DIGEST:]
     return code if _digest(key, code) == digest else None
@@ -167,16 +168,17 @@ def _write(key: str, code: bytes) -> None:
                 Path(file.name).replace(folder() / key)
             except OSError:
                 Path(file.name).unlink(missing_ok=True)
-    except NOWHERE:
+    except NO_CACHE:
         return
 
 
 def _digest(key: str, code: bytes) -> bytes:
-    """Return what an entry begins with: another's content under its name is not its own."""
+    """Return what an entry begins with; it depends on the name, so entries cannot be swapped."""
     return hashlib.sha256(key.encode() + code).digest()
 
 
-def _private(found: os.stat_result) -> bool:
-    """Return whether nobody else can write there; not where the system tells no owner: Windows."""
-    mine = hasattr(os, "getuid") and found.st_uid == os.getuid()
-    return mine and not found.st_mode & ONLY_OTHERS_WRITE
+def _private(status: os.stat_result) -> bool:
+    """Return whether a file or folder is the user's, and nobody else can write to it."""
+    if not hasattr(os, "getuid"):  # Windows: no owner to compare with
+        return False
+    return status.st_uid == os.getuid() and not status.st_mode & OTHERS_WRITE

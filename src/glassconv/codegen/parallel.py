@@ -1,19 +1,22 @@
-"""Threads: tasks handed out one by one through an atomic counter, in PyTorch's own pool.
+"""Threads: tasks that PyTorch's own thread pool takes one by one from an atomic counter.
 
-The pool is the OpenMP runtime that PyTorch has loaded, so `torch.set_num_threads` counts and no
+The pool is the OpenMP runtime that PyTorch has loaded, so `torch.set_num_threads` applies and no
 second pool competes for the cores. A static split would wait for the slowest core of a shared
-machine; a counter lets the others take what it does not get to. Without OpenMP one thread does all.
+machine; with a counter, the other cores take the tasks that it does not get to. Where PyTorch has
+not loaded libgomp (on Windows and macOS, for two) one thread does all tasks.
 """
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import torch
 
-from glassconv.codegen.ir import INT, INT32, POINTER, VOID, Code, Module, Pointer, Value
+from glassconv.codegen.ir import INT, INT32, VOID, Code, Function, Module, Pointer, Value, function
 
 RUNTIME = ("GOMP_parallel", "omp_get_thread_num")
 
@@ -22,10 +25,13 @@ RUNTIME = ("GOMP_parallel", "omp_get_thread_num")
 def runtime() -> dict[str, int] | None:
     """Return the addresses of OpenMP's functions in the runtime PyTorch uses, None without one."""
     loaded = {Path(line.split(maxsplit=5)[-1].strip()) for line in _maps() if "libgomp" in line}
-    torchs = Path(torch.__file__).parent
-    # Other packages may have brought one of their own, with a pool of its own.
-    for file in sorted(loaded, key=lambda each: (not each.is_relative_to(torchs), each)):
-        library = ctypes.CDLL(str(file))
+    folder_of_torch = Path(torch.__file__).parent
+    # Other packages may have loaded another libgomp, with another thread pool.
+    for file in sorted(loaded, key=lambda path: (not path.is_relative_to(folder_of_torch), path)):
+        try:
+            library = ctypes.CDLL(str(file))
+        except OSError:  # a file that was replaced since it was loaded
+            continue
         if all(hasattr(library, name) for name in RUNTIME):
             return {
                 name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
@@ -35,72 +41,70 @@ def runtime() -> dict[str, int] | None:
 
 
 def threads() -> int:
-    """Return how many threads a kernel may use: what `torch.set_num_threads` last said."""
+    """Return how many threads a kernel may use: `torch.get_num_threads()`, or 1 without OpenMP."""
     return torch.get_num_threads() if runtime() else 1
 
 
-def in_parallel(module: Module, task: Code, name: str) -> None:
-    """Write the public function `name` that does every task.
+def in_parallel(module: Module, task: Function) -> None:
+    """Write the public function that does every task; it is named as the module.
 
-    task(plan, arrays, task's number, thread's number) is a function of the module. The one written
-    is name(plan, arrays, tasks, threads): plan and arrays are addresses it only passes on.
+    task(parameters, arrays, number, thread) is a function of the module. The one written is
+    name(parameters, arrays, tasks, threads): the first two are addresses that it only passes on.
 
-    A task of five arguments is also told which task its thread did before, −1 for none: what that
-    one left in the thread's workspace may serve again.
+    A task with a parameter `previous` also gets the number of the task that its thread did before,
+    −1 for none: it may use again what that one left in the thread's workspace.
     """
-    told = len(task.function.args) == 5
-    region = Code(module, f"{name}_region", [POINTER])
-    (shared,) = region.arguments()
-    words = Pointer(region, shared.raw, INT)
-    plan, arrays = (
-        Pointer(region, region.builder.inttoptr(words[place].raw, POINTER), region.float)
-        for place in (0, 1)
-    )
-    tasks, counter = words[2], words + 3
-    if runtime():
-        number = region.call("omp_get_thread_num", INT32, [])
-        thread = Value(region, region.builder.sext(number.raw, INT))
-    else:
-        thread = region.value(0)
-    before = region.variable(-1)
-    more = region.function.append_basic_block("next")
-    work = region.function.append_basic_block("work")
-    done = region.function.append_basic_block("finished")
-    region.builder.branch(more)
-    region.builder.position_at_end(more)
-    one = region.value(1).raw
-    taken = Value(region, region.builder.atomic_rmw("add", counter.raw, one, "monotonic"))
-    region.builder.cbranch((taken < tasks).raw, work, done)
-    region.builder.position_at_end(work)
-    region.call_function(task, plan, arrays, taken, thread, *([before.get()] if told else []))
-    before.set(taken)
-    region.builder.branch(more)
-    region.builder.position_at_end(done)
-    region.finish()
 
-    start = Code(module, name, [POINTER, POINTER, INT, INT], public=True)
-    plan, arrays, tasks, wanted = start.arguments()
-    shared_words = Pointer(start, start.builder.alloca(INT, 4), INT)
-    for place, address in enumerate((plan, arrays)):
-        shared_words[place] = Value(start, start.builder.ptrtoint(address.raw, INT))
-    shared_words[2] = tasks
-    shared_words[3] = start.value(0)
-    team = wanted.minimum(tasks)
-    with start.either(team <= 1) as (alone, together):
-        with alone:
-            start.call_function(region, shared_words)
-        with together:
-            if runtime():
-                size = start.narrow(team).raw
-                flags = start.value(0, INT32).raw
-                start.call(
-                    "GOMP_parallel",
-                    VOID,
-                    [region.function, shared_words.raw, size, flags],
-                )
-            else:
-                start.call_function(region, shared_words)
-    start.finish()
+    @function(module, f"{module.name}_region")
+    def region(code: Code, shared: Pointer) -> None:
+        """Do tasks as long as there are any: what one thread of the team does."""
+        parameters, arrays = shared.load_pointer(0), shared.load_pointer(1)
+        words = shared.cast(INT)
+        tasks, counter = words[2], words + 3
+        thread = _thread_number(code)
+        previous = code.variable(-1)
+        with _taken(code, counter, tasks) as number:
+            also = {"previous": previous.get()} if "previous" in task.parameters else {}
+            task.call(parameters=parameters, arrays=arrays, number=number, thread=thread, **also)
+            previous.set(number)
+
+    @function(module, module.name, public=True)
+    def start(
+        code: Code, parameters: Pointer, arrays: Pointer, tasks: Value, threads: Value
+    ) -> None:
+        shared = code.allocate(words=4)
+        shared[0], shared[1] = parameters.as_int(), arrays.as_int()
+        shared[2], shared[3] = tasks, code.value(0)
+        if runtime() is None:
+            region.call(shared=shared)
+            return
+        team = threads.minimum(tasks)
+        with code.if_(team <= 1):
+            region.call(shared=shared)
+        with code.else_():
+            size, flags = team.as_int32(), code.value(0, INT32)
+            code.call_external("GOMP_parallel", VOID, [region.raw, shared.raw, size.raw, flags.raw])
+
+
+@contextmanager
+def _taken(code: Code, counter: Pointer, tasks: Value) -> Iterator[Value]:
+    """Do what is written within for each number that the shared counter gives, below `tasks`."""
+    head, body, done = (code.block(name) for name in ("next", "work", "finished"))
+    code.builder.branch(head)
+    code.builder.position_at_end(head)
+    one = code.value(1).raw
+    number = Value(code, code.builder.atomic_rmw("add", counter.raw, one, "monotonic"))
+    code.builder.cbranch((number < tasks).raw, body, done)
+    code.builder.position_at_end(body)
+    yield number
+    code.builder.branch(head)
+    code.builder.position_at_end(done)
+
+
+def _thread_number(code: Code) -> Value:
+    if runtime() is None:
+        return code.value(0)
+    return code.call_external("omp_get_thread_num", INT32, []).as_int()
 
 
 def _maps() -> list[str]:

@@ -1,4 +1,4 @@
-"""Target: what a processor has that a kernel's shape depends on."""
+"""Target: the vectors, registers and caches of a processor, on which a kernel's shape depends."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Target:
     def tile(self) -> tuple[int, int]:
         """Return the register tile's (rows, vectors): the most products for each load.
 
-        Beside rows · vectors running sums there must be room for a row of vectors and for one
-        broadcast scalar, or sums spill to memory.
+        Beside rows · vectors accumulators there must be registers for a row of vectors and for one
+        broadcast element, or accumulators spill to memory.
 
         >>> named("avx2").tile(), named("avx512").tile()
         ((6, 2), (12, 2))
@@ -62,12 +62,12 @@ def named(name: str) -> Target:
     return TARGETS[name]
 
 
-# Whose code a processor runs beside its own.
+# The targets whose code a processor runs.
 RUNS = {"avx512": ("avx512", "avx2"), "avx2": ("avx2",), "neon": ("neon",)}
 
 
 def runs(target: Target) -> bool:
-    """Return whether this machine runs code for a target; for any other it can be read."""
+    """Return whether this machine runs code for a target; code for others can only be read."""
     here = host()
     return here is not None and here.triple == target.triple and target.name in RUNS[here.name]
 
@@ -80,35 +80,44 @@ def host() -> Target | None:
     features = llvm.get_host_cpu_features()
     triple = llvm.get_process_triple()
     if features.get("avx512f") and features.get("avx512dq"):
-        like = TARGETS["avx512"]
+        nearest = TARGETS["avx512"]
     elif features.get("avx2") and features.get("fma"):
-        like = TARGETS["avx2"]
+        nearest = TARGETS["avx2"]
     elif triple.startswith(("aarch64", "arm64")):
-        like = TARGETS["neon"]
+        nearest = TARGETS["neon"]
     else:
         return None
-    flags = features.flatten() + (",-prefer-256-bit" if like.name == "avx512" else "")
+    flags = features.flatten() + (",-prefer-256-bit" if nearest.name == "avx512" else "")
     return Target(
-        like.name,
+        nearest.name,
         triple,
-        llvm.get_host_cpu_name(),
+        host_name(),
         flags,
-        like.vector_bytes,
-        like.registers,
-        l1=_cache_bytes(1, like.l1),
-        l2=_cache_bytes(2, like.l2),
+        nearest.vector_bytes,
+        nearest.registers,
+        l1=_cache_bytes(1, nearest.l1),
+        l2=_cache_bytes(2, nearest.l2),
     )
 
 
-def _cache_bytes(level: int, otherwise: int) -> int:
-    """Return the size of a core's data cache, as Linux tells it."""
+@cache
+def host_name() -> str:
+    """Return the processor's name, as LLVM calls it, whether or not a kernel runs on it."""
+    import llvmlite.binding as llvm
+
+    name: str = llvm.get_host_cpu_name()
+    return name
+
+
+def _cache_bytes(level: int, default: int) -> int:
+    """Return the size of a core's data cache as Linux reports it, elsewhere a default."""
     for index in sorted(CACHES.glob("index*")):
         try:
-            found = int((index / "level").read_text())
+            actual = int((index / "level").read_text())
             kind = (index / "type").read_text().strip()
             size = (index / "size").read_text().strip()
         except (OSError, ValueError):
             continue
-        if found == level and kind in ("Data", "Unified") and size.endswith("K"):
+        if actual == level and kind in ("Data", "Unified") and size.endswith("K"):
             return int(size[:-1]) * 2**10
-    return otherwise
+    return default

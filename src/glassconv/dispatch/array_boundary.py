@@ -15,42 +15,61 @@ from glassconv.reports.array import Array
 A = TypeVar("A", Array, Tensor)
 
 
-def check_arrays(function: str, arrays: dict[str, Any], ndim: int) -> None:
-    """Refuse what are not arrays of one kind and one element type, or a weight of other axes."""
-    kinds = {name: type(array).__name__ for name, array in arrays.items()}
-    request = f"{function}({', '.join(f'{name}: {kind}' for name, kind in kinds.items())})"
-    all_numpy = all(isinstance(array, np.ndarray) for array in arrays.values())
-    if not all_numpy and not all(isinstance(array, Tensor) for array in arrays.values()):
-        raise ArgumentTypeError("give all NumPy arrays or all tensors", request=request)
+def check_kinds(function: str, arrays: dict[str, Any]) -> None:
+    """Raise `ArgumentTypeError` unless all are NumPy arrays or all are tensors."""
+    for kind in (Tensor, np.ndarray):
+        if all(isinstance(array, kind) for array in arrays.values()):
+            return
+    kinds = ", ".join(f"{name}: {type(array).__name__}" for name, array in arrays.items())
+    cause = "give all NumPy arrays or all tensors"
+    raise ArgumentTypeError(cause, request=f"{function}({kinds})")
 
-    dtypes = {name: dtype_name(array) for name, array in arrays.items()}
-    shapes = ", ".join(
-        f"{name} {list(array.shape)} {dtypes[name]}" for name, array in arrays.items()
-    )
-    request = f"{function}({shapes})"
+
+def check_types(
+    function: str, ndim: int, shapes: dict[str, tuple[int, ...]], dtypes: dict[str, str]
+) -> None:
+    """Raise `DtypeError` unless all have one supported element type, `ShapeError` for the weight's.
+
+    shapes, dtypes: of the arrays by name. The weight has ndim + 2 axes.
+    """
+    described = (f"{name} {list(shape)} {dtypes[name]}" for name, shape in shapes.items())
+    request = f"{function}({', '.join(described)})"
     if len(set(dtypes.values())) > 1:
-        raise DtypeError("input, weight and bias must have one element type", request=request)
+        names = " and ".join((", ".join([*dtypes][:-1]), [*dtypes][-1]))
+        raise DtypeError(f"{names} must have one element type", request=request)
     if dtypes["input"] not in FORMATS:
         cause = f"no algorithm here computes in {dtypes['input']}; they compute in "
         raise DtypeError(cause + ", ".join(FORMATS), request=request)
-    if arrays["weight"].ndim != ndim + 2:
+    if len(shapes["weight"]) != ndim + 2:
+        channels = "[out_channels, in_channels / groups"
+        if "transpose" in function:
+            channels = "[in_channels, out_channels / groups"
         cause = (
-            f"the weight must be [out_channels, in_channels / groups, *kernel_size], {ndim + 2} "
-            f"axes, but it has {arrays['weight'].ndim}"
+            f"the weight must be {channels}, *kernel_size], {ndim + 2} axes, but it has "
+            f"{len(shapes['weight'])}"
         )
         raise ShapeError(cause, request=request)
 
 
 def dtype_name(array: Array | Tensor) -> str:
     """Return the element type's name, the same for NumPy and PyTorch."""
-    return array.dtype.name if isinstance(array, np.ndarray) else str(array.dtype)[len("torch.") :]
+    return array.dtype.name if isinstance(array, np.ndarray) else torch_dtype_name(array.dtype)
+
+
+def torch_dtype_name(dtype: torch.dtype) -> str:
+    """Return the name of PyTorch's element type.
+
+    >>> torch_dtype_name(torch.float32)
+    'float32'
+    """
+    return str(dtype)[len("torch.") :]
 
 
 def as_tensor(array: Array | Tensor) -> Tensor:
-    """Return a tensor on the same memory, copied only where PyTorch cannot take it as it lies."""
+    """Return a tensor on the same memory; a copy where PyTorch cannot use the array's strides."""
     if isinstance(array, Tensor):
         return array
-    odd_steps = any(step < 0 or step % array.itemsize for step in array.strides)
-    if odd_steps or not array.flags.writeable or not array.dtype.isnative:
+    odd_strides = any(stride < 0 or stride % array.itemsize for stride in array.strides)
+    if odd_strides or not array.flags.writeable or not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return torch.from_numpy(array)

@@ -1,190 +1,180 @@
-"""A call: from arguments to what runs, settled once for each shape and layout and then remembered.
+"""A call: from arguments to what computes the output, settled once and remembered.
 
-The first call with some shapes, layouts and arguments checks them, chooses an algorithm and plans
-its kernel; the next one with the same finds that in a dictionary and goes straight to the kernel.
+The first call with some shapes, strides, element types and arguments checks them, chooses an
+algorithm and plans its kernel. None of that depends on a number in an array. The next such call
+looks the result up and runs it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from glassconv.algorithms import Call, named
-from glassconv.dispatch.array_boundary import A, as_tensor, check_arrays, dtype_name
-from glassconv.dispatch.select import AUTO, choose, kernel_for
-from glassconv.errors import ShapeError
-from glassconv.problem import ConvProblem
+from glassconv.algorithms import named
+from glassconv.dispatch import select
+from glassconv.dispatch.array_boundary import (
+    A,
+    as_tensor,
+    check_kinds,
+    check_types,
+    dtype_name,
+    torch_dtype_name,
+)
+from glassconv.dispatch.compiled_call import (
+    CompiledCall,
+    UnbatchedCall,
+    algorithm_call,
+    kernel_call,
+)
+from glassconv.dispatch.select import AUTO, choose, kernel_named
+from glassconv.errors import ArgumentTypeError, ShapeError
 from glassconv.problem.activations import NOTHING, Epilogue
-from glassconv.problem.arguments import Padding, Size, problem_of
-from glassconv.problem.memory_layout import contiguous, layout_of
+from glassconv.problem.memory_layout import NCHW, layout_from
+from glassconv.problem.problem import Arguments, Problem
+from glassconv.reports.array import Array
 
-MOST_REMEMBERED = 512  # calls; each takes some kilobytes
+REMEMBERED = 2048  # calls; each takes some kilobytes
 
-Finished = Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor]
-
-_remembered: dict[Any, Finished] = {}
+Described = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element type
 
 
-def convolve(
-    ndim: int,
-    input: A,
-    weight: A,
-    bias: A | None,
-    stride: Size,
-    padding: Padding,
-    dilation: Size,
-    groups: int,
-    algorithm: str,
-    accuracy: str,
-    activation: str | None,
-    residual: A | None,
-) -> A:
-    """Convolve as `functional` says: NumPy arrays give an array, tensors a tensor."""
-    more = (stride, padding, dilation, groups, algorithm, accuracy, activation)
+def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments: Arguments) -> A:
+    """Return the output of a call in `functional`: NumPy arrays give an array, tensors a tensor."""
     if not isinstance(input, Tensor):
-        check_arrays(f"conv{ndim}d", _given(input, weight, bias, residual), ndim)
-        x, w = as_tensor(input), as_tensor(weight)
-        b, r = (None if each is None else as_tensor(each) for each in (bias, residual))
-        return convolve(ndim, x, w, b, *more, r).numpy()
-    if not _plain(input, weight, bias, residual):
-        call = _first_call(ndim, input, weight, bias, residual, *more, plain=False)
-        return call(input, weight, bias, residual)
-    key = (
-        ndim,
+        return _convolve_arrays(input, weight, bias, residual, arguments)
+    plain = _plain(input, weight, bias, residual)
+    if not plain:
+        check_kinds(arguments.function, _named(input, weight, bias, residual))
+    call = compile_call(
+        arguments if arguments.is_settled() else _settled(arguments, input, weight, bias),
         input.shape,
         input.stride(),
         input.dtype,
-        weight.shape,
-        weight.dtype,
-        bias if bias is None else (bias.shape, bias.dtype),
-        residual if residual is None else (residual.shape, residual.stride(), residual.dtype),
-        more,
+        (weight.shape, weight.dtype),
+        None if bias is None else (bias.shape, bias.dtype),
+        None if residual is None else (residual.shape, residual.dtype),
+        plain,
         torch.get_num_threads(),
     )
-    try:
-        remembered = _remembered.get(key)
-    except TypeError:  # a list among the arguments, which is not remembered
-        call = _first_call(ndim, input, weight, bias, residual, *more, plain=True)
-        return call(input, weight, bias, residual)
-    if remembered is not None:
-        return remembered(input, weight, bias, residual)
-    call = _first_call(ndim, input, weight, bias, residual, *more, plain=True)
-    if len(_remembered) >= MOST_REMEMBERED:
-        _remembered.pop(next(iter(_remembered)), None)
-    _remembered[key] = call
     return call(input, weight, bias, residual)
 
 
 def forget() -> None:
     """Let the next calls choose and plan again."""
-    _remembered.clear()
+    compile_call.cache_clear()
+    select.forget()
 
 
 def run(
-    problem: ConvProblem, algorithm: str, input: Tensor, weight: Tensor, bias: Tensor | None
+    problem: Problem, algorithm: str, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> Tensor:
     """Run an algorithm by name: its kernel where it has one for the problem, else its steps.
 
     Kernels are not differentiated: where something records the operations the steps run.
     """
-    call = _call(problem, algorithm, "any", NOTHING, input, plain=_plain(input, weight, bias, None))
+    plain = _plain(input, weight, bias, None)
+    call = compile_problem(
+        problem, algorithm, "any", NOTHING, tuple(input.shape), input.stride(), plain=plain
+    )
     return call(input, weight, bias, None)
 
 
-def _first_call(
-    ndim: int,
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    residual: Tensor | None,
-    stride: Size,
-    padding: Padding,
-    dilation: Size,
-    groups: int,
-    algorithm: str,
-    accuracy: str,
-    activation: str | None,
-    *,
+@lru_cache(maxsize=REMEMBERED)
+def compile_call(
+    arguments: Arguments,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    dtype: torch.dtype,
+    weight: Described,
+    bias: Described | None,
+    residual: Described | None,
     plain: bool,
-) -> Finished:
-    """Check the arguments, choose, and return what computes this and every such call."""
-    check_arrays(f"conv{ndim}d", _given(input, weight, bias, residual), ndim)
-    problem = problem_of(
-        input.shape,
-        weight.shape,
-        None if bias is None else bias.shape,
-        stride,
-        padding,
-        dilation,
-        groups,
-        dtype=dtype_name(weight),
+    threads: int,
+) -> CompiledCall:
+    """Check the arguments, choose an algorithm, and return what computes every such call.
+
+    shape, strides, dtype: the input's. plain: whether a kernel may be given the arrays. threads:
+    part of the key, since what is chosen and planned depends on their number.
+    """
+    given = {"input": (shape, dtype), "weight": weight, "bias": bias, "residual": residual}
+    described = {name: each for name, each in given.items() if each is not None}
+    shapes = {name: tuple(sizes) for name, (sizes, _) in described.items()}
+    dtypes = {name: torch_dtype_name(kind) for name, (_, kind) in described.items()}
+    check_types(arguments.function, arguments.ndim, shapes, dtypes)
+    problem = arguments.problem(
+        shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
     )
-    epilogue, alone = Epilogue(activation, residual is not None), input.dim() == ndim + 1
-    if residual is not None and tuple(residual.shape) != problem.output_shape[alone:]:
-        cause = f"the residual must have the output's shape, {list(problem.output_shape[alone:])}"
-        raise ShapeError(f"{cause}, not {list(residual.shape)}", request=str(problem))
-    if not alone:
-        return _call(problem, algorithm, accuracy, epilogue, input, plain=plain)
-    call = _call(problem, algorithm, accuracy, epilogue, input[None], plain=plain)
-    return lambda input, weight, bias, residual: call(
-        input[None], weight, bias, residual if residual is None else residual[None]
-    )[0]
+    unbatched = len(shape) == arguments.ndim + 1
+    if "residual" in shapes and shapes["residual"] != problem.output_shape[unbatched:]:
+        cause = (
+            f"the residual must have the output's shape, {list(problem.output_shape[unbatched:])}, "
+            f"not {list(shapes['residual'])}"
+        )
+        raise ShapeError(cause, request=str(problem))
+    epilogue = Epilogue(arguments.activation, residual is not None)
+    algorithm, accuracy = arguments.algorithm, arguments.accuracy
+    if not unbatched:
+        return compile_problem(problem, algorithm, accuracy, epilogue, shape, strides, plain=plain)
+    batch = ((1, *shape), (shape[0] * strides[0], *strides))
+    return UnbatchedCall(
+        compile_problem(problem, algorithm, accuracy, epilogue, *batch, plain=plain)
+    )
 
 
-def _call(
-    problem: ConvProblem,
+def compile_problem(
+    problem: Problem,
     algorithm: str,
     accuracy: str,
     epilogue: Epilogue,
-    input: Tensor,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
     *,
     plain: bool,
-) -> Finished:
-    """Choose for pictures that lie as this one does, and return what computes them."""
-    if not plain:
-        return _then(
-            partial(named(_recordable(problem, algorithm, accuracy)).run, problem), epilogue
-        )
-    layout = layout_of(input)
-    lies = layout or contiguous(problem)
-    chosen = choose(problem, algorithm, accuracy, lies.name).algorithm
-    kernel = kernel_for(chosen, problem, lies.name)
-    if kernel is None:
-        steps = named(chosen)
-        ready = steps.ready(problem) if steps.ready else partial(steps.run, problem)
-        return _then(ready, epilogue)
-    plan = kernel.plan(problem, lies, epilogue)
-    if layout is not None and not epilogue.residual:
-        return plan
-    return lambda input, weight, bias, residual: plan(
-        input if layout is not None else input.contiguous(),
-        weight,
-        bias,
-        residual if residual is None else plan.laid_out(residual),
-    )
+) -> CompiledCall:
+    """Choose for inputs of this shape and these strides, and return what computes them."""
+    if not plain:  # PyTorch's own, or an algorithm's steps: whatever can be recorded
+        name = "aten" if algorithm == AUTO else algorithm
+        chosen = choose(problem, name, accuracy).algorithm
+        return algorithm_call(named(chosen), problem, epilogue)
+    layout = layout_from(shape, strides) if problem.ndim < 3 else None
+    choice = choose(problem, algorithm, accuracy, layout.name if layout else NCHW)
+    if choice.kernel is None:
+        return algorithm_call(named(choice.algorithm), problem, epilogue)
+    return kernel_call(kernel_named(choice.kernel), problem, layout, epilogue)
 
 
-def _then(call: Call, epilogue: Epilogue) -> Finished:
-    """Return a call whose output has an epilogue done to it by PyTorch."""
-    return lambda input, weight, bias, residual: epilogue.applied(
-        call(input, weight, bias), residual
-    )
+def _settled(arguments: Arguments, input: Tensor, weight: Tensor, bias: Tensor | None) -> Arguments:
+    """Return the arguments as whole numbers and tuples; a refusal repeats the whole request."""
+    try:
+        return arguments.settled()
+    except ArgumentTypeError:
+        arguments.problem(input.shape, weight.shape, None if bias is None else bias.shape)
+        raise
 
 
-def _recordable(problem: ConvProblem, algorithm: str, accuracy: str) -> str:
-    """Return the algorithm for arrays that a kernel cannot be given: for "auto", PyTorch's own."""
-    return choose(problem, "aten" if algorithm == AUTO else algorithm, accuracy).algorithm
+def _convolve_arrays(
+    input: Array, weight: Array, bias: Array | None, residual: Array | None, arguments: Arguments
+) -> Array:
+    """Convolve NumPy arrays: as tensors on the same memory."""
+    arrays = _named(input, weight, bias, residual)
+    check_kinds(arguments.function, arrays)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    dtypes = {name: dtype_name(array) for name, array in arrays.items()}
+    check_types(arguments.function, arguments.ndim, shapes, dtypes)  # PyTorch lacks some of NumPy's
+    x, w = as_tensor(input), as_tensor(weight)
+    b, r = (None if each is None else as_tensor(each) for each in (bias, residual))
+    output: Array = convolve(x, w, b, r, arguments).numpy()
+    return output
 
 
-def _given(input: Any, weight: Any, bias: Any, residual: Any) -> dict[str, Any]:
+def _named(input: Any, weight: Any, bias: Any, residual: Any) -> dict[str, Any]:
     optional = {"bias": bias, "residual": residual}
-    given = {name: each for name, each in optional.items() if each is not None}
-    return {"input": input, "weight": weight, **given}
+    present = {name: array for name, array in optional.items() if array is not None}
+    return {"input": input, "weight": weight, **present}
 
 
 def _plain(input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None) -> bool:

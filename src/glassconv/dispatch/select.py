@@ -7,13 +7,17 @@ from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
 
+import torch
+
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
 from glassconv.dispatch.tuning_store import recorded
 from glassconv.errors import UnknownNameError, UnsupportedError
-from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW
+from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.choice import Candidate, Choice
 from glassconv.reports.cost import Cost
+from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.explanation import Prediction
 from glassconv.reports.verdict import Verdict
 
@@ -33,41 +37,63 @@ SECONDS_PER_OPERATION = 5e-6
 SECONDS_PER_KERNEL = 1e-5  # of a call before it computes
 
 
-def kernel_for(name: str, problem: ConvProblem, layout: str = NCHW) -> Kernel | None:
-    """Return the kernel that computes an algorithm, None where the problem has none.
+def kernel_named(name: str) -> Kernel:
+    """Return the kernel of this name.
 
-    The generator loads here, at the first question, and not when the package is imported.
+    The code generator is imported here, at the first kernel, and not with the package.
     """
-    from glassconv import kernels
+    from glassconv.kernels import KERNELS
 
-    return kernels.kernel_for(name, problem, layout)
+    return KERNELS[name]
 
 
-@lru_cache(maxsize=128)
+def kernel_for(name: str, problem: Problem, layout: str = NCHW) -> Kernel | None:
+    """Return the kernel that computes an algorithm for a problem, None where there is none."""
+    return kernel_named(name) if _kernel_verdict(name, problem, layout) else None
+
+
 def choose(
-    problem: ConvProblem, algorithm: str = AUTO, accuracy: str = "default", layout: str = NCHW
+    problem: Problem, algorithm: str = AUTO, accuracy: str = "default", layout: str = NCHW
 ) -> Choice:
-    """Return the algorithm that computes this problem, and how every candidate stands.
+    """Return the algorithm that computes this problem, and the verdict on every candidate.
 
-    An algorithm asked for by name runs or raises `UnsupportedError` with its reason; "auto" takes
-    the fastest predicted of the compiled ones that support the problem in pictures that lie so, fit
-    in memory and are accurate enough. An unknown name raises `UnknownNameError`.
+    An algorithm asked for by name runs or raises `UnsupportedError` with its reason. "auto" takes
+    the fastest predicted of the compiled algorithms that support the problem in this memory layout,
+    fit in memory and are accurate enough. An unknown name raises `UnknownNameError`.
 
     >>> from glassconv import parse
     >>> choose(parse("3x32x32 4@5x5 bfloat16")).algorithm
     'aten'
     """
-    candidates = standings(problem, accuracy, layout)
-    return Choice(problem, _pick(problem, algorithm, candidates), candidates)
+    return _choose(problem, algorithm, accuracy, layout, torch.get_num_threads())
 
 
-def standings(
-    problem: ConvProblem, accuracy: str = "default", layout: str = NCHW
+@lru_cache(maxsize=1024)
+def _choose(problem: Problem, algorithm: str, accuracy: str, layout: str, threads: int) -> Choice:
+    """Choose for this number of threads, on which times and records depend."""
+    verdicts = candidates(problem, accuracy, layout)
+    taken = _pick(problem, algorithm, verdicts)
+    return Choice(problem, taken.name, taken.name if taken.kernel else None, verdicts)
+
+
+def forget() -> None:
+    """Let the next calls of `choose` ask every candidate again."""
+    _choose.cache_clear()
+
+
+def candidates(
+    problem: Problem, accuracy: str = "default", layout: str = NCHW
 ) -> tuple[Candidate, ...]:
-    """Return how every algorithm stands, also where none of them can run."""
+    """Return every algorithm with its verdict for a problem, also where none of them can run."""
     if accuracy not in ACCURACY:
         raise UnknownNameError(f"accuracy is one of {', '.join(ACCURACY)}, not {accuracy!r}")
-    return tuple(_stand(each, problem, accuracy, layout) for each in ALGORITHMS.values())
+    pytorch_seconds = named("aten").seconds
+    pytorch = pytorch_seconds(problem, layout) if pytorch_seconds else inf
+    measured = recorded(problem, layout)
+    return tuple(
+        _candidate(algorithm, problem, accuracy, layout, pytorch, measured.get(algorithm.name))
+        for algorithm in ALGORITHMS.values()
+    )
 
 
 def predict(cost: Cost) -> Prediction:
@@ -84,56 +110,92 @@ def predict(cost: Cost) -> Prediction:
     )
 
 
-def _pick(problem: ConvProblem, algorithm: str, candidates: tuple[Candidate, ...]) -> str:
+def _pick(problem: Problem, algorithm: str, verdicts: tuple[Candidate, ...]) -> Candidate:
     if algorithm != AUTO:
-        (asked,) = (each for each in candidates if each.name == named(algorithm).name)
+        name = named(algorithm).name
+        (asked,) = (candidate for candidate in verdicts if candidate.name == name)
         if not asked.verdict:
-            raise UnsupportedError(f"{asked.name}: {asked.verdict.reason}", request=str(problem))
-        return asked.name
-    compiled = [each for each in candidates if each.compiled_seconds is not None]
-    able = [each for each in compiled if each.verdict]
+            raise UnsupportedError(f"{name}: {asked.verdict.reason}", request=str(problem))
+        return asked
+    compiled = [candidate for candidate in verdicts if candidate.compiled_seconds is not None]
+    able = [candidate for candidate in compiled if candidate.verdict]
     if not able:
         reasons = "; ".join(f"{each.name}: {each.verdict.reason}" for each in compiled)
         raise UnsupportedError(reasons, request=str(problem))
-    return min(able, key=lambda each: each.compiled_seconds or 0.0).name
+    return min(able, key=lambda candidate: candidate.compiled_seconds or 0.0)
 
 
-def _stand(algorithm: Algorithm, problem: ConvProblem, accuracy: str, layout: str) -> Candidate:
+def _candidate(
+    algorithm: Algorithm,
+    problem: Problem,
+    accuracy: str,
+    layout: str,
+    pytorch_seconds: float,
+    measured_ratio: float | None,
+) -> Candidate:
+    """Ask an algorithm, and its kernel where it has one, once each."""
     supported = algorithm.supports(problem)
     if not supported:
-        return Candidate(algorithm.name, supported, seconds=inf)
+        return Candidate(algorithm.name, supported, supported, None, None, seconds=inf)
     cost, bound = algorithm.cost(problem), algorithm.error_bound(problem)
+    kernel = _kernel_verdict(algorithm.name, problem, layout)
+    compiled_seconds = None
+    if algorithm.seconds is not None:
+        compiled_seconds = algorithm.seconds(problem, layout)
+    elif kernel and measured_ratio:
+        compiled_seconds = pytorch_seconds / measured_ratio
+    elif kernel:
+        compiled_seconds = _kernel_seconds(algorithm.name, problem, layout)
+    return Candidate(
+        algorithm.name,
+        supported,
+        _may_run(problem, supported, cost, bound, accuracy),
+        cost,
+        bound,
+        predict(cost).seconds,
+        kernel,
+        compiled_seconds,
+    )
+
+
+def _may_run(
+    problem: Problem, supported: Verdict, cost: Cost, bound: ErrorBound, accuracy: str
+) -> Verdict:
+    """Return `supported`, or that the algorithm needs too much memory or is not accurate enough."""
     arrays = problem.input_bytes + problem.weight_bytes + problem.output_bytes
     needed, memory = arrays + cost.workspace_bytes, physical_memory()
     if memory is not None and needed > memory:
-        said = f"its arrays take {needed / 2**30:,.0f} GiB, this machine has {memory / 2**30:,.0f}"
-        supported = Verdict(False, said)
-    elif accuracy == "strict" and not bound.local:
-        supported = Verdict(False, "accuracy 'strict' lets no NaN or infinity spread over a tile")
-    elif bound.growth > ACCURACY[accuracy]:
-        said = (
-            f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's error, "
-            f"this has {bound.growth:g} ×"
+        needed_gib, memory_gib = needed / 2**30, memory / 2**30
+        return Verdict(
+            False, f"its arrays take {needed_gib:,.0f} GiB, this machine has {memory_gib:,.0f}"
         )
-        supported = Verdict(False, said)
+    if accuracy == "strict" and not bound.local:
+        return Verdict(False, "accuracy 'strict' lets no NaN or infinity spread over a tile")
+    if bound.growth > ACCURACY[accuracy]:
+        return Verdict(
+            False,
+            f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's error, "
+            f"this has {bound.growth:g} ×",
+        )
+    return supported
+
+
+def _kernel_verdict(name: str, problem: Problem, layout: str) -> Verdict | None:
+    """Return whether an algorithm's kernel computes a problem, None where it has no kernel."""
     from glassconv import kernels
 
-    seconds = _compiled_seconds(algorithm, problem, layout)
-    kernel = kernels.stands(algorithm.name, problem, layout)
-    return Candidate(algorithm.name, supported, predict(cost).seconds, kernel, seconds)
+    verdict = kernels.kernel_verdict(name, equal_convolution(problem), layout)
+    if verdict and isinstance(problem, TransposedProblem) and problem.is_cut:
+        return Verdict(False, "the kernel cuts nothing off, and the padding exceeds the kernel")
+    return verdict
 
 
-def _compiled_seconds(algorithm: Algorithm, problem: ConvProblem, layout: str) -> float | None:
-    if algorithm.seconds is not None:
-        return algorithm.seconds(problem, layout)
-    kernel = kernel_for(algorithm.name, problem, layout)
-    if kernel is None:
-        return None
-    ratio = recorded(problem, layout).get(algorithm.name)
-    pytorch = _compiled_seconds(named("aten"), problem, layout)
-    if ratio and pytorch:
-        return pytorch / ratio
-    return SECONDS_PER_KERNEL + kernel.seconds(problem, layout)
+def _kernel_seconds(name: str, problem: Problem, layout: str) -> float:
+    convolution = equal_convolution(problem)
+    seconds = SECONDS_PER_KERNEL + kernel_named(name).seconds(convolution, layout)
+    if isinstance(problem, TransposedProblem):
+        seconds += (convolution.input_bytes + convolution.weight_bytes) / BYTES_PER_SECOND
+    return seconds
 
 
 def physical_memory() -> int | None:

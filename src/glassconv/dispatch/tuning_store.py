@@ -1,9 +1,9 @@
-"""What `glassconv tune` measured on this machine, in a file a person can read.
+"""The tuning store: what `glassconv tune` measured on this machine, in a file a person can read.
 
-    {"machine": "znver3", "threads": 2, "layers": {"1x64x56x56 64@3x3 s1 p1 nchw": {"direct": 0.7}}}
+    {"znver3": {"2": {"1x64x56x56 64@3x3 s1 p1 nchw": {"direct": 0.7}}}}
 
-A number is how many times as fast as PyTorch an algorithm was. Records of another processor or of
-another number of threads are not used.
+By processor, number of threads, and problem with its memory layout: how many times as fast as
+PyTorch each algorithm was.
 """
 
 from __future__ import annotations
@@ -18,57 +18,70 @@ from typing import Any
 import torch
 
 from glassconv.errors import DataError
-from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
 
 Ratios = Mapping[str, float]
+Layers = Mapping[str, Ratios]
 
 
 def file() -> Path:
-    """Return where the records are kept."""
+    """Return where the measurements are kept."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "glassconv" / "tuned.json"
 
 
-def recorded(problem: ConvProblem, layout: str) -> Ratios:
-    """Return how many times as fast as PyTorch each algorithm was; nothing where none was timed."""
-    return _layers(torch.get_num_threads()).get(f"{problem} {layout}", {})
+def recorded(problem: Problem, layout: str) -> Ratios:
+    """Return how many times as fast as PyTorch each algorithm was, empty where none was timed.
+
+    Of this processor with the number of threads that PyTorch uses now.
+    """
+    threads = _document().get(machine(), {}).get(str(torch.get_num_threads()), {})
+    return threads.get(f"{problem} {layout}", {})
 
 
-def keep(measured: Mapping[tuple[ConvProblem, str], Ratios]) -> Path:
-    """Add measurements to the records; return their file. Raises `DataError` if it cannot."""
-    threads = torch.get_num_threads()
-    layers = dict(_layers(threads))
-    layers |= {f"{problem} {layout}": dict(each) for (problem, layout), each in measured.items()}
-    document = {"machine": machine(), "threads": threads, "layers": layers}
+def keep(measured: Mapping[tuple[Problem, str], Ratios]) -> Path:
+    """Add measurements to the store; return its file. Raises `DataError` if it cannot be written.
+
+    Those of other processors and other numbers of threads stay as they are.
+    """
+    _document.cache_clear()
+    document = {name: dict(threads) for name, threads in _document().items()}
+    by_threads = document.setdefault(machine(), {})
+    threads = str(torch.get_num_threads())
+    added = {f"{problem} {layout}": dict(each) for (problem, layout), each in measured.items()}
+    by_threads[threads] = {**by_threads.get(threads, {}), **added}
     try:
         file().parent.mkdir(parents=True, exist_ok=True)
         unfinished = file().with_suffix(f".{os.getpid()}")
         unfinished.write_text(json.dumps(document, indent=1), encoding="utf-8")
         unfinished.replace(file())
     except OSError as error:
-        raise DataError(f"cannot keep the records in {file()}: {error}") from None
-    _layers.cache_clear()
+        raise DataError(f"cannot write the tuning store {file()}: {error}") from None
+    _document.cache_clear()
     return file()
 
 
 def machine() -> str:
     """Return the processor's name, as the code generator calls it."""
-    import llvmlite.binding as llvm
+    from glassconv.codegen.target import host_name
 
-    name: str = llvm.get_host_cpu_name()
-    return name
+    return host_name()
 
 
 @cache
-def _layers(threads: int) -> Mapping[str, Ratios]:
-    """Return the records for so many threads; none where the file is missing or not one of ours."""
+def _document() -> Mapping[str, Mapping[str, Layers]]:
+    """Return the whole store; empty where the file is missing or not one of ours."""
     try:
         document: Any = json.loads(file().read_text(encoding="utf-8"))
-        if (document["machine"], document["threads"]) != (machine(), threads):
-            return {}
         return {
-            str(layer): {str(name): float(ratio) for name, ratio in ratios.items()}
-            for layer, ratios in document["layers"].items()
+            str(name): {
+                str(int(threads)): {
+                    str(layer): {str(name): float(ratio) for name, ratio in ratios.items()}
+                    for layer, ratios in layers.items()
+                }
+                for threads, layers in by_threads.items()
+            }
+            for name, by_threads in document.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

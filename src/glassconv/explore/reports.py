@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -22,9 +22,11 @@ from glassconv.explore.tensors import DTYPES, to_document
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.array import Array
 
 SCHEMA = "glassconv.explorer/1"
+InputKind = Literal["random", "array", "image"]  # "image": its channels are red, green and blue
 MOST_DRAWN_BYTES = 4_000_000  # of random numbers: a larger problem's the page draws itself
 MOST_GIVEN_BYTES = 32_000_000  # of a user's arrays, which a notebook keeps for every output
 
@@ -39,6 +41,7 @@ class Exploration:
     weight: Array | None = None
     bias: Array | None = None
     output: Array | None = None  # PyTorch's
+    input_kind: InputKind = "random"
     source: str = ""  # where the numbers come from, for people
 
     def to_json(self) -> str:
@@ -53,6 +56,8 @@ class Exploration:
             array = getattr(self, name)
             if array is not None:
                 document[name] = to_document(array)
+        if self.input is not None:
+            document["inputKind"] = self.input_kind
         if self.source:
             document["source"] = self.source
         return json.dumps(document)
@@ -69,7 +74,7 @@ def of_problems(problems: Sequence[ConvProblem]) -> Exploration:
     first, layers = pictures[0], pictures if len(pictures) > 1 else ()
     if _bytes(first) > MOST_DRAWN_BYTES:
         return Exploration(first, layers)
-    return replace(_run(first, random_operands(first), "random numbers"), layers=layers)
+    return replace(_run(first, random_operands(first), "random", "random numbers"), layers=layers)
 
 
 def of_picture(picture: Picture, problem: ConvProblem | None = None) -> Exploration:
@@ -81,14 +86,14 @@ def of_picture(picture: Picture, problem: ConvProblem | None = None) -> Explorat
     if problem is None:
         layer, input = tutorial_layer(), normalise(picture.pixels)
         problem = problem_of(input.shape, layer.weight.shape, [layer.out_channels])
-        return _run(problem, Operands(input, layer.weight, layer.bias), picture.source)
+        return _run(problem, Operands(input, layer.weight, layer.bias), "image", picture.source)
     if problem.ndim != 2 or problem.in_channels not in (1, 3):
         shape = list(problem.input_shape)
         cause = f"a picture has two axes and 3 channels, or 1 in grey, but the input is {shape}"
         raise ArgumentError(cause, request=str(problem))
     problem = _fitting(problem)
     operands = replace(random_operands(problem), input=photograph_input(problem, picture.pixels))
-    return _run(problem, operands, picture.source)
+    return _run(problem, operands, "image", picture.source)
 
 
 def of_layer(layer: nn.Module, input: Input) -> Exploration:
@@ -99,20 +104,26 @@ def of_layer(layer: nn.Module, input: Input) -> Exploration:
     """
     request = f"show({layer!r})"
     problem = problem_of_layer(layer, input, request)
+    if isinstance(problem, TransposedProblem):
+        cause = f"a transposed layer is drawn from its shorthand: glassconv explore '{problem}'"
+        raise UnsupportedError(cause, request=request)
     try:
         one = _fitting(replace(problem, batch=min(problem.batch, 1)))
     except ConvError as error:
         raise error.asked_as(request) from None
     if isinstance(input, np.ndarray | Tensor):
         x = as_tensor(input).reshape(problem.input_shape)[:1]
+        kind: InputKind = "array"
         source = f"image 1 of {problem.batch}" if problem.batch > 1 else ""
     else:
-        x, source = random_operands(one).input, "random numbers"
+        x, kind, source = random_operands(one).input, "random", "random numbers"
     layer = cast(Layer, layer)  # or there would be no problem
-    return _run(one, Operands(x, layer.weight, layer.bias), source)
+    return _run(one, Operands(x, layer.weight, layer.bias), kind, source)
 
 
-def _run(problem: ConvProblem, operands: Operands, source: str) -> Exploration:
+def _run(
+    problem: ConvProblem, operands: Operands, input_kind: InputKind, source: str
+) -> Exploration:
     """Return operands and PyTorch's output, drawn as pictures."""
     given = operands.copy()
     with torch.no_grad():
@@ -124,6 +135,7 @@ def _run(problem: ConvProblem, operands: Operands, source: str) -> Exploration:
         weight=to_numpy(given.weight).reshape(drawn.weight_shape),
         bias=None if given.bias is None else to_numpy(given.bias),
         output=to_numpy(output).reshape(drawn.output_shape),
+        input_kind=input_kind,
         source=source,
     )
 
@@ -142,16 +154,7 @@ def _as_picture(problem: ConvProblem) -> ConvProblem:
     if problem.ndim == 3:
         cause = "the explorer draws pictures and sequences; volumes it cannot"
         raise UnsupportedError(cause, request=str(problem))
-    if problem.ndim == 2:
-        return problem
-    return replace(
-        problem,
-        input_size=(1, *problem.input_size),
-        kernel_size=(1, *problem.kernel_size),
-        stride=(1, *problem.stride),
-        padding=((0, 0), *problem.padding),
-        dilation=(1, *problem.dilation),
-    )
+    return problem.as_2d()
 
 
 def _fitting(problem: ConvProblem) -> ConvProblem:

@@ -1,13 +1,14 @@
 """The kernels: algorithms in machine code, one file each, named as the readable algorithm it is.
 
-A file here whose name is an algorithm's is a kernel, and has these three functions:
+A file here whose name is an algorithm's is a kernel, and has these four functions:
 
-    supports(problem, layout) -> Verdict    whether it can for pictures that lie so, and why not
-    seconds(problem, layout) -> float       what it was seen to take
-    plan(problem, layout, target, epilogue) -> Plan   blocks, packing and machine code for it
+    supports(problem, layout) -> Verdict        whether it can in this memory layout, and why not
+    seconds(problem, layout) -> float           its predicted time
+    blocking(problem, layout, target, threads) -> Blocking      how the problem is cut
+    plan(problem, layout, target, threads, epilogue) -> Plan    its parameters and machine code
 
-The other files are what kernels are made of: read microkernel/register_tile.py first,
-then matrix_product.py and lowering.py.
+Below are the parts of kernels. Read microkernel/register_tile.py first, then
+microkernel/matrix_product.py and microkernel/lowering.py.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from glassconv.algorithms import ALGORITHMS
+from glassconv.codegen.parallel import threads
 from glassconv.codegen.target import host
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
+from glassconv.kernels.runtime.blocking import Blocking
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
@@ -33,29 +36,31 @@ NO_TARGET = "no kernel is generated for this processor: it needs AVX2, AVX-512 o
 FUNCTIONS = {
     "supports": ["problem", "layout"],
     "seconds": ["problem", "layout"],
-    "plan": ["problem", "layout", "target", "epilogue"],
+    "blocking": ["problem", "layout", "target", "threads"],
+    "plan": ["problem", "layout", "target", "threads", "epilogue"],
 }
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One algorithm in machine code: the three functions of its file."""
+    """One algorithm in machine code: the four functions of its file."""
 
     name: str
     file: Path
     supports: Callable[[ConvProblem, str], Verdict]
     seconds: Callable[[ConvProblem, str], float]
+    blocking: Callable[..., Blocking]
     plan_for: Callable[..., Plan]
 
     def plan(self, problem: ConvProblem, layout: Layout, epilogue: Epilogue = NOTHING) -> Plan:
-        """Plan for this machine a problem that it supports."""
+        """Plan a problem that the kernel supports, for this machine and PyTorch's threads."""
         target = host()
         if target is None:
             raise UnsupportedError(NO_TARGET, request=str(problem))
-        return self.plan_for(problem, layout, target, epilogue)
+        return self.plan_for(problem, layout, target, threads(), epilogue)
 
 
-def stands(name: str, problem: ConvProblem, layout: str) -> Verdict | None:
+def kernel_verdict(name: str, problem: ConvProblem, layout: str) -> Verdict | None:
     """Return whether an algorithm's kernel can, and why not; None where it has none."""
     if name not in KERNELS:
         return None
@@ -66,20 +71,20 @@ def stands(name: str, problem: ConvProblem, layout: str) -> Verdict | None:
 
 def kernel_for(name: str, problem: ConvProblem, layout: str) -> Kernel | None:
     """Return the kernel of an algorithm, None where there is none for the problem or machine."""
-    return KERNELS[name] if stands(name, problem, layout) else None
+    return KERNELS[name] if kernel_verdict(name, problem, layout) else None
 
 
 def kernel_of(module: ModuleType) -> Kernel:
     """Return the kernel that a module holds, or raise `MalformedAlgorithmError`."""
     file = Path(inspect.getfile(module))
-    for name, arguments in FUNCTIONS.items():
+    for name, parameters in FUNCTIONS.items():
         function = getattr(module, name, None)
         if not callable(function):
             raise MalformedAlgorithmError(f"kernels/{file.name}: no function {name}")
-        found = list(inspect.signature(function).parameters)
-        if found != arguments:
+        actual = list(inspect.signature(function).parameters)
+        if actual != parameters:
             raise MalformedAlgorithmError(
-                f"kernels/{file.name}: {name} takes {arguments}, but this one takes {found}"
+                f"kernels/{file.name}: {name} takes {parameters}, but this one takes {actual}"
             )
     name = module.__name__.rpartition(".")[2]
     return Kernel(name, file, *(getattr(module, function) for function in FUNCTIONS))

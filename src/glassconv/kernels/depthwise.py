@@ -8,26 +8,27 @@ Read depthwise_tile first. Weights are read at each call, so that none can be ou
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from math import ceil
-
-import torch
+from typing import Any
 
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
-from glassconv.codegen.parallel import in_parallel, threads
+from glassconv.codegen.parallel import in_parallel
+from glassconv.codegen.struct import words_of
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_parts import nchw, nhwc
 from glassconv.kernels.depthwise_parts.nhwc import Channels, channels_of
 from glassconv.kernels.depthwise_parts.register_tile import LOOPED, Steps, steps_of
-from glassconv.kernels.runtime.parameters import words
-from glassconv.kernels.runtime.plan import Plan, as_plane
+from glassconv.kernels.runtime.blocking import Blocking, tasks_wanted
+from glassconv.kernels.runtime.plan import Plan
+from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.reports.verdict import Verdict
 
-TASKS = 4  # for each thread: a core that is taken away leaves its share to the others
 SMALLEST_TASK = 100_000  # multiply-adds
 
 
@@ -36,10 +37,9 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
     channels = problem.weight_shape[1]
     if channels != 1:
         return Verdict(False, f"needs one input channel per group, got {channels}")
-    if problem.ndim == 3:
-        return Verdict(False, "the kernel has one or two spatial axes, this has 3")
-    if problem.dtype not in ELEMENT_BYTES:
-        return Verdict(False, f"the kernel computes in float32 or float64, not {problem.dtype}")
+    common = supports_common(problem)
+    if not common:
+        return common
     return Verdict(True, "shifts, scales and adds pictures in tiles of neighbouring outputs")
 
 
@@ -51,27 +51,51 @@ def seconds(problem: ConvProblem, layout: str) -> float:
 
 
 def plan(
-    problem: ConvProblem, layout: Layout, target: Target, epilogue: Epilogue = NOTHING
+    problem: ConvProblem,
+    layout: Layout,
+    target: Target,
+    threads: int,
+    epilogue: Epilogue = NOTHING,
 ) -> Plan:
-    """Choose the blocks of a problem that `supports` accepts, for pictures that lie so."""
-    flat = as_plane(problem)
+    """Choose the blocks of a problem that `supports` accepts, for inputs in this memory layout."""
+    flat = problem.as_2d()
     part = nchw if layout.name == NCHW else nhwc
+    cut = blocking(problem, layout, target, threads)
     size, positions = part.sizes(flat, layout, target)
-    wanted = max(1, min(TASKS * threads(), problem.macs // SMALLEST_TASK))
-    size["group"] = part.group(size, wanted)
+    wanted = tasks_wanted(problem, threads, SMALLEST_TASK)
+    size["group"] = cut.group
     tasks = ceil(size["units"] / size["group"])
     return Plan(
         problem,
         layout,
         _kernel(problem.dtype, *kind_of(flat, layout, target), target, epilogue),
-        words([*(size[name] for name in part.NAMES), *positions]),
+        cut,
+        words_of(*(size[name] for name in part.NAMES), *positions),
         tasks,
         workspace_bytes=size["workspace"],
         most_threads=max(1, min(tasks, wanted)),
         pack=None,
-        no_bias=torch.zeros(problem.out_channels, dtype=getattr(torch, problem.dtype)),
         loops=part.loops(flat, size, target.lanes(problem.dtype)),
     )
+
+
+@dataclass(frozen=True)
+class DepthwiseBlocking(Blocking):
+    """The blocks of a problem."""
+
+    units: int  # blocks of outputs of a plane (NCHW), or of rows of some channels (NHWC)
+    group: int  # units of a task
+    workspace_bytes: int  # of each thread
+
+
+def blocking(
+    problem: ConvProblem, layout: Layout, target: Target, threads: int
+) -> DepthwiseBlocking:
+    """Return the blocks of a problem."""
+    part = nchw if layout.name == NCHW else nhwc
+    size, _ = part.sizes(problem.as_2d(), layout, target)
+    group = part.group(size, tasks_wanted(problem, threads, SMALLEST_TASK))
+    return DepthwiseBlocking(size["units"], group, size["workspace"])
 
 
 def kind_of(problem: ConvProblem, layout: Layout, target: Target) -> tuple[Steps, Channels | None]:
@@ -99,9 +123,10 @@ def module_of(
 ) -> Module:
     """Return the kernel's module, not yet compiled."""
     module = Module("depthwise", dtype, target)
+    task: Any
     if channels is None:
         task = nchw.task(module, steps, epilogue)
     else:
         task = nhwc.task(module, steps, channels, epilogue)
-    in_parallel(module, task, "depthwise")
+    in_parallel(module, task)
     return module

@@ -1,4 +1,4 @@
-"""winograd4, compiled: F(4 × 4, 3 × 3) as kernels/kernel.py writes it."""
+"""winograd4, compiled: F(4 × 4, 3 × 3) as winograd_parts/kernel.py writes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,18 @@ def seconds(problem: ConvProblem, layout: str) -> float:
 
 
 def plan(
-    problem: ConvProblem, layout: Layout, target: Target, epilogue: Epilogue = NOTHING
+    problem: ConvProblem,
+    layout: Layout,
+    target: Target,
+    threads: int,
+    epilogue: Epilogue = NOTHING,
 ) -> Plan:
-    """Choose the blocks of a problem that `supports` accepts, for pictures that lie so."""
-    return kernel.plan(problem, layout, target, epilogue, OUTPUTS, SMALLEST_TASK)
+    """Choose the blocks of a problem that `supports` accepts, for inputs in this memory layout."""
+    return kernel.plan(problem, layout, target, threads, epilogue, OUTPUTS, SMALLEST_TASK)
+
+
+def blocking(
+    problem: ConvProblem, layout: Layout, target: Target, threads: int
+) -> kernel.WinogradBlocking:
+    """Return the blocks of a problem."""
+    return kernel.blocking(problem, layout, target, threads, OUTPUTS, SMALLEST_TASK)

@@ -169,11 +169,26 @@ def _padding(
     return halves
 
 
+def settled(name: str, value: object) -> Any:
+    """Return a size, or sizes, as ints and tuples; a string such as 'same' is returned unchanged.
+
+    Raises `ArgumentTypeError` for what is not a whole number.
+
+    >>> settled("stride", [2, 1])
+    (2, 1)
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return tuple(settled(name, entry) for entry in value)
+    return whole(name, value)
+
+
 def per_axis(
     name: str, value: object, ndim: int, one: Callable[[str, object], Entry]
 ) -> tuple[Entry, ...]:
     """Read one entry for all axes, or one per axis."""
-    if not isinstance(value, Sequence):
+    if not isinstance(value, Sequence) or isinstance(value, bytes):
         return (one(name, value),) * ndim
     values = tuple(one(name, entry) for entry in value)
     if len(values) not in (1, ndim):

@@ -6,7 +6,7 @@ proof, figure and benchmark reads this same value, so they cannot disagree about
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import product
 from math import prod
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from glassconv.errors import ArgumentError, DtypeError, ShapeError
 from glassconv.problem.axis import Axis
 from glassconv.problem.dtypes import FORMATS, FloatFormat
+from glassconv.problem.size_text import by_x, once, sides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,12 +126,49 @@ class ConvProblem:
         """Return how often im2col copies each pixel of a channel, shape [*input_size]."""
         return reduce(np.multiply.outer, [axis.copies() for axis in self.axes])
 
+    @property
+    def is_padded(self) -> bool:
+        """Return whether any axis has padding."""
+        return any(map(any, self.padding))
+
+    @property
+    def even_padding(self) -> bool:
+        """Return whether each axis has as much padding before as after, as `F.conv2d` takes it."""
+        return all(before == after for before, after in self.padding)
+
+    def as_2d(self) -> ConvProblem:
+        """Return a problem of one axis as the same problem on images of a single row.
+
+        A problem of two axes is returned as it is; of three, `ShapeError` is raised.
+
+        >>> from glassconv.problem.shorthand import parse
+        >>> print(parse("2x11 3@4 s2 p1").as_2d())
+        1x2x1x11 3@1x4 s1x2 p0x1
+        """
+        if self.ndim == 2:
+            return self
+        if self.ndim == 3:
+            raise ShapeError("three spatial axes are not two", request=str(self))
+        return replace(
+            self,
+            input_size=(1, *self.input_size),
+            kernel_size=(1, *self.kernel_size),
+            stride=(1, *self.stride),
+            padding=((0, 0), *self.padding),
+            dilation=(1, *self.dilation),
+        )
+
     # -- counting -----------------------------------------------------------------------------
 
     @property
     def taps_per_output(self) -> int:
         """Return how many products one output sums: in_channels / groups · taps."""
         return prod(self.weight_shape[1:])
+
+    @property
+    def products_per_output(self) -> int:
+        """Return `taps_per_output`: products with padding are counted."""
+        return self.taps_per_output
 
     @property
     def gemm(self) -> Gemm:
@@ -198,13 +236,13 @@ class ConvProblem:
     def __str__(self) -> str:
         """Return the shorthand that `parse` reads back into this same problem."""
         parts = [
-            _by_x(self.input_shape),
-            f"{self.out_channels}@{_by_x(self.kernel_size)}",
-            "s" + _once(self.stride),
-            "p" + _once([str(b) if b == a else f"{b}:{a}" for b, a in self.padding]),
+            by_x(self.input_shape),
+            f"{self.out_channels}@{by_x(self.kernel_size)}",
+            "s" + once(self.stride),
+            "p" + sides(self.padding),
         ]
         if set(self.dilation) != {1}:
-            parts.append("d" + _once(self.dilation))
+            parts.append("d" + once(self.dilation))
         if self.groups != 1:
             parts.append(f"g{self.groups}")
         if not self.bias:
@@ -212,15 +250,6 @@ class ConvProblem:
         if self.dtype != "float32":
             parts.append(self.dtype)
         return " ".join(parts)
-
-
-def _by_x(sizes: tuple[object, ...] | list[object] | list[str]) -> str:
-    return "x".join(map(str, sizes))
-
-
-def _once(values: tuple[object, ...] | list[str]) -> str:
-    """Write equal values once, others all: (2, 2) is 2 and (2, 1) is 2x1."""
-    return str(values[0]) if len(set(values)) == 1 else _by_x(list(values))
 
 
 def _check(problem: ConvProblem) -> None:

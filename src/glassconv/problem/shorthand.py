@@ -5,7 +5,8 @@ r"""Problems in shorthand, as people write them on a whiteboard: `3x32x32 4@5x5 
     s2  s2x1         stride          g4        groups
     p1  p1x0  p0:1   padding         nobias    without a bias (a layer has one by default)
     psame  pvalid    padding         float64   element type; float32 by default
-    d2  d2x1         dilation
+    d2  d2x1         dilation  transposed  a transposed convolution
+    o1  o1x0         its output padding
 
 As many kernel sizes as there are spatial axes; a further number in front of the input is the batch.
 """
@@ -29,9 +30,9 @@ EXAMPLE = "3x32x32 4@5x5 s1 p0"
 _SIZES = re.compile(r"\d{1,19}(x\d{1,19})*", re.ASCII)
 _FILTERS = re.compile(r"(\d{1,19})@(\d{1,19}(?:x\d{1,19})*)", re.ASCII)
 _OPTION = re.compile(
-    r"([spdg])(same|valid|\d{1,19}(?::\d{1,19})?(?:x\d{1,19}(?::\d{1,19})?)*)", re.ASCII
+    r"([spdgo])(same|valid|\d{1,19}(?::\d{1,19})?(?:x\d{1,19}(?::\d{1,19})?)*)", re.ASCII
 )
-_NAMES = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
+_NAMES = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups", "o": "output_padding"}
 
 
 def parse(text: str) -> ConvProblem:
@@ -49,6 +50,10 @@ def parse(text: str) -> ConvProblem:
               ^^^^^
     """
     written = read(text)
+    for name in ("transposed", "output_padding"):
+        if name in written.places:
+            cause = "this is a transposed convolution: read it with parse_transposed"
+            _refuse(written.text, written.places[name], cause)
     in_channels, groups = written.in_channels, written.options.get("groups", 1)
     if groups == 0 or in_channels % groups:
         cause = f"groups must divide in_channels, but {in_channels} is not a multiple of {groups}"
@@ -85,7 +90,8 @@ class Written:
     out_channels: int
     kernel_size: list[int]
     bias: bool
-    options: dict[str, Any]  # stride, padding, dilation, groups and dtype as far as they are said
+    transposed: bool
+    options: dict[str, Any]  # stride, padding, … and dtype, as far as the text has them
     places: dict[str, re.Match[str]]
 
     @property
@@ -132,20 +138,23 @@ def read(text: str) -> Written:
         if name in options:
             _refuse(text, word, f"{name} is said twice")
         options[name], places[name] = value, word
-    bias = options.pop("bias", True)
-    return Written(text, input_shape, out_channels, kernel_size, bias, options, places)
+    bias, transposed = options.pop("bias", True), options.pop("transposed", False)
+    return Written(text, input_shape, out_channels, kernel_size, bias, transposed, options, places)
 
 
 def _option(text: str, word: re.Match[str]) -> tuple[str, Any]:
     """Return the argument an option word stands for, and its value."""
     if word[0] == "nobias":
         return "bias", False
+    if word[0] == "transposed":
+        return "transposed", True
     if word[0] in FORMATS:
         return "dtype", word[0]
     match = _OPTION.fullmatch(word[0])
     if match is None:
         types = ", ".join(FORMATS)
-        _refuse(text, word, f"options are s, p, d, g with a number, nobias, or one of {types}")
+        options = "s, p, d, g or o with a number, nobias, transposed"
+        _refuse(text, word, f"options are {options}, or one of {types}")
     name, value = _NAMES[match[1]], match[2]
     if name == "padding":
         return name, value if value in ("same", "valid") else _sides(value)

@@ -1,10 +1,10 @@
-"""A transposed convolution is a convolution: of its input stuffed with zeros, by flipped filters.
+"""A transposed convolution is a convolution: of its input with zeros inserted, by flipped filters.
 
 A convolution with stride s reads input i = o · s + k · d − p through tap k of output o. Its
 transpose sends every number back where it came from: output o adds w[k] · x[o] to position i.
-Collect what arrives at one position instead, and it is a convolution again. Lay s − 1 zeros between
-neighbours of x, so that x[o] stands at place o · s; then position i is reached through tap k from
-place i − k · d + p, which is what a convolution with the kernel turned around reads.
+Collect what arrives at one position instead, and it is a convolution again. Insert s − 1 zeros
+between neighbours of x, so that x[o] moves to position o · s; then position i is reached through
+tap k from position i − k · d + p, which is what a convolution with a flipped kernel reads.
 
 Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016, ch. 4.
 """
@@ -14,25 +14,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-
-from torch import Tensor
+from math import gcd, prod
+from typing import TYPE_CHECKING
 
 from glassconv.errors import ArgumentError, ConvError, ShapeError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import Size, both_sides, per_axis, whole
-from glassconv.problem.operands import Operands
+from glassconv.problem.axis import Axis
+from glassconv.problem.dtypes import FORMATS, FloatFormat
 from glassconv.problem.shorthand import read
+from glassconv.problem.size_text import by_x, once, sides
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EVERY = (slice(None), slice(None))  # image of the batch, and channel
 
 
 @dataclass(frozen=True)
 class TransposedProblem:
-    """A transposed convolution's shapes and steps, in PyTorch's words for `conv_transpose2d`.
+    """A transposed convolution's shapes and steps, with the arguments of `conv_transpose2d`.
 
     >>> upsample = TransposedProblem(1, 8, 4, (5,), (3,), (2,), ((1, 1),), (1,), (1,))
     >>> upsample.output_size
     (10,)
+    >>> print(upsample)
+    1x8x5 4@3 s2 p1 transposed o1
     >>> print(upsample.convolution)
     1x8x9 4@3 s1 p1:2
     """
@@ -50,6 +57,15 @@ class TransposedProblem:
     bias: bool = True
     dtype: str = "float32"
 
+    def __post_init__(self) -> None:
+        """Raise `ArgumentError` or `ShapeError` where no transposed convolution has such sizes."""
+        try:
+            _check(self)
+        except ConvError as error:
+            raise error.asked_as(repr(self)) from None
+
+    # -- shapes -------------------------------------------------------------------------------
+
     @property
     def ndim(self) -> int:
         """Return the number of spatial axes: 1, 2 or 3."""
@@ -59,14 +75,18 @@ class TransposedProblem:
     def output_size(self) -> tuple[int, ...]:
         """Return (size − 1) · stride − padding + dilation · (kernel − 1) + output_padding + 1."""
         return tuple(
-            stuffed + reach - sum(padding) + extra
-            for stuffed, reach, padding, extra in zip(
-                self.stuffed_size, self._reach, self.padding, self.output_padding, strict=True
+            size + reach - sum(padding) + extra
+            for size, reach, padding, extra in zip(
+                self.zero_inserted_size,
+                self._reach,
+                self.padding,
+                self.output_padding,
+                strict=True,
             )
         )
 
     @property
-    def stuffed_size(self) -> tuple[int, ...]:
+    def zero_inserted_size(self) -> tuple[int, ...]:
         """Return the input's size with stride − 1 zeros between neighbours."""
         return tuple((n - 1) * s + 1 for n, s in zip(self.input_size, self.stride, strict=True))
 
@@ -85,42 +105,125 @@ class TransposedProblem:
         """Return [batch, out_channels, *output_size]."""
         return (self.batch, self.out_channels, *self.output_size)
 
+    # -- counting -----------------------------------------------------------------------------
+
+    @property
+    def macs(self) -> int:
+        """Return multiply-adds: each input element times its taps, as PyTorch counts them.
+
+        Products that fall on what the padding cuts off are counted, inserted zeros are not.
+
+        >>> parse_transposed("4x8x8 4@3x3 s2 p1 g4 transposed o1").macs
+        2304
+        """
+        return prod(self.input_shape) * prod(self.weight_shape[1:])
+
+    @property
+    def products_per_output(self) -> int:
+        """Return how many products one output sums at most: of its taps, those that meet an input.
+
+        Tap k of an output meets an input, not an inserted zero, once in stride / gcd(stride,
+        dilation) taps.
+        """
+        taps = (
+            -(-kernel * gcd(stride, dilation) // stride)
+            for kernel, stride, dilation in zip(
+                self.kernel_size, self.stride, self.dilation, strict=True
+            )
+        )
+        return self.in_channels // self.groups * prod(taps)
+
+    @property
+    def flops(self) -> int:
+        """Return floating-point operations: two for each multiply-add."""
+        return 2 * self.macs
+
+    @property
+    def arithmetic_intensity(self) -> float:
+        """Return FLOPs for each byte of input, weight and output moved once."""
+        return self.flops / (self.input_bytes + self.weight_bytes + self.output_bytes)
+
+    @property
+    def input_bytes(self) -> int:
+        """Return the input's size in bytes."""
+        return prod(self.input_shape) * self.format.bytes
+
+    @property
+    def weight_bytes(self) -> int:
+        """Return the weight's size in bytes, bias not counted."""
+        return prod(self.weight_shape) * self.format.bytes
+
+    @property
+    def output_bytes(self) -> int:
+        """Return the output's size in bytes."""
+        return prod(self.output_shape) * self.format.bytes
+
+    @property
+    def format(self) -> FloatFormat:
+        """Return the element type's size and rounding."""
+        return FORMATS[self.dtype]
+
+    # -- the convolution it equals ------------------------------------------------------------
+
     @cached_property
     def convolution(self) -> ConvProblem:
-        """Return the convolution of the stuffed input that equals it, up to `cut`."""
+        """Return the convolution of the zero-inserted input that equals it, up to `cut`."""
         return ConvProblem(
             batch=self.batch,
             in_channels=self.in_channels,
             out_channels=self.out_channels,
-            input_size=self.stuffed_size,
+            input_size=self.zero_inserted_size,
             kernel_size=self.kernel_size,
             stride=(1,) * self.ndim,
-            padding=tuple((max(0, before), max(0, after)) for before, after in self._margins),
+            padding=tuple((max(0, before), max(0, after)) for before, after in self.margins),
             dilation=self.dilation,
             groups=self.groups,
             bias=self.bias,
             dtype=self.dtype,
         )
 
-    def operands(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Operands:
-        """Return what `convolution` convolves: the input stuffed, the filters flipped."""
-        return Operands(self.stuff(input), self.flip(weight), bias)
+    @cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """Return the axes of the convolution whose transpose this is: from its output to its input.
 
-    def stuff(self, input: Tensor) -> Tensor:
-        """Return the input [batch, in_channels, *stuffed_size] with zeros between neighbours."""
-        stuffed = input.new_zeros((self.batch, self.in_channels, *self.stuffed_size))
-        stuffed[EVERY + tuple(slice(None, None, step) for step in self.stride)] = input
-        return stuffed
+        Input o of the transposed convolution adds to output o · stride + k · dilation − padding
+        through tap k.
+        """
+        return tuple(
+            map(Axis, self.output_size, self.kernel_size, self.stride, self.padding, self.dilation)
+        )
+
+    @property
+    def is_cut(self) -> bool:
+        """Return whether padding is wider than the kernel, so that `cut` takes something off."""
+        return self.convolution.output_shape != self.output_shape
+
+    def convolution_arrays(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the operands of `convolution`: the input with zeros inserted, filters flipped."""
+        return self.insert_zeros(input), self.flip(weight), bias
+
+    def insert_zeros(self, input: Tensor, channels_last: bool = False) -> Tensor:
+        """Return [batch, in_channels, *zero_inserted_size] with zeros between neighbours.
+
+        channels_last: whether channels are contiguous in the result, which has no gaps.
+        """
+        size = self.zero_inserted_size
+        if channels_last:
+            zeros = input.new_zeros((self.batch, *size, self.in_channels)).movedim(-1, 1)
+        else:
+            zeros = input.new_zeros((self.batch, self.in_channels, *size))
+        zeros[EVERY + tuple(slice(None, None, step) for step in self.stride)] = input
+        return zeros
 
     def flip(self, weight: Tensor) -> Tensor:
-        """Return filters [out_channels, in_channels / groups, *kernel_size], turned around."""
-        per_group = weight.reshape(self.groups, -1, *self.weight_shape[1:])
-        swapped = per_group.transpose(1, 2).reshape(self.convolution.weight_shape)
-        return swapped.flip(tuple(range(2, 2 + self.ndim)))
+        """Return filters [out_channels, in_channels / groups, *kernel_size], kernels flipped."""
+        return flip(weight, self.groups)
 
     def cut(self, output: Tensor) -> Tensor:
         """Return [batch, out_channels, *output_size]: off with padding wider than the kernel."""
-        starts = (max(0, -before) for before, _ in self._margins)
+        starts = (max(0, -before) for before, _ in self.margins)
         sizes = zip(starts, self.output_size, strict=True)
         return output[EVERY + tuple(slice(start, start + size) for start, size in sizes)]
 
@@ -129,14 +232,46 @@ class TransposedProblem:
         return tuple(d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True))
 
     @property
-    def _margins(self) -> list[tuple[int, int]]:
-        """Return the zeros around the stuffed input, negative where the output is cut instead."""
+    def margins(self) -> list[tuple[int, int]]:
+        """Return (before, after) to pad the zero-inserted input with; cut off where negative."""
         return [
             (reach - before, reach - after + extra)
             for reach, (before, after), extra in zip(
                 self._reach, self.padding, self.output_padding, strict=True
             )
         ]
+
+    def __str__(self) -> str:
+        """Return the shorthand that `parse_transposed` reads back into this same problem."""
+        parts = [
+            by_x(self.input_shape),
+            f"{self.out_channels}@{by_x(self.kernel_size)}",
+            "s" + once(self.stride),
+            "p" + sides(self.padding),
+        ]
+        if set(self.dilation) != {1}:
+            parts.append("d" + once(self.dilation))
+        if self.groups != 1:
+            parts.append(f"g{self.groups}")
+        if not self.bias:
+            parts.append("nobias")
+        if self.dtype != "float32":
+            parts.append(self.dtype)
+        parts.append("transposed")
+        if set(self.output_padding) != {0}:
+            parts.append("o" + once(self.output_padding))
+        return " ".join(parts)
+
+
+def flip(weight: Tensor, groups: int) -> Tensor:
+    """Return a transposed convolution's weight as the filters of the convolution it equals.
+
+    weight: [in_channels, out_channels / groups, *kernel_size]. Returns
+    [out_channels, in_channels / groups, *kernel_size], kernels flipped along every axis.
+    """
+    per_group = weight.reshape(groups, -1, *weight.shape[1:])
+    filters = per_group.transpose(1, 2).flatten(0, 1)
+    return filters.flip(tuple(range(2, filters.dim())))
 
 
 def transposed_of(
@@ -205,7 +340,6 @@ def transposed_of(
             bias=bias_shape is not None,
             dtype=dtype,
         )
-        _check(problem)
     except ConvError as error:
         raise error.asked_as(request) from None
     return problem
@@ -214,9 +348,9 @@ def transposed_of(
 def parse_transposed(text: str) -> TransposedProblem:
     """Return the transposed problem that a shorthand describes, as `parse` reads one.
 
-    Its s stuffs the input and its p cuts the output. Raises `ShorthandError`.
+    Its p cuts the output; the word `transposed` may be left out. Raises `ShorthandError`.
 
-    >>> parse_transposed("8x4x4 3@2x2 s2").output_shape
+    >>> parse_transposed("8x4x4 3@2x2 s2 transposed").output_shape
     (1, 3, 8, 8)
     """
     written = read(text)

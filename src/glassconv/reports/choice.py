@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
+from glassconv.reports.cost import Cost
+from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One algorithm's standing for a problem: whether it may run, and what it would take."""
+    """One algorithm for a problem: whether it may run, what it costs and how wrong it may be."""
 
     name: str
-    verdict: Verdict
+    supported: Verdict  # whether it computes the problem at all
+    verdict: Verdict  # whether it may run here: supported, in memory, accurate enough
+    cost: Cost | None  # None where it is not supported, and so the bound
+    bound: ErrorBound | None
     seconds: float  # of its steps, predicted on a nominal machine: it ranks, it does not promise
-    kernel: Verdict | None = None  # whether its kernel can; None where it has none
-    compiled_seconds: float | None = None  # of machine code, None where none can
+    kernel: Verdict | None = None  # whether its kernel computes it; None where it has none
+    compiled_seconds: float | None = None  # of compiled code, None where it has none
 
 
 @dataclass(frozen=True)
 class Choice:
     """Which algorithm runs, and why each other one does not."""
 
-    problem: ConvProblem
+    problem: Problem
     algorithm: str
+    kernel: str | None  # the name of the kernel that computes it; None: PyTorch or its steps
     candidates: tuple[Candidate, ...]

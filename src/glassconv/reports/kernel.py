@@ -10,30 +10,30 @@ from glassconv.reports.benchmark import Benched, Roof
 
 @dataclass(frozen=True)
 class Factor:
-    """One side of a product in a loop: the register that holds it, and how it came there."""
+    """A factor of the products in a loop: the register that holds it, and how it was made."""
 
     register: str  # "memory" where the product itself reads it
-    kind: str  # "vector" or "broadcast" as it was loaded, "before" the loop, or "other"
+    kind: str  # loaded as "vector" or "broadcast"; in the register "before" the loop; or "other"
 
 
 @dataclass(frozen=True)
 class HotLoop:
-    """The hottest block of a kernel's machine code, read back from its assembly.
+    """The basic block with most of a kernel's multiply-adds, read back from its assembly.
 
-    cells[row][column] is the running sum to which the product of the two goes, "" where the two are
-    not multiplied. All three are empty where the products are no table.
+    cells[row][column] is the accumulator to which the product of the two is added, "" where the two
+    are not multiplied. All three are empty where the products do not form a table.
     """
 
     function: str
     rows: tuple[Factor, ...]
     columns: tuple[Factor, ...]
     cells: tuple[tuple[str, ...], ...]
-    totals: tuple[str, ...]  # the registers of running sums
+    totals: tuple[str, ...]  # the registers of accumulators
     instructions: int
     products: int  # fused multiply-adds of vectors
-    loads: int  # instructions that load a vector or a broadcast and do nothing else
-    loaded_bytes: int  # products that read memory included
-    registers: int  # of vectors, used
+    loads: int  # instructions that only load a vector or broadcast an element
+    loaded_bytes: int  # by loads, and by products with an operand in memory
+    registers: int  # vector registers that are used
 
     @property
     def others(self) -> int:
@@ -42,8 +42,8 @@ class HotLoop:
 
 
 @dataclass(frozen=True)
-class Held:
-    """An array of a kernel, and the nearest cache that could hold all of it."""
+class CacheFit:
+    """An array of a kernel, and the smallest cache that could hold all of it."""
 
     name: str
     bytes: int
@@ -51,24 +51,25 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Look:
+class KernelReport:
     """What a generated kernel is and does for one problem."""
 
     problem: ConvProblem
     algorithm: str
     layout: str
-    idea: str  # why it can
-    loops: tuple[str, ...]  # a line each, indented; none where the kernel does not say
+    idea: str  # how it computes, from its verdict
+    loops: tuple[str, ...]  # a line for each loop, indented
+    blocking: tuple[tuple[str, int], ...]  # names and numbers
     tasks: int
-    threads: int  # that share the tasks
+    threads: int  # that take the tasks
     target: str
     caches: tuple[tuple[str, int], ...]  # of a core, and their bytes
     lanes: int  # elements of a vector
     target_registers: int  # of vectors
     hot: HotLoop
-    spills: tuple[tuple[str, int], ...]  # functions that put vectors in memory, and how many
-    multiplications: int  # the algorithm's; fewer than the problem's MACs where it spares some
-    arrays: tuple[Held, ...]
+    spills: tuple[tuple[str, int], ...]  # functions that spill vector registers, and how many
+    multiplications: int  # the algorithm's; Winograd's are fewer than the problem's MACs
+    arrays: tuple[CacheFit, ...]
     predicted: float  # FLOP/s
-    roof: Roof
+    roofline: Roof
     benched: Benched

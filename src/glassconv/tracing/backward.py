@@ -75,7 +75,7 @@ def _input_steps(
     yield Step("grad_output", grad_output, axes, "what arrives from behind, like the output")
 
     transposed = input_gradient(problem)
-    given = transposed.operands(grad_output, weight, None)
+    given = Operands(*transposed.convolution_arrays(grad_output, weight, None))
     axes = ("batch", "out_channels", *_each("size", problem))
     yield Step("stuffed", given.input, axes, "stride − 1 zeros between neighbours")
     axes = ("in_channels", "filters of a group", *_each("kernel", problem))

@@ -45,7 +45,7 @@ def same(problem: ConvProblem, operands: Operands | None = None, *, seed: int = 
 
     of_input, of_weight = input_gradient(problem), WeightGradient(problem)
     allowed = (
-        _allowed(of_input, of_input.operands(grad_output, given.weight, None)),
+        _allowed(of_input, Operands(*of_input.convolution_arrays(grad_output, given.weight, None))),
         _allowed(of_weight, of_weight.operands(given.input, grad_output)),
     )
     grad_inputs, grad_weights = (

@@ -3,68 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.explanation import AlgorithmFacts, AxisFacts, Explanation
-from glassconv.reports.verdict import Verdict
+from glassconv.views import transposed_explanation_sections
+from glassconv.views.explanation_blocks import (
+    Block,
+    Chapter,
+    Listing,
+    Note,
+    Pairs,
+    Standings,
+    bias_text,
+    by,
+    equation,
+    step_text,
+    text_if,
+    times,
+    torch_count_text,
+)
 from glassconv.views.notation import output_size_formula, shape, size, small
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Names with what is said about each; an empty name goes on with the one before."""
-
-    rows: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Note:
-    """A sentence beside the facts."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Standings:
-    """The table of algorithms: its headings, and for each row whether it may run, and its cells."""
-
-    headings: tuple[str, ...]
-    rows: tuple[tuple[Verdict, tuple[str, ...]], ...]
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A piece of Python under its title."""
-
-    title: str
-    code: str
-
-
-Block = Pairs | Note | Standings | Listing
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A heading and what stands under it."""
-
-    title: str
-    blocks: tuple[Block, ...]
 
 
 def summary(facts: Explanation) -> str:
     """Write the layer in a line: what goes in and what comes out."""
-    problem = facts.problem
+    problem = facts.subject
     return f"{shape(problem.input_shape)} → {shape(problem.output_shape)}, {problem.dtype}"
 
 
 def chapters(facts: Explanation) -> tuple[Chapter, ...]:
     """Return the six chapters of an explanation."""
+    if facts.transposed is not None:
+        return _transposed_chapters(facts, facts.transposed)
     groups = facts.product.gemm.groups
     products = "One matrix product" if groups == 1 else f"{groups} matrix products, one a group"
     return (
         Chapter("The size of the output", tuple(_output_size(facts))),
         Chapter(products, (_product(facts),)),
         Chapter("Arithmetic", (_arithmetic(facts),)),
+        Chapter("Memory", tuple(_memory(facts))),
+        Chapter("Algorithms", tuple(_algorithms(facts))),
+        Chapter("The same in code", tuple(_code(facts))),
+    )
+
+
+def _transposed_chapters(facts: Explanation, problem: TransposedProblem) -> tuple[Chapter, ...]:
+    """Return the same six chapters of a transposed convolution."""
+    own = transposed_explanation_sections
+    return (
+        Chapter("The size of the output", own.output_size(facts, problem)),
+        Chapter("A matrix product, then fold (col2im)", own.product(facts, problem)),
+        Chapter("Arithmetic", own.arithmetic(facts, problem)),
         Chapter("Memory", tuple(_memory(facts))),
         Chapter("Algorithms", tuple(_algorithms(facts))),
         Chapter("The same in code", tuple(_code(facts))),
@@ -82,7 +71,7 @@ def _output_size(facts: Explanation) -> Iterable[Block]:
 def _padding(facts: Explanation) -> Iterable[tuple[str, str]]:
     problem, same = facts.problem, tuple(axis.same for axis in facts.axes)
     is_same = set(problem.stride) == {1} and same == problem.padding
-    if any(map(any, problem.padding)):
+    if problem.is_padded:
         said = _sides(facts, problem.padding)
         if is_same:
             said += "; that is padding='same'"
@@ -90,15 +79,18 @@ def _padding(facts: Explanation) -> Iterable[tuple[str, str]]:
             said += ", whose odd one goes after" if odd else ""
         yield "padding", said
     if not is_same:
-        refused = f"; PyTorch refuses it with stride {_step(problem.stride)}"
-        yield "'same'", f"would add {_sides(facts, same)}{_if(set(problem.stride) != {1}, refused)}"
+        refused = f"; PyTorch refuses it with stride {step_text(problem.stride)}"
+        yield (
+            "'same'",
+            f"would add {_sides(facts, same)}{text_if(set(problem.stride) != {1}, refused)}",
+        )
 
 
 def _sides(facts: Explanation, padding: Sequence[tuple[int, int]]) -> str:
     """Write how much goes where, once where the axes agree."""
     said = [f"{before} before and {after} after" for before, after in padding]
     if len(set(said)) == 1:
-        return said[0] + _if(len(said) > 1, " on every axis")
+        return said[0] + text_if(len(said) > 1, " on every axis")
     return "; ".join(f"{axis.name} {text}" for axis, text in zip(facts.axes, said, strict=True))
 
 
@@ -138,10 +130,10 @@ def _positions(count: int) -> str:
 
 def _receptive_field(facts: Explanation) -> str:
     problem = facts.problem
-    field = f"{_by([axis.extent for axis in facts.axes])} of the input"
-    holes = f", of which {_by(problem.kernel_size)} are read"
-    reads = f"{field}{_if(set(problem.dilation) != {1}, holes)}"
-    return f"{reads}; the next output's lies {_step(problem.stride)} further"
+    field = f"{by([axis.extent for axis in facts.axes])} of the input"
+    holes = f", of which {by(problem.kernel_size)} are read"
+    reads = f"{field}{text_if(set(problem.dilation) != {1}, holes)}"
+    return f"{reads}; the next output's lies {step_text(problem.stride)} further"
 
 
 def _product(facts: Explanation) -> Block:
@@ -153,9 +145,9 @@ def _product(facts: Explanation) -> Block:
     return Pairs(
         (
             ("product", f"({m:,} × {k:,}) · ({k:,} × {n:,})"),
-            ("m = filters", _equation(filters, m)),
-            ("n = windows", _equation(_times((problem.batch, *problem.output_size)), n)),
-            ("k = taps", _equation(f"{channels} · {_times(problem.kernel_size)}", k)),
+            ("m = filters", equation(filters, m)),
+            ("n = windows", equation(times((problem.batch, *problem.output_size)), n)),
+            ("k = taps", equation(f"{channels} · {times(problem.kernel_size)}", k)),
             ("rows", f"{shape(product.rows_shape)}, {size(product.rows_bytes)}: "
                      "the weight as it lies"),
             ("columns", f"{shape(product.columns_shape)}, {size(product.columns_bytes)}: "
@@ -166,28 +158,20 @@ def _product(facts: Explanation) -> Block:
 
 def _arithmetic(facts: Explanation) -> Block:
     count, problem = facts.arithmetic, facts.problem
-    each = _equation(_times(problem.weight_shape[1:]), count.products_per_output)
+    each = equation(times(problem.weight_shape[1:]), count.products_per_output)
     return Pairs(
         (
-            ("outputs", _equation(_times(problem.output_shape), count.outputs)),
+            ("outputs", equation(times(problem.output_shape), count.outputs)),
             ("products of one", each),
             ("MACs", f"{count.outputs:,} · {count.products_per_output:,} = {count.macs:,}"),
             ("FLOPs", f"2 · {count.macs:,} = {count.flops:,}"),
-            ("bias", _bias(facts)),
+            ("bias", bias_text(facts)),
             ("padding", _padding_share(facts)),
             ("backward", f"{count.input_gradient_flops:,} FLOPs for the input's gradient, as many "
                          "for the weight's"),
-            ("PyTorch", _torch_count(facts)),
+            ("PyTorch", torch_count_text(facts)),
         )
     )  # fmt: skip
-
-
-def _bias(facts: Explanation) -> str:
-    count = facts.arithmetic
-    if not facts.problem.bias:
-        return "none"
-    total = count.flops + count.bias_additions
-    return f"one addition an output, {count.bias_additions:,}, not in the FLOPs: {total:,} with it"
 
 
 def _padding_share(facts: Explanation) -> str:
@@ -195,27 +179,6 @@ def _padding_share(facts: Explanation) -> str:
     if not count.padding_share:
         return "no product is with padding"
     return f"{count.padding_share:.1%} of the products are with padding, and counted"
-
-
-def _torch_count(facts: Explanation) -> str:
-    """Say where torch.utils.flop_counter agrees, and where it does not."""
-    count = facts.arithmetic
-    pairs = (
-        ("the forward pass", count.flops, count.torch.forward),
-        ("the input's gradient", count.input_gradient_flops, count.torch.input_gradient),
-        ("the weight's gradient", count.weight_gradient_flops, count.torch.weight_gradient),
-    )
-    agreed = [name for name, ours, theirs in pairs if ours == theirs]
-    everywhere = len(agreed) == len(pairs)
-    said = ["agrees " + ("forward and backward" if everywhere else f"on {' and '.join(agreed)}")]
-    said += [
-        f"of {name} it counts {theirs:,}, {theirs / ours:.3g} × as many"
-        + _if(theirs == ours * facts.problem.groups, ", as if there were no groups")
-        for name, ours, theirs in pairs
-        if ours != theirs
-    ]
-    said += ["it counts no bias"] if facts.problem.bias else []
-    return f"torch.utils.flop_counter {'; '.join(said)}"
 
 
 def _memory(facts: Explanation) -> Iterable[Block]:
@@ -304,25 +267,3 @@ def _code(facts: Explanation) -> Iterable[Block]:
     yield Note("To be run one after the other; each makes its own y.")
     for snippet in facts.code:
         yield Listing(snippet.title, snippet.code)
-
-
-def _equation(product: str, result: int) -> str:
-    """Write a product and what it comes to, or that alone where it is the same."""
-    return f"{result:,}" if product == str(result) else f"{product} = {result:,}"
-
-
-def _times(sizes: Iterable[int]) -> str:
-    return " · ".join(map(str, sizes))
-
-
-def _by(sizes: Iterable[int]) -> str:
-    return " × ".join(map(str, sizes))
-
-
-def _step(sizes: tuple[int, ...]) -> str:
-    """Write equal steps once: 2 for (2, 2)."""
-    return str(sizes[0]) if len(set(sizes)) == 1 else _by(sizes)
-
-
-def _if(condition: bool, text: str) -> str:
-    return text if condition else ""

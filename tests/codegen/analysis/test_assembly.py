@@ -5,30 +5,39 @@ from __future__ import annotations
 import pytest
 
 from glassconv.codegen.analysis.assembly import hot_loop
-from glassconv.codegen.ir import INT, POINTER, Code, Module
+from glassconv.codegen.ir import Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import assembly
 from glassconv.codegen.target import TARGETS, Target
 from glassconv.kernels.microkernel.matrix_product import ROWS, product
-from glassconv.kernels.microkernel.register_tile import multiply, tile
+from glassconv.kernels.microkernel.register_tile import accumulators, multiply
 
 
 def tiles(target: Target, rows: int, vectors: int, dtype: str = "float32") -> str:
     """Return the assembly of one register tile."""
     module = Module("tiles", dtype, target)
-    code = Code(module, "tiles", [POINTER] * 3 + [INT] * 3, public=True)
-    a, b, c, k, a_row, b_row = code.arguments()
-    totals = tile(code, rows, vectors, lambda i, j: code.zeros())
-    multiply(
-        code,
-        totals,
-        k,
-        left=lambda i, step: (a + i * a_row)[step],
-        right=lambda step, j: (b + step * b_row).vector(j * code.lanes),
-    )
-    for i, row in enumerate(totals):
-        for j, total in enumerate(row):
-            c[(i * vectors + j) * code.lanes] = total.get()
-    code.finish()
+
+    @function(module, public=True)
+    def tiles(
+        code: Code,
+        a: Pointer,
+        b: Pointer,
+        c: Pointer,
+        k: Value,
+        a_stride: Value,
+        b_stride: Value,
+    ) -> None:
+        tile = accumulators(code, rows, vectors)
+        multiply(
+            code,
+            tile,
+            k,
+            left=lambda i, step: (a + i * a_stride)[step],
+            right=lambda step, j: (b + step * b_stride).vector(j * code.lanes),
+        )
+        for i, row in enumerate(tile):
+            for j, total in enumerate(row):
+                c[(i * vectors + j) * code.lanes] = total.get()
+
     return assembly(module.text, target)
 
 

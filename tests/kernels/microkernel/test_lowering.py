@@ -20,8 +20,19 @@ from support.guard_pages import guarded
 
 @cache
 def compiled_copy(dtype: str) -> Compiled:
-    def body(code: Code, target: Pointer, source: Pointer, start: Value, *more: Value) -> None:
-        code.call_function(copier(code.module), target, source + start, *more)
+    def body(
+        code: Code,
+        target: Pointer,
+        source: Pointer,
+        start: Value,
+        step: Value,
+        length: Value,
+        low: Value,
+        high: Value,
+    ) -> None:
+        copier(code.module).call(
+            target=target, source=source + start, step=step, length=length, low=low, high=high
+        )
 
     return compiled(write(body, 2, 5, dtype), "run")
 

@@ -23,10 +23,9 @@ SIDE = st.sampled_from(["before", "after"])
 
 @cache
 def compiled_product(dtype: str, bias: str) -> Compiled:
-    def body(
-        code: Code, a: Pointer, b: Pointer, c: Pointer, biases: Pointer, *sizes: Value
-    ) -> None:
-        code.call_function(product(code.module, bias).code, a, b, c, biases, *sizes)
+    def body(code: Code, *arguments: Pointer | Value) -> None:
+        multiply = product(code.module, bias).function
+        multiply.call(**dict(zip(multiply.parameters, arguments, strict=True)))
 
     return compiled(write(body, 4, 8, dtype), "run")
 

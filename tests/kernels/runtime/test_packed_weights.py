@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from glassconv.kernels.runtime import packed_weights
-from glassconv.kernels.runtime.packed_weights import held_bytes, packed_once
+from glassconv.kernels.runtime.packed_weights import packed_bytes, packed_once
 
 
 class Counted:
@@ -32,10 +32,10 @@ def pack() -> Counted:
 
 
 @pytest.fixture(autouse=True)
-def nothing_held() -> Iterator[None]:
-    packed_weights._held.clear()
+def nothing_packed() -> Iterator[None]:
+    packed_weights._cache.clear()
     yield
-    packed_weights._held.clear()
+    packed_weights._cache.clear()
 
 
 def filters(*shape: int) -> Tensor:
@@ -60,7 +60,7 @@ def test_each_packing_of_a_weight_is_kept(pack: Counted) -> None:
         packed_once(weight, pack)
         packed_once(weight, other)
     assert (pack.times, other.times) == (1, 1)
-    assert held_bytes() == 2 * weight.nbytes
+    assert packed_bytes() == 2 * weight.nbytes
 
 
 def _version(weight: Tensor) -> None:
@@ -175,11 +175,11 @@ def test_a_packed_weight_is_released_with_its_weight(pack: Counted) -> None:
     held = [filters(8, 4, 3, 3) for _ in range(20)]
     for weight in held:
         packed_once(weight, pack)
-    assert held_bytes() == sum(weight.nbytes for weight in held)
+    assert packed_bytes() == sum(weight.nbytes for weight in held)
     del weight, held
     gc.collect()
-    assert held_bytes() == 0
-    assert not packed_weights._held
+    assert packed_bytes() == 0
+    assert not packed_weights._cache
 
 
 def test_a_changed_weight_releases_what_was_packed_of_it(pack: Counted) -> None:
@@ -187,10 +187,10 @@ def test_a_changed_weight_releases_what_was_packed_of_it(pack: Counted) -> None:
     for _ in range(5):
         packed_once(weight, pack)
         weight.data.add_(1)
-    assert held_bytes() == weight.nbytes
+    assert packed_bytes() == weight.nbytes
     del weight
     gc.collect()
-    assert held_bytes() == 0
+    assert packed_bytes() == 0
 
 
 def test_a_new_weight_in_the_place_of_an_old_one_is_packed(pack: Counted) -> None:
@@ -206,7 +206,7 @@ def test_a_new_weight_in_the_place_of_an_old_one_is_packed(pack: Counted) -> Non
 def test_an_entry_of_another_weight_with_this_identity_is_not_used(pack: Counted) -> None:
     first, second = filters(), filters()
     packed_once(first, pack)
-    packed_weights._held[id(second), pack] = packed_weights._held[id(first), pack]
+    packed_weights._cache[id(second), pack] = packed_weights._cache[id(first), pack]
     packed_once(second, pack)
     assert pack.times == 2
 
@@ -220,7 +220,7 @@ def test_a_weight_written_to_while_it_is_packed_is_not_kept() -> None:
         return packed
 
     packed_once(weight, slow)
-    assert held_bytes() == 0
+    assert packed_bytes() == 0
 
 
 def test_eight_threads_pack_and_change_weights_at_once() -> None:
@@ -239,4 +239,4 @@ def test_eight_threads_pack_and_change_weights_at_once() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(8)))
     gc.collect()
-    assert held_bytes() == shared.nbytes
+    assert packed_bytes() == shared.nbytes

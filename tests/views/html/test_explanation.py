@@ -12,7 +12,8 @@ from glassconv.explanation.facts import derive
 from glassconv.problem import ConvProblem
 from glassconv.problem.shorthand import parse
 from glassconv.reports.explanation import Explanation
-from glassconv.views.explanation_sections import Listing, Note, Pairs, Standings, chapters, summary
+from glassconv.views.explanation_blocks import Listing, Note, Pairs, Standings
+from glassconv.views.explanation_sections import chapters, summary
 from glassconv.views.html.explanation import ROOT, STYLE, fragment
 from support.cases import CASES
 

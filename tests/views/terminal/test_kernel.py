@@ -1,4 +1,4 @@
-"""The page about a kernel: it fits, its tile is drawn, and its figures are the report's."""
+"""The report about a kernel: it fits, its tile is drawn, and its numbers are the report's."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rich.console import Console
 
 from glassconv.problem.shorthand import parse
 from glassconv.reports.benchmark import Benched, Roof
-from glassconv.reports.kernel import Factor, Held, HotLoop, Look
+from glassconv.reports.kernel import CacheFit, Factor, HotLoop, KernelReport
 from glassconv.reports.verdict import Verdict
-from glassconv.views.terminal.kernel import looked
+from glassconv.views.terminal.kernel import kernel_report
 
 PROBLEM = parse("1x64x56x56 64@3x3 p1")
 YES = Verdict(True, "within the bound")
@@ -28,12 +28,13 @@ TILE = HotLoop(
     loaded_bytes=72,
     registers=8,
 )
-LOOK = Look(
+REPORT = KernelReport(
     PROBLEM,
     "implicit_gemm",
     "nchw",
     idea="lowers block by block",
-    loops=("for 1 picture", "  for 6 blocks"),
+    loops=("for 1 image", "  for 6 blocks"),
+    blocking=(("filter block", 64), ("pixel block", 1024)),
     tasks=12,
     threads=2,
     target="avx2",
@@ -43,17 +44,17 @@ LOOK = Look(
     hot=TILE,
     spills=(),
     multiplications=PROBLEM.macs,
-    arrays=(Held("input", 802816, ""), Held("buffer", 30_000, "L1")),
+    arrays=(CacheFit("input", 802816, ""), CacheFit("buffer", 30_000, "L1")),
     predicted=140e9,
-    roof=Roof(200e9, 20e9, 2, "float32"),
+    roofline=Roof(200e9, 20e9, 2, "float32"),
     benched=Benched(PROBLEM, 1, "implicit_gemm", YES, 2e-3, 4e-3, attainable=200e9),
 )
 
 
-def page(report: Look) -> str:
+def page(report: KernelReport) -> str:
     """Return what is printed on 80 columns."""
     console = Console(width=80, file=io.StringIO())
-    console.print(looked(report))
+    console.print(kernel_report(report))
     assert isinstance(console.file, io.StringIO)
     written = console.file.getvalue()
     assert max(map(len, written.splitlines())) <= 80
@@ -61,17 +62,18 @@ def page(report: Look) -> str:
 
 
 def test_the_page_says_what_the_report_holds() -> None:
-    written = page(LOOK)
+    written = page(REPORT)
     for fact in (
         "  for 6 blocks",
+        "blocking  filter block 64, pixel block 1,024",
         "12 tasks, taken by 2 threads",
         "10 instructions: 4 multiply-adds, 4 loads, 2 others",
         "32 products for 72 bytes loaded: 0.889 FLOPs a byte",
-        "8 of 16 vectors in this loop",
+        "8 of 16 vector registers, in this loop",
         "30 kB  fits L1, one for each of 2 threads",
         "larger than L2",
         "arithmetic is the limit",
-        "116 GFLOP/s, 58 % of the roof",
+        "116 GFLOP/s, 58 % of the roofline",
         "2.00 × as fast",
         "140 GFLOP/s by the model",
         "from the disk cache",
@@ -80,7 +82,7 @@ def test_the_page_says_what_the_report_holds() -> None:
 
 
 def test_the_tile_is_drawn() -> None:
-    written = page(LOOK)
+    written = page(REPORT)
     assert "ymm12     ymm13" in written
     assert "ymm14 × │   ymm3  │   ymm2  │" in written
     assert "ymm15 × │   ymm1  │   ymm0  │" in written
@@ -96,7 +98,7 @@ def test_tables_of_any_width_fit(columns: int) -> None:
         columns=(Factor("zmm31", "broadcast"),) * columns,
         cells=((("zmm10",) * columns),) * 12,
     )
-    lines = page(replace(LOOK, hot=hot)).splitlines()
+    lines = page(replace(REPORT, hot=hot)).splitlines()
     assert sum(line.count("zmm10") == columns for line in lines) == 12
     assert any("┌" in line and "┐" in line for line in lines)
 
@@ -104,37 +106,39 @@ def test_tables_of_any_width_fit(columns: int) -> None:
 def test_without_a_table_the_sums_are_listed() -> None:
     totals = tuple(f"zmm{number}" for number in range(28))
     hot = replace(TILE, rows=(), columns=(), cells=(), totals=totals)
-    written = page(replace(LOOK, hot=hot))
-    assert "to 28 running sums" in written
+    written = page(replace(REPORT, hot=hot))
+    assert "to 28 accumulators" in written
     assert all(name in written for name in totals)
 
 
 def test_code_without_products_has_a_page() -> None:
     none = HotLoop("f", (), (), (), (), 0, 0, 0, 0, 0)
-    assert "no multiply-adds" in page(replace(LOOK, hot=none))
+    assert "no multiply-adds" in page(replace(REPORT, hot=none))
 
 
 def test_a_wrong_answer_has_no_figure() -> None:
-    wrong = replace(LOOK.benched, verdict=Verdict(False, "off by 7"), seconds=None)
-    written = page(replace(LOOK, benched=wrong))
+    wrong = replace(REPORT.benched, verdict=Verdict(False, "off by 7"), seconds=None)
+    written = page(replace(REPORT, benched=wrong))
     assert "no figure: off by 7" in written
     assert "as fast" not in written
 
 
-def test_what_stands_above_the_roof_is_explained() -> None:
-    fast = replace(LOOK, benched=replace(LOOK.benched, seconds=0.5e-3))
+def test_a_speed_above_the_roofline_is_explained() -> None:
+    fast = replace(REPORT, benched=replace(REPORT.benched, seconds=0.5e-3))
     assert "another process" in page(fast)
-    slow = replace(LOOK.roof, bytes_per_second=1e9)
-    assert "stayed in a cache" in page(replace(fast, roof=slow))
-    assert "Other processes" in page(replace(LOOK, roof=replace(slow, threads=1)))
+    slow = replace(REPORT.roofline, bytes_per_second=1e9)
+    assert "stayed in cache" in page(replace(fast, roofline=slow))
+    assert "Other processes" in page(replace(REPORT, roofline=replace(slow, threads=1)))
     spared = replace(fast, multiplications=PROBLEM.macs // 4)
-    assert "4 times less" in page(spared)
-    assert "231 % of the roof" in page(spared)
+    assert "4 × fewer" in page(spared)
+    assert "231 % of the roofline" in page(spared)
 
 
 def test_what_happens_once_is_said_apart() -> None:
-    once = replace(LOOK.benched, compile_seconds=0.06, packing_seconds=1e-3)
-    written = page(replace(LOOK, benched=once, spills=(("edge", 3),), threads=1, tasks=1, loops=()))
+    once = replace(REPORT.benched, compile_seconds=0.06, packing_seconds=1e-3)
+    written = page(
+        replace(REPORT, benched=once, spills=(("edge", 3),), threads=1, tasks=1, loops=())
+    )
     assert "in 60 ms, once; the weight packed in 1 ms, once" in written
-    assert "3 in edge: put in memory" in written
+    assert "3 in edge: stored to memory" in written
     assert "1 task, taken by 1 thread" in written

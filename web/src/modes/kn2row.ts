@@ -1,23 +1,24 @@
-// kn2row: no im2col matrix. Each tap makes a picture of the whole input, mixing its channels; shifted
-// against one another, these pictures add up to the output.
+// kn2row: no im2col matrix. Each tap is a 1 × 1 convolution of the whole input; their results, shifted by the
+// tap's offset, add up to the output.
 
-import { added, mix, readBy } from "../algorithms/kn2row";
-import type { Numbers } from "../arrays";
-import { largest } from "../colour";
-import type { Context } from "../context";
-import { html } from "../dom";
-import type { Mark } from "../grid";
-import { bytesOf, grouped, short } from "../numbers";
-import { block, blockNote, pane, plural } from "../pane";
+import { html } from "../drawing/dom";
+import type { Mark } from "../drawing/grid_spec";
+import { bytesOf, grouped, short } from "../drawing/numbers";
+import { DTYPES } from "../model/constants";
+import { outputAt, outputOf } from "../model/focus";
+import type { Focus, OutputFocus } from "../model/focus";
+import { bytes, channelsPerGroup, count, gemm, macs, tapCount } from "../model/problem";
+import type { Axis } from "../model/problem";
+import type { Numbers } from "../model/tensors";
+import { inputPosition, shiftAndAdd, tapConvolutions } from "../numerics/algorithms/kn2row";
+import { largestMagnitude } from "../numerics/arrays";
+import type { Scene } from "../numerics/scene";
+import type { Context } from "../panes/context";
 import { inputPane } from "../panes/input";
+import { block, blockNote, pane, plural } from "../panes/pane";
+import { withIndices } from "../panes/sentence";
 import { weightPane } from "../panes/weight";
-import { bytes, channelsPerGroup, count, gemm, macs, tapCount } from "../problem";
-import type { Axis } from "../problem";
-import type { Scene } from "../scene";
-import { named } from "../sentence";
-import { outputAt, outputOf } from "../state";
-import type { Focus, OutputFocus } from "../state";
-import { nothing } from "./mode";
+import { noCleanup } from "./mode";
 import type { Mode } from "./mode";
 
 const GAP = 40;
@@ -26,7 +27,7 @@ const MOST_TERMS = 6;
 export const kn2row: Mode = {
   name: "kn2row",
   label: "kn2row",
-  about: "No im2col matrix: each tap mixes the whole picture’s channels, and its pictures are shifted and added.",
+  about: "No im2col matrix: a 1 × 1 convolution for each tap, whose results are shifted and added.",
   render(context) {
     const { stage, room } = context;
     const narrow = room.width < 620;
@@ -35,60 +36,60 @@ export const kn2row: Mode = {
     stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : `${left}px minmax(0, 1fr)`;
     const input = inputPane(context, { width: left, height: room.height }).element;
     const weight = weightPane(context, { width: left, height: room.height }).element;
-    const pictures = mixedPane(context, { width: right, height: room.height * 1.35 });
+    const convolutions = tapConvolutionsPane(context, { width: right, height: room.height * 1.35 });
     const sums = sumsPane(context, { width: right, height: room.height });
-    if (narrow) stage.append(input, weight, pictures, sums);
-    else stage.append(html("div", { class: "stack" }, input, weight), html("div", { class: "stack" }, pictures, sums));
-    return nothing;
+    if (narrow) stage.append(input, weight, convolutions, sums);
+    else stage.append(html("div", { class: "stack" }, input, weight), html("div", { class: "stack" }, convolutions, sums));
+    return noCleanup;
   },
   sentence: (scene, { focus }) => (focus.kind === "output" ? ofOutput(scene, focus) : null),
 };
 
-interface Mixed {
-  readonly pictures: Numbers; // [taps, height, width] of one filter
+/** The 1 × 1 convolution of each tap, for one filter. */
+interface TapConvolutions {
+  readonly values: Numbers; // [taps, height, width]
   readonly scale: number;
 }
 
-const made = new WeakMap<Scene, Map<number, Mixed>>();
+const cache = new WeakMap<Scene, Map<number, TapConvolutions>>();
 
-/** A filter's pictures, made once. */
-function mixedOf(scene: Scene, filter: number): Mixed {
-  const known = made.get(scene) ?? new Map<number, Mixed>();
-  made.set(scene, known);
-  const before = known.get(filter);
-  if (before) return before;
-  const pictures = mix(scene.problem, scene.operands, filter);
-  const mixed = { pictures, scale: largest(pictures) };
-  known.set(filter, mixed);
-  return mixed;
+function tapConvolutionsOf(scene: Scene, filter: number): TapConvolutions {
+  const byFilter = cache.get(scene) ?? new Map<number, TapConvolutions>();
+  cache.set(scene, byFilter);
+  const cached = byFilter.get(filter);
+  if (cached) return cached;
+  const values = tapConvolutions(scene.problem, scene.operands, filter);
+  const computed = { values, scale: largestMagnitude(values) };
+  byFilter.set(filter, computed);
+  return computed;
 }
 
 /** The filter and the tap that a focus is on; without a product all taps are meant. */
-function on(scene: Scene, focus: Focus): { filter: number; tap: number | null } {
+function filterAndTap(scene: Scene, focus: Focus): { filter: number; tap: number | null } {
   const k = focus.kind === "weight" ? focus.k : focus.kind === "output" ? focus.tap : null;
   return { filter: outputOf(focus).filter, tap: k === null ? null : k % tapCount(scene.problem) };
 }
 
-function mixedPane(context: Context, room: { width: number; height: number }): HTMLElement {
+function tapConvolutionsPane(context: Context, room: { width: number; height: number }): HTMLElement {
   const { scene, store } = context;
   const { problem } = scene;
   const [height, width] = scene.axes;
   const taps = tapCount(problem);
-  let { filter } = on(scene, store.get().focus);
-  const drawn = block(taps, on(scene, store.get().focus).tap ?? 0);
+  let { filter } = filterAndTap(scene, store.get().focus);
+  const drawn = block(taps, filterAndTap(scene, store.get().focus).tap ?? 0);
   const pixels = height.inputSize * width.inputSize;
   const valueAt = (plane: number, row: number, column: number): number =>
-    mixedOf(scene, filter).pictures[(drawn.start + plane) * pixels + row * width.inputSize + column];
+    tapConvolutionsOf(scene, filter).values[(drawn.start + plane) * pixels + row * width.inputSize + column];
   const at = (tap: number): string => `${Math.floor(tap / width.kernelSize)}, ${tap % width.kernelSize}`;
   const { element, grid } = pane(
     context,
     {
-      name: "mixed",
-      title: "A picture for each tap",
+      name: "tap-convolutions",
+      title: "1 × 1 convolution of each tap",
       shape: `[${taps}, ${height.inputSize}, ${width.inputSize}]`,
       notes: blockNote("taps", taps, drawn),
       grid: {
-        label: `Mixed pictures, ${plural(taps, "tap")} of ${height.inputSize} by ${width.inputSize}`,
+        label: `1 × 1 convolutions, ${plural(taps, "tap")} of ${height.inputSize} by ${width.inputSize}`,
         planes: drawn.end - drawn.start,
         rows: height.inputSize,
         columns: width.inputSize,
@@ -96,29 +97,29 @@ function mixedPane(context: Context, room: { width: number; height: number }): H
         labelled: true,
         planeLabel: (plane) => `tap ${at(drawn.start + plane)}`,
         get scale() {
-          return mixedOf(scene, filter).scale;
+          return tapConvolutionsOf(scene, filter).scale;
         },
         value: valueAt,
-        kind: (plane, row, column) => (takenFrom(scene, drawn.start + plane, row, column) ? "value" : "unread"),
+        kind: (plane, row, column) => (outputUsing(scene, drawn.start + plane, row, column) ? "value" : "unread"),
         describe: ({ plane, row, column }) => `tap ${at(drawn.start + plane)} of pixel ${row}, ${column}: ${short(valueAt(plane, row, column), 4)}`,
       },
       marks: (focus) =>
-        mixedMarks(scene, focus)
+        tapConvolutionMarks(scene, focus)
           .map((mark) => ({ ...mark, plane: mark.plane - drawn.start }))
           .filter(({ plane }) => plane >= 0 && plane < drawn.end - drawn.start),
       focusOf: ({ plane, row, column }) => {
-        const output = takenFrom(scene, drawn.start + plane, row, column);
+        const output = outputUsing(scene, drawn.start + plane, row, column);
         return output && outputAt(filter, ...output, drawn.start + plane);
       },
       alternative: (focus) => {
-        const { tap } = on(scene, focus);
-        return `${plural(taps, "picture")}, one for each tap of filter ${filter}${tap === null ? "" : `; tap ${at(tap)} is in focus`}.`;
+        const { tap } = filterAndTap(scene, focus);
+        return `${plural(taps, "1 × 1 convolution")}, one for each tap of filter ${filter}${tap === null ? "" : `; tap ${at(tap)} is in focus`}.`;
       },
     },
     room,
   );
   context.onState(({ focus }) => {
-    const now = on(scene, focus);
+    const now = filterAndTap(scene, focus);
     if ((now.tap ?? drawn.start) < drawn.start || (now.tap ?? drawn.start) >= drawn.end) context.redraw();
     else if (now.filter !== filter) {
       filter = now.filter;
@@ -128,13 +129,13 @@ function mixedPane(context: Context, room: { width: number; height: number }): H
   return element;
 }
 
-/** What the pictures seen so far add up to: all of them, or up to the tap in focus. */
+/** The sum of all taps' convolutions, or of those up to the tap in focus. */
 function sumsPane(context: Context, room: { width: number; height: number }): HTMLElement {
   const { scene, store } = context;
   const { problem } = scene;
   const [height, width] = scene.axes;
   const taps = tapCount(problem);
-  let now = on(scene, store.get().focus);
+  let now = filterAndTap(scene, store.get().focus);
   let sums = sumsOf(scene, now);
   const title = html("span", {});
   const { element, grid } = pane(
@@ -159,14 +160,14 @@ function sumsPane(context: Context, room: { width: number; height: number }): HT
       focusOf: ({ row, column }) => outputAt(now.filter, row, column, outputOf(store.get().focus).tap),
       alternative: (focus) => {
         const { row, column } = outputOf(focus);
-        return `At row ${row}, column ${column} they add up to ${short(sums[row * width.outputSize + column])}.`;
+        return `At row ${row}, column ${column} the sum is ${short(sums[row * width.outputSize + column])}.`;
       },
     },
     room,
   );
   element.querySelector("h2")?.prepend(title);
   context.onState(({ focus }) => {
-    const next = on(scene, focus);
+    const next = filterAndTap(scene, focus);
     if (next.filter !== now.filter || next.tap !== now.tap || !title.textContent) {
       now = next;
       sums = sumsOf(scene, now);
@@ -181,12 +182,12 @@ function sumsPane(context: Context, room: { width: number; height: number }): HT
 function sumsOf(scene: Scene, { filter, tap }: { filter: number; tap: number | null }): Float64Array {
   const { problem, operands } = scene;
   const bias = operands.bias?.[filter] ?? 0;
-  const sums = added(problem, mixedOf(scene, filter).pictures, tap === null ? tapCount(problem) : tap + 1);
+  const sums = shiftAndAdd(problem, tapConvolutionsOf(scene, filter).values, tap === null ? tapCount(problem) : tap + 1);
   return Float64Array.from(sums, (sum) => sum + bias);
 }
 
-/** The output that takes a pixel of a tap's picture; null where none does. */
-function takenFrom(scene: Scene, tap: number, row: number, column: number): [row: number, column: number] | null {
+/** The output that uses a pixel of a tap's convolution; null where none does. */
+function outputUsing(scene: Scene, tap: number, row: number, column: number): [row: number, column: number] | null {
   const [height, width] = scene.axes;
   const down = outputReading(height, row, Math.floor(tap / width.kernelSize));
   const across = outputReading(width, column, tap % width.kernelSize);
@@ -199,32 +200,32 @@ function outputReading(axis: Axis, position: number, tap: number): number | null
   return Number.isInteger(output) && output >= 0 && output < axis.outputSize ? output : null;
 }
 
-/** The pixel that each tap gives to an output; of one tap alone, the part of its picture that is taken. */
-function mixedMarks(scene: Scene, focus: Focus): Mark[] {
+/** The pixels whose convolutions an output sums; with a tap in focus also the part of its convolution that is used. */
+function tapConvolutionMarks(scene: Scene, focus: Focus): Mark[] {
   const [height, width] = scene.axes;
-  const { tap: chosen } = on(scene, focus);
+  const { tap: chosen } = filterAndTap(scene, focus);
   const marks: Mark[] = [];
   if (chosen !== null) {
-    const [down, across] = [taken(height, Math.floor(chosen / width.kernelSize)), taken(width, chosen % width.kernelSize)];
+    const [down, across] = [usedRange(height, Math.floor(chosen / width.kernelSize)), usedRange(width, chosen % width.kernelSize)];
     if (down && across) marks.push({ role: "read", plane: chosen, row: down.start, rows: down.length, column: across.start, columns: across.length });
   }
   if (focus.kind === "input") {
     for (let tap = 0; tap < tapCount(scene.problem); tap++) {
-      if (takenFrom(scene, tap, focus.row, focus.column)) marks.push({ role: "use", plane: tap, row: focus.row, column: focus.column });
+      if (outputUsing(scene, tap, focus.row, focus.column)) marks.push({ role: "use", plane: tap, row: focus.row, column: focus.column });
     }
   }
   if (focus.kind !== "output") return marks;
   for (let tap = 0; tap < tapCount(scene.problem); tap++) {
-    const row = readBy(height, focus.row, Math.floor(tap / width.kernelSize));
-    const column = readBy(width, focus.column, tap % width.kernelSize);
+    const row = inputPosition(height, focus.row, Math.floor(tap / width.kernelSize));
+    const column = inputPosition(width, focus.column, tap % width.kernelSize);
     if (row !== null && column !== null) marks.push({ role: tap === chosen ? "tap" : "window", plane: tap, row, column });
   }
   return marks;
 }
 
 /** The span of pixels along an axis that a tap gives to outputs. */
-function taken(axis: Axis, tap: number): { start: number; length: number } | null {
-  const read = Array.from({ length: axis.outputSize }, (_, output) => readBy(axis, output, tap)).filter((at) => at !== null);
+function usedRange(axis: Axis, tap: number): { start: number; length: number } | null {
+  const read = Array.from({ length: axis.outputSize }, (_, output) => inputPosition(axis, output, tap)).filter((at) => at !== null);
   return read.length ? { start: read[0], length: read[read.length - 1] - read[0] + 1 } : null;
 }
 
@@ -232,16 +233,16 @@ function ofOutput(scene: Scene, focus: OutputFocus): Node {
   const { problem } = scene;
   const [height, width] = scene.axes;
   const taps = tapCount(problem);
-  const { pictures } = mixedOf(scene, focus.filter);
+  const { values } = tapConvolutionsOf(scene, focus.filter);
   const terms: { tap: number; value: number; row: number; column: number }[] = [];
   for (let tap = 0; tap < taps; tap++) {
-    const row = readBy(height, focus.row, Math.floor(tap / width.kernelSize));
-    const column = readBy(width, focus.column, tap % width.kernelSize);
-    if (row !== null && column !== null) terms.push({ tap, row, column, value: pictures[(tap * height.inputSize + row) * width.inputSize + column] });
+    const row = inputPosition(height, focus.row, Math.floor(tap / width.kernelSize));
+    const column = inputPosition(width, focus.column, tap % width.kernelSize);
+    if (row !== null && column !== null) terms.push({ tap, row, column, value: values[(tap * height.inputSize + row) * width.inputSize + column] });
   }
   const largestFirst = [...terms].sort((one, other) => Math.abs(other.value) - Math.abs(one.value));
   const equation = html("p", { class: "equation" });
-  equation.append(named("y", [focus.filter, focus.row, focus.column]), " = ");
+  equation.append(withIndices("y", [focus.filter, focus.row, focus.column]), " = ");
   const chosen = focus.tap === null ? null : focus.tap % taps;
   largestFirst.slice(0, MOST_TERMS).forEach(({ tap, value, row, column }, place) => {
     const title = `tap ${Math.floor(tap / width.kernelSize)}, ${tap % width.kernelSize} at pixel ${row}, ${column}`;
@@ -259,11 +260,11 @@ function ofOutput(scene: Scene, focus: OutputFocus): Node {
   const mixing = groups * m * channelsPerGroup(problem) * taps * count(problem.inputSize);
   const once = macs(problem) / problem.batch;
   const moved = bytes(problem);
-  const element = moved.output / count([problem.batch, problem.outChannels, scene.positions]);
+  const element = DTYPES[problem.dtype].bytes;
   const facts =
-    `${plural(terms.length, "number")}, one from each picture that reaches it, shifted by its tap’s place. ` +
-    `Mixing takes ${grouped(mixing)} multiplications, ${short(mixing / once)} × the definition’s, for it mixes every pixel, taken or not; ` +
-    `its pictures take ${bytesOf(groups * m * taps * count(problem.inputSize) * element)}, the im2col matrix would take ${bytesOf(moved.columns / problem.batch)}.`;
+    `${plural(terms.length, "term")}, one for each tap that reads a pixel and not padding. ` +
+    `The 1 × 1 convolutions take ${grouped(mixing)} multiplications, ${short(mixing / once)} × the definition’s: they multiply every pixel, used or not. ` +
+    `Their results take ${bytesOf(groups * m * taps * count(problem.inputSize) * element)}; the im2col matrix would take ${bytesOf(moved.columns / problem.batch)}.`;
   const all = document.createDocumentFragment();
   all.append(equation, html("p", { class: "facts" }, facts));
   return all;

@@ -1,14 +1,14 @@
-// Matrix: the tutorial's picture. Weights to the left, columns above, and where a row meets a column
-// the output is their product.
+// Matrix: the convolution as a matrix product. The weight matrix is on the left, the im2col matrix above, and
+// each output is the product of its row and its column.
 
+import { gemm } from "../model/problem";
+import { redrawOnOtherBlock } from "../panes/arrangement";
 import { columnsPane } from "../panes/columns";
 import { inputPane } from "../panes/input";
 import { outputPane } from "../panes/output";
 import { weightPane } from "../panes/weight";
-import { gemm } from "../problem";
-import { nothing } from "./mode";
+import { noCleanup } from "./mode";
 import type { Mode } from "./mode";
-import { redrawForOthers } from "./window";
 
 const GAP = 40;
 
@@ -31,7 +31,7 @@ export const matrix: Mode = {
       weightPane(context, { width: left, height: low }, true).element,
       outputPane(context, { width: right, height: low }, true).element,
     );
-    redrawForOthers(context);
-    return nothing;
+    redrawOnOtherBlock(context);
+    return noCleanup;
   },
 };

@@ -1,9 +1,9 @@
-// What a mode is: one way to look at the same convolution. README.md tells how to add one.
+// A mode is one way to draw the convolution. README.md explains how to add one.
 
-import type { Context } from "../context";
-import type { Problem } from "../problem";
-import type { Scene } from "../scene";
-import type { State, Store } from "../state";
+import type { Problem } from "../model/problem";
+import type { State, Store } from "../model/state";
+import type { Scene } from "../numerics/scene";
+import type { Context } from "../panes/context";
 
 export interface Choice {
   readonly name: string; // in the address
@@ -14,21 +14,21 @@ export interface Choice {
 export interface Mode {
   readonly name: string; // in the address
   readonly label: string; // on its tab
-  readonly about: string; // one sentence: what is to be seen
+  readonly about: string; // one sentence: what the mode shows
   /** What its reader may choose among, the first unless they do. */
   readonly choices?: readonly Choice[];
   /** Why it cannot show a problem; null where it can. The problem is the plain convolution. */
   refusal?(problem: Problem, choice: string): string | null;
   /** Fills `context.stage`; returns what has to be undone when the mode is left. */
   render(context: Context): () => void;
-  /** What stands in the sentence's place, where the sum of one output is not the point. */
+  /** The text below the panes, where it is not the sum of one output. */
   sentence?(scene: Scene, state: State, store: Store): Node | null;
 }
 
 /** For a mode that leaves nothing behind but what is in its stage. */
-export const nothing = (): void => undefined;
+export const noCleanup = (): void => undefined;
 
-/** What is chosen in a mode: what the state says where the mode knows it, else the first; empty without choices. */
-export function chosenIn({ choices = [] }: Mode, choice: string): string {
+/** The chosen name: the state's if the mode has it, else the first one; empty for a mode without choices. */
+export function chosenName({ choices = [] }: Mode, choice: string): string {
   return (choices.find(({ name }) => name === choice) ?? choices[0])?.name ?? "";
 }

@@ -1,35 +1,36 @@
-// Verify: how far each output is from the definition in float64, and how far it may be. No tolerance
-// is picked: the bound follows from the shapes and the numbers.
+// Verify: each output's distance from the definition in float64, and its bound. The bound is no chosen
+// tolerance: it follows from the shapes and the numbers.
 
-import { CANDIDATES } from "../candidates";
-import type { Candidate } from "../candidates";
-import type { Context } from "../context";
-import { html } from "../dom";
-import { Grid } from "../grid";
-import { cell, percent, scientific, short } from "../numbers";
-import { block, blockNote, plural } from "../pane";
-import { groupOf } from "../problem";
-import { Scatter } from "../scatter";
-import type { Scene } from "../scene";
-import { named } from "../sentence";
-import { inSlices } from "../slices";
-import { outputAt, outputOf } from "../state";
-import type { OutputFocus, State } from "../state";
-import { allowed, define, errorAt, ofFilter, shareAt } from "../verification";
-import type { Bound, Judged } from "../verification";
-import { chosenIn } from "./mode";
+import { html } from "../drawing/dom";
+import { Grid } from "../drawing/grid";
+import { cell, percent, scientific, short } from "../drawing/numbers";
+import { Scatter } from "../drawing/scatter";
+import { runInSlices } from "../drawing/time_slices";
+import { outputAt, outputOf } from "../model/focus";
+import type { OutputFocus } from "../model/focus";
+import { groupOf } from "../model/problem";
+import type { State } from "../model/state";
+import { CANDIDATES } from "../numerics/candidates";
+import type { Candidate } from "../numerics/candidates";
+import type { Scene } from "../numerics/scene";
+import { allowedErrors, defineOutputs, errorAt, filterProblem, shareAt } from "../numerics/verification";
+import type { Bound, CheckedOutputs } from "../numerics/verification";
+import type { Context } from "../panes/context";
+import { block, blockNote, plural } from "../panes/pane";
+import { withIndices } from "../panes/sentence";
+import { chosenName } from "./mode";
 import type { Mode } from "./mode";
 
 const GAP = 40;
-const REST = 200; // milliseconds without a move, after which judging goes on
-const DECADES = 6; // of shares that the colours tell apart
+const REST = 200; // milliseconds without a move, after which checking continues
+const DECADES = 6; // of the error relative to its bound, that the colours show
 
-interface Found extends Judged {
+interface CheckedFilter extends CheckedOutputs {
   readonly bound: Bound;
 }
 
-/** What was found of a scene's filters, by candidate: null where the candidate's output is not known. */
-const found = new WeakMap<Scene, Map<string, Found | null>>();
+/** The checked filters of a scene, by candidate and filter; null where the candidate's output is not known. */
+const checkedFilters = new WeakMap<Scene, Map<string, CheckedFilter | null>>();
 
 export const verify: Mode = {
   name: "verify",
@@ -41,7 +42,7 @@ export const verify: Mode = {
     const { scene, store, stage, room, choice, theme } = context;
     const candidate = candidateOf(choice);
     const focused = outputOf(store.get().focus).filter;
-    if (!judge(scene, candidate, focused)) {
+    if (!checkFilter(scene, candidate, focused)) {
       stage.append(html("p", { class: "refusal" }, "PyTorch’s output is not known here. Open the page with --serve, or show a layer in a notebook."));
       return awaitOutput(context);
     }
@@ -51,7 +52,7 @@ export const verify: Mode = {
     stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : "repeat(2, minmax(0, 1fr))";
 
     const [height, columns] = [scene.axes[0].outputSize, scene.axes[1].outputSize];
-    const known = (): (Found | null | undefined)[] => range(start, end).map((filter) => found.get(scene)?.get(key(candidate, filter)));
+    const checkedSoFar = (): (CheckedFilter | null | undefined)[] => range(start, end).map((filter) => checkedFilters.get(scene)?.get(key(candidate, filter)));
     const pin = (focus: OutputFocus): void => store.set({ focus, pinned: true, playing: false });
     const hover = (focus: OutputFocus): void => {
       const { pinned, playing } = store.get();
@@ -62,8 +63,8 @@ export const verify: Mode = {
     const placeOf = ({ filter, row, column }: OutputFocus): number => (filter - start) * scene.positions + row * columns + column;
 
     const shares = (filter: number, place: number): number => {
-      const judged = found.get(scene)?.get(key(candidate, filter));
-      return judged ? shareAt(judged, place) : NaN;
+      const checked = checkedFilters.get(scene)?.get(key(candidate, filter));
+      return checked ? shareAt(checked, place) : NaN;
     };
     const grid = new Grid(
       {
@@ -86,16 +87,16 @@ export const verify: Mode = {
       theme,
       { width, height: room.height * 1.5 },
       {
-        hover: (pointed) => {
-          if (!grid.numbered) context.lens.show(grid, pointed, theme, grid.spec.describe?.(pointed) ?? "");
-          hover(outputAt(start + pointed.plane, pointed.row, pointed.column));
+        hover: (hovered) => {
+          if (!grid.numbered) context.magnifier.show(grid, hovered, theme, grid.spec.describe?.(hovered) ?? "");
+          hover(outputAt(start + hovered.plane, hovered.row, hovered.column));
         },
-        leave: () => context.lens.hide(),
+        leave: () => context.magnifier.hide(),
         pick: ({ plane, row, column }) => pin(outputAt(start + plane, row, column)),
       },
     );
-    const bound = judge(scene, candidate, focused)?.bound;
-    const labels = { x: `bound: ${bound?.formula} · (${bound?.measure})`, y: "|Δ|", line: "the bound: no output may lie above" };
+    const bound = checkFilter(scene, candidate, focused)?.bound;
+    const labels = { x: `bound: ${bound?.formula} · (${bound?.referenceFormula})`, y: "|Δ|", line: "the bound: no error may be above it" };
     const scatter = new Scatter(theme, { width, height: Math.min(Math.max(room.height * 1.5, 260), width * 0.9) }, labels, {
       hover: (place) => hover(at(place)),
       pick: (place) => pin(at(place)),
@@ -104,30 +105,30 @@ export const verify: Mode = {
     const alternative = html("p", { class: "alternative" });
     const notes = blockNote("filters", scene.problem.outChannels, { start, end }).map((note) => html("p", { class: "note" }, note));
     const ofErrors = heading("Error ÷ bound", `[${end - start}, ${height}, ${columns}]`, legend());
-    const ofBounds = heading("Every output, under its bound", plural((end - start) * scene.positions, "output"));
+    const ofBounds = heading("Error and bound of every output", plural((end - start) * scene.positions, "output"));
     stage.append(
       html("section", { class: "pane pane-errors" }, ofErrors, grid.element, alternative, ...notes),
       html("section", { class: "pane pane-bounds" }, ofBounds, scatter.element, verdict),
     );
 
     const show = (): void => {
-      const judged = known();
+      const checked = checkedSoFar();
       let worst: { place: number; share: number } | null = null;
       let number = 0;
-      for (const each of judged) {
-        if (!each) break; // they are judged in this order
+      for (const each of checked) {
+        if (!each) break; // filters are checked in this order
         for (let place = 0; place < scene.positions; place++) {
           const share = shareAt(each, place);
           if (!worst || share > worst.share) worst = { place: number + place, share };
         }
         number += scene.positions;
       }
-      const of = (place: number): [Found, number] => [judged[Math.floor(place / scene.positions)] as Found, place % scene.positions];
-      const points = { number, x: (place: number) => of(place)[0].allowed[of(place)[1]], y: (place: number) => errorAt(...of(place)) };
+      const locate = (place: number): [CheckedFilter, number] => [checked[Math.floor(place / scene.positions)] as CheckedFilter, place % scene.positions];
+      const points = { number, x: (place: number) => locate(place)[0].allowed[locate(place)[1]], y: (place: number) => errorAt(...locate(place)) };
       grid.repaint();
       scatter.draw(points, worst?.place ?? null);
       scatter.mark(placeOf(outputOf(store.get().focus)));
-      verdict.replaceChildren(...said(worst && { ...worst, focus: at(worst.place) }, number));
+      verdict.replaceChildren(...verdictText(worst && { ...worst, focus: at(worst.place) }, number));
       verdict.classList.toggle("failed", (worst?.share ?? 0) > 1);
     };
     let moved = 0;
@@ -141,10 +142,10 @@ export const verify: Mode = {
     });
     moved = -Infinity; // what is here first is shown at once
     const moves = (): boolean => performance.now() - moved < REST;
-    return inSlices((milliseconds) => moves() || judgeFor(scene, candidate, start, end, milliseconds), () => moves() || show());
+    return runInSlices((milliseconds) => moves() || checkFiltersFor(scene, candidate, start, end, milliseconds), () => moves() || show());
   },
   sentence(scene, state) {
-    const candidate = candidateOf(chosenIn(verify, state.choice));
+    const candidate = candidateOf(chosenName(verify, state.choice));
     if (candidate.refusal?.(scene.problem)) return html("p", { class: "facts" }, "");
     return inNumbers(scene, candidate, state);
   },
@@ -154,37 +155,37 @@ const candidateOf = (choice: string): Candidate => CANDIDATES.find(({ name }) =>
 const key = ({ name }: Candidate, filter: number): string => `${name} ${filter}`;
 const range = (start: number, end: number): number[] => Array.from({ length: end - start }, (_, place) => start + place);
 
-/** A share as a strength of colour: 0 for a millionth of the bound and less, 1 for the bound itself. */
+/** The colour value of an error relative to its bound: 0 for a millionth or less, 1 for the bound itself. */
 const strength = (share: number): number => (share === 0 ? 0 : Math.max(0, 1 + Math.log10(share) / DECADES));
 
 /** Judges one filter, once. */
-function judge(scene: Scene, candidate: Candidate, filter: number): Found | null {
-  const known = found.get(scene) ?? new Map<string, Found | null>();
-  found.set(scene, known);
-  const before = known.get(key(candidate, filter));
+function checkFilter(scene: Scene, candidate: Candidate, filter: number): CheckedFilter | null {
+  const cache = checkedFilters.get(scene) ?? new Map<string, CheckedFilter | null>();
+  checkedFilters.set(scene, cache);
+  const before = cache.get(key(candidate, filter));
   if (before) return before;
-  const { problem, operands } = ofFilter(scene.problem, scene.operands, filter);
+  const { problem, operands } = filterProblem(scene.problem, scene.operands, filter);
   const values = candidate.run(problem, operands, scene, filter);
   if (!values) return null;
-  const { definition, magnitude } = define(problem, operands);
+  const { definition, magnitude } = defineOutputs(problem, operands);
   const bound = candidate.bound(problem, operands, magnitude);
-  const judged = { values, definition, allowed: allowed(problem, bound, magnitude), bound };
-  known.set(key(candidate, filter), judged);
-  return judged;
+  const checked = { values, definition, allowed: allowedErrors(problem, bound, magnitude), bound };
+  cache.set(key(candidate, filter), checked);
+  return checked;
 }
 
 /** Judges filters until the milliseconds have passed; false where all were judged before. */
-function judgeFor(scene: Scene, candidate: Candidate, start: number, end: number, milliseconds: number): boolean {
+function checkFiltersFor(scene: Scene, candidate: Candidate, start: number, end: number, milliseconds: number): boolean {
   const until = performance.now() + milliseconds;
   for (let filter = start; filter < end; filter++) {
-    if (found.get(scene)?.has(key(candidate, filter))) continue;
-    judge(scene, candidate, filter);
+    if (checkedFilters.get(scene)?.has(key(candidate, filter))) continue;
+    checkFilter(scene, candidate, filter);
     if (performance.now() > until) return true;
   }
   return false;
 }
 
-/** Draws anew when Python's answer has come. */
+/** Redraws when Python has answered. */
 function awaitOutput(context: Context): () => void {
   context.onNumbers(() => {
     if (context.scene.pytorch) context.redraw();
@@ -197,46 +198,46 @@ function heading(title: string, shape: string, ...more: Node[]): HTMLElement {
 }
 
 function legend(): HTMLElement {
-  return html("span", { class: "sizes", title: "colours: from a millionth of the bound, and less, to the bound; logarithmic" }, html("i"));
+  return html("span", { class: "sizes", title: "colours: logarithmic, from a millionth of the bound or less, to the bound" }, html("i"));
 }
 
-function said(worst: { share: number; focus: OutputFocus } | null, number: number): (Node | string)[] {
+function verdictText(worst: { share: number; focus: OutputFocus } | null, number: number): (Node | string)[] {
   if (!worst) return [];
   const { filter, row, column } = worst.focus;
   if (worst.share === 0) return [`All of ${plural(number, "output")} equal the definition.`];
   return [
     html("strong", {}, worst.share > 1 ? "Wrong. " : "Right. "),
     `The worst of ${plural(number, "output")}, `,
-    named("y", [filter, row, column]),
+    withIndices("y", [filter, row, column]),
     `, used ${percent(worst.share)} of its bound.`,
   ];
 }
 
 function inNumbers(scene: Scene, candidate: Candidate, { focus }: State): Node {
   const output = outputOf(focus);
-  const judged = judge(scene, candidate, output.filter);
-  if (!judged) return html("p", { class: "facts" }, "");
+  const checked = checkFilter(scene, candidate, output.filter);
+  if (!checked) return html("p", { class: "facts" }, "");
   const place = output.row * scene.axes[1].outputSize + output.column;
-  const [value, definition, error] = [judged.values[place], judged.definition[place], errorAt(judged, place)];
-  const { formula, measure, scale } = judged.bound;
+  const [value, definition, error] = [checked.values[place], checked.definition[place], errorAt(checked, place)];
+  const { formula, referenceFormula, reference } = checked.bound;
   const equation = html("p", { class: "equation" });
   equation.append(
-    "|Δ| = |", named("y", [output.filter, output.row, output.column]), ` − definition| = |${short(value, 9)} − ${short(definition, 12)}| = `,
-    html("strong", {}, error === 0 ? "0" : scientific(error)), ` ≤ ${formula} · ${short(scale[place], 4)} = `,
-    html("strong", {}, scientific(judged.allowed[place])),
+    "|Δ| = |", withIndices("y", [output.filter, output.row, output.column]), ` − definition| = |${short(value, 9)} − ${short(definition, 12)}| = `,
+    html("strong", {}, error === 0 ? "0" : scientific(error)), ` ≤ ${formula} · ${short(reference[place], 4)} = `,
+    html("strong", {}, scientific(checked.allowed[place])),
   );
-  const share = shareAt(judged, place);
+  const share = shareAt(checked, place);
   const text =
-    `${candidate.label}: ${candidate.about} It may be off by ${formula} · (${measure}); ` +
-    (share === 0 ? "this output is not off at all." : `this output used ${percent(share)} of that.`);
+    `${candidate.label}: ${candidate.about} Its bound is ${formula} · (${referenceFormula}); ` +
+    (share === 0 ? "this output is exact." : `this output’s error is ${percent(share)} of it.`);
   const all = document.createDocumentFragment();
   all.append(equation, html("p", { class: "facts" }, text));
   return all;
 }
 
 function inWords(scene: Scene, candidate: Candidate, output: OutputFocus): string {
-  const judged = judge(scene, candidate, output.filter);
-  if (!judged) return "";
+  const checked = checkFilter(scene, candidate, output.filter);
+  if (!checked) return "";
   const place = output.row * scene.axes[1].outputSize + output.column;
-  return `The error at filter ${output.filter}, row ${output.row}, column ${output.column} is ${scientific(errorAt(judged, place))}, its bound ${scientific(judged.allowed[place])}.`;
+  return `The error at filter ${output.filter}, row ${output.row}, column ${output.column} is ${scientific(errorAt(checked, place))}, its bound ${scientific(checked.allowed[place])}.`;
 }

@@ -1,65 +1,28 @@
-// Window: the four panes, each as the picture it is.
+// Window: input, weight and output as images, beside the im2col matrix.
 
-import type { Context, Room } from "../context";
-import { html } from "../dom";
-import { block } from "../pane";
+import { arrangeFour, redrawOnOtherBlock } from "../panes/arrangement";
+import type { Four } from "../panes/arrangement";
 import { columnsPane } from "../panes/columns";
-import { channelOf, inputPane } from "../panes/input";
+import type { Room } from "../panes/context";
+import { inputPane } from "../panes/input";
 import { outputPane } from "../panes/output";
-import { firstFilter, weightPane } from "../panes/weight";
-import type { Scene } from "../scene";
-import type { Focus } from "../state";
-import { nothing } from "./mode";
+import { weightPane } from "../panes/weight";
+import { noCleanup } from "./mode";
 import type { Mode } from "./mode";
-
-const GAP = 40;
 
 export const window: Mode = {
   name: "window",
   label: "Window",
-  about: "A filter stands in one place, multiplies what it sees, and adds up: one output.",
+  about: "At each position, the filter multiplies the pixels of its window and adds the products: one output.",
   render(context) {
-    const made = (each: Room): Four => [
-      inputPane(context, each).element,
-      columnsPane(context, each).element,
-      weightPane(context, each).element,
-      outputPane(context, each).element,
+    const makePanes = (size: Room): Four => [
+      inputPane(context, size).element,
+      columnsPane(context, size).element,
+      weightPane(context, size).element,
+      outputPane(context, size).element,
     ];
-    arrange(context, made);
-    redrawForOthers(context);
-    return nothing;
+    arrangeFour(context, makePanes);
+    redrawOnOtherBlock(context);
+    return noCleanup;
   },
 };
-
-export type Four = readonly [HTMLElement, HTMLElement, HTMLElement, HTMLElement];
-
-/** Four panes side by side, in two stacks, or one below the other: as the room has it. */
-export function arrange({ stage, room }: Context, made: (each: Room) => Four): void {
-  const across = room.width >= 1900 && innerHeight < 1200 ? 4 : room.width >= 620 ? 2 : 1;
-  const panes = made({ width: (room.width - (across - 1) * GAP) / across, height: room.height * [0, 1.4, 1, 1, 1.7][across] });
-  const [first, second, third, fourth] = panes;
-  stage.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`;
-  if (across === 2) stage.append(html("div", { class: "stack" }, first, third), html("div", { class: "stack" }, second, fourth));
-  else stage.append(...panes);
-}
-
-/** Very many planes are drawn in blocks: a focus in another block needs that one drawn. */
-export function redrawForOthers(context: Context): void {
-  const before = blocks(context.scene, context.store.get().focus);
-  context.onState(({ focus }) => {
-    if (blocks(context.scene, focus) !== before) context.redraw();
-  });
-}
-
-function blocks(scene: Scene, focus: Focus): string {
-  const { problem } = scene;
-  const channel = channelOf(scene, focus);
-  const filter = focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter;
-  const perGroup = problem.inChannels / problem.groups;
-  return [
-    block(problem.inChannels, channel).start,
-    block(perGroup, channel % perGroup).start,
-    block(problem.outChannels, filter).start,
-    block(problem.groups, Math.floor(channel / perGroup), 6).start,
-  ].join();
-}

@@ -1,23 +1,22 @@
-// The im2col matrix: one window a column, k rows of it. Each pixel lies here once for every window
-// that reads it, which is why lowering costs memory.
+// The im2col matrix: each column is a window, with k rows. A pixel appears once for every window that
+// reads it, which is why lowering costs memory.
 
-import type { Context, Room } from "../context";
-import { unravel } from "../convolution";
-import type { Grid, Kind, Mark } from "../grid";
-import { bytesOf, short } from "../numbers";
-import { block, blockNote, pane, plural } from "../pane";
-import type { Shown } from "../pane";
-import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount } from "../problem";
-import type { Scene } from "../scene";
-import { outputAt } from "../state";
-import type { Focus } from "../state";
-import { channelOf } from "./input";
+import type { Grid } from "../drawing/grid";
+import type { Kind, Mark } from "../drawing/grid_spec";
+import { bytesOf, short } from "../drawing/numbers";
+import { channelOf, outputAt } from "../model/focus";
+import type { Focus } from "../model/focus";
+import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import type { Context, Room } from "./context";
+import { block, blockNote, pane, plural } from "./pane";
+import type { PaneContent } from "./pane";
 
 const MOST_GROUPS = 6;
 
-type Copies = Shown<[group: number, row: number, position: number]>;
+type Copies = PaneContent<[group: number, row: number, position: number]>;
 
-/** marked: what to mark, a plane for each group; what the focus is linked to where not said. */
+/** marked: what to mark, a plane for each group; by default what the focus is linked to. */
 export function columnsPane(
   context: Context,
   room: Room,
@@ -31,7 +30,7 @@ export function columnsPane(
   const positions = scene.positions;
   const perGroup = channelsPerGroup(problem);
   const [height, width] = scene.axes;
-  const group = Math.floor(channelOf(scene, store.get().focus) / perGroup);
+  const group = Math.floor(channelOf(scene.problem, store.get().focus) / perGroup);
   const drawn = block(problem.groups, group, MOST_GROUPS);
 
   const taps = Array.from({ length: k }, (_, row) => unravel(problem, row));
@@ -43,15 +42,15 @@ export function columnsPane(
   const shown: Copies = other ?? {
     title: "im2col matrix",
     symbol: "x",
-    planes: "",
+    planes: [],
     scale: scene.inputScale,
-    value: (of, row, n) => scene.pixel(of * perGroup + taps[row][0], yOf(row, n), xOf(row, n)) || 0, // padding is no number there, and 0 here
+    value: (of, row, n) => scene.pixel(of * perGroup + taps[row][0], yOf(row, n), xOf(row, n)) || 0, // padding has no number in the input, and is 0 here
   };
   const kind = (_plane: number, row: number, n: number): Kind => {
     const [y, x] = [yOf(row, n), xOf(row, n)];
     return y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize ? "padding" : "value";
   };
-  const { columns, input } = bytes(scene.asked);
+  const { columns, input } = bytes(scene.original);
   const times = columns / input;
 
   return pane(
@@ -132,8 +131,8 @@ function alternative(scene: Scene, { title }: Copies, focus: Focus): string {
   const { k } = gemm(scene.problem);
   const size = `${title}: ${plural(k, "row")} and ${plural(scene.positions, "column")}${scene.problem.groups > 1 ? " in each group" : ""}.`;
   if (focus.kind === "output") {
-    return `${size} The window is column ${focus.row * scene.axes[1].outputSize + focus.column}${focus.tap === null ? "" : `, and the product's pixel its row ${focus.tap}`}.`;
+    return `${size} The window is column ${focus.row * scene.axes[1].outputSize + focus.column}${focus.tap === null ? "" : `, and the pixel of the product is in row ${focus.tap}`}.`;
   }
-  if (focus.kind === "weight") return `${size} The weight meets row ${focus.k}.`;
-  return `${size} The pixel lies in it ${plural(columnsMarks(scene, focus).length, "time")}.`;
+  if (focus.kind === "weight") return `${size} The weight multiplies row ${focus.k}.`;
+  return `${size} The pixel appears in it ${plural(columnsMarks(scene, focus).length, "time")}.`;
 }

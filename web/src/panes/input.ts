@@ -1,63 +1,55 @@
-// The input: padding hatched, pixels that no window reads dim, the holes of dilation left open.
+// The input: padding is hatched, pixels that no window reads are dimmed.
 
-import type { Context, Room } from "../context";
-import type { Grid, Kind, Mark } from "../grid";
-import type { Cell } from "../layout";
-import { short } from "../numbers";
-import { ALL_OF, block, blockNote, pane, plural } from "../pane";
-import type { Shown } from "../pane";
-import { channelsPerGroup, groupOf, inputShape, positionsRead, tapCount } from "../problem";
-import type { Axis } from "../problem";
-import type { Scene } from "../scene";
-import { unravel } from "../convolution";
-import type { Focus } from "../state";
+import type { Grid } from "../drawing/grid";
+import type { Cell } from "../drawing/grid_layout";
+import type { Kind, Mark } from "../drawing/grid_spec";
+import { short } from "../drawing/numbers";
+import { channelOf } from "../model/focus";
+import type { Focus } from "../model/focus";
+import { channelsPerGroup, groupOf, inputShape, positionsRead, tapCount, unravel } from "../model/problem";
+import type { Axis } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import type { Context, Room } from "./context";
+import { block, blockNote, CHANNEL, pane, plural } from "./pane";
+import type { PaneContent } from "./pane";
 
 const COLOURS = ["red", "green", "blue"];
 
-/** The channel that a focus is on, which decides what is drawn of very many. */
-export function channelOf(scene: Scene, focus: Focus): number {
-  const { problem } = scene;
-  if (focus.kind === "input") return focus.channel;
-  const first = groupOf(problem, focus.filter) * channelsPerGroup(problem);
-  const k = focus.kind === "weight" ? focus.k : (focus.tap ?? 0);
-  return first + unravel(problem, k)[0];
-}
-
-type Pixels = Shown<[channel: number, row: number, column: number]>;
+type Pixels = PaneContent<[channel: number, row: number, column: number]>;
 
 const pixels = (scene: Scene): Pixels => ({
-  title: scene.asked.transposed ? "Input, zeros between" : "Input",
+  title: scene.original.transposed ? "Input with inserted zeros" : "Input",
   symbol: "x",
-  planes: "c",
+  planes: [CHANNEL],
   scale: scene.inputScale,
   value: (channel, row, column) => scene.pixel(channel, row, column),
 });
 
 export function inputPane(context: Context, room: Room, shown = pixels(context.scene)): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
-  const { problem, asked } = scene;
+  const { problem, original } = scene;
   const [height, width] = scene.axes;
   const [top, left] = [Math.max(0, height.padding[0]), Math.max(0, width.padding[0])];
-  const drawn = block(problem.inChannels, channelOf(scene, store.get().focus));
+  const drawn = block(problem.inChannels, channelOf(scene.problem, store.get().focus));
   const [rowsRead, columnsRead] = [positionsRead(height), positionsRead(width)];
 
   const kind = (_plane: number, row: number, column: number): Kind => {
     const [y, x] = [row - top, column - left];
     if (y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize) return "padding";
-    if (scene.inserted(y, x)) return "inserted";
+    if (scene.isInsertedZero(y, x)) return "inserted";
     return rowsRead[y] && columnsRead[x] ? "value" : "unread";
   };
-  const apart = asked.transposed ? asked.stride : [1, 1]; // from pixel to pixel, over the zeros between
+  const apart = original.transposed ? original.stride : [1, 1]; // the step from pixel to pixel, over inserted zeros
   const named = (channel: number): string =>
-    scene.source.colours && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `${shown.planes} = ${channel}`;
+    scene.source.rgb && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `${shown.planes[0].letter} = ${channel}`;
 
   return pane(
     context,
     {
       name: "input",
       title: shown.title,
-      shape: `[${inputShape(asked).join(", ")}]`,
-      notes: [...notes(scene), ...blockNote(ALL_OF[shown.planes], problem.inChannels, drawn)],
+      shape: `[${inputShape(original).join(", ")}]`,
+      notes: [...notes(scene), ...blockNote(shown.planes[0].plural, problem.inChannels, drawn)],
       grid: {
         label: `${shown.title}, ${plural(problem.inChannels, "channel")} of ${height.inputSize} by ${width.inputSize}`,
         planes: drawn.end - drawn.start,
@@ -76,7 +68,7 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
           const at = `${shown.symbol}[${drawn.start + plane}, ${row - top}, ${column - left}]`;
           if (kindOf === "padding") return "padding, 0";
           const value = short(shown.value(drawn.start + plane, row - top, column - left), 4);
-          return `${at} = ${value}${kindOf === "unread" ? ", read by no window" : ""}`;
+          return `${at} = ${value}${kindOf === "unread" ? ", not read by any window" : ""}`;
         },
       },
       marks: (focus) =>
@@ -90,7 +82,7 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
       step: (focus, rows, columns) =>
         focus.kind === "input"
           ? { ...focus, row: focus.row + rows * apart[0], column: focus.column + columns * apart[1] }
-          : { kind: "input", channel: channelOf(scene, focus), row: 0, column: 0 },
+          : { kind: "input", channel: channelOf(scene.problem, focus), row: 0, column: 0 },
       alternative: (focus) => alternative(scene, shown, focus),
     },
     room,
@@ -109,13 +101,13 @@ export function inputMarks(scene: Scene, focus: Focus): Mark[] {
 
   if (focus.kind === "weight") {
     const [channel, tapRow, tapColumn] = unravel(problem, focus.k);
-    const met: Mark[] = [];
+    const uses: Mark[] = [];
     for (let row = 0; row < height.outputSize; row++) {
       for (let column = 0; column < width.outputSize; column++) {
-        met.push({ role: "use", plane: first + channel, row: place(height, row, tapRow), column: place(width, column, tapColumn) });
+        uses.push({ role: "use", plane: first + channel, row: place(height, row, tapRow), column: place(width, column, tapColumn) });
       }
     }
-    return met;
+    return uses;
   }
   const marks: Mark[] = [];
   const corner = { row: place(height, focus.row, 0), column: place(width, focus.column, 0) };
@@ -135,36 +127,36 @@ export function inputMarks(scene: Scene, focus: Focus): Mark[] {
   return marks;
 }
 
-/** What the picture shows without saying: leftovers, uneven padding, what was cut. */
+/** What the drawing does not explain by itself: unread rows, uneven padding, negative padding. */
 function notes(scene: Scene): string[] {
-  const { asked, axes } = scene;
-  const found: string[] = [];
-  if (asked.batch > 1) found.push(`Image 0 of ${asked.batch} is drawn; the receipt counts them all.`);
-  if (asked.transposed && Math.max(...asked.stride) > 1) {
-    found.push(`stride ${asked.stride.join(" × ")} lays zeros between the pixels (dots) instead of skipping any.`);
+  const { original, axes } = scene;
+  const texts: string[] = [];
+  if (original.batch > 1) texts.push(`Only image 0 of ${original.batch} is drawn; the costs are those of the whole batch.`);
+  if (original.transposed && Math.max(...original.stride) > 1) {
+    texts.push(`stride ${original.stride.join(" × ")} inserts zeros (dots) between the pixels.`);
   }
-  const uneven = axes.find(({ padding: [before, after] }) => asked.same && before !== after);
+  const uneven = axes.find(({ padding: [before, after] }) => original.same && before !== after);
   if (uneven) {
     const [before, after] = uneven.padding;
-    found.push(`‘same’ needs ${before + after} of padding along the ${uneven.name}: ${before} before, ${after} after, where the odd one goes.`);
+    texts.push(`‘same’ needs a total padding of ${before + after} along the ${uneven.name}: ${before} before, ${after} after.`);
   }
   const left = axes.filter(({ leftover }) => leftover > 0).map(({ name, leftover }) => last(leftover, name === "height" ? "row" : "column"));
-  if (left.length) found.push(`No window reaches the last ${left.join(" or ")}: that is what the floor leaves over.`);
-  if (asked.transposed && axes.some(({ padding }) => Math.min(...padding) < 0)) {
-    found.push("padding cuts more than the filter adds, so windows start inside.");
+  if (left.length) texts.push(`No window reaches the last ${left.join(" or ")}: the output size is rounded down.`);
+  if (original.transposed && axes.some(({ padding }) => Math.min(...padding) < 0)) {
+    texts.push("padding removes more than the kernel adds, so the first window starts inside the input.");
   }
-  return found;
+  return texts;
 }
 
 const last = (number: number, line: string): string => (number === 1 ? line : `${number} ${line}s`);
 
 function alternative(scene: Scene, shown: Pixels, focus: Focus): string {
-  const { asked } = scene;
-  const size = `${shown.title}: ${plural(asked.inChannels, "channel")} of ${asked.inputSize.join(" by ")}.`;
+  const { original } = scene;
+  const size = `${shown.title}: ${plural(original.inChannels, "channel")} of ${original.inputSize.join(" by ")}.`;
   if (focus.kind === "input") {
     return `${size} At channel ${focus.channel}, row ${focus.row}, column ${focus.column} it is ${short(shown.value(focus.channel, focus.row, focus.column))}.`;
   }
-  if (focus.kind === "weight") return `${size} Every pixel that the weight meets is marked.`;
+  if (focus.kind === "weight") return `${size} Every pixel that the weight multiplies is marked.`;
   const [height, width] = scene.axes;
   const row = focus.row * height.stride - height.padding[0];
   const column = focus.column * width.stride - width.padding[0];

@@ -1,16 +1,16 @@
-// The output: as one picture a filter, or laid flat, one filter a row, as the matrix product makes it.
+// The output: an image for each filter, or the output matrix, one filter in each row.
 
-import type { Context, Room } from "../context";
-import type { Grid, GridSpec, Mark } from "../grid";
-import type { Cell } from "../layout";
-import { short } from "../numbers";
-import { block, blockNote, pane, plural } from "../pane";
-import type { Shown } from "../pane";
-import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../problem";
-import type { Scene } from "../scene";
-import { outputAt } from "../state";
-import type { Focus, OutputFocus } from "../state";
-import { firstFilter } from "./weight";
+import type { Grid } from "../drawing/grid";
+import type { Cell } from "../drawing/grid_layout";
+import type { GridSpec, Mark } from "../drawing/grid_spec";
+import { short } from "../drawing/numbers";
+import { filterOf, firstFilterOf, outputAt } from "../model/focus";
+import type { Focus, OutputFocus } from "../model/focus";
+import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import type { Context, Room } from "./context";
+import { block, blockNote, FILTER, pane, plural } from "./pane";
+import type { PaneContent } from "./pane";
 
 const MOST_GROUPS = 6;
 
@@ -21,19 +21,19 @@ interface View {
   cellOf(filter: number, row: number, column: number): Cell;
 }
 
-type Outputs = Shown<[filter: number, row: number, column: number]>;
+type Outputs = PaneContent<[filter: number, row: number, column: number]>;
 
 const outputs = (scene: Scene, flat: boolean): Outputs => ({
   title: flat ? "Output matrix" : "Output",
   symbol: "y",
-  planes: "f",
+  planes: [FILTER],
   get scale() {
     return scene.outputScale;
   },
   value: (filter, row, column) => scene.outputAt(filter, row, column),
 });
 
-/** marked: what to mark in the flat matrices, a plane for each group; what the focus is linked to where not said. */
+/** marked: what to mark in the flat matrices, a plane for each group; by default what the focus is linked to. */
 export function outputPane(
   context: Context,
   room: Room,
@@ -42,15 +42,15 @@ export function outputPane(
   shown = outputs(context.scene, flat),
 ): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
-  const { problem, asked } = scene;
-  const [, out, height, width] = outputShape(asked);
+  const { problem, original } = scene;
+  const [, out, height, width] = outputShape(original);
   const view = flat ? rows(scene, store.get().focus) : pictures(scene, store.get().focus);
-  const made = pane(
+  const output = pane(
     context,
     {
       name: "output",
       title: shown.title,
-      shape: flat ? `[${gemm(problem).m}, ${scene.positions}]` : `[${outputShape(asked).join(", ")}]`,
+      shape: flat ? `[${gemm(problem).m}, ${scene.positions}]` : `[${outputShape(original).join(", ")}]`,
       notes: view.notes,
       grid: {
         ...view.shape,
@@ -73,8 +73,8 @@ export function outputPane(
     },
     room,
   );
-  context.onNumbers(() => made.grid.repaint());
-  return made;
+  context.onNumbers(() => output.grid.repaint());
+  return output;
 }
 
 /** Marks of groups, where the first that is drawn is another one. */
@@ -86,7 +86,7 @@ function shifted(marks: readonly Mark[], view: View): Mark[] {
 function pictures(scene: Scene, focus: Focus): View {
   const { problem } = scene;
   const [height, width] = scene.axes;
-  const filter = focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter;
+  const filter = filterOf(scene.problem, focus);
   const drawn = block(problem.outChannels, filter);
   return {
     shape: {
@@ -107,7 +107,7 @@ function rows(scene: Scene, focus: Focus): View {
   const { problem } = scene;
   const { m } = gemm(problem);
   const wide = scene.axes[1].outputSize;
-  const filter = focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter;
+  const filter = filterOf(scene.problem, focus);
   const drawn = block(problem.groups, groupOf(problem, filter), MOST_GROUPS);
   return {
     shape: {
@@ -138,7 +138,7 @@ function marks(scene: Scene, focus: Focus, view: View): Mark[] {
     return [{ role: "window", ...view.cellOf(focus.filter, 0, 0), ...size }];
   }
   const uses: Mark[] = [];
-  const first = firstFilter(scene, focus.channel);
+  const first = firstFilterOf(scene.problem, focus.channel);
   for (let filter = first; filter < first + filtersPerGroup(problem); filter++) {
     for (const down of readersOf(height, focus.row)) {
       for (const across of readersOf(width, focus.column)) {
@@ -150,7 +150,7 @@ function marks(scene: Scene, focus: Focus, view: View): Mark[] {
 }
 
 function alternative(scene: Scene, shown: Outputs, focus: Focus): string {
-  const [, filters, height, width] = outputShape(scene.asked);
+  const [, filters, height, width] = outputShape(scene.original);
   const size = `${shown.title}: ${plural(filters, "filter")}, ${height} by ${width}.`;
   if (focus.kind === "weight") return `${size} Every output of filter ${focus.filter} adds a product with the weight.`;
   if (focus.kind === "input") {

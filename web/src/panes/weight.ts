@@ -1,16 +1,16 @@
-// The weight: as filters of channels, or laid flat, one filter a row, as the matrix product reads it.
+// The weight: as filters of channels, or as the weight matrix, one filter in each row.
 
-import type { Context, Room } from "../context";
-import { unravel } from "../convolution";
-import type { Grid, GridSpec, Mark } from "../grid";
-import type { Cell } from "../layout";
-import { short } from "../numbers";
-import { ALL_OF, block, blockNote, pane, plural } from "../pane";
-import type { Shown } from "../pane";
-import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, weightShape } from "../problem";
-import type { Scene } from "../scene";
-import type { Focus } from "../state";
-import { channelOf } from "./input";
+import type { Grid } from "../drawing/grid";
+import type { Cell } from "../drawing/grid_layout";
+import type { GridSpec, Mark } from "../drawing/grid_spec";
+import { short } from "../drawing/numbers";
+import { channelOf, filterOf, firstFilterOf } from "../model/focus";
+import type { Focus } from "../model/focus";
+import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel, weightShape } from "../model/problem";
+import type { Scene } from "../numerics/scene";
+import type { Context, Room } from "./context";
+import { block, blockNote, CHANNEL, FILTER, pane, plural } from "./pane";
+import type { PaneContent, PlaneIndex } from "./pane";
 
 const MOST_FILTERS = 64;
 const MOST_CHANNELS = 64;
@@ -23,17 +23,17 @@ interface View {
   cellOf(filter: number, k: number): Cell;
 }
 
-type Weights = Shown<[filter: number, k: number]>;
+type Weights = PaneContent<[filter: number, k: number]>;
 
 const weights = (scene: Scene, flat: boolean): Weights => ({
-  title: scene.asked.transposed ? "Weight, turned around" : flat ? "Weight matrix" : "Weight",
+  title: scene.original.transposed ? "Weight, flipped" : flat ? "Weight matrix" : "Weight",
   symbol: "w",
-  planes: "fc",
+  planes: [FILTER, CHANNEL],
   scale: scene.weightScale,
   value: (filter, k) => scene.weightAt(filter, k),
 });
 
-/** marked: what to mark in the flat matrices, a plane for each group; what the focus is linked to where not said. */
+/** marked: what to mark in the flat matrices, a plane for each group; by default what the focus is linked to. */
 export function weightPane(
   context: Context,
   room: Room,
@@ -42,7 +42,7 @@ export function weightPane(
   shown = weights(context.scene, flat),
 ): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
-  const { problem, asked } = scene;
+  const { problem, original } = scene;
   const view = flat ? rows(scene, store.get().focus) : filters(scene, store.get().focus, shown.planes);
   const inView = ({ plane }: Cell): boolean => plane >= 0 && plane < view.shape.planes;
   return pane(
@@ -50,7 +50,7 @@ export function weightPane(
     {
       name: "weight",
       title: shown.title,
-      shape: flat ? `[${gemm(problem).m}, ${gemm(problem).k}]` : `[${weightShape(asked).join(", ")}]`,
+      shape: flat ? `[${gemm(problem).m}, ${gemm(problem).k}]` : `[${weightShape(original).join(", ")}]`,
       notes: view.notes,
       grid: {
         ...view.shape,
@@ -87,15 +87,15 @@ function shifted(marks: readonly Mark[], view: View): Mark[] {
 }
 
 /** Every filter's channels side by side. */
-function filters(scene: Scene, focus: Focus, [outer, inner]: string): View {
+function filters(scene: Scene, focus: Focus, [outer, inner]: readonly PlaneIndex[]): View {
   const { problem } = scene;
   const perGroup = channelsPerGroup(problem);
   const [tall, wide] = problem.kernelSize;
-  const filter = focus.kind === "input" ? firstFilter(scene, focus.channel) : focus.filter;
-  const across = block(perGroup, channelOf(scene, focus) % perGroup, MOST_CHANNELS);
+  const filter = filterOf(scene.problem, focus);
+  const across = block(perGroup, channelOf(scene.problem, focus) % perGroup, MOST_CHANNELS);
   const down = block(problem.outChannels, filter, MOST_FILTERS);
   const width = across.end - across.start;
-  const of = (plane: number): [filter: number, channel: number] => [
+  const indicesOf = (plane: number): [filter: number, channel: number] => [
     down.start + Math.floor(plane / width),
     across.start + (plane % width),
   ];
@@ -107,14 +107,14 @@ function filters(scene: Scene, focus: Focus, [outer, inner]: string): View {
       together: width,
       labelled: true,
       planeLabel: (plane) => {
-        const [f, c] = of(plane);
-        return perGroup === 1 ? `${outer} = ${f}` : problem.outChannels === 1 ? `${inner} = ${c}` : `${outer}${f} ${inner}${c}`;
+        const [f, c] = indicesOf(plane);
+        return perGroup === 1 ? `${outer.letter} = ${f}` : problem.outChannels === 1 ? `${inner.letter} = ${c}` : `${outer.letter}${f} ${inner.letter}${c}`;
       },
-      ...(problem.groups > 1 ? { band: (plane: number) => groupOf(problem, of(plane)[0]) } : {}),
+      ...(problem.groups > 1 ? { band: (plane: number) => groupOf(problem, indicesOf(plane)[0]) } : {}),
     },
-    notes: [...blockNote(ALL_OF[outer], problem.outChannels, down), ...blockNote(ALL_OF[inner], perGroup, across)],
+    notes: [...blockNote(outer.plural, problem.outChannels, down), ...blockNote(inner.plural, perGroup, across)],
     weightOf: ({ plane, row, column }) => {
-      const [f, c] = of(plane);
+      const [f, c] = indicesOf(plane);
       return { filter: f, k: (c * tall + row) * wide + column };
     },
     cellOf: (f, k) => {
@@ -129,7 +129,7 @@ function filters(scene: Scene, focus: Focus, [outer, inner]: string): View {
 function rows(scene: Scene, focus: Focus): View {
   const { problem } = scene;
   const { m, k } = gemm(problem);
-  const group = Math.floor(channelOf(scene, focus) / channelsPerGroup(problem));
+  const group = Math.floor(channelOf(scene.problem, focus) / channelsPerGroup(problem));
   const drawn = block(problem.groups, group, MOST_GROUPS);
   return {
     shape: {
@@ -155,7 +155,7 @@ function marks(scene: Scene, focus: Focus, view: View, flat: boolean): Mark[] {
   const [tall, wide] = problem.kernelSize;
   if (focus.kind === "weight") return [{ role: "window", ...view.cellOf(focus.filter, focus.k) }];
   if (focus.kind === "output") {
-    const found: Mark[] = flat
+    const result: Mark[] = flat
       ? [{ role: "window", ...view.cellOf(focus.filter, 0), columns: perGroup * tapCount(problem) }]
       : Array.from({ length: perGroup }, (_, channel) => ({
           role: "window" as const,
@@ -163,34 +163,29 @@ function marks(scene: Scene, focus: Focus, view: View, flat: boolean): Mark[] {
           rows: tall,
           columns: wide,
         }));
-    if (focus.tap !== null) found.push({ role: "tap", ...view.cellOf(focus.filter, focus.tap) });
-    return found;
+    if (focus.tap !== null) result.push({ role: "tap", ...view.cellOf(focus.filter, focus.tap) });
+    return result;
   }
   const [height, width] = scene.axes;
-  const met: Mark[] = [];
+  const uses: Mark[] = [];
   const taps = new Set<number>();
   for (const down of readersOf(height, focus.row)) {
     for (const across of readersOf(width, focus.column)) taps.add(down.tap * wide + across.tap);
   }
-  const first = firstFilter(scene, focus.channel);
+  const first = firstFilterOf(scene.problem, focus.channel);
   for (let filter = first; filter < first + filtersPerGroup(problem); filter++) {
     for (const tap of taps) {
-      met.push({ role: "use", ...view.cellOf(filter, (focus.channel % perGroup) * tapCount(problem) + tap) });
+      uses.push({ role: "use", ...view.cellOf(filter, (focus.channel % perGroup) * tapCount(problem) + tap) });
     }
   }
-  return met;
-}
-
-/** The first filter of the group that reads a channel. */
-export function firstFilter(scene: Scene, channel: number): number {
-  return Math.floor(channel / channelsPerGroup(scene.problem)) * filtersPerGroup(scene.problem);
+  return uses;
 }
 
 function alternative(scene: Scene, shown: Weights, focus: Focus): string {
   const { problem } = scene;
   const size = `${shown.title}: ${plural(problem.outChannels, "filter")}, each of ${plural(channelsPerGroup(problem), "channel")}, ${problem.kernelSize.join(" by ")}.`;
-  if (focus.kind === "input") return `${size} The weights that the pixel meets are marked.`;
-  if (focus.kind === "output" && focus.tap === null) return `${size} Filter ${focus.filter} makes the output.`;
+  if (focus.kind === "input") return `${size} The weights that multiply the pixel are marked.`;
+  if (focus.kind === "output" && focus.tap === null) return `${size} Filter ${focus.filter} computes the output.`;
   const k = focus.kind === "weight" ? focus.k : (focus.tap ?? 0);
   const [channel, row, column] = unravel(problem, k);
   return `${size} Filter ${focus.filter} at channel ${channel}, row ${row}, column ${column} is ${short(shown.value(focus.filter, k))}.`;

@@ -20,6 +20,7 @@ from glassconv.algorithms.parts.bias import add_bias
 from glassconv.mathematics.cook_toom import Matrix, Transforms, cook_toom
 from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
+from glassconv.problem.size_text import by_x
 from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 
@@ -30,13 +31,13 @@ LARGEST_TILE = 8
 def supports(problem: ConvProblem, outputs: int) -> Verdict:
     """Stride and dilation 1, kernels that fit the tile, float32 and float64."""
     largest = LARGEST_TILE + 1 - outputs
-    kernel = _by_x(problem.kernel_size)
+    kernel = by_x(problem.kernel_size)
     if problem.dtype not in ("float32", "float64"):
         return Verdict(False, f"needs float32 or float64, got {problem.dtype}")
     if set(problem.stride) != {1}:
-        return Verdict(False, f"needs stride 1, got {_by_x(problem.stride)}")
+        return Verdict(False, f"needs stride 1, got {by_x(problem.stride)}")
     if set(problem.dilation) != {1}:
-        return Verdict(False, f"needs dilation 1, got {_by_x(problem.dilation)}")
+        return Verdict(False, f"needs dilation 1, got {by_x(problem.dilation)}")
     if set(problem.kernel_size) == {1}:
         return Verdict(False, f"needs a kernel of more than one tap, got {kernel}")
     if max(problem.kernel_size) > largest:
@@ -150,7 +151,3 @@ def tiles_along(axis: Axis, transforms: Transforms) -> int:
 def padded_along(axis: Axis, transforms: Transforms) -> int:
     """Return how many positions whole tiles read along an axis."""
     return tiles_along(axis, transforms) * len(transforms.output) + axis.kernel_size - 1
-
-
-def _by_x(sizes: tuple[int, ...]) -> str:
-    return "×".join(map(str, sizes))

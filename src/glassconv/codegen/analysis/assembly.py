@@ -1,10 +1,11 @@
-"""Assembly read back: the hottest loop of a kernel, and which registers its tile really took.
+"""Assembly read back: the hottest loop of a kernel, and the registers that its tile really uses.
 
-The hottest block is the one with the most multiply-adds, and the most of them among its
-instructions; one that jumps back to itself counts twice. Its instructions are followed one by one:
-what each register holds, what is multiplied with what, and to which running sum the product goes.
-If every two factors meet once at most, and those of one side never meet each other, the products
-are a table: its rows are the one side, its columns the other, and its cells the running sums.
+The hottest basic block is the one with the most multiply-adds, relative to its instructions too; a
+block that jumps back to itself counts twice. Its instructions are followed one by one: what each
+register holds, what is multiplied by what, and to which accumulator the product is added. If no
+two factors are multiplied twice, and the factors fall into two sides that are only multiplied by
+each other, the products form a table: its rows are the one side, its columns the other, and its
+cells the accumulators.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ X86_VECTOR = re.compile(r"%([xyz]mm)(\d+)")
 NEON_VECTOR = re.compile(r"\b([vqds])(\d+)\b")
 VECTOR_BYTES = {"xmm": 16, "ymm": 32, "zmm": 64, "q": 16, "v": 16, "d": 8, "s": 4}
 BROADCAST, VECTOR, BEFORE, TOTAL, OTHER = "broadcast", "vector", "before", "total", "other"
-MOST_COLUMNS = 8  # of a table that is drawn
+MOST_COLUMNS = 8  # of a table that can be drawn
 
 
 @dataclass(frozen=True)
 class _Value:
-    """What a register holds: when it was put there, from where, and its register's name."""
+    """What a register holds: a number of its own, the register's name, and how it was made."""
 
     number: int
     register: str
@@ -50,18 +51,18 @@ class _Block:
 
 
 def hot_loop(assembly: str, function: str = "") -> HotLoop:
-    """Return what the hottest block does, of a function or of the whole module."""
+    """Return what the hottest block of a function does, or of the whole module."""
     blocks = _blocks(assembly)
-    known = [each for each in blocks if function and each.function == function]
-    block = max(known or blocks, key=_heat)
+    of_function = [block for block in blocks if function and block.function == function]
+    block = max(of_function or blocks, key=_heat)
     lines = list(block.lines)
     if block.loops:
         lines = lines[: 1 + max(i for i, s in enumerate(lines) if _jumps_to(s, block.label))]
-    followed = _Followed()
+    trace = _Trace()
     for line in lines:
-        followed.step(line)
-    rows, columns, cells = _table(followed.products)
-    totals = dict.fromkeys(total for _, _, total in followed.products)
+        trace.step(line)
+    rows, columns, cells = _table(trace.products)
+    totals = dict.fromkeys(total for _, _, total in trace.products)
     return HotLoop(
         block.function,
         rows,
@@ -69,15 +70,15 @@ def hot_loop(assembly: str, function: str = "") -> HotLoop:
         cells,
         tuple(totals),
         instructions=len(lines),
-        products=len(followed.products),
-        loads=followed.loads,
-        loaded_bytes=followed.loaded_bytes,
-        registers=len(followed.registers),
+        products=len(trace.products),
+        loads=trace.loads,
+        loaded_bytes=trace.loaded_bytes,
+        registers=len(trace.registers),
     )
 
 
 def spilling(assembly: str) -> dict[str, int]:
-    r"""Return how many registers of vectors each function puts in memory, those that do.
+    r"""Return how many vector registers each function spills, for the functions that do.
 
     >>> spilling("tiles:\n\tvmovups %ymm3, 32(%rsp) # 32-byte Spill\nother:\n\tretq")
     {'tiles': 1}
@@ -89,7 +90,7 @@ def spilling(assembly: str) -> dict[str, int]:
 
 def _blocks(assembly: str) -> list[_Block]:
     """Cut a module at its labels."""
-    found: list[tuple[str, str, list[str]]] = [("", "", [])]
+    blocks: list[tuple[str, str, list[str]]] = [("", "", [])]
     function = ""
     for raw in assembly.splitlines():
         line = COMMENT.sub("", raw).rstrip()
@@ -97,10 +98,10 @@ def _blocks(assembly: str) -> list[_Block]:
         if label:
             name = label.group(1)
             function = function if name.startswith(".L") else name
-            found.append((function, name, []))
+            blocks.append((function, name, []))
         elif line[:1].isspace() and line.strip() and not line.strip().startswith("."):
-            found[-1][2].append(line.strip())
-    return [_Block(function, label, tuple(lines)) for function, label, lines in found]
+            blocks[-1][2].append(line.strip())
+    return [_Block(function, label, tuple(lines)) for function, label, lines in blocks]
 
 
 def _heat(block: _Block) -> float:
@@ -117,17 +118,17 @@ def _jumps_to(line: str, label: str) -> bool:
     return name[0] in "jbtc" and bool(rest) and COMMA.split(rest[0])[-1] == label
 
 
-class _Followed:
-    """The instructions of a block, done one after the other on names instead of numbers."""
+class _Trace:
+    """The instructions of a block, executed on the names of values instead of numbers."""
 
     def __init__(self) -> None:
         self.values: dict[int, _Value] = {}
         self.products: list[tuple[_Value, _Value, str]] = []
         self.registers: set[int] = set()
-        self.loads = self.loaded_bytes = self._made = 0
+        self.loads = self.loaded_bytes = self._count = 0
 
     def step(self, line: str) -> None:
-        """Do one instruction."""
+        """Execute one instruction."""
         name, *rest = line.split(maxsplit=1)
         operands = COMMA.split(rest[0]) if rest else []
         if "%" in line or name.startswith("v"):
@@ -150,12 +151,12 @@ class _Followed:
         elif result is None or "(" in operands[-1]:
             return
         elif X86_LOAD.match(name) and "(" in operands[0]:
-            spread = "broadcast" in name
+            broadcast = "broadcast" in name
             element = 8 if name.endswith(("d", "q")) else 4
-            width = element if spread else VECTOR_BYTES[result.group(1)]
-            self._load(operands[-1], BROADCAST if spread else VECTOR, width)
+            width = element if broadcast else VECTOR_BYTES[result.group(1)]
+            self._load(operands[-1], BROADCAST if broadcast else VECTOR, width)
         elif name.startswith("vmova") and len(operands) == 2:
-            self.values[_number(operands[-1])] = self._held(operands[0])
+            self.values[_number(operands[-1])] = self._value_in(operands[0])
         else:
             self._put(operands[-1], BROADCAST if "broadcast" in name else OTHER)
 
@@ -163,23 +164,23 @@ class _Followed:
         vectors = [each for each in operands if NEON_VECTOR.search(each) and "[x" not in each]
         self.registers.update(map(_number, vectors))
         if name in ("fmla", "fmls"):
-            self._add([self._held(each) for each in operands[1:3]], operands[0])
+            self._add([self._value_in(each) for each in operands[1:3]], operands[0])
         elif name.startswith("ld") and vectors:
-            spread = name == "ld1r" or vectors[0].strip("{ ")[0] in "sd"
+            broadcast = name == "ld1r" or vectors[0].strip("{ ")[0] in "sd"
             element = 8 if re.search(r"2d|\bd\d", vectors[0]) else 4
             for each in vectors:
-                self._load(each, BROADCAST if spread else VECTOR, element if spread else 16)
+                self._load(each, BROADCAST if broadcast else VECTOR, element if broadcast else 16)
             self.loads -= len(vectors) - 1  # a pair is one instruction
         elif vectors and not name.startswith("st") and vectors[0] == operands[0]:
             self._put(operands[0], BROADCAST if name == "dup" else OTHER)
 
     def _operand(self, operand: str, width: int, element: str) -> _Value:
-        """Return a factor: a register's, or one that the instruction loads itself."""
+        """Return a factor: that of a register, or one that the instruction loads itself."""
         if "(" not in operand:
-            return self._held(operand)
-        spread = "{1to" in operand
-        self.loaded_bytes += (8 if element == "d" else 4) if spread else width
-        return self._new("memory", BROADCAST if spread else VECTOR)
+            return self._value_in(operand)
+        broadcast = "{1to" in operand
+        self.loaded_bytes += (8 if element == "d" else 4) if broadcast else width
+        return self._new("memory", BROADCAST if broadcast else VECTOR)
 
     def _add(self, factors: Sequence[_Value], result: str) -> None:
         self.products.append((factors[0], factors[1], _name(result)))
@@ -190,9 +191,9 @@ class _Followed:
         self.loaded_bytes += width
         self._put(operand, kind)
 
-    def _held(self, operand: str) -> _Value:
+    def _value_in(self, operand: str) -> _Value:
         number = _number(operand)
-        if number not in self.values:  # held since before the loop
+        if number not in self.values:  # in the register since before the loop
             self.values[number] = self._new(_name(operand), BEFORE)
         return self.values[number]
 
@@ -200,18 +201,18 @@ class _Followed:
         self.values[_number(operand)] = self._new(_name(operand), kind)
 
     def _new(self, register: str, kind: str) -> _Value:
-        self._made += 1
-        return _Value(self._made, register, kind)
+        self._count += 1
+        return _Value(self._count, register, kind)
 
 
 def _number(operand: str) -> int:
-    found = X86_VECTOR.search(operand) or NEON_VECTOR.search(operand)
-    return int(found.group(2)) if found else -1
+    match = X86_VECTOR.search(operand) or NEON_VECTOR.search(operand)
+    return int(match.group(2)) if match else -1
 
 
 def _name(operand: str) -> str:
-    found = X86_VECTOR.search(operand)
-    return found.group(1) + found.group(2) if found else f"v{_number(operand)}"
+    match = X86_VECTOR.search(operand)
+    return match.group(1) + match.group(2) if match else f"v{_number(operand)}"
 
 
 # -- the table --------------------------------------------------------------------------------
@@ -221,7 +222,7 @@ NO_TABLE: Table = ((), (), ())
 
 
 def _table(products: Sequence[tuple[_Value, _Value, str]]) -> Table:
-    """Return rows, columns and cells, all empty where the products are no table."""
+    """Return rows, columns and cells, all empty where the products do not form a table."""
     sides = _sides(products)
     cell: dict[tuple[_Value, _Value], str] = {}
     if sides is None:
@@ -243,30 +244,30 @@ def _factors(values: Sequence[_Value]) -> tuple[Factor, ...]:
 def _sides(
     products: Sequence[tuple[_Value, _Value, str]],
 ) -> tuple[list[_Value], list[_Value]] | None:
-    """Part the factors into two sides that meet only each other: the longer, then the shorter."""
-    met: dict[_Value, list[_Value]] = {}
+    """Split the factors into two sides that are multiplied only by each other, the longer first."""
+    partners: dict[_Value, list[_Value]] = {}
     for first, second, _ in products:
-        met.setdefault(first, []).append(second)
-        met.setdefault(second, []).append(first)
-    spread: list[_Value] = []
+        partners.setdefault(first, []).append(second)
+        partners.setdefault(second, []).append(first)
+    broadcast: list[_Value] = []
     loaded: list[_Value] = []
-    seen: dict[_Value, int] = {}
-    for start in met:
-        if start in seen:
+    side_of: dict[_Value, int] = {}
+    for start in partners:
+        if start in side_of:
             continue
-        part, seen[start] = [start], 0
+        part, side_of[start] = [start], 0
         for each in part:
-            for other in met[each]:
-                if other not in seen:
-                    seen[other] = 1 - seen[each]
+            for other in partners[each]:
+                if other not in side_of:
+                    side_of[other] = 1 - side_of[each]
                     part.append(other)
-                elif seen[other] == seen[each]:
+                elif side_of[other] == side_of[each]:
                     return None
-        halves = [[each for each in part if seen[each] == side] for side in (0, 1)]
+        halves = [[each for each in part if side_of[each] == side] for side in (0, 1)]
         halves.sort(key=lambda half: (-sum(v.kind == BROADCAST for v in half), len(half)))
-        spread += halves[0]
+        broadcast += halves[0]
         loaded += halves[1]
-    rows, columns = (spread, loaded) if len(spread) >= len(loaded) else (loaded, spread)
+    rows, columns = (broadcast, loaded) if len(broadcast) >= len(loaded) else (loaded, broadcast)
     if not columns or len(columns) > MOST_COLUMNS:
         return None
     return sorted(rows, key=_order), sorted(columns, key=_order)

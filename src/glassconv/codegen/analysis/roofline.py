@@ -1,39 +1,42 @@
-"""The roof: how fast this machine multiplies and adds, and how fast it moves bytes, measured now.
+"""The roofline: how fast this machine multiplies and adds, and how fast it moves bytes, measured.
 
-No program can do more arithmetic a second than chains of multiply-adds that never leave registers,
-nor move more bytes than a copy of arrays that no cache holds. Between the two lies every kernel:
+No program does more arithmetic in a second than chains of multiply-adds that never leave registers,
+nor moves more bytes than a copy of arrays that no cache holds. So no kernel is faster than
 
     attainable(flops, bytes) = min(peak, flops / bytes · bandwidth)
 
-Both are the best of some runs, for a shared machine only ever makes them slower.
+Both limits are the best of some runs, because other processes only make runs slower.
+
+Source: Williams, Waterman, Patterson, "Roofline: an insightful visual performance model", 2009.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from time import perf_counter
 
 import torch
 from torch import Tensor
 
-from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
+from glassconv.codegen.ir import Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
+from glassconv.codegen.struct import N, Struct, words_of
 from glassconv.codegen.target import ELEMENT_BYTES, Target, host
 from glassconv.errors import UnsupportedError
 from glassconv.reports.benchmark import Roof
 
 CHAINS = 12  # a multiply-add takes four or five clocks, and two start in each
-TASKS = 4  # for each thread: a core that is taken away leaves its share to the others
+TASKS = 4  # for each thread: a core that another process takes leaves its share to the others
 STEPS = 40_000  # of the chains, for each thread in a run: a tenth of a millisecond
 ARITHMETIC_RUNS = 200  # so short that some are not disturbed
 COPIED = 64 * 2**20  # bytes read, and as many written: more than caches hold
-PARTS = 4  # that runs copy by turns, so that a part has left the caches when its turn comes again
+PARTS = 4  # copied in turn, so that a part has left the caches when it is copied again
 PIECE = 256 * 2**10  # bytes in a task
 MEMORY_RUNS = 24
-PATIENCE = 0.4  # seconds, for a machine so busy that threads wait for each other
+PATIENCE = 0.4  # seconds of runs at most, where other processes make each of them slow
 
 
 def measure(dtype: str = "float32") -> Roof:
@@ -43,48 +46,80 @@ def measure(dtype: str = "float32") -> Roof:
     """
     target = host()
     if target is None:
-        raise UnsupportedError("no roof is measured on a processor without AVX2, AVX-512 or NEON")
+        raise UnsupportedError(
+            "no roofline is measured on a processor without AVX2, AVX-512 or NEON"
+        )
     flops, team = _arithmetic(dtype, target)
     return Roof(flops, _bandwidth(dtype, target), team, dtype)
+
+
+@dataclass(frozen=True)
+class ChainParameters(Struct[N]):
+    """How long the chains are."""
+
+    steps: N
+
+
+@dataclass(frozen=True)
+class CopyParameters(Struct[N]):
+    """How much a task copies."""
+
+    length: N  # elements
+
+
+@dataclass(frozen=True)
+class Arrays(Struct[N]):
+    """What is read and written: the chains read and write the first."""
+
+    source: N
+    result: N
 
 
 def chains(dtype: str, target: Target) -> Module:
     """Write the function that multiplies and adds in registers and does nothing else."""
     module = Module("chains", dtype, target)
-    code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
-    plan, arrays, _, thread = code.arguments()
-    steps = Pointer(code, plan.raw, INT)[0]
-    space = _array(code, arrays, 0) + thread * (CHAINS * code.lanes)
-    left, right = (space.vector(place * code.lanes) for place in (0, 1))
-    sums = [code.variable(space.vector(place * code.lanes)) for place in range(CHAINS)]
-    with code.loop(0, steps):
-        for each in sums:
-            each.set(code.fma(left, right, each.get()))
-    for place, each in enumerate(sums):  # what nobody reads is not computed
-        space[place * code.lanes] = each.get()
-    code.finish()
-    in_parallel(module, code, "chains")
+
+    @function(module)
+    def task(
+        code: Code,
+        parameters: ChainParameters[Value],
+        arrays: Arrays[Pointer],
+        number: Value,
+        thread: Value,
+    ) -> None:
+        space = arrays.source + thread * (CHAINS * code.lanes)
+        left, right = (space.vector(place * code.lanes) for place in (0, 1))
+        sums = [code.variable(space.vector(place * code.lanes)) for place in range(CHAINS)]
+        with code.loop(0, parameters.steps):
+            for total in sums:
+                total.set(code.fma(left, right, total.get()))
+        for place, total in enumerate(sums):  # LLVM removes what nothing reads
+            space[place * code.lanes] = total.get()
+
+    in_parallel(module, task)
     return module
 
 
 def copies(dtype: str, target: Target) -> Module:
     """Write the function that copies one piece of an array to another."""
     module = Module("copies", dtype, target)
-    code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
-    plan, arrays, number, _ = code.arguments()
-    length = Pointer(code, plan.raw, INT)[0]
-    source, result = (_array(code, arrays, place) + number * length for place in (0, 1))
-    with code.loop(0, length, 4 * code.lanes) as start:
-        for place in range(4):
-            result[start + place * code.lanes] = source.vector(start + place * code.lanes)
-    code.finish()
-    in_parallel(module, code, "copies")
+
+    @function(module)
+    def task(
+        code: Code,
+        parameters: CopyParameters[Value],
+        arrays: Arrays[Pointer],
+        number: Value,
+        thread: Value,
+    ) -> None:
+        length = parameters.length
+        source, result = (start + number * length for start in (arrays.source, arrays.result))
+        with code.loop(0, length, 4 * code.lanes) as start:
+            for place in range(4):
+                result[start + place * code.lanes] = source.vector(start + place * code.lanes)
+
+    in_parallel(module, task)
     return module
-
-
-def _array(code: Code, arrays: Pointer, place: int) -> Pointer:
-    address: Value = Pointer(code, arrays.raw, INT)[place]
-    return Pointer(code, code.builder.inttoptr(address.raw, POINTER), code.float)
 
 
 @cache
@@ -117,16 +152,16 @@ def _bandwidth(dtype: str, target: Target) -> float:
 def _best(
     kernel: Compiled, number: int, runs: Iterable[Sequence[Tensor]], tasks: int
 ) -> tuple[float, int]:
-    """Return the seconds of the fastest run, and by how many threads: one, if others are kept."""
-    plan = (ctypes.c_int64 * 1)(number)
+    """Return the seconds of the fastest run, and its number of threads."""
+    parameters = words_of(number)
     seconds = []
-    for team in dict.fromkeys((threads(), 1)):
-        enough = perf_counter() + PATIENCE
+    for team in dict.fromkeys((threads(), 1)):  # one, where other processes keep the other cores
+        deadline = perf_counter() + PATIENCE
         for arrays in runs:
-            given = (ctypes.c_int64 * len(arrays))(*(each.data_ptr() for each in arrays))
+            addresses = words_of(*(array.data_ptr() for array in arrays))
             start = perf_counter()
-            kernel.call(plan, given, tasks, team)
+            kernel.call(parameters, addresses, tasks, team)
             seconds.append((perf_counter() - start, team))
-            if perf_counter() > enough:
+            if perf_counter() > deadline:
                 break
     return min(seconds)

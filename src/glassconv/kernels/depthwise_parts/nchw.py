@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from math import ceil, prod
 
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
+from glassconv.codegen.legacy import LegacyCode, Sizes, addresses, to_residual
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_parts.padded_copy import plane_copier
 from glassconv.kernels.depthwise_parts.register_tile import (
@@ -24,8 +25,7 @@ from glassconv.kernels.depthwise_parts.register_tile import (
 )
 from glassconv.kernels.depthwise_parts.windows import Span, block_of
 from glassconv.kernels.microkernel.epilogue import finished
-from glassconv.kernels.runtime.loop_text import at_a_time, nest
-from glassconv.kernels.runtime.parameters import Sizes, addresses, to_residual
+from glassconv.kernels.runtime.loop_text import at_a_time, describe_loop_nest
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import Layout
@@ -108,7 +108,7 @@ def loops(problem: ConvProblem, size: dict[str, int], lanes: int) -> tuple[str, 
     kernel_h, kernel_w = problem.kernel_size
     block = f"{size['block_h']} × {size['block_w']}"
     together = at_a_time(size["group"], "of them", size["windows"])
-    return nest(
+    return describe_loop_nest(
         f"for {size['units']:,} blocks of {block} outputs of a plane, {size['group']:,} in a task",
         f"for {together}",
         [
@@ -135,11 +135,11 @@ def task(module: Module, steps: Steps, epilogue: Epilogue) -> Code:
     Their padding is the same, so windows are cleared for the first of them only.
     """
     copy, add = _copy(module), _add(module, steps, epilogue)
-    code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
+    code = LegacyCode(module, "task", [POINTER] * 2 + [INT] * 2)
     plan, arrays, number, thread = code.arguments()
     size = Sizes(code, plan, NAMES)
     planes, windows, window = size.planes, size.windows, size.window
-    workspace = addresses(code, arrays)[-1].bytes(thread * size.workspace)
+    workspace = addresses(code, arrays)[-1].add_bytes(thread * size.workspace)
     start = number * size.group
     stop = (start + size.group).minimum(size.units)
     with code.loop(start, stop, windows) as first:
@@ -160,7 +160,7 @@ def _copy(module: Module) -> Code:
     It takes (plan, arrays, windows, first plane, planes, block).
     """
     copy = plane_copier(module, NAMES)
-    code = Code(module, "copy_units", [POINTER] * 3 + [INT] * 3)
+    code = LegacyCode(module, "copy_units", [POINTER] * 3 + [INT] * 3)
     plan, arrays, windows, first, planes, block = code.arguments()
     size = Sizes(code, plan, NAMES)
     input = addresses(code, arrays)[0]
@@ -179,7 +179,7 @@ def _add(module: Module, steps: Steps, epilogue: Epilogue) -> Code:
     It takes (plan, arrays, windows, first plane, planes, block).
     """
     made = {height: _tiles(module, steps, height, epilogue) for height in heights(HEIGHT)}
-    code = Code(module, "add_units", [POINTER] * 3 + [INT] * 3)
+    code = LegacyCode(module, "add_units", [POINTER] * 3 + [INT] * 3)
     plan, arrays, windows, number, planes, block = code.arguments()
     size = Sizes(code, plan, NAMES)
     _, weight, bias, output, _ = addresses(code, arrays)
@@ -222,7 +222,7 @@ def _each(
     with code.loop(0, planes) as number:
         yield number, batch.get(), channel.get()
         last = (channel.get() + 1).equals(size.channels)
-        batch.set(batch.get() + last.widen())
+        batch.set(batch.get() + last.as_int())
         channel.set(code.select(last, code.value(0), channel.get() + 1))
 
 
@@ -240,7 +240,7 @@ def _tiles(module: Module, steps: Steps, height: int, epilogue: Epilogue) -> Cod
     written later; otherwise only its valid lanes. Behind the plan's numbers stand the positions of
     the taps of a row.
     """
-    code = Code(module, f"tiles_{height}", [POINTER] * 5 + [INT] * 2)
+    code = LegacyCode(module, f"tiles_{height}", [POINTER] * 5 + [INT] * 2)
     plan, window, weights, bias, output, limit, distance = code.arguments()
     size = Sizes(code, plan, NAMES)
     positions = Pointer(code, plan.raw, INT) + len(NAMES)

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, prod
 
-import llvmlite.ir as llvm
-
 from glassconv.codegen.ir import INT, POINTER, WORDS, Code, Module, Pointer, Value
+from glassconv.codegen.legacy import LegacyCode, Sizes, addresses, to_residual
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_parts.register_tile import (
     ANY,
@@ -26,8 +25,7 @@ from glassconv.kernels.depthwise_parts.register_tile import (
     heights,
 )
 from glassconv.kernels.microkernel.epilogue import finished
-from glassconv.kernels.runtime.loop_text import at_a_time, nest
-from glassconv.kernels.runtime.parameters import Sizes, addresses, to_residual
+from glassconv.kernels.runtime.loop_text import at_a_time, describe_loop_nest
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import Layout
@@ -119,7 +117,7 @@ def group(size: dict[str, int], tasks: int) -> int:
 def loops(problem: ConvProblem, size: dict[str, int], lanes: int) -> tuple[str, ...]:
     """Return what the kernel does with these sizes, a line for each loop."""
     kernel_h, kernel_w = problem.kernel_size
-    return nest(
+    return describe_loop_nest(
         f"for {size['units']:,} blocks of {size['block_h']:,} rows of {size['block_c']:,} "
         f"channels, {size['group']:,} in a task",
         [
@@ -157,11 +155,11 @@ def task(module: Module, steps: Steps, channels: Channels, epilogue: Epilogue) -
     tallest = LOWEST if channels.multiplied else HEIGHT
     made = {h: _tiles(module, steps, channels, h, epilogue) for h in heights(tallest)}
     inner = _tiles(module, steps, None, HEIGHT, epilogue) if channels.plain else None
-    code = Code(module, "task", [POINTER] * 2 + [INT] * 2)
+    code = LegacyCode(module, "task", [POINTER] * 2 + [INT] * 2)
     plan, arrays, number, thread = code.arguments()
     size = Sizes(code, plan, NAMES)
     input, weight, bias, output, workspace = addresses(code, arrays)
-    weights, distance = workspace.bytes(thread * size.workspace), to_residual(code, arrays)
+    weights, distance = workspace.add_bytes(thread * size.workspace), to_residual(code, arrays)
     masks = weights + size.weights
     start = number * size.group
     with code.loop(start, (start + size.group).minimum(size.units)) as unit:
@@ -212,11 +210,10 @@ def _masker(module: Module, steps: Steps) -> Code:
     It takes (plan, masks, first column, loads). A load is of the next column or, where each tap
     loads its pixels, of output o's tap v by number o · kernel_w + v.
     """
-    code = Code(module, "mask", [POINTER] * 2 + [INT] * 2)
+    code = LegacyCode(module, "mask", [POINTER] * 2 + [INT] * 2)
     plan, masks, left, loads = code.arguments()
     size = Sizes(code, plan, NAMES)
     word = WORDS[module.dtype]
-    whole = llvm.VectorType(word, code.lanes)
     kept = Pointer(code, masks.raw, word)
     with code.loop(0, loads) as load:
         if steps.taps == ANY:
@@ -226,7 +223,7 @@ def _masker(module: Module, steps: Steps) -> Code:
             x = left + load
         inside = (x >= 0) & (x < size.in_w)
         lanes = code.first_lanes(code.select(inside, size.valid, 0))
-        kept[load * code.lanes] = Value(code, code.builder.sext(lanes.raw, whole))
+        kept[load * code.lanes] = lanes.as_words()
     code.finish()
     return code
 
@@ -242,7 +239,7 @@ def _tiles(
     first row, first filter).
     """
     name = f"tiles_{height}" if channels else f"inner_{height}"
-    code = Code(module, name, [POINTER] * 5 + [INT] * 3)
+    code = LegacyCode(module, name, [POINTER] * 5 + [INT] * 3)
     plan, picture, weights, masks, output, distance, top, filter = code.arguments()
     size = Sizes(code, plan, NAMES)
     lanes, block_c, filters = code.lanes, size.block_c, size.filters
@@ -309,7 +306,7 @@ def _packer(module: Module) -> Code:
 
     It takes (plan, weight, bias, packed, first filter).
     """
-    code = Code(module, "pack_weights", [POINTER] * 4 + [INT])
+    code = LegacyCode(module, "pack_weights", [POINTER] * 4 + [INT])
     plan, weight, bias, packed, first = code.arguments()
     size = Sizes(code, plan, NAMES)
     lanes, taps, block_c, last = code.lanes, size.taps, size.block_c, size.filters - 1

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
+from glassconv.codegen.legacy import LegacyCode, Sizes
 from glassconv.kernels.microkernel.lowering import between, copier
-from glassconv.kernels.runtime.parameters import Sizes
 
 
 def plane_copier(module: Module, names: tuple[str, ...]) -> Code:
@@ -14,7 +14,7 @@ def plane_copier(module: Module, names: tuple[str, ...]) -> Code:
     holds zeros, or the same block of another plane: padding is not written.
     """
     one_by_one, phases, anyhow = _rows_copier(module), _phases_copier(module), copier(module)
-    code = Code(module, "copy_plane", [POINTER] * 3 + [INT] * 2)
+    code = LegacyCode(module, "copy_plane", [POINTER] * 3 + [INT] * 2)
     plan, plane, window, top, left = code.arguments()
     size = Sizes(code, plan, names)
     line, length, step = size.line, size.column_members, size.column_member_step
@@ -55,7 +55,7 @@ def _rows_copier(module: Module) -> Code:
     It takes (target, source, rows, target's row, source's row, first, last): elements from the
     first and before the last. What is written beyond is zeros on padding, or written again.
     """
-    code = Code(module, "copy_rows", [POINTER] * 2 + [INT] * 5)
+    code = LegacyCode(module, "copy_rows", [POINTER] * 2 + [INT] * 5)
     target, source, rows, target_row, source_row, first, last = code.arguments()
     lanes = code.lanes
     whole = first + (last - first).maximum(0) // lanes * lanes
@@ -77,7 +77,7 @@ def _phases_copier(module: Module) -> Code:
 
     It takes (target, source, rows, target's row, source's row, first, last, length).
     """
-    code = Code(module, "copy_phases", [POINTER] * 2 + [INT] * 6)
+    code = LegacyCode(module, "copy_phases", [POINTER] * 2 + [INT] * 6)
     target, source, rows, target_row, source_row, first, last, length = code.arguments()
     lanes = code.lanes
     step = 2 * lanes

@@ -1,9 +1,10 @@
-"""Epilogues in machine code: a residual added and an activation applied while outputs are near.
+"""Epilogues in machine code, fused: applied while the output tile is in registers or in cache.
 
     output = activation(sum + bias + residual)
 
-A residual lies as the output does, so one distance leads from any output to its residual. Kernels
-whose tiles overlap finish an output in its register; the others finish what a task has just stored.
+A residual has the output's memory layout, so one distance leads from any output to its residual.
+Kernels whose tiles overlap apply the epilogue in registers; the others apply it to what a task has
+just stored.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from math import factorial
 
 import numpy as np
 
-from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
+from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.problem.activations import Epilogue
 
 
@@ -23,42 +24,53 @@ def finished(
     epilogue: Epilogue,
     total: Value,
     place: Pointer,
-    distance: Value,
+    residual_distance: Value,
     mask: Value | None = None,
 ) -> Value:
     """Return what is stored at a place for a vector of sums there.
 
-    distance: bytes from an output to its residual. mask: the lanes that exist, None for all.
+    residual_distance: bytes from an output to its residual. mask: the lanes that exist, None for
+    all.
     """
     if epilogue.residual:
-        residual = place.bytes(distance)
+        residual = place.add_bytes(residual_distance)
         total = total + (residual.vector() if mask is None else residual.masked(mask))
     if epilogue.activation is None:
         return total
     return ACTIVATIONS[epilogue.activation](code, total)
 
 
-def finisher(module: Module, epilogue: Epilogue) -> Code | None:
-    """Write the function that finishes runs of stored sums, None where there is nothing to do.
+def finisher(module: Module, epilogue: Epilogue) -> Function | None:
+    """Write the function that applies an epilogue to stored sums, None where there is none.
 
-    It takes (first run, runs, elements from run to run, elements of a run, distance).
+    It takes `runs` runs of `length` sums, the first at `sums` and each `stride` elements after the
+    one before.
     """
     if not epilogue:
         return None
-    code = Code(module, "finish", [POINTER] + [INT] * 4)
-    first, runs, step, length, distance = code.arguments()
-    whole = length - length % code.lanes
-    with code.loop(0, runs) as run:
-        line = first + run * step
-        with code.loop(0, whole, code.lanes) as e:
-            place = line + e
-            place[0] = finished(code, epilogue, place.vector(), place, distance)
-        with code.when(length > whole):
-            place, mask = line + whole, code.first_lanes(length - whole)
-            total = finished(code, epilogue, place.masked(mask), place, distance, mask)
-            place.store_masked(mask, total)
-    code.finish()
-    return code
+
+    @function(module)
+    def finish(
+        code: Code,
+        sums: Pointer,
+        runs: Value,
+        stride: Value,
+        length: Value,
+        residual_distance: Value,
+    ) -> None:
+        whole = length - length % code.lanes
+        with code.loop(0, runs) as run:
+            line = sums + run * stride
+            with code.loop(0, whole, code.lanes) as e:
+                place = line + e
+                place[0] = finished(code, epilogue, place.vector(), place, residual_distance)
+            with code.if_(length > whole):
+                place, mask = line + whole, code.first_lanes(length - whole)
+                total = place.masked(mask)
+                total = finished(code, epilogue, total, place, residual_distance, mask)
+                place.store_masked(mask, total)
+
+    return finish
 
 
 def _relu(code: Code, x: Value) -> Value:
@@ -74,12 +86,12 @@ def _relu6(code: Code, x: Value) -> Value:
 
 
 def _hardswish(code: Code, x: Value) -> Value:
-    return x * _relu6(code, x + code.constant(3)) // code.constant(6)
+    return x * _relu6(code, x + code.constant(3)) / code.constant(6)
 
 
 def _silu(code: Code, x: Value) -> Value:
     """Return x / (1 + exp(−x))."""
-    return x // (code.constant(1) + exp(code, code.zeros() - x))
+    return x / (code.constant(1) + exp(code, code.zeros() - x))
 
 
 ACTIVATIONS: Mapping[str, Callable[[Code, Value], Value]] = {

@@ -1,127 +1,184 @@
-"""Lowering: windows laid out for a product, a block at a time, in a buffer that stays in cache.
+"""Lowering: windows copied for a product, a block at a time, into a buffer that stays in cache.
 
-    by_tap    buffer[k, pixel]   for pictures whose rows are contiguous (NCHW): k = (c, u, v)
-    by_pixel  buffer[pixel, k]   for pictures whose channels are contiguous (NHWC): k = (u, v, c)
+    by_tap    buffer[k, pixel]   for inputs whose rows are contiguous (NCHW): k = (c, u, v)
+    by_pixel  buffer[pixel, k]   for inputs whose channels are contiguous (NHWC): k = (u, v, c)
 
-Both copy pieces of rows: element e of a piece is source[e · step] if low ≤ e < high, and otherwise
-zero, for there it stands on padding. Padding is never written anywhere but here.
+Both copy pieces of rows: element e of a piece is source[e · step] where low ≤ e < high, and zero
+elsewhere, where it is padding. No other code writes padding.
 """
 
 from __future__ import annotations
 
-from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
-from glassconv.kernels.runtime.parameters import Sizes
+from dataclasses import dataclass
+
+from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
+from glassconv.codegen.struct import N, Struct
 
 
-def by_tap(module: Module, names: tuple[str, ...]) -> Code:
-    """Write the function that lays windows out tap by tap, a row of pixels for each.
+@dataclass(frozen=True)
+class LoweringParameters(Struct[N]):
+    """Where windows are in the input, and how the buffer holds them."""
 
-    It takes (plan, input, buffer, first channel, channels, first pixel, pixels).
+    channels: N  # of a group
+    input_height: N
+    input_width: N
+    kernel_height: N
+    kernel_width: N
+    output_width: N
+    stride_h: N
+    stride_w: N
+    padding_h: N
+    padding_w: N
+    dilation_h: N
+    dilation_w: N
+    input_stride_c: N
+    input_stride_h: N
+    input_stride_w: N
+    piece_taps: N  # taps of a piece, whose elements are contiguous in the input
+    buffer_stride: N  # from one row of the buffer to the next
+
+
+def by_tap(module: Module) -> Function:
+    """Write the function that lowers windows tap by tap, a row of pixels for each.
+
+    Row number (c − first_channel, u, v) of the buffer holds tap (u, v) of channel c for `pixels`
+    pixels from `pixel` on. `image`: the first channel of an image and group.
     """
     copy = copier(module)
-    code = Code(module, "lower_by_tap", [POINTER] * 3 + [INT] * 4)
-    plan, picture, buffer, first, channels, pixel, pixels = code.arguments()
-    size = Sizes(code, plan, names)
-    out_w, stop = size.out_w, pixel + pixels
-    row = code.variable(0)
-    with (
-        code.loop(first, first + channels) as channel,
-        code.loop(0, size.kernel_h) as u,
-        code.loop(0, size.kernel_w) as v,
-    ):
-        line = buffer + row.get() * size.buffer_row
-        plane = picture + channel * size.input_c
-        # In steps of the stride: the first element at or after column 0, and after the last.
-        column, step = v * size.dilation_w - size.padding_w, size.stride_w
-        low = ((0 - column).maximum(0) + step - 1) // step
-        high = ((size.in_w - column).maximum(0) + step - 1) // step
-        with code.loop(pixel // out_w, (stop - 1) // out_w + 1) as i:
-            start = (pixel - i * out_w).maximum(0)
-            length = (stop - i * out_w).minimum(out_w) - start
-            y = i * size.stride_h + u * size.dilation_h - size.padding_h
-            inside = _inside(code, y, size.in_h)
-            code.call_function(
-                copy,
-                line + ((i * out_w + start) - pixel),
-                plane + (y * size.input_h + start * step + column),
-                step,
-                length,
-                low - start,
-                code.select(inside, high - start, 0),
-            )
-        row.set(row.get() + 1)
-    code.finish()
-    return code
+
+    @function(module)
+    def lower_by_tap(
+        code: Code,
+        parameters: LoweringParameters[Value],
+        image: Pointer,
+        buffer: Pointer,
+        first_channel: Value,
+        channels: Value,
+        pixel: Value,
+        pixels: Value,
+    ) -> None:
+        p = parameters
+        output_width, stop = p.output_width, pixel + pixels
+        row = code.variable(0)
+        with (
+            code.loop(first_channel, first_channel + channels) as channel,
+            code.loop(0, p.kernel_height) as u,
+            code.loop(0, p.kernel_width) as v,
+        ):
+            line = buffer + row.get() * p.buffer_stride
+            plane = image + channel * p.input_stride_c
+            # In steps of the stride: the first element at or after column 0, and after the last.
+            column, step = v * p.dilation_w - p.padding_w, p.stride_w
+            low = ((0 - column).maximum(0) + step - 1) // step
+            high = ((p.input_width - column).maximum(0) + step - 1) // step
+            with code.loop(pixel // output_width, (stop - 1) // output_width + 1) as i:
+                start = (pixel - i * output_width).maximum(0)
+                length = (stop - i * output_width).minimum(output_width) - start
+                y = i * p.stride_h + u * p.dilation_h - p.padding_h
+                inside = _is_inside(y, p.input_height)
+                copy.call(
+                    target=line + ((i * output_width + start) - pixel),
+                    source=plane + (y * p.input_stride_h + start * step + column),
+                    step=step,
+                    length=length,
+                    low=low - start,
+                    high=code.select(inside, high - start, 0),
+                )
+            row.set(row.get() + 1)
+
+    return lower_by_tap
 
 
-def by_pixel(module: Module, names: tuple[str, ...]) -> Code:
-    """Write the function that lays windows out pixel by pixel, a row of taps for each.
+def by_pixel(module: Module) -> Function:
+    """Write the function that lowers windows pixel by pixel, a row of taps for each.
 
-    It takes (plan, input, buffer, first piece, pieces, first pixel, pixels). A piece is what lies
-    together in memory: a tap's channels, or a whole row of taps.
+    A piece is what is contiguous in the input: the channels of one tap, or those of a whole row of
+    taps. Row number p of the buffer holds `pieces` pieces from `first_piece` on of pixel
+    `pixel` + p. `image`: the first channel of an image and group.
     """
-    copy, pieces_within = copier(module), pieces_copier(module)
-    code = Code(module, "lower_by_pixel", [POINTER] * 3 + [INT] * 4)
-    plan, picture, buffer, first, pieces, pixel, pixels = code.arguments()
-    size = Sizes(code, plan, names)
-    per_row, taps, step = size.kernel_w // size.piece_taps, size.piece_taps, size.stride_w
-    length, out_w, stop = taps * size.channels, size.out_w, pixel + pixels
-    with code.loop(first, first + pieces) as piece:
-        u, column = piece // per_row, (piece % per_row) * taps * size.dilation_w - size.padding_w
-        # Where all of a piece lies within the row.
-        from_left = ((0 - column).maximum(0) + step - 1) // step
-        to_right = (size.in_w - column - taps + step).maximum(0) // step
-        with code.loop(pixel // out_w, (stop - 1) // out_w + 1) as i:
-            y = i * size.stride_h + u * size.dilation_h - size.padding_h
-            inside = _inside(code, y, size.in_h)
-            start = (pixel - i * out_w).maximum(0)
-            end = (stop - i * out_w).minimum(out_w)
-            low = code.select(inside, from_left.maximum(start).minimum(end), end)
-            high = to_right.maximum(low).minimum(end)
-            row = picture + (y * size.input_h + column * size.input_w)
-            line = buffer + ((i * out_w - pixel) * size.buffer_row + (piece - first) * length)
-            for edge in ((start, low), (high, end)):
-                with code.loop(*edge) as j:
-                    x = j * step + column
-                    code.call_function(
-                        copy,
-                        line + j * size.buffer_row,
-                        row + j * step * size.input_w,
-                        1,
-                        length,
-                        (0 - x).maximum(0) * size.channels,
-                        code.select(inside, (size.in_w - x).maximum(0) * size.channels, 0),
-                    )
-            code.call_function(
-                pieces_within,
-                line + low * size.buffer_row,
-                row + low * step * size.input_w,
-                length,
-                high - low,
-                size.buffer_row,
-                step * size.input_w,
-            )
-    code.finish()
-    return code
+    copy, copy_pieces = copier(module), _pieces_copier(module)
+
+    @function(module)
+    def lower_by_pixel(
+        code: Code,
+        parameters: LoweringParameters[Value],
+        image: Pointer,
+        buffer: Pointer,
+        first_piece: Value,
+        pieces: Value,
+        pixel: Value,
+        pixels: Value,
+    ) -> None:
+        p = parameters
+        pieces_of_row = p.kernel_width // p.piece_taps
+        taps, step, output_width = p.piece_taps, p.stride_w, p.output_width
+        length, stop = taps * p.channels, pixel + pixels
+        with code.loop(first_piece, first_piece + pieces) as piece:
+            u = piece // pieces_of_row
+            column = (piece % pieces_of_row) * taps * p.dilation_w - p.padding_w
+            # The pixels all of whose piece is within the row: from the first, before the last.
+            first_whole = ((0 - column).maximum(0) + step - 1) // step
+            last_whole = (p.input_width - column - taps + step).maximum(0) // step
+            with code.loop(pixel // output_width, (stop - 1) // output_width + 1) as i:
+                y = i * p.stride_h + u * p.dilation_h - p.padding_h
+                inside = _is_inside(y, p.input_height)
+                start = (pixel - i * output_width).maximum(0)
+                end = (stop - i * output_width).minimum(output_width)
+                low = code.select(inside, first_whole.maximum(start).minimum(end), end)
+                high = last_whole.maximum(low).minimum(end)
+                row = image + (y * p.input_stride_h + column * p.input_stride_w)
+                line = buffer + (
+                    (i * output_width - pixel) * p.buffer_stride + (piece - first_piece) * length
+                )
+                for edge in ((start, low), (high, end)):
+                    with code.loop(*edge) as j:
+                        x = j * step + column
+                        last = (p.input_width - x).maximum(0) * p.channels
+                        copy.call(
+                            target=line + j * p.buffer_stride,
+                            source=row + j * step * p.input_stride_w,
+                            step=1,
+                            length=length,
+                            low=(0 - x).maximum(0) * p.channels,
+                            high=code.select(inside, last, 0),
+                        )
+                copy_pieces.call(
+                    target=line + low * p.buffer_stride,
+                    source=row + low * step * p.input_stride_w,
+                    length=length,
+                    count=high - low,
+                    target_stride=p.buffer_stride,
+                    source_stride=step * p.input_stride_w,
+                )
+
+    return lower_by_pixel
 
 
-def _inside(code: Code, y: Value, height: Value) -> Value:
+def _is_inside(y: Value, height: Value) -> Value:
     return (y >= 0) & (y < height)
 
 
-def copier(module: Module) -> Code:
+def copier(module: Module) -> Function:
     """Write copy(target, source, step, length, low, high), one vector after the other.
 
     Whole vectors are stored: what lands beyond the length is overwritten by the next piece, and a
     buffer ends with room for it.
     """
-    code = Code(module, "copy", [POINTER] * 2 + [INT] * 4)
-    target, source, step, length, low, high = code.arguments()
-    lanes = code.lanes
-    # Within the piece: padding may be as wide as 2³¹, and masks compare 32 bits.
-    low, high = (each.maximum(0).minimum(length) for each in (low, high))
-    with code.either(step.equals(1)) as (together, apart):
-        with together:
+
+    @function(module)
+    def copy(
+        code: Code,
+        target: Pointer,
+        source: Pointer,
+        step: Value,
+        length: Value,
+        low: Value,
+        high: Value,
+    ) -> None:
+        lanes = code.lanes
+        # Within the piece: padding may be as wide as 2³¹, and masks compare 32 bits.
+        low, high = (bound.maximum(0).minimum(length) for bound in (low, high))
+        with code.if_(step.equals(1)):
             # Vectors that touch neither end need no mask; all but one or two are of this kind.
             first = ((low + lanes - 1) // lanes * lanes).minimum(length)
             last = first.maximum(high // lanes * lanes)
@@ -131,8 +188,8 @@ def copier(module: Module) -> Code:
                 target[e] = source.vector(e)
             with code.loop(last, length, lanes) as e:
                 target[e] = source.masked(between(code, e, low, high), e)
-        with apart, code.either(step.equals(2)) as (two, more):
-            with two:
+        with code.else_():
+            with code.if_(step.equals(2)):
                 # The last whole vector would read one element past the last that is wanted.
                 first = ((low + lanes - 1) // lanes * lanes).minimum(length)
                 last = first.maximum((high - 1).maximum(0) // lanes * lanes)
@@ -140,38 +197,47 @@ def copier(module: Module) -> Code:
                     with code.loop(start, stop, lanes) as e:
                         target[e] = _every_second(code, source + e * 2, e, low, high)
                 with code.loop(first, last, lanes) as e:
-                    left, right = ((source + e * 2).vector(p) for p in (0, lanes))
+                    left, right = ((source + e * 2).vector(offset) for offset in (0, lanes))
                     target[e] = code.shuffle(left, right, range(0, 2 * lanes, 2))
-            with more, code.loop(0, length, lanes) as e:
+            with code.else_(), code.loop(0, length, lanes) as e:
                 mask = between(code, e, low, high)
                 target[e] = (source + e * step).gather(step, mask)
-    code.finish()
-    return code
+
+    return copy
 
 
-def pieces_copier(module: Module) -> Code:
-    """Write copy_pieces(target, source, length, count, target step, source step), no padding."""
-    code = Code(module, "copy_pieces", [POINTER] * 2 + [INT] * 4)
-    target, source, length, count, target_step, source_step = code.arguments()
-    whole = length - length % code.lanes
-    rest = code.first_lanes(length - whole)
-    with code.loop(0, count) as piece:
-        to, of = target + piece * target_step, source + piece * source_step
-        with code.loop(0, whole, code.lanes) as e:
-            to[e] = of.vector(e)
-        with code.when(length > whole):
-            to[whole] = of.masked(rest, whole)
-    code.finish()
-    return code
+def _pieces_copier(module: Module) -> Function:
+    """Write the function that copies `count` pieces of one length, none of which has padding."""
+
+    @function(module)
+    def copy_pieces(
+        code: Code,
+        target: Pointer,
+        source: Pointer,
+        length: Value,
+        count: Value,
+        target_stride: Value,
+        source_stride: Value,
+    ) -> None:
+        whole = length - length % code.lanes
+        rest = code.first_lanes(length - whole)
+        with code.loop(0, count) as piece:
+            written, read = target + piece * target_stride, source + piece * source_stride
+            with code.loop(0, whole, code.lanes) as e:
+                written[e] = read.vector(e)
+            with code.if_(length > whole):
+                written[whole] = read.masked(rest, whole)
+
+    return copy_pieces
 
 
 def _every_second(code: Code, source: Pointer, e: Value, low: Value, high: Value) -> Value:
     """Return source[0], source[2], … by two loads and a shuffle."""
     lanes = code.lanes
     halves = [
-        # Source position 2e + p is wanted from 2 · low on, and before 2 · high − 1.
-        source.masked(between(code, e * 2 + p, low * 2, high * 2 - 1), p)
-        for p in (0, lanes)
+        # Source position 2e + offset is wanted from 2 · low on, and before 2 · high − 1.
+        source.masked(between(code, e * 2 + offset, low * 2, high * 2 - 1), offset)
+        for offset in (0, lanes)
     ]
     return code.shuffle(halves[0], halves[1], range(0, 2 * lanes, 2))
 
@@ -179,5 +245,5 @@ def _every_second(code: Code, source: Pointer, e: Value, low: Value, high: Value
 def between(code: Code, e: Value, low: Value, high: Value) -> Value:
     """Return the mask of the lanes whose position e, e + 1, … is at least low and below high."""
     lane = code.lane_numbers()
-    start, stop = (code.spread(code.narrow(each - e)) for each in (low, high))
+    start, stop = (code.broadcast((bound - e).as_int32()) for bound in (low, high))
     return (lane >= start) & (lane < stop)

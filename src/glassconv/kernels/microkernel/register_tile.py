@@ -1,18 +1,19 @@
 """The register tile: the innermost loop of every dense kernel, generated once and understood once.
 
-A tile is a small block of a matrix product C = A · B, `rows` high and `vectors` wide, whose running
-sums stay in registers while k runs along the whole shared side:
+A tile is a small block of a matrix product C = A · B, `rows` high and `vectors` wide, whose
+accumulators stay in registers while k runs along the whole shared side:
 
     for step in range(k):
         right = [B[step, j] for j in range(vectors)]     one load each
         for i in range(rows):
             left = A[i, step] in every lane              one load, broadcast
             for j in range(vectors):
-                total[i][j] += left * right[j]           one fused multiply-add
+                accumulator[i][j] += left * right[j]     one fused multiply-add
 
 For each step rows + vectors loads feed rows · vectors multiply-adds. A processor with two FMA units
 loads two vectors in the time of two multiply-adds, so 6 × 2 (8 loads, 12 multiply-adds) leaves
-the FMA units as the only limit; each sum is its own chain, and 12 chains hide the FMA's latency.
+the FMA units as the only limit; each accumulator is a chain of its own, and 12 chains hide the
+FMA's latency.
 """
 
 from __future__ import annotations
@@ -21,34 +22,57 @@ from collections.abc import Callable, Iterable
 
 from glassconv.codegen.ir import Code, Value, Variable
 
-Tile = list[list[Variable]]  # [row][vector]
-
-
-def tile(code: Code, rows: int, vectors: int, start: Callable[[int, int], Value]) -> Tile:
-    """Return rows × vectors running sums, each with its first value."""
-    return [[code.variable(start(i, j)) for j in range(vectors)] for i in range(rows)]
-
-
-def add_products(code: Code, totals: Tile, elements: Iterable[Value], vectors: list[Value]) -> None:
-    """Add one step: every row's element, read when its turn comes, times every vector."""
-    for element, row in zip(elements, totals, strict=True):
-        spread = code.spread(element)
-        for vector, total in zip(vectors, row, strict=True):
-            total.set(code.fma(spread, vector, total.get()))
+Tile = list[list[Variable]]  # accumulators, [row][vector]
 
 
 def multiply(
     code: Code,
-    totals: Tile,
+    tile: Tile,
     k: Value,
     left: Callable[[int, Value], Value],
     right: Callable[[Value, int], Value],
 ) -> None:
-    """Add A · B to the tile: left(row, step) is an element, right(step, j) a vector.
+    """Add A · B to the tile: left(row, step) is an element of A, right(step, j) a vector of B.
 
-    Each sum is one chain of fused multiply-adds in the order of k: its error is that of a plain
-    sum, whatever the tile's shape.
+    Each accumulator is one chain of fused multiply-adds in the order of k: its error is that of a
+    plain sum, whatever the tile's shape.
     """
     with code.loop(0, k) as step:
-        vectors = [right(step, j) for j in range(len(totals[0]))]
-        add_products(code, totals, (left(i, step) for i in range(len(totals))), vectors)
+        vectors = [right(step, j) for j in range(len(tile[0]))]
+        add_products(code, tile, (left(i, step) for i in range(len(tile))), vectors)
+
+
+def add_products(code: Code, tile: Tile, elements: Iterable[Value], vectors: list[Value]) -> None:
+    """Add one step: the element of each row, loaded when its turn comes, times every vector."""
+    for element, row in zip(elements, tile, strict=True):
+        left = code.broadcast(element)
+        for right, accumulator in zip(vectors, row, strict=True):
+            accumulator.set(code.fma(left, right, accumulator.get()))
+
+
+def accumulators(
+    code: Code, rows: int, vectors: int, start: Callable[[int, int], Value] | None = None
+) -> Tile:
+    """Return rows × vectors accumulators that start with start(row, vector), or with zeros."""
+    return [
+        [code.variable(start(i, j) if start else code.zeros()) for j in range(vectors)]
+        for i in range(rows)
+    ]
+
+
+def tile_heights(most: int) -> list[int]:
+    """Return the heights of tiles that together make up any number of rows, the highest first.
+
+    >>> tile_heights(6), tile_heights(12)
+    ([6, 4, 2, 1], [12, 8, 4, 2, 1])
+    """
+    return [most, *(height for height in (8, 4, 2, 1) if height < most)]
+
+
+def main_height(rows: int, most: int) -> int:
+    """Return the height of the tiles that compute most of so many rows.
+
+    >>> main_height(64, 6), main_height(5, 6), main_height(1, 6)
+    (6, 4, 1)
+    """
+    return next(height for height in tile_heights(most) if height <= max(rows, 1))

@@ -1,6 +1,6 @@
 """checksum: what a weight holds, in 128 bytes or more, read at the speed of memory.
 
-Each of eight vectors of 32-bit lanes goes down its own part of the array by
+Each of eight vectors of 32-bit lanes goes through its own part of the array by
 
     h ← (h ⊕ word) · p,   h ← h ⊕ (h >> 15)      p odd
 
@@ -12,39 +12,57 @@ product carries upwards only, so without it two changed signs, the topmost bits,
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 from functools import cache
 
 from torch import Tensor
 
-from glassconv.codegen.ir import INT, INT32, POINTER, Code, Module, Pointer, Value, Variable
+from glassconv.codegen.ir import INT32, Code, Module, Pointer, Value, Variable, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, threads
+from glassconv.codegen.struct import N, Struct, words_of
 from glassconv.codegen.target import Target, host
-from glassconv.kernels.runtime.parameters import words
 
 CHAINS = 8  # a chain waits for its multiplication; eight keep the unit busy
 PART = 2**15  # elements that one task reads
 FACTOR, START, SHIFT = 0x9E3779B1 - 2**32, 0x7F4A7C15, 15
 
 
+@dataclass(frozen=True)
+class ChecksumParameters(Struct[N]):
+    """What a checksum reads."""
+
+    elements: N  # of 32 bits
+
+
+@dataclass(frozen=True)
+class ChecksumArrays(Struct[N]):
+    """Where a checksum reads, and where it writes."""
+
+    source: N
+    sums: N  # [part, chain, lane]
+
+
 def checksum(weight: Tensor) -> bytes:
-    """Return the checksum of a tensor's elements in the order they lie in."""
-    whole = weight if weight.is_contiguous() else _flat(weight)
+    """Return the checksum of a tensor's elements, in their order in memory.
+
+    Raises `RuntimeError` on a processor that no kernel is compiled for.
+    """
+    contiguous = weight if weight.is_contiguous() else _in_memory_order(weight)
     target = host()
     if target is None:
         raise RuntimeError("no kernel is compiled on this processor, so no weight is packed")
-    kernel = _kernel(target)
-    elements = whole.nbytes // 4
+    elements = contiguous.nbytes // 4
     parts = -(-elements // PART)
     sums = ctypes.create_string_buffer(parts * CHAINS * target.vector_bytes)
-    arrays = words((whole.data_ptr(), ctypes.addressof(sums)))
-    team = min(threads(), parts)
-    kernel.call(words((elements,)), arrays, parts, team)
+    # The words of the two structs; `pack` would take longer than reading a small weight.
+    parameters, arrays = words_of(elements), words_of(contiguous.data_ptr(), ctypes.addressof(sums))
+    _kernel(target).call(parameters, arrays, parts, min(threads(), parts))
     return sums.raw
 
 
-def _flat(weight: Tensor) -> Tensor:
-    """Return the same numbers in the order they lie in, copied only where they lie apart."""
+def _in_memory_order(weight: Tensor) -> Tensor:
+    """Return the same numbers in their order in memory, copied only where there are gaps."""
     order = sorted(range(weight.dim()), key=weight.stride, reverse=True)
     return weight.detach().permute(order).contiguous()
 
@@ -52,37 +70,38 @@ def _flat(weight: Tensor) -> Tensor:
 @cache
 def _kernel(target: Target) -> Compiled:
     module = Module("checksum", "float32", target)
-    task = Code(module, "part", [POINTER] * 2 + [INT] * 2)
-    plan, arrays, number, _ = task.arguments()
-    elements = Pointer(task, plan.raw, INT)[0]
-    source, sums = (
-        Pointer(task, task.builder.inttoptr(Pointer(task, arrays.raw, INT)[place].raw, POINTER),
-                INT32)
-        for place in (0, 1)
-    )  # fmt: skip
-    lanes = task.lanes
-    start = number * PART
-    stop = (start + PART).minimum(elements)
-    step = CHAINS * lanes
-    whole = stop - (stop - start) % step
-    factor, shift = (task.spread(task.value(each, INT32)) for each in (FACTOR, SHIFT))
-    chains = [
-        task.variable(task.spread(task.value(START + chain, INT32))) for chain in range(CHAINS)
-    ]
-    with task.loop(start, whole, step) as place:
+
+    @function(module)
+    def part(
+        code: Code,
+        parameters: ChecksumParameters[Value],
+        arrays: ChecksumArrays[Pointer],
+        number: Value,
+        thread: Value,
+    ) -> None:
+        source, sums = arrays.source.cast(INT32), arrays.sums.cast(INT32)
+        lanes, step = code.lanes, CHAINS * code.lanes
+        start = number * PART
+        stop = (start + PART).minimum(parameters.elements)
+        whole = stop - (stop - start) % step
+        factor, shift = (code.broadcast(code.value(bits, INT32)) for bits in (FACTOR, SHIFT))
+        chains = [
+            code.variable(code.broadcast(code.value(START + chain, INT32)))
+            for chain in range(CHAINS)
+        ]
+        with code.loop(start, whole, step) as place:
+            for chain, total in enumerate(chains):
+                _mix(total, source.vector(place + chain * lanes), factor, shift)
+        with code.loop(whole, stop) as place:
+            for total in chains:  # the few elements that remain go into every lane
+                _mix(total, code.broadcast(source[place]), factor, shift)
         for chain, total in enumerate(chains):
-            _mix(task, total, source.vector(place + chain * lanes), factor, shift)
-    with task.loop(whole, stop) as place:
-        for total in chains:  # the few elements left over go into every lane
-            _mix(task, total, task.spread(source[place]), factor, shift)
-    for chain, total in enumerate(chains):
-        sums[number * step + chain * lanes] = total.get()
-    task.finish()
-    in_parallel(module, task, "checksum")
+            sums[number * step + chain * lanes] = total.get()
+
+    in_parallel(module, part)
     return compiled(module, "checksum")
 
 
-def _mix(code: Code, total: Variable, word: Value, factor: Value, shift: Value) -> None:
-    build = code.builder
-    product = build.mul(build.xor(total.get().raw, word.raw), factor.raw)
-    total.set(Value(code, build.xor(product, build.lshr(product, shift.raw))))
+def _mix(total: Variable, word: Value, factor: Value, shift: Value) -> None:
+    product = (total.get() ^ word) * factor
+    total.set(product ^ (product >> shift))

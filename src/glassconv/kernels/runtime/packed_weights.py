@@ -1,4 +1,4 @@
-"""Packed weights: laid out for a kernel once, and used only while the weight is what it was.
+"""Packed weights: rearranged for a kernel once, and used only while the weight is unchanged.
 
 PyTorch's version counters miss writes through `.data`, NumPy views and shared memory. So the whole
 weight is read at each call, at the speed of memory, and its checksum compared with the one taken
@@ -21,33 +21,33 @@ Pack = Callable[[Tensor], Tensor]
 @dataclass(frozen=True)
 class _Packed:
     weight: weakref.ref[Tensor]
-    lies: tuple[tuple[int, ...], tuple[int, ...]]  # its shape and strides
+    geometry: tuple[tuple[int, ...], tuple[int, ...]]  # its shape and strides
     checksum: bytes
     array: Tensor
 
 
-_held: dict[tuple[int, Pack], _Packed] = {}
+_cache: dict[tuple[int, Pack], _Packed] = {}
 
 
 def packed_once(weight: Tensor, pack: Pack) -> Tensor:
     """Return pack(weight), from an earlier call where the weight's content is the same."""
     key = (id(weight), pack)
-    held = _held.get(key)
-    lies, content = (weight.shape, weight.stride()), checksum(weight)
+    cached = _cache.get(key)
+    geometry, content = (weight.shape, weight.stride()), checksum(weight)
     if (
-        held is not None
-        and held.weight() is weight
-        and (held.lies, held.checksum) == (lies, content)
+        cached is not None
+        and cached.weight() is weight
+        and (cached.geometry, cached.checksum) == (geometry, content)
     ):
-        return held.array
+        return cached.array
     array = pack(weight.detach())
-    if checksum(weight) != content:  # somebody is writing to it now
+    if checksum(weight) != content:  # another thread is writing to it now
         return array
-    released = weakref.ref(weight, lambda _: _held.pop(key, None))
-    _held[key] = _Packed(released, lies, content, array)
+    released = weakref.ref(weight, lambda _: _cache.pop(key, None))
+    _cache[key] = _Packed(released, geometry, content, array)
     return array
 
 
-def held_bytes() -> int:
+def packed_bytes() -> int:
     """Return how much memory packed weights take."""
-    return sum(each.array.nbytes for each in list(_held.values()))
+    return sum(packed.array.nbytes for packed in list(_cache.values()))

@@ -1,54 +1,40 @@
-"""Sizes and addresses a kernel is called with, by name on both sides: Python's and the kernel's."""
+"""Parameters: what a kernel is called with, by name on both sides: Python's and the kernel's.
+
+Each kernel declares a struct of its whole numbers (see codegen/struct.py). All of them share the
+struct of the addresses of their arrays, which is here.
+"""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, fields
+from struct import Struct as Format
 
-from glassconv.codegen.ir import INT, POINTER, Code, Pointer, Value
-
-ARRAYS = ("input", "weight", "bias", "output", "workspace", "residual")
+from glassconv.codegen.struct import N, Struct
+from glassconv.codegen.values import Pointer, Value
 
 
-class Sizes:
-    """A kernel's whole numbers, read by name in the code that is being written."""
+@dataclass(frozen=True)
+class Arrays(Struct[N]):
+    """The addresses of a call's arrays; `residual` is the output's where there is none."""
 
-    def __init__(self, code: Code, plan: Pointer, names: Sequence[str]) -> None:
-        self._words = Pointer(code, plan.raw, INT)
-        self.lanes = code.lanes
-        self._places = {name: place for place, name in enumerate(names)}
-
-    def __getattr__(self, name: str) -> Value:
-        """Return the number of this name."""
-        return self._words[self._places[name]]
-
-
-def addresses(code: Code, arrays: Pointer) -> list[Pointer]:
-    """Return the pointers to input, weight, bias, output and workspace."""
-    words = Pointer(code, arrays.raw, INT)
-    return [
-        Pointer(code, code.builder.inttoptr(words[place].raw, POINTER), code.float)
-        for place in range(len(ARRAYS) - 1)
-    ]
+    input: N
+    weight: N
+    bias: N
+    output: N
+    workspace: N
+    residual: N
 
 
-def to_residual(code: Code, arrays: Pointer) -> Value:
+_pack = Format(f"{len(fields(Arrays))}q").pack
+
+
+def pack_arrays(
+    *, input: int, weight: int, bias: int, output: int, workspace: int, residual: int
+) -> bytes:
+    """Return the words of `Arrays`, in their order: in a tenth of the time that `pack` takes."""
+    return _pack(input, weight, bias, output, workspace, residual)
+
+
+def residual_distance(arrays: Arrays[Pointer]) -> Value:
     """Return how many bytes it is from an output to its residual, 0 where there is none."""
-    words = Pointer(code, arrays.raw, INT)
-    return words[ARRAYS.index("residual")] - words[ARRAYS.index("output")]
-
-
-def packed(names: Sequence[str], values: Mapping[str, int]) -> Any:
-    """Return the numbers as the kernel reads them.
-
-    >>> list(packed(["height", "width"], {"width": 3, "height": 2}))
-    [2, 3]
-    """
-    return words(values[name] for name in names)
-
-
-def words(numbers: Iterable[int]) -> Any:
-    """Return whole numbers as an array of 64 bits each."""
-    listed = list(numbers)
-    return (ctypes.c_int64 * len(listed))(*listed)
+    return arrays.output.bytes_to(arrays.residual)

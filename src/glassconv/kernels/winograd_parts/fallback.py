@@ -6,7 +6,7 @@ output[y, x, f] = Σ_(c, u, v) weight[f, c, u, v] · input[c, y + u − padding,
 from __future__ import annotations
 
 from glassconv.codegen.ir import INT, POINTER, Code, Module
-from glassconv.kernels.runtime.parameters import Sizes
+from glassconv.codegen.legacy import LegacyCode, Sizes
 from glassconv.kernels.winograd_parts.strips import NAMES
 
 
@@ -16,7 +16,7 @@ def again(module: Module, taps: int) -> Code:
     It takes (plan, a picture's group, weight, bias, target, row_step, step, y, x, rows, columns,
     filters); output [row, column, filter] is at target[row · row_step + column · step + filter].
     """
-    code = Code(module, "again", [POINTER] * 5 + [INT] * 7)
+    code = LegacyCode(module, "again", [POINTER] * 5 + [INT] * 7)
     (plan, input, weight, bias, target,
      row_step, step, y, x, rows, columns, filters) = code.arguments()  # fmt: skip
     size = Sizes(code, plan, NAMES)

@@ -8,8 +8,8 @@ down its columns once for all tiles that share them, then along each tile's rows
 from __future__ import annotations
 
 from glassconv.codegen.ir import INT, POINTER, Code, Module
+from glassconv.codegen.legacy import LegacyCode, Sizes
 from glassconv.kernels.microkernel.lowering import between
-from glassconv.kernels.runtime.parameters import Sizes
 from glassconv.kernels.winograd_parts.strips import NAMES, strips
 from glassconv.kernels.winograd_parts.transform_code import transform
 from glassconv.mathematics.cook_toom import Matrix
@@ -21,7 +21,7 @@ def input_transform(module: Module, layout: str, matrix: Matrix, outputs: int) -
     down = _down_columns(module, matrix)
     fill = (_from_planes if layout == NCHW else _from_pixels)(module, down, len(matrix))
     along = _along_rows(module, matrix, outputs)
-    code = Code(module, "input_transform", [POINTER] * 4 + [INT] * 2)
+    code = LegacyCode(module, "input_transform", [POINTER] * 4 + [INT] * 2)
     plan, input, buffer, v, first, tiles = code.arguments()
     size = Sizes(code, plan, NAMES)
     with strips(code, size, outputs, first, tiles) as strip:
@@ -43,7 +43,7 @@ def _from_planes(module: Module, down: Code, n: int) -> Code:
 
     Pixels of as many channels as a vector has lanes are transposed, vector by vector.
     """
-    code = Code(module, "from_planes", [POINTER] * 3 + [INT] * 4)
+    code = LegacyCode(module, "from_planes", [POINTER] * 3 + [INT] * 4)
     plan, pixels, buffer, y, x, columns, channels = code.arguments()
     size = Sizes(code, plan, NAMES)
     lanes, part = code.lanes, size.channel_part
@@ -74,7 +74,7 @@ def _from_pixels(module: Module, down: Code, n: int) -> Code:
 
     Where all rows stand on the picture its pixels are transformed as they are read.
     """
-    code = Code(module, "from_pixels", [POINTER] * 3 + [INT] * 4)
+    code = LegacyCode(module, "from_pixels", [POINTER] * 3 + [INT] * 4)
     plan, pixels, buffer, y, x, columns, channels = code.arguments()
     size = Sizes(code, plan, NAMES)
     lanes, part, row = code.lanes, size.channel_part, size.strip_row
@@ -108,7 +108,7 @@ def _down_columns(module: Module, matrix: Matrix) -> Code:
 
     It takes (plan, source, strip, the source's step of a row, of a column, columns, channels).
     """
-    code = Code(module, "down_columns", [POINTER] * 3 + [INT] * 4)
+    code = LegacyCode(module, "down_columns", [POINTER] * 3 + [INT] * 4)
     plan, source, strip, source_row, source_column, columns, channels = code.arguments()
     size = Sizes(code, plan, NAMES)
     n = len(matrix)
@@ -125,7 +125,7 @@ def _down_columns(module: Module, matrix: Matrix) -> Code:
 
 def _along_rows(module: Module, matrix: Matrix, outputs: int) -> Code:
     """Write the function that applies Bᵀ along each tile's rows, from the strip into V."""
-    code = Code(module, "along_rows", [POINTER] * 3 + [INT] * 2)
+    code = LegacyCode(module, "along_rows", [POINTER] * 3 + [INT] * 2)
     plan, buffer, v, tiles, channels = code.arguments()
     size = Sizes(code, plan, NAMES)
     part, n = size.channel_part, len(matrix)

@@ -12,8 +12,10 @@ The files, in the order of the work: winograd_strips, winograd_input, product, w
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from math import ceil, prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,13 +23,16 @@ from torch import Tensor
 from glassconv.algorithms.parts.winograd import along
 from glassconv.codegen.ir import INT, POINTER, Code, Module
 from glassconv.codegen.jit import Compiled, compiled
-from glassconv.codegen.parallel import in_parallel, threads
+from glassconv.codegen.legacy import LegacyCode, Sizes, addresses, to_residual
+from glassconv.codegen.parallel import in_parallel
+from glassconv.codegen.struct import words_of
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.microkernel.epilogue import finisher
 from glassconv.kernels.microkernel.matrix_product import product
+from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
 from glassconv.kernels.runtime.packed_weights import Pack
-from glassconv.kernels.runtime.parameters import Sizes, addresses, packed, to_residual
 from glassconv.kernels.runtime.plan import Plan
+from glassconv.kernels.runtime.support import supports_common
 from glassconv.kernels.winograd_parts.input_transform import input_transform
 from glassconv.kernels.winograd_parts.loop_text import loops
 from glassconv.kernels.winograd_parts.output_transform import output_transform
@@ -47,7 +52,6 @@ MOST_FILTERS = 64  # transformed back together, while their products lie in the 
 FILTERS_PER_TILE = 4  # where there are more, to read U is dearer
 LONGEST_K = 512  # of a block: a panel of U as long, 16 floats wide, fills a first cache
 LINE = 64  # bytes of a cache line
-TASKS = 4  # for each thread: a core that is taken away leaves its share to the others
 
 
 def supports(problem: ConvProblem) -> Verdict:
@@ -59,42 +63,55 @@ def supports(problem: ConvProblem) -> Verdict:
         return Verdict(False, f"the kernel has 3×3 taps, this has {size}")
     if {*problem.stride, *problem.dilation} != {1}:
         return Verdict(False, "the kernel needs stride 1 and dilation 1")
-    if problem.dtype not in ELEMENT_BYTES:
-        return Verdict(False, f"the kernel computes in float32 or float64, not {problem.dtype}")
+    common = supports_common(problem)
+    if not common:
+        return common
     return Verdict(True, "transforms tiles, multiplies in register tiles, transforms back")
+
+
+@dataclass(frozen=True)
+class WinogradBlocking(Blocking):
+    """The blocks of a problem."""
+
+    tile_block: int  # tiles of a task
+    filter_block: int  # filters of a task
+    filter_part: int  # filters that are multiplied, then transformed back, while M is in L2
+    filters_in_l1: int  # filters whose U for a block of channels fits half of L1
 
 
 def plan(
     problem: ConvProblem,
     layout: Layout,
     target: Target,
+    threads: int,
     epilogue: Epilogue,
     outputs: int,
     smallest_task: int,
 ) -> Plan:
-    """Choose the blocks of a problem that `supports` accepts, for pictures that lie so.
+    """Choose the blocks of a problem that `supports` accepts, for inputs in this memory layout.
 
     smallest_task: multiply-adds of the definition that are worth another thread.
     """
-    size = blocks(problem, layout, target, outputs, smallest_task)
+    cut = blocking(problem, layout, target, threads, outputs, smallest_task)
+    size = _sizes(problem, layout, target, outputs, cut)
     width = target.tile()[1] * target.lanes(problem.dtype)
     tasks = problem.groups * size["tile_blocks"] * size["filter_blocks"]
     return Plan(
         problem,
         layout,
         _kernel(outputs, problem.dtype, layout.name, target, epilogue),
-        packed(NAMES, size),
+        cut,
+        words_of(*(size[name] for name in NAMES)),
         tasks,
         size["workspace"],
         max(1, min(tasks, problem.macs // smallest_task)),
         _packing(outputs, problem.groups, width),
-        torch.zeros(problem.out_channels, dtype=getattr(torch, problem.dtype)),
         loops(problem, size, target, outputs, TAPS),
     )
 
 
-def blocks(
-    problem: ConvProblem, layout: Layout, target: Target, outputs: int, smallest_task: int
+def _sizes(
+    problem: ConvProblem, layout: Layout, target: Target, outputs: int, cut: WinogradBlocking
 ) -> dict[str, int]:
     """Return every number that the kernel reads."""
     element, lanes = ELEMENT_BYTES[problem.dtype], target.lanes(problem.dtype)
@@ -108,21 +125,18 @@ def blocks(
     to_planes = layout.name == NCHW
     tiles_h, tiles_w = ceil(out_h / outputs), ceil(out_w / outputs)
     tiles = problem.batch * tiles_h * tiles_w
-    whole_filters = _up(filters, width)
-    row_v = _up(channels, lanes) + line  # one line more: rows spread over the sets of a cache
+    whole_filters = round_up(filters, width)
+    row_v = round_up(channels, lanes) + line  # one line more: rows spread over the sets of a cache
 
-    wanted = max(1, min(TASKS * threads(), problem.macs // smallest_task))
-    tile_block, filter_block, filter_part, near = _cut(
-        problem, target, elements, tiles, ceil(wanted / problem.groups)
-    )
+    tile_block, filter_block, filter_part = cut.tile_block, cut.filter_block, cut.filter_part
     strip = min(tiles_w, 16 if to_planes else 4)
-    channel_part = min(_up(channels, lanes), line if to_planes else 4 * line)
-    strip_row = _up(strip * outputs + TAPS - 1, lanes) * channel_part + line
+    channel_part = min(round_up(channels, lanes), line if to_planes else 4 * line)
+    strip_row = round_up(strip * outputs + TAPS - 1, lanes) * channel_part + line
     row_m = filter_part + line
     element_v, element_m = (_odd_lines(tile_block * row, line) for row in (row_v, row_m))
     result = (outputs * side + outputs * strip * outputs + outputs * lanes) * lanes
     strip_at = elements * element_v
-    m_at = strip_at + _up(side * strip_row, line)
+    m_at = strip_at + round_up(side * strip_row, line)
     result_at = m_at + elements * element_m
     return {
         "channels": channels,
@@ -150,7 +164,7 @@ def blocks(
         "filter_block": filter_block,
         "filter_blocks": ceil(whole_filters / filter_block),
         "filter_part": filter_part,
-        "filters_near": near,
+        "filters_near": cut.filters_in_l1,
         "k_block": LONGEST_K,
         "channel_part": channel_part,
         "strip_row": strip_row,
@@ -164,13 +178,8 @@ def blocks(
         "strip_at": strip_at,
         "m_at": m_at,
         "result_at": result_at,
-        "workspace": _up((result_at + result) * element, LINE),
+        "workspace": round_up((result_at + result) * element, LINE),
     }
-
-
-def _up(number: int, step: int) -> int:
-    """Return the next multiple of a step."""
-    return -(-number // step) * step
 
 
 def _odd_lines(number: int, line: int) -> int:
@@ -179,27 +188,38 @@ def _odd_lines(number: int, line: int) -> int:
     return (lines + (lines % 2 == 0)) * line
 
 
-def _cut(
-    problem: ConvProblem, target: Target, elements: int, tiles: int, wanted: int
-) -> tuple[int, int, int, int]:
-    """Return the tiles and filters of a task, and the filters taken together and multiplied so."""
+def blocking(
+    problem: ConvProblem,
+    layout: Layout,
+    target: Target,
+    threads: int,
+    outputs: int,
+    smallest_task: int,
+) -> WinogradBlocking:
+    """Return the blocks of a problem."""
     element, lanes = ELEMENT_BYTES[problem.dtype], target.lanes(problem.dtype)
     rows, width = target.tile()[0], target.tile()[1] * lanes
+    elements = (outputs + TAPS - 1) ** 2
+    tiles = problem.batch * prod(ceil(size / outputs) for size in problem.output_size)
+    wanted = ceil(tasks_wanted(problem, threads, smallest_task) / problem.groups)
     channels = problem.weight_shape[1]
-    whole_filters = _up(problem.gemm.m, width)
-    near = width * max(1, target.l1 // 2 // element // (min(channels, LONGEST_K) * width))
-    of_u = elements * whole_filters * channels * element  # bytes
-    most = MOST_TILES if of_u <= LARGE_U else MOST_TILES_OF_LARGE_U
+    whole_filters = round_up(problem.gemm.m, width)
+    u_bytes = elements * whole_filters * channels * element
+    most = MOST_TILES if u_bytes <= LARGE_U else MOST_TILES_OF_LARGE_U
     tile_blocks = max(1, ceil(tiles / most))
-    team = min(threads(), wanted)
+    team = min(threads, wanted)
     if problem.gemm.m <= FILTERS_PER_TILE * tiles and tiles >= 2 * rows * team:
-        tile_blocks = _up(tile_blocks, 2 * team)
-    tile_block = max(1, ceil(tiles / tile_blocks))
+        tile_blocks = round_up(tile_blocks, 2 * team)
     panels = whole_filters // width
-    more = 1 if tile_blocks >= team else min(panels, ceil(wanted / tile_blocks))
-    filter_block = ceil(panels / more) * width
-    part = min(filter_block, max(width, MOST_FILTERS))
-    return tile_block, filter_block, part, near
+    filter_blocks = 1 if tile_blocks >= team else min(panels, ceil(wanted / tile_blocks))
+    filter_block = ceil(panels / filter_blocks) * width
+    k = min(channels, LONGEST_K)
+    return WinogradBlocking(
+        tile_block=max(1, ceil(tiles / tile_blocks)),
+        filter_block=filter_block,
+        filter_part=min(filter_block, max(width, MOST_FILTERS)),
+        filters_in_l1=width * max(1, target.l1 // 2 // element // (k * width)),
+    )
 
 
 def seconds(problem: ConvProblem, layout: str, outputs: int) -> float:
@@ -208,7 +228,7 @@ def seconds(problem: ConvProblem, layout: str, outputs: int) -> float:
     tiles = problem.batch * prod(ceil(size / outputs) for size in problem.output_size)
     channels, filters = problem.weight_shape[1], problem.gemm.m
     width = ELEMENT_BYTES[problem.dtype] // ELEMENT_BYTES["float32"]
-    made = problem.groups * elements * tiles * _up(filters, 16 // width)  # elements of M
+    made = problem.groups * elements * tiles * round_up(filters, 16 // width)  # elements of M
     read = elements * tiles * problem.in_channels  # elements of V
     return (
         1e-4
@@ -239,22 +259,22 @@ def _packing(outputs: int, groups: int, width: int) -> Pack:
 def _kernel(outputs: int, dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Compiled:
     name = f"winograd{outputs}"
     module = Module(name, dtype, target)
-    in_parallel(module, _task(module, layout, outputs, epilogue), name)
+    in_parallel(module, _task(module, layout, outputs, epilogue))
     return compiled(module, name)
 
 
-def _task(module: Module, layout: str, outputs: int, epilogue: Epilogue) -> Code:
+def _task(module: Module, layout: str, outputs: int, epilogue: Epilogue) -> Any:
     """Write the task: all transforms and products of a block of tiles and a block of filters."""
     matrices = cook_toom(outputs, TAPS)
     elements = len(matrices.input) ** 2
     forward = input_transform(module, layout, matrices.input, outputs)
     back = output_transform(module, layout, matrices.output, TAPS, finisher(module, epilogue))
     multiply = _products(module, elements)
-    code = Code(module, "task", [POINTER] * 2 + [INT] * 3)
+    code = LegacyCode(module, "task", [POINTER] * 2 + [INT] * 3)
     plan, arrays, number, thread, before = code.arguments()
     size = Sizes(code, plan, NAMES)
     input, weight, bias, output, workspace = addresses(code, arrays)
-    v = workspace.bytes(thread * size.workspace)
+    v = workspace.add_bytes(thread * size.workspace)
     m, strip, result = v + size.m_at, v + size.strip_at, v + size.result_at
     block, filter = number // size.filter_blocks, number % size.filter_blocks * size.filter_block
     group, first = block // size.tile_blocks, block % size.tile_blocks * size.tile_block
@@ -281,7 +301,7 @@ def _task(module: Module, layout: str, outputs: int, epilogue: Epilogue) -> Code
 def _products(module: Module, elements: int) -> Code:
     """Write the function of M = V · U for every element: (plan, V, U, M, tiles, filters)."""
     multiply = product(module, None)
-    code = Code(module, "products", [POINTER] * 4 + [INT] * 2)
+    code = LegacyCode(module, "products", [POINTER] * 4 + [INT] * 2)
     plan, v, u, m, tiles, filters = code.arguments()
     size = Sizes(code, plan, NAMES)
     width = multiply.width
@@ -293,13 +313,13 @@ def _products(module: Module, elements: int) -> Code:
         channels = (size.channels - channel).minimum(size.k_block)
         near = (filters - f).minimum(size.filters_near)
         code.call_function(
-            multiply.code,
+            multiply.function,
             v + (element * size.element_v + channel),
             u + (element * size.filter_u + f * size.channels + channel * width),
             m + (element * size.element_m + f),
             v,  # there is no bias
             tiles, (near + (width - 1)) // width * width, channels,
-            size.row_v, size.channels * width, width, size.row_m, channel.equals(0).widen(),
+            size.row_v, size.channels * width, width, size.row_m, channel.equals(0).as_int(),
         )  # fmt: skip
     code.finish()
     return code

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from glassconv.codegen.target import Target
-from glassconv.kernels.runtime.loop_text import STEP, at_a_time, blocks, height_of, nest
+from glassconv.kernels.microkernel.register_tile import main_height
+from glassconv.kernels.runtime.loop_text import INDENT, at_a_time, blocks, describe_loop_nest
 from glassconv.problem import ConvProblem
 
 
@@ -19,10 +20,10 @@ def loops(
     tiles = min(size["tile_block"], size["tiles"])
     filters = min(size["filter_block"], size["filters"])
     part, k = min(size["filter_part"], filters), min(size["k_block"], channels)
-    rows = height_of(tiles, rows)
+    rows = main_height(tiles, rows)
     groups = f"for {problem.groups:,} groups, " if problem.groups > 1 else "for "
     return (
-        *nest(
+        *describe_loop_nest(
             f"{groups}{blocks(size['tiles'], size['tile_block'], 'tiles')}, "
             f"each of {outputs} × {outputs} outputs",
             f"for {blocks(size['filters'], size['filter_block'], 'filters')}: a task",
@@ -36,5 +37,5 @@ def loops(
             f"for {at_a_time(part, 'filters', width)}",
             f"for {k:,} steps: the register tile, {rows} × {vectors} vectors",
         ),
-        STEP * 3 + f"transform M back to {outputs} × {outputs} outputs, add the bias",
+        INDENT * 3 + f"transform M back to {outputs} × {outputs} outputs, add the bias",
     )

@@ -10,8 +10,10 @@ by the definition, which spreads nothing.
 
 from __future__ import annotations
 
+from typing import Any
+
 from glassconv.codegen.ir import INT, POINTER, Code, Module, Pointer, Value
-from glassconv.kernels.runtime.parameters import Sizes
+from glassconv.codegen.legacy import LegacyCode, Sizes
 from glassconv.kernels.winograd_parts.fallback import again
 from glassconv.kernels.winograd_parts.strips import NAMES, strips
 from glassconv.kernels.winograd_parts.transform_code import transform
@@ -19,9 +21,7 @@ from glassconv.mathematics.cook_toom import Matrix
 from glassconv.problem.memory_layout import NCHW
 
 
-def output_transform(
-    module: Module, layout: str, matrix: Matrix, taps: int, finish: Code | None
-) -> Code:
+def output_transform(module: Module, layout: str, matrix: Matrix, taps: int, finish: Any) -> Code:
     """Write the function of some filters' output tiles.
 
     It takes (plan, input of a group, M, buffer, filters as they lie, bias, output, first tile,
@@ -32,7 +32,7 @@ def output_transform(
     outputs, n = len(matrix), len(matrix[0])
     tile = _tile(module, matrix, taps)
     to_planes = _to_planes(module) if layout == NCHW else None
-    code = Code(module, "output_transform", [POINTER] * 7 + [INT] * 4)
+    code = LegacyCode(module, "output_transform", [POINTER] * 7 + [INT] * 4)
     plan, input, m, buffer, weight, bias, output, first, tiles, filters, distance = code.arguments()
     size = Sizes(code, plan, NAMES)
     kept = buffer + outputs * n * code.lanes  # the first part holds half a transform
@@ -85,7 +85,7 @@ def _tile(module: Module, matrix: Matrix, taps: int) -> Code:
     """
     direct = again(module, taps)
     n = len(matrix[0])
-    code = Code(module, "output_tile", [POINTER] * 7 + [INT] * 7)
+    code = LegacyCode(module, "output_tile", [POINTER] * 7 + [INT] * 7)
     (plan, input, m, half, weight, bias, target,
      row_step, step, y, x, rows, columns, lanes) = code.arguments()  # fmt: skip
     size = Sizes(code, plan, NAMES)
@@ -126,7 +126,7 @@ def _to_planes(module: Module) -> Code:
     A row's last vector ends where the row does, so that some outputs are stored twice; only a row
     that is shorter than a vector is stored in part.
     """
-    code = Code(module, "to_planes", [POINTER] * 3 + [INT] * 4)
+    code = LegacyCode(module, "to_planes", [POINTER] * 3 + [INT] * 4)
     plan, kept, result, kept_row, rows, columns, filters = code.arguments()
     size = Sizes(code, plan, NAMES)
     lanes = code.lanes
@@ -153,7 +153,7 @@ def _store(
     mask: Value | None,
 ) -> None:
     for number, vector in enumerate(vectors):
-        with code.when(filters > number):
+        with code.if_(filters > number):
             place = target + number * plane
             if mask is None:
                 place[0] = vector

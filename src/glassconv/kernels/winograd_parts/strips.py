@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from glassconv.codegen.ir import Code, Value
-from glassconv.kernels.runtime.parameters import Sizes
+from glassconv.codegen.legacy import Sizes
 
 NAMES = (
     *("channels", "filters", "in_h", "in_w", "out_h", "out_w", "padding_h", "padding_w"),

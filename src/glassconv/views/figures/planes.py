@@ -83,7 +83,7 @@ def padded(problem: ConvProblem, plane: Array) -> Array:
 def extent(problem: ConvProblem) -> str:
     """Say how large the input is as it is drawn."""
     rows, columns = (axis.padded_size for axis in problem.axes)
-    return f"{rows} × {columns}{' with its padding' if any(map(any, problem.padding)) else ''}"
+    return f"{rows} × {columns}{' with its padding' if problem.is_padded else ''}"
 
 
 def window(problem: ConvProblem, position: Cell) -> tuple[range, range]:

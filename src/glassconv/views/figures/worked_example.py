@@ -89,7 +89,7 @@ def _write_title(figure: Figure, example: WorkedExample, theme: Theme) -> None:
 def _draw_input(figure: Figure, example: WorkedExample, theme: Theme) -> None:
     channels, rows, columns = example.padded.shape
     norm = style.centred_on_zero(example.padded)
-    padding = " with its padding" if any(map(any, example.problem.padding)) else ""
+    padding = " with its padding" if example.problem.is_padded else ""
     _head(figure, LEFT, "input", f"{channels} × {rows} × {columns}{padding}", theme)
     for channel in range(channels):
         top = TOP + channel * (rows * CELL + ROW_GAP)

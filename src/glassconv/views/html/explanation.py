@@ -10,16 +10,15 @@ from html import escape
 
 from glassconv.reports.explanation import Explanation
 from glassconv.reports.verdict import Verdict
-from glassconv.views.explanation_sections import (
+from glassconv.views.explanation_blocks import (
     Block,
     Chapter,
     Listing,
     Note,
     Pairs,
     Standings,
-    chapters,
-    summary,
 )
+from glassconv.views.explanation_sections import chapters, summary
 
 ROOT = "glassconv-explanation"
 

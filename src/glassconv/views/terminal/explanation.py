@@ -11,15 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from glassconv.reports.explanation import Explanation
-from glassconv.views.explanation_sections import (
+from glassconv.views.explanation_blocks import (
     Block,
     Listing,
     Note,
     Pairs,
     Standings,
-    chapters,
-    summary,
 )
+from glassconv.views.explanation_sections import chapters, summary
 from glassconv.views.terminal.parts import mark, pairs, section
 
 

@@ -1,4 +1,4 @@
-"""A kernel opened: its loops, its register tile drawn, its bytes, its place under the roof."""
+"""A kernel in the terminal: its loops, its register tile, its bytes, its speed and the limits."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from glassconv.reports.kernel import Factor, HotLoop, Look
+from glassconv.reports.kernel import Factor, HotLoop, KernelReport
 from glassconv.views.notation import duration, size
 from glassconv.views.terminal.parts import mark, pairs, section
 
 WIDE, NARROW = 9, 7  # columns of a cell of the tile
-FEW = 4  # columns of the tile that leave room for words beside it
+FEW = 4  # columns of a tile that leaves room for text beside it
 BAR = 28  # columns of the longest bar
-MOST_LISTED = 12  # registers in a line
-SPARED = 1.1  # times fewer multiplications: less is only padding that is skipped
+MOST_LISTED = 12  # registers of a line
+FEWER = 1.1  # times fewer multiplications; less than that is skipped padding
 
 
-def looked(report: Look) -> RenderableType:
-    """Return everything that was found out about a kernel, 80 columns wide."""
+def kernel_report(report: KernelReport) -> RenderableType:
+    """Return the report about a kernel, 80 columns wide."""
     return Group(
         Text(str(report.problem), "bold"),
         Text(f"{report.algorithm}, compiled for {report.target}, {report.layout}: {report.idea}"),
@@ -29,38 +29,40 @@ def looked(report: Look) -> RenderableType:
     )
 
 
-def _sections(report: Look) -> Iterator[RenderableType]:
-    chapters = (
+def _sections(report: KernelReport) -> Iterator[RenderableType]:
+    parts = (
         ("The loops", Group(*_loops(report))),
         ("The register tile", Group(*_tile(report))),
         ("The bytes", Group(*_bytes(report))),
-        ("Under the roof", Group(*_roof(report))),
+        ("The roofline", Group(*_roofline(report))),
     )
-    for place, (title, body) in enumerate(chapters, start=1):
+    for place, (title, body) in enumerate(parts, start=1):
         yield from section(place, title, body)
 
 
-def _loops(report: Look) -> Iterator[RenderableType]:
+def _loops(report: KernelReport) -> Iterator[RenderableType]:
     for line in report.loops:
         yield Text(line)
     if report.loops:
         yield ""
+    blocking = ", ".join(f"{name} {number:,}" for name, number in report.blocking)
     share = _count(report.threads, "thread") + (", one by one" if report.threads > 1 else "")
-    yield Text(f"{_count(report.tasks, 'task')}, taken by {share}.", "dim")
+    tasks = f"{_count(report.tasks, 'task')}, taken by {share}"
+    yield pairs(("blocking", blocking), ("tasks", tasks))
 
 
 # -- the tile ---------------------------------------------------------------------------------
 
 
-def _tile(report: Look) -> Iterator[RenderableType]:
+def _tile(report: KernelReport) -> Iterator[RenderableType]:
     hot = report.hot
     if hot.cells:
         yield from _drawn(hot, report.lanes, report.problem.dtype)
     elif not hot.products:
-        yield Text("no multiply-adds were found in its assembly")
+        yield Text("its assembly has no multiply-adds")
         return
     else:
-        yield Text(f"{hot.products} fused multiply-adds to {len(hot.totals)} running sums in")
+        yield Text(f"{hot.products} fused multiply-adds to {len(hot.totals)} accumulators in")
         for start in range(0, len(hot.totals), MOST_LISTED):
             yield Text(f"  {' '.join(hot.totals[start : start + MOST_LISTED])}")
     yield ""
@@ -68,25 +70,26 @@ def _tile(report: Look) -> Iterator[RenderableType]:
     spilled = ", ".join(f"{count} in {name}" for name, count in report.spills)
     yield pairs(
         ("function", hot.function),
-        ("a turn", f"{hot.instructions} instructions: {_count(hot.products, 'multiply-add')}, "
-                   f"{_count(hot.loads, 'load')}, {_count(hot.others, 'other')}"),
+        ("iteration", f"{hot.instructions} instructions: {_count(hot.products, 'multiply-add')}, "
+                      f"{_count(hot.loads, 'load')}, {_count(hot.others, 'other')}"),
         ("", f"{hot.products * report.lanes} products for {hot.loaded_bytes} bytes loaded: "
              f"{per_byte:.3g} FLOPs a byte"),
-        ("registers", f"{hot.registers} of {report.target_registers} vectors in this loop"),
-        ("spills", f"{spilled}: put in memory for want of room" if spilled
-                   else "none: no vector is put in memory for want of room, in any function"),
+        ("registers", f"{hot.registers} of {report.target_registers} vector registers, "
+                      "in this loop"),
+        ("spills", f"{spilled}: stored to memory, no register was free" if spilled
+                   else "none: no function stores a vector for want of a register"),
     )  # fmt: skip
 
 
 def _drawn(hot: HotLoop, lanes: int, dtype: str) -> Iterator[Text]:
-    """Yield a table whose cells are running sums, framed by the registers multiplied."""
+    """Yield a table: its cells are accumulators, its rows and columns the registers multiplied."""
     cell = WIDE if len(hot.columns) <= FEW else NARROW
     names = [row.register for row in hot.rows]
     indent = max(map(len, names)) + 3
     margin, line = " " * indent, "┬".join("─" * cell for _ in hot.columns)
-    said = (f"down: {_kinds(hot.rows)}", f"cells: {len(hot.totals)} running sums,",
-            "each one chain of", "fused multiply-adds")  # fmt: skip
-    beside = said if len(hot.columns) <= FEW and len(names) >= len(said) else ()
+    legend = (f"down: {_kinds(hot.rows)}", f"cells: {len(hot.totals)} accumulators,",
+              "each one chain of", "fused multiply-adds")  # fmt: skip
+    beside = legend if len(hot.columns) <= FEW and len(names) >= len(legend) else ()
     yield Text(f"{margin} {_kinds(hot.columns)}, {lanes} {dtype} each", "dim")
     yield Text(f"{margin} {' '.join(each.register.center(cell) for each in hot.columns)}")
     yield Text(f"{margin}┌{line}┐", "dim")
@@ -101,8 +104,8 @@ def _drawn(hot: HotLoop, lanes: int, dtype: str) -> Iterator[Text]:
         yield drawn
     yield Text(f"{margin}└{line.replace('┬', '┴')}┘", "dim")
     if not beside:
-        yield Text(f"{margin} {said[0]}; {said[1]}", "dim")
-        yield Text(f"{margin} {said[2]} {said[3]}", "dim")
+        yield Text(f"{margin} {legend[0]}; {legend[1]}", "dim")
+        yield Text(f"{margin} {legend[2]} {legend[3]}", "dim")
 
 
 def _kinds(factors: tuple[Factor, ...]) -> str:
@@ -114,8 +117,8 @@ def _kinds(factors: tuple[Factor, ...]) -> str:
     words = {
         "vector": ("vector loaded", "vectors loaded"),
         "broadcast": ("element broadcast", "elements broadcast"),
-        "before": ("vector held", "vectors held"),
-        "other": ("vector made", "vectors made"),
+        "before": ("vector kept", "vectors kept"),
+        "other": ("vector computed", "vectors computed"),
     }
     counts = {kind: sum(each.kind == kind for each in factors) for kind in words}
     return ", ".join(f"{n} {words[kind][n > 1]}" for kind, n in counts.items() if n)
@@ -124,16 +127,17 @@ def _kinds(factors: tuple[Factor, ...]) -> str:
 # -- bytes ------------------------------------------------------------------------------------
 
 
-def _bytes(report: Look) -> Iterator[RenderableType]:
+def _bytes(report: KernelReport) -> Iterator[RenderableType]:
     problem, hot = report.problem, report.hot
     sizes = dict(report.caches)
     rows = []
-    for held in report.arrays:
-        where = f"fits {held.cache}" if held.cache else f"larger than {report.caches[-1][0]}"
-        several = held.name == "buffer" and report.threads > 1
-        each = f", one for each of {report.threads} threads" if several else ""
-        kept = ", the weight as it is read" if held.name == "packed" else ""
-        rows.append((held.name, f"{size(held.bytes):>9}  {where}{each}{kept}"))
+    for array in report.arrays:
+        where = f"fits {array.cache}" if array.cache else f"larger than {report.caches[-1][0]}"
+        if array.name == "buffer" and report.threads > 1:
+            where += f", one for each of {report.threads} threads"
+        if array.name == "packed":
+            where += ", the weight as the kernel reads it"
+        rows.append((array.name, f"{size(array.bytes):>9}  {where}"))
     yield pairs(*rows)
     yield ""
     products = max(hot.products * report.lanes, 1)
@@ -147,16 +151,16 @@ def _bytes(report: Look) -> Iterator[RenderableType]:
     )  # fmt: skip
 
 
-def _moved(report: Look) -> int:
+def _moved(report: KernelReport) -> int:
     problem = report.problem
     return problem.input_bytes + problem.weight_bytes + problem.output_bytes
 
 
-# -- the roof ---------------------------------------------------------------------------------
+# -- the roofline -----------------------------------------------------------------------------
 
 
-def _roof(report: Look) -> Iterator[RenderableType]:
-    benched, roof, problem = report.benched, report.roof, report.problem
+def _roofline(report: KernelReport) -> Iterator[RenderableType]:
+    benched, roof, problem = report.benched, report.roofline, report.problem
     under = roof.over(problem)
     limit = "memory" if under < roof.flops_per_second else "arithmetic"
     intensity = problem.arithmetic_intensity
@@ -165,28 +169,28 @@ def _roof(report: Look) -> Iterator[RenderableType]:
                        f"{_count(roof.threads, 'thread')}, {roof.dtype}"),
         ("memory", f"{_giga(roof.bytes_per_second)} GB/s · {intensity:.3g} FLOPs a byte "
                    f"= {_giga(roof.bytes_per_second * intensity)} GFLOP/s"),
-        ("roof", f"{_giga(under)} GFLOP/s: {limit} is the limit"),
+        ("roofline", f"{_giga(under)} GFLOP/s: {limit} is the limit"),
     )  # fmt: skip
     yield ""
     speed, ratio, seconds = benched.flops_per_second, benched.ratio, benched.seconds
     if speed is None or ratio is None or seconds is None or benched.of_roof is None:
         yield Text.assemble(mark(benched.verdict), f" no figure: {benched.verdict.reason}")
         return
-    bars = {"PyTorch": speed / ratio, report.algorithm: speed, "roof": under}
+    bars = {"PyTorch": speed / ratio, report.algorithm: speed, "roofline": under}
     longest = max(bars.values())
     width = max(map(len, bars))
     for name, value in bars.items():
         bar = "█" * max(1, round(BAR * value / longest))
         style = "green" if name == report.algorithm else "dim"
-        said = f"{_giga(value)} GFLOP/s"
+        text = f"{_giga(value)} GFLOP/s"
         if name == report.algorithm:
-            said += f", {100 * benched.of_roof:.0f} % of the roof"
-        yield Text.assemble((f"{name:{width}}  ", "dim"), (bar, style), f" {said}")
+            text += f", {100 * benched.of_roof:.0f} % of the roofline"
+        yield Text.assemble((f"{name:{width}}  ", "dim"), (bar, style), f" {text}")
     yield ""
     yield pairs(
         ("verified", benched.verdict.reason),
         ("time", f"{duration(seconds)}, PyTorch's {duration(seconds * ratio)}: {ratio:.2f} × as "
-                 "fast, in turn"),
+                 "fast, timed in turn"),
         ("predicted", f"{_giga(report.predicted)} GFLOP/s by the model that auto ranks by"),
         ("compiled", _compiled(report)),
     )  # fmt: skip
@@ -194,35 +198,35 @@ def _roof(report: Look) -> Iterator[RenderableType]:
         yield Padding(Text(note, "dim"), (1, 0, 0, 0))
 
 
-def _notes(report: Look, speed: float, under: float) -> Iterator[str]:
-    if report.roof.threads < report.threads:
+def _notes(report: KernelReport, speed: float, under: float) -> Iterator[str]:
+    if report.roofline.threads < report.threads:
         yield (
-            "Other processes kept the other cores while the roof was measured: it is that of one "
-            "thread."
+            "Other processes kept the other cores while the roofline was measured: it is that of "
+            "one thread."
         )
-    spared = report.problem.macs / report.multiplications if report.multiplications else 1
-    if spared > SPARED:
+    fewer = report.problem.macs / report.multiplications if report.multiplications else 1
+    if fewer > FEWER:
         yield (
-            f"FLOPs are the definition's. {report.algorithm} multiplies {spared:.3g} times less "
-            "often, so it may stand above the roof of those who do all of it."
+            f"FLOPs are counted by the definition. {report.algorithm} does {fewer:.3g} × fewer "
+            "multiplications, so its speed may exceed the roofline."
         )
     elif speed > under:
         yield (
-            "Above the roof of memory, for the arrays stayed in a cache from call to call."
-            if under < report.roof.flops_per_second
-            else "Above the roof: another process kept the machine while that was measured."
+            "Above the limit of memory: the arrays stayed in cache from call to call."
+            if under < report.roofline.flops_per_second
+            else "Above the roofline: another process slowed the machine while that was measured."
         )
 
 
-def _compiled(report: Look) -> str:
+def _compiled(report: KernelReport) -> str:
     seconds = report.benched.compile_seconds
-    said = f"in {1e3 * seconds:.0f} ms, once" if seconds else "before: it came from the disk cache"
+    text = f"in {1e3 * seconds:.0f} ms, once" if seconds else "before: it came from the disk cache"
     packing = report.benched.packing_seconds
-    return said + (f"; the weight packed in {duration(packing)}, once" if packing else "")
+    return text + (f"; the weight packed in {duration(packing)}, once" if packing else "")
 
 
-def _count(number: int, of: str) -> str:
-    return f"{number:,} {of}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _giga(value: float) -> str:

@@ -20,7 +20,7 @@ from glassconv.views.terminal.parts import section
 def trace(traced: Trace) -> RenderableType:
     """Return every array of a trace: name, shape with its axes named, size, and its corner."""
     return Group(
-        Text(f"{traced.problem}  by {traced.algorithm}", "bold"), "", *_steps(traced.steps)
+        Text(f"{traced.subject}  by {traced.algorithm}", "bold"), "", *_steps(traced.steps)
     )
 
 

@@ -1,0 +1,145 @@
+"""CompiledCall: what computes every call of one signature, as one object with `__call__`.
+
+A kernel's plan is one. The other classes put around it, or around PyTorch's own convolution, what a
+plan does not do: an activation that PyTorch applies, a conversion of memory layout, zeros inserted
+for a transposed convolution, a missing batch axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor
+
+from glassconv.algorithms import Algorithm, Call
+from glassconv.problem.activations import Epilogue
+from glassconv.problem.memory_layout import NCHW, NHWC, Layout, contiguous
+from glassconv.problem.problem import Problem
+from glassconv.problem.transposed import TransposedProblem, flip
+
+if TYPE_CHECKING:
+    from glassconv.kernels import Kernel
+    from glassconv.kernels.runtime.plan import Plan
+
+
+class CompiledCall(Protocol):
+    """Input, weight, bias and residual to the output; shapes and dtypes as it was compiled for."""
+
+    def __call__(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output."""
+
+
+@dataclass(frozen=True)
+class AlgorithmCall:
+    """An algorithm without a kernel, PyTorch's or readable steps; PyTorch applies the epilogue."""
+
+    name: str
+    compute: Call
+    epilogue: Epilogue
+
+    def __call__(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output."""
+        return self.epilogue.applied(self.compute(input, weight, bias), residual)
+
+
+def algorithm_call(algorithm: Algorithm, problem: Problem, epilogue: Epilogue) -> AlgorithmCall:
+    """Return the call of an algorithm: compiled for the problem, or its steps run to the end."""
+    if algorithm.compile_for is not None:
+        compute = algorithm.compile_for(problem)
+    else:
+        compute = partial(algorithm.run, problem)
+    return AlgorithmCall(algorithm.name, compute, epilogue)
+
+
+def kernel_call(
+    kernel: Kernel, problem: Problem, layout: Layout | None, epilogue: Epilogue
+) -> CompiledCall:
+    """Return the call of a kernel for inputs in this memory layout.
+
+    layout: None for an input that has neither contiguous columns nor contiguous channels; it is
+    made contiguous first.
+    """
+    if isinstance(problem, TransposedProblem):
+        return _transposed_call(kernel, problem, layout, epilogue)
+    plan = kernel.plan(problem, layout or contiguous(problem), epilogue)
+    if layout is not None and not epilogue.residual:
+        return plan
+    return ConvertedCall(plan, make_contiguous=layout is None)
+
+
+@dataclass(frozen=True)
+class ConvertedCall:
+    """A kernel whose input is made contiguous, or whose residual is brought to its layout."""
+
+    plan: Plan
+    make_contiguous: bool
+
+    def __call__(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output, in the plan's memory layout."""
+        if residual is not None:
+            residual = self.plan.to_layout(residual)
+        return self.plan(
+            input.contiguous() if self.make_contiguous else input, weight, bias, residual
+        )
+
+
+@dataclass(frozen=True)
+class TransposedCall:
+    """A kernel of the convolution that a transposed convolution equals."""
+
+    problem: TransposedProblem
+    plan: Plan
+
+    def __call__(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output, in the input's memory layout."""
+        channels_last = self.plan.layout.name == NHWC
+        if residual is not None:
+            residual = self.plan.to_layout(residual)
+        return self.plan(self.problem.insert_zeros(input, channels_last), weight, bias, residual)
+
+
+def _transposed_call(
+    kernel: Kernel, problem: TransposedProblem, layout: Layout | None, epilogue: Epilogue
+) -> TransposedCall:
+    name = layout.name if layout else NCHW
+    plan = kernel.plan(problem.convolution, contiguous(problem.convolution, name), epilogue)
+    plan = replace(plan, pack=FlipAndPack(problem.groups, plan.pack))
+    return TransposedCall(problem, plan)
+
+
+@dataclass(frozen=True)
+class FlipAndPack:
+    """The packing of a transposed convolution's weight: flipped, then packed for the kernel."""
+
+    groups: int
+    pack: Callable[[Tensor], Tensor] | None
+
+    def __call__(self, weight: Tensor) -> Tensor:
+        """Return the weight as the kernel of the equal convolution reads it."""
+        flipped = flip(weight, self.groups)
+        return flipped.contiguous() if self.pack is None else self.pack(flipped)
+
+
+@dataclass(frozen=True)
+class UnbatchedCall:
+    """A call for one image without its batch axis."""
+
+    batched: CompiledCall
+
+    def __call__(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output, without a batch axis either."""
+        residual = None if residual is None else residual[None]
+        return self.batched(input[None], weight, bias, residual)[0]

@@ -1,0 +1,158 @@
+"""A task of implicit_gemm: for each block of k, lower the windows of some pixels and multiply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
+from glassconv.kernels.gemm_parts.parameters import GemmParameters
+from glassconv.kernels.microkernel.lowering import by_pixel, by_tap
+from glassconv.kernels.microkernel.matrix_product import COLUMNS, ROWS, product
+from glassconv.kernels.runtime.parameters import Arrays, residual_distance
+
+
+def task_nchw(module: Module, finish: Function | None) -> Function:
+    """Write the task: output[filters, pixels] = weight[filters, k] · lowered[k, pixels]."""
+    lower, multiply = by_tap(module), product(module, ROWS)
+
+    @function(module)
+    def task(
+        code: Code,
+        parameters: GemmParameters[Value],
+        arrays: Arrays[Pointer],
+        number: Value,
+        thread: Value,
+    ) -> None:
+        p, weight, bias = parameters, arrays.weight, arrays.bias
+        at = _start(p, number)
+        buffer = arrays.workspace.add_bytes(thread * p.workspace_bytes)
+        pixels = (p.pixels - at.pixel).minimum(p.pixel_block)
+        filters = (p.filters - at.filter).minimum(p.filter_block)
+        group_offset = at.group * p.channels * p.input_stride_c
+        image = arrays.input + (at.image * p.input_stride_n + group_offset)
+        first = at.group * p.filters + at.filter
+        output = arrays.output + (
+            at.image * p.output_stride_n + first * p.output_stride_c + at.pixel
+        )
+        with code.loop(0, p.pieces, p.piece_block) as piece:
+            pieces = (p.pieces - piece).minimum(p.piece_block)
+            lower.call(
+                parameters=p,
+                image=image,
+                buffer=buffer,
+                first_channel=piece,
+                channels=pieces,
+                pixel=at.pixel,
+                pixels=pixels,
+            )
+            multiply.function.call(
+                a=weight + (first * p.k + piece * p.piece_length),
+                b=buffer,
+                c=output,
+                bias=bias + first,
+                m=filters,
+                n=pixels,
+                k=pieces * p.piece_length,
+                a_stride=p.k,
+                b_panel_stride=multiply.width,
+                b_row_stride=p.buffer_stride,
+                c_stride=p.output_stride_c,
+                first=piece.equals(0).as_int(),
+            )
+        if finish:
+            finish.call(
+                sums=output,
+                runs=filters,
+                stride=p.output_stride_c,
+                length=pixels,
+                residual_distance=residual_distance(arrays),
+            )
+
+    return task
+
+
+def task_nhwc(module: Module, finish: Function | None) -> Function:
+    """Write the task: output[pixels, filters] = lowered[pixels, k] · packed[k, filters]."""
+    lower, multiply = by_pixel(module), product(module, COLUMNS)
+    width = multiply.width
+
+    @function(module)
+    def task(
+        code: Code,
+        parameters: GemmParameters[Value],
+        arrays: Arrays[Pointer],
+        number: Value,
+        thread: Value,
+    ) -> None:
+        p, weight, bias = parameters, arrays.weight, arrays.bias
+        at = _start(p, number)
+        buffer = arrays.workspace.add_bytes(thread * p.workspace_bytes)
+        pixels = (p.pixels - at.pixel).minimum(p.pixel_block)
+        filters = (p.filters - at.filter).minimum(p.filter_block)
+        image = arrays.input + (at.image * p.input_stride_n + at.group * p.channels)
+        first = at.group * p.filters + at.filter
+        output = arrays.output + (
+            at.image * p.output_stride_n + at.pixel * p.output_stride_w + first
+        )
+        panel = p.k * width
+        panels = (p.filters + (width - 1)) // width
+        weights = weight + (at.group * panels * panel + at.filter * p.k)
+        with code.loop(0, p.pieces, p.piece_block) as piece:
+            pieces = (p.pieces - piece).minimum(p.piece_block)
+            start = piece * p.piece_length
+            with code.if_(p.is_lowered.equals(1)):
+                lower.call(
+                    parameters=p,
+                    image=image,
+                    buffer=buffer,
+                    first_piece=piece,
+                    pieces=pieces,
+                    pixel=at.pixel,
+                    pixels=pixels,
+                )
+            in_place = image + (at.pixel * p.input_stride_w + start)
+            rows = code.select_pointer(p.is_lowered.equals(1), buffer, in_place)
+            stride = code.select(p.is_lowered.equals(1), p.buffer_stride, p.input_stride_w)
+            with code.loop(0, filters, p.filters_in_l2) as filter:
+                multiply.function.call(
+                    a=rows,
+                    b=weights + (filter * p.k + start * width),
+                    c=output + filter,
+                    bias=bias + (first + filter),
+                    m=pixels,
+                    n=(filters - filter).minimum(p.filters_in_l2),
+                    k=pieces * p.piece_length,
+                    a_stride=stride,
+                    b_panel_stride=panel,
+                    b_row_stride=width,
+                    c_stride=p.output_stride_w,
+                    first=piece.equals(0).as_int(),
+                )
+        if finish:
+            finish.call(
+                sums=output,
+                runs=pixels,
+                stride=p.output_stride_w,
+                length=filters,
+                residual_distance=residual_distance(arrays),
+            )
+
+    return task
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where a task begins."""
+
+    image: Value
+    group: Value
+    pixel: Value
+    filter: Value
+
+
+def _start(p: GemmParameters[Value], number: Value) -> _Start:
+    """Return where a task begins; consecutive tasks are neighbouring blocks of pixels."""
+    pixel, number = number % p.pixel_blocks, number // p.pixel_blocks
+    filter, number = number % p.filter_blocks, number // p.filter_blocks
+    group, image = number % p.groups, number // p.groups
+    return _Start(image, group, pixel * p.pixel_block, filter * p.filter_block)

@@ -1,0 +1,97 @@
+"""Problem: a convolution or a transposed convolution, from a call's arguments or from shorthand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from glassconv.problem import ConvProblem
+from glassconv.problem.arguments import Padding, Size, problem_of, settled
+from glassconv.problem.shorthand import parse, read
+from glassconv.problem.transposed import TransposedProblem, parse_transposed, transposed_of
+
+Problem = ConvProblem | TransposedProblem
+
+
+def parse_problem(text: str) -> Problem:
+    """Return the problem that a shorthand describes; the word `transposed` says of which kind.
+
+    Raises `ShorthandError` as `parse` does.
+
+    >>> type(parse_problem("8x4x4 3@2x2 s2 transposed")).__name__
+    'TransposedProblem'
+    """
+    return parse_transposed(text) if read(text).transposed else parse(text)
+
+
+def equal_convolution(problem: Problem) -> ConvProblem:
+    """Return the convolution that computes a problem: itself, or that of a transposed one."""
+    return problem if isinstance(problem, ConvProblem) else problem.convolution
+
+
+class Arguments(NamedTuple):
+    """The arguments of a call beside its arrays, hashable once `settled`."""
+
+    ndim: int
+    transposed: bool
+    stride: Size
+    padding: Padding
+    dilation: Size
+    groups: int
+    output_padding: Size  # 0 unless transposed
+    algorithm: str
+    accuracy: str
+    activation: str | None
+
+    @property
+    def function(self) -> str:
+        """Return the name of the function that was called."""
+        return f"conv_transpose{self.ndim}d" if self.transposed else f"conv{self.ndim}d"
+
+    def is_settled(self) -> bool:
+        """Return whether every size is an int or a tuple of ints, or a string.
+
+        Nothing else may be looked up: True and 1.0 are equal to 1, and a tensor's value changes.
+        """
+        sizes: tuple[Any, ...] = self[2:7]
+        for value in sizes:
+            kind = type(value)
+            if kind is int or kind is str:
+                continue
+            if kind is not tuple:
+                return False
+            for entry in value:
+                if type(entry) is not int:
+                    return False
+        return True
+
+    def settled(self) -> Arguments:
+        """Return the same arguments with lists as tuples and whole numbers as ints.
+
+        Raises `ArgumentTypeError` for what is not a whole number.
+        """
+        sizes = ("stride", "padding", "dilation", "groups", "output_padding")
+        return self._replace(**{name: settled(name, getattr(self, name)) for name in sizes})
+
+    def problem(
+        self,
+        input_shape: Sequence[int],
+        weight_shape: Sequence[int],
+        bias_shape: Sequence[int] | None = None,
+        dtype: str = "float32",
+    ) -> Problem:
+        """Return the problem of a call with arrays of these shapes.
+
+        Raises what `problem_of` and `transposed_of` raise.
+        """
+        steps: dict[str, Any] = {
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "groups": self.groups,
+            "dtype": dtype,
+        }
+        if not self.transposed:
+            return problem_of(input_shape, weight_shape, bias_shape, **steps)
+        steps["output_padding"] = self.output_padding
+        return transposed_of(input_shape, weight_shape, bias_shape, **steps)

@@ -1,0 +1,111 @@
+"""Blocking is a pure function of the problem, the memory layout, the target and the threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
+
+import pytest
+import torch
+
+from glassconv.codegen.target import TARGETS, Target
+from glassconv.kernels import KERNELS, Kernel, depthwise, direct, implicit_gemm, pointwise
+from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
+from glassconv.problem import ConvProblem
+from glassconv.problem.memory_layout import NCHW, Layout, layout_of
+from glassconv.problem.shorthand import parse
+
+PROBLEMS = [
+    parse(text)
+    for text in (
+        "64x56x56 64@3x3 p1",
+        "3x224x224 64@7x7 s2 p3",
+        "2x512x7x7 2048@1x1",
+        "4x96x14x14 96@5x5 p2 g96",
+        "2x16x20x21 24@3x3 p1 g2 float64",
+        "8x100 12@9 p4",
+        "3x480x1x1 130@1x1 g2",
+    )
+]
+TARGET = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+
+
+def supported(kernel: Kernel | None = None) -> Iterator[tuple[Kernel, ConvProblem, Layout]]:
+    """Yield kernels with each problem and memory layout that they support."""
+    for problem in PROBLEMS:
+        for memory_format in (torch.contiguous_format, torch.channels_last)[: problem.ndim]:
+            input = torch.empty(problem.input_shape).contiguous(memory_format=memory_format)
+            layout = layout_of(input)
+            assert layout is not None
+            for each in [kernel] if kernel else KERNELS.values():
+                if each.supports(problem, layout.name):
+                    yield each, problem, layout
+
+
+@TARGET
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=KERNELS)
+def test_it_depends_on_its_arguments_alone(kernel: Kernel, target: Target) -> None:
+    tried = 0
+    for _, problem, layout in supported(kernel):
+        for threads in (1, 2, 64):
+            blocking = kernel.blocking(problem, layout, target, threads)
+            before = torch.get_num_threads()
+            torch.set_num_threads(3)
+            try:
+                again = kernel.blocking(problem, layout, target, threads)
+            finally:
+                torch.set_num_threads(before)
+            assert isinstance(blocking, Blocking)
+            assert hash(blocking) == hash(again)
+            assert blocking == again
+            assert all(number >= 0 for _, number in blocking.items())
+            tried += 1
+    assert tried
+
+
+def test_a_plan_holds_its_blocking() -> None:
+    target = TARGETS["avx2"]
+    for kernel, problem, layout in supported():
+        plan = kernel.plan_for(problem, layout, target, 2)
+        assert plan.blocking == kernel.blocking(problem, layout, target, 2)
+
+
+@TARGET
+@pytest.mark.parametrize("threads", [1, 2, 64])
+def test_a_buffer_of_implicit_gemm_fits_its_cache(target: Target, threads: int) -> None:
+    for _, problem, layout in supported(KERNELS["implicit_gemm"]):
+        cut = implicit_gemm.blocking(problem, layout, target, threads)
+        rows, vectors = target.tile()
+        width = vectors * target.lanes(problem.dtype)
+        few = problem.gemm.m <= implicit_gemm.FEW_FILTERS
+        cache = target.l1 if few else target.l2
+        panel = cut.buffer_stride * width * problem.format.bytes  # the least that is lowered
+        assert cut.workspace_bytes <= cache + panel
+        assert cut.filter_block % width == 0
+        assert cut.pixel_block % (width if layout.name == NCHW else rows) == 0
+        assert 1 <= cut.k_block <= max(implicit_gemm.LONGEST_K, prod(problem.kernel_size))
+        assert cut.filters_in_l2 <= cut.filter_block
+
+
+def test_more_threads_get_more_tasks() -> None:
+    problem, target = parse("64x56x56 64@3x3 p1"), TARGETS["avx2"]
+    layout = Layout(NCHW, (64 * 56 * 56, 56 * 56, 56, 1))
+    for kernel in (implicit_gemm, direct):
+        one, many = (kernel.plan(problem, layout, target, threads) for threads in (1, 16))
+        assert many.tasks > one.tasks
+        assert many.most_threads >= 16
+    plane = parse("64x56x56 64@3x3 p1 g64")
+    one, many = (depthwise.plan(plane, layout, target, threads) for threads in (1, 16))
+    assert many.tasks > one.tasks
+    pixel, single = parse("2048x1x1 2048@1x1"), Layout(NCHW, (2048, 1, 1, 1))
+    blocks = [pointwise.blocking(pixel, single, target, threads) for threads in (1, 4)]
+    assert blocks[0].filter_block == 4 * blocks[1].filter_block
+
+
+def test_small_problems_are_one_task() -> None:
+    problem = parse("3x8x8 4@3x3")
+    assert tasks_wanted(problem, threads=64, smallest_task=problem.macs + 1) == 1
+    assert tasks_wanted(problem, threads=2, smallest_task=1) == 8
+    assert tasks_wanted(replace(problem, batch=0), threads=2, smallest_task=1) == 1
+    assert round_up(0, 8) == 0

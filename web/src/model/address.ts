@@ -1,0 +1,61 @@
+// The state in the page's address: #problem=…&mode=…&at=… restores it exactly.
+
+import { outputAt } from "./focus";
+import type { Focus } from "./focus";
+import { format, parse } from "./shorthand";
+import { SPEEDS } from "./state";
+import type { State } from "./state";
+
+/** The address that restores the state exactly, except for the reader's own image, which is never sent. */
+export function toHash(state: State): string {
+  const words = new URLSearchParams({ problem: format(state.problem), mode: state.mode, at: written(state.focus) });
+  if (state.choice) words.set("choice", state.choice);
+  if (state.preset) words.set("preset", state.preset);
+  if (state.pinned) words.set("pinned", "1");
+  if (state.theme !== "auto") words.set("theme", state.theme);
+  if (state.counting !== "macs") words.set("count", state.counting);
+  if (state.speed !== 1) words.set("speed", String(state.speed));
+  return `#${words.toString().replaceAll("%40", "@").replaceAll("%3A", ":").replaceAll("%2C", ",")}`;
+}
+
+/** The state that an address describes; missing and invalid parts are left out. */
+export function fromHash(hash: string): Partial<State> {
+  const words = new URLSearchParams(hash.replace(/^#/, ""));
+  const state: { -readonly [name in keyof State]?: State[name] } = {};
+  try {
+    if (words.has("problem")) state.problem = parse(words.get("problem") ?? "");
+  } catch (error) {
+    state.explanation = `The link has no valid problem: ${(error as Error).message}`;
+  }
+  const focus = read(words.get("at") ?? "");
+  if (focus) state.focus = focus;
+  const mode = words.get("mode");
+  if (mode) state.mode = mode;
+  const choice = words.get("choice");
+  if (choice) state.choice = choice;
+  const preset = words.get("preset");
+  if (preset) state.preset = preset;
+  if (words.get("pinned") === "1") state.pinned = true;
+  const theme = words.get("theme");
+  if (theme === "dark" || theme === "light") state.theme = theme;
+  if (words.get("count") === "flops") state.counting = "flops";
+  const speed = Number(words.get("speed"));
+  if (SPEEDS.includes(Math.abs(speed))) state.speed = speed;
+  return state;
+}
+
+function written(focus: Focus): string {
+  if (focus.kind === "input") return ["x", focus.channel, focus.row, focus.column].join();
+  if (focus.kind === "weight") return ["w", focus.filter, focus.k].join();
+  return ["y", focus.filter, focus.row, focus.column, ...(focus.tap === null ? [] : [focus.tap])].join();
+}
+
+function read(text: string): Focus | null {
+  const [kind, ...words] = text.split(",");
+  const [a, b, c, d] = words.map(Number);
+  if (words.some((word) => !/^\d{1,9}$/.test(word))) return null;
+  if (kind === "y" && (words.length === 3 || words.length === 4)) return outputAt(a, b, c, d ?? null);
+  if (kind === "x" && words.length === 3) return { kind: "input", channel: a, row: b, column: c };
+  if (kind === "w" && words.length === 2) return { kind: "weight", filter: a, k: b };
+  return null;
+}

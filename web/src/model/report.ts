@@ -1,0 +1,49 @@
+// What the explorer receives: anywidget's model, and the report that Python wrote into it.
+
+import type { Source } from "./source";
+import { decode } from "./tensors";
+import type { Tensor } from "./tensors";
+
+export interface Report {
+  readonly schema?: string;
+  readonly problem?: string;
+  readonly layers?: readonly { readonly name: string; readonly problem: string }[];
+  readonly input?: Tensor;
+  readonly weight?: Tensor;
+  readonly bias?: Tensor;
+  readonly output?: Tensor;
+  readonly mode?: string;
+  readonly inputKind?: "random" | "array" | "image"; // an image's channels are red, green and blue
+  readonly source?: string; // for people
+}
+
+export interface Answer {
+  readonly type: string;
+  readonly id?: unknown;
+  readonly output?: Tensor;
+  readonly error?: string;
+}
+
+export interface Model {
+  get(name: "report"): Report | undefined;
+  get(name: "theme"): "dark" | "light" | undefined;
+  get(name: "remote"): boolean | undefined; // Python answers what is sent
+  get(name: "page"): boolean | undefined; // the explorer has the page to itself, and its address
+  on(event: "msg:custom", listener: (content: Answer) => void): void;
+  off(event: "msg:custom", listener: (content: Answer) => void): void;
+  send(content: Record<string, unknown>): void;
+}
+
+export function reportSource(report: Report): Source {
+  const { input, inputKind = "array", weight, bias, output, source = "" } = report;
+  return {
+    name: source,
+    resampled: input !== undefined && inputKind !== "random",
+    rgb: input?.shape[1] === 3 && inputKind === "image",
+    input: input && decode(input),
+    weight: weight && decode(weight),
+    bias: bias && decode(bias),
+    output: output && decode(output),
+    problem: report.problem,
+  };
+}

@@ -1,0 +1,66 @@
+// The page's state: immutable, in a store with listeners.
+
+import { within } from "./focus";
+import type { Focus } from "./focus";
+import type { Problem } from "./problem";
+import type { Source } from "./source";
+
+export const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16]; // of playing, times normal
+
+export interface State {
+  readonly problem: Problem;
+  readonly source: Source;
+  readonly preset: string; // name of the preset that `source` is of; empty for the report's own
+  readonly mode: string;
+  readonly choice: string; // among the mode's; empty for its first
+  readonly focus: Focus;
+  readonly pinned: boolean;
+  readonly theme: "auto" | "dark" | "light";
+  readonly counting: "macs" | "flops";
+  readonly speed: number; // times normal; negative runs back
+  readonly playing: boolean;
+  readonly explanation: string; // why a setting became another
+}
+
+type Listener = (state: State, before: State) => void;
+
+/** Collects changes and notifies listeners once a frame. */
+export class Store {
+  private notified: State;
+  private frame = 0;
+  private readonly listeners = new Set<Listener>();
+
+  private state: State;
+
+  constructor(first: State) {
+    this.state = { ...first, focus: within(first.problem, first.focus) };
+    this.notified = this.state;
+  }
+
+  get(): State {
+    return this.state;
+  }
+
+  set(changes: Partial<State>): void {
+    const next = { ...this.state, ...changes };
+    this.state = { ...next, focus: within(next.problem, next.focus) };
+    this.frame ||= requestAnimationFrame(() => this.notify());
+  }
+
+  subscribe(listener: Listener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  stop(): void {
+    cancelAnimationFrame(this.frame);
+    this.listeners.clear();
+  }
+
+  private notify(): void {
+    this.frame = 0;
+    const before = this.notified;
+    this.notified = this.state;
+    for (const listener of [...this.listeners]) listener(this.notified, before);
+  }
+}
