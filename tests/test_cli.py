@@ -29,7 +29,7 @@ from glassconv.reports.verification import Verification
 from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
 from glassconv.verification.stress_inputs import trials
-from support.batches import write_first_of_the_test_batch
+from support.cifar10_batches import write_published_images
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def test_demo_on_cifar10(
     index: str,
     name: str,
 ) -> None:
-    write_first_of_the_test_batch(tmp_path)
+    write_published_images(tmp_path)
     assert run(monkeypatch, "demo", "--cifar10", ".", "--index", index) == 0
     assert f"CIFAR-10 test_batch {index}: {name}" in capsys.readouterr().out
 
@@ -347,7 +347,7 @@ def test_download_goes_to_the_folder_with_a_bar(
         progress.update(progress.total)
         progress.close()
         folder.mkdir()
-        write_first_of_the_test_batch(folder)
+        write_published_images(folder)
 
     monkeypatch.setattr(cifar10, "download", arrive)
     assert run(monkeypatch, "demo", "--cifar10", "new", "--download") == 0

@@ -11,7 +11,7 @@ import pytest
 from glassconv.codegen import target as targets
 from glassconv.codegen.target import TARGETS, Target, host, named, runs
 from glassconv.errors import UnknownNameError
-from support.written import this_machine
+from support.compile_function import this_machine
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
