@@ -8,7 +8,7 @@ from ctypes import string_at
 from dataclasses import fields
 
 import numpy as np
-from support.written import this_machine
+from support.compile_function import this_machine
 
 from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import compiled
