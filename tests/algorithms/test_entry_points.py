@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough  # a process each
 SOURCE = '''
 """halves: im2col under another name."""
 

@@ -196,14 +196,14 @@ def test_strict_refuses_what_spreads_nan(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "name", "reason"),
     [
-        ("1x9x9 1@3x3 s2x1", "winograd4", "needs stride 1, got 2×1"),
-        ("1x9x9 1@3x3 d1x3", "winograd2", "needs dilation 1, got 1×3"),
+        ("1x9x9 1@3x3 s2x1", "winograd4", "needs stride 1, got 2x1"),
+        ("1x9x9 1@3x3 d1x3", "winograd2", "needs dilation 1, got 1x3"),
         ("1x9x9 1@3x3 float16", "winograd2", "needs float32 or float64, got float16"),
         ("1x9x9 1@3x3 bfloat16", "winograd2", "needs float32 or float64, got bfloat16"),
-        ("1x9x9 1@1x1", "winograd6", "needs a kernel of more than one tap, got 1×1"),
-        ("1x9x9 1@3x4", "winograd6", "needs kernel sizes up to 3, got 3×4"),
+        ("1x9x9 1@1x1", "winograd6", "needs a kernel of more than one tap, got 1x1"),
+        ("1x9x9 1@3x4", "winograd6", "needs kernel sizes up to 3, got 3x4"),
         ("1x9 1@6", "winograd4", "needs kernel sizes up to 5, got 6"),
-        ("1x9x9 1@8x1", "winograd2", "needs kernel sizes up to 7, got 8×1"),
+        ("1x9x9 1@8x1", "winograd2", "needs kernel sizes up to 7, got 8x1"),
     ],
 )
 def test_a_refusal_says_why(text: str, name: str, reason: str) -> None:
