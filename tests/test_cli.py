@@ -29,7 +29,7 @@ from glassconv.reports.verification import Verification
 from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
 from glassconv.verification.stress_inputs import trials
-from support.batches import write_first_of_the_test_batch
+from support.cifar10_batches import write_published_images
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,7 @@ def test_demo_prints_the_tutorials_facts(
         "76·u",
         "(4 × 75) · (75 × 784)",
         "235,200 MACs, that is 470,400 FLOPs",
-        "a corner pixel 1, a middle one 25, on average 19.1",
+        "of a corner pixel 1, of a middle one 25, on average 19.1",
         "y[0, 1, 2] = 2 + 0 − 1 + 1 = 2",
     ):
         assert fact in out
@@ -105,7 +105,7 @@ def test_demo_on_cifar10(
     index: str,
     name: str,
 ) -> None:
-    write_first_of_the_test_batch(tmp_path)
+    write_published_images(tmp_path)
     assert run(monkeypatch, "demo", "--cifar10", ".", "--index", index) == 0
     assert f"CIFAR-10 test_batch {index}: {name}" in capsys.readouterr().out
 
@@ -200,7 +200,7 @@ def test_algorithms_of_a_problem_tells_verdicts(
     verdicts += [each.kernel for each in stand if each.kernel is not None]
     assert out.count("✓") == sum(each.ok for each in verdicts)
     assert out.count("✗") == sum(not each.ok for each in verdicts)
-    assert out.count("(auto)") == 1
+    assert out.count("selected by auto") == 1
 
 
 def test_trace_prints_every_step_and_keeps_the_arrays(
@@ -347,7 +347,7 @@ def test_download_goes_to_the_folder_with_a_bar(
         progress.update(progress.total)
         progress.close()
         folder.mkdir()
-        write_first_of_the_test_batch(folder)
+        write_published_images(folder)
 
     monkeypatch.setattr(cifar10, "download", arrive)
     assert run(monkeypatch, "demo", "--cifar10", "new", "--download") == 0

@@ -1,4 +1,4 @@
-"""Command-line interface."""
+"""The command-line interface."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from glassconv import __version__, figures
 from glassconv.algorithms import ALGORITHMS
-from glassconv.benchmarks import inspect_kernel
+from glassconv.benchmarks import inspect_kernel as looking
 from glassconv.benchmarks.bench import bench as bench_layers
 from glassconv.benchmarks.bench import using_threads
 from glassconv.benchmarks.suites import read_suite
@@ -41,10 +41,10 @@ from glassconv.verification.verify import subjects
 from glassconv.verification.verify import verify as verify_problem
 from glassconv.views import files
 from glassconv.views.figures import animation
-from glassconv.views.figures.slide import frame_positions
+from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
 from glassconv.views.terminal.algorithms import algorithms as algorithms_table
-from glassconv.views.terminal.benchmark import bench_to_json, benchmark_table
+from glassconv.views.terminal.benchmark import bench_to_json, benched
 from glassconv.views.terminal.kernel import kernel_report
 from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import DownloadBar, counted
@@ -53,10 +53,10 @@ from glassconv.views.terminal.trace import trace as trace_view
 from glassconv.views.terminal.tutorial import tutorial as tutorial_view
 from glassconv.views.terminal.verification import verified
 
-MAX_SEED = 2**63 - 2  # PyTorch's largest seed less 1: gradients use seed + 1
+LARGEST_SEED = 2**63 - 2  # what PyTorch takes, less the one that a gradient is drawn by
 
 app = typer.Typer(
-    help="Explain, verify and benchmark convolution algorithms.",
+    help="Convolution you can see through: explain, verify, draw and benchmark it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -72,41 +72,45 @@ class Style(StrEnum):
 
 
 class Layout(StrEnum):
-    """The names of the memory layouts."""
+    """The names of the layouts."""
 
     nchw = "nchw"
     nhwc = "nhwc"
 
 
-StyleOption = Annotated[Style, typer.Option(help="Color theme of the figures.")]
-SeedOption = Annotated[int, typer.Option(help="Random seed for the operands.", min=0, max=MAX_SEED)]
+StyleOption = Annotated[Style, typer.Option(help="Colour theme of the figures.")]
+SeedOption = Annotated[
+    int, typer.Option(help="Seed of the random operands.", min=0, max=LARGEST_SEED)
+]
 ProblemWords = typer.Argument(
     metavar="PROBLEM",
-    help=f"Convolution problem, such as '{EXAMPLE}': [BATCHx]CHANNELSxHEIGHTxWIDTH FILTERS@KERNEL, "
-    "then any of sSTRIDE pPADDING dDILATION gGROUPS nobias and a dtype.",
+    help=f"[Nx]CxHxW OUT@KxK [sSTRIDE] [pPADDING] [dDILATION] [gGROUPS] [nobias] [DTYPE] "
+    f"[transposed oPADDING], such as '{EXAMPLE}'.",
     show_default=False,
 )
 
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Output directory.", metavar="DIR")] = Path(
+    out: Annotated[Path, typer.Option(help="Output folder.", metavar="DIR")] = Path(
         "glassconv-demo"
     ),
     style: StyleOption = Style.dark,
     image: Annotated[
         Path | None,
-        typer.Option(help="Image file to use instead of the photograph.", metavar="FILE"),
+        typer.Option(help="Image file to use instead of the built-in photograph.", metavar="FILE"),
     ] = None,
     cifar10: Annotated[
-        Path | None, typer.Option(help="Directory of the CIFAR-10 data set.", metavar="DIR")
+        Path | None, typer.Option(help="Folder of the CIFAR-10 data set.", metavar="DIR")
     ] = None,
     index: Annotated[
-        int | None, typer.Option(min=0, help="Index of the CIFAR-10 image (default: 0).")
+        int | None, typer.Option(min=0, help="Index of the CIFAR-10 image [0].")
     ] = None,
-    download: Annotated[bool, typer.Option("--download", help="Download CIFAR-10 first.")] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Download CIFAR-10 into its folder first.")
+    ] = False,
 ) -> None:
-    """Run the tutorial: a convolution, step by step, as a matrix product."""
+    """Run the tutorial: a convolution as a matrix product, step by step."""
     files.prepare(out)
     picture = _picture(image, cifar10, index, download)
     facts = walk(picture.pixels, picture.source)
@@ -124,26 +128,23 @@ def verify(
     ] = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Compare algorithms with a float64 reference, and each output's error with its bound."""
+    """Compare algorithms with the definition in float64, each output within its error bound."""
     parsed = _parse(problem)
     chosen = choose(parsed, algorithm or AUTO, accuracy="any")
-    requested = [
-        candidate
-        for candidate in chosen.candidates
-        if algorithm is None or candidate.name == chosen.algorithm
+    asked = [
+        each for each in chosen.candidates if algorithm is None or each.name == chosen.algorithm
     ]
-    supported = subjects(parsed, [candidate.name for candidate in requested if candidate.verdict])
-    running = trials(parsed, supported, seed)
+    able = subjects(parsed, [each.name for each in asked if each.verdict])
+    running = trials(parsed, able, seed)
     results: dict[str, list[Verification]] = {}
-    total = len(supported) * len(ADVERSARIES)
-    for kind, verification in counted(running, total, "verifying", _stderr()):
-        results.setdefault(kind, []).append(verification)
+    for kind, found in counted(running, len(able) * len(ADVERSARIES), "verifying", _stderr()):
+        results.setdefault(kind, []).append(found)
     with _stderr().status("comparing with PyTorch"):
         pytorch = verify_problem(parsed, "aten", seed=seed)
         sameness = same(parsed, seed=seed) if algorithm is None and parsed.batch else None
-    unsupported = [candidate for candidate in requested if not candidate.verdict]
-    _print(*verified(parsed, results, pytorch, unsupported, sameness))
-    if not all(result.verdict for group in results.values() for result in group):
+    unable = [each for each in asked if not each.verdict]
+    _print(*verified(parsed, results, pytorch, unable, sameness))
+    if not all(each.verdict for found in results.values() for each in found):
         raise typer.Exit(1)
 
 
@@ -153,7 +154,7 @@ def trace(
     algorithm: Annotated[str, typer.Option(help="Algorithm to trace.", metavar="NAME")] = "im2col",
     seed: SeedOption = 0,
     save: Annotated[
-        Path | None, typer.Option(help="Save all arrays to a .npz file.", metavar="FILE")
+        Path | None, typer.Option(help="Save every array to a .npz file.", metavar="FILE")
     ] = None,
 ) -> None:
     """Run an algorithm step by step and print its intermediate arrays."""
@@ -168,9 +169,11 @@ def trace(
 @app.command()
 def explain(
     problem: Annotated[list[str], ProblemWords],
-    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON, of a versioned schema.")
+    ] = False,
 ) -> None:
-    """Report a convolution's sizes, costs, algorithms and equivalent code, without running it."""
+    """Report the sizes, costs, algorithms and equivalent code of a convolution; run nothing."""
     report = explain_problem(_parse_any(problem))
     if json:
         typer.echo(report.to_json())
@@ -185,11 +188,11 @@ app.command()(explore)
 def backward(
     problem: Annotated[list[str], ProblemWords],
     algorithm: Annotated[
-        str, typer.Option(help="Algorithm for both convolutions.", metavar="NAME")
+        str, typer.Option(help="Algorithm of the two convolutions.", metavar="NAME")
     ] = AUTO,
     seed: SeedOption = 0,
 ) -> None:
-    """Compute both gradients, as convolutions and as matrix products, and print all arrays."""
+    """Compute both gradients, as convolutions and as matrix products; print every array."""
     with _stderr().status("running both gradients"):
         both = run_backward(_parse(problem), algorithm, seed=seed)
     _print(*backward_view(both))
@@ -202,8 +205,8 @@ def figure(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Output file: .png, .svg or .pdf; for animate, .gif, .png or .apng "
-            "(default: KIND.png or animate.gif).",
+            help="Output file: .png, .svg or .pdf; of animate .gif or .png (default: KIND.png or "
+            "animate.gif).",
             metavar="FILE",
         ),
     ] = None,
@@ -212,7 +215,7 @@ def figure(
         bool, typer.Option("--transposed", help="Animate PROBLEM as a transposed convolution.")
     ] = False,
 ) -> None:
-    """Draw a figure of the tutorial's convolution or of PROBLEM."""
+    """Draw a figure of PROBLEM, or of the tutorial's convolution."""
     if kind == "animate":
         _animate(" ".join(problem or [figures.ANIMATED]), out, THEMES[style], transposed)
         return
@@ -230,13 +233,12 @@ def _animate(problem: str, out: Path | None, theme: Theme, transposed: bool) -> 
     file = out or Path("animate.gif")
     format = _format(file, animation.FORMATS)
     if transposed:
-        convolution = parse_transposed(problem)
-        frames = figures.transposed_animation(convolution, theme)
-        size = convolution.output_size
+        read = parse_transposed(problem)
+        frames, size = figures.transposed_animation(read, theme), read.output_size
     else:
         parsed = parse(problem)
         frames, size = figures.animation(parsed, theme), parsed.output_size
-    number = len(frame_positions(prod(size), size[-1]))
+    number = len(shown(prod(size), size[-1]))
     drawn = list(counted(frames, number, "drawing", _stderr()))
     contents = {file.name: animation.to_bytes(drawn, format)}
     _print(written_files("Figures", files.write_all(file.parent, contents)))
@@ -252,9 +254,9 @@ def _format(file: Path, formats: Sequence[str]) -> str:
 
 @app.command()
 def bench(
-    suite: Annotated[str, typer.Option(help="Network name or .csv file.", metavar="NAME")],
+    suite: Annotated[str, typer.Option(help="A network's name or a .csv file.", metavar="NAME")],
     algorithm: Annotated[
-        list[str] | None, typer.Option(help="Algorithm to benchmark (repeatable).", metavar="NAME")
+        list[str] | None, typer.Option(help="Algorithm to time; repeatable.", metavar="NAME")
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Batch size.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
@@ -263,7 +265,7 @@ def bench(
         Path | None, typer.Option(help="Save the results as JSON.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Benchmark a network's layers against PyTorch: verified, then timed in alternation."""
+    """Time a network's layers against PyTorch, in alternation; each is verified first."""
     layers = read_suite(suite, batch)
     names = algorithm or [AUTO]
     with using_threads(threads) as used:
@@ -275,7 +277,7 @@ def bench(
         )
         rows = list(counted(timings, len(names) * len(layers), "timing", _stderr()))
     how = f"batch {batch}, {used} threads, {layout.name}, float32"
-    _print(benchmark_table(suite, how, rows, roof))
+    _print(benched(suite, how, rows, roof))
     if json is not None:
         contents = {json.name: bench_to_json(suite, how, rows, roof).encode()}
         _print(written_files("Results", files.write_all(json.parent, contents)))
@@ -287,22 +289,22 @@ def bench(
 def kernel(
     problem: Annotated[list[str], ProblemWords],
     algorithm: Annotated[
-        str, typer.Option(help="Algorithm whose kernel is inspected.", metavar="NAME")
+        str, typer.Option(help="Algorithm whose kernel to inspect.", metavar="NAME")
     ] = AUTO,
     layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
-    ir: Annotated[bool, typer.Option("--ir", help="Print only the LLVM IR.")] = False,
-    asm: Annotated[bool, typer.Option("--asm", help="Print only the assembly.")] = False,
+    ir: Annotated[bool, typer.Option("--ir", help="Print the LLVM IR only.")] = False,
+    asm: Annotated[bool, typer.Option("--asm", help="Print the assembly only.")] = False,
 ) -> None:
-    """Inspect a compiled kernel: loop nest, registers, memory traffic, roofline."""
-    parsed = _parse(problem)
+    """Inspect a kernel: its loops, registers and bytes, and its speed against the roofline."""
+    parsed = _parse_any(problem)
     if ir and asm:
         raise ArgumentError("give --ir or --asm, not both")
     if ir or asm:
-        written = inspect_kernel.llvm if ir else inspect_kernel.machine_code
+        written = looking.llvm if ir else looking.machine_code
         typer.echo(written(parsed, algorithm, layout.name))
         return
     with _stderr().status("verifying and timing"):
-        report = inspect_kernel.inspect(parsed, algorithm, layout.name)
+        report = looking.inspect(parsed, algorithm, layout.name)
     _print(kernel_report(report))
     if not report.benched.verdict:
         raise typer.Exit(1)
@@ -313,31 +315,30 @@ def tune(
     problem: Annotated[list[str] | None, ProblemWords] = None,
     suite: Annotated[
         str | None,
-        typer.Option(help="Network name or .csv file; all its layers are timed.", metavar="NAME"),
+        typer.Option(help="Network name or .csv file; all its layers are tuned.", metavar="NAME"),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Batch size for --suite.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size of --suite.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
     layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
 ) -> None:
-    """Time all kernels on this machine; auto then uses the measurements."""
-    problems = [_parse(problem)] if problem else []
+    """Time every kernel on this machine; "auto" then chooses by the results."""
+    problems: list[Problem] = [_parse_any(problem)] if problem else []
     if suite is not None:
         problems += [layer.problem for layer in read_suite(suite, batch)]
     if not problems:
         raise ArgumentError("tune needs a problem, such as 3x32x32 4@5x5, or --suite NAME")
     with using_threads(threads) as used:
         tuning = tune_problems(problems, layout.name)
-        timed = counted(tuning, len(problems), "timing", _stderr())
-        rows = [row for layer_rows in timed for row in layer_rows]
+        rows = [row for each in counted(tuning, len(problems), "timing", _stderr()) for row in each]
     _print(
-        benchmark_table("tuned", f"{used} threads, {layout.name}", rows),
+        benched("tuned", f"{used} threads, {layout.name}", rows),
         written_files("Records", [tuning_store.file()]),
     )
 
 
 @app.command()
 def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> None:
-    """List the algorithms, or which of them support PROBLEM."""
+    """List the algorithms, or whether each supports PROBLEM."""
     choice = choose(_parse_any(problem)) if problem else None
     _print(algorithms_table(list(ALGORITHMS.values()), choice))
 
@@ -346,14 +347,14 @@ def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> Non
 def options(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Explain, verify and benchmark convolution algorithms."""
+    """Convolution you can see through: explain, verify, draw and benchmark it."""
     if version:
         _print(__version__)
         raise typer.Exit
 
 
 def main() -> None:
-    """Run the command line; an error is printed to stderr, with exit code 2."""
+    """Run the command line; an error is printed to stderr and exits with code 2."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without γ
     try:

@@ -63,7 +63,7 @@ class ShorthandError(ConvError, ValueError):
 
 
 class MalformedAlgorithmError(ConvError, ImportError):
-    """A file in `algorithms/` that is not an algorithm, or whose name is taken."""
+    """A module of `algorithms/` or an entry point that is no algorithm, or whose name is taken."""
 
 
 class MissingExtraError(ConvError, ImportError):

@@ -21,7 +21,7 @@ from glassconv.reports.choice import Choice
 from glassconv.reports.cost import Cost
 from glassconv.reports.verdict import Verdict
 from support.cases import CASES
-from support.strategies import problems
+from support.random_problems import problems
 
 PROBLEM = CASES["padding"]
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
@@ -203,7 +203,7 @@ def test_padding_laid_around_a_copy_takes_memory(monkeypatch: pytest.MonkeyPatch
 
 
 def test_this_machine_has_memory() -> None:
-    assert physical_memory() > 2**28
+    assert (physical_memory() or 0) > 2**28
 
 
 @pytest.mark.parametrize(

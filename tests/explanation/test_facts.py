@@ -23,8 +23,8 @@ from glassconv.problem.axis import PADDING, Axis
 from glassconv.problem.shorthand import parse
 from glassconv.reports.explanation import AlgorithmFacts
 from support.cases import CASES
+from support.random_problems import axes
 from support.references import by_torch, meta_operands
-from support.strategies import axes
 
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
 ENORMOUS = parse("4096x4096x4096 4096@3x3")

@@ -14,8 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from glassconv.errors import ConvError, DataError, unknown_name
-from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
+from glassconv.problem.problem import Problem
 
 COLUMNS = (
     "in_channels out_channels in_h in_w kernel_h kernel_w stride_h stride_w padding_h padding_w "
@@ -27,7 +27,7 @@ COLUMNS = (
 class Layer:
     """One distinct convolution of a network, and how often the network has it."""
 
-    problem: ConvProblem
+    problem: Problem
     count: int
 
 
@@ -40,7 +40,7 @@ def suite_names() -> list[str]:
 def read_suite(name: str, batch: int = 1, dtype: str = "float32") -> list[Layer]:
     """Return the layers of a suite: one that comes with glassconv, or a CSV file's.
 
-    Raises `UnknownNameError` for an unknown name, `DataError` for a file that cannot be read,
+    Raises `UnknownNameError` for a name there is not, `DataError` for a file that cannot be read,
     with the line that is wrong.
 
     >>> layers = read_suite("resnet18")

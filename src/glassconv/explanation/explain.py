@@ -90,9 +90,9 @@ class Report:
 
     def __rich__(self) -> RenderableType:
         """Return what rich prints in a terminal."""
-        from glassconv.views.terminal.explanation import explanation_report
+        from glassconv.views.terminal.explanation import explained
 
-        return explanation_report(self.facts)
+        return explained(self.facts)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""

@@ -12,7 +12,7 @@ Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep lea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import gcd, prod
 from typing import TYPE_CHECKING
@@ -70,6 +70,34 @@ class TransposedProblem:
     def ndim(self) -> int:
         """Return the number of spatial axes: 1, 2 or 3."""
         return len(self.input_size)
+
+    @property
+    def even_padding(self) -> bool:
+        """Return whether each axis has as much padding before as after."""
+        return all(before == after for before, after in self.padding)
+
+    def as_2d(self) -> TransposedProblem:
+        """Return a problem of one axis as the same problem on images of a single row.
+
+        A problem of two axes is returned as it is; of three, `ShapeError` is raised.
+
+        >>> upsample = TransposedProblem(1, 8, 4, (5,), (3,), (2,), ((1, 1),), (1,), (1,))
+        >>> upsample.as_2d().output_size
+        (1, 10)
+        """
+        if self.ndim == 2:
+            return self
+        if self.ndim == 3:
+            raise ShapeError("three spatial axes are not two", request=str(self))
+        return replace(
+            self,
+            input_size=(1, *self.input_size),
+            kernel_size=(1, *self.kernel_size),
+            stride=(1, *self.stride),
+            padding=((0, 0), *self.padding),
+            output_padding=(0, *self.output_padding),
+            dilation=(1, *self.dilation),
+        )
 
     @property
     def output_size(self) -> tuple[int, ...]:

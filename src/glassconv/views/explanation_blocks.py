@@ -1,4 +1,4 @@
-"""The blocks of an explanation, and the texts that both kinds of convolution share."""
+"""The blocks that an explanation is made of, and the facts that both kinds of convolution share."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from glassconv.reports.verdict import Verdict
 
 @dataclass(frozen=True)
 class Pairs:
-    """Rows of (label, text); an empty label continues the row before."""
+    """Rows of a label and a text; an empty label continues the row above."""
 
     rows: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Note:
-    """A note."""
+    """A sentence about the facts."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class AlgorithmTable:
-    """The table of algorithms: its headings, and the verdict and cells of each row."""
+    """The table of algorithms: headings, and for each row a verdict and its cells."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[Verdict, tuple[str, ...]], ...]
@@ -33,7 +33,7 @@ class AlgorithmTable:
 
 @dataclass(frozen=True)
 class Listing:
-    """Python code with a title."""
+    """A piece of Python under its title."""
 
     title: str
     code: str
@@ -43,61 +43,60 @@ Block = Pairs | Note | AlgorithmTable | Listing
 
 
 @dataclass(frozen=True)
-class Section:
-    """A title and its content."""
+class Chapter:
+    """A heading and its blocks."""
 
     title: str
     blocks: tuple[Block, ...]
 
 
 def bias_text(facts: Explanation) -> str:
-    """Write how many additions the bias takes."""
+    """Write what a bias adds to the operations."""
     count = facts.arithmetic
     if not facts.subject.bias:
         return "none"
     total = count.flops + count.bias_additions
-    return f"{count.bias_additions:,} additions, not included ({total:,} FLOPs with bias)"
+    return f"{count.bias_additions:,} additions, not in the FLOPs; {total:,} with them"
 
 
 def torch_count_text(facts: Explanation) -> str:
-    """Write which of torch.utils.flop_counter's counts are the same, and which differ."""
+    """Return where torch.utils.flop_counter agrees, and where it does not."""
     count = facts.arithmetic
     pairs = (
-        ("forward", count.flops, count.torch.forward),
-        ("the input gradient", count.input_gradient_flops, count.torch.input_gradient),
-        ("the weight gradient", count.weight_gradient_flops, count.torch.weight_gradient),
+        ("forward pass", count.flops, count.torch.forward),
+        ("input gradient", count.input_gradient_flops, count.torch.input_gradient),
+        ("weight gradient", count.weight_gradient_flops, count.torch.weight_gradient),
     )
     agreed = [name for name, ours, theirs in pairs if ours == theirs]
-    all_agree = len(agreed) == len(pairs)
-    where = "forward and backward" if all_agree else f"for {' and '.join(agreed)}"
-    parts = [f"reports the same {where}"] if agreed else []
-    parts += [
-        f"for {name} it reports {theirs:,}, {theirs / ours:.3g} × as many"
-        + text_if(theirs == ours * facts.subject.groups, " because it ignores groups")
+    everywhere = len(agreed) == len(pairs)
+    texts = ["agrees" + ("" if everywhere else f" on the {' and '.join(agreed)}")]
+    texts += [
+        f"it counts {theirs:,} for the {name}, {theirs / ours:.3g} × as many"
+        + text_if(theirs == ours * facts.subject.groups, ", as if there were no groups")
         for name, ours, theirs in pairs
         if ours != theirs
     ]
-    parts += ["it does not count the bias"] if facts.subject.bias else []
-    return f"torch.utils.flop_counter: {'; '.join(parts)}"
+    texts += ["it counts no bias"] if facts.subject.bias else []
+    return f"torch.utils.flop_counter {'; '.join(texts)}"
 
 
 def equation(product: str, result: int) -> str:
-    """Write a product and its result, or only the result if both are the same."""
+    """Write a product and what it comes to, or that alone where it is the same."""
     return f"{result:,}" if product == str(result) else f"{product} = {result:,}"
 
 
 def times(sizes: Iterable[int]) -> str:
-    """Write the factors of a product, as in 3 · 5 · 5."""
+    """Write factors of a product."""
     return " · ".join(map(str, sizes))
 
 
 def by(sizes: Iterable[int]) -> str:
-    """Write sizes, as in 5 × 5."""
+    """Write sizes of an array."""
     return " × ".join(map(str, sizes))
 
 
 def step_text(sizes: tuple[int, ...]) -> str:
-    """Write equal sizes once: 2 for (2, 2)."""
+    """Write equal steps once: 2 for (2, 2)."""
     return str(sizes[0]) if len(set(sizes)) == 1 else by(sizes)
 
 

@@ -1,4 +1,4 @@
-"""The text of an explanation, which the terminal and HTML views share."""
+"""The sections of an explanation, which the terminal and HTML views show alike."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from glassconv.views import transposed_explanation_sections
 from glassconv.views.explanation_blocks import (
     AlgorithmTable,
     Block,
+    Chapter,
     Listing,
     Note,
     Pairs,
-    Section,
     bias_text,
     by,
     equation,
@@ -26,37 +26,37 @@ from glassconv.views.notation import output_size_formula, shape, size, small
 
 
 def summary(facts: Explanation) -> str:
-    """Write the input shape, the output shape and the dtype in a line."""
+    """Return the shapes of input and output, and the element type, in one line."""
     problem = facts.subject
     return f"{shape(problem.input_shape)} → {shape(problem.output_shape)}, {problem.dtype}"
 
 
-def sections(facts: Explanation) -> tuple[Section, ...]:
+def chapters(facts: Explanation) -> tuple[Chapter, ...]:
     """Return the six sections of an explanation."""
     if facts.transposed is not None:
-        return _transposed_sections(facts, facts.transposed)
+        return _transposed_chapters(facts, facts.transposed)
     groups = facts.product.gemm.groups
     products = "One matrix product" if groups == 1 else f"{groups} matrix products, one per group"
     return (
-        Section("Output size", tuple(_output_size(facts))),
-        Section(products, (_product(facts),)),
-        Section("Arithmetic", (_arithmetic(facts),)),
-        Section("Memory", tuple(_memory(facts))),
-        Section("Algorithms", tuple(_algorithms(facts))),
-        Section("Equivalent code", tuple(_code(facts))),
+        Chapter("Output size", tuple(_output_size(facts))),
+        Chapter(products, (_product(facts),)),
+        Chapter("Arithmetic", (_arithmetic(facts),)),
+        Chapter("Memory", tuple(_memory(facts))),
+        Chapter("Algorithms", tuple(_algorithms(facts))),
+        Chapter("Equivalent code", tuple(_code(facts))),
     )
 
 
-def _transposed_sections(facts: Explanation, problem: TransposedProblem) -> tuple[Section, ...]:
-    """Return the six sections for a transposed convolution."""
-    transposed = transposed_explanation_sections
+def _transposed_chapters(facts: Explanation, problem: TransposedProblem) -> tuple[Chapter, ...]:
+    """Return the same six sections of a transposed convolution."""
+    own = transposed_explanation_sections
     return (
-        Section("Output size", transposed.output_size(facts, problem)),
-        Section("A matrix product, then fold (col2im)", transposed.product(facts, problem)),
-        Section("Arithmetic", transposed.arithmetic(facts, problem)),
-        Section("Memory", tuple(_memory(facts))),
-        Section("Algorithms", tuple(_algorithms(facts))),
-        Section("Equivalent code", tuple(_code(facts))),
+        Chapter("Output size", own.output_size(facts, problem)),
+        Chapter("A matrix product, then fold (col2im)", own.product(facts, problem)),
+        Chapter("Arithmetic", own.arithmetic(facts, problem)),
+        Chapter("Memory", tuple(_memory(facts))),
+        Chapter("Algorithms", tuple(_algorithms(facts))),
+        Chapter("Equivalent code", tuple(_code(facts))),
     )
 
 
@@ -65,7 +65,7 @@ def _output_size(facts: Explanation) -> Iterable[Block]:
     axes = zip(facts.axes, facts.problem.axes, strict=True)
     sizes = [(axis.name, output_size_formula(sizes)) for axis, sizes in axes]
     field = ("receptive field", _receptive_field(facts))
-    yield Pairs((*sizes, *_padding(facts), *_unused(facts), field))
+    yield Pairs((*sizes, *_padding(facts), *_unread(facts), field))
 
 
 def _padding(facts: Explanation) -> Iterable[tuple[str, str]]:
@@ -75,28 +75,25 @@ def _padding(facts: Explanation) -> Iterable[tuple[str, str]]:
         text = _sides(facts, problem.padding)
         if is_same:
             odd = any(before != after for before, after in same)
-            extra = text_if(odd, ", which adds an odd pixel at the end")
-            text += f" (equals padding='same'{extra})"
+            text += "; equal to padding='same'"
+            text += ", which adds the odd one at the end" if odd else ""
         yield "padding", text
     if not is_same:
-        refused = f" (PyTorch supports it only with stride 1, not {step_text(problem.stride)})"
-        yield (
-            "'same'",
-            f"would add {_sides(facts, same)}{text_if(set(problem.stride) != {1}, refused)}",
-        )
+        limit = f"; PyTorch supports it with stride 1 only, not {step_text(problem.stride)}"
+        yield "'same'", f"adds {_sides(facts, same)}{text_if(set(problem.stride) != {1}, limit)}"
 
 
 def _sides(facts: Explanation, padding: Sequence[tuple[int, int]]) -> str:
-    """Write the padding of each axis, once if it is the same for all."""
+    """Return the padding of each axis, written once where all axes are equal."""
     texts = [f"{before} before and {after} after" for before, after in padding]
     if len(set(texts)) == 1:
         return texts[0] + text_if(len(texts) > 1, " on every axis")
     return "; ".join(f"{axis.name} {text}" for axis, text in zip(facts.axes, texts, strict=True))
 
 
-def _unused(facts: Explanation) -> Iterable[tuple[str, str]]:
-    """Return which pixels no window reads: those after the last window, and between taps."""
-    texts = [*_per_axis(facts, _leftover), *_per_axis(facts, _skipped)]
+def _unread(facts: Explanation) -> Iterable[tuple[str, str]]:
+    """Return which input elements no window reads: after the last one, or between taps."""
+    texts = [*_per_axis(facts, _leftover), *_per_axis(facts, _stepped_over)]
     return zip(["unused pixels", *[""] * len(texts)], texts or ["none"], strict=False)
 
 
@@ -111,30 +108,31 @@ def _leftover(axis: AxisFacts) -> str:
         return ""
     padding = axis.leftover - axis.leftover_input
     if not padding:
-        detail = ""
+        whose = ""
     elif axis.leftover_input:
-        detail = f", {padding} of them padding"
+        whose = f" ({padding} of them padding)"
     else:
-        detail = ", padding only"
-    return f"the last {_positions(axis.leftover)} (the output size is rounded down{detail})"
+        whose = " (padding only)"
+    last = "the last" if axis.leftover == 1 else f"the last {axis.leftover:,}"
+    return f"{last}{whose}, since the division rounds down"
 
 
-def _skipped(axis: AxisFacts) -> str:
+def _stepped_over(axis: AxisFacts) -> str:
     between = axis.unread_input - axis.leftover_input
-    return f"{_positions(between)} between taps" if between else ""
+    return f"{between:,} between the taps" if between else ""
 
 
-def _positions(count: int) -> str:
-    return f"{count:,} position" + ("s" if count > 1 else "")
+def _pixels(stride: tuple[int, ...]) -> str:
+    text = step_text(stride)
+    return f"{text} pixel" + ("" if text == "1" else "s")
 
 
 def _receptive_field(facts: Explanation) -> str:
     problem = facts.problem
-    field = f"{by([axis.extent for axis in facts.axes])} pixels"
+    field = f"{by([axis.extent for axis in facts.axes])} of the input"
     holes = f", of which the taps read {by(problem.kernel_size)}"
-    pixels = "pixel" if set(problem.stride) == {1} else "pixels"
-    step = f"the next output's window starts {step_text(problem.stride)} {pixels} later"
-    return f"{field}{text_if(set(problem.dilation) != {1}, holes)}; {step}"
+    reads = f"{field}{text_if(set(problem.dilation) != {1}, holes)}"
+    return f"{reads}; the next output's window starts {_pixels(problem.stride)} later"
 
 
 def _product(facts: Explanation) -> Block:
@@ -146,13 +144,13 @@ def _product(facts: Explanation) -> Block:
     return Pairs(
         (
             ("product", f"({m:,} × {k:,}) · ({k:,} × {n:,})"),
-            ("m = out_channels", equation(filters, m)),
-            ("n = positions", equation(times((problem.batch, *problem.output_size)), n)),
-            ("k = weights", equation(f"{channels} · {times(problem.kernel_size)}", k)),
-            ("weight matrix", f"{shape(product.rows_shape)}, {size(product.rows_bytes)}: "
-                              "the weight, reshaped without copying"),
-            ("im2col matrix", f"{shape(product.columns_shape)}, {size(product.columns_bytes)}: "
-                              f"{product.expansion:.3g} × the input"),
+            ("m = filters", equation(filters, m)),
+            ("n = windows", equation(times((problem.batch, *problem.output_size)), n)),
+            ("k = channels · taps", equation(f"{channels} · {times(problem.kernel_size)}", k)),
+            ("rows", f"{shape(product.rows_shape)}, {size(product.rows_bytes)}: "
+                     "the weight, reshaped without copying"),
+            ("columns", f"{shape(product.columns_shape)}, {size(product.columns_bytes)}: "
+                        f"the im2col matrix, {product.expansion:.3g} × the input"),
         )
     )  # fmt: skip
 
@@ -163,13 +161,13 @@ def _arithmetic(facts: Explanation) -> Block:
     return Pairs(
         (
             ("outputs", equation(times(problem.output_shape), count.outputs)),
-            ("per output", f"{per_output} multiplications"),
+            ("MACs per output", per_output),
             ("MACs", f"{count.outputs:,} · {count.products_per_output:,} = {count.macs:,}"),
             ("FLOPs", f"2 · {count.macs:,} = {count.flops:,}"),
             ("bias", bias_text(facts)),
             ("padding", _padding_share(facts)),
-            ("backward", f"{count.input_gradient_flops:,} FLOPs for each of the input and weight "
-                         "gradients"),
+            ("backward", f"{count.input_gradient_flops:,} FLOPs each for the gradients of input "
+                         "and weight"),
             ("PyTorch", torch_count_text(facts)),
         )
     )  # fmt: skip
@@ -179,7 +177,7 @@ def _padding_share(facts: Explanation) -> str:
     count = facts.arithmetic
     if not count.padding_share:
         return "no multiplication touches padding"
-    return f"{count.padding_share:.1%} of the MACs multiply padding (included)"
+    return f"{count.padding_share:.1%} of the multiplications touch padding; they are counted"
 
 
 def _memory(facts: Explanation) -> Iterable[Block]:
@@ -196,28 +194,29 @@ def _memory(facts: Explanation) -> Iterable[Block]:
         (
             *((name, size(count)) for name, count in present.items()),
             ("forward", f"{size(memory.forward_bytes)} in total"),
-            ("backward", f"{size(memory.saved_bytes)} of saved input and weight + "
-                         f"{size(memory.gradient_bytes)} of gradients = "
+            ("backward", f"{size(memory.saved_bytes)} of input and weight, saved by the forward "
+                         f"pass, + {size(memory.gradient_bytes)} of gradients = "
                          f"{size(memory.backward_bytes)}"),
             ("intensity", f"{flops:,} FLOPs / {moved:,} bytes of input, weight and output = "
                           f"{memory.intensity:.3g} FLOPs per byte"),
         )
     )  # fmt: skip
     yield Note(
-        "Assumptions: each array is counted once, without workspace, and has a gradient of the "
-        "same size. Input and weight are saved by reference for backward; the output is not saved."
+        "Assumptions: each array is counted once, without workspace, and has a gradient of its "
+        "own size. Input and weight are saved for the backward pass without a copy; the output "
+        "is not saved."
     )
 
 
 def _algorithms(facts: Explanation) -> Iterable[Block]:
     supported = [algorithm for algorithm in facts.algorithms if algorithm.supported]
     yield AlgorithmTable(
-        ("algorithm", "multiply", "add", "workspace", "bound", "main cost"),
+        ("algorithm", "mults", "adds", "workspace", "bound", "main cost"),
         tuple((algorithm.runs, _cells(algorithm)) for algorithm in supported),
     )
     yield Pairs(
         (
-            ("auto", f"selects {facts.chosen or 'no algorithm: none fits in memory'}"),
+            ("auto", f"selects {facts.chosen or 'none: no algorithm fits in memory'}"),
             *(
                 (algorithm.name, algorithm.runs.reason)
                 for algorithm in facts.algorithms
@@ -227,14 +226,11 @@ def _algorithms(facts: Explanation) -> Iterable[Block]:
     )
     core = facts.core
     yield Note(
-        "Main cost: the largest share of the time predicted for a nominal core with "
+        "Main cost (predicted): the largest share of the time on a nominal core with "
         f"{core.flops_per_second / 1e9:g} GFLOP/s, {core.bytes_per_second / 1e9:g} GB/s and "
-        f"{core.seconds_per_operation * 1e6:g} µs of fixed overhead per operation."
+        f"{core.seconds_per_operation * 1e6:g} µs of fixed overhead per array operation."
     )
-    yield Note(
-        "Bound: each output's error is at most this factor times the expression below, "
-        "of the input window x, the filter w and the bias b (docs/error-bounds.md)."
-    )
+    yield Note("Bound: |error| of each output ≤ bound × (x window, w filter, b bias)")
     measures: dict[str, list[str]] = {}
     for algorithm in supported:
         if algorithm.bound is not None:
@@ -258,7 +254,7 @@ def _cells(algorithm: AlgorithmFacts) -> tuple[str, ...]:
         _count(cost.additions),
         size(cost.workspace_bytes),
         "none" if bound.factor is None else small(bound.factor),
-        f"{shares[limit]:.0%} {limit}",
+        f"{limit} {shares[limit]:.0%}",
     )
 
 
@@ -272,6 +268,6 @@ def _count(count: float) -> str:
 
 
 def _code(facts: Explanation) -> Iterable[Block]:
-    yield Note("Run these in order; each computes y.")
+    yield Note("Run in this order: the first creates the layer and x; each computes y.")
     for snippet in facts.code:
         yield Listing(snippet.title, snippet.code)

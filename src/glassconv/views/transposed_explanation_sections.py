@@ -1,4 +1,4 @@
-"""The text of an explanation where a transposed convolution differs from a convolution."""
+"""An explanation of a transposed convolution in words, where it differs from a convolution's."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def output_size(facts: Explanation, problem: TransposedProblem) -> tuple[Block, 
     if set(problem.stride) == {1}:
         zeros = "no zeros are inserted at stride 1"
     else:
-        zeros = f"{by(problem.zero_inserted_size)} with stride − 1 zeros between neighbours"
+        zeros = f"stride − 1 zeros between neighbours make it {by(problem.zero_inserted_size)}"
     reach = by([axis.extent for axis in problem.axes])
     pairs = (
-        ("reach", f"one input element contributes to {reach} outputs; those of the next element "
-                  f"start {step_text(problem.stride)} later"),
+        ("reach", f"one input element adds to {reach} outputs; the next element's outputs start "
+                  f"{step_text(problem.stride)} further"),
         ("equals", f"the convolution {facts.problem} of the input with zeros inserted, by flipped "
                    "filters"),
         ("input", zeros),
@@ -60,8 +60,8 @@ def product(facts: Explanation, problem: TransposedProblem) -> tuple[Block, ...]
                 ("m = filters · taps", equation(taps, gemm.m)),
                 ("n = input positions", equation(windows, gemm.n)),
                 ("k = channels", equation(channels, gemm.k)),
-                ("weight matrix", f"{shape(facts.product.rows_shape)}: a group's, transposed"),
-                ("input matrix", f"{shape(facts.product.columns_shape)}: the input, reshaped"),
+                ("rows", f"{shape(facts.product.rows_shape)}: the weight of a group, transposed"),
+                ("columns", f"{shape(facts.product.columns_shape)}: the input, reshaped"),
                 ("result", f"{shape(result)}, {size(prod(result) * element)}: a value for each "
                            "tap of each input element; fold adds those of one output, "
                            f"{facts.product.expansion:.3g} × the output"),
@@ -76,9 +76,10 @@ def arithmetic(facts: Explanation, problem: TransposedProblem) -> tuple[Block, .
     elements, taps = prod(problem.input_shape), prod(problem.weight_shape[1:])
     with_zeros = facts.problem.macs
     cut = (
-        f"{count.padding_share:.1%} of the MACs are for outputs that padding crops (included)"
+        f"{count.padding_share:.1%} of the products belong to outputs that the padding cuts off, "
+        "and are counted"
         if count.padding_share
-        else "no MAC is for an output that padding crops"
+        else "the padding cuts off no product"
     )
     return (
         Pairs(
@@ -87,14 +88,14 @@ def arithmetic(facts: Explanation, problem: TransposedProblem) -> tuple[Block, .
                 ("taps", f"{equation(times(problem.weight_shape[1:]), taps)} per input element"),
                 ("MACs", f"{elements:,} · {taps:,} = {count.macs:,}"),
                 ("FLOPs", f"2 · {count.macs:,} = {count.flops:,}"),
-                ("with zeros", f"{with_zeros:,} MACs as the equivalent convolution, "
+                ("with zeros", f"{with_zeros:,} MACs as the convolution it equals, "
                                f"{with_zeros / max(count.macs, 1):.3g} × as many"),
-                ("per output", f"at most {count.products_per_output:,} multiplications, without "
-                               "inserted zeros"),
+                ("per output", f"at most {count.products_per_output:,} products that are not with "
+                               "an inserted zero"),
                 ("bias", bias_text(facts)),
                 ("padding", cut),
-                ("backward", f"{count.input_gradient_flops:,} FLOPs for each of the input and "
-                             "weight gradients"),
+                ("backward", f"{count.input_gradient_flops:,} FLOPs each for the gradients of "
+                             "input and weight"),
                 ("PyTorch", torch_count_text(facts)),
             )
         ),

@@ -29,10 +29,10 @@ from glassconv.views.figures.slide import (
     MOST_FRAMES,
     PADDING,
     Slide,
-    frame_positions,
     headings,
     legend_of,
     pace,
+    shown,
 )
 from glassconv.views.figures.slide import STUFFED as STUFFED_ZERO
 from glassconv.views.figures.style import DARK, LIGHT, Theme
@@ -91,7 +91,7 @@ def test_there_is_a_frame_for_each_output_and_each_is_another(text: str) -> None
 
 @pytest.mark.parametrize(("outputs", "across"), [(72, 8), (100, 50), (81, 9), (144, 12), (400, 20)])
 def test_frames_left_out_are_few_even_and_said(outputs: int, across: int) -> None:
-    places = frame_positions(outputs, across)
+    places = shown(outputs, across)
     assert places == sorted(set(places))
     assert len(places) <= MOST_FRAMES
     assert (places[0], places[-1]) == (0, outputs - 1)

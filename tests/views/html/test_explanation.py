@@ -13,7 +13,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.shorthand import parse
 from glassconv.reports.explanation import Explanation
 from glassconv.views.explanation_blocks import AlgorithmTable, Listing, Note, Pairs
-from glassconv.views.explanation_sections import sections, summary
+from glassconv.views.explanation_sections import chapters, summary
 from glassconv.views.html.explanation import ROOT, STYLE, fragment
 from support.cases import CASES
 
@@ -54,18 +54,18 @@ class Page(HTMLParser):
 
 
 def texts(facts: Explanation) -> list[str]:
-    """Return every text of every section."""
+    """Return every text of every chapter."""
     said = [facts.shorthand, summary(facts)]
-    for section in sections(facts):
-        said.append(section.title)
-        for block in section.blocks:
+    for chapter in chapters(facts):
+        said.append(chapter.title)
+        for block in chapter.blocks:
             match block:
                 case Pairs(rows):
                     said += [text for row in rows for text in row]
                 case Note(text):
                     said.append(text)
-                case AlgorithmTable(headings, rows):
-                    said += [*headings, *(cell for _, cells in rows for cell in cells)]
+                case AlgorithmTable(headings, standings):
+                    said += [*headings, *(cell for _, cells in standings for cell in cells)]
                 case Listing(title, code):
                     said += [title, code]
     return said

@@ -14,7 +14,7 @@ from glassconv.explanation.facts import derive
 from glassconv.problem import ConvProblem
 from glassconv.problem.shorthand import parse
 from glassconv.reports.explanation import Explanation
-from glassconv.views.terminal.explanation import explanation_report
+from glassconv.views.terminal.explanation import explained
 from support.cases import CASES
 
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
@@ -24,7 +24,7 @@ def printed(facts: Explanation) -> list[str]:
     """Return the lines that are printed into a pipe."""
     console = Console(file=io.StringIO(), width=80)
     with console.capture() as captured:
-        console.print(explanation_report(facts))
+        console.print(explained(facts))
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
@@ -74,48 +74,45 @@ def test_the_sections_stand_in_order() -> None:
     [
         # the size of the output
         ("64x56x56 64@3x3 p1", "height floor((56 + 2·1 − 1·(3 − 1) − 1) / 1) + 1 = 56"),
-        ("64x56x56 64@3x3 p1", "1 before and 1 after on every axis (equals padding='same')"),
-        ("2x11 3@4 psame", "padding 1 before and 2 after (equals padding='same', which"),
-        ("3x9x9 2@3x2", "'same' would add height 1 before and 1 after; width 0 before and 1 after"),
-        ("3x9x9 2@3x3 s2", "on every axis (PyTorch supports it only with stride 1, not 2) unused"),
-        ("3x9x9 2@3x3 s2x1", "(PyTorch supports it only with stride 1, not 2 × 1)"),
+        ("64x56x56 64@3x3 p1", "1 before and 1 after on every axis; equal to padding='same'"),
+        ("2x11 3@4 psame",
+         "padding 1 before and 2 after; equal to padding='same', which adds the odd one"),
+        ("3x9x9 2@3x2", "'same' adds height 1 before and 1 after; width 0 before and 1 after"),
+        ("3x9x9 2@3x3 s2", "on every axis; PyTorch supports it with stride 1 only, not 2 unused"),
+        ("3x9x9 2@3x3 s2x1", "PyTorch supports it with stride 1 only, not 2 × 1"),
         ("3x9x9 2@3x3 s2", "unused pixels none"),
-        ("3x8x9 2@3x3 s2", "unused pixels height: the last 1 position (the output size is "
-                           "rounded down) receptive field"),
-        ("3x7x9 2@3x3 s2 p0:1x0", "height: the last 1 position (the output size is rounded "
-                                  "down, padding only)"),
-        ("1x9 2@4 s5 p0:1", "the last 1 position (the output size is rounded down, padding only)"),
-        ("1x9 2@2 s6 p0:1", "the last 2 positions (the output size is rounded down, 1 of them "
-                            "padding) length: 4 positions between taps"),
-        ("2x9x9 3@2x2 s3", "height: 2 positions between taps"),
-        ("3x9x9 2@3x3 d2 s2x1", "receptive field 5 × 5 pixels, of which the taps read 3 × 3; the "
-                                "next output's window starts 2 × 1 pixels later"),
+        ("3x8x9 2@3x3 s2", "unused pixels height: the last, since the division rounds down recep"),
+        ("3x7x9 2@3x3 s2 p0:1x0", "height: the last (padding only), since the division rounds"),
+        ("1x9 2@4 s5 p0:1", "length: the last (padding only), since the division rounds down"),
+        ("1x9 2@2 s6 p0:1", "length: the last 2 (1 of them padding), since the division rounds "
+                            "down length: 4 between the taps"),
+        ("2x9x9 3@2x2 s3", "height: 2 between the taps"),
+        ("3x9x9 2@3x3 d2 s2x1", "receptive field 5 × 5 of the input, of which the taps read 3 × 3; "
+                                "the next output's window starts 2 × 1 pixels later"),
         # the product
         ("64x56x56 64@3x3 p1", "(64 × 576) · (576 × 3,136)"),
-        ("64x56x56 64@3x3 p1", "k = weights 64 · 3 · 3 = 576"),
-        ("64x56x56 64@3x3 p1", "[576, 3136], 7.225 MB: 9 × the input"),
-        ("5x4x6x6 6@3x3 g2", "m = out_channels 6 / 2 = 3 n = positions 5 · 4 · 4 = 80 "
-                             "k = weights 4 / 2 · 3 · 3 = 18"),
+        ("64x56x56 64@3x3 p1", "k = channels · taps 64 · 3 · 3 = 576"),
+        ("64x56x56 64@3x3 p1", "[576, 3136], 7.225 MB: the im2col matrix, 9 × the input"),
+        ("5x4x6x6 6@3x3 g2", "m = filters 6 / 2 = 3 n = windows 5 · 4 · 4 = 80 "
+                             "k = channels · taps 4 / 2 · 3 · 3 = 18"),
         # arithmetic
         ("64x56x56 64@3x3 p1", "outputs 1 · 64 · 56 · 56 = 200,704"),
         ("64x56x56 64@3x3 p1", "MACs 200,704 · 576 = 115,605,504"),
         ("64x56x56 64@3x3 p1", "FLOPs 2 · 115,605,504 = 231,211,008"),
-        ("64x56x56 64@3x3 p1", "200,704 additions, not included (231,411,712 FLOPs with bias)"),
+        ("64x56x56 64@3x3 p1", "bias 200,704 additions, not in the FLOPs; 231,411,712 with them"),
         ("64x56x56 64@3x3 p1 nobias", "bias none"),
-        ("64x56x56 64@3x3 p1", "2.4% of the MACs multiply padding (included)"),
+        ("64x56x56 64@3x3 p1", "2.4% of the multiplications touch padding; they are counted"),
         ("64x56x56 64@3x3", "no multiplication touches padding"),
-        ("64x56x56 64@3x3", "torch.utils.flop_counter: reports the same forward and backward; it "
-                            "does not count the bias 4"),
-        ("64x56x56 64@3x3 nobias", "torch.utils.flop_counter: reports the same forward and "
-                                   "backward 4"),
-        ("4x6x6 6@3x3 g2", "reports the same for forward and the input gradient; for the weight "
-                           "gradient it reports 6,912, 2 × as many because it ignores groups"),
+        ("64x56x56 64@3x3", "torch.utils.flop_counter agrees; it counts no bias 4"),
+        ("64x56x56 64@3x3 nobias", "torch.utils.flop_counter agrees 4"),
+        ("4x6x6 6@3x3 g2", "agrees on the forward pass and input gradient; it counts 6,912 for the "
+                           "weight gradient, 2 × as many, as if there were no groups"),
         # memory
-        ("64x56x56 64@3x3 p1", "950.3 kB of saved input and weight + 1.753 MB of gradients = "
-                               "2.704 MB"),
+        ("64x56x56 64@3x3 p1",
+         "950.3 kB of input and weight, saved by the forward pass, + 1.753 MB of gradients = 2.7"),
         ("64x56x56 64@3x3 p1", "231,211,008 FLOPs / 1,753,088 bytes"),
         # algorithms
-        ("64x56x56 64@3x3 p1", "✓ aten 115.6 M 115.8 M 0 B 3.44e-05 100% arithmetic"),
+        ("64x56x56 64@3x3 p1", "✓ aten 115.6 M 115.8 M 0 B 3.44e-05 arithmetic 100%"),
         ("64x56x56 64@3x3 p1 bfloat16",
          "auto selects aten depthwise needs one input channel per group"),
     ],
@@ -141,6 +138,6 @@ def test_no_promise_and_no_choice_are_said() -> None:
         for each in facts.algorithms
     )
     shown = printed(replace(facts, algorithms=careless, chosen=None))
-    assert "  auto       selects no algorithm: none fits in memory" in shown
+    assert "  auto       selects none: no algorithm fits in memory" in shown
     [row] = [line for line in shown if "✓  aten" in line]
     assert "  none  " in row

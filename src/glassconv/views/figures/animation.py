@@ -22,14 +22,7 @@ from glassconv.errors import UnsupportedError
 from glassconv.reports.array import Array
 from glassconv.views.figures import padding, pipeline, planes, style
 from glassconv.views.figures.planes import Cell
-from glassconv.views.figures.slide import (
-    PADDING,
-    STUFFED,
-    Slide,
-    frame_positions,
-    headings,
-    legend_of,
-)
+from glassconv.views.figures.slide import PADDING, STUFFED, Slide, headings, legend_of, shown
 from glassconv.views.figures.style import Theme
 from glassconv.views.notation import added, factor, number, size
 
@@ -77,7 +70,7 @@ def frames(slide: Slide, theme: Theme) -> Iterator[Image.Image]:
     canvas.draw()  # type: ignore[no-untyped-call]
     still = canvas.copy_from_bbox(scene.figure.bbox)  # type: ignore[no-untyped-call]
     start = 0
-    for place in frame_positions(slide.output.size, slide.size[1]):
+    for place in shown(slide.output.size, slide.size[1]):
         canvas.restore_region(still)  # type: ignore[no-untyped-call]
         _draw(scene.figure, _appear(scene, range(start, place + 1)))
         start = place + 1

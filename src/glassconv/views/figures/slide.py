@@ -100,12 +100,12 @@ class Slide:
         return np.argwhere(unread)
 
 
-def frame_positions(outputs: int, across: int) -> list[int]:
+def shown(outputs: int, across: int) -> list[int]:
     """Return the outputs that have a frame: all, or the first row and then every so many.
 
-    >>> frame_positions(9, 3)
+    >>> shown(9, 3)
     [0, 1, 2, 3, 4, 5, 6, 7, 8]
-    >>> frame_positions(400, 20)[18:22], frame_positions(400, 20)[-2:]
+    >>> shown(400, 20)[18:22], shown(400, 20)[-2:]
     ([18, 19, 27, 35], [395, 399])
     """
     if outputs <= MOST_FRAMES:
@@ -164,7 +164,7 @@ def legend_of(slide: Slide, numbered: bool) -> list[tuple[str, str]]:
     numbered: whether every cell has its number.
     """
     outputs, across = slide.output.size, slide.size[1]
-    count, (slow, step) = len(frame_positions(outputs, across)), pace(outputs, across)
+    count, (slow, step) = len(shown(outputs, across)), pace(outputs, across)
     around = "padding: zeros around the input"
     if slide.stuffing is not None:
         around = "zeros around it: the kernel's reach less the padding"

@@ -13,12 +13,12 @@ from glassconv.reports.verdict import Verdict
 from glassconv.views.explanation_blocks import (
     AlgorithmTable,
     Block,
+    Chapter,
     Listing,
     Note,
     Pairs,
-    Section,
 )
-from glassconv.views.explanation_sections import sections, summary
+from glassconv.views.explanation_sections import chapters, summary
 
 ROOT = "glassconv-explanation"
 
@@ -53,9 +53,9 @@ STYLE = """
 }
 .ROOT .pairs th, .ROOT thead th { color: var(--muted); white-space: nowrap; }
 .ROOT .pairs td { overflow-wrap: anywhere; white-space: normal; }
-.ROOT .algorithms td, .ROOT .algorithms th { white-space: nowrap; }
-.ROOT .algorithms .number { text-align: right; }
-.ROOT .algorithms thead th { border-bottom: 1px solid var(--line); }
+.ROOT .standings td, .ROOT .standings th { white-space: nowrap; }
+.ROOT .standings .number { text-align: right; }
+.ROOT .standings thead th { border-bottom: 1px solid var(--line); }
 .ROOT .facts .yes { color: var(--yes); }
 .ROOT .facts .no { color: var(--no); }
 .ROOT pre {
@@ -76,15 +76,15 @@ def fragment(facts: Explanation) -> str:
         f'<p class="problem">{escape(facts.shorthand)}</p>',
         f"<p>{escape(summary(facts))}</p>",
         "</header>",
-        *(_section(place, section) for place, section in enumerate(sections(facts), start=1)),
+        *(_section(place, chapter) for place, chapter in enumerate(chapters(facts), start=1)),
         "</div>",
     ]
     return "\n".join(parts)
 
 
-def _section(place: int, section: Section) -> str:
-    heading = f"<h3><span>{place}</span>{escape(section.title)}</h3>"
-    return "\n".join(["<section>", heading, *map(_block, section.blocks), "</section>"])
+def _section(place: int, chapter: Chapter) -> str:
+    heading = f"<h3><span>{place}</span>{escape(chapter.title)}</h3>"
+    return "\n".join(["<section>", heading, *map(_block, chapter.blocks), "</section>"])
 
 
 def _block(block: Block) -> str:
@@ -97,11 +97,11 @@ def _block(block: Block) -> str:
             return f'<table class="facts pairs"><tbody>{lines}</tbody></table>'
         case Note(text):
             return f'<p class="note">{escape(text)}</p>'
-        case AlgorithmTable(headings, rows):
+        case AlgorithmTable(headings, standings):
             head = "".join(_cell("th", place, text) for place, text in enumerate(headings))
-            body = "".join(_row(verdict, cells) for verdict, cells in rows)
+            body = "".join(_row(verdict, cells) for verdict, cells in standings)
             return (
-                '<div class="wide"><table class="facts algorithms">'
+                '<div class="wide"><table class="facts standings">'
                 f'<thead><tr><th aria-label="may run"></th>{head}</tr></thead>'
                 f"<tbody>{body}</tbody></table></div>"
             )

@@ -1,4 +1,4 @@
-"""The algorithms as a table, with their verdicts for a problem."""
+"""The algorithms as a table, with the verdict on each for one problem."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ class Described(Protocol):
 
     @property
     def file(self) -> Path:
-        """Return its source file."""
+        """Return the file that implements it."""
 
 
 def algorithms(listed: Sequence[Described], choice: Choice | None) -> RenderableType:
-    """Return a table of algorithms: description and file, or verdicts for the chosen problem."""
+    """Return a table of algorithms: idea and file, or the verdict on each for a problem."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     if choice is None:
-        for heading in ("algorithm", "description", "source file"):
+        for heading in ("algorithm", "idea", "in algorithms/"):
             table.add_column(heading)
         for algorithm in listed:
-            description = algorithm.idea.partition(": ")[2]
-            table.add_row(algorithm.name, description, algorithm.file.name)
+            idea = algorithm.idea.partition(": ")[2]
+            table.add_row(algorithm.name, idea, algorithm.file.name)
         return table
     for heading in ("algorithm", "verdict", "compiled kernel"):
         table.add_column(heading)
-    for candidate in choice.candidates:
-        name = Text(candidate.name)
-        if candidate.name == choice.algorithm:
-            name.append("\n(auto)", "bold")
-        verdict = Text.assemble(mark(candidate.verdict), " ", candidate.verdict.reason)
-        kernel = "" if candidate.kernel is None else Text.assemble(
-            mark(candidate.kernel), " ", candidate.kernel.reason
+    for each in choice.candidates:
+        name = Text(each.name)
+        if each.name == choice.algorithm:
+            name.append("\nselected by auto", "bold")
+        verdict = Text.assemble(mark(each.verdict), " ", each.verdict.reason)
+        kernel = "" if each.kernel is None else Text.assemble(
+            mark(each.kernel), " ", each.kernel.reason
         )  # fmt: skip
         table.add_row(name, verdict, kernel)
     return table

@@ -1,4 +1,4 @@
-"""Timings as a table: each layer's ratio to PyTorch, and a summary."""
+"""Benchmark results as a table: the ratio to PyTorch per layer, and the geometric mean."""
 
 from __future__ import annotations
 
@@ -16,36 +16,42 @@ from glassconv.reports.benchmark import Benched, Roof
 from glassconv.views.notation import duration
 from glassconv.views.terminal.parts import mark, pairs, table
 
+COLUMNS = (
+    "×: how often the network has the layer; ours, aten: median time of a call of glassconv and of "
+    "PyTorch, in alternation, after verification; ratio: aten / ours; util: share of the "
+    "speed that the roofline allows"
+)
 
-def benchmark_table(
+
+def benched(
     suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None
 ) -> RenderableType:
     """Return a table of layers, and the geometric mean, the worst layer and the share won.
 
-    suite: the name of what was measured. how: batch, threads and layout, as text. roof: the
-    machine's peak and bandwidth, measured in the same run.
+    suite: the name of what was measured. how: batch, threads, memory layout and element type.
+    roof: the roofline that was measured in the same run.
     """
     parts: list[RenderableType] = [Text(suite, "bold"), Text(how, "dim")]
     parts += [
-        Text("compared with aten (PyTorch): verified, then timed in alternation", "dim"),
+        Text(COLUMNS, "dim"),
         _table(how, rows),
     ]
-    unsupported = {(row.algorithm, row.verdict.reason) for row in rows if row.ratio is None}
-    parts += [Text(f"– {name}: {reason}", "dim") for name, reason in sorted(unsupported)]
+    unable = {(row.algorithm, row.verdict.reason) for row in rows if row.ratio is None}
+    parts += [Text(f"– {name}: {reason}", "dim") for name, reason in sorted(unable)]
     layers, timed = len({row.problem for row in rows}), [row for row in rows if row.ratio]
     names = list(dict.fromkeys(row.algorithm for row in timed))
     for name in names:
         parts.append(_summary(name, [row for row in timed if row.algorithm == name], layers))
     if len(names) > 1 and len(rows) == layers:  # each layer has the algorithm chosen for it
         parts.append(_summary("auto", timed, layers))
-    parts += [pairs(("not timed", _preparation(rows)))]
+    parts += [pairs(("once", _apart(rows)))]
     if roof is not None:
         parts += [pairs(("roofline", _limits(roof))), *(Text(note, "dim") for note in _notes(rows))]
     return Group(*parts)
 
 
 def bench_to_json(suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None) -> str:
-    """Write the results as a JSON document; a layer without a time has nulls and its reason."""
+    """Return the results as a JSON document; a layer without a time has nulls and its reason."""
     layers = [
         {
             "problem": str(row.problem),
@@ -83,13 +89,13 @@ def geometric_mean(ratios: Sequence[float]) -> float:
 
 
 def _table(how: str, rows: Sequence[Benched]) -> Table:
-    roof = ("roofline",) if any(row.of_roof is not None for row in rows) else ()
-    result = table(
+    roof = ("util",) if any(row.of_roof is not None for row in rows) else ()
+    shown = table(
         "layer", "×", "algorithm", "ours", "aten", "ratio", *roof, left=("layer", "algorithm")
     )
     for row in rows:
         share = "" if row.of_roof is None else f"{100 * row.of_roof:.0f}%"
-        result.add_row(
+        shown.add_row(
             _layer(row, how),
             str(row.count),
             row.algorithm if row.verdict else Text.assemble(mark(row.verdict), " ", row.algorithm),
@@ -98,19 +104,19 @@ def _table(how: str, rows: Sequence[Benched]) -> Table:
             "" if row.ratio is None else f"{row.ratio:.2f}",
             *([share] if roof else []),
         )
-    return result
+    return shown
 
 
 def _layer(row: Benched, how: str) -> str:
-    """Return the problem without defaults and without what `how` says already."""
+    """Return the problem's shorthand without defaults and without what `how` states."""
     words = str(row.problem).removesuffix(" nobias")
     if f"batch {row.problem.batch}," in how:
         words = words.partition("x")[2]
     return re.sub(r" (s1|p0)(?= |$)", "", words)
 
 
-def _preparation(rows: Sequence[Benched]) -> str:
-    """Return the times of compiling and packing, which happen once and are not in the table."""
+def _apart(rows: Sequence[Benched]) -> str:
+    """Return what happens once, and is not part of the times above."""
     kernels = [row.compile_seconds for row in rows if row.compile_seconds]
     weights = [row.packing_seconds for row in rows if row.packing_seconds]
     compiled = f"{len(kernels)} kernel{'s' * (len(kernels) != 1)} compiled in {_time(sum(kernels))}"
@@ -131,11 +137,11 @@ def _notes(rows: Sequence[Benched]) -> Iterator[str]:
     above = {row.algorithm for row in rows if (row.of_roof or 0) > 1}
     if any("winograd" in name for name in above):
         yield (
-            "FLOPs are counted for direct convolution. Winograd needs fewer and can exceed the "
+            "FLOPs are counted as the definition's; winograd executes fewer and may exceed the "
             "roofline."
         )
     if any("winograd" not in name for name in above):
-        yield "Layers whose arrays stay in a cache between calls can exceed the roofline."
+        yield "Layers above the roofline keep their arrays in cache between calls."
 
 
 def _summary(algorithm: str, rows: Sequence[Benched], layers: int) -> RenderableType:

@@ -18,11 +18,11 @@ from glassconv.views.explanation_blocks import (
     Note,
     Pairs,
 )
-from glassconv.views.explanation_sections import sections, summary
+from glassconv.views.explanation_sections import chapters, summary
 from glassconv.views.terminal.parts import mark, pairs, section
 
 
-def explanation_report(facts: Explanation) -> RenderableType:
+def explained(facts: Explanation) -> RenderableType:
     """Return the six sections of an explanation under the problem itself."""
     return Group(
         Text(facts.shorthand, "bold"),
@@ -33,14 +33,14 @@ def explanation_report(facts: Explanation) -> RenderableType:
 
 
 def _sections(facts: Explanation) -> Iterator[RenderableType]:
-    for number, part in enumerate(sections(facts), start=1):
-        yield from section(number, part.title, Group(*_spaced(part.blocks)))
+    for place, chapter in enumerate(chapters(facts), start=1):
+        yield from section(place, chapter.title, Group(*_spaced(chapter.blocks)))
 
 
 def _spaced(blocks: tuple[Block, ...]) -> Iterator[RenderableType]:
     """Yield the blocks, a blank line before each note that is not the first."""
-    for index, block in enumerate(blocks):
-        if index and isinstance(block, Note):
+    for place, block in enumerate(blocks):
+        if place and isinstance(block, Note):
             yield ""
         yield _block(block)
 
