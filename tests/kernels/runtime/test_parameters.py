@@ -8,12 +8,12 @@ from ctypes import string_at
 from dataclasses import fields
 
 import numpy as np
-from support.compile_function import this_machine
 
 from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import compiled
 from glassconv.codegen.struct import pack, words_of
 from glassconv.kernels.runtime.parameters import Arrays, pack_arrays, residual_distance
+from support.compile_function import this_machine
 
 NAMES = [field.name for field in fields(Arrays)]
 
