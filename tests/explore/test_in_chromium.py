@@ -14,12 +14,13 @@ from glassconv.explore.page import cell, page
 from glassconv.explore.reports import of_picture, of_problems
 from glassconv.explore.server import Server
 from glassconv.problem.operands import Operands
+from glassconv.problem.problem import equal_convolution
 from support.browsers import check_first_output, drive, pytorchs_value
 
 TUTORIAL = of_picture(photograph.chelsea())
 REPORT = TUTORIAL.to_json()
 PROBLEM, OPERANDS = (
-    TUTORIAL.problem,
+    equal_convolution(TUTORIAL.problem),
     Operands(
         torch.from_numpy(TUTORIAL.input),
         torch.from_numpy(TUTORIAL.weight),
