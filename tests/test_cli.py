@@ -251,8 +251,8 @@ def test_backward_prints_both_gradients_and_the_convolutions_they_are(
     both = backward(parse("2x5x5 3@3x3 s2"), "im2col")
     for step in (*both.input_steps, *both.weight_steps):
         assert f"{step.name}  {list(step.array.shape)}" in out
-    assert f"is a convolution too: {both.input_convolution}" in out
-    assert f"is a convolution too: {both.weight_convolution}" in out
+    assert f"As a convolution: {both.input_convolution}" in out
+    assert f"As a convolution: {both.weight_convolution}" in out
     assert max(map(len, out.splitlines())) <= 80
 
 
