@@ -156,8 +156,8 @@ def test_what_does_not_fit_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("glassconv.dispatch.select.physical_memory", lambda: 2**29)
     choice = choose(problem)
     assert standing(choice, choice.algorithm)
-    assert standing(choice, "im2col").reason == "its arrays take 1 GiB, this machine has 0"
-    with pytest.raises(UnsupportedError, match="im2col: its arrays take 1 GiB"):
+    assert standing(choice, "im2col").reason == "needs 1 GiB of memory, this machine has 0"
+    with pytest.raises(UnsupportedError, match="im2col: needs 1 GiB"):
         choose(problem, "im2col")
 
 
@@ -170,7 +170,7 @@ def test_memory_is_enough_to_the_byte(monkeypatch: pytest.MonkeyPatch, name: str
     assert choose(problem, name, "any").algorithm == name
     forget()
     monkeypatch.setattr("glassconv.dispatch.select.physical_memory", lambda: needed - 1)
-    with pytest.raises(UnsupportedError, match=f"{name}: its arrays take"):
+    with pytest.raises(UnsupportedError, match=f"{name}: needs"):
         choose(problem, name, "any")
 
 
@@ -199,7 +199,7 @@ def test_padding_laid_around_a_copy_takes_memory(monkeypatch: pytest.MonkeyPatch
     choice = choose(problem)
     assert standing(choice, "aten")
     assert standing(choice, "direct")
-    assert standing(choice, "im2col").reason == "its arrays take 149 GiB, this machine has 16"
+    assert standing(choice, "im2col").reason == "needs 149 GiB of memory, this machine has 16"
 
 
 def test_this_machine_has_memory() -> None:
@@ -223,7 +223,7 @@ def test_accuracy_allows_a_multiple_of_pytorchs_error(
         choice = choose(PROBLEM, accuracy=accuracy)
         assert (choice.algorithm == "rough") is (accuracy in allowed)
         if accuracy not in allowed:
-            reason = f"accuracy '{accuracy}' allows {limit:g} × PyTorch's error, "
+            reason = f"accuracy '{accuracy}' allows {limit:g} × PyTorch's rms error, "
             reason += f"this has {growth:g} ×"
             assert standing(choice, "rough").reason == reason
             with pytest.raises(UnsupportedError, match=f"rough: {reason}"):
