@@ -77,7 +77,7 @@ def test_demo_prints_the_tutorials_facts(
         "76·u",
         "(4 × 75) · (75 × 784)",
         "235,200 MACs, that is 470,400 FLOPs",
-        "a corner pixel 1, a middle one 25, on average 19.1",
+        "of a corner pixel 1, of a middle one 25, on average 19.1",
         "y[0, 1, 2] = 2 + 0 − 1 + 1 = 2",
     ):
         assert fact in out
@@ -200,7 +200,7 @@ def test_algorithms_of_a_problem_tells_verdicts(
     verdicts += [each.kernel for each in stand if each.kernel is not None]
     assert out.count("✓") == sum(each.ok for each in verdicts)
     assert out.count("✗") == sum(not each.ok for each in verdicts)
-    assert out.count("auto takes it") == 1
+    assert out.count("selected by auto") == 1
 
 
 def test_trace_prints_every_step_and_keeps_the_arrays(
@@ -288,7 +288,7 @@ def test_bench_times_a_suite_and_keeps_the_figures(
 
 def test_transposed_is_for_animate(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
     assert run(monkeypatch, "figure", "window", "1x4x4 1@2x2", "--transposed") == 2
-    assert "--transposed is for animate" in capsys.readouterr().err
+    assert "--transposed can only be used with animate" in capsys.readouterr().err
 
 
 def test_version(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:

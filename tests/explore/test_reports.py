@@ -150,7 +150,7 @@ def test_the_layer_is_left_as_it_was() -> None:
         (nn.Conv2d(64, 64, 3), [1, 64, 512, 512], ArgumentError, "134 MB, and a page holds up"),
         (nn.Conv2d(3, 1, 3), [1, 4, 8, 8], ShapeError, "reads 3 channels"),
         (nn.Linear(3, 1), [1, 3], UnsupportedError, "only the layers nn.Conv1d"),
-        (nn.ConvTranspose2d(1, 1, 3), [1, 1, 4, 4], UnsupportedError, "zeros laid between"),
+        (nn.ConvTranspose2d(1, 1, 3), [1, 1, 4, 4], UnsupportedError, "show takes convolutions"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_with_the_layer(

@@ -14,8 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from glassconv.errors import ConvError, DataError, UnknownNameError
-from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
+from glassconv.problem.problem import Problem
 
 COLUMNS = (
     "in_channels out_channels in_h in_w kernel_h kernel_w stride_h stride_w padding_h padding_w "
@@ -27,7 +27,7 @@ COLUMNS = (
 class Layer:
     """One distinct convolution of a network, and how often the network has it."""
 
-    problem: ConvProblem
+    problem: Problem
     count: int
 
 

@@ -105,7 +105,7 @@ def of_layer(layer: nn.Module, input: Input) -> Exploration:
     request = f"show({layer!r})"
     problem = problem_of_layer(layer, input, request)
     if isinstance(problem, TransposedProblem):
-        cause = f"a transposed layer is drawn from its shorthand: glassconv explore '{problem}'"
+        cause = f"show takes convolutions; enter '{problem}' in the explorer's page instead"
         raise UnsupportedError(cause, request=request)
     try:
         one = _fitting(replace(problem, batch=min(problem.batch, 1)))

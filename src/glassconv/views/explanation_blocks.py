@@ -11,21 +11,21 @@ from glassconv.reports.verdict import Verdict
 
 @dataclass(frozen=True)
 class Pairs:
-    """Names with what is said about each; an empty name goes on with the one before."""
+    """Rows of a label and a text; an empty label continues the row above."""
 
     rows: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence beside the facts."""
+    """A sentence about the facts."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Standings:
-    """The table of algorithms: its headings, and for each row whether it may run, and its cells."""
+class AlgorithmTable:
+    """The table of algorithms: headings, and for each row a verdict and its cells."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[Verdict, tuple[str, ...]], ...]
@@ -39,12 +39,12 @@ class Listing:
     code: str
 
 
-Block = Pairs | Note | Standings | Listing
+Block = Pairs | Note | AlgorithmTable | Listing
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A heading and what stands under it."""
+    """A heading and its blocks."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -56,28 +56,28 @@ def bias_text(facts: Explanation) -> str:
     if not facts.subject.bias:
         return "none"
     total = count.flops + count.bias_additions
-    return f"one addition an output, {count.bias_additions:,}, not in the FLOPs: {total:,} with it"
+    return f"{count.bias_additions:,} additions, not in the FLOPs; {total:,} with them"
 
 
 def torch_count_text(facts: Explanation) -> str:
-    """Say where torch.utils.flop_counter agrees, and where it does not."""
+    """Return where torch.utils.flop_counter agrees, and where it does not."""
     count = facts.arithmetic
     pairs = (
-        ("the forward pass", count.flops, count.torch.forward),
-        ("the input's gradient", count.input_gradient_flops, count.torch.input_gradient),
-        ("the weight's gradient", count.weight_gradient_flops, count.torch.weight_gradient),
+        ("forward pass", count.flops, count.torch.forward),
+        ("input gradient", count.input_gradient_flops, count.torch.input_gradient),
+        ("weight gradient", count.weight_gradient_flops, count.torch.weight_gradient),
     )
     agreed = [name for name, ours, theirs in pairs if ours == theirs]
     everywhere = len(agreed) == len(pairs)
-    said = ["agrees " + ("forward and backward" if everywhere else f"on {' and '.join(agreed)}")]
-    said += [
-        f"of {name} it counts {theirs:,}, {theirs / ours:.3g} × as many"
+    texts = ["agrees" + ("" if everywhere else f" on the {' and '.join(agreed)}")]
+    texts += [
+        f"it counts {theirs:,} for the {name}, {theirs / ours:.3g} × as many"
         + text_if(theirs == ours * facts.subject.groups, ", as if there were no groups")
         for name, ours, theirs in pairs
         if ours != theirs
     ]
-    said += ["it counts no bias"] if facts.subject.bias else []
-    return f"torch.utils.flop_counter {'; '.join(said)}"
+    texts += ["it counts no bias"] if facts.subject.bias else []
+    return f"torch.utils.flop_counter {'; '.join(texts)}"
 
 
 def equation(product: str, result: int) -> str:

@@ -94,8 +94,8 @@ def arithmetic(facts: Explanation, problem: TransposedProblem) -> tuple[Block, .
                                "an inserted zero"),
                 ("bias", bias_text(facts)),
                 ("padding", cut),
-                ("backward", f"{count.input_gradient_flops:,} FLOPs for the input's gradient, as "
-                             "many for the weight's"),
+                ("backward", f"{count.input_gradient_flops:,} FLOPs each for the gradients of "
+                             "input and weight"),
                 ("PyTorch", torch_count_text(facts)),
             )
         ),
