@@ -16,7 +16,8 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.reports.error_bound import Float64
-from glassconv.verification.verify import definition, verify
+from glassconv.verification.definition import definition
+from glassconv.verification.verify import verify
 from support.references import whole_numbers
 
 NAMES = ["winograd2", "winograd4", "winograd6"]
@@ -35,7 +36,7 @@ PROBLEM = pytest.mark.parametrize(
 
 
 def bracket(problem: ConvProblem, name: str, operands: Operands) -> Float64:
-    scale = named(name).error_bound(problem).scale
+    scale = named(name).error_bound(problem).magnitude
     assert scale is not None
     bias = None if operands.bias is None else np.abs(to_numpy(operands.bias))
     input, weight = np.abs(to_numpy(operands.input)), np.abs(to_numpy(operands.weight))

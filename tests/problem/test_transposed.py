@@ -16,7 +16,7 @@ import glassconv
 from glassconv.errors import ArgumentError, ArgumentTypeError, ConvError, ShapeError
 from glassconv.problem.operands import Operands
 from glassconv.problem.transposed import transposed_of
-from glassconv.verification.verify import allowed_error, definition
+from glassconv.verification.definition import allowed_error, definition
 
 TORCH = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 OURS = (glassconv.conv_transpose1d, glassconv.conv_transpose2d, glassconv.conv_transpose3d)

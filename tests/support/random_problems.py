@@ -18,7 +18,7 @@ from glassconv.algorithms import ALGORITHMS, Algorithm
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import FORMATS
 from glassconv.reports.verification import Verification
-from glassconv.verification.stress_inputs import ADVERSARIES
+from glassconv.verification.stress_inputs import STRESS_INPUTS
 from glassconv.verification.verify import verify_each
 
 KINDS = ("any", "any", "plain", "plain", "pointwise", "depthwise")
@@ -31,14 +31,14 @@ class Tally:
     algorithm: str
     problems: int = 0
     outputs: int = 0
-    unpromised: int = 0
+    unbounded: int = 0
     worst: float = 0.0
     failures: list[str] = field(default_factory=list)
 
     def add(self, number: int, kind: str, found: Verification) -> None:
         self.problems += 1
         self.outputs += found.elements
-        self.unpromised += found.unpromised
+        self.unbounded += found.unbounded
         self.worst = max(self.worst, found.share)
         if not found.verdict:
             self.failures.append(f"{number}: {found.problem} ({kind}): {found.verdict.reason}")
@@ -47,10 +47,10 @@ class Tally:
 def tally(algorithm: Algorithm, problems: int) -> Tally:
     """Return how an algorithm does on its first so many random problems."""
     made = Tally(algorithm.name)
-    kinds = list(ADVERSARIES)
+    kinds = list(STRESS_INPUTS)
     for number, problem in enumerate(islice(problems_for(algorithm), problems)):
         kind = kinds[number % len(kinds)]
-        operands = ADVERSARIES[kind].make(problem, number)
+        operands = STRESS_INPUTS[kind].make(problem, number)
         made.add(number, kind, next(verify_each(problem, [algorithm.name], operands)))
     return made
 
@@ -106,7 +106,7 @@ def row(found: Tally) -> tuple[str, ...]:
         f"`{found.algorithm}`",
         f"{found.problems:,}",
         f"{found.outputs:,}",
-        f"{found.unpromised:,}",
+        f"{found.unbounded:,}",
         str(len(found.failures)),
         f"{found.worst:.1%}",
     )

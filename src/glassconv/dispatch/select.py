@@ -171,11 +171,11 @@ def _may_run(
         )
     if accuracy == "strict" and not bound.local:
         return Verdict(False, "accuracy 'strict' lets no NaN or infinity spread over a tile")
-    if bound.growth > ACCURACY[accuracy]:
+    if bound.rms_factor > ACCURACY[accuracy]:
         return Verdict(
             False,
             f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's error, "
-            f"this has {bound.growth:g} ×",
+            f"this has {bound.rms_factor:g} ×",
         )
     return supported
 

@@ -21,7 +21,7 @@ from glassconv.problem.dtypes import FORMATS
 from glassconv.problem.memory_layout import Layout, layout_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
-from glassconv.verification.verify import allowed_error, definition
+from glassconv.verification.definition import allowed_error, definition
 from support.guarded import SIDES, call_guarded
 from support.layouts import LAYOUTS
 from support.written import run
