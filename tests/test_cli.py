@@ -28,7 +28,7 @@ from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import Verification
 from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
-from glassconv.verification.stress_inputs import trials
+from glassconv.verification.stress_inputs import run_stress_inputs
 from support.cifar10_batches import write_published_images
 
 
@@ -145,11 +145,11 @@ def test_verify_exits_with_1_where_a_bound_is_exceeded(
     def failing(
         problem: ConvProblem, algorithms: Sequence[str], seed: int
     ) -> Iterator[tuple[str, Verification]]:
-        for kind, found in trials(problem, algorithms, seed):
+        for kind, found in run_stress_inputs(problem, algorithms, seed):
             verdict = Verdict(False, "off by 7 × its bound")
             yield kind, replace(found, verdict=verdict) if kind == "cancel" else found
 
-    monkeypatch.setattr(cli, "trials", failing)
+    monkeypatch.setattr(cli, "run_stress_inputs", failing)
     assert run(monkeypatch, "verify", "3x8x8 2@3x3", "--algorithm", "im2col") == 1
     assert "✗ im2col (cancel): off by 7 × its bound" in capsys.readouterr().out
 

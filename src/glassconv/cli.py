@@ -36,8 +36,8 @@ from glassconv.reports.verification import Verification
 from glassconv.tracing.backward import backward as run_backward
 from glassconv.tracing.forward import trace as trace_problem
 from glassconv.verification.compare_unfold import same
-from glassconv.verification.stress_inputs import ADVERSARIES, trials
-from glassconv.verification.verify import subjects
+from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_inputs
+from glassconv.verification.verify import verification_targets
 from glassconv.verification.verify import verify as verify_problem
 from glassconv.views import files
 from glassconv.views.figures import animation
@@ -134,10 +134,10 @@ def verify(
     asked = [
         each for each in chosen.candidates if algorithm is None or each.name == chosen.algorithm
     ]
-    able = subjects(parsed, [each.name for each in asked if each.verdict])
-    running = trials(parsed, able, seed)
+    able = verification_targets(parsed, [each.name for each in asked if each.verdict])
+    running = run_stress_inputs(parsed, able, seed)
     results: dict[str, list[Verification]] = {}
-    for kind, found in counted(running, len(able) * len(ADVERSARIES), "verifying", _stderr()):
+    for kind, found in counted(running, len(able) * len(STRESS_INPUTS), "verifying", _stderr()):
         results.setdefault(kind, []).append(found)
     with _stderr().status("comparing with PyTorch"):
         pytorch = verify_problem(parsed, "aten", seed=seed)

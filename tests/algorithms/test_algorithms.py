@@ -105,7 +105,7 @@ def test_within_its_bound_on_any_problem(algorithm: Algorithm) -> None:
 def test_plain_sums_of_small_whole_numbers_are_exact(
     algorithm: Algorithm, problem: ConvProblem, seed: int
 ) -> None:
-    assert algorithm.error_bound(problem).growth == 1
+    assert algorithm.error_bound(problem).rms_factor == 1
     checked = verify(problem, algorithm.name, whole_numbers(problem, seed))
     assert (checked.verdict.ok, checked.max_error) == (True, 0)
 

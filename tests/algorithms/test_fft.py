@@ -21,7 +21,8 @@ from glassconv.problem.shorthand import parse
 from glassconv.reports.error_bound import sum_of_products_bound
 from glassconv.reports.trace import Step
 from glassconv.tracing.forward import trace
-from glassconv.verification.verify import allowed_error, definition, verify
+from glassconv.verification.definition import allowed_error, definition
+from glassconv.verification.verify import verify
 from support.cases import CASES
 from support.random_problems import problems
 from support.references import literal, whole_numbers
@@ -276,4 +277,4 @@ def growth(problem: ConvProblem, name: str) -> float:
 @pytest.mark.parametrize("text", MEASURED)
 def test_growth_is_no_more_than_stated(name: str, text: str) -> None:
     problem = replace(parse(text), bias=False)
-    assert growth(problem, name) <= named(name).error_bound(problem).growth
+    assert growth(problem, name) <= named(name).error_bound(problem).rms_factor

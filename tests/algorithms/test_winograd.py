@@ -16,7 +16,8 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.reports.error_bound import Float64, sum_of_products_bound
-from glassconv.verification.verify import definition, verify
+from glassconv.verification.definition import definition
+from glassconv.verification.verify import verify
 from support.references import whole_numbers
 
 NAMES = ["winograd2", "winograd4", "winograd6"]
@@ -35,7 +36,7 @@ PROBLEM = pytest.mark.parametrize(
 
 
 def bracket(problem: ConvProblem, name: str, operands: Operands) -> Float64:
-    scale = named(name).error_bound(problem).scale
+    scale = named(name).error_bound(problem).magnitude
     assert scale is not None
     bias = None if operands.bias is None else np.abs(to_numpy(operands.bias))
     input, weight = np.abs(to_numpy(operands.input)), np.abs(to_numpy(operands.weight))
@@ -132,8 +133,8 @@ def test_the_bracket_is_no_less_than_the_plain_one(name: str, text: str) -> None
     plain = definition(problem, given).magnitude
     # Both are computed in float64, each within its own bound.
     wide = replace(problem, dtype="float64")
-    plain_rounding = sum_of_products_bound(problem.taps_per_output, wide.format).worst
-    rounding = named(name).error_bound(wide).worst + plain_rounding
+    plain_rounding = sum_of_products_bound(problem.taps_per_output, wide.format).max_factor
+    rounding = named(name).error_bound(wide).max_factor + plain_rounding
     assert (bracket(problem, name, given) >= plain * (1 - rounding)).all()
 
 

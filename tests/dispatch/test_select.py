@@ -53,7 +53,7 @@ def fake(name: str, growth: float = 1.0, verdict: Verdict | None = None) -> Algo
         compile_for=None,
         supports=lambda problem: direct.supports(problem) if verdict is None else verdict,
         cost=lambda problem: FREE,
-        error_bound=lambda problem: replace(direct.error_bound(problem), growth=growth),
+        error_bound=lambda problem: replace(direct.error_bound(problem), rms_factor=growth),
     )
 
 

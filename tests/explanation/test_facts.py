@@ -166,13 +166,13 @@ def test_every_algorithm_stands_as_its_file_and_choose_say(problem: ConvProblem)
         assert each.cost == algorithm.cost(problem)
         assert each.prediction == predict(each.cost)
         assert each.bound is not None
-        assert (each.bound.factor, each.bound.measure) == (bound.worst, bound.measure)
+        assert (each.bound.factor, each.bound.measure) == (bound.max_factor, bound.reference)
 
 
 def test_no_promise_is_said_by_none(monkeypatch: pytest.MonkeyPatch) -> None:
     direct = named("direct")
     careless = replace(
-        direct, error_bound=lambda problem: replace(direct.error_bound(problem), worst=inf)
+        direct, error_bound=lambda problem: replace(direct.error_bound(problem), max_factor=inf)
     )
     registry = {"aten": named("aten"), "direct": careless}
     monkeypatch.setattr("glassconv.dispatch.select.ALGORITHMS", registry)

@@ -14,7 +14,8 @@ from glassconv.algorithms import Algorithm, named
 from glassconv.explore.tensors import from_document
 from glassconv.problem import ConvProblem
 from glassconv.problem.operands import random_operands
-from glassconv.verification.verify import allowed_error, definition, judge
+from glassconv.verification.definition import allowed_error, definition
+from glassconv.verification.verify import judge
 from support.browsers import documents, in_node
 from support.random_problems import problems_for
 

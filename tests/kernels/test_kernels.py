@@ -30,7 +30,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
-from glassconv.verification.stress_inputs import ADVERSARIES
+from glassconv.verification.stress_inputs import STRESS_INPUTS
 from glassconv.verification.verify import judge
 from support import guard_pages
 from support.cases import CASES
@@ -174,14 +174,14 @@ def test_small_caches_and_many_tasks_change_nothing_but_blocks(
 
 
 @KERNEL
-@pytest.mark.parametrize("kind", ADVERSARIES)
+@pytest.mark.parametrize("kind", STRESS_INPUTS)
 def test_hard_operands_stay_within_the_bound(kernel: Kernel, kind: str) -> None:
     tried = 0
     for text in ("3x9x33 4@3x3 p1", "4x17x18 4@3x3 p1 g4", "3x9x33 4@3x3 p1 float64"):
         problem = parse(text)
         bound = named(kernel.name).error_bound(problem)
         for layout in ("contiguous", "channels last"):
-            operands = lying(problem, ADVERSARIES[kind].make(problem, 0), layout)
+            operands = lying(problem, STRESS_INPUTS[kind].make(problem, 0), layout)
             lies = layout_of(operands.input)
             assert lies is not None
             if not kernel.supports(problem, lies.name):

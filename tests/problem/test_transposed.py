@@ -18,7 +18,7 @@ from glassconv.problem.dtypes import FORMATS
 from glassconv.problem.operands import Operands
 from glassconv.problem.transposed import transposed_of
 from glassconv.reports.error_bound import sum_of_products_bound
-from glassconv.verification.verify import allowed_error, definition
+from glassconv.verification.definition import allowed_error, definition
 
 TORCH = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 OURS = (glassconv.conv_transpose1d, glassconv.conv_transpose2d, glassconv.conv_transpose3d)
@@ -105,7 +105,7 @@ def test_any_algorithm_that_can_may_be_named(algorithm: str) -> None:
     assert (error <= problem.cut(torch.from_numpy(allowed))).all()
     pytorchs = F.conv_transpose2d(x.double(), w.double(), b.double(), 2, 1, 1)
     # Both are sums in float64 of the same products, each within the bound of such a sum.
-    wide = sum_of_products_bound(problem.convolution.taps_per_output, FORMATS["float64"]).worst
+    wide = sum_of_products_bound(problem.convolution.taps_per_output, FORMATS["float64"]).max_factor
     difference = (problem.cut(exact) - pytorchs).abs()
     assert (difference <= 2 * wide * problem.cut(torch.from_numpy(truth.magnitude))).all()
 

@@ -14,7 +14,7 @@ from itertools import islice
 
 from glassconv.algorithms import ALGORITHMS, Algorithm
 from glassconv.reports.verification import Verification
-from glassconv.verification.stress_inputs import ADVERSARIES
+from glassconv.verification.stress_inputs import STRESS_INPUTS
 from glassconv.verification.verify import verify_each
 from support.random_problems import problems_for
 
@@ -26,14 +26,14 @@ class Tally:
     algorithm: str
     problems: int = 0
     outputs: int = 0
-    unpromised: int = 0
+    unbounded: int = 0
     worst: float = 0.0
     failures: list[str] = field(default_factory=list)
 
     def add(self, number: int, kind: str, found: Verification) -> None:
         self.problems += 1
         self.outputs += found.elements
-        self.unpromised += found.unpromised
+        self.unbounded += found.unbounded
         self.worst = max(self.worst, found.share)
         if not found.verdict:
             self.failures.append(f"{number}: {found.problem} ({kind}): {found.verdict.reason}")
@@ -42,15 +42,15 @@ class Tally:
 def tally(algorithm: Algorithm, problems: int) -> Tally:
     """Return the results of an algorithm on the first random problems that it supports."""
     results = Tally(algorithm.name)
-    kinds = list(ADVERSARIES)
+    kinds = list(STRESS_INPUTS)
     for number, problem in enumerate(islice(problems_for(algorithm), problems)):
         kind = kinds[number % len(kinds)]
-        operands = ADVERSARIES[kind].make(problem, number)
+        operands = STRESS_INPUTS[kind].make(problem, number)
         results.add(number, kind, next(verify_each(problem, [algorithm.name], operands)))
     return results
 
 
-HEADINGS = ("algorithm", "problems", "outputs", "promised nothing", "over the bound", "worst share")
+HEADINGS = ("algorithm", "problems", "outputs", "unbounded", "over the bound", "worst share")
 
 
 def row(found: Tally) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def row(found: Tally) -> tuple[str, ...]:
         f"`{found.algorithm}`",
         f"{found.problems:,}",
         f"{found.outputs:,}",
-        f"{found.unpromised:,}",
+        f"{found.unbounded:,}",
         str(len(found.failures)),
         f"{found.worst:.1%}",
     )

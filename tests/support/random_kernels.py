@@ -20,7 +20,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import layout_of
 from glassconv.problem.operands import Operands, to_numpy
 from glassconv.reports.verification import Verification
-from glassconv.verification.stress_inputs import ADVERSARIES
+from glassconv.verification.stress_inputs import STRESS_INPUTS
 from glassconv.verification.verify import judge
 from support.compile_function import this_machine
 from support.guard_pages import SIDES, call_guarded
@@ -42,7 +42,7 @@ class Trial:
     team: int  # threads
 
     def operands(self) -> Operands:
-        made = ADVERSARIES[self.kind].make(self.problem, 0)
+        made = STRESS_INPUTS[self.kind].make(self.problem, 0)
         return Operands(LAYOUTS[self.layout](made.input), made.weight, made.bias)
 
     def of(self, kernel: Kernel) -> Verification | None:
@@ -62,7 +62,7 @@ def draw(chance: Random) -> Trial:
     """Return a random trial."""
     return Trial(
         problem=random_problem(chance, LARGE),
-        kind=chance.choice(tuple(ADVERSARIES)),
+        kind=chance.choice(tuple(STRESS_INPUTS)),
         layout=chance.choice(tuple(LAYOUTS)),
         side=chance.choice(SIDES),
         l2=chance.choice(CACHES),

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
 from glassconv.algorithms import named
 from glassconv.dispatch import select
@@ -31,6 +30,7 @@ from glassconv.dispatch.compiled_call import (
     kernel_call,
 )
 from glassconv.dispatch.select import AUTO, choose, kernel_named
+from glassconv.dispatch.torch_state import is_plain
 from glassconv.errors import ArgumentTypeError, ShapeError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, layout_from
@@ -46,7 +46,7 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
     """Return the output of a call in `functional`: NumPy arrays give an array, tensors a tensor."""
     if not isinstance(input, Tensor):
         return _convolve_arrays(input, weight, bias, residual, arguments)
-    plain = _plain(input, weight, bias, residual)
+    plain = is_plain(input, weight, bias, residual)
     if not plain:
         check_kinds(arguments.function, _named(input, weight, bias, residual))
     call = compile_call(
@@ -76,7 +76,7 @@ def run(
 
     Kernels are not differentiable, so its steps run where operations are recorded.
     """
-    plain = _plain(input, weight, bias, None)
+    plain = is_plain(input, weight, bias, None)
     call = compile_problem(
         problem, algorithm, "any", NOTHING, tuple(input.shape), input.stride(), plain=plain
     )
@@ -175,30 +175,3 @@ def _named(input: Any, weight: Any, bias: Any, residual: Any) -> dict[str, Any]:
     optional = {"bias": bias, "residual": residual}
     present = {name: array for name, array in optional.items() if array is not None}
     return {"input": input, "weight": weight, **present}
-
-
-def _plain(input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None) -> bool:
-    """Return whether these are numbers in memory and nothing more, as a kernel needs them.
-
-    Not so: other devices, subclasses, and whatever records or changes the operations on them:
-    gradients, forward differentiation, modes, autocast, a compiler that traces.
-    """
-    if input is None or weight is None:  # an argument of no kind, which is refused later
-        return False
-    for each in (input, weight, bias, residual):
-        if each is None:
-            continue
-        if type(each) is not Tensor and type(each) is not Parameter:
-            return False
-        if each.requires_grad and torch.is_grad_enabled():
-            return False
-        if not each.is_cpu or each.layout is not torch.strided or each.is_neg():
-            return False
-    return not (
-        torch._C._len_torch_dispatch_stack()
-        or torch._C._len_torch_function_stack()
-        or torch._C._functorch.maybe_current_level() is not None
-        or torch.autograd.forward_ad._current_level >= 0
-        or torch._C._is_any_autocast_enabled()
-        or torch.compiler.is_compiling()
-    )

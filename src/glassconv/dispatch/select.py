@@ -173,11 +173,11 @@ def _may_run(
         return Verdict(
             False, "accuracy 'strict' requires that NaN and infinity stay in their windows"
         )
-    if bound.growth > ACCURACY[accuracy]:
+    if bound.rms_factor > ACCURACY[accuracy]:
         return Verdict(
             False,
             f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's rms error, "
-            f"this has {bound.growth:g} ×",
+            f"this has {bound.rms_factor:g} ×",
         )
     return supported
 

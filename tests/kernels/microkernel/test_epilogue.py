@@ -23,7 +23,7 @@ from glassconv.problem.memory_layout import Layout, layout_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.reports.array import Array
-from glassconv.verification.verify import allowed_error, definition
+from glassconv.verification.definition import allowed_error, definition
 from support.compile_function import run
 from support.guard_pages import SIDES, call_guarded
 from support.memory_layouts import LAYOUTS

@@ -14,7 +14,7 @@ from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import Verification
 from glassconv.verification.compare_unfold import same
-from glassconv.verification.stress_inputs import ADVERSARIES, trials
+from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_inputs
 from glassconv.views.terminal.verification import verified
 from support.supported_cases import supporting
 
@@ -22,8 +22,8 @@ from support.supported_cases import supporting
 def printed(text: str, verdict: Verdict | None = None) -> str:
     """Return the page of a problem; a verdict is put upon im2col's result on whole numbers."""
     problem = parse(text)
-    results: dict[str, list[Verification]] = {kind: [] for kind in ADVERSARIES}
-    for kind, found in trials(problem, supporting(problem)):
+    results: dict[str, list[Verification]] = {kind: [] for kind in STRESS_INPUTS}
+    for kind, found in run_stress_inputs(problem, supporting(problem)):
         mine = verdict is not None and (kind, found.candidate) == ("whole", "im2col")
         results[kind].append(
             replace(found, verdict=verdict) if mine and verdict is not None else found
@@ -40,13 +40,13 @@ def printed(text: str, verdict: Verdict | None = None) -> str:
 def test_an_empty_batch_has_no_overflow() -> None:
     problem = parse("0x3x8x8 2@3x3")
     results: dict[str, list[Verification]] = {}
-    for kind, found in trials(problem, ["im2col"]):
+    for kind, found in run_stress_inputs(problem, ["im2col"]):
         results.setdefault(kind, []).append(found)
     console = Console(width=80)
     with console.capture() as captured:
         console.print(*verified(problem, results, results["random"][0], [], None), sep="\n")
     [row] = [line for line in captured.get().splitlines() if line.count("empty")]
-    assert row.split() == ["im2col", *["empty"] * (len(ADVERSARIES) - 1)]
+    assert row.split() == ["im2col", *["empty"] * (len(STRESS_INPUTS) - 1)]
 
 
 def test_in_float64_no_output_is_called_exact() -> None:
@@ -76,7 +76,7 @@ def test_it_fits_80_columns_and_cuts_nothing(problem: str) -> None:
     assert max(map(len, page.splitlines())) <= 80
     assert "…" not in page
     assert str(parse(problem)) in page
-    assert all(kind in page for kind in list(ADVERSARIES)[1:])
+    assert all(kind in page for kind in list(STRESS_INPUTS)[1:])
 
 
 def test_it_answers_the_question() -> None:

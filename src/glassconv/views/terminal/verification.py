@@ -58,7 +58,7 @@ def _errors(
             f"{result.rms_error / pytorch.rms_error:.2f}" if pytorch.rms_error else "",
             _count(result.ulps),
         )
-        promise = f"|error| ≤ {small(result.bound_factor)} · ({result.measure})"
+        promise = f"|error| ≤ {small(result.bound_factor)} · ({result.bound_reference})"
         promises.setdefault(f"{promise}, {result.formula}", []).append(result.candidate)
     return Group(
         Text("errors against the definition in float64; ulps: of each output’s own size", "dim"),
@@ -89,7 +89,7 @@ def _standing(result: Verification) -> Text:
         return Text(f"{result.not_finite / result.not_finite_by_definition:.3g} ×")
     if not result.elements:
         return Text("empty", "dim")
-    if result.unpromised == result.elements:
+    if result.unbounded == result.elements:
         return Text("–", "dim")
     if result.max_error == 0:
         return Text("equal" if _judged_by_its_like(result) else "exact")
