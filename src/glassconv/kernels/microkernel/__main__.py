@@ -50,8 +50,8 @@ def main() -> None:
     peak = roofline.measure(DTYPE).flops_per_second
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(
-        f"C [{sizes.m}, {sizes.n}] += A [{sizes.m}, {sizes.k}] · B [{sizes.k}, {sizes.n}], {DTYPE}, "
-        f"{target.name} ({target.cpu}), 1 thread, FMA peak {peak / 1e9:.1f} GFLOP/s"
+        f"C [{sizes.m}, {sizes.n}] += A [{sizes.m}, {sizes.k}] · B [{sizes.k}, {sizes.n}], "
+        f"{DTYPE}, {target.name} ({target.cpu}), 1 thread, FMA peak {peak / 1e9:.1f} GFLOP/s"
     )
     speeds = {}
     for place, rung in enumerate(RUNGS, start=1):
