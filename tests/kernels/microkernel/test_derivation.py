@@ -62,7 +62,7 @@ def test_a_wrong_answer_is_noticed() -> None:
 
 
 def test_the_last_rung_is_production() -> None:
-    assert derivation.product is matrix_product.product
+    assert vars(derivation)["product"] is matrix_product.product
     names = derivation.production.__code__.co_names
     assert "product" in names
     assert RUNGS[-1].write is derivation.production

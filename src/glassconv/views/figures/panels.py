@@ -20,7 +20,8 @@ def draw(theme: Theme) -> Figure:
     right = left + KC * CELL + gap
     below = top + KC * CELL + gap
     far = right + columns * CELL + gap
-    figure = style.new_figure(far + KC * NR * CELL / 2 + 0.6, below + rows * CELL + 0.6, theme)
+    bottom = top + PANELS * (KC * CELL + 0.25)
+    figure = style.new_figure(far + NR * CELL + 2, bottom + 0.3, theme)
     style.write(figure, left, 0.3, "Panels of B", theme, fontsize=18, weight="bold")
     note = "A tile reads mr rows of A and a micro-panel of B step by step; sums stay in registers."
     style.write(figure, left, 0.8, note, theme, color=theme.muted)
