@@ -23,6 +23,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.operands import Operands, random_operands
 from glassconv.problem.shorthand import parse
+from glassconv.problem.transposed import TransposedProblem, parse_transposed
 from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
 from glassconv.verification.compare_unfold import same
@@ -33,6 +34,7 @@ __all__ = [
     "ConvProblem",
     "Operands",
     "Report",
+    "TransposedProblem",
     "backward",
     "choose",
     "compare",
@@ -45,6 +47,7 @@ __all__ = [
     "explain",
     "judge",
     "parse",
+    "parse_transposed",
     "problem_of",
     "random_operands",
     "same",

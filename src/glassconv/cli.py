@@ -1,4 +1,4 @@
-"""The command line: parse, call, show."""
+"""The command-line interface."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from glassconv.examples.tutorial import walk
 from glassconv.explanation.explain import explain as explain_problem
 from glassconv.explore.command import explore
 from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.shorthand import EXAMPLE, parse
 from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.verification import Verification
@@ -55,7 +56,7 @@ from glassconv.views.terminal.verification import verified
 LARGEST_SEED = 2**63 - 2  # what PyTorch takes, less the one that a gradient is drawn by
 
 app = typer.Typer(
-    help="Convolution you can see through.",
+    help="Convolution you can see through: explain, verify, draw and benchmark it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -77,47 +78,57 @@ class Layout(StrEnum):
     nhwc = "nhwc"
 
 
-StyleOption = Annotated[Style, typer.Option(help="Colours of the pictures.")]
-SeedOption = Annotated[int, typer.Option(help="Of the random operands.", min=0, max=LARGEST_SEED)]
-ProblemWords = typer.Argument(metavar="PROBLEM", help=f"Such as '{EXAMPLE}'.", show_default=False)
+StyleOption = Annotated[Style, typer.Option(help="Colour theme of the figures.")]
+SeedOption = Annotated[
+    int, typer.Option(help="Seed of the random operands.", min=0, max=LARGEST_SEED)
+]
+ProblemWords = typer.Argument(
+    metavar="PROBLEM",
+    help=f"[Nx]CxHxW OUT@KxK [sSTRIDE] [pPADDING] [dDILATION] [gGROUPS] [nobias] [DTYPE] "
+    f"[transposed oPADDING], such as '{EXAMPLE}'.",
+    show_default=False,
+)
 
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.", metavar="DIR")] = Path(
+    out: Annotated[Path, typer.Option(help="Output folder.", metavar="DIR")] = Path(
         "glassconv-demo"
     ),
     style: StyleOption = Style.dark,
     image: Annotated[
-        Path | None, typer.Option(help="A picture of your own.", metavar="FILE")
+        Path | None,
+        typer.Option(help="Image file to use instead of the built-in photograph.", metavar="FILE"),
     ] = None,
     cifar10: Annotated[
-        Path | None, typer.Option(help="A folder with CIFAR-10.", metavar="DIR")
+        Path | None, typer.Option(help="Folder of the CIFAR-10 data set.", metavar="DIR")
     ] = None,
-    index: Annotated[int | None, typer.Option(min=0, help="Which CIFAR-10 image [0].")] = None,
+    index: Annotated[
+        int | None, typer.Option(min=0, help="Index of the CIFAR-10 image [0].")
+    ] = None,
     download: Annotated[
-        bool, typer.Option("--download", help="Fetch CIFAR-10 into its folder first.")
+        bool, typer.Option("--download", help="Download CIFAR-10 into its folder first.")
     ] = False,
 ) -> None:
-    """Walk through the tutorial: one convolution, seen as a matrix product."""
+    """Run the tutorial: a convolution as a matrix product, step by step."""
     files.prepare(out)
     picture = _picture(image, cifar10, index, download)
     facts = walk(picture.pixels, picture.source)
     pictures = figures.tutorial_pictures(facts, THEMES[style])
     contents = {f"{kind}.png": to_bytes(drawn) for kind, drawn in pictures.items()}
     written = files.write_all(out, contents)
-    _print(*tutorial_view(facts), written_files("Pictures", written))
+    _print(*tutorial_view(facts), written_files("Figures", written))
 
 
 @app.command()
 def verify(
     problem: Annotated[list[str], ProblemWords],
     algorithm: Annotated[
-        str | None, typer.Option(help="One algorithm; by default all.", metavar="NAME")
+        str | None, typer.Option(help="Algorithm to verify (default: all).", metavar="NAME")
     ] = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Hold algorithms to the definition in float64, each output within its bound."""
+    """Compare algorithms with the definition in float64, each output within its error bound."""
     parsed = _parse(problem)
     chosen = choose(parsed, algorithm or AUTO, accuracy="any")
     asked = [
@@ -140,15 +151,15 @@ def verify(
 @app.command()
 def trace(
     problem: Annotated[list[str], ProblemWords],
-    algorithm: Annotated[str, typer.Option(help="Whose steps to run.", metavar="NAME")] = "im2col",
+    algorithm: Annotated[str, typer.Option(help="Algorithm to trace.", metavar="NAME")] = "im2col",
     seed: SeedOption = 0,
     save: Annotated[
-        Path | None, typer.Option(help="Keep every array in a .npz file.", metavar="FILE")
+        Path | None, typer.Option(help="Save every array to a .npz file.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Run an algorithm step by step and print every array it makes."""
+    """Run an algorithm step by step and print its intermediate arrays."""
     with _stderr().status(f"running {algorithm}"):
-        traced = trace_problem(_parse(problem), algorithm, seed=seed)
+        traced = trace_problem(_parse_any(problem), algorithm, seed=seed)
     _print(trace_view(traced))
     if save is not None:
         contents = {save.name: files.arrays_to_bytes(traced)}
@@ -159,11 +170,11 @@ def trace(
 def explain(
     problem: Annotated[list[str], ProblemWords],
     json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, of a versioned schema.")
+        bool, typer.Option("--json", help="Print the report as JSON, of a versioned schema.")
     ] = False,
 ) -> None:
-    """Say everything about a convolution without running it."""
-    report = explain_problem(_parse(problem))
+    """Report the sizes, costs, algorithms and equivalent code of a convolution; run nothing."""
+    report = explain_problem(_parse_any(problem))
     if json:
         typer.echo(report.to_json())
     else:
@@ -176,10 +187,12 @@ app.command()(explore)
 @app.command()
 def backward(
     problem: Annotated[list[str], ProblemWords],
-    algorithm: Annotated[str, typer.Option(help="What runs them.", metavar="NAME")] = AUTO,
+    algorithm: Annotated[
+        str, typer.Option(help="Algorithm of the two convolutions.", metavar="NAME")
+    ] = AUTO,
     seed: SeedOption = 0,
 ) -> None:
-    """Run both gradients, each as a convolution and as a product, and print every array."""
+    """Compute both gradients, as convolutions and as matrix products; print every array."""
     with _stderr().status("running both gradients"):
         both = run_backward(_parse(problem), algorithm, seed=seed)
     _print(*backward_view(both))
@@ -192,7 +205,8 @@ def figure(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A .png, .svg or .pdf file, .gif or .png of animate; by default KIND.png or .gif.",
+            help="Output file: .png, .svg or .pdf; of animate .gif or .png (default: KIND.png or "
+            "animate.gif).",
             metavar="FILE",
         ),
     ] = None,
@@ -201,18 +215,18 @@ def figure(
         bool, typer.Option("--transposed", help="Animate PROBLEM as a transposed convolution.")
     ] = False,
 ) -> None:
-    """Draw one picture, of the tutorial's convolution or of your own problem."""
+    """Draw a figure of PROBLEM, or of the tutorial's convolution."""
     if kind == "animate":
         _animate(" ".join(problem or [figures.ANIMATED]), out, THEMES[style], transposed)
         return
     if transposed:
-        raise ArgumentError("--transposed is for animate")
+        raise ArgumentError("--transposed can only be used with animate")
     file = out or Path(f"{kind}.png")
     format = _format(file, tuple(FORMATS))
     with _stderr().status(f"drawing {kind}"):
         drawn = figures.picture(kind, _parse(problem) if problem else None, THEMES[style])
         contents = {file.name: to_bytes(drawn, format)}
-    _print(written_files("Pictures", files.write_all(file.parent, contents)))
+    _print(written_files("Figures", files.write_all(file.parent, contents)))
 
 
 def _animate(problem: str, out: Path | None, theme: Theme, transposed: bool) -> None:
@@ -227,7 +241,7 @@ def _animate(problem: str, out: Path | None, theme: Theme, transposed: bool) -> 
     number = len(shown(prod(size), size[-1]))
     drawn = list(counted(frames, number, "drawing", _stderr()))
     contents = {file.name: animation.to_bytes(drawn, format)}
-    _print(written_files("Pictures", files.write_all(file.parent, contents)))
+    _print(written_files("Figures", files.write_all(file.parent, contents)))
 
 
 def _format(file: Path, formats: Sequence[str]) -> str:
@@ -242,14 +256,16 @@ def _format(file: Path, formats: Sequence[str]) -> str:
 def bench(
     suite: Annotated[str, typer.Option(help="A network's name or a .csv file.", metavar="NAME")],
     algorithm: Annotated[
-        list[str] | None, typer.Option(help="Which; may be given again.", metavar="NAME")
+        list[str] | None, typer.Option(help="Algorithm to time; repeatable.", metavar="NAME")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of PyTorch, and of ours.")] = None,
-    layout: Annotated[Layout, typer.Option(help="How pictures lie in memory.")] = Layout.nchw,
-    json: Annotated[Path | None, typer.Option(help="Keep the figures.", metavar="FILE")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
+    layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
+    json: Annotated[
+        Path | None, typer.Option(help="Save the results as JSON.", metavar="FILE")
+    ] = None,
 ) -> None:
-    """Time a network's layers against PyTorch, in turn, after verifying each."""
+    """Time a network's layers against PyTorch, in alternation; each is verified first."""
     layers = read_suite(suite, batch)
     names = algorithm or [AUTO]
     with using_threads(threads) as used:
@@ -264,7 +280,7 @@ def bench(
     _print(benched(suite, how, rows, roof))
     if json is not None:
         contents = {json.name: bench_to_json(suite, how, rows, roof).encode()}
-        _print(written_files("Figures", files.write_all(json.parent, contents)))
+        _print(written_files("Results", files.write_all(json.parent, contents)))
     if any(row.ratio is None for row in rows):
         raise typer.Exit(1)
 
@@ -273,16 +289,14 @@ def bench(
 def kernel(
     problem: Annotated[list[str], ProblemWords],
     algorithm: Annotated[
-        str, typer.Option(help="Whose kernel; by default what auto takes.", metavar="NAME")
+        str, typer.Option(help="Algorithm whose kernel to inspect.", metavar="NAME")
     ] = AUTO,
-    layout: Annotated[Layout, typer.Option(help="How the picture lies in memory.")] = Layout.nchw,
-    ir: Annotated[bool, typer.Option("--ir", help="Print LLVM's text and nothing else.")] = False,
-    asm: Annotated[
-        bool, typer.Option("--asm", help="Print the assembly and nothing else.")
-    ] = False,
+    layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
+    ir: Annotated[bool, typer.Option("--ir", help="Print the LLVM IR only.")] = False,
+    asm: Annotated[bool, typer.Option("--asm", help="Print the assembly only.")] = False,
 ) -> None:
     """Inspect a kernel: its loops, registers and bytes, and its speed against the roofline."""
-    parsed = _parse(problem)
+    parsed = _parse_any(problem)
     if ir and asm:
         raise ArgumentError("give --ir or --asm, not both")
     if ir or asm:
@@ -300,14 +314,15 @@ def kernel(
 def tune(
     problem: Annotated[list[str] | None, ProblemWords] = None,
     suite: Annotated[
-        str | None, typer.Option(help="All layers of a network or a .csv file.", metavar="NAME")
+        str | None,
+        typer.Option(help="Network name or .csv file; all its layers are tuned.", metavar="NAME"),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures at once, of a suite.")] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of PyTorch, and of ours.")] = None,
-    layout: Annotated[Layout, typer.Option(help="How pictures lie in memory.")] = Layout.nchw,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size of --suite.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
+    layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
 ) -> None:
-    """Time every kernel on this machine, and let auto take the fastest from then on."""
-    problems = [_parse(problem)] if problem else []
+    """Time every kernel on this machine; "auto" then chooses by the results."""
+    problems: list[Problem] = [_parse_any(problem)] if problem else []
     if suite is not None:
         problems += [layer.problem for layer in read_suite(suite, batch)]
     if not problems:
@@ -323,8 +338,8 @@ def tune(
 
 @app.command()
 def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> None:
-    """List the algorithms: idea and file, or how each stands for a problem."""
-    choice = choose(_parse(problem)) if problem else None
+    """List the algorithms, or whether each supports PROBLEM."""
+    choice = choose(_parse_any(problem)) if problem else None
     _print(algorithms_table(list(ALGORITHMS.values()), choice))
 
 
@@ -332,14 +347,14 @@ def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> Non
 def options(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Convolution you can see through."""
+    """Convolution you can see through: explain, verify, draw and benchmark it."""
     if version:
         _print(__version__)
         raise typer.Exit
 
 
 def main() -> None:
-    """Run the command line; a refusal is one sentence on stderr and exit code 2."""
+    """Run the command line; an error is printed to stderr and exits with code 2."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without γ
     try:
@@ -353,7 +368,7 @@ def _picture(image: Path | None, folder: Path | None, index: int | None, downloa
     if image is not None and folder is not None:
         raise ArgumentError("give --image or --cifar10, not both")
     if folder is None and (download or index is not None):
-        raise ArgumentError("--index and --download need to know the folder: --cifar10 DIR")
+        raise ArgumentError("--index and --download require --cifar10 DIR")
     if image is not None:
         return photograph.read(image)
     if folder is None:
@@ -366,6 +381,11 @@ def _picture(image: Path | None, folder: Path | None, index: int | None, downloa
 
 def _parse(words: list[str]) -> ConvProblem:
     return parse(" ".join(words))
+
+
+def _parse_any(words: list[str]) -> Problem:
+    """Read a problem that may be transposed."""
+    return parse_problem(" ".join(words))
 
 
 def _stderr() -> Console:

@@ -1,4 +1,4 @@
-"""Convolution and its transpose, with PyTorch's arguments, for NumPy arrays and tensors alike."""
+"""Convolution and transposed convolution with PyTorch's arguments, for NumPy arrays and tensors."""
 
 from __future__ import annotations
 
@@ -23,32 +23,35 @@ def conv2d(
     activation: str | None = None,
     residual: A | None = None,
 ) -> A:
-    """Convolve pictures with filters, as `torch.nn.functional.conv2d` does.
+    """Apply a 2-D convolution, as `torch.nn.functional.conv2d` does.
 
-    input: [batch, in_channels, height, width], or without the batch axis for one picture.
-    weight: [out_channels, in_channels / groups, kernel_h, kernel_w].
+    input: [batch, in_channels, height, width], or [in_channels, height, width] without a batch.
+    weight: [out_channels, in_channels / groups, kernel_height, kernel_width].
     bias: [out_channels].
-    stride, dilation: one size, or (vertical, horizontal).
-    padding: likewise, or ((top, bottom), (left, right)), 'same' or 'valid'.
-    algorithm: "auto", or a name that `glassconv algorithms` lists; a name runs or raises.
-    accuracy: "strict", "default", "fast" or "any": how much less accurate than PyTorch's own an
-        algorithm may be.
-    activation: "relu", "relu6", "hardswish" or "silu", applied to the output.
-    residual: [batch, out_channels, out_h, out_w], added before that. Kernels do both while the
-        outputs are near.
+    stride, dilation: an int or (height, width), in input elements.
+    padding: an int, (height, width), ((top, bottom), (left, right)), 'same' or 'valid'.
+    groups: an int that divides in_channels and out_channels.
+    algorithm: "auto", or a name that `glassconv algorithms` lists.
+    accuracy: the rms error that an algorithm may have, as a multiple of PyTorch's: "strict" 1,
+        "default" 5, "fast" 20, "any" without limit.
+    activation: "relu", "relu6", "hardswish" or "silu", applied after the residual is added.
+    residual: [batch, out_channels, output_height, output_width], added to the output. Compiled
+        kernels fuse both: they are applied while the output tile is in registers or cache.
 
-    Returns [batch, out_channels, out_h, out_w], of the kind it was given: NumPy arrays in, an array
-    out; tensors in, a tensor out, which can be differentiated. Raises `ShapeError`,
-    `ArgumentError`, `ArgumentTypeError` or `DtypeError` (each of PyTorch's own class for the same
-    mistake), `UnsupportedError` if the named algorithm cannot, `UnknownNameError` if there is none.
+    Returns [batch, out_channels, output_height, output_width], a NumPy array for NumPy arrays and a
+    tensor for tensors. Tensors support autograd.
 
-    Source: K. Fukushima, Neocognitron, 1980; Y. LeCun et al., Backpropagation applied to
+    Raises `ShapeError`, `ArgumentError`, `ArgumentTypeError` or `DtypeError`, each a subclass of
+    what PyTorch raises for the same mistake; `UnsupportedError` where the named algorithm does not
+    support the problem, and `UnknownNameError` for an unknown name.
+
+    Sources: K. Fukushima, Neocognitron, 1980; Y. LeCun et al., Backpropagation applied to
     handwritten zip code recognition, 1989.
 
     >>> import numpy as np
-    >>> picture = np.arange(16.0).reshape(1, 4, 4)
+    >>> x = np.arange(16.0).reshape(1, 4, 4)
     >>> edges = np.array([[[[-1.0, 1.0]]]])
-    >>> conv2d(picture, edges, algorithm="im2col")
+    >>> conv2d(x, edges, algorithm="im2col")
     array([[[1., 1., 1.],
             [1., 1., 1.],
             [1., 1., 1.],
@@ -74,11 +77,11 @@ def conv1d(
     activation: str | None = None,
     residual: A | None = None,
 ) -> A:
-    """Convolve sequences with filters: `conv2d` with one spatial axis.
+    """Apply a 1-D convolution, as `torch.nn.functional.conv1d` does.
 
     input: [batch, in_channels, length] or [in_channels, length].
-    weight: [out_channels, in_channels / groups, kernel].
-    Returns [batch, out_channels, out_length]. Arguments and errors as for `conv2d`.
+    weight: [out_channels, in_channels / groups, kernel_size].
+    Returns [batch, out_channels, output_length]. Other arguments and errors as for `conv2d`.
 
     >>> import numpy as np
     >>> conv1d(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([[[1.0, 1.0]]]))
@@ -104,11 +107,12 @@ def conv3d(
     activation: str | None = None,
     residual: A | None = None,
 ) -> A:
-    """Convolve volumes with filters: `conv2d` with three spatial axes.
+    """Apply a 3-D convolution, as `torch.nn.functional.conv3d` does.
 
     input: [batch, in_channels, depth, height, width], or without the batch axis.
-    weight: [out_channels, in_channels / groups, kernel_d, kernel_h, kernel_w].
-    Returns [batch, out_channels, out_d, out_h, out_w]. Arguments and errors as for `conv2d`.
+    weight: [out_channels, in_channels / groups, kernel_depth, kernel_height, kernel_width].
+    Returns [batch, out_channels, output_depth, output_height, output_width]. Other arguments and
+    errors as for `conv2d`.
 
     >>> import numpy as np
     >>> conv3d(np.ones((1, 2, 2, 2)), np.ones((1, 1, 2, 2, 2)))
@@ -135,18 +139,23 @@ def conv_transpose2d(
     activation: str | None = None,
     residual: A | None = None,
 ) -> A:
-    """Transposed convolution, as `torch.nn.functional.conv_transpose2d` does it.
+    """Apply a 2-D transposed convolution, as `torch.nn.functional.conv_transpose2d` does.
 
-    It is computed as the convolution it equals, of the input stuffed with zeros
-    (`problem/transposed.py`), so every algorithm that supports that convolution can be named.
+    An algorithm that is written for convolutions computes the convolution it equals, of the input
+    with zeros inserted (`problem/transposed.py`).
 
-    input: [batch, in_channels, height, width], or without the batch axis for one picture.
-    weight: [in_channels, out_channels / groups, kernel_h, kernel_w].
-    padding: how much of the full result is cut off on both sides of an axis.
-    output_padding: how much is added after it; it tells apart the input sizes that a strided
-        convolution maps to one output size.
+    input: [batch, in_channels, height, width], or [in_channels, height, width] without a batch.
+    weight: [in_channels, out_channels / groups, kernel_height, kernel_width].
+    bias: [out_channels].
+    stride, dilation: an int or (height, width), in output elements.
+    padding: an int or (height, width): how much of the full output is cut off at both ends.
+    output_padding: an int or (height, width), added to the output size at the end. It tells apart
+        the input sizes that a strided convolution maps to one output size.
+    groups, algorithm, accuracy, activation, residual: as for `conv2d`.
 
-    Returns [batch, out_channels, out_h, out_w]. Errors as for `conv2d`.
+    Returns [batch, out_channels, output_height, output_width]. Errors as for `conv2d`.
+
+    Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016.
 
     >>> import numpy as np
     >>> conv_transpose2d(np.array([[[1.0, 2.0]]]), np.ones((1, 1, 1, 2)), stride=2)
@@ -173,7 +182,12 @@ def conv_transpose1d(
     activation: str | None = None,
     residual: A | None = None,
 ) -> A:
-    """Transposed convolution of sequences: `conv_transpose2d` with one spatial axis.
+    """Apply a 1-D transposed convolution, as `torch.nn.functional.conv_transpose1d` does.
+
+    input: [batch, in_channels, length] or [in_channels, length].
+    weight: [in_channels, out_channels / groups, kernel_size].
+    Returns [batch, out_channels, output_length]. Other arguments and errors as for
+    `conv_transpose2d`.
 
     >>> import numpy as np
     >>> conv_transpose1d(np.array([[1.0, 2.0]]), np.array([[[1.0, 0.5]]]))
@@ -200,7 +214,12 @@ def conv_transpose3d(
     activation: str | None = None,
     residual: A | None = None,
 ) -> A:
-    """Transposed convolution of volumes: `conv_transpose2d` with three spatial axes.
+    """Apply a 3-D transposed convolution, as `torch.nn.functional.conv_transpose3d` does.
+
+    input: [batch, in_channels, depth, height, width], or without the batch axis.
+    weight: [in_channels, out_channels / groups, kernel_depth, kernel_height, kernel_width].
+    Returns [batch, out_channels, output_depth, output_height, output_width]. Other arguments and
+    errors as for `conv_transpose2d`.
 
     >>> import numpy as np
     >>> conv_transpose3d(np.ones((1, 1, 1, 1)), np.ones((1, 1, 2, 2, 1))).shape

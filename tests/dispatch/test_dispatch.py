@@ -27,7 +27,8 @@ from glassconv.problem.shorthand import parse
 from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.verdict import Verdict
 from glassconv.verification.verify import judge
-from support.layouts import channels_last
+from support.cases import TRANSPOSED_CASES
+from support.memory_layouts import channels_last
 from support.references import whole_numbers
 
 PROBLEM = parse("3x9x8 4@3x3")
@@ -165,15 +166,6 @@ def test_a_hit_is_one_object_that_says_what_it_does() -> None:
 
 # -- transposed ---------------------------------------------------------------------------------
 
-TRANSPOSED = [
-    "2x4x8x8 4@3x3 s2 p1 g4 transposed o1",
-    "2x4x5x6 6@3x2 s2x3 p1x0 transposed",
-    "2x3x7x5 4@3x3 p1 transposed",
-    "4x9 2@4 s3 d2 transposed o2",
-    "2x4x3x4x3 2@2x2x2 s2 transposed",
-    "2x5x5 3@1x1 s2 p2 transposed o1",  # the padding is wider than the kernel
-    "2x6x6 3@4x4 s2 p1 nobias float64 transposed",
-]
 ORDERS: dict[str, Callable[[Tensor], Tensor]] = {
     "contiguous": Tensor.contiguous,
     "channels last": channels_last,
@@ -183,7 +175,7 @@ OURS = (glassconv.conv_transpose1d, glassconv.conv_transpose2d, glassconv.conv_t
 
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
-@pytest.mark.parametrize("text", TRANSPOSED)
+@pytest.mark.parametrize("text", TRANSPOSED_CASES)
 def test_every_algorithm_computes_transposed_convolutions(
     text: str, order: Callable[[Tensor], Tensor]
 ) -> None:

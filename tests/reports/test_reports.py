@@ -18,8 +18,8 @@ from glassconv.reports.verification import Difference
 from glassconv.reports.worked_example import WorkedExample
 from glassconv.tracing.forward import trace
 from support.cases import CASES
+from support.random_problems import problems
 from support.references import pixel_of
-from support.strategies import problems
 
 
 @pytest.mark.parametrize("ok", [True, False])
@@ -45,7 +45,7 @@ def test_a_trace_gives_its_arrays_by_name() -> None:
 def test_a_trace_lists_its_steps_to_who_asks_for_another() -> None:
     steps = tuple(Step(name, np.zeros(1), ("x",), "a note") for name in ("rows", "columns"))
     empty = np.zeros(1)
-    traced = Trace(CASES["padding"], "im2col", empty, empty, None, steps)
+    traced = Trace(CASES["padding"], None, "im2col", empty, empty, None, steps)
     with pytest.raises(KeyError, match=r"no step 'product'; there are \['rows', 'columns'\]"):
         traced["product"]
 

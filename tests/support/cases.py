@@ -1,4 +1,4 @@
-"""Convolutions worth a name, shared by tests, benches and docs: each one is a case of its own."""
+"""Named convolutions, each of them a special case, shared by all tests."""
 
 from __future__ import annotations
 
@@ -43,3 +43,14 @@ CASES: dict[str, ConvProblem] = {
         "float64": "3x8x8 4@3x3 p1 float64",
     }.items()
 }
+
+# Transposed convolutions, 1-D to 3-D, as `parse_transposed` reads them.
+TRANSPOSED_CASES = [
+    "2x4x8x8 4@3x3 s2 p1 g4 transposed o1",
+    "2x4x5x6 6@3x2 s2x3 p1x0 transposed",
+    "2x3x7x5 4@3x3 p1 transposed",
+    "4x9 2@4 s3 d2 transposed o2",
+    "2x4x3x4x3 2@2x2x2 s2 transposed",
+    "2x5x5 3@1x1 s2 p2 transposed o1",  # the padding is wider than the kernel
+    "2x6x6 3@4x4 s2 p1 nobias float64 transposed",
+]

@@ -54,10 +54,10 @@ export class Explorer {
   private userImage: Pick<Source, "name" | "resampled" | "rgb" | "input"> | null = null; // the reader's own image
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private width = 0; // of the stage when it was drawn
-  private computing = 0;
-  private asking = 0;
-  private remembering = 0;
-  private questions = 0;
+  private computeFrame = 0;
+  private requestTimer = 0;
+  private addressTimer = 0;
+  private requests = 0;
 
   constructor(
     private readonly model: Model,
@@ -81,9 +81,9 @@ export class Explorer {
     this.drawn?.leave();
     this.player.stop();
     this.store.stop();
-    cancelAnimationFrame(this.computing);
-    clearTimeout(this.asking);
-    clearTimeout(this.remembering);
+    cancelAnimationFrame(this.computeFrame);
+    clearTimeout(this.requestTimer);
+    clearTimeout(this.addressTimer);
     this.root.remove();
   }
 
@@ -111,9 +111,9 @@ export class Explorer {
   }
 
   private restored(state: State, hash: string): State {
-    const addressed = fromHash(hash);
-    const preset = PRESETS.find(({ name }) => name === addressed.preset);
-    return { ...state, preset: "", choice: "", ...addressed, source: preset ? presetSource(preset, this.baseSource) : this.baseSource };
+    const fromAddress = fromHash(hash);
+    const preset = PRESETS.find(({ name }) => name === fromAddress.preset);
+    return { ...state, preset: "", choice: "", ...fromAddress, source: preset ? presetSource(preset, this.baseSource) : this.baseSource };
   }
 
   private build(): void {
@@ -135,15 +135,15 @@ export class Explorer {
     this.model.on("msg:custom", onAnswer);
     this.cleanups.push(() => this.model.off("msg:custom", onAnswer));
     const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const preferred = (): void => this.draw();
-    scheme.addEventListener("change", preferred);
-    this.cleanups.push(() => scheme.removeEventListener("change", preferred));
+    const redraw = (): void => this.draw();
+    scheme.addEventListener("change", redraw);
+    this.cleanups.push(() => scheme.removeEventListener("change", redraw));
     if (this.model.get("page")) {
-      const moved = (): void => {
+      const restoreAddress = (): void => {
         if (location.hash !== toHash(this.store.get())) this.store.set(this.restored(this.store.get(), location.hash));
       };
-      addEventListener("hashchange", moved);
-      this.cleanups.push(() => removeEventListener("hashchange", moved));
+      addEventListener("hashchange", restoreAddress);
+      this.cleanups.push(() => removeEventListener("hashchange", restoreAddress));
     }
     this.root.addEventListener("dragover", (event) => event.preventDefault());
     this.root.addEventListener("drop", (event) => {
@@ -155,22 +155,22 @@ export class Explorer {
 
   /** Draws what a new state changes, and only that. */
   private show(state: State, before: State | null): void {
-    const fresh = !before || before.problem !== state.problem || before.source !== state.source;
-    if (fresh) {
+    const newProblem = !before || before.problem !== state.problem || before.source !== state.source;
+    if (newProblem) {
       if (before) this.scene = this.sceneOf(state.problem, state.source);
       this.root.setAttribute("aria-label", describe(this.scene));
     }
-    if (fresh || before.explanation !== state.explanation) this.controls.show(state.problem, state.explanation);
-    if (fresh || before.counting !== state.counting) this.costs.replaceChildren(costs(state.problem, this.store));
-    const other = fresh || before.mode !== state.mode || before.choice !== state.choice;
-    if (other || before.preset !== state.preset) this.header.show(state);
-    if (other || before.theme !== state.theme) this.draw();
+    if (newProblem || before.explanation !== state.explanation) this.controls.show(state.problem, state.explanation);
+    if (newProblem || before.counting !== state.counting) this.costs.replaceChildren(costs(state.problem, this.store));
+    const newMode = newProblem || before.mode !== state.mode || before.choice !== state.choice;
+    if (newMode || before.preset !== state.preset) this.header.show(state);
+    if (newMode || before.theme !== state.theme) this.draw();
     else for (const listener of this.drawn?.listeners ?? []) listener(state);
     this.root.classList.toggle("pinned", state.pinned);
     this.player.show(state, this.scene);
     this.showSentence(state);
     this.updateAddress();
-    if (fresh && !this.requestOutput()) this.continueComputing();
+    if (newProblem && !this.requestOutput()) this.continueComputing();
   }
 
   /** Redraws the mode: for another problem, mode, theme or width. */
@@ -226,9 +226,9 @@ export class Explorer {
 
   /** Goes on computing, some milliseconds a frame, until the output is whole. */
   private continueComputing(): void {
-    cancelAnimationFrame(this.computing);
+    cancelAnimationFrame(this.computeFrame);
     this.stage.ariaBusy = String(!this.scene.complete);
-    this.computing = requestAnimationFrame(() => {
+    this.computeFrame = requestAnimationFrame(() => {
       if (!this.scene.compute(SLICE)) return;
       this.numbersChanged();
       this.continueComputing();
@@ -242,17 +242,17 @@ export class Explorer {
 
   /** Asks Python for PyTorch's output once the problem has not changed for a while; false if there is no Python. */
   private requestOutput(): boolean {
-    clearTimeout(this.asking);
+    clearTimeout(this.requestTimer);
     const { problem } = this.scene;
-    const cut = problem.padding.flat().some((side) => side < 0); // shorthand knows no such padding
-    if (!this.model.get("remote") || this.scene.pytorch || cut) return false;
-    const id = ++this.questions;
-    this.asking = window.setTimeout(() => this.model.send({ id, ...this.scene.convolveRequest(format({ ...problem, batch: 1 })) }), REST);
+    const cropped = problem.padding.flat().some((side) => side < 0); // negative padding, which shorthand cannot write
+    if (!this.model.get("remote") || this.scene.pytorch || cropped) return false;
+    const id = ++this.requests;
+    this.requestTimer = window.setTimeout(() => this.model.send({ id, ...this.scene.convolveRequest(format({ ...problem, batch: 1 })) }), REST);
     return true;
   }
 
   private onAnswer(answer: Answer): void {
-    if (answer.id !== this.questions) return;
+    if (answer.id !== this.requests) return;
     if (answer.type === "error") {
       this.header.showStatus(answer.error ?? "Python could not compute it.");
       this.continueComputing();
@@ -268,9 +268,9 @@ export class Explorer {
 
   /** Keeps the address up to date, but not at every frame: browsers are slow at that. */
   private updateAddress(): void {
-    clearTimeout(this.remembering);
+    clearTimeout(this.addressTimer);
     if (!this.model.get("page")) return;
-    this.remembering = window.setTimeout(() => {
+    this.addressTimer = window.setTimeout(() => {
       try {
         history.replaceState(null, "", toHash(this.store.get()));
       } catch {

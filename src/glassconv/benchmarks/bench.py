@@ -11,28 +11,43 @@ from contextlib import contextmanager
 from dataclasses import replace
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from glassconv.algorithms import named
-from glassconv.algorithms.aten import CONVOLUTIONS
+from glassconv.algorithms.aten import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS
 from glassconv.benchmarks.suites import Layer
 from glassconv.codegen.pages import keep_memory
 from glassconv.dispatch.select import AUTO, choose, kernel_for
-from glassconv.errors import UnknownNameError
-from glassconv.functional import conv1d, conv2d, conv3d
+from glassconv.errors import unknown_name
+from glassconv.functional import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
+from glassconv.kernels import Kernel
 from glassconv.kernels.runtime.plan import Plan
-from glassconv.problem import ConvProblem
-from glassconv.problem.memory_layout import contiguous, layout_of
-from glassconv.problem.operands import Operands
+from glassconv.problem.memory_layout import NCHW, contiguous
+from glassconv.problem.operands import Operands, random_operands
+from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.benchmark import Benched, Roof
-from glassconv.verification.stress_inputs import ADVERSARIES
+from glassconv.reports.verdict import Verdict
 from glassconv.verification.verify import verify
 
 REPEATS = 20
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
-OURS = (conv1d, conv2d, conv3d)
+OURS: tuple[Callable[..., Tensor], ...] = (conv1d, conv2d, conv3d)
+OURS_TRANSPOSED: tuple[Callable[..., Tensor], ...] = (
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 SHORTEST = 2e-3  # seconds: a sample repeats its call until it lasts as long
 
 
@@ -53,14 +68,15 @@ def bench(
     Raises `UnknownNameError` for a layout or an algorithm there is not.
     """
     if layout not in LAYOUTS:
-        raise UnknownNameError(f"layout is one of {', '.join(LAYOUTS)}, not {layout!r}")
+        raise unknown_name("layout", layout, LAYOUTS)
     if algorithm != AUTO:
         named(algorithm)
     compiled: set[int] = set()
     for layer in layers:
         row = _bench(layer, algorithm, layout, repeats)
-        plan = _plan(row, layout) if row.verdict else None
-        if plan is not None:
+        kernel = kernel_for(row.algorithm, row.problem, layout) if row.verdict else None
+        if kernel is not None:
+            plan = plan_for(row.problem, kernel, layout)
             shared = plan.kernel.address in compiled
             compiled.add(plan.kernel.address)
             row = replace(
@@ -73,13 +89,11 @@ def bench(
         yield row
 
 
-def _plan(row: Benched, layout: str) -> Plan | None:
-    """Return the plan of the kernel that a layer took, None where it took none."""
-    kernel = kernel_for(row.algorithm, row.problem, layout)
-    if kernel is None:
-        return None
-    picture = torch.empty(row.problem.input_shape, device="meta")
-    return kernel.plan(row.problem, layout_of(_lying(picture, layout)) or contiguous(row.problem))
+def plan_for(problem: Problem, kernel: Kernel, layout: str) -> Plan:
+    """Return the plan of a kernel for inputs in a memory layout; of one or three axes, NCHW."""
+    convolution = equal_convolution(problem)
+    name = layout if problem.ndim == 2 else NCHW
+    return kernel.plan(convolution, contiguous(convolution, name))
 
 
 def _packing_seconds(plan: Plan) -> float:
@@ -100,14 +114,21 @@ def _bench(layer: Layer, algorithm: str, layout: str, repeats: int) -> Benched:
             return Benched(problem, layer.count, algorithm, verdict, None, None)
     accuracy = "default" if algorithm == AUTO else "any"
     chosen = choose(problem, algorithm, accuracy, layout).algorithm
-    operands = _laid_out(ADVERSARIES["random"].make(problem, 0), layout)
-    verdict = verify(problem, chosen, operands).verdict
+    operands = _in_layout(random_operands(problem), layout)
+    verdict = _verify(problem, chosen, operands)
     if not verdict:
         return Benched(problem, layer.count, chosen, verdict, None, None)
     ours, theirs = in_turn(
         _ours(problem, algorithm, operands), _pytorchs(problem, operands), repeats
     )
     return Benched(problem, layer.count, chosen, verdict, ours, theirs)
+
+
+def _verify(problem: Problem, algorithm: str, operands: Operands) -> Verdict:
+    if isinstance(problem, TransposedProblem):
+        arrays = problem.convolution_arrays(operands.input, operands.weight, operands.bias)
+        return verify(problem.convolution, algorithm, Operands(*arrays)).verdict
+    return verify(problem, algorithm, operands).verdict
 
 
 @contextmanager
@@ -151,59 +172,41 @@ def _calls(call: Callable[[], object]) -> int:
     return max(1, round(SHORTEST / max(perf_counter() - start, 1e-7)))
 
 
-def _laid_out(operands: Operands, layout: str) -> Operands:
-    return Operands(_lying(operands.input, layout), operands.weight, operands.bias)
+def _in_layout(operands: Operands, layout: str) -> Operands:
+    """Return the operands with an input of two spatial axes in this memory layout."""
+    input = operands.input
+    if input.ndim == 4:
+        input = input.contiguous(memory_format=LAYOUTS[layout])
+    return Operands(input, operands.weight, operands.bias)
 
 
-def _lying(picture: Tensor, layout: str) -> Tensor:
-    """Return a picture of two axes in a layout; others lie as they do."""
-    return picture.contiguous(memory_format=LAYOUTS[layout]) if picture.ndim == 4 else picture
-
-
-def _ours(problem: ConvProblem, algorithm: str, operands: Operands) -> Callable[[], Tensor]:
+def _ours(problem: Problem, algorithm: str, operands: Operands) -> Callable[[], Tensor]:
     """Return a call of the public function, as a user would write it."""
     accuracy = "default" if algorithm == AUTO else "any"
-    convolve, padding = OURS[problem.ndim - 1], _padding(problem)
-
-    def call() -> Tensor:
-        return convolve(
-            operands.input,
-            operands.weight,
-            operands.bias,
-            problem.stride,
-            problem.padding if padding is None else padding,
-            problem.dilation,
-            problem.groups,
-            algorithm=algorithm,
-            accuracy=accuracy,
-        )
-
-    return call
+    transposed = isinstance(problem, TransposedProblem)
+    convolve = (OURS_TRANSPOSED if transposed else OURS)[problem.ndim - 1]
+    arguments = _arguments(problem)
+    input, weight, bias = operands.input, operands.weight, operands.bias
+    return lambda: convolve(input, weight, bias, *arguments, algorithm=algorithm, accuracy=accuracy)
 
 
-def _pytorchs(problem: ConvProblem, operands: Operands) -> Callable[[], Tensor]:
-    """Return a call of PyTorch's function; it pads first where padding is more on one side."""
-    padding = _padding(problem)
-    if padding is None:
-        return lambda: named("aten").run(problem, operands.input, operands.weight, operands.bias)
-    convolve = CONVOLUTIONS[problem.ndim - 1]
-
-    def call() -> Tensor:
-        return convolve(
-            operands.input,
-            operands.weight,
-            operands.bias,
-            problem.stride,
-            padding,
-            problem.dilation,
-            problem.groups,
-        )
-
-    return call
-
-
-def _padding(problem: ConvProblem) -> tuple[int, ...] | None:
-    """Return the padding of each axis, None where one has more on one side."""
+def _pytorchs(problem: Problem, operands: Operands) -> Callable[[], Tensor]:
+    """Return a call of PyTorch's function; it copies where padding is uneven."""
+    input, weight, bias = operands.input, operands.weight, operands.bias
     if not problem.even_padding:
-        return None
-    return tuple(before for before, _ in problem.padding)
+        return lambda: named("aten").run(problem, input, weight, bias)
+    transposed = isinstance(problem, TransposedProblem)
+    convolve = (TRANSPOSED_CONVOLUTIONS if transposed else CONVOLUTIONS)[problem.ndim - 1]
+    arguments = _arguments(problem)
+    return lambda: convolve(input, weight, bias, *arguments)
+
+
+def _arguments(problem: Problem) -> tuple[Any, ...]:
+    """Return stride and all that follows it in PyTorch's order; uneven padding as pairs."""
+    padding: Any = problem.padding
+    if problem.even_padding:
+        padding = tuple(before for before, _ in problem.padding)
+    if isinstance(problem, TransposedProblem):
+        extra, dilation = problem.output_padding, problem.dilation
+        return (problem.stride, padding, extra, problem.groups, dilation)
+    return (problem.stride, padding, problem.dilation, problem.groups)

@@ -7,10 +7,12 @@ kernel and PyTorch are timed in turn.
 
 from __future__ import annotations
 
+from math import inf
+
 import torch
 
 from glassconv.algorithms import named
-from glassconv.benchmarks.bench import LAYOUTS, REPEATS, bench
+from glassconv.benchmarks.bench import LAYOUTS, REPEATS, bench, plan_for
 from glassconv.benchmarks.suites import Layer
 from glassconv.codegen.analysis import roofline
 from glassconv.codegen.analysis.assembly import hot_loop, spilling
@@ -18,16 +20,15 @@ from glassconv.codegen.jit import assembly
 from glassconv.codegen.parallel import threads
 from glassconv.codegen.target import Target
 from glassconv.dispatch.select import AUTO, choose
-from glassconv.errors import UnknownNameError, UnsupportedError
-from glassconv.kernels import KERNELS, kernel_verdict
+from glassconv.errors import UnsupportedError, unknown_name
+from glassconv.kernels import KERNELS
 from glassconv.kernels.runtime.plan import Plan
-from glassconv.problem import ConvProblem
-from glassconv.problem.memory_layout import contiguous, layout_of
+from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.reports.kernel import CacheFit, KernelReport
 
 
 def inspect(
-    problem: ConvProblem, algorithm: str = AUTO, layout: str = "nchw", *, repeats: int = REPEATS
+    problem: Problem, algorithm: str = AUTO, layout: str = "nchw", *, repeats: int = REPEATS
 ) -> KernelReport:
     """Return what an algorithm's kernel is and does for a problem; "auto": the one that auto takes.
 
@@ -43,7 +44,7 @@ def inspect(
         problem,
         name,
         layout,
-        idea=KERNELS[name].supports(problem, layout).reason,
+        idea=KERNELS[name].supports(equal_convolution(problem), layout).reason,
         loops=plan.loops,
         blocking=plan.blocking.items(),
         tasks=plan.tasks,
@@ -56,55 +57,57 @@ def inspect(
         spills=tuple(spilling(written).items()),
         multiplications=named(name).cost(problem).multiplications,
         arrays=_arrays(plan, target),
-        predicted=2 * problem.macs / KERNELS[name].seconds(problem, layout),
+        predicted=problem.flops / _predicted_seconds(problem, name, layout),
         roofline=measured,
         benched=benched,
     )
 
 
-def llvm(problem: ConvProblem, algorithm: str = AUTO, layout: str = "nchw") -> str:
+def llvm(problem: Problem, algorithm: str = AUTO, layout: str = "nchw") -> str:
     """Return the kernel as LLVM reads it."""
     return plan_of(problem, kernel_name(problem, algorithm, layout), layout).kernel.text
 
 
-def machine_code(problem: ConvProblem, algorithm: str = AUTO, layout: str = "nchw") -> str:
+def machine_code(problem: Problem, algorithm: str = AUTO, layout: str = "nchw") -> str:
     """Return the kernel's assembly, with LLVM's comments."""
     kernel = plan_of(problem, kernel_name(problem, algorithm, layout), layout).kernel
     return assembly(kernel.text, kernel.target)
 
 
-def kernel_name(problem: ConvProblem, algorithm: str, layout: str) -> str:
+def kernel_name(problem: Problem, algorithm: str, layout: str) -> str:
     """Return the name of the kernel for a problem, or raise with the reason there is none."""
     if layout not in LAYOUTS:
-        raise UnknownNameError(f"layout is one of {', '.join(LAYOUTS)}, not {layout!r}")
+        raise unknown_name("layout", layout, LAYOUTS)
     request = str(problem)
     if problem.macs == 0:
         raise UnsupportedError("there is nothing to compute", request=request)
     accuracy = "default" if algorithm == AUTO else "any"
-    name = choose(problem, algorithm, accuracy, layout).algorithm
-    verdict = kernel_verdict(name, problem, layout)
-    if verdict:
-        return name
-    supporting = [kernel for kernel in KERNELS if _supports(kernel, problem, layout)]
-    remedies = tuple(f"--algorithm {kernel}" for kernel in supporting)
+    choice = choose(problem, algorithm, accuracy, layout)
+    if choice.kernel is not None:
+        return choice.kernel
+    name = choice.algorithm
+    verdicts = {candidate.name: candidate.kernel for candidate in choice.candidates}
+    verdict = verdicts[name]
+    suggestions = tuple(f"--algorithm {kernel}" for kernel in KERNELS if verdicts[kernel])
     if verdict is not None:
-        raise UnsupportedError(f"{name}: {verdict.reason}", request=request, remedies=remedies)
+        raise UnsupportedError(
+            f"{name}: {verdict.reason}", request=request, suggestions=suggestions
+        )
     taken = f"auto takes {name}, which" if algorithm == AUTO else name
-    raise UnsupportedError(f"{taken} has no generated kernel", request=request, remedies=remedies)
+    raise UnsupportedError(
+        f"{taken} has no generated kernel", request=request, suggestions=suggestions
+    )
 
 
-def plan_of(problem: ConvProblem, name: str, layout: str) -> Plan:
+def plan_of(problem: Problem, name: str, layout: str) -> Plan:
     """Return the plan of a kernel that supports the problem, for inputs in a memory layout."""
-    memory_layout = contiguous(problem)
-    if problem.ndim == 2:
-        images = torch.empty(problem.input_shape, device="meta")
-        images = images.contiguous(memory_format=LAYOUTS[layout])
-        memory_layout = layout_of(images) or memory_layout
-    return KERNELS[name].plan(problem, memory_layout)
+    return plan_for(problem, KERNELS[name], layout)
 
 
-def _supports(name: str, problem: ConvProblem, layout: str) -> bool:
-    return bool(named(name).supports(problem)) and bool(kernel_verdict(name, problem, layout))
+def _predicted_seconds(problem: Problem, name: str, layout: str) -> float:
+    candidates = choose(problem, name, "any", layout).candidates
+    (seconds,) = (each.compiled_seconds for each in candidates if each.name == name)
+    return seconds or inf
 
 
 def _arrays(plan: Plan, target: Target) -> tuple[CacheFit, ...]:

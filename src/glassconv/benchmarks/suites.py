@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from glassconv.errors import ConvError, DataError, UnknownNameError
-from glassconv.problem import ConvProblem
+from glassconv.errors import ConvError, DataError, unknown_name
 from glassconv.problem.arguments import problem_of
+from glassconv.problem.problem import Problem
 
 COLUMNS = (
     "in_channels out_channels in_h in_w kernel_h kernel_w stride_h stride_w padding_h padding_w "
@@ -27,7 +27,7 @@ COLUMNS = (
 class Layer:
     """One distinct convolution of a network, and how often the network has it."""
 
-    problem: ConvProblem
+    problem: Problem
     count: int
 
 
@@ -56,8 +56,7 @@ def read_suite(name: str, batch: int = 1, dtype: str = "float32") -> list[Layer]
     elif name in suite_names():
         text = (files("glassconv.data") / "layers" / f"{name}.csv").read_text(encoding="utf-8")
     else:
-        known = ", ".join(suite_names())
-        raise UnknownNameError(f"no suite is named {name!r}; there are: {known}, or a .csv file")
+        raise unknown_name("suite", name, suite_names(), also="or a .csv file")
     rows = csv.DictReader(text.splitlines())
     if rows.fieldnames is None or list(rows.fieldnames) != COLUMNS:
         raise DataError(f"{name}: the first line must be {','.join(COLUMNS)}")

@@ -8,11 +8,11 @@ from glassconv.benchmarks.bench import bench
 from glassconv.benchmarks.suites import Layer
 from glassconv.dispatch import dispatch, tuning_store
 from glassconv.dispatch.select import choose
-from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
 from glassconv.reports.benchmark import Benched
 
 
-def tune(problems: Iterable[ConvProblem], layout: str = "nchw") -> Iterator[list[Benched]]:
+def tune(problems: Iterable[Problem], layout: str = "nchw") -> Iterator[list[Benched]]:
     """Yield for each problem how each of its kernels did against PyTorch, and keep the ratios.
 
     Each is verified before it is timed, and none is timed that "auto" may not take. The records

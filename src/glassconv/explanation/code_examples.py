@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from math import prod
 
 from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
 from glassconv.reports.explanation import Snippet
 
 OUTPUTS = ("i", "j", "k")
@@ -43,7 +44,7 @@ def snippets(problem: ConvProblem) -> tuple[Snippet, ...]:
 
 def _layer(problem: ConvProblem) -> list[str]:
     channels = f"{problem.in_channels}, {problem.out_channels}"
-    arguments = [f"{channels}, {_once(problem.kernel_size)}", *_steps(problem)]
+    arguments = [f"{channels}, {once(problem.kernel_size)}", *_steps(problem)]
     if problem.groups > 1:
         arguments.append(f"groups={problem.groups}")
     if not problem.bias:
@@ -54,10 +55,12 @@ def _layer(problem: ConvProblem) -> list[str]:
         "import torch.nn.functional as F",
         "from torch import nn",
         "",
-        _call(f"layer = nn.Conv{problem.ndim}d", arguments + _dtype(problem)),
-        _call("x = torch.randn", [_listed(problem.input_shape), *_dtype(problem)]),
+        call_text(f"layer = nn.Conv{problem.ndim}d", arguments + dtype_argument(problem)),
+        call_text("x = torch.randn", [listed(problem.input_shape), *dtype_argument(problem)]),
         bias if problem.bias else "w = layer.weight.detach()",
-        _noted(f"y = layer({_pad(problem) if _uneven(problem) else 'x'})", problem.output_shape),
+        with_shape(
+            f"y = layer({_pad(problem) if _uneven(problem) else 'x'})", problem.output_shape
+        ),
     ]
 
 
@@ -74,12 +77,12 @@ def _einsum(problem: ConvProblem) -> list[str]:
         split = (batch, groups, channels, *problem.output_size, *kernel)
         rows = (groups, problem.gemm.m, channels, *kernel)
         lines += [
-            _noted(f"windows = windows.unflatten(1, ({groups}, {channels}))", split),
-            _noted(f"rows = w.unflatten(0, ({groups}, {problem.gemm.m}))", rows),
+            with_shape(f"windows = windows.unflatten(1, ({groups}, {channels}))", split),
+            with_shape(f"rows = w.unflatten(0, ({groups}, {problem.gemm.m}))", rows),
             f'y = torch.einsum("ngc{outputs}{taps},gfc{taps}->ngf{outputs}", windows, rows)',
             f"y = y.flatten(1, 2){_bias(problem.ndim) if problem.bias else ''}",
         ]
-    return [*lines[:-1], _noted(lines[-1], output)]
+    return [*lines[:-1], with_shape(lines[-1], output)]
 
 
 def _unfold(problem: ConvProblem) -> list[str]:
@@ -88,34 +91,34 @@ def _unfold(problem: ConvProblem) -> list[str]:
     bias = _bias(1) if problem.bias else ""
     lines = _columns(problem, (batch, groups * k, positions))
     if groups == 1:
-        lines.append(_noted(f"y = w.view({m}, {k}) @ columns{bias}", (batch, m, positions)))
+        lines.append(with_shape(f"y = w.view({m}, {k}) @ columns{bias}", (batch, m, positions)))
     else:
         product = (batch, groups, m, positions)
         lines.append(f"columns = columns.view({batch}, {groups}, {k}, {positions})")
-        lines.append(_noted(f"y = w.view({groups}, {m}, {k}) @ columns", product))
+        lines.append(with_shape(f"y = w.view({groups}, {m}, {k}) @ columns", product))
         if bias:
             lines.append(f"y = y.view({batch}, {problem.out_channels}, {positions}){bias}")
-    return [*lines, f"y = y.view({_listed(problem.output_shape)})"]
+    return [*lines, f"y = y.view({listed(problem.output_shape)})"]
 
 
 def _columns(problem: ConvProblem, shape: tuple[int, ...]) -> list[str]:
     """Return lines that make the im2col matrix: PyTorch has `F.unfold` for two axes only."""
     if problem.ndim == 2:
         lines = [f"padded = {_pad(problem)}"] if _uneven(problem) else []
-        arguments = ["padded" if lines else "x", _once(problem.kernel_size), *_steps(problem)]
-        return [*lines, _noted(_call("columns = F.unfold", arguments), shape)]
+        arguments = ["padded" if lines else "x", once(problem.kernel_size), *_steps(problem)]
+        return [*lines, with_shape(call_text("columns = F.unfold", arguments), shape)]
     outputs = range(2, 2 + problem.ndim)
     taps = range(2 + problem.ndim, 2 + 2 * problem.ndim)
     return [
         *_windows(problem),
-        f"columns = windows.permute({_listed((0, 1, *taps, *outputs))})",
-        f"columns = columns.reshape({_listed(shape)})",
+        f"columns = windows.permute({listed((0, 1, *taps, *outputs))})",
+        f"columns = columns.reshape({listed(shape)})",
     ]
 
 
 def _loops(problem: ConvProblem) -> list[str]:
     axes = list(zip(OUTPUTS, TAPS, PLACES[problem.ndim], problem.axes, strict=False))
-    lines = [_call("y = torch.zeros", [_listed(problem.output_shape), *_dtype(problem)])]
+    lines = [call_text("y = torch.zeros", [listed(problem.output_shape), *dtype_argument(problem)])]
     indent = ""
 
     def add(line: str) -> None:
@@ -162,13 +165,13 @@ def _windows(problem: ConvProblem) -> list[str]:
         lines.append(f"windows = {source}.unfold({number}, {axis.extent}, {axis.stride}){holes}")
         source = "windows"
     shape = (*problem.input_shape[:2], *problem.output_size, *problem.kernel_size)
-    return [*lines[:-1], _noted(lines[-1], shape)]
+    return [*lines[:-1], with_shape(lines[-1], shape)]
 
 
 def _pad(problem: ConvProblem) -> str:
     """Write F.pad, which takes the last axis first."""
     sides = tuple(size for pair in reversed(problem.padding) for size in pair)
-    return f"F.pad(x, ({_listed(sides)}))"
+    return f"F.pad(x, ({listed(sides)}))"
 
 
 def _steps(problem: ConvProblem) -> list[str]:
@@ -176,14 +179,15 @@ def _steps(problem: ConvProblem) -> list[str]:
     padding = tuple(0 if _uneven(problem) else before for before, _ in problem.padding)
     steps = {"stride": problem.stride, "padding": padding, "dilation": problem.dilation}
     usual = {"stride": {1}, "padding": {0}, "dilation": {1}}
-    return [f"{name}={_once(step)}" for name, step in steps.items() if set(step) != usual[name]]
+    return [f"{name}={once(step)}" for name, step in steps.items() if set(step) != usual[name]]
 
 
 def _uneven(problem: ConvProblem) -> bool:
     return not problem.even_padding
 
 
-def _dtype(problem: ConvProblem) -> list[str]:
+def dtype_argument(problem: Problem) -> list[str]:
+    """Write the element type where it is not PyTorch's default."""
     return [] if problem.dtype == "float32" else [f"dtype=torch.{problem.dtype}"]
 
 
@@ -192,20 +196,21 @@ def _bias(axes: int) -> str:
     return f" + b[:{', None' * axes}]"
 
 
-def _once(values: tuple[int, ...]) -> str:
+def once(values: tuple[int, ...]) -> str:
     """Write equal values once: (3, 3) is 3."""
-    return str(values[0]) if len(set(values)) == 1 else f"({_listed(values)})"
+    return str(values[0]) if len(set(values)) == 1 else f"({listed(values)})"
 
 
 def _times(index: str, step: int) -> str:
     return index if step == 1 else f"{step} * {index}"
 
 
-def _listed(values: tuple[int, ...]) -> str:
+def listed(values: tuple[int, ...]) -> str:
+    """Write values with commas between."""
     return ", ".join(map(str, values))
 
 
-def _call(function: str, arguments: Sequence[str]) -> str:
+def call_text(function: str, arguments: Sequence[str]) -> str:
     """Write a call in one line, or one argument a line where that is too long."""
     line = f"{function}({', '.join(arguments)})"
     if len(line) <= WIDTH:
@@ -213,7 +218,7 @@ def _call(function: str, arguments: Sequence[str]) -> str:
     return "\n".join([f"{function}(", *(f"    {argument}," for argument in arguments), ")"])
 
 
-def _noted(code: str, shape: tuple[int, ...]) -> str:
+def with_shape(code: str, shape: tuple[int, ...]) -> str:
     """Write a shape behind the line that makes it, where it fits."""
-    noted = f"{code}  # [{_listed(shape)}]"
+    noted = f"{code}  # [{listed(shape)}]"
     return noted if len(noted.rpartition("\n")[2]) <= WIDTH else code

@@ -16,8 +16,9 @@ from glassconv.errors import ArgumentError, ArgumentTypeError, DtypeError, Unsup
 from glassconv.explanation.facts import derive
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of, whole
-from glassconv.problem.shorthand import EXAMPLE, parse
-from glassconv.problem.transposed import transposed_of
+from glassconv.problem.problem import Problem, parse_problem
+from glassconv.problem.shorthand import EXAMPLE
+from glassconv.problem.transposed import TransposedProblem, transposed_of
 from glassconv.reports.array import Array
 from glassconv.reports.explanation import Explanation
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d
 TransposedLayer = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
-Subject = str | ConvProblem | nn.Module
+Subject = str | Problem | nn.Module
 STEPS = ("stride", "padding", "dilation", "groups")
 Input = Sequence[int] | Array | Tensor  # a shape, or an array that has one
 
@@ -34,7 +35,7 @@ Input = Sequence[int] | Array | Tensor  # a shape, or an array that has one
 def explain(subject: Subject, input: Input | None = None) -> Report:
     """Return what can be said about a convolution without running it.
 
-    subject: a problem, as a `ConvProblem` or in shorthand, or a layer of PyTorch.
+    subject: a problem, transposed or not, as an object or in shorthand, or a layer of PyTorch.
     input: for a layer, the shape [batch, in_channels, *input_size], or an array of that shape.
 
     Raises `ArgumentError` for a layer without an input or a problem with one, `UnsupportedError`
@@ -50,12 +51,12 @@ def explain(subject: Subject, input: Input | None = None) -> Report:
     if isinstance(subject, nn.Module):
         request = f"explain({subject!r})"
         return Report(derive(problem_of_layer(subject, input, request)))
-    if not isinstance(subject, str | ConvProblem):
+    if not isinstance(subject, str | ConvProblem | TransposedProblem):
         raise ArgumentTypeError(
             f"explain takes a problem such as {EXAMPLE!r}, a ConvProblem, or a layer such as "
             f"nn.Conv2d, not a {type(subject).__name__}"
         )
-    problem = parse(subject) if isinstance(subject, str) else subject
+    problem = parse_problem(subject) if isinstance(subject, str) else subject
     if input is not None:
         cause = "a problem says itself how large its input is: leave `input` out"
         raise ArgumentError(cause, request=str(problem))
@@ -113,10 +114,12 @@ class Report:
         return cls(from_json(text))
 
 
-def problem_of_layer(layer: nn.Module, input: Input | None, request: str) -> ConvProblem:
+def problem_of_layer(layer: nn.Module, input: Input | None, request: str) -> Problem:
     """Return the problem that a layer solves on an input; a refusal repeats the request."""
     if not isinstance(layer, Layer | TransposedLayer):
-        cause = "only the layers nn.Conv1d, nn.Conv2d and nn.Conv3d are explained"
+        cause = (
+            "only the layers nn.Conv1d, 2d and 3d and nn.ConvTranspose1d, 2d and 3d are explained"
+        )
         raise UnsupportedError(cause, request=request)
     if layer.padding_mode != "zeros":
         cause = f"its padding is not of zeros but {layer.padding_mode!r}, which reads other pixels"
@@ -134,9 +137,7 @@ def problem_of_layer(layer: nn.Module, input: Input | None, request: str) -> Con
     steps["dtype"] = dtype_name(layer.weight)
     if isinstance(layer, TransposedLayer):
         steps["output_padding"] = layer.output_padding
-        equal = transposed_of(shape, layer.weight.shape, bias_shape, **steps).convolution
-        cause = f"it is the convolution {equal} of its input with zeros laid between: explain that"
-        raise UnsupportedError(cause, request=request)
+        return transposed_of(shape, layer.weight.shape, bias_shape, **steps)
     return problem_of(shape, layer.weight.shape, bias_shape, **steps)
 
 

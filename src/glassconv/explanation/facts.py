@@ -21,8 +21,11 @@ from glassconv.dispatch.select import (
 )
 from glassconv.errors import UnsupportedError
 from glassconv.explanation.code_examples import snippets
-from glassconv.problem import ConvProblem
+from glassconv.explanation.transposed_code_examples import transposed_snippets
+from glassconv.problem import ConvProblem, Gemm
 from glassconv.problem.axis import Axis
+from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.choice import Candidate
 from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.explanation import (
@@ -40,7 +43,7 @@ from glassconv.reports.explanation import (
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
-def derive(problem: ConvProblem) -> Explanation:
+def derive(problem: Problem) -> Explanation:
     """Return everything that can be said about a convolution without running it.
 
     >>> from glassconv import parse
@@ -54,17 +57,20 @@ def derive(problem: ConvProblem) -> Explanation:
         chosen = choose(problem).algorithm
     except UnsupportedError:  # nothing fits in this machine's memory: explained all the same
         chosen = None
+    transposed = problem if isinstance(problem, TransposedProblem) else None
+    convolution = equal_convolution(problem)
     return Explanation(
         shorthand=str(problem),
-        problem=problem,
-        axes=tuple(map(_axis, AXIS_NAMES[problem.ndim], problem.axes)),
-        product=_product(problem),
-        arithmetic=_arithmetic(problem),
+        problem=convolution,
+        transposed=transposed,
+        axes=tuple(map(_axis, AXIS_NAMES[problem.ndim], convolution.axes)),
+        product=_transposed_product(transposed) if transposed else _product(convolution),
+        arithmetic=_transposed_arithmetic(transposed) if transposed else _arithmetic(convolution),
         memory=_memory(problem),
         core=CoreFacts(FLOPS_PER_SECOND, BYTES_PER_SECOND, SECONDS_PER_OPERATION),
         algorithms=tuple(_algorithm(candidate) for candidate in candidates(problem)),
         chosen=chosen,
-        code=snippets(problem),
+        code=transposed_snippets(transposed) if transposed else snippets(convolution),
     )
 
 
@@ -112,27 +118,64 @@ def _arithmetic(problem: ConvProblem) -> ArithmeticFacts:
     )
 
 
-def _torch_count(problem: ConvProblem) -> TorchCount:
+def _transposed_product(problem: TransposedProblem) -> ProductFacts:
+    """Return the product Wᵀ · x, whose columns are then added where their taps point (col2im)."""
+    gemm = Gemm(
+        groups=problem.groups,
+        m=prod(problem.weight_shape[1:]),
+        n=problem.batch * prod(problem.input_size),
+        k=problem.in_channels // problem.groups,
+    )
+    element, product_bytes = problem.format.bytes, gemm.m * gemm.n * problem.format.bytes
+    return ProductFacts(
+        gemm=gemm,
+        rows_shape=(gemm.m, gemm.k),
+        columns_shape=(gemm.k, gemm.n),
+        rows_bytes=gemm.m * gemm.k * element,
+        columns_bytes=gemm.k * gemm.n * element,
+        expansion=gemm.groups * product_bytes / problem.output_bytes if problem.batch else 0.0,
+    )
+
+
+def _transposed_arithmetic(problem: TransposedProblem) -> ArithmeticFacts:
+    outputs = prod(problem.output_shape)
+    tried = prod(axis.output_size * axis.kernel_size for axis in problem.axes)
+    inside = prod(axis.taps_inside for axis in problem.axes)
+    return ArithmeticFacts(
+        outputs=outputs,
+        products_per_output=problem.products_per_output,
+        macs=problem.macs,
+        flops=problem.flops,
+        bias_additions=outputs if problem.bias else 0,
+        padding_macs=problem.macs // tried * (tried - inside),
+        padding_share=(tried - inside) / tried,
+        input_gradient_flops=problem.flops,
+        weight_gradient_flops=problem.flops,
+        torch=_torch_count(problem),
+    )
+
+
+def _torch_count(problem: Problem) -> TorchCount:
     """Ask PyTorch's own formulas, which take shapes."""
     input, weight = list(problem.input_shape), list(problem.weight_shape)
-    output = list(problem.output_shape)
+    output, transposed = list(problem.output_shape), isinstance(problem, TransposedProblem)
 
     def backward(of_input: bool, of_weight: bool) -> int:
         count: int = conv_backward_flop(  # type: ignore[call-arg]  # out_val becomes out_shape
             output, input, weight, None, None, None, None,
-            transposed=False, _output_padding=None, _groups=problem.groups,
+            transposed=transposed, _output_padding=None, _groups=problem.groups,
             output_mask=[of_input, of_weight, False], out_val=[input, weight, None],
         )  # fmt: skip
         return count
 
     return TorchCount(
-        forward=conv_flop_count(input, weight, output),
+        forward=conv_flop_count(input, weight, output, transposed),
         input_gradient=backward(True, False),
         weight_gradient=backward(False, True),
     )
 
 
-def _memory(problem: ConvProblem) -> MemoryFacts:
+def _memory(problem: Problem) -> MemoryFacts:
     bias_bytes = problem.out_channels * problem.format.bytes if problem.bias else 0
     arrays = problem.input_bytes + problem.weight_bytes + bias_bytes + problem.output_bytes
     saved = problem.input_bytes + problem.weight_bytes

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from glassconv.errors import DtypeError, ShapeError
-from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
 
 SEED_OF_GRADIENT = 1  # beside the operands' own, lest the gradient repeat the input's numbers
 
@@ -30,7 +30,7 @@ class Operands:
         bias = None if self.bias is None else self.bias.detach().clone()
         return Operands(self.input.detach().clone(), self.weight.detach().clone(), bias)
 
-    def check(self, problem: ConvProblem) -> None:
+    def check(self, problem: Problem) -> None:
         """Raise `ShapeError` or `DtypeError` unless these are a problem's operands."""
         expected = {
             "input": problem.input_shape,
@@ -48,7 +48,7 @@ class Operands:
                 raise DtypeError(cause, request=str(problem))
 
 
-def random_operands(problem: ConvProblem, seed: int = 0) -> Operands:
+def random_operands(problem: Problem, seed: int = 0) -> Operands:
     """Return normal random operands; the weight is scaled so that outputs are of size 1.
 
     >>> from glassconv import parse
@@ -63,12 +63,12 @@ def random_operands(problem: ConvProblem, seed: int = 0) -> Operands:
 
     return Operands(
         input=normal(problem.input_shape, 1.0),
-        weight=normal(problem.weight_shape, 1 / sqrt(problem.taps_per_output)),
+        weight=normal(problem.weight_shape, 1 / sqrt(problem.products_per_output)),
         bias=normal((problem.out_channels,), 1.0) if problem.bias else None,
     )
 
 
-def random_grad_output(problem: ConvProblem, seed: int = 0) -> Tensor:
+def random_grad_output(problem: Problem, seed: int = 0) -> Tensor:
     """Return a normal random gradient of the output's shape."""
     generator = torch.Generator().manual_seed(seed + SEED_OF_GRADIENT)
     drawn = torch.randn(problem.output_shape, generator=generator, dtype=torch.float64)

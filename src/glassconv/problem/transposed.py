@@ -12,17 +12,18 @@ Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep lea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
+from math import gcd, prod
 from typing import TYPE_CHECKING
 
 from glassconv.errors import ArgumentError, ConvError, ShapeError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import Size, both_sides, per_axis, whole
-from glassconv.problem.dtypes import FORMATS, FloatFormat
+from glassconv.problem.axis import Axis
+from glassconv.problem.layer_shapes import LayerShapes
 from glassconv.problem.shorthand import read
-from glassconv.problem.size_text import by_x, once, sides
+from glassconv.problem.size_text import once
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,7 @@ EVERY = (slice(None), slice(None))  # image of the batch, and channel
 
 
 @dataclass(frozen=True)
-class TransposedProblem:
+class TransposedProblem(LayerShapes):
     """A transposed convolution's shapes and steps, with the arguments of `conv_transpose2d`.
 
     >>> upsample = TransposedProblem(1, 8, 4, (5,), (3,), (2,), ((1, 1),), (1,), (1,))
@@ -56,12 +57,37 @@ class TransposedProblem:
     bias: bool = True
     dtype: str = "float32"
 
+    def __post_init__(self) -> None:
+        """Raise `ArgumentError` or `ShapeError` where no transposed convolution has such sizes."""
+        try:
+            _check(self)
+        except ConvError as error:
+            raise error.asked_as(repr(self)) from None
+
     # -- shapes -------------------------------------------------------------------------------
 
-    @property
-    def ndim(self) -> int:
-        """Return the number of spatial axes: 1, 2 or 3."""
-        return len(self.input_size)
+    def as_2d(self) -> TransposedProblem:
+        """Return a problem of one axis as the same problem on images of a single row.
+
+        A problem of two axes is returned as it is; of three, `ShapeError` is raised.
+
+        >>> upsample = TransposedProblem(1, 8, 4, (5,), (3,), (2,), ((1, 1),), (1,), (1,))
+        >>> upsample.as_2d().output_size
+        (1, 10)
+        """
+        if self.ndim == 2:
+            return self
+        if self.ndim == 3:
+            raise ShapeError("three spatial axes are not two", request=str(self))
+        return replace(
+            self,
+            input_size=(1, *self.input_size),
+            kernel_size=(1, *self.kernel_size),
+            stride=(1, *self.stride),
+            padding=((0, 0), *self.padding),
+            output_padding=(0, *self.output_padding),
+            dilation=(1, *self.dilation),
+        )
 
     @property
     def output_size(self) -> tuple[int, ...]:
@@ -83,19 +109,9 @@ class TransposedProblem:
         return tuple((n - 1) * s + 1 for n, s in zip(self.input_size, self.stride, strict=True))
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Return [batch, in_channels, *input_size]."""
-        return (self.batch, self.in_channels, *self.input_size)
-
-    @property
     def weight_shape(self) -> tuple[int, ...]:
         """Return [in_channels, out_channels / groups, *kernel_size]."""
         return (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """Return [batch, out_channels, *output_size]."""
-        return (self.batch, self.out_channels, *self.output_size)
 
     # -- counting -----------------------------------------------------------------------------
 
@@ -111,29 +127,19 @@ class TransposedProblem:
         return prod(self.input_shape) * prod(self.weight_shape[1:])
 
     @property
-    def flops(self) -> int:
-        """Return floating-point operations: two for each multiply-add."""
-        return 2 * self.macs
+    def products_per_output(self) -> int:
+        """Return how many products one output sums at most: of its taps, those that meet an input.
 
-    @property
-    def input_bytes(self) -> int:
-        """Return the input's size in bytes."""
-        return prod(self.input_shape) * self.format.bytes
-
-    @property
-    def weight_bytes(self) -> int:
-        """Return the weight's size in bytes, bias not counted."""
-        return prod(self.weight_shape) * self.format.bytes
-
-    @property
-    def output_bytes(self) -> int:
-        """Return the output's size in bytes."""
-        return prod(self.output_shape) * self.format.bytes
-
-    @property
-    def format(self) -> FloatFormat:
-        """Return the element type's size and rounding."""
-        return FORMATS[self.dtype]
+        Tap k of an output meets an input, not an inserted zero, once in stride / gcd(stride,
+        dilation) taps.
+        """
+        taps = (
+            -(-kernel * gcd(stride, dilation) // stride)
+            for kernel, stride, dilation in zip(
+                self.kernel_size, self.stride, self.dilation, strict=True
+            )
+        )
+        return self.in_channels // self.groups * prod(taps)
 
     # -- the convolution it equals ------------------------------------------------------------
 
@@ -147,11 +153,22 @@ class TransposedProblem:
             input_size=self.zero_inserted_size,
             kernel_size=self.kernel_size,
             stride=(1,) * self.ndim,
-            padding=tuple((max(0, before), max(0, after)) for before, after in self._margins),
+            padding=tuple((max(0, before), max(0, after)) for before, after in self.margins),
             dilation=self.dilation,
             groups=self.groups,
             bias=self.bias,
             dtype=self.dtype,
+        )
+
+    @cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """Return the axes of the convolution whose transpose this is: from its output to its input.
+
+        Input o of the transposed convolution adds to output o · stride + k · dilation − padding
+        through tap k.
+        """
+        return tuple(
+            map(Axis, self.output_size, self.kernel_size, self.stride, self.padding, self.dilation)
         )
 
     @property
@@ -184,7 +201,7 @@ class TransposedProblem:
 
     def cut(self, output: Tensor) -> Tensor:
         """Return [batch, out_channels, *output_size]: off with padding wider than the kernel."""
-        starts = (max(0, -before) for before, _ in self._margins)
+        starts = (max(0, -before) for before, _ in self.margins)
         sizes = zip(starts, self.output_size, strict=True)
         return output[EVERY + tuple(slice(start, start + size) for start, size in sizes)]
 
@@ -193,8 +210,8 @@ class TransposedProblem:
         return tuple(d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True))
 
     @property
-    def _margins(self) -> list[tuple[int, int]]:
-        """Return the zeros around the input, negative where the output is cut instead."""
+    def margins(self) -> list[tuple[int, int]]:
+        """Return (before, after) to pad the zero-inserted input with; cut off where negative."""
         return [
             (reach - before, reach - after + extra)
             for reach, (before, after), extra in zip(
@@ -204,24 +221,10 @@ class TransposedProblem:
 
     def __str__(self) -> str:
         """Return the shorthand that `parse_transposed` reads back into this same problem."""
-        parts = [
-            by_x(self.input_shape),
-            f"{self.out_channels}@{by_x(self.kernel_size)}",
-            "s" + once(self.stride),
-            "p" + sides(self.padding),
-        ]
-        if set(self.dilation) != {1}:
-            parts.append("d" + once(self.dilation))
-        if self.groups != 1:
-            parts.append(f"g{self.groups}")
-        if not self.bias:
-            parts.append("nobias")
-        if self.dtype != "float32":
-            parts.append(self.dtype)
-        parts.append("transposed")
+        words = [super().__str__(), "transposed"]
         if set(self.output_padding) != {0}:
-            parts.append("o" + once(self.output_padding))
-        return " ".join(parts)
+            words.append("o" + once(self.output_padding))
+        return " ".join(words)
 
 
 def flip(weight: Tensor, groups: int) -> Tensor:
@@ -301,7 +304,6 @@ def transposed_of(
             bias=bias_shape is not None,
             dtype=dtype,
         )
-        _check(problem)
     except ConvError as error:
         raise error.asked_as(request) from None
     return problem

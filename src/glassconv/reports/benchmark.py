@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
 from glassconv.reports.verdict import Verdict
 
 
@@ -12,7 +12,7 @@ from glassconv.reports.verdict import Verdict
 class Benched:
     """One layer timed against PyTorch; without times where it was not run, or was wrong."""
 
-    problem: ConvProblem
+    problem: Problem
     count: int  # how often the network has the layer
     algorithm: str
     verdict: Verdict  # of the definition, or why the algorithm cannot
@@ -59,7 +59,7 @@ class Roof:
         """
         return min(self.flops_per_second, self.bytes_per_second * flops / max(bytes, 1))
 
-    def over(self, problem: ConvProblem) -> float:
+    def over(self, problem: Problem) -> float:
         """Return the most FLOP/s for a convolution that reads and writes each number once."""
         moved = problem.input_bytes + problem.weight_bytes + problem.output_bytes
         return self.attainable(problem.flops, moved)

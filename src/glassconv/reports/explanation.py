@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from glassconv.problem import ConvProblem, Gemm
+from glassconv.problem.problem import Problem
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.cost import Cost
 from glassconv.reports.verdict import Verdict
 
-SCHEMA_VERSION = 1  # of the JSON form; a change that a reader would notice raises it
+SCHEMA_VERSION = 2  # of the JSON form; a change that a reader would notice raises it
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Explanation:
     """Everything `glassconv explain` says."""
 
     shorthand: str  # the problem as it is written on a whiteboard
-    problem: ConvProblem
+    problem: ConvProblem  # of a transposed convolution, the convolution that it equals
+    transposed: TransposedProblem | None
     axes: tuple[AxisFacts, ...]  # the spatial axes, outermost first
     product: ProductFacts
     arithmetic: ArithmeticFacts
@@ -29,6 +32,11 @@ class Explanation:
     algorithms: tuple[AlgorithmFacts, ...]
     chosen: str | None  # what algorithm="auto" takes; None where nothing fits in memory
     code: tuple[Snippet, ...]
+
+    @property
+    def subject(self) -> Problem:
+        """Return the problem that is explained."""
+        return self.transposed or self.problem
 
 
 @dataclass(frozen=True)

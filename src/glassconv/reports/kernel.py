@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
 from glassconv.reports.benchmark import Benched, Roof
 
 
@@ -54,7 +54,7 @@ class CacheFit:
 class KernelReport:
     """What a generated kernel is and does for one problem."""
 
-    problem: ConvProblem
+    problem: Problem
     algorithm: str
     layout: str
     idea: str  # how it computes, from its verdict

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.array import Array
 
 
@@ -26,12 +28,18 @@ class Step:
 class Trace:
     """Every array that an algorithm made on a problem, in order; the last is the output."""
 
-    problem: ConvProblem
+    problem: ConvProblem  # of a transposed convolution, the convolution that it equals
+    transposed: TransposedProblem | None
     algorithm: str
     input: Array
     weight: Array
     bias: Array | None
     steps: tuple[Step, ...]
+
+    @property
+    def subject(self) -> Problem:
+        """Return the problem that was run."""
+        return self.transposed or self.problem
 
     def __getitem__(self, name: str) -> Array:
         """Return the array of the step with this name; `KeyError` lists the names there are."""

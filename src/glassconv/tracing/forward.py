@@ -8,13 +8,14 @@ import torch
 
 from glassconv.algorithms import named
 from glassconv.dispatch.select import AUTO, choose
-from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.trace import Trace
 
 
 def trace(
-    problem: ConvProblem,
+    problem: Problem,
     algorithm: str = AUTO,
     operands: Operands | None = None,
     *,
@@ -44,7 +45,8 @@ def trace(
             for step in chosen.steps(problem, given.input, given.weight, given.bias)
         )
     return Trace(
-        problem=problem,
+        problem=equal_convolution(problem),
+        transposed=problem if isinstance(problem, TransposedProblem) else None,
         algorithm=chosen.name,
         input=to_numpy(given.input),
         weight=to_numpy(given.weight),

@@ -1,73 +1,62 @@
-"""An explanation in words: what the terminal and the page show alike, before either lays it out."""
+"""The sections of an explanation, which the terminal and HTML views show alike."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.explanation import AlgorithmFacts, AxisFacts, Explanation
-from glassconv.reports.verdict import Verdict
+from glassconv.views import transposed_explanation_sections
+from glassconv.views.explanation_blocks import (
+    AlgorithmTable,
+    Block,
+    Chapter,
+    Listing,
+    Note,
+    Pairs,
+    bias_text,
+    by,
+    equation,
+    step_text,
+    text_if,
+    times,
+    torch_count_text,
+)
 from glassconv.views.notation import output_size_formula, shape, size, small
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Names with what is said about each; an empty name goes on with the one before."""
-
-    rows: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Note:
-    """A sentence beside the facts."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Standings:
-    """The table of algorithms: its headings, and for each row whether it may run, and its cells."""
-
-    headings: tuple[str, ...]
-    rows: tuple[tuple[Verdict, tuple[str, ...]], ...]
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A piece of Python under its title."""
-
-    title: str
-    code: str
-
-
-Block = Pairs | Note | Standings | Listing
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A heading and what stands under it."""
-
-    title: str
-    blocks: tuple[Block, ...]
-
-
 def summary(facts: Explanation) -> str:
-    """Write the layer in a line: what goes in and what comes out."""
-    problem = facts.problem
+    """Return the shapes of input and output, and the element type, in one line."""
+    problem = facts.subject
     return f"{shape(problem.input_shape)} → {shape(problem.output_shape)}, {problem.dtype}"
 
 
 def chapters(facts: Explanation) -> tuple[Chapter, ...]:
-    """Return the six chapters of an explanation."""
+    """Return the six sections of an explanation."""
+    if facts.transposed is not None:
+        return _transposed_chapters(facts, facts.transposed)
     groups = facts.product.gemm.groups
-    products = "One matrix product" if groups == 1 else f"{groups} matrix products, one a group"
+    products = "One matrix product" if groups == 1 else f"{groups} matrix products, one per group"
     return (
-        Chapter("The size of the output", tuple(_output_size(facts))),
+        Chapter("Output size", tuple(_output_size(facts))),
         Chapter(products, (_product(facts),)),
         Chapter("Arithmetic", (_arithmetic(facts),)),
         Chapter("Memory", tuple(_memory(facts))),
         Chapter("Algorithms", tuple(_algorithms(facts))),
-        Chapter("The same in code", tuple(_code(facts))),
+        Chapter("Equivalent code", tuple(_code(facts))),
+    )
+
+
+def _transposed_chapters(facts: Explanation, problem: TransposedProblem) -> tuple[Chapter, ...]:
+    """Return the same six sections of a transposed convolution."""
+    own = transposed_explanation_sections
+    return (
+        Chapter("Output size", own.output_size(facts, problem)),
+        Chapter("A matrix product, then fold (col2im)", own.product(facts, problem)),
+        Chapter("Arithmetic", own.arithmetic(facts, problem)),
+        Chapter("Memory", tuple(_memory(facts))),
+        Chapter("Algorithms", tuple(_algorithms(facts))),
+        Chapter("Equivalent code", tuple(_code(facts))),
     )
 
 
@@ -83,29 +72,29 @@ def _padding(facts: Explanation) -> Iterable[tuple[str, str]]:
     problem, same = facts.problem, tuple(axis.same for axis in facts.axes)
     is_same = set(problem.stride) == {1} and same == problem.padding
     if problem.is_padded:
-        said = _sides(facts, problem.padding)
+        text = _sides(facts, problem.padding)
         if is_same:
-            said += "; that is padding='same'"
             odd = any(before != after for before, after in same)
-            said += ", whose odd one goes after" if odd else ""
-        yield "padding", said
+            text += "; equal to padding='same'"
+            text += ", which adds the odd one at the end" if odd else ""
+        yield "padding", text
     if not is_same:
-        refused = f"; PyTorch refuses it with stride {_step(problem.stride)}"
-        yield "'same'", f"would add {_sides(facts, same)}{_if(set(problem.stride) != {1}, refused)}"
+        limit = f"; PyTorch supports it with stride 1 only, not {step_text(problem.stride)}"
+        yield "'same'", f"adds {_sides(facts, same)}{text_if(set(problem.stride) != {1}, limit)}"
 
 
 def _sides(facts: Explanation, padding: Sequence[tuple[int, int]]) -> str:
-    """Write how much goes where, once where the axes agree."""
-    said = [f"{before} before and {after} after" for before, after in padding]
-    if len(set(said)) == 1:
-        return said[0] + _if(len(said) > 1, " on every axis")
-    return "; ".join(f"{axis.name} {text}" for axis, text in zip(facts.axes, said, strict=True))
+    """Return the padding of each axis, written once where all axes are equal."""
+    texts = [f"{before} before and {after} after" for before, after in padding]
+    if len(set(texts)) == 1:
+        return texts[0] + text_if(len(texts) > 1, " on every axis")
+    return "; ".join(f"{axis.name} {text}" for axis, text in zip(facts.axes, texts, strict=True))
 
 
 def _unread(facts: Explanation) -> Iterable[tuple[str, str]]:
-    """Say what no window reads: left over by the floor, or stepped over."""
-    said = [*_per_axis(facts, _leftover), *_per_axis(facts, _stepped_over)]
-    return zip(["unread", *[""] * len(said)], said or ["nothing"], strict=False)
+    """Return which input elements no window reads: after the last one, or between taps."""
+    texts = [*_per_axis(facts, _leftover), *_per_axis(facts, _stepped_over)]
+    return zip(["unused pixels", *[""] * len(texts)], texts or ["none"], strict=False)
 
 
 def _per_axis(facts: Explanation, describe: Callable[[AxisFacts], str]) -> Iterable[str]:
@@ -121,27 +110,29 @@ def _leftover(axis: AxisFacts) -> str:
     if not padding:
         whose = ""
     elif axis.leftover_input:
-        whose = f", {padding} of them padding"
+        whose = f" ({padding} of them padding)"
     else:
-        whose = ", padding only"
-    return f"{_positions(axis.leftover)} after the last window, left over by the floor{whose}"
+        whose = " (padding only)"
+    last = "the last" if axis.leftover == 1 else f"the last {axis.leftover:,}"
+    return f"{last}{whose}, since the division rounds down"
 
 
 def _stepped_over(axis: AxisFacts) -> str:
     between = axis.unread_input - axis.leftover_input
-    return f"{_positions(between)} of the input between what the taps read" if between else ""
+    return f"{between:,} between the taps" if between else ""
 
 
-def _positions(count: int) -> str:
-    return f"{count:,} position" + ("s" if count > 1 else "")
+def _pixels(stride: tuple[int, ...]) -> str:
+    text = step_text(stride)
+    return f"{text} pixel" + ("" if text == "1" else "s")
 
 
 def _receptive_field(facts: Explanation) -> str:
     problem = facts.problem
-    field = f"{_by([axis.extent for axis in facts.axes])} of the input"
-    holes = f", of which {_by(problem.kernel_size)} are read"
-    reads = f"{field}{_if(set(problem.dilation) != {1}, holes)}"
-    return f"{reads}; the next output's lies {_step(problem.stride)} further"
+    field = f"{by([axis.extent for axis in facts.axes])} of the input"
+    holes = f", of which the taps read {by(problem.kernel_size)}"
+    reads = f"{field}{text_if(set(problem.dilation) != {1}, holes)}"
+    return f"{reads}; the next output's window starts {_pixels(problem.stride)} later"
 
 
 def _product(facts: Explanation) -> Block:
@@ -153,69 +144,40 @@ def _product(facts: Explanation) -> Block:
     return Pairs(
         (
             ("product", f"({m:,} × {k:,}) · ({k:,} × {n:,})"),
-            ("m = filters", _equation(filters, m)),
-            ("n = windows", _equation(_times((problem.batch, *problem.output_size)), n)),
-            ("k = taps", _equation(f"{channels} · {_times(problem.kernel_size)}", k)),
+            ("m = filters", equation(filters, m)),
+            ("n = windows", equation(times((problem.batch, *problem.output_size)), n)),
+            ("k = channels · taps", equation(f"{channels} · {times(problem.kernel_size)}", k)),
             ("rows", f"{shape(product.rows_shape)}, {size(product.rows_bytes)}: "
-                     "the weight as it lies"),
+                     "the weight, reshaped without copying"),
             ("columns", f"{shape(product.columns_shape)}, {size(product.columns_bytes)}: "
-                        f"im2col's matrix, {product.expansion:.3g} × the input"),
+                        f"the im2col matrix, {product.expansion:.3g} × the input"),
         )
     )  # fmt: skip
 
 
 def _arithmetic(facts: Explanation) -> Block:
     count, problem = facts.arithmetic, facts.problem
-    each = _equation(_times(problem.weight_shape[1:]), count.products_per_output)
+    per_output = equation(times(problem.weight_shape[1:]), count.products_per_output)
     return Pairs(
         (
-            ("outputs", _equation(_times(problem.output_shape), count.outputs)),
-            ("products of one", each),
+            ("outputs", equation(times(problem.output_shape), count.outputs)),
+            ("MACs per output", per_output),
             ("MACs", f"{count.outputs:,} · {count.products_per_output:,} = {count.macs:,}"),
             ("FLOPs", f"2 · {count.macs:,} = {count.flops:,}"),
-            ("bias", _bias(facts)),
+            ("bias", bias_text(facts)),
             ("padding", _padding_share(facts)),
-            ("backward", f"{count.input_gradient_flops:,} FLOPs for the input's gradient, as many "
-                         "for the weight's"),
-            ("PyTorch", _torch_count(facts)),
+            ("backward", f"{count.input_gradient_flops:,} FLOPs each for the gradients of input "
+                         "and weight"),
+            ("PyTorch", torch_count_text(facts)),
         )
     )  # fmt: skip
-
-
-def _bias(facts: Explanation) -> str:
-    count = facts.arithmetic
-    if not facts.problem.bias:
-        return "none"
-    total = count.flops + count.bias_additions
-    return f"one addition an output, {count.bias_additions:,}, not in the FLOPs: {total:,} with it"
 
 
 def _padding_share(facts: Explanation) -> str:
     count = facts.arithmetic
     if not count.padding_share:
-        return "no product is with padding"
-    return f"{count.padding_share:.1%} of the products are with padding, and counted"
-
-
-def _torch_count(facts: Explanation) -> str:
-    """Say where torch.utils.flop_counter agrees, and where it does not."""
-    count = facts.arithmetic
-    pairs = (
-        ("the forward pass", count.flops, count.torch.forward),
-        ("the input's gradient", count.input_gradient_flops, count.torch.input_gradient),
-        ("the weight's gradient", count.weight_gradient_flops, count.torch.weight_gradient),
-    )
-    agreed = [name for name, ours, theirs in pairs if ours == theirs]
-    everywhere = len(agreed) == len(pairs)
-    said = ["agrees " + ("forward and backward" if everywhere else f"on {' and '.join(agreed)}")]
-    said += [
-        f"of {name} it counts {theirs:,}, {theirs / ours:.3g} × as many"
-        + _if(theirs == ours * facts.problem.groups, ", as if there were no groups")
-        for name, ours, theirs in pairs
-        if ours != theirs
-    ]
-    said += ["it counts no bias"] if facts.problem.bias else []
-    return f"torch.utils.flop_counter {'; '.join(said)}"
+        return "no multiplication touches padding"
+    return f"{count.padding_share:.1%} of the multiplications touch padding; they are counted"
 
 
 def _memory(facts: Explanation) -> Iterable[Block]:
@@ -226,48 +188,53 @@ def _memory(facts: Explanation) -> Iterable[Block]:
         "bias": memory.bias_bytes,
         "output": memory.output_bytes,
     }
-    there = {name: count for name, count in arrays.items() if count or name != "bias"}
+    present = {name: count for name, count in arrays.items() if count or name != "bias"}
     moved = memory.forward_bytes - memory.bias_bytes
     yield Pairs(
         (
-            *((name, size(count)) for name, count in there.items()),
-            ("forward", f"{size(memory.forward_bytes)} in all"),
-            ("backward", f"{size(memory.saved_bytes)} of input and weight, kept until then, + "
-                         f"{size(memory.gradient_bytes)} of gradients = "
+            *((name, size(count)) for name, count in present.items()),
+            ("forward", f"{size(memory.forward_bytes)} in total"),
+            ("backward", f"{size(memory.saved_bytes)} of input and weight, saved by the forward "
+                         f"pass, + {size(memory.gradient_bytes)} of gradients = "
                          f"{size(memory.backward_bytes)}"),
             ("intensity", f"{flops:,} FLOPs / {moved:,} bytes of input, weight and output = "
-                          f"{memory.intensity:.3g}"),
+                          f"{memory.intensity:.3g} FLOPs per byte"),
         )
     )  # fmt: skip
     yield Note(
-        "Assumed: every array once, no algorithm's workspace, and a gradient of each of them, as "
-        "large as its array. Input and weight are kept, not copied; the output is not."
+        "Assumptions: each array is counted once, without workspace, and has a gradient of its "
+        "own size. Input and weight are saved for the backward pass without a copy; the output "
+        "is not saved."
     )
 
 
 def _algorithms(facts: Explanation) -> Iterable[Block]:
-    able = [each for each in facts.algorithms if each.supported]
-    yield Standings(
-        ("algorithm", "products", "adds", "workspace", "bound", "limited by"),
-        tuple((each.runs, _cells(each)) for each in able),
+    supported = [algorithm for algorithm in facts.algorithms if algorithm.supported]
+    yield AlgorithmTable(
+        ("algorithm", "mults", "adds", "workspace", "bound", "main cost"),
+        tuple((algorithm.runs, _cells(algorithm)) for algorithm in supported),
     )
     yield Pairs(
         (
-            ("auto", f"takes {facts.chosen or 'none: nothing fits in this machine'}"),
-            *((each.name, each.runs.reason) for each in facts.algorithms if not each.runs),
+            ("auto", f"selects {facts.chosen or 'none: no algorithm fits in memory'}"),
+            *(
+                (algorithm.name, algorithm.runs.reason)
+                for algorithm in facts.algorithms
+                if not algorithm.runs
+            ),
         )
     )
     core = facts.core
     yield Note(
-        "Limited by: the largest share of the time predicted for a nominal core, "
+        "Main cost (predicted): the largest share of the time on a nominal core with "
         f"{core.flops_per_second / 1e9:g} GFLOP/s, {core.bytes_per_second / 1e9:g} GB/s and "
-        f"{core.seconds_per_operation * 1e6:g} µs of overhead for each operation it starts."
+        f"{core.seconds_per_operation * 1e6:g} µs of fixed overhead per array operation."
     )
-    yield Note("Bound: no output's error is larger than it, times")
+    yield Note("Bound: |error| of each output ≤ bound × (x window, w filter, b bias)")
     measures: dict[str, list[str]] = {}
-    for each in able:
-        if each.bound is not None:
-            measures.setdefault(each.bound.measure, []).append(each.name)
+    for algorithm in supported:
+        if algorithm.bound is not None:
+            measures.setdefault(algorithm.bound.measure, []).append(algorithm.name)
     yield Pairs(tuple((measure, ", ".join(names)) for measure, names in measures.items()))
 
 
@@ -301,28 +268,6 @@ def _count(count: float) -> str:
 
 
 def _code(facts: Explanation) -> Iterable[Block]:
-    yield Note("To be run one after the other; each makes its own y.")
+    yield Note("Run in this order: the first creates the layer and x; each computes y.")
     for snippet in facts.code:
         yield Listing(snippet.title, snippet.code)
-
-
-def _equation(product: str, result: int) -> str:
-    """Write a product and what it comes to, or that alone where it is the same."""
-    return f"{result:,}" if product == str(result) else f"{product} = {result:,}"
-
-
-def _times(sizes: Iterable[int]) -> str:
-    return " · ".join(map(str, sizes))
-
-
-def _by(sizes: Iterable[int]) -> str:
-    return " × ".join(map(str, sizes))
-
-
-def _step(sizes: tuple[int, ...]) -> str:
-    """Write equal steps once: 2 for (2, 2)."""
-    return str(sizes[0]) if len(set(sizes)) == 1 else _by(sizes)
-
-
-def _if(condition: bool, text: str) -> str:
-    return text if condition else ""

@@ -12,7 +12,8 @@ from glassconv.explanation.facts import derive
 from glassconv.problem import ConvProblem
 from glassconv.problem.shorthand import parse
 from glassconv.reports.explanation import Explanation
-from glassconv.views.explanation_sections import Listing, Note, Pairs, Standings, chapters, summary
+from glassconv.views.explanation_blocks import AlgorithmTable, Listing, Note, Pairs
+from glassconv.views.explanation_sections import chapters, summary
 from glassconv.views.html.explanation import ROOT, STYLE, fragment
 from support.cases import CASES
 
@@ -63,7 +64,7 @@ def texts(facts: Explanation) -> list[str]:
                     said += [text for row in rows for text in row]
                 case Note(text):
                     said.append(text)
-                case Standings(headings, standings):
+                case AlgorithmTable(headings, standings):
                     said += [*headings, *(cell for _, cells in standings for cell in cells)]
                 case Listing(title, code):
                     said += [title, code]

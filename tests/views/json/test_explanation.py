@@ -155,7 +155,7 @@ def test_a_mutated_document_is_of_no_schema_and_is_not_read(
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("version",), 2),
+        (("version",), 1),
         (("version",), True),
         (("problem", "batch"), -1),
         (("problem", "groups"), 0),
@@ -191,8 +191,8 @@ def test_a_value_that_cannot_be_is_refused(path: tuple[Any, ...], value: Any) ->
         ("9" * 10_000, "not JSON"),
         ("[]", "no version"),
         ("{}", "no version"),
-        ('{"version": 1}', "must have the fields shorthand, problem"),
-        ('{"version": 7}', "of version 7 cannot be read, only one of 1"),
+        ('{"version": 2}', "must have the fields shorthand, problem"),
+        ('{"version": 7}', "of version 7 cannot be read, only one of 2"),
     ],
 )
 def test_what_is_no_explanation_is_refused(text: str, cause: str) -> None:

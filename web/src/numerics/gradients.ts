@@ -1,5 +1,5 @@
-// Both gradients of a convolution are convolutions too, each with a problem of its own; as gradients.py
-// has them. Let y = conv(x, w) and g = ∂L/∂y. Then
+// Both gradients of a convolution are convolutions too, each with a problem of its own, as in Python's
+// problem/gradients.py. Let y = conv(x, w) and g = ∂L/∂y. Then
 //
 //   ∂L/∂x[c, i] = Σ w[f, c, k] · g[f, o]   over the o with  o · stride + k · dilation − padding = i
 //   ∂L/∂w[f, c, k] = Σ g[f, o] · x[c, o · stride + k · dilation − padding]

@@ -1,5 +1,5 @@
-// How wrong an output is and how wrong it may be: each held to the definition in float64, within its
-// own bound, as Python's verify.py does. One filter of the first image at a time.
+// Compares outputs with the definition in float64 and with their error bounds, as Python's
+// verification/verify.py does. One filter of the first image at a time.
 
 import { DTYPES } from "../model/constants";
 import { axes, channelsPerGroup, count, groupOf, inputShape, tapCount } from "../model/problem";
@@ -25,7 +25,7 @@ export interface Bound {
 
 export const unitRoundoff = (problem: Problem): number => DTYPES[problem.dtype].unitRoundoff;
 
-/** What computes one filter's outputs on one image is a problem of its own. */
+/** The problem and operands of one filter's outputs on one image. */
 export function filterProblem(problem: Problem, operands: Operands, filter: number): { problem: Problem; operands: Operands } {
   const channels = channelsPerGroup(problem);
   const [, , height, width] = inputShape(problem);
@@ -97,9 +97,9 @@ export function allowedErrors(problem: Problem, { maxFactor, reference }: Bound,
 export const errorAt = ({ values, definition }: CheckedOutputs, place: number): number => Math.abs(values[place] - definition[place]);
 
 /** How much of its bound an output uses; over 1 is a failure. */
-export function shareAt(judged: CheckedOutputs, place: number): number {
-  const error = errorAt(judged, place);
-  return error === 0 ? 0 : error / judged.allowed[place];
+export function shareAt(checked: CheckedOutputs, place: number): number {
+  const error = errorAt(checked, place);
+  return error === 0 ? 0 : error / checked.allowed[place];
 }
 
 /** Products of one output, and a bias. */

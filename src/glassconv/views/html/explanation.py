@@ -10,16 +10,15 @@ from html import escape
 
 from glassconv.reports.explanation import Explanation
 from glassconv.reports.verdict import Verdict
-from glassconv.views.explanation_sections import (
+from glassconv.views.explanation_blocks import (
+    AlgorithmTable,
     Block,
     Chapter,
     Listing,
     Note,
     Pairs,
-    Standings,
-    chapters,
-    summary,
 )
+from glassconv.views.explanation_sections import chapters, summary
 
 ROOT = "glassconv-explanation"
 
@@ -98,7 +97,7 @@ def _block(block: Block) -> str:
             return f'<table class="facts pairs"><tbody>{lines}</tbody></table>'
         case Note(text):
             return f'<p class="note">{escape(text)}</p>'
-        case Standings(headings, standings):
+        case AlgorithmTable(headings, standings):
             head = "".join(_cell("th", place, text) for place, text in enumerate(headings))
             body = "".join(_row(verdict, cells) for verdict, cells in standings)
             return (

@@ -16,7 +16,7 @@ from glassconv.views.terminal.parts import mark
 
 
 class Described(Protocol):
-    """What a view needs to know of an algorithm."""
+    """What this view reads of an algorithm."""
 
     @property
     def name(self) -> str:
@@ -28,25 +28,25 @@ class Described(Protocol):
 
     @property
     def file(self) -> Path:
-        """Return where it can be read."""
+        """Return the file that implements it."""
 
 
 def algorithms(listed: Sequence[Described], choice: Choice | None) -> RenderableType:
-    """Return a table of algorithms: idea and file, or how each stands for the chosen problem."""
+    """Return a table of algorithms: idea and file, or the verdict on each for a problem."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     if choice is None:
         for heading in ("algorithm", "idea", "in algorithms/"):
             table.add_column(heading)
         for algorithm in listed:
-            said = algorithm.idea.partition(": ")[2]
-            table.add_row(algorithm.name, said, algorithm.file.name)
+            idea = algorithm.idea.partition(": ")[2]
+            table.add_row(algorithm.name, idea, algorithm.file.name)
         return table
-    for heading in ("algorithm", "verdict", "its kernel"):
+    for heading in ("algorithm", "verdict", "compiled kernel"):
         table.add_column(heading)
     for each in choice.candidates:
         name = Text(each.name)
         if each.name == choice.algorithm:
-            name.append("\nauto takes it", "bold")
+            name.append("\nselected by auto", "bold")
         verdict = Text.assemble(mark(each.verdict), " ", each.verdict.reason)
         kernel = "" if each.kernel is None else Text.assemble(
             mark(each.kernel), " ", each.kernel.reason

@@ -1,4 +1,4 @@
-"""Timings as a table: ratios to PyTorch layer by layer, and what they come to together."""
+"""Benchmark results as a table: the ratio to PyTorch per layer, and the geometric mean."""
 
 from __future__ import annotations
 
@@ -16,18 +16,24 @@ from glassconv.reports.benchmark import Benched, Roof
 from glassconv.views.notation import duration
 from glassconv.views.terminal.parts import mark, pairs, table
 
+COLUMNS = (
+    "×: how often the network has the layer; ours, aten: median time of a call of glassconv and of "
+    "PyTorch, in alternation, after verification; ratio: aten / ours; util: share of the "
+    "speed that the roofline allows"
+)
+
 
 def benched(
     suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None
 ) -> RenderableType:
     """Return a table of layers, and the geometric mean, the worst layer and the share won.
 
-    suite: what was measured. how: batch, threads and layout, in words. roof: what the machine was
-    measured to reach in the same run.
+    suite: the name of what was measured. how: batch, threads, memory layout and element type.
+    roof: the roofline that was measured in the same run.
     """
     parts: list[RenderableType] = [Text(suite, "bold"), Text(how, "dim")]
     parts += [
-        Text("against aten, PyTorch's own convolution: verified, then called in turn", "dim"),
+        Text(COLUMNS, "dim"),
         _table(how, rows),
     ]
     unable = {(row.algorithm, row.verdict.reason) for row in rows if row.ratio is None}
@@ -38,14 +44,14 @@ def benched(
         parts.append(_summary(name, [row for row in timed if row.algorithm == name], layers))
     if len(names) > 1 and len(rows) == layers:  # each layer has the algorithm chosen for it
         parts.append(_summary("auto", timed, layers))
-    parts += [pairs(("apart", _apart(rows)))]
+    parts += [pairs(("once", _apart(rows)))]
     if roof is not None:
-        parts += [pairs(("roof", _limits(roof))), *(Text(note, "dim") for note in _notes(rows))]
+        parts += [pairs(("roofline", _limits(roof))), *(Text(note, "dim") for note in _notes(rows))]
     return Group(*parts)
 
 
 def bench_to_json(suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None) -> str:
-    """Write the figures as a JSON document; a layer without a time has nulls and its reason."""
+    """Return the results as a JSON document; a layer without a time has nulls and its reason."""
     layers = [
         {
             "problem": str(row.problem),
@@ -83,7 +89,7 @@ def geometric_mean(ratios: Sequence[float]) -> float:
 
 
 def _table(how: str, rows: Sequence[Benched]) -> Table:
-    roof = ("roof",) if any(row.of_roof is not None for row in rows) else ()
+    roof = ("util",) if any(row.of_roof is not None for row in rows) else ()
     shown = table(
         "layer", "×", "algorithm", "ours", "aten", "ratio", *roof, left=("layer", "algorithm")
     )
@@ -102,7 +108,7 @@ def _table(how: str, rows: Sequence[Benched]) -> Table:
 
 
 def _layer(row: Benched, how: str) -> str:
-    """Return the problem in few words: what is usual, and what `how` says, is not repeated."""
+    """Return the problem's shorthand without defaults and without what `how` states."""
     words = str(row.problem).removesuffix(" nobias")
     if f"batch {row.problem.batch}," in how:
         words = words.partition("x")[2]
@@ -110,7 +116,7 @@ def _layer(row: Benched, how: str) -> str:
 
 
 def _apart(rows: Sequence[Benched]) -> str:
-    """Return what happens once and is in no time above."""
+    """Return what happens once, and is not part of the times above."""
     kernels = [row.compile_seconds for row in rows if row.compile_seconds]
     weights = [row.packing_seconds for row in rows if row.packing_seconds]
     compiled = f"{len(kernels)} kernel{'s' * (len(kernels) != 1)} compiled in {_time(sum(kernels))}"
@@ -131,11 +137,11 @@ def _notes(rows: Sequence[Benched]) -> Iterator[str]:
     above = {row.algorithm for row in rows if (row.of_roof or 0) > 1}
     if any("winograd" in name for name in above):
         yield (
-            "FLOPs are the definition's: winograd does fewer and may stand above the roof of all "
-            "of them."
+            "FLOPs are counted as the definition's; winograd executes fewer and may exceed the "
+            "roofline."
         )
     if any("winograd" not in name for name in above):
-        yield ("Above the roof stand layers whose arrays stay in a cache from call to call.")
+        yield "Layers above the roofline keep their arrays in cache between calls."
 
 
 def _summary(algorithm: str, rows: Sequence[Benched], layers: int) -> RenderableType:

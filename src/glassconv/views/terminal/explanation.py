@@ -11,15 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from glassconv.reports.explanation import Explanation
-from glassconv.views.explanation_sections import (
+from glassconv.views.explanation_blocks import (
+    AlgorithmTable,
     Block,
     Listing,
     Note,
     Pairs,
-    Standings,
-    chapters,
-    summary,
 )
+from glassconv.views.explanation_sections import chapters, summary
 from glassconv.views.terminal.parts import mark, pairs, section
 
 
@@ -52,8 +51,8 @@ def _block(block: Block) -> RenderableType:
             return pairs(*rows)
         case Note(text):
             return Text(text, "dim")
-        case Standings():
-            return _standings(block)
+        case AlgorithmTable():
+            return _algorithm_table(block)
         case Listing(title, code):
             lines = Text("\n").join(map(_code, code.splitlines()))
             return Group("", Text(title, "bold"), Padding(lines, (0, 0, 0, 2), expand=False))
@@ -65,7 +64,7 @@ def _code(line: str) -> Text:
     return Text.assemble(code, (sharp + comment, "dim"))
 
 
-def _standings(block: Standings) -> Table:
+def _algorithm_table(block: AlgorithmTable) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("", width=1)
     for heading in block.headings:

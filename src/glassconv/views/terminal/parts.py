@@ -1,4 +1,4 @@
-"""What every page in the terminal is made of: sections, pairs of name and fact, and marks."""
+"""The parts of every report in the terminal: sections, rows of label and text, marks."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from glassconv.reports.verdict import Verdict
 
 
 def section(place: int, title: str, body: RenderableType) -> Iterator[RenderableType]:
-    """Yield a numbered heading and what stands under it."""
+    """Yield a numbered heading and its body."""
     yield Rule(f"[bold]{place}  {title}", align="left", style="dim")
     yield Padding(body, (0, 0, 1, 2), expand=False)
 
 
 def pairs(*rows: tuple[str, str]) -> Table:
-    """Return names and what is said of them, in two columns."""
+    """Return rows of a label and a text, in two columns."""
     table = Table.grid(padding=(0, 2))
-    for name, said in rows:
-        table.add_row(Text(name, "dim"), Text(said))
+    for label, text in rows:
+        table.add_row(Text(label, "dim"), Text(text))
     return table
 
 
@@ -35,7 +35,7 @@ def mark(verdict: Verdict) -> Text:
 
 
 def table(*headings: str, left: Collection[str] = ()) -> Table:
-    """Return an empty table, narrow enough for many columns; numbers stand on the right."""
+    """Return an empty table for many columns; columns are right-aligned but those in `left`."""
     empty = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     for heading in headings:
         empty.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)

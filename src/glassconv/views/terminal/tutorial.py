@@ -27,7 +27,7 @@ from glassconv.views.terminal.parts import mark, pairs, section
 def tutorial(facts: Tutorial) -> Iterator[RenderableType]:
     """Yield the demo's seven sections."""
     yield from section(1, "The input", _input(facts))
-    yield from section(2, "The size of the output", _output_size(facts.layer.problem))
+    yield from section(2, "The output size", _output_size(facts.layer.problem))
     yield from section(3, "The layer: nn.Conv2d(3, 1, 5)", _weights(facts.layer))
     yield from section(4, "The same as unfold, matmul, view", _shapes(facts))
     yield from section(5, "Is it the same?", _agreement(facts))
@@ -42,7 +42,7 @@ def _input(facts: Tutorial) -> RenderableType:
     return Group(
         Text(facts.source),
         pairs(
-            ("picture", f"{height} × {width} × {channels}, whole numbers 0 to 255"),
+            ("image", f"{height} × {width} × {channels}, integers 0 to 255"),
             ("input", f"{shape(input.shape)}, (pixel / 255 − 0.5) / 0.5: {span}"),
         ),
     )
@@ -62,7 +62,7 @@ def _weights(layer: Trace) -> RenderableType:
     bias = "" if layer.bias is None else f"; its bias is {number(float(layer.bias[0]))}"
     return Group(
         Text(f"w.shape = {shape(layer.weight.shape)}{bias}"),
-        Text("the weights that meet the red channel:", "dim"),
+        Text("the weights of the red channel:", "dim"),
         Text("\n".join(lines)),
     )
 
@@ -71,16 +71,19 @@ def _shapes(facts: Tutorial) -> RenderableType:
     layer = facts.layer
     return pairs(
         ("w.shape", f"{shape(layer.weight.shape)}  one filter"),
-        ("inp_unf.shape", f"{shape(layer['columns'].shape)}  a column for each of 784 windows"),
-        ("out_unf.shape", f"{shape(layer['product'].shape)}  filter row times columns, plus bias"),
-        ("out.shape", f"{shape(layer.output.shape)}  the same numbers, viewed"),
+        (
+            "inp_unf.shape",
+            f"{shape(layer['columns'].shape)}  one column for each of the 784 windows",
+        ),
+        ("out_unf.shape", f"{shape(layer['product'].shape)}  weight row times columns, plus bias"),
+        ("out.shape", f"{shape(layer.output.shape)}  a view of it"),
     )
 
 
 def _agreement(facts: Tutorial) -> RenderableType:
     difference = facts.difference
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("", "compared", "max |difference|", "its bound"):
+    for heading in ("", "compared", "max |difference|", "bound"):
         table.add_column(heading, justify="right" if "|" in heading else "left")
     table.add_row(
         mark(difference.verdict),
@@ -99,7 +102,7 @@ def _agreement(facts: Tutorial) -> RenderableType:
     formula = facts.checks[0].formula
     return Group(
         table,
-        Text("An output may be off by n·u · (Σ|x||w| + |b|), however it is summed:", "dim"),
+        Text("In any order of summation, |error| ≤ n·u · (Σ|x||w| + |b|), with", "dim"),
         Text(f"{formula} = {small(facts.checks[0].bound_factor)}", "dim"),
     )
 
@@ -111,11 +114,11 @@ def _product(four: Trace) -> RenderableType:
     return pairs(
         ("product", f"({m} × {k}) · ({k} × {n})"),
         ("arithmetic", f"{problem.macs:,} MACs, that is {problem.flops:,} FLOPs"),
-        ("", f"and {n * m:,} additions of a bias"),
+        ("", f"and {n * m:,} additions of the bias"),
         ("bytes", f"input {size(problem.input_bytes)}, weight {size(problem.weight_bytes)}, "
                   f"output {size(problem.output_bytes)}"),
         ("im2col matrix", f"{size(problem.im2col_bytes)}, {problem.expansion:.1f} × the input"),
-        ("copies", f"a corner pixel {copies[0, 0]}, a middle one {copies.max()}, "
+        ("copies", f"of a corner pixel {copies[0, 0]}, of a middle one {copies.max()}, "
                    f"on average {copies.mean():.1f}"),
     )  # fmt: skip
 
@@ -136,5 +139,5 @@ def _by_hand(worked: WorkedExample) -> RenderableType:
     terms = added([*worked.channel_sums, float(worked.bias[filter])])
     total = f"y[{filter}, {row}, {column}] = {terms} = {number(worked.value)}"
     return Group(
-        Text("\n".join(lines)), Text(f"\n{total}", "bold"), Text("the last is the bias", "dim")
+        Text("\n".join(lines)), Text(f"\n{total}", "bold"), Text("the last term is the bias", "dim")
     )

@@ -30,8 +30,8 @@ export const backward: Mode = {
   label: "Backward",
   about: "An output’s gradient flows to every pixel and weight that it was computed from; each of these sums what it receives.",
   choices: [
-    { name: "input", label: "of the input", about: "the gradient of the input: a convolution of the output’s gradient with the flipped filters" },
-    { name: "weight", label: "of the weight", about: "the gradient of the weight: the sum of the input’s windows times the output’s gradient" },
+    { name: "input", label: "input gradient", about: "the gradient of the input: a convolution of the output’s gradient with the flipped filters" },
+    { name: "weight", label: "weight gradient", about: "the gradient of the weight: the sum of the input’s windows times the output’s gradient" },
   ],
   render(context) {
     const numbers: (() => void)[] = [];

@@ -132,7 +132,7 @@ function halves(planes: readonly Complex[], [rows, columns]: Pair, dtype: Proble
   return values;
 }
 
-/** Multiplications of real numbers, as _spectrum.py counts them: in the transforms, and at the frequencies. */
+/** Multiplications of real numbers, as Python counts them (algorithms/parts/spectrum.py): in the transforms, and at the frequencies. */
 export function multiplications(problem: Problem): { transforms: number; products: number; definition: number } {
   const lengths = transformLengths(problem);
   const points = count(lengths);

@@ -1,5 +1,5 @@
-// How wrong Winograd's convolution may be: its own steps on absolute values, times γ_N, as Python's
-// _winograd_bound.py has it; the proof is in docs/algorithms/winograd.md.
+// The error bound of Winograd's convolution: its steps on absolute values, times γ_N, as in Python's
+// algorithms/parts/winograd_bound.py; the proof is in docs/algorithms/winograd.md.
 
 import { axes, channelsPerGroup, count } from "../../model/problem";
 import type { Problem } from "../../model/problem";
