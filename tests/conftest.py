@@ -1,6 +1,7 @@
 """Every run of the tests is the same run: hypothesis has a fixed seed and no deadline.
 
-The header says which processor and which torch ran them. Kernels that tests compile are kept in a folder of this run; the user's stays as it is.
+The header says which processor and which torch ran them. Kernels that tests compile are kept in a
+folder of this run; the user's stays as it is.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def test_without_a_private_function_a_call_takes_the_safe_way(
     assert right(conv2d(given.input, given.weight, given.bias, padding=1), given)
 
 
-class _Subclass(Tensor):  # type: ignore[no-untyped-call]
+class _Subclass(Tensor):
     pass
 
 
@@ -92,7 +92,7 @@ class _FunctionMode(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class _DispatchMode(TorchDispatchMode):
+class _DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         return func(*args, **(kwargs or {}))
 

@@ -1,6 +1,6 @@
 """Verify aten on every kind of stress input; run in a process of its own for each instruction set.
 
-Prints how many verifications passed; fails with the first that did not.
+Writes how many verifications passed; fails with the first that did not.
 """
 
 from __future__ import annotations
@@ -50,4 +50,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    print(main())
+    sys.stdout.write(f"{main()}\n")
