@@ -53,7 +53,7 @@ def render_verification(
 def _errors(
     results: Sequence[Verification], pytorch: Verification, unsupported: Sequence[Candidate]
 ) -> RenderableType:
-    columns = ("max", "of bound", "rms", "of bound", "÷ aten’s", "ulps")
+    columns = ("max", "÷ bound", "rms", "÷ bound", "÷ aten’s", "ulps")
     shown = table(NAMES, *columns, left=[NAMES])
     bounds: dict[str, list[str]] = {}
     for result in results:
@@ -71,7 +71,8 @@ def _errors(
         bound += f", {small(result.bound_factor)} = {result.formula}"
         bounds.setdefault(bound, []).append(_name(result))
     return Group(
-        Text("Errors against the definition in float64; ulps of the reference value, max.", "dim"),
+        Text("Errors against the definition in float64; max. ulps of the reference value.", "dim"),
+        Text("* is the compiled kernel of an algorithm, without * its readable steps run.", "dim"),
         *(Text(ALSO_ROUNDED, "dim") for each in results[:1] if _reference_has_same_dtype(each)),
         shown,
         *(Text(f"{', '.join(names)}: {bound}", "dim") for bound, names in bounds.items()),
@@ -98,9 +99,9 @@ def _stray_reasons(results: Sequence[Verification]) -> dict[str, list[str]]:
 
 
 def _name(result: Verification) -> str:
-    """Return an algorithm's name, and whether it ran as compiled code."""
+    """Return an algorithm's name, with an asterisk where it ran as its compiled kernel."""
     if result.candidate.endswith(COMPILED):
-        return result.candidate.removesuffix(COMPILED) + " (compiled)"
+        return result.candidate.removesuffix(COMPILED) + "*"
     return result.candidate
 
 
@@ -110,9 +111,7 @@ def _stress(results: Mapping[str, Sequence[Verification]]) -> RenderableType:
         cells = [_format_result(each) for each in row]
         shown.add_row(_name(row[0]), *cells)
     return Group(
-        Text(
-            "Maximum error as % of the bound; –: intermediate overflow possible, not judged.", "dim"
-        ),
+        Text("Maximum error as % of the bound; –: may overflow on the way, not judged.", "dim"),
         Text("NaN, ∞: number of non-finite outputs ÷ that of the definition.", "dim"),
         shown,
     )
