@@ -1,7 +1,7 @@
 """Every run of the tests is the same run: random numbers are seeded, hypothesis has no deadline.
 
-Kernels that tests compile are kept in one folder of the run, which its workers share; the user's
-cache stays as it is.
+The header states the processor and the version of torch. Kernels that tests compile are kept in one
+folder of the run, which its workers share; the user's cache stays as it is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+
+from support.processor import describe
 
 settings.register_profile("glassconv", derandomize=True, deadline=None)
 settings.load_profile("glassconv")
@@ -36,3 +38,8 @@ def seeded() -> None:
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)
+
+
+def pytest_report_header() -> list[str]:
+    """Return what a result may depend on: the processor, PyTorch, threads."""
+    return describe()

@@ -119,7 +119,18 @@ def test_verify_tells_of_every_algorithm(
     assert str(problem) in out
     for name, algorithm in ALGORITHMS.items():
         verdict = algorithm.supports(problem)
-        assert (f"✓ {name} " if verdict else f"– {name}: {verdict.reason}") in out
+        assert (f"✓ {name} " if verdict else f"not supported: {name}: {verdict.reason}") in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_verify_takes_transposed_problems(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "verify", "4x5x5 4@3x3 s2 p1 g4 transposed o1") == 0
+    out, said = capsys.readouterr()
+    assert said == ""
+    assert "✓ aten " in out
+    assert "Not compared with unfold + matmul" in out
     assert max(map(len, out.splitlines())) <= 80
 
 

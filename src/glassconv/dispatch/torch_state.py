@@ -47,17 +47,23 @@ def _make_is_plain() -> IsPlain:
     if any(found is None for found in PRIVATE.values()):
         return lambda input, weight, bias, residual: False
     modes, functions, transforms, autocast, is_zero_tensor, _ = PRIVATE.values()
-    grad_enabled, compiling, strided = (
-        torch.is_grad_enabled,
-        torch.compiler.is_compiling,
-        torch.strided,
-    )
+    grad_enabled, compiling = torch.is_grad_enabled, torch.compiler.is_compiling
+    strided = torch.strided
 
     def is_plain(
         input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> bool:
         """Return whether these are numbers in memory and nothing records what is done to them."""
         if input is None or weight is None:  # an argument of no kind, which is refused later
+            return False
+        if (  # first, since modes see attributes being read, too
+            modes()
+            or functions()
+            or transforms() is not None
+            or forward_ad._current_level >= 0
+            or autocast()
+            or compiling()
+        ):
             return False
         records = grad_enabled()
         for each in (input, weight, bias, residual):
@@ -68,18 +74,14 @@ def _make_is_plain() -> IsPlain:
                 return False
             if records and each.requires_grad:
                 return False
-            if not each.is_cpu or each.layout is not strided or each.is_neg():
+            if (
+                not each.is_cpu
+                or each.layout is not strided
+                or each.is_neg()
+                or is_zero_tensor(each)
+            ):
                 return False
-            if is_zero_tensor(each):
-                return False
-        return not (
-            modes()
-            or functions()
-            or transforms() is not None
-            or forward_ad._current_level >= 0
-            or autocast()
-            or compiling()
-        )
+        return True
 
     return is_plain
 
