@@ -177,7 +177,8 @@ def test_small_caches_and_many_tasks_change_nothing_but_blocks(
 @pytest.mark.parametrize("kind", STRESS_INPUTS)
 def test_hard_operands_stay_within_the_bound(kernel: Kernel, kind: str) -> None:
     tried = 0
-    for text in ("3x9x33 4@3x3 p1", "4x17x18 4@3x3 p1 g4", "3x9x33 4@3x3 p1 float64"):
+    dense, depthwise, one_pixel = "3x9x33 4@3x3 p1", "4x17x18 4@3x3 p1 g4", "2x19x1x1 5@1x1"
+    for text in (dense, depthwise, one_pixel, f"{dense} float64"):
         problem = parse(text)
         bound = named(kernel.name).error_bound(problem)
         for layout in ("contiguous", "channels last"):
