@@ -29,7 +29,7 @@ from glassconv.reports.verification import Verification
 from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
 from glassconv.verification.stress_inputs import run_stress_inputs
-from support.batches import write_first_of_the_test_batch
+from support.cifar10_batches import write_published_images
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def test_demo_on_cifar10(
     index: str,
     name: str,
 ) -> None:
-    write_first_of_the_test_batch(tmp_path)
+    write_published_images(tmp_path)
     assert run(monkeypatch, "demo", "--cifar10", ".", "--index", index) == 0
     assert f"CIFAR-10 test_batch {index}: {name}" in capsys.readouterr().out
 
@@ -251,7 +251,7 @@ def test_explain_refuses_with_what_would_work(
     assert "the kernel spans 7 positions" in said
     assert "the padded input has 4" in said
     for remedy in ("padding=2", "input_size=7", "kernel_size=4"):
-        assert f"would work: {remedy}" in said
+        assert f"try: {remedy}" in said
 
 
 def test_backward_prints_both_gradients_and_the_convolutions_they_are(
@@ -262,8 +262,8 @@ def test_backward_prints_both_gradients_and_the_convolutions_they_are(
     both = backward(parse("2x5x5 3@3x3 s2"), "im2col")
     for step in (*both.input_steps, *both.weight_steps):
         assert f"{step.name}  {list(step.array.shape)}" in out
-    assert f"is a convolution too: {both.input_convolution}" in out
-    assert f"is a convolution too: {both.weight_convolution}" in out
+    assert f"As a convolution: {both.input_convolution}" in out
+    assert f"As a convolution: {both.weight_convolution}" in out
     assert max(map(len, out.splitlines())) <= 80
 
 
@@ -319,10 +319,10 @@ def test_version(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
         ("demo --index 3", "--cifar10 DIR"),
         ("demo --download", "--cifar10 DIR"),
         ("verify 3x8x8", "a problem needs an input and filters"),
-        ("verify 3x8x8 2@3x3 --algorithm winograt", "no algorithm is named 'winograt'"),
+        ("verify 3x8x8 2@3x3 --algorithm winograt", "unknown algorithm 'winograt'"),
         ("verify 3x32x32 4@5x5 p1000000", "GiB"),
         ("trace 3x8x8 2@3x3 --algorithm pointwise", "pointwise: needs a kernel of size 1, got 3×3"),
-        ("figure spiral", "no picture is named 'spiral'"),
+        ("figure spiral", "unknown figure 'spiral'"),
         ("figure image --out picture.gif", "must end in one of .png, .svg, .pdf"),
         ("algorithms 3x4x4 4@5x5", "the kernel spans 5 positions"),
     ],
@@ -358,7 +358,7 @@ def test_download_goes_to_the_folder_with_a_bar(
         progress.update(progress.total)
         progress.close()
         folder.mkdir()
-        write_first_of_the_test_batch(folder)
+        write_published_images(folder)
 
     monkeypatch.setattr(cifar10, "download", arrive)
     assert run(monkeypatch, "demo", "--cifar10", "new", "--download") == 0

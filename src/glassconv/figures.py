@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from PIL import Image
 from glassconv.algorithms import named, winograd2
 from glassconv.algorithms.parts.winograd import transforms_of
 from glassconv.data import photograph
-from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.examples.sample_operands import blurred_photograph, whole_gradient, whole_numbers
 from glassconv.examples.tutorial import walk, worked_example
 from glassconv.explanation.facts import derive
@@ -94,8 +93,7 @@ def picture(kind: str, problem: ConvProblem | None, theme: Theme) -> Figure:
     draw.
     """
     if kind not in KINDS:
-        known = ", ".join([*KINDS, "animate"])
-        raise UnknownNameError(f"no picture is named {kind!r}; there are: {known}")
+        raise unknown_name("figure", kind, KINDS, also="animate")
     if problem is None:
         usual = KINDS[kind].usual
         if usual is None:
@@ -114,7 +112,7 @@ def animation(problem: ConvProblem, theme: Theme) -> Iterator[Image.Image]:
     Raises `UnsupportedError` for a problem with more positions than one has patience for.
     """
     _check_animation(problem, problem.output_size, str(problem))
-    plane = replace(problem, **_one_row(problem))
+    plane = problem.as_2d()
     said = f"{problem}{', drawn as one row' if problem.ndim == 1 else ''}"
     traced = trace(plane, "im2col", whole_numbers(plane))
     return sliding.frames(Slide(traced, said, problem.ndim), theme)
@@ -127,7 +125,7 @@ def transposed_animation(problem: TransposedProblem, theme: Theme) -> Iterator[I
     """
     said = f"{problem.convolution}, which is the transposed convolution"
     _check_animation(problem.convolution, problem.output_size, said)
-    plane = replace(problem, **_one_row(problem))
+    plane = problem.as_2d()
     convolution = plane.convolution
     drawn = whole_numbers(convolution)
     stuffing = plane.insert_zeros(torch.ones(plane.input_shape))[0, 0] == 0
@@ -159,18 +157,6 @@ def _say_transposed(problem: TransposedProblem) -> str:
     said = f"stride {stride}, padding {padding}: the convolution {problem.convolution} of its "
     said += "input" if set(problem.stride) == {1} else "stuffed input"
     return said + (", drawn as one row" if problem.ndim == 1 else "")
-
-
-def _one_row(problem: ConvProblem | TransposedProblem) -> dict[str, Any]:
-    """Return what makes a problem of one axis one of two, of a single row; nothing for others."""
-    if problem.ndim != 1:
-        return {}
-    changes: dict[str, Any] = {"padding": ((0, 0), *problem.padding)}
-    for name in ("input_size", "kernel_size", "stride", "dilation"):
-        changes[name] = (1, *getattr(problem, name))
-    if isinstance(problem, TransposedProblem):
-        changes["output_padding"] = (0, *problem.output_padding)
-    return changes
 
 
 def _check_animation(problem: ConvProblem, output_size: tuple[int, ...], request: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from glassconv.codegen.ir import INT, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.target import named
-from support.written import Array, integers, run, this_machine
+from support.compile_function import Array, integers, run, this_machine
 
 DTYPE = pytest.mark.parametrize("dtype", ["float32", "float64"])
 WHOLE = st.integers(-(2**31), 2**31)
@@ -169,6 +169,13 @@ def test_a_call_with_other_parameters_is_refused(
         given = {name: array if each is None else each for name, each in arguments.items()}
         with pytest.raises(TypeError, match=message):
             copy.call(target=array, **given)
+
+
+def test_a_parameter_is_declared_as_what_code_has() -> None:
+    with pytest.raises(TypeError, match="parameter count is annotated Value, Pointer or as a St"):
+
+        @function(written())
+        def repeat(code: Code, count: int) -> None: ...
 
 
 def test_a_division_is_of_its_kind() -> None:
@@ -365,7 +372,7 @@ def test_vectors_are_as_wide_as_the_targets(name: str, dtype: str) -> None:
         assert code.zeros().floating
         assert not code.value(1).floating
 
-    assert f.parameters == ()
+    assert not f.parameters
 
 
 def test_a_function_of_the_process_is_declared_once() -> None:

@@ -10,7 +10,7 @@ import pytest
 from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import compiled
 from glassconv.codegen.struct import N, Struct, pack, table_after, words_of
-from support.written import this_machine
+from support.compile_function import this_machine
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,18 @@ def test_generated_code_reads_the_same_names() -> None:
     kernel = compiled(module, "reading")
     kernel.call(parameters, words_of(0, found.ctypes.data), 1, 1)
     assert found.tolist() == [6, 706]
+
+
+def test_another_struct_is_refused() -> None:
+    module = Module("reading", "float32", this_machine())
+
+    @function(module)
+    def depth(code: Code, volume: Volume[Value]) -> None: ...
+
+    @function(module)
+    def read(code: Code, size: Size[Value]) -> None:
+        with pytest.raises(TypeError, match="depth: volume is Volume, not Size"):
+            depth.call(volume=size)
 
 
 def test_a_name_that_is_not_declared_is_refused() -> None:

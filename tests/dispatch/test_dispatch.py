@@ -28,7 +28,7 @@ from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.verdict import Verdict
 from glassconv.verification.verify import judge
 from support.cases import TRANSPOSED_CASES
-from support.layouts import channels_last
+from support.memory_layouts import channels_last
 from support.references import whole_numbers
 
 PROBLEM = parse("3x9x8 4@3x3")

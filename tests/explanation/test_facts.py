@@ -23,8 +23,8 @@ from glassconv.problem.axis import PADDING, Axis
 from glassconv.problem.shorthand import parse
 from glassconv.reports.explanation import AlgorithmFacts
 from support.cases import CASES
+from support.random_problems import axes
 from support.references import by_torch, meta_operands
-from support.strategies import axes
 
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
 ENORMOUS = parse("4096x4096x4096 4096@3x3")
@@ -190,7 +190,7 @@ def test_what_fits_nowhere_is_explained_all_the_same(monkeypatch: pytest.MonkeyP
     assert facts.arithmetic.macs == ENORMOUS.macs
     [aten] = [each for each in facts.algorithms if each.name == "aten"]
     assert stands(aten)
-    assert aten.runs.reason == "its arrays take 512 GiB, this machine has 16"
+    assert aten.runs.reason == "needs 512 GiB of memory, this machine has 16"
 
 
 def stands(algorithm: AlgorithmFacts) -> bool:

@@ -23,9 +23,9 @@ from glassconv.problem.shorthand import parse
 from glassconv.reports.verification import Verification
 from glassconv.verification.stress_inputs import STRESS_INPUTS
 from glassconv.verification.verify import judge
-from support.guarded import SIDES, call_guarded
-from support.layouts import LAYOUTS
-from support.written import this_machine
+from support.compile_function import this_machine
+from support.guard_pages import SIDES, call_guarded
+from support.memory_layouts import LAYOUTS
 
 BOTH = pytest.mark.parametrize("layout", ["contiguous", "channels last"])
 PLAIN = Channels(few=False, multiplied=False)

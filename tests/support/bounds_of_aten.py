@@ -12,7 +12,7 @@ import torch
 
 from glassconv.problem.problem import Problem, parse_problem
 from glassconv.verification.stress_inputs import run_stress_inputs
-from support.random_problems import draw
+from support.random_problems import random_problem
 
 PROBLEMS = (
     "1x1 1@1",
@@ -34,7 +34,7 @@ def problems() -> list[Problem]:
         for text in PROBLEMS
         for dtype in ("float16", "bfloat16", "float32", "float64")
     ]
-    return [*fixed, *(draw(random.Random(seed)) for seed in range(RANDOM))]
+    return [*fixed, *(random_problem(random.Random(seed)) for seed in range(RANDOM))]
 
 
 def main() -> int:

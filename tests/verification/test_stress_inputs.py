@@ -13,26 +13,28 @@ from glassconv.problem.operands import to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.verification.definition import definition
 from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_inputs
-from support.able import RUN, able
 from support.cases import CASES
+from support.random_problems import problems
 from support.references import literal
-from support.strategies import problems
+from support.supported_cases import SUPPORTED, supporting
 
 HARD = parse("3x9x8 4@3x3 p1")
 EVERY_TYPE = pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 SPREADS = {"fft", "fft_overlap_add", "toeplitz", "winograd2", "winograd4", "winograd6"}
 
 
-@RUN
+@pytest.mark.thorough
+@SUPPORTED
 def test_no_algorithm_breaks_its_bound(algorithm: Algorithm, problem: ConvProblem) -> None:
     for kind, found in run_stress_inputs(problem, [algorithm.name]):
         assert found.verdict, f"{kind}: {found.verdict.reason}"
 
 
+@pytest.mark.thorough
 @settings(max_examples=100)
 @given(problem=problems())
 def test_no_algorithm_breaks_its_bound_on_random_problems(problem: ConvProblem) -> None:
-    for kind, found in run_stress_inputs(problem, able(problem)):
+    for kind, found in run_stress_inputs(problem, supporting(problem)):
         assert found.verdict, f"{kind}: {found.candidate}: {found.verdict.reason}"
 
 
@@ -59,7 +61,7 @@ def test_whole_numbers_have_a_known_answer_that_plain_sums_hit(dtype: str) -> No
         assert torch.equal(array, array.round())
         assert array.abs().max() == 2
     assert (definition(problem, operands).output == literal(problem, operands)).all()
-    found = {each.candidate: each for kind, each in run_stress_inputs(problem, able(problem))
+    found = {each.candidate: each for kind, each in run_stress_inputs(problem, supporting(problem))
              if kind == "whole"}  # fmt: skip
     plain = [name for name in found if name not in SPREADS or name == "toeplitz"]
     assert all(found[name].max_error == 0 for name in plain)
@@ -94,7 +96,7 @@ def test_huge_sums_come_near_the_largest_number_and_stay_below(dtype: str) -> No
     assert problem.format.largest / 8 < largest < problem.format.largest
 
 
-@pytest.mark.parametrize("algorithm", able(HARD))
+@pytest.mark.parametrize("algorithm", supporting(HARD))
 def test_nan_and_infinity_reach_what_the_definition_says_or_a_tile_of_it(algorithm: str) -> None:
     found = dict(run_stress_inputs(HARD, [algorithm]))["NaN, ∞"]
     windows = 4 * (2 * 2 + 2 * 2)  # both corners, with padding 1, in each of four filters

@@ -23,8 +23,8 @@ from glassconv.reports.verification import Verification
 from glassconv.verification.stress_inputs import STRESS_INPUTS
 from glassconv.verification.verify import judge
 from support import vdpbf16ps
+from support.random_problems import problems
 from support.references import by_torch
-from support.strategies import problems
 
 FINITE = sorted(set(STRESS_INPUTS) - {"NaN, ∞"})
 REPORTED = ["1x1 1@1 bfloat16", "1x9x6 15@3 s2 p3 g3 nobias bfloat16"]

@@ -25,10 +25,10 @@ from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.verification import Verification
 from glassconv.verification.definition import definition
 from glassconv.verification.verify import compare, judge, verification_targets, verify
-from support.able import UNIVERSAL, able
 from support.cases import CASES
+from support.random_problems import problems
 from support.references import by_torch, literal, whole_numbers
-from support.strategies import problems
+from support.supported_cases import UNIVERSAL, supporting
 
 PROBLEM = CASES["everything at once"]
 INDEX = (1, 4, 2, 1)
@@ -211,7 +211,7 @@ def test_a_wrong_shape_is_said(change: Callable[[Array], Array]) -> None:
     assert checked.worst is None
 
 
-@pytest.mark.parametrize("algorithm", able(CASES["empty batch"]))
+@pytest.mark.parametrize("algorithm", supporting(CASES["empty batch"]))
 def test_an_empty_batch_has_nothing_wrong(algorithm: str) -> None:
     checked = verify(CASES["empty batch"], algorithm)
     assert checked.verdict
@@ -272,7 +272,7 @@ def test_whole_numbers_have_no_error(algorithm: str) -> None:
     assert errors == (0, 0, 0, 0)
 
 
-@pytest.mark.parametrize("algorithm", able(PROBLEM))
+@pytest.mark.parametrize("algorithm", supporting(PROBLEM))
 def test_verify_judges_what_the_algorithm_makes(algorithm: str) -> None:
     operands = random_operands(PROBLEM, seed=5)
     output = run(PROBLEM, algorithm, operands.input, operands.weight, operands.bias)
@@ -290,7 +290,7 @@ def test_operands_that_need_gradients_can_be_verified() -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(UnknownNameError, match="no algorithm is named 'winnograd'"):
+    with pytest.raises(UnknownNameError, match="unknown algorithm 'winnograd'"):
         verify(PROBLEM, "winnograd")
 
 

@@ -59,7 +59,7 @@ def supports(problem: Problem) -> Verdict:
 def cost(problem: Problem) -> Cost:
     """Plain products, each array touched once, and a padded copy where the sides differ."""
     convolution = equal_convolution(problem)
-    padded_bytes = convolution.padded_bytes if _uneven(problem) else 0
+    padded_bytes = convolution.padded_bytes if not problem.even_padding else 0
     return Cost(
         multiplications=problem.macs,
         additions=problem.macs + problem.bias * prod(problem.output_shape),
@@ -68,7 +68,7 @@ def cost(problem: Problem) -> Cost:
         + problem.weight_bytes
         + problem.output_bytes
         + 2 * padded_bytes,
-        operations=1 + _uneven(problem),
+        operations=1 + (not problem.even_padding),
     )
 
 
@@ -112,7 +112,7 @@ def steps(problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) 
         output = _transposed_convolution(problem)(input, weight, bias)
         note = f"by {TRANSPOSED_CONVOLUTIONS[problem.ndim - 1].__name__}"
     else:
-        if _uneven(problem):
+        if not problem.even_padding:
             input = pad(problem, input)
             padded_axes = ("batch", "in_channels", *names.sizes(problem))
             yield Step("padded", input, padded_axes, "zeros around the input, more on one side")
@@ -126,7 +126,7 @@ def compile_for(problem: Problem) -> Call:
     if isinstance(problem, TransposedProblem):
         return _transposed_convolution(problem)
     convolve = _convolution(problem)
-    if not _uneven(problem):
+    if problem.even_padding:
         return convolve
     return lambda input, weight, bias: convolve(pad(problem, input), weight, bias)
 
@@ -134,7 +134,7 @@ def compile_for(problem: Problem) -> Call:
 def _convolution(problem: ConvProblem) -> Call:
     """Return PyTorch's convolution, of a padded input where the padding is uneven."""
     before = tuple(before for before, _ in problem.padding)
-    padding = (0,) * problem.ndim if _uneven(problem) else before
+    padding = (0,) * problem.ndim if not problem.even_padding else before
     stride, dilation, groups = problem.stride, problem.dilation, problem.groups
     convolve = CONVOLUTIONS[problem.ndim - 1]
     return lambda input, weight, bias: convolve(
@@ -152,13 +152,9 @@ def _transposed_convolution(problem: TransposedProblem) -> Call:
     def call(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return convolve(input, weight, bias, stride, even, output_padding, groups, dilation)
 
-    if not _uneven(problem):
+    if problem.even_padding:
         return call
     kept = [slice(None), slice(None)]
     for (before, _), both, size in zip(problem.padding, even, problem.output_size, strict=True):
         kept.append(slice(before - both, before - both + size))
     return lambda input, weight, bias: call(input, weight, bias)[tuple(kept)]
-
-
-def _uneven(problem: Problem) -> bool:
-    return any(before != after for before, after in problem.padding)

@@ -1,1 +1,1 @@
-"""LLVM from Python: what the processor has, loops and vectors, compiled code, threads."""
+"""Generated code: written in Python, compiled by LLVM, run on PyTorch's threads."""

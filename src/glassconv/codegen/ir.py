@@ -19,10 +19,11 @@ and a Python int is a constant.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from types import MappingProxyType
+from typing import Any, get_origin, get_type_hints
 
 import llvmlite.ir as llvm
 
@@ -86,7 +87,7 @@ class Function:
     """A function that has been written, to be called by others of its module."""
 
     name: str
-    parameters: tuple[str, ...]
+    parameters: Mapping[str, type]  # in order; `Value`, `Pointer` or a subclass of `Struct`
     raw: Any
 
     def call(self, **arguments: Argument) -> None:
@@ -101,6 +102,10 @@ class Function:
                 f"{self.name}({', '.join(self.parameters)}) is called without {missing or 'none'} "
                 f"and with unknown {unknown or 'none'}"
             )
+        for name, kind in self.parameters.items():
+            if isinstance(arguments[name], Struct) and not isinstance(arguments[name], kind):
+                actual = type(arguments[name]).__name__
+                raise TypeError(f"{self.name}: {name} is {kind.__name__}, not {actual}")
         values = [_value(arguments[name]) for name in self.parameters]
         code = next(value.code for value in values if not isinstance(value, int))
         raw = [code.value(value).raw if isinstance(value, int) else value.raw for value in values]
@@ -123,8 +128,9 @@ def function(
 
     def write(body: Callable[..., None]) -> Function:
         hints = get_type_hints(body)
-        _, *parameters = inspect.signature(body).parameters
-        types = [INT if hints[parameter] is Value else POINTER for parameter in parameters]
+        _, *names = inspect.signature(body).parameters
+        parameters = {name: _declared_class(name, hints[name]) for name in names}
+        types = [INT if kind is Value else POINTER for kind in parameters.values()]
         title = name or body.__name__
         raw = llvm.Function(module.raw, llvm.FunctionType(VOID, types), title)
         raw.attributes.add("nounwind")
@@ -133,14 +139,22 @@ def function(
             raw.attributes.add("noinline")
         code = Code(module, raw)
         arguments = {}
-        for parameter, argument in zip(parameters, raw.args, strict=True):
+        for parameter, argument in zip(names, raw.args, strict=True):
             argument.name = parameter
             arguments[parameter] = _argument(code, argument, hints[parameter])
         body(code, **arguments)
         code.builder.ret_void()
-        return Function(title, tuple(parameters), raw)
+        return Function(title, MappingProxyType(parameters), raw)
 
     return write
+
+
+def _declared_class(name: str, hint: Any) -> type:
+    """Return the class that a parameter is annotated with: of `Size[Value]`, `Size`."""
+    kind = get_origin(hint) or hint
+    if not (isinstance(kind, type) and issubclass(kind, Value | Pointer | Struct)):
+        raise TypeError(f"parameter {name} is annotated Value, Pointer or as a Struct, not {hint}")
+    return kind
 
 
 def _argument(code: Code, raw: Any, kind: Any) -> Any:

@@ -39,7 +39,7 @@ from glassconv.reports.array import Array
 
 REMEMBERED = 2048  # calls; each takes some kilobytes
 
-Described = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element type
+ArrayType = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element type
 
 
 def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments: Arguments) -> A:
@@ -64,7 +64,7 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
 
 
 def forget() -> None:
-    """Let the next calls choose and plan again."""
+    """Forget every plan and choice: the next calls choose and plan again."""
     compile_call.cache_clear()
     select.forget()
 
@@ -72,9 +72,9 @@ def forget() -> None:
 def run(
     problem: Problem, algorithm: str, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> Tensor:
-    """Run an algorithm by name: its kernel where it has one for the problem, else its steps.
+    """Run an algorithm by name: its kernel if it has one for the problem, else its steps.
 
-    Kernels are not differentiated: where something records the operations the steps run.
+    Kernels are not differentiable, so its steps run where operations are recorded.
     """
     plain = is_plain(input, weight, bias, None)
     call = compile_problem(
@@ -89,9 +89,9 @@ def compile_call(
     shape: tuple[int, ...],
     strides: tuple[int, ...],
     dtype: torch.dtype,
-    weight: Described,
-    bias: Described | None,
-    residual: Described | None,
+    weight: ArrayType,
+    bias: ArrayType | None,
+    residual: ArrayType | None,
     plain: bool,
     threads: int,
 ) -> CompiledCall:

@@ -1,27 +1,27 @@
-"""depthwise, compiled: shifted pictures scaled and added in tiles of neighbouring outputs.
+"""depthwise, compiled: shifted planes scaled and added in tiles of neighbouring outputs.
 
-    NCHW   lanes are pixels of a row, a tile is some rows high (depthwise_planes)
-    NHWC   lanes are channels, a tile is some pixels of a row (depthwise_channels)
+    NCHW   lanes are pixels of a row, a tile is some rows high (depthwise_parts/nchw.py)
+    NHWC   lanes are channels, a tile is some pixels of a row (depthwise_parts/nhwc.py)
 
-Read depthwise_tile first. Weights are read at each call, so that none can be out of date.
+Read depthwise_parts/register_tile.py first. Weights are read at each call, so that none can be out
+of date.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from math import ceil
-from typing import Any
 
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
-from glassconv.codegen.struct import words_of
+from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_parts import nchw, nhwc
+from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking
 from glassconv.kernels.depthwise_parts.nhwc import Channels, channels_of
 from glassconv.kernels.depthwise_parts.register_tile import LOOPED, Steps, steps_of
-from glassconv.kernels.runtime.blocking import Blocking, tasks_wanted
+from glassconv.kernels.runtime.blocking import tasks_wanted
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
@@ -33,18 +33,18 @@ SMALLEST_TASK = 100_000  # multiply-adds
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
-    """One input channel per group, in one or two dimensions, of float32 or float64."""
+    """Accept one input channel per group, in one or two dimensions, of float32 or float64."""
     channels = problem.weight_shape[1]
     if channels != 1:
         return Verdict(False, f"needs one input channel per group, got {channels}")
     common = supports_common(problem)
     if not common:
         return common
-    return Verdict(True, "shifts, scales and adds pictures in tiles of neighbouring outputs")
+    return Verdict(True, "shifts, scales and adds planes in tiles of neighbouring outputs")
 
 
 def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the time it takes by the rates that were seen on two AVX2 cores, in float32."""
+    """Return the predicted time: by rates measured on two AVX2 cores, in float32."""
     width = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
     moved = problem.input_bytes + problem.output_bytes
     return 3e-5 + width * problem.macs / 48e9 + moved / 45e9
@@ -57,45 +57,33 @@ def plan(
     threads: int,
     epilogue: Epilogue = NOTHING,
 ) -> Plan:
-    """Choose the blocks of a problem that `supports` accepts, for inputs in this memory layout."""
-    flat = problem.as_2d()
+    """Plan a problem that `supports` accepts, for inputs in this memory layout."""
     part = nchw if layout.name == NCHW else nhwc
+    images = problem.as_2d()
     cut = blocking(problem, layout, target, threads)
-    size, positions = part.sizes(flat, layout, target)
-    wanted = tasks_wanted(problem, threads, SMALLEST_TASK)
-    size["group"] = cut.group
-    tasks = ceil(size["units"] / size["group"])
+    parameters, table = part.parameters_of(images, layout, target, cut)
+    tasks = ceil(parameters.units / cut.task_units)
     return Plan(
         problem,
         layout,
-        _kernel(problem.dtype, *kind_of(flat, layout, target), target, epilogue),
+        _kernel(problem.dtype, *kind_of(images, layout, target), target, epilogue),
         cut,
-        words_of(*(size[name] for name in part.NAMES), *positions),
+        pack(parameters, table),
         tasks,
-        workspace_bytes=size["workspace"],
-        most_threads=max(1, min(tasks, wanted)),
+        cut.workspace_bytes,
+        most_threads=max(1, min(tasks, tasks_wanted(problem, threads, SMALLEST_TASK))),
         pack=None,
-        loops=part.loops(flat, size, target.lanes(problem.dtype)),
+        loops=part.loops(images, parameters.units, cut, target.lanes(problem.dtype)),
     )
-
-
-@dataclass(frozen=True)
-class DepthwiseBlocking(Blocking):
-    """The blocks of a problem."""
-
-    units: int  # blocks of outputs of a plane (NCHW), or of rows of some channels (NHWC)
-    group: int  # units of a task
-    workspace_bytes: int  # of each thread
 
 
 def blocking(
     problem: ConvProblem, layout: Layout, target: Target, threads: int
 ) -> DepthwiseBlocking:
     """Return the blocks of a problem."""
-    part = nchw if layout.name == NCHW else nhwc
-    size, _ = part.sizes(problem.as_2d(), layout, target)
-    group = part.group(size, tasks_wanted(problem, threads, SMALLEST_TASK))
-    return DepthwiseBlocking(size["units"], group, size["workspace"])
+    of_layout = nchw.blocking if layout.name == NCHW else nhwc.blocking
+    tasks = tasks_wanted(problem, threads, SMALLEST_TASK)
+    return of_layout(problem.as_2d(), layout, target, tasks)
 
 
 def kind_of(problem: ConvProblem, layout: Layout, target: Target) -> tuple[Steps, Channels | None]:
@@ -123,10 +111,9 @@ def module_of(
 ) -> Module:
     """Return the kernel's module, not yet compiled."""
     module = Module("depthwise", dtype, target)
-    task: Any
     if channels is None:
-        task = nchw.task(module, steps, epilogue)
+        task = nchw.task_function(module, steps, epilogue)
     else:
-        task = nhwc.task(module, steps, channels, epilogue)
+        task = nhwc.task_function(module, steps, channels, epilogue)
     in_parallel(module, task)
     return module

@@ -21,7 +21,7 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.microkernel.epilogue import finished
+from glassconv.kernels.microkernel.epilogue import apply_epilogue
 from glassconv.kernels.microkernel.register_tile import accumulators, add_products
 from glassconv.kernels.runtime.blocking import Blocking, tasks_wanted
 from glassconv.kernels.runtime.loop_text import at_a_time, blocks, describe_loop_nest, images
@@ -319,6 +319,6 @@ def _tile(module: Module, rows: int, vectors: int, epilogue: Epilogue, *, masked
             for i, row_of_sums in enumerate(sums):
                 for result, total in zip(results, row_of_sums, strict=True):
                     place = result + (filter + i) * p.output_stride_c
-                    place[0] = finished(code, epilogue, total.get(), place, residual_distance)
+                    place[0] = apply_epilogue(code, epilogue, total.get(), place, residual_distance)
 
     return tile

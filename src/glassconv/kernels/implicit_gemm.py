@@ -23,7 +23,7 @@ from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.gemm_parts.parameters import GemmParameters, pieces_of, plane_of
 from glassconv.kernels.gemm_parts.task import task_nchw, task_nhwc
-from glassconv.kernels.microkernel.epilogue import finisher
+from glassconv.kernels.microkernel.epilogue import epilogue_function
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.microkernel.register_tile import main_height
 from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
@@ -270,6 +270,6 @@ def _packing(groups: int, width: int) -> Pack:
 @cache
 def _kernel(dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Compiled:
     module = Module("implicit_gemm", dtype, target)
-    finish = finisher(module, epilogue)
-    in_parallel(module, (task_nchw if layout == NCHW else task_nhwc)(module, finish))
+    fused = epilogue_function(module, epilogue)
+    in_parallel(module, (task_nchw if layout == NCHW else task_nhwc)(module, fused))
     return compiled(module, "implicit_gemm")

@@ -19,7 +19,7 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.microkernel.epilogue import finished
+from glassconv.kernels.microkernel.epilogue import apply_epilogue
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import Blocking, round_up
 from glassconv.kernels.runtime.loop_text import at_a_time, blocks, describe_loop_nest, images
@@ -188,7 +188,9 @@ def _task(module: Module, epilogue: Epilogue) -> Function:
             exists = code.first_lanes((stop - filter).minimum(step))
             place = output + (batch * p.output_stride_n + first + filter)
             sums = sums + bias.masked(exists, first + filter)
-            place.store_masked(exists, finished(code, epilogue, sums, place, distance, exists))
+            place.store_masked(
+                exists, apply_epilogue(code, epilogue, sums, place, distance, exists)
+            )
 
     return task
 

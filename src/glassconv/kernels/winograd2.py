@@ -5,6 +5,7 @@ from __future__ import annotations
 from glassconv.codegen.target import Target
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.winograd_parts import kernel
+from glassconv.kernels.winograd_parts.parameters import WinogradBlocking
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import Layout
@@ -37,6 +38,6 @@ def plan(
 
 def blocking(
     problem: ConvProblem, layout: Layout, target: Target, threads: int
-) -> kernel.WinogradBlocking:
+) -> WinogradBlocking:
     """Return the blocks of a problem."""
     return kernel.blocking(problem, layout, target, threads, OUTPUTS, SMALLEST_TASK)

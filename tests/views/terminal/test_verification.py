@@ -16,14 +16,14 @@ from glassconv.reports.verification import Verification
 from glassconv.verification.compare_unfold import same
 from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_inputs
 from glassconv.views.terminal.verification import render_verification
-from support.able import able
+from support.supported_cases import supporting
 
 
 def printed(text: str, verdict: Verdict | None = None) -> str:
     """Return the page of a problem; a verdict is put upon im2col's result on whole numbers."""
     problem = parse(text)
     results: dict[str, list[Verification]] = {kind: [] for kind in STRESS_INPUTS}
-    for kind, found in run_stress_inputs(problem, able(problem)):
+    for kind, found in run_stress_inputs(problem, supporting(problem)):
         mine = verdict is not None and (kind, found.candidate) == ("whole", "im2col")
         results[kind].append(
             replace(found, verdict=verdict) if mine and verdict is not None else found

@@ -1,7 +1,7 @@
 """The depthwise tile: neighbouring outputs in registers, each pixel loaded once for all of them.
 
-Outputs of a tile stand one after the other along one axis; the taps along that axis are unrolled,
-those of the other axis are a loop. With stride 1 and three taps:
+The outputs of a tile are neighbours along one axis; the taps along that axis are unrolled, those of
+the other axis are a loop. With stride 1 and three taps:
 
     for t in range(taps of the other axis):
         w₀, w₁, w₂ = weights of the taps (·, t)
@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from glassconv.codegen.ir import Code, Pointer, Value, Variable
+from glassconv.codegen.ir import Code, Function, Pointer, Value, Variable
 from glassconv.problem.axis import Axis
 
 ANY = 0  # taps or stride known only when the kernel runs
-HEIGHT = 7  # outputs of a tile: it divides the planes of most networks, and fits AVX2's registers
+HEIGHT = 7  # outputs of a tile: it divides most networks' planes, and fits AVX2's registers
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ def steps_of(axis: Axis) -> Steps:
 
 @dataclass(frozen=True)
 class Line:
-    """Where the weights and pixels of one line of taps begin, and what lies between them."""
+    """Where the weights and pixels of one line of taps begin, and the strides between them."""
 
     taps: Value
     weights: Pointer
-    weight_step: Value
+    weight_stride: Value
     pixels: Pointer
-    tap_step: Value
-    output_step: Value
+    tap_stride: Value
+    output_stride: Value
 
 
 def add_line(
@@ -74,17 +74,17 @@ def add_line(
     """
     if steps.taps == ANY:
         with code.loop(0, line.taps) as tap:
-            scale = weight(line.weights + tap * line.weight_step)
-            place = line.pixels + tap * line.tap_step
+            scale = weight(line.weights + tap * line.weight_stride)
+            place = line.pixels + tap * line.tap_stride
             for output, total in enumerate(totals):
-                loaded = pixel(place + line.output_step * output, tap + line.taps * output)
+                loaded = pixel(place + line.output_stride * output, tap + line.taps * output)
                 total.set(code.fma(scale, loaded, total.get()))
         return
-    # An address is made where it is used: made beforehand, LLVM loads all at once, and spills.
+    # Each address is computed where it is used: computed before, LLVM loads all at once and spills.
     scales, place = [], line.weights
     for _ in range(steps.taps):
         scales.append(weight(place))
-        place = place + line.weight_step
+        place = place + line.weight_stride
     place = line.pixels
     for number in range(steps.pixels(len(totals))):
         loaded = pixel(place, code.value(number))
@@ -92,24 +92,18 @@ def add_line(
         for known, total in zip(taps, totals, strict=True):
             if 0 <= known < steps.taps:
                 total.set(code.fma(scales[known], loaded, total.get()))
-        place = place + line.tap_step
-
-
-def heights(most: int) -> list[int]:
-    """Return the heights of tiles that make up any number of outputs, the highest first.
-
-    >>> heights(7)
-    [7, 4, 2, 1]
-    """
-    return [most, *(height for height in (8, 4, 2, 1) if height < most)]
+        place = place + line.tap_stride
 
 
 def cover(
-    code: Code, count: Value, made: dict[int, Code], call: Callable[[int, Code, Value], None]
+    code: Code,
+    count: Value,
+    tiles: dict[int, Function],
+    call: Callable[[int, Function, Value], None],
 ) -> None:
     """Cover so many outputs with tiles, the highest first: call(height, tiles, first output)."""
     first = code.value(0)
-    for height, function in made.items():
+    for height, function in tiles.items():
         stop = count - (count - first) % height
         with code.loop(first, stop, height) as output:
             call(height, function, output)

@@ -21,7 +21,7 @@ from glassconv.problem.axis import Axis
 
 @dataclass(frozen=True)
 class Span:
-    """How a window lies along one axis, and where its outputs and taps begin."""
+    """How a window is laid out along one axis, and where its outputs and taps begin."""
 
     pieces: int
     members: int

@@ -11,7 +11,7 @@ from glassconv.kernels.microkernel.matrix_product import COLUMNS, ROWS, product
 from glassconv.kernels.runtime.parameters import Arrays, residual_distance
 
 
-def task_nchw(module: Module, finish: Function | None) -> Function:
+def task_nchw(module: Module, epilogue: Function | None) -> Function:
     """Write the task: output[filters, pixels] = weight[filters, k] · lowered[k, pixels]."""
     lower, multiply = by_tap(module), product(module, ROWS)
 
@@ -59,8 +59,8 @@ def task_nchw(module: Module, finish: Function | None) -> Function:
                 c_stride=p.output_stride_c,
                 first=piece.equals(0).as_int(),
             )
-        if finish:
-            finish.call(
+        if epilogue:
+            epilogue.call(
                 sums=output,
                 runs=filters,
                 stride=p.output_stride_c,
@@ -71,7 +71,7 @@ def task_nchw(module: Module, finish: Function | None) -> Function:
     return task
 
 
-def task_nhwc(module: Module, finish: Function | None) -> Function:
+def task_nhwc(module: Module, epilogue: Function | None) -> Function:
     """Write the task: output[pixels, filters] = lowered[pixels, k] · packed[k, filters]."""
     lower, multiply = by_pixel(module), product(module, COLUMNS)
     width = multiply.width
@@ -128,8 +128,8 @@ def task_nhwc(module: Module, finish: Function | None) -> Function:
                     c_stride=p.output_stride_w,
                     first=piece.equals(0).as_int(),
                 )
-        if finish:
-            finish.call(
+        if epilogue:
+            epilogue.call(
                 sums=output,
                 runs=pixels,
                 stride=p.output_stride_w,

@@ -19,7 +19,7 @@ from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, functio
 from glassconv.problem.activations import Epilogue
 
 
-def finished(
+def apply_epilogue(
     code: Code,
     epilogue: Epilogue,
     total: Value,
@@ -40,7 +40,7 @@ def finished(
     return ACTIVATIONS[epilogue.activation](code, total)
 
 
-def finisher(module: Module, epilogue: Epilogue) -> Function | None:
+def epilogue_function(module: Module, epilogue: Epilogue) -> Function | None:
     """Write the function that applies an epilogue to stored sums, None where there is none.
 
     It takes `runs` runs of `length` sums, the first at `sums` and each `stride` elements after the
@@ -50,7 +50,7 @@ def finisher(module: Module, epilogue: Epilogue) -> Function | None:
         return None
 
     @function(module)
-    def finish(
+    def apply_to_runs(
         code: Code,
         sums: Pointer,
         runs: Value,
@@ -63,14 +63,14 @@ def finisher(module: Module, epilogue: Epilogue) -> Function | None:
             line = sums + run * stride
             with code.loop(0, whole, code.lanes) as e:
                 place = line + e
-                place[0] = finished(code, epilogue, place.vector(), place, residual_distance)
+                place[0] = apply_epilogue(code, epilogue, place.vector(), place, residual_distance)
             with code.if_(length > whole):
                 place, mask = line + whole, code.first_lanes(length - whole)
                 total = place.masked(mask)
-                total = finished(code, epilogue, total, place, residual_distance, mask)
+                total = apply_epilogue(code, epilogue, total, place, residual_distance, mask)
                 place.store_masked(mask, total)
 
-    return finish
+    return apply_to_runs
 
 
 def _relu(code: Code, x: Value) -> Value:

@@ -5,57 +5,59 @@
 
 A task is a block of tiles and a block of filters of one group. It transforms its tiles of all
 channels, unless the task that its thread did before has left them in the workspace, and then takes
-the filters part by part, so that what is transformed back has not left the second cache.
+the filters part by part, so that M is still in L2 when it is transformed back.
 
-The files, in the order of the work: winograd_strips, winograd_input, product, winograd_output.
+The files in the order of the work: strips, input_transform, microkernel/matrix_product,
+output_transform.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from math import ceil, prod
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from glassconv.algorithms.parts.winograd import along
-from glassconv.codegen.ir import INT, POINTER, Code, Module
+from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
-from glassconv.codegen.legacy import LegacyCode, Sizes, addresses, to_residual
 from glassconv.codegen.parallel import in_parallel
-from glassconv.codegen.struct import words_of
+from glassconv.codegen.struct import pack as pack_parameters
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.microkernel.epilogue import finisher
+from glassconv.kernels.microkernel.epilogue import epilogue_function
 from glassconv.kernels.microkernel.matrix_product import product
-from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
+from glassconv.kernels.runtime.blocking import round_up, tasks_wanted
 from glassconv.kernels.runtime.packed_weights import Pack
+from glassconv.kernels.runtime.parameters import Arrays, residual_distance
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
-from glassconv.kernels.winograd_parts.input_transform import input_transform
+from glassconv.kernels.winograd_parts.input_transform import input_transform_function
 from glassconv.kernels.winograd_parts.loop_text import loops
-from glassconv.kernels.winograd_parts.output_transform import output_transform
-from glassconv.kernels.winograd_parts.strips import NAMES
+from glassconv.kernels.winograd_parts.output_transform import output_transform_function
+from glassconv.kernels.winograd_parts.parameters import (
+    LONGEST_K,
+    TAPS,
+    WinogradBlocking,
+    WinogradParameters,
+    parameters_of,
+)
 from glassconv.mathematics.cook_toom import Matrix, cook_toom
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.reports.verdict import Verdict
 
-TAPS = 3  # of a filter, along each axis
-# Tiles of a task: with few V and M lie near, but U is read again for each task.
+# Tiles of a task: with few of them V and M stay in L2, but U is read again for each task.
 MOST_TILES, MOST_TILES_OF_LARGE_U = 36, 54
-LARGE_U = 10 << 20  # bytes, which the last cache does not keep
-MOST_FILTERS = 64  # transformed back together, while their products lie in the second cache
-# Threads that share tiles transform them again each, threads that share filters read U again each.
-FILTERS_PER_TILE = 4  # where there are more, to read U is dearer
-LONGEST_K = 512  # of a block: a panel of U as long, 16 floats wide, fills a first cache
-LINE = 64  # bytes of a cache line
+LARGE_U = 10 << 20  # bytes, which the last cache does not hold
+MOST_FILTERS = 64  # transformed back together, while their products are in L2
+# Threads that share tiles each transform them, threads that share filters each read U.
+FILTERS_PER_TILE = 4  # where there are more, reading U costs more
 
 
 def supports(problem: ConvProblem) -> Verdict:
-    """3×3 filters at stride and dilation 1, in float32 or float64."""
+    """Accept 3×3 filters at stride and dilation 1, in float32 or float64."""
     if problem.ndim != 2:
         return Verdict(False, f"the kernel has two spatial axes, this has {problem.ndim}")
     if set(problem.kernel_size) != {TAPS}:
@@ -69,14 +71,21 @@ def supports(problem: ConvProblem) -> Verdict:
     return Verdict(True, "transforms tiles, multiplies in register tiles, transforms back")
 
 
-@dataclass(frozen=True)
-class WinogradBlocking(Blocking):
-    """The blocks of a problem."""
-
-    tile_block: int  # tiles of a task
-    filter_block: int  # filters of a task
-    filter_part: int  # filters that are multiplied, then transformed back, while M is in L2
-    filters_in_l1: int  # filters whose U for a block of channels fits half of L1
+def seconds(problem: ConvProblem, layout: str, outputs: int) -> float:
+    """Return the predicted time: by rates measured on two AVX2 cores, in float32."""
+    elements = (outputs + TAPS - 1) ** 2
+    tiles = _tiles(problem, outputs)
+    channels, filters = problem.weight_shape[1], problem.gemm.m
+    width = ELEMENT_BYTES[problem.dtype] // ELEMENT_BYTES["float32"]
+    m_elements = problem.groups * elements * tiles * round_up(filters, 16 // width)
+    v_elements = elements * tiles * problem.in_channels
+    return (
+        1e-4
+        + width * m_elements * channels / 62e9
+        + width * m_elements / 2.8e9
+        + width * v_elements / (4.6e9 if layout == NCHW else 36e9)
+        + problem.weight_bytes * elements / TAPS**2 / 20e9
+    )
 
 
 def plan(
@@ -88,104 +97,26 @@ def plan(
     outputs: int,
     smallest_task: int,
 ) -> Plan:
-    """Choose the blocks of a problem that `supports` accepts, for inputs in this memory layout.
+    """Plan a problem that `supports` accepts, for inputs in this memory layout.
 
-    smallest_task: multiply-adds of the definition that are worth another thread.
+    outputs: of a tile, along each axis. smallest_task: multiply-adds of the definition that are
+    worth another thread.
     """
     cut = blocking(problem, layout, target, threads, outputs, smallest_task)
-    size = _sizes(problem, layout, target, outputs, cut)
-    width = target.tile()[1] * target.lanes(problem.dtype)
-    tasks = problem.groups * size["tile_blocks"] * size["filter_blocks"]
+    parameters = parameters_of(problem, layout, target, outputs, cut)
+    tasks = problem.groups * parameters.tile_blocks * parameters.filter_blocks
     return Plan(
         problem,
         layout,
         _kernel(outputs, problem.dtype, layout.name, target, epilogue),
         cut,
-        words_of(*(size[name] for name in NAMES)),
+        pack_parameters(parameters),
         tasks,
-        size["workspace"],
-        max(1, min(tasks, problem.macs // smallest_task)),
-        _packing(outputs, problem.groups, width),
-        loops(problem, size, target, outputs, TAPS),
+        parameters.workspace_bytes,
+        most_threads=max(1, min(tasks, problem.macs // smallest_task)),
+        pack=_packing(outputs, problem.groups, target.tile()[1] * target.lanes(problem.dtype)),
+        loops=loops(problem, parameters, target, outputs),
     )
-
-
-def _sizes(
-    problem: ConvProblem, layout: Layout, target: Target, outputs: int, cut: WinogradBlocking
-) -> dict[str, int]:
-    """Return every number that the kernel reads."""
-    element, lanes = ELEMENT_BYTES[problem.dtype], target.lanes(problem.dtype)
-    width = target.tile()[1] * lanes
-    side = outputs + TAPS - 1
-    elements, line = side**2, LINE // element
-    channels, filters = problem.weight_shape[1], problem.gemm.m
-    (out_h, out_w), (in_h, in_w) = problem.output_size, problem.input_size
-    of_batch, of_channel, of_row, of_column = layout.strides
-    plane = out_h * out_w
-    to_planes = layout.name == NCHW
-    tiles_h, tiles_w = ceil(out_h / outputs), ceil(out_w / outputs)
-    tiles = problem.batch * tiles_h * tiles_w
-    whole_filters = round_up(filters, width)
-    row_v = round_up(channels, lanes) + line  # one line more: rows spread over the sets of a cache
-
-    tile_block, filter_block, filter_part = cut.tile_block, cut.filter_block, cut.filter_part
-    strip = min(tiles_w, 16 if to_planes else 4)
-    channel_part = min(round_up(channels, lanes), line if to_planes else 4 * line)
-    strip_row = round_up(strip * outputs + TAPS - 1, lanes) * channel_part + line
-    row_m = filter_part + line
-    element_v, element_m = (_odd_lines(tile_block * row, line) for row in (row_v, row_m))
-    result = (outputs * side + outputs * strip * outputs + outputs * lanes) * lanes
-    strip_at = elements * element_v
-    m_at = strip_at + round_up(side * strip_row, line)
-    result_at = m_at + elements * element_m
-    return {
-        "channels": channels,
-        "filters": filters,
-        "in_h": in_h,
-        "in_w": in_w,
-        "out_h": out_h,
-        "out_w": out_w,
-        "padding_h": problem.padding[0][0],
-        "padding_w": problem.padding[1][0],
-        "input_n": of_batch,
-        "input_c": of_channel,
-        "input_h": of_row,
-        "input_w": of_column,
-        "output_n": problem.out_channels * plane,
-        "output_c": plane if to_planes else 1,
-        "output_h": out_w if to_planes else out_w * problem.out_channels,
-        "output_w": 1 if to_planes else problem.out_channels,
-        "tiles_h": tiles_h,
-        "tiles_w": tiles_w,
-        "tiles": tiles,
-        "tile_block": tile_block,
-        "tile_blocks": ceil(tiles / tile_block),
-        "strip": strip,
-        "filter_block": filter_block,
-        "filter_blocks": ceil(whole_filters / filter_block),
-        "filter_part": filter_part,
-        "filters_near": cut.filters_in_l1,
-        "k_block": LONGEST_K,
-        "channel_part": channel_part,
-        "strip_row": strip_row,
-        "filter_u": whole_filters * channels,
-        "group_u": elements * whole_filters * channels,
-        "raw": problem.groups * elements * whole_filters * channels,
-        "row_v": row_v,
-        "element_v": element_v,
-        "row_m": row_m,
-        "element_m": element_m,
-        "strip_at": strip_at,
-        "m_at": m_at,
-        "result_at": result_at,
-        "workspace": round_up((result_at + result) * element, LINE),
-    }
-
-
-def _odd_lines(number: int, line: int) -> int:
-    """Return an odd number of whole lines: what lies so far apart spreads over a cache's sets."""
-    lines = ceil(number / line)
-    return (lines + (lines % 2 == 0)) * line
 
 
 def blocking(
@@ -199,8 +130,7 @@ def blocking(
     """Return the blocks of a problem."""
     element, lanes = ELEMENT_BYTES[problem.dtype], target.lanes(problem.dtype)
     rows, width = target.tile()[0], target.tile()[1] * lanes
-    elements = (outputs + TAPS - 1) ** 2
-    tiles = problem.batch * prod(ceil(size / outputs) for size in problem.output_size)
+    elements, tiles = (outputs + TAPS - 1) ** 2, _tiles(problem, outputs)
     wanted = ceil(tasks_wanted(problem, threads, smallest_task) / problem.groups)
     channels = problem.weight_shape[1]
     whole_filters = round_up(problem.gemm.m, width)
@@ -213,30 +143,20 @@ def blocking(
     panels = whole_filters // width
     filter_blocks = 1 if tile_blocks >= team else min(panels, ceil(wanted / tile_blocks))
     filter_block = ceil(panels / filter_blocks) * width
-    k = min(channels, LONGEST_K)
+    panel_bytes = min(channels, LONGEST_K) * width * element
     return WinogradBlocking(
         tile_block=max(1, ceil(tiles / tile_blocks)),
         filter_block=filter_block,
         filter_part=min(filter_block, max(width, MOST_FILTERS)),
-        filters_in_l1=width * max(1, target.l1 // 2 // element // (k * width)),
+        filters_in_l1=width * max(1, target.l1 // 2 // panel_bytes),
     )
 
 
-def seconds(problem: ConvProblem, layout: str, outputs: int) -> float:
-    """Return the time it takes by the rates that were seen on two AVX2 cores, in float32."""
-    elements = (outputs + TAPS - 1) ** 2
-    tiles = problem.batch * prod(ceil(size / outputs) for size in problem.output_size)
-    channels, filters = problem.weight_shape[1], problem.gemm.m
-    width = ELEMENT_BYTES[problem.dtype] // ELEMENT_BYTES["float32"]
-    made = problem.groups * elements * tiles * round_up(filters, 16 // width)  # elements of M
-    read = elements * tiles * problem.in_channels  # elements of V
-    return (
-        1e-4
-        + width * made * channels / 62e9
-        + width * made / 2.8e9
-        + width * read / (4.6e9 if layout == NCHW else 36e9)
-        + problem.weight_bytes * elements / TAPS**2 / 20e9
-    )
+def _tiles(problem: ConvProblem, outputs: int) -> int:
+    return problem.batch * prod(ceil(size / outputs) for size in problem.output_size)
+
+
+# -- in machine code --------------------------------------------------------------------------
 
 
 @cache
@@ -257,69 +177,102 @@ def _packing(outputs: int, groups: int, width: int) -> Pack:
 
 @cache
 def _kernel(outputs: int, dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Compiled:
-    name = f"winograd{outputs}"
-    module = Module(name, dtype, target)
+    module = Module(f"winograd{outputs}", dtype, target)
     in_parallel(module, _task(module, layout, outputs, epilogue))
-    return compiled(module, name)
+    return compiled(module, module.name)
 
 
-def _task(module: Module, layout: str, outputs: int, epilogue: Epilogue) -> Any:
+def _task(module: Module, layout: str, outputs: int, epilogue: Epilogue) -> Function:
     """Write the task: all transforms and products of a block of tiles and a block of filters."""
     matrices = cook_toom(outputs, TAPS)
-    elements = len(matrices.input) ** 2
-    forward = input_transform(module, layout, matrices.input, outputs)
-    back = output_transform(module, layout, matrices.output, TAPS, finisher(module, epilogue))
-    multiply = _products(module, elements)
-    code = LegacyCode(module, "task", [POINTER] * 2 + [INT] * 3)
-    plan, arrays, number, thread, before = code.arguments()
-    size = Sizes(code, plan, NAMES)
-    input, weight, bias, output, workspace = addresses(code, arrays)
-    v = workspace.add_bytes(thread * size.workspace)
-    m, strip, result = v + size.m_at, v + size.strip_at, v + size.result_at
-    block, filter = number // size.filter_blocks, number % size.filter_blocks * size.filter_block
-    group, first = block // size.tile_blocks, block % size.tile_blocks * size.tile_block
-    tiles = (size.tiles - first).minimum(size.tile_block)
-    pixels = input + group * size.channels * size.input_c
-    there = before // size.filter_blocks  # a number that no block has, where there was no task
-    with code.when((there < block) | (there > block)):
-        code.call_function(forward, plan, pixels, strip, v, first, tiles)
-    stop = (filter + size.filter_block).minimum(size.filters)
-    transformed = weight + group * size.group_u
-    with code.loop(filter, stop, size.filter_part) as f:
-        filters = (stop - f).minimum(size.filter_part)
-        code.call_function(multiply, plan, v, transformed + f * size.channels, m, tiles, filters)
-        own = group * size.filters + f
-        as_it_lies = weight + (size.raw + own * size.channels * TAPS**2)
-        code.call_function(
-            back, plan, pixels, m, result, as_it_lies, bias + own, output + own * size.output_c,
-            first, tiles, filters, to_residual(code, arrays),
-        )  # fmt: skip
-    code.finish()
-    return code
+    transform = input_transform_function(module, layout, matrices.input, outputs)
+    fused = epilogue_function(module, epilogue)
+    transform_back = output_transform_function(module, layout, matrices.output, fused)
+    multiply = _products(module, len(matrices.input) ** 2)
+
+    @function(module)
+    def task(
+        code: Code,
+        parameters: WinogradParameters[Value],
+        arrays: Arrays[Pointer],
+        number: Value,
+        thread: Value,
+        previous: Value,
+    ) -> None:
+        p, weight, bias, output = parameters, arrays.weight, arrays.bias, arrays.output
+        input, distance = arrays.input, residual_distance(arrays)
+        v = arrays.workspace.add_bytes(thread * p.workspace_bytes)
+        m, strip, result = v + p.m_offset, v + p.strip_offset, v + p.result_offset
+        block, filter = number // p.filter_blocks, number % p.filter_blocks * p.filter_block
+        group, first = block // p.tile_blocks, block % p.tile_blocks * p.tile_block
+        tiles = (p.tiles - first).minimum(p.tile_block)
+        group_input = input + group * p.channels * p.input_stride_c
+        # A number that no block has, where the thread did no task before.
+        block_in_workspace = previous // p.filter_blocks
+        with code.if_((block_in_workspace < block) | (block_in_workspace > block)):
+            transform.call(
+                parameters=p, input=group_input, strip_buffer=strip, v=v, first=first, tiles=tiles
+            )
+        stop = (filter + p.filter_block).minimum(p.filters)
+        u = weight + group * p.u_group_stride
+        with code.loop(filter, stop, p.filter_part) as f:
+            filters = (stop - f).minimum(p.filter_part)
+            multiply.call(
+                parameters=p, v=v, u=u + f * p.channels, m=m, tiles=tiles, filters=filters
+            )
+            first_filter = group * p.filters + f
+            transform_back.call(
+                parameters=p,
+                input=group_input,
+                m=m,
+                buffer=result,
+                weight=weight + (p.raw_weight_offset + first_filter * p.channels * TAPS**2),
+                bias=bias + first_filter,
+                output=output + first_filter * p.output_stride_c,
+                first=first,
+                tiles=tiles,
+                filters=filters,
+                residual_distance=distance,
+            )
+
+    return task
 
 
-def _products(module: Module, elements: int) -> Code:
-    """Write the function of M = V · U for every element: (plan, V, U, M, tiles, filters)."""
+def _products(module: Module, elements: int) -> Function:
+    """Write the function that computes M = V · U for every element of a tile."""
     multiply = product(module, None)
-    code = LegacyCode(module, "products", [POINTER] * 4 + [INT] * 2)
-    plan, v, u, m, tiles, filters = code.arguments()
-    size = Sizes(code, plan, NAMES)
     width = multiply.width
-    with (
-        code.loop(0, elements) as element,
-        code.loop(0, size.channels, size.k_block) as channel,
-        code.loop(0, filters, size.filters_near) as f,
-    ):
-        channels = (size.channels - channel).minimum(size.k_block)
-        near = (filters - f).minimum(size.filters_near)
-        code.call_function(
-            multiply.function,
-            v + (element * size.element_v + channel),
-            u + (element * size.filter_u + f * size.channels + channel * width),
-            m + (element * size.element_m + f),
-            v,  # there is no bias
-            tiles, (near + (width - 1)) // width * width, channels,
-            size.row_v, size.channels * width, width, size.row_m, channel.equals(0).as_int(),
-        )  # fmt: skip
-    code.finish()
-    return code
+
+    @function(module)
+    def products(
+        code: Code,
+        parameters: WinogradParameters[Value],
+        v: Pointer,
+        u: Pointer,
+        m: Pointer,
+        tiles: Value,
+        filters: Value,
+    ) -> None:
+        p = parameters
+        with (
+            code.loop(0, elements) as element,
+            code.loop(0, p.channels, p.k_block) as channel,
+            code.loop(0, filters, p.filters_in_l1) as f,
+        ):
+            together = (filters - f).minimum(p.filters_in_l1)
+            multiply.function.call(
+                a=v + (element * p.v_element_stride + channel),
+                b=u + (element * p.u_element_stride + f * p.channels + channel * width),
+                c=m + (element * p.m_element_stride + f),
+                bias=v,  # is not read
+                m=tiles,
+                n=(together + (width - 1)) // width * width,
+                k=(p.channels - channel).minimum(p.k_block),
+                a_stride=p.v_tile_stride,
+                b_panel_stride=p.channels * width,
+                b_row_stride=width,
+                c_stride=p.m_tile_stride,
+                first=channel.equals(0).as_int(),
+            )
+
+    return products
