@@ -25,7 +25,7 @@ from glassconv.codegen.jit import assembly
 from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.codegen.target import named as target_named
 from glassconv.errors import MalformedAlgorithmError
-from glassconv.kernels import KERNELS, Kernel, kernel_of
+from glassconv.kernels import KERNELS, Kernel, load_kernel
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_of
@@ -417,5 +417,5 @@ def test_a_malformed_file_is_refused(tmp_path: Path, source: str, cause: str) ->
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     with pytest.raises(MalformedAlgorithmError) as caught:
-        kernel_of(loaded)
+        load_kernel(loaded)
     assert f"kernels/new.py: {cause}" in str(caught.value)

@@ -56,7 +56,7 @@ def call_guarded(
 ) -> Tensor:
     """Return what a plan computes with every buffer beside a closed page, and NaN in each first."""
     weight = operands.weight.contiguous() if plan.pack is None else plan.pack(operands.weight)
-    bias = plan.no_bias if operands.bias is None else operands.bias.contiguous()
+    bias = plan.zero_bias if operands.bias is None else operands.bias.contiguous()
     dtype = operands.input.dtype
     empty = torch.empty_strided(plan.output_shape, plan.output_strides, dtype=dtype)
     output = guarded(empty.fill_(torch.nan), side)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from glassconv.codegen.ir import Code, Pointer, Value
 from glassconv.codegen.jit import Compiled, compiled
-from glassconv.kernels.microkernel.lowering import copier
+from glassconv.kernels.microkernel.lowering import emit_copy
 from support.guarded import guarded
 from support.written import call, this_machine, write
 
@@ -22,31 +22,31 @@ from support.written import call, this_machine, write
 def compiled_copy(dtype: str) -> Compiled:
     def body(
         code: Code,
-        target: Pointer,
-        source: Pointer,
+        dst: Pointer,
+        src: Pointer,
         start: Value,
         step: Value,
         length: Value,
         low: Value,
         high: Value,
     ) -> None:
-        copier(code.module).call(
-            target=target, source=source + start, step=step, length=length, low=low, high=high
+        emit_copy(code.module).call(
+            dst=dst, src=src + start, step=step, length=length, low=low, high=high
         )
 
     return compiled(write(body, 2, 5, dtype), "run")
 
 
-def copied(source: Tensor, start: int, step: int, length: int, low: int, high: int) -> Tensor:
+def copied(src: Tensor, start: int, step: int, length: int, low: int, high: int) -> Tensor:
     """Return what the kernel copies into a buffer that was NaN, the room at its end cut off."""
-    room = length + this_machine().lanes(str(source.dtype).removeprefix("torch."))
-    target = guarded(torch.full((room,), torch.nan, dtype=source.dtype), "after")
+    room = length + this_machine().lanes(str(src.dtype).removeprefix("torch."))
+    dst = guarded(torch.full((room,), torch.nan, dtype=src.dtype), "after")
     call(
-        compiled_copy(str(source.dtype).removeprefix("torch.")),
-        [target, source],
+        compiled_copy(str(src.dtype).removeprefix("torch.")),
+        [dst, src],
         [start, step, length, low, high],
     )
-    return target[:length]
+    return dst[:length]
 
 
 @settings(max_examples=400)
@@ -59,18 +59,18 @@ def test_a_piece_is_what_lies_between_its_ends_and_zero_elsewhere(
     first = max(low, 0)
     high = low + inside
     read = max(min(high, length) - first, 0)  # elements that exist; the page begins right there
-    source = guarded(torch.arange(1, max((read - 1) * step + 1, 1) + 1, dtype=dtype), side)
+    src = guarded(torch.arange(1, max((read - 1) * step + 1, 1) + 1, dtype=dtype), side)
     expected = np.zeros(length)
-    expected[first : first + read] = source[::step][:read]
-    found = copied(source, -first * step, step, length, low, high)
+    expected[first : first + read] = src[::step][:read]
+    found = copied(src, -first * step, step, length, low, high)
     np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
 @pytest.mark.parametrize("far", [2**31 - 1, 2**31, 2**32 - 2, 2**32, 2**40])
 def test_ends_that_32_bits_cannot_hold(step: int, far: int) -> None:
-    source = guarded(torch.ones(100), "after")
-    assert (copied(source, 0, step, 20, far, far + 20) == 0).all()
-    assert (copied(source, 0, step, 20, -far - 20, -far) == 0).all()
-    assert (copied(source, 0, step, 20, -far, far) == 1).all()
-    assert (copied(source, 0, step, 20, 0, 0) == 0).all()
+    src = guarded(torch.ones(100), "after")
+    assert (copied(src, 0, step, 20, far, far + 20) == 0).all()
+    assert (copied(src, 0, step, 20, -far - 20, -far) == 0).all()
+    assert (copied(src, 0, step, 20, -far, far) == 1).all()
+    assert (copied(src, 0, step, 20, 0, 0) == 0).all()
