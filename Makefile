@@ -1,22 +1,32 @@
 # make demo   the tutorial on a real picture, in the terminal and as pictures
-# make test   every test
-# make check  format, lint, types and the arrows between modules
+# make quick  the inner loop: problems, reports, each algorithm on named cases; under a minute
+# make test   every test but the exhaustive ones
+# make slow   the exhaustive ones: what `make test` tries a slice of
+# make check  format, lint, types and the imports between folders
 # make web    the explorer's page: types, the committed bundle, Chromium; needs node and chromium
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check web
+# Tests run on two cores: a worker that has no test left takes some of the other's.
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
+# What a change of an algorithm or of a problem breaks first, without the many random problems.
+QUICK := tests/problem tests/reports tests/mathematics tests/algorithms
+
+.PHONY: demo quick test slow check web
 
 demo: .venv/package
 	$(BIN)/glassconv demo
 
-# foolbox brings the first CIFAR-10 images; its own dependencies are not needed for that.
-test: .venv/package
-	$(PIP) --editable '.[test]'
-	$(PIP) --no-deps foolbox
-	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
+quick: .venv/tests
+	$(PYTEST) -m 'not slow and not thorough' $(QUICK)
+
+test: .venv/tests
+	$(PYTEST)
+
+slow: .venv/tests
+	$(PYTEST) -m slow tests
 
 check: .venv/package
 	$(PIP) --editable '.[test,check]'
@@ -29,6 +39,12 @@ web:
 	npm ci --prefix web --silent --no-fund --no-audit
 	npm run --prefix web --silent check
 	npm test --prefix web --silent
+
+# foolbox brings the first CIFAR-10 images; its own dependencies are not needed for that.
+.venv/tests: .venv/package
+	$(PIP) --editable '.[test]'
+	$(PIP) --no-deps foolbox
+	touch $@
 
 .venv/package: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -10,6 +10,7 @@ So a page cannot quote code that is no longer there: `tests/test_docs.py` runs t
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import import_module
 from inspect import getsource
@@ -21,6 +22,7 @@ from glassconv.algorithms import ALGORITHMS
 
 DOCS = Path(__file__).parent
 MARKERS = "<!--cog --> <!--end-->"
+CHECKING = False  # whether pages are only compared, and not written
 
 
 def source(name: str) -> None:
@@ -31,12 +33,22 @@ def source(name: str) -> None:
 
 
 def index() -> None:
-    """Print the algorithms as a table: name, idea, file; the name leads to the page."""
+    """Print the algorithms as a table: name, idea, file; the name leads to the page.
+
+    A check takes those that the page lists already: a new algorithm makes no page stale.
+    """
     print("| page | idea | code |\n| --- | --- | --- |")  # noqa: T201
     for name, algorithm in ALGORITHMS.items():
+        if algorithm.distribution != "glassconv" or (CHECKING and not _listed(name)):
+            continue
         idea = algorithm.idea.removeprefix(f"{name}: ").removesuffix(".")
         file = f"../../src/glassconv/algorithms/{algorithm.file.name}"
         print(f"| {_page(name)} | {idea} | [`{algorithm.file.name}`]({file}) |")  # noqa: T201
+
+
+def _listed(name: str) -> bool:
+    """Return whether the table that cog replaces has a row of this algorithm."""
+    return bool(re.search(rf"^\| \[?`{name}`", sys.modules["cog"].previous, flags=re.MULTILINE))
 
 
 def _page(name: str) -> str:
@@ -48,7 +60,8 @@ def _page(name: str) -> str:
 def main(*arguments: str) -> int:
     """Write every page anew, or with "--check" only say which are stale; 0 where all is well."""
     pages = map(str, sorted(DOCS.rglob("*.md")))
-    settings = [f"--markers={MARKERS}", "-P", "-I", str(DOCS), "-p", "from include import *"]
+    prologue = f"import include; include.CHECKING = {'--check' in arguments}; from include import *"
+    settings = [f"--markers={MARKERS}", "-P", "-I", str(DOCS), "-p", prologue]
     status: int = Cog().main(["cog", *settings, "--verbosity=1", *(arguments or ["-r"]), *pages])
     return status
 

@@ -1,25 +1,45 @@
-"""Every run of the tests is the same run: hypothesis has a fixed seed and no deadline.
+"""Every run of the tests is the same run: random numbers are seeded, hypothesis has no deadline.
 
-Kernels that tests compile are kept in a folder of this run; the user's stays as it is.
+The header states the processor and the version of torch. Kernels that tests compile are kept in one
+folder of the run, which its workers share; the user's cache stays as it is.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import random
 import shutil
 import tempfile
 
 import matplotlib as mpl
+import numpy as np
+import pytest
 import torch
 from hypothesis import settings
+
+from support.processor import describe
 
 settings.register_profile("glassconv", derandomize=True, deadline=None)
 settings.load_profile("glassconv")
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core, and none to spare for the other
-    torch.set_num_threads(1)
-
 os.environ.setdefault("MPLCONFIGDIR", mpl.get_cachedir())  # the list of fonts takes seconds to make
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="glassconv-tests-")
-atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # each worker has a core, and none to spare for the other
+else:  # workers inherit the folder: a kernel is compiled by one of them
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="glassconv-tests-")
+    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Seed every source of random numbers before each test, so that its order does not matter."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
+
+
+def pytest_report_header() -> list[str]:
+    """Return what a result may depend on: the processor, PyTorch, threads."""
+    return describe()

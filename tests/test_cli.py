@@ -28,8 +28,8 @@ from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import Verification
 from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
-from glassconv.verification.stress_inputs import trials
-from support.batches import write_first_of_the_test_batch
+from glassconv.verification.stress_inputs import run_stress_inputs
+from support.cifar10_batches import write_published_images
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def test_demo_on_cifar10(
     index: str,
     name: str,
 ) -> None:
-    write_first_of_the_test_batch(tmp_path)
+    write_published_images(tmp_path)
     assert run(monkeypatch, "demo", "--cifar10", ".", "--index", index) == 0
     assert f"CIFAR-10 test_batch {index}: {name}" in capsys.readouterr().out
 
@@ -119,7 +119,18 @@ def test_verify_tells_of_every_algorithm(
     assert str(problem) in out
     for name, algorithm in ALGORITHMS.items():
         verdict = algorithm.supports(problem)
-        assert (f"✓ {name} " if verdict else f"– {name}: {verdict.reason}") in out
+        assert (f"✓ {name} " if verdict else f"not supported: {name}: {verdict.reason}") in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_verify_takes_transposed_problems(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "verify", "4x5x5 4@3x3 s2 p1 g4 transposed o1") == 0
+    out, said = capsys.readouterr()
+    assert said == ""
+    assert "✓ aten " in out
+    assert "Not compared with unfold + matmul" in out
     assert max(map(len, out.splitlines())) <= 80
 
 
@@ -145,11 +156,11 @@ def test_verify_exits_with_1_where_a_bound_is_exceeded(
     def failing(
         problem: ConvProblem, algorithms: Sequence[str], seed: int
     ) -> Iterator[tuple[str, Verification]]:
-        for kind, found in trials(problem, algorithms, seed):
+        for kind, found in run_stress_inputs(problem, algorithms, seed):
             verdict = Verdict(False, "off by 7 × its bound")
             yield kind, replace(found, verdict=verdict) if kind == "cancel" else found
 
-    monkeypatch.setattr(cli, "trials", failing)
+    monkeypatch.setattr(cli, "run_stress_inputs", failing)
     assert run(monkeypatch, "verify", "3x8x8 2@3x3", "--algorithm", "im2col") == 1
     assert "✗ im2col (cancel): off by 7 × its bound" in capsys.readouterr().out
 
@@ -240,7 +251,7 @@ def test_explain_refuses_with_what_would_work(
     assert "the kernel spans 7 positions" in said
     assert "the padded input has 4" in said
     for remedy in ("padding=2", "input_size=7", "kernel_size=4"):
-        assert f"would work: {remedy}" in said
+        assert f"try: {remedy}" in said
 
 
 def test_backward_prints_both_gradients_and_the_convolutions_they_are(
@@ -251,8 +262,8 @@ def test_backward_prints_both_gradients_and_the_convolutions_they_are(
     both = backward(parse("2x5x5 3@3x3 s2"), "im2col")
     for step in (*both.input_steps, *both.weight_steps):
         assert f"{step.name}  {list(step.array.shape)}" in out
-    assert f"is a convolution too: {both.input_convolution}" in out
-    assert f"is a convolution too: {both.weight_convolution}" in out
+    assert f"As a convolution: {both.input_convolution}" in out
+    assert f"As a convolution: {both.weight_convolution}" in out
     assert max(map(len, out.splitlines())) <= 80
 
 
@@ -308,10 +319,10 @@ def test_version(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
         ("demo --index 3", "--cifar10 DIR"),
         ("demo --download", "--cifar10 DIR"),
         ("verify 3x8x8", "a problem needs an input and filters"),
-        ("verify 3x8x8 2@3x3 --algorithm winograt", "no algorithm is named 'winograt'"),
+        ("verify 3x8x8 2@3x3 --algorithm winograt", "unknown algorithm 'winograt'"),
         ("verify 3x32x32 4@5x5 p1000000", "GiB"),
         ("trace 3x8x8 2@3x3 --algorithm pointwise", "pointwise: needs a kernel of size 1, got 3×3"),
-        ("figure spiral", "no picture is named 'spiral'"),
+        ("figure spiral", "unknown figure 'spiral'"),
         ("figure image --out picture.gif", "must end in one of .png, .svg, .pdf"),
         ("algorithms 3x4x4 4@5x5", "the kernel spans 5 positions"),
     ],
@@ -347,7 +358,7 @@ def test_download_goes_to_the_folder_with_a_bar(
         progress.update(progress.total)
         progress.close()
         folder.mkdir()
-        write_first_of_the_test_batch(folder)
+        write_published_images(folder)
 
     monkeypatch.setattr(cifar10, "download", arrive)
     assert run(monkeypatch, "demo", "--cifar10", "new", "--download") == 0

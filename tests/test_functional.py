@@ -23,10 +23,10 @@ from glassconv.problem.dtypes import FORMATS
 from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.reports.array import Array
 from glassconv.verification.verify import judge
-from support.able import UNIVERSAL
 from support.cases import CASES
+from support.random_problems import problems
 from support.references import TORCH, by_torch, whole_numbers
-from support.strategies import problems
+from support.supported_cases import UNIVERSAL
 
 OURS: tuple[Callable[..., Any], ...] = (
     functional.conv1d,

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 from hatchling.build import build_wheel
 
 import glassconv
@@ -39,3 +40,14 @@ def test_the_readmes_pictures_are_there() -> None:
 
 def test_the_versions_agree() -> None:
     assert glassconv.__version__ == version("glassconv")
+
+
+def test_the_citation_is_of_this_version() -> None:
+    """The four fields that the Citation File Format 1.2.0 requires, and the version."""
+    citation = yaml.safe_load((HERE / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["message"]
+    assert citation["title"].startswith("glassconv")
+    assert all(author["name"] for author in citation["authors"])
+    assert citation["authors"]
+    assert citation["version"] == version("glassconv")

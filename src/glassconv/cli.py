@@ -36,8 +36,8 @@ from glassconv.reports.verification import Verification
 from glassconv.tracing.backward import backward as run_backward
 from glassconv.tracing.forward import trace as trace_problem
 from glassconv.verification.compare_unfold import same
-from glassconv.verification.stress_inputs import ADVERSARIES, trials
-from glassconv.verification.verify import subjects
+from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_inputs
+from glassconv.verification.verify import verification_targets
 from glassconv.verification.verify import verify as verify_problem
 from glassconv.views import files
 from glassconv.views.figures import animation
@@ -51,7 +51,7 @@ from glassconv.views.terminal.progress import DownloadBar, counted
 from glassconv.views.terminal.trace import backward as backward_view
 from glassconv.views.terminal.trace import trace as trace_view
 from glassconv.views.terminal.tutorial import tutorial as tutorial_view
-from glassconv.views.terminal.verification import verified
+from glassconv.views.terminal.verification import render_verification
 
 LARGEST_SEED = 2**63 - 2  # what PyTorch takes, less the one that a gradient is drawn by
 
@@ -129,21 +129,23 @@ def verify(
     seed: SeedOption = 0,
 ) -> None:
     """Compare algorithms with the definition in float64, each output within its error bound."""
-    parsed = _parse(problem)
+    parsed = _parse_any(problem)
     chosen = choose(parsed, algorithm or AUTO, accuracy="any")
-    asked = [
+    requested = [
         each for each in chosen.candidates if algorithm is None or each.name == chosen.algorithm
     ]
-    able = subjects(parsed, [each.name for each in asked if each.verdict])
-    running = trials(parsed, able, seed)
+    targets = verification_targets(parsed, [each.name for each in requested if each.verdict])
+    running = run_stress_inputs(parsed, targets, seed)
     results: dict[str, list[Verification]] = {}
-    for kind, found in counted(running, len(able) * len(ADVERSARIES), "verifying", _stderr()):
-        results.setdefault(kind, []).append(found)
+    for kind, result in counted(running, len(targets) * len(STRESS_INPUTS), "verifying", _stderr()):
+        results.setdefault(kind, []).append(result)
     with _stderr().status("comparing with PyTorch"):
         pytorch = verify_problem(parsed, "aten", seed=seed)
-        sameness = same(parsed, seed=seed) if algorithm is None and parsed.batch else None
-    unable = [each for each in asked if not each.verdict]
-    _print(*verified(parsed, results, pytorch, unable, sameness))
+        sameness = None
+        if algorithm is None and parsed.batch and isinstance(parsed, ConvProblem):
+            sameness = same(parsed, seed=seed)
+    unsupported = [each for each in requested if not each.verdict]
+    _print(*render_verification(parsed, results, pytorch, unsupported, sameness))
     if not all(each.verdict for found in results.values() for each in found):
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""Errors that repeat the request and say the cause.
+"""Errors that repeat the request and state the cause.
 
 Each class is also the built-in class that PyTorch raises for the same mistake, so code written for
 `torch.nn.functional` catches it unchanged.
@@ -6,30 +6,32 @@ Each class is also the built-in class that PyTorch raises for the same mistake, 
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
 from typing import Self
 
 
 class ConvError(Exception):
-    """A refusal: what was asked (`request`), why it cannot be (`cause`), what could (`remedies`).
+    """An error with the request, its cause, and suggestions of what to try instead.
 
     >>> str(ConvError("stride must be at least 1, got 0", request="conv2d(stride=0)"))
     'conv2d(stride=0): stride must be at least 1, got 0'
     """
 
-    def __init__(self, cause: str, *, request: str = "", remedies: tuple[str, ...] = ()) -> None:
-        would_work = f"; would work: {', or '.join(remedies)}" if remedies else ""
-        super().__init__(f"{request}: {cause}{would_work}" if request else cause + would_work)
+    def __init__(self, cause: str, *, request: str = "", suggestions: tuple[str, ...] = ()) -> None:
+        hint = f"; try: {', or '.join(suggestions)}" if suggestions else ""
+        super().__init__(f"{request}: {cause}{hint}" if request else cause + hint)
         self.cause = cause
         self.request = request
-        self.remedies = remedies
+        self.suggestions = suggestions
 
     def asked_as(self, request: str) -> Self:
-        """Return the same refusal with the request put in the caller's own words."""
-        return type(self)(self.cause, request=request, remedies=self.remedies)
+        """Return the same error with another request."""
+        return type(self)(self.cause, request=request, suggestions=self.suggestions)
 
-    def with_remedies(self, remedies: tuple[str, ...]) -> Self:
-        """Return the same refusal with what would work in its place."""
-        return type(self)(self.cause, request=self.request, remedies=remedies)
+    def with_suggestions(self, suggestions: tuple[str, ...]) -> Self:
+        """Return the same error with suggestions."""
+        return type(self)(self.cause, request=self.request, suggestions=suggestions)
 
 
 class ShapeError(ConvError, RuntimeError):
@@ -37,36 +39,52 @@ class ShapeError(ConvError, RuntimeError):
 
 
 class ArgumentError(ConvError, RuntimeError):
-    """A value that no convolution can have: stride 0, groups that do not divide."""
+    """An invalid value: stride 0, groups that do not divide the channels."""
 
 
 class ArgumentTypeError(ConvError, TypeError):
-    """A value of the wrong type: stride 1.5, a list where an array belongs."""
+    """A value of the wrong type: stride 1.5, a list instead of an array."""
 
 
 class DtypeError(ConvError, RuntimeError):
-    """Element types that differ, or that no algorithm here computes in."""
+    """Element types that differ, or that no algorithm supports."""
 
 
 class UnsupportedError(ConvError, RuntimeError):
-    """The algorithm asked for by name cannot compute this problem."""
+    """The named algorithm does not support this problem."""
 
 
 class UnknownNameError(ConvError, ValueError):
-    """No algorithm, accuracy or figure of that name."""
+    """There is no algorithm, accuracy or figure of this name."""
 
 
 class ShorthandError(ConvError, ValueError):
-    """A problem written in shorthand that cannot be read; the message points at the place."""
+    """A shorthand that cannot be parsed; the message marks the position."""
 
 
 class MalformedAlgorithmError(ConvError, ImportError):
-    """A file in `algorithms/` that is not an algorithm, or whose name is taken."""
+    """A module of `algorithms/` or an entry point that is no algorithm, or whose name is taken."""
 
 
 class MissingExtraError(ConvError, ImportError):
-    """A part of glassconv whose packages are not installed; the message says what installs them."""
+    """An optional dependency is not installed; the message has the command to install it."""
 
 
 class DataError(ConvError, OSError):
-    """A picture, a CIFAR-10 folder or an output folder that cannot be used."""
+    """An image, a CIFAR-10 folder or an output folder that cannot be used."""
+
+
+def unknown_name(
+    kind: str, name: object, known: Collection[str], also: str = ""
+) -> UnknownNameError:
+    """Return the error for an unknown name, with the most similar known name as a suggestion.
+
+    kind: what is named, such as "algorithm". also: what else is accepted.
+
+    >>> print(unknown_name("color", "gren", ["red", "green"]))
+    unknown color 'gren' (did you mean 'green'?); available: red, green
+    """
+    similar = difflib.get_close_matches(str(name), known, n=1)
+    hint = f" (did you mean {similar[0]!r}?)" if similar else ""
+    available = ", ".join([*known, *([also] if also else [])])
+    return UnknownNameError(f"unknown {kind} {name!r}{hint}; available: {available}")

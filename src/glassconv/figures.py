@@ -15,7 +15,7 @@ from PIL import Image
 from glassconv.algorithms import named, winograd2
 from glassconv.algorithms.parts.winograd import transforms_of
 from glassconv.data import photograph
-from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.examples.sample_operands import blurred_photograph, whole_gradient, whole_numbers
 from glassconv.examples.tutorial import walk, worked_example
 from glassconv.explanation.facts import derive
@@ -93,8 +93,7 @@ def picture(kind: str, problem: ConvProblem | None, theme: Theme) -> Figure:
     draw.
     """
     if kind not in KINDS:
-        known = ", ".join([*KINDS, "animate"])
-        raise UnknownNameError(f"no picture is named {kind!r}; there are: {known}")
+        raise unknown_name("figure", kind, KINDS, also="animate")
     if problem is None:
         usual = KINDS[kind].usual
         if usual is None:

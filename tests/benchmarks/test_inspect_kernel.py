@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -22,8 +23,17 @@ pytestmark = pytest.mark.skipif(host() is None, reason="no kernel runs on this p
 PROBLEMS = {
     "dense": parse("1x16x20x20 24@3x3 p1"),
     "depthwise": parse("1x16x20x20 16@3x3 p1 g16"),
+    "one pixel": parse("2x130x1x1 37@1x1"),
     "sequence": parse("2x40 3@5 p2"),
 }
+HOTTEST = (
+    "16x20x20 24@3x3 p1",
+    "5x20x20 3@3x3 p1",
+    "9x3x3 2@3x3 p1",
+    "16x20x20 16@3x3 p1 g16",
+    "2x130x1x1 37@1x1",
+)
+LAYOUTS = ("nchw", "nhwc")
 
 
 @pytest.fixture(autouse=True)
@@ -32,15 +42,19 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roofline, "PATIENCE", 0.0)
 
 
-@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
-def test_every_kernel_can_be_looked_into(problem: ConvProblem, name: str, layout: str) -> None:
-    able = choose(problem, accuracy="any", layout=layout).candidates
-    if not next(each.verdict for each in able if each.name == name):
-        return
-    if not kernel_verdict(name, problem, layout):
-        return
+def test_every_kernel_can_be_looked_into(name: str) -> None:
+    tried = 0
+    for problem, layout in product(PROBLEMS.values(), LAYOUTS):
+        candidates = choose(problem, accuracy="any", layout=layout).candidates
+        (candidate,) = (each for each in candidates if each.name == name)
+        if candidate.verdict and kernel_verdict(name, problem, layout):
+            check_what_is_found(name, problem, layout)
+            tried += 1
+    assert tried
+
+
+def check_what_is_found(name: str, problem: ConvProblem, layout: str) -> None:
     found = looking.inspect(problem, name, layout, repeats=1)
     assert (found.algorithm, found.layout) == (name, layout)
     assert found.benched.verdict
@@ -56,15 +70,16 @@ def test_every_kernel_can_be_looked_into(problem: ConvProblem, name: str, layout
     assert found.blocking == looking.plan_of(problem, name, layout).blocking.items()
 
 
-@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("text", ["16x20x20 24@3x3 p1", "5x20x20 3@3x3 p1", "9x3x3 2@3x3 p1"])
-def test_the_hottest_function_is_one_of_the_kernels(text: str, name: str, layout: str) -> None:
-    problem = parse(text)
-    if named(name).supports(problem) and kernel_verdict(name, problem, layout):
-        plan = looking.plan_of(problem, name, layout)
-        code = looking.machine_code(problem, name, layout)
-        assert not plan.hot_function or f"\n{plan.hot_function}:" in code
+def test_the_hottest_function_is_one_of_the_kernels(name: str) -> None:
+    tried = 0
+    for problem, layout in product(map(parse, HOTTEST), LAYOUTS):
+        if named(name).supports(problem) and kernel_verdict(name, problem, layout):
+            plan = looking.plan_of(problem, name, layout)
+            code = looking.machine_code(problem, name, layout)
+            assert not plan.hot_function or f"\n{plan.hot_function}:" in code
+            tried += 1
+    assert tried
 
 
 def test_loops_have_this_problems_numbers() -> None:

@@ -61,7 +61,7 @@ def test_a_wrong_file_is_told_its_line(tmp_path: Path, text: str, cause: str) ->
 
 
 def test_what_is_not_there_is_said() -> None:
-    with pytest.raises(UnknownNameError, match=r"'alexnet'; there are: convnext_tiny, .*vgg16"):
+    with pytest.raises(UnknownNameError, match=r"'alexnet'; available: convnext_tiny, .*vgg16"):
         read_suite("alexnet")
     with pytest.raises(DataError, match="cannot read"):
         read_suite("nothing/here.csv")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from glassconv.codegen.ir import INT, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.target import named
-from support.written import Array, integers, run, this_machine
+from support.compile_function import Array, integers, run, this_machine
 
 DTYPE = pytest.mark.parametrize("dtype", ["float32", "float64"])
 WHOLE = st.integers(-(2**31), 2**31)

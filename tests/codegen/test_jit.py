@@ -20,7 +20,7 @@ from glassconv.codegen.jit import DIGEST, Compiled, assembly, compiled, folder, 
 from glassconv.codegen.target import named
 from glassconv.errors import UnsupportedError
 from glassconv.kernels.microkernel.register_tile import accumulators, multiply
-from support.written import call, this_machine, write
+from support.compile_function import call, this_machine, write
 
 
 @pytest.fixture

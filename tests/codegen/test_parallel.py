@@ -16,7 +16,7 @@ from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel, runtime, threads
 from glassconv.codegen.struct import words_of
-from support.written import Array, this_machine
+from support.compile_function import Array, this_machine
 
 
 @cache

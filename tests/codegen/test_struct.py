@@ -10,7 +10,7 @@ import pytest
 from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import compiled
 from glassconv.codegen.struct import N, Struct, pack, table_after, words_of
-from support.written import this_machine
+from support.compile_function import this_machine
 
 
 @dataclass(frozen=True)

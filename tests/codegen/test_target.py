@@ -11,7 +11,7 @@ import pytest
 from glassconv.codegen import target as targets
 from glassconv.codegen.target import TARGETS, Target, host, named, runs
 from glassconv.errors import UnknownNameError
-from support.written import this_machine
+from support.compile_function import this_machine
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
@@ -27,7 +27,7 @@ def test_lanes_fill_a_vector(target: Target) -> None:
 
 
 def test_an_unknown_name_is_told_the_known() -> None:
-    with pytest.raises(UnknownNameError, match="'sse'; there are: avx512, avx2, neon"):
+    with pytest.raises(UnknownNameError, match="'sse'; available: avx512, avx2, neon"):
         named("sse")
 
 

@@ -10,19 +10,19 @@ import pytest
 
 from glassconv.data.cifar10 import CLASSES, FOLDER, read
 from glassconv.errors import DataError
-from support.batches import (
+from support.cifar10_batches import (
     Pixels,
     batch_bytes,
     random_images,
     write_batch,
-    write_first_of_the_test_batch,
+    write_published_images,
 )
 
 
 @pytest.fixture
 def published(tmp_path: Path) -> tuple[Path, list[Pixels], list[int]]:
     """Return a folder whose test_batch has the published one's first 20, and those 20."""
-    return tmp_path, *write_first_of_the_test_batch(tmp_path)
+    return tmp_path, *write_published_images(tmp_path)
 
 
 @pytest.mark.parametrize("count", [1, 2, 1500])

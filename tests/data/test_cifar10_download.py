@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 
 from glassconv.data.cifar10 import BATCHES, FOLDER, Archive, download, read
 from glassconv.errors import DataError
-from support.batches import batch_bytes, random_images
+from support.cifar10_batches import batch_bytes, random_images
 
 PATH = "/cifar-10-python.tar.gz"
 IMAGES = random_images(len(BATCHES))

@@ -17,7 +17,7 @@ from glassconv.data import Picture
 from glassconv.data.cifar10 import LARGEST_FILE, read
 from glassconv.data.unpickle import MOST_OPCODES
 from glassconv.errors import DataError
-from support.batches import DTYPE, batch_bytes, put, random_images, string
+from support.cifar10_batches import DTYPE, batch_bytes, put, random_images, string
 
 IMAGES = random_images(2)
 BATCH = batch_bytes(IMAGES, [3, 5])

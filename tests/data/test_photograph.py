@@ -15,7 +15,7 @@ from PIL import Image
 
 from glassconv.data.photograph import CHELSEA, FORMATS, chelsea, read
 from glassconv.errors import DataError
-from support.batches import Pixels
+from support.cifar10_batches import Pixels
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

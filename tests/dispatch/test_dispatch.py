@@ -28,7 +28,7 @@ from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.verdict import Verdict
 from glassconv.verification.verify import judge
 from support.cases import TRANSPOSED_CASES
-from support.layouts import channels_last
+from support.memory_layouts import channels_last
 from support.references import whole_numbers
 
 PROBLEM = parse("3x9x8 4@3x3")
@@ -204,7 +204,7 @@ def test_every_algorithm_computes_transposed_convolutions(
             same = Operands(*problem.convolution_arrays(input, given.weight, given.bias))
             checked = judge(problem.convolution, name, to_numpy(output), same, bound)
             assert checked.verdict, (name, checked.verdict.reason)
-        if bound.scale is None:  # plain sums, which are exact here
+        if bound.magnitude is None:  # plain sums, which are exact here
             assert torch.equal(output, expected), name
         tried += 1
     assert tried > 3

@@ -21,7 +21,7 @@ from glassconv.reports.choice import Choice
 from glassconv.reports.cost import Cost
 from glassconv.reports.verdict import Verdict
 from support.cases import CASES
-from support.strategies import problems
+from support.random_problems import problems
 
 PROBLEM = CASES["padding"]
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
@@ -53,7 +53,7 @@ def fake(name: str, growth: float = 1.0, verdict: Verdict | None = None) -> Algo
         compile_for=None,
         supports=lambda problem: direct.supports(problem) if verdict is None else verdict,
         cost=lambda problem: FREE,
-        error_bound=lambda problem: replace(direct.error_bound(problem), growth=growth),
+        error_bound=lambda problem: replace(direct.error_bound(problem), rms_factor=growth),
     )
 
 
@@ -156,8 +156,8 @@ def test_what_does_not_fit_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("glassconv.dispatch.select.physical_memory", lambda: 2**29)
     choice = choose(problem)
     assert standing(choice, choice.algorithm)
-    assert standing(choice, "im2col").reason == "its arrays take 1 GiB, this machine has 0"
-    with pytest.raises(UnsupportedError, match="im2col: its arrays take 1 GiB"):
+    assert standing(choice, "im2col").reason == "needs 1 GiB of memory, this machine has 0"
+    with pytest.raises(UnsupportedError, match="im2col: needs 1 GiB"):
         choose(problem, "im2col")
 
 
@@ -170,7 +170,7 @@ def test_memory_is_enough_to_the_byte(monkeypatch: pytest.MonkeyPatch, name: str
     assert choose(problem, name, "any").algorithm == name
     forget()
     monkeypatch.setattr("glassconv.dispatch.select.physical_memory", lambda: needed - 1)
-    with pytest.raises(UnsupportedError, match=f"{name}: its arrays take"):
+    with pytest.raises(UnsupportedError, match=f"{name}: needs"):
         choose(problem, name, "any")
 
 
@@ -199,11 +199,11 @@ def test_padding_laid_around_a_copy_takes_memory(monkeypatch: pytest.MonkeyPatch
     choice = choose(problem)
     assert standing(choice, "aten")
     assert standing(choice, "direct")
-    assert standing(choice, "im2col").reason == "its arrays take 149 GiB, this machine has 16"
+    assert standing(choice, "im2col").reason == "needs 149 GiB of memory, this machine has 16"
 
 
 def test_this_machine_has_memory() -> None:
-    assert physical_memory() > 2**28
+    assert (physical_memory() or 0) > 2**28
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_accuracy_allows_a_multiple_of_pytorchs_error(
         choice = choose(PROBLEM, accuracy=accuracy)
         assert (choice.algorithm == "rough") is (accuracy in allowed)
         if accuracy not in allowed:
-            reason = f"accuracy '{accuracy}' allows {limit:g} × PyTorch's error, "
+            reason = f"accuracy '{accuracy}' allows {limit:g} × PyTorch's rms error, "
             reason += f"this has {growth:g} ×"
             assert standing(choice, "rough").reason == reason
             with pytest.raises(UnsupportedError, match=f"rough: {reason}"):
@@ -235,11 +235,11 @@ def test_accuracy_allows_a_multiple_of_pytorchs_error(
 
 def test_an_unknown_name_suggests_a_near_one() -> None:
     with pytest.raises(
-        UnknownNameError, match=r"named 'imcol' \(did you mean 'im2col'\?\); .*auto"
+        UnknownNameError, match=r"algorithm 'imcol' \(did you mean 'im2col'\?\); .*auto"
     ):
         choose(PROBLEM, "imcol")
 
 
 def test_an_unknown_accuracy_is_told_all_there_are() -> None:
-    with pytest.raises(UnknownNameError, match="one of strict, default, fast, any, not 'slow'"):
+    with pytest.raises(UnknownNameError, match="available: strict, default, fast, any"):
         choose(PROBLEM, AUTO, "slow")

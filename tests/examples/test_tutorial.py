@@ -13,7 +13,7 @@ from glassconv.data import cifar10, photograph
 from glassconv.examples.tutorial import CS231N, normalise, tutorial_layer, walk, worked_example
 from glassconv.problem.operands import to_numpy
 from glassconv.reports.worked_example import Tutorial
-from support.batches import write_first_of_the_test_batch
+from support.cifar10_batches import write_published_images
 
 # m.weight as the tutorial prints it, to four decimals.
 WEIGHT = """
@@ -37,7 +37,7 @@ def facts() -> Tutorial:
 
 
 def cifar10_facts(folder: Path, index: int) -> Tutorial:
-    write_first_of_the_test_batch(folder)
+    write_published_images(folder)
     picture = cifar10.read(folder, index)
     return walk(picture.pixels, picture.source)
 

@@ -16,7 +16,7 @@ from glassconv.problem.shorthand import parse
 from glassconv.reports.error_bound import sum_of_products_bound
 from glassconv.verification.verify import judge
 from support.cases import CASES
-from support.strategies import problems
+from support.random_problems import problems
 
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
 

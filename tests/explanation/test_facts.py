@@ -23,8 +23,8 @@ from glassconv.problem.axis import PADDING, Axis
 from glassconv.problem.shorthand import parse
 from glassconv.reports.explanation import AlgorithmFacts
 from support.cases import CASES
+from support.random_problems import axes
 from support.references import by_torch, meta_operands
-from support.strategies import axes
 
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
 ENORMOUS = parse("4096x4096x4096 4096@3x3")
@@ -166,13 +166,13 @@ def test_every_algorithm_stands_as_its_file_and_choose_say(problem: ConvProblem)
         assert each.cost == algorithm.cost(problem)
         assert each.prediction == predict(each.cost)
         assert each.bound is not None
-        assert (each.bound.factor, each.bound.measure) == (bound.worst, bound.measure)
+        assert (each.bound.factor, each.bound.measure) == (bound.max_factor, bound.reference)
 
 
 def test_no_promise_is_said_by_none(monkeypatch: pytest.MonkeyPatch) -> None:
     direct = named("direct")
     careless = replace(
-        direct, error_bound=lambda problem: replace(direct.error_bound(problem), worst=inf)
+        direct, error_bound=lambda problem: replace(direct.error_bound(problem), max_factor=inf)
     )
     registry = {"aten": named("aten"), "direct": careless}
     monkeypatch.setattr("glassconv.dispatch.select.ALGORITHMS", registry)
@@ -190,7 +190,7 @@ def test_what_fits_nowhere_is_explained_all_the_same(monkeypatch: pytest.MonkeyP
     assert facts.arithmetic.macs == ENORMOUS.macs
     [aten] = [each for each in facts.algorithms if each.name == "aten"]
     assert stands(aten)
-    assert aten.runs.reason == "its arrays take 512 GiB, this machine has 16"
+    assert aten.runs.reason == "needs 512 GiB of memory, this machine has 16"
 
 
 def stands(algorithm: AlgorithmFacts) -> bool:

@@ -15,8 +15,10 @@ from glassconv.explore.tensors import from_document, to_document
 from glassconv.problem.operands import random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.tracing.forward import trace
+from support.supported_cases import supporting
 
 SMALL = "2x6x7 4@3x2 s2x1 p1:0x1 g2"
+TRACED = "2x8x8 2@3x3"
 
 
 def message(kind: str, text: str = SMALL, **more: Any) -> dict[str, Any]:
@@ -35,15 +37,16 @@ def test_convolve_is_pytorchs(text: str) -> None:
     np.testing.assert_array_equal(from_document(answered["output"], "output"), expected)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", sorted(set(ALGORITHMS) - set(supporting(parse(TRACED)))))
+def test_a_trace_is_refused_with_the_algorithms_reason(algorithm: str) -> None:
+    answered = answer(message("trace", TRACED, algorithm=algorithm))
+    assert ALGORITHMS[algorithm].supports(parse(TRACED)).reason in answered["error"]
+
+
+@pytest.mark.parametrize("algorithm", supporting(parse(TRACED)))
 def test_a_trace_is_the_algorithms_own(algorithm: str) -> None:
-    text = "2x8x8 2@3x3"
-    answered = answer(message("trace", text, algorithm=algorithm))
-    verdict = ALGORITHMS[algorithm].supports(parse(text))
-    if not verdict:
-        assert verdict.reason in answered["error"]
-        return
-    traced = trace(parse(text), algorithm, random_operands(parse(text), seed=3))
+    answered = answer(message("trace", TRACED, algorithm=algorithm))
+    traced = trace(parse(TRACED), algorithm, random_operands(parse(TRACED), seed=3))
     assert answered["algorithm"] == algorithm
     for written, step in zip(answered["steps"], traced.steps, strict=True):
         back, expected = from_document(written["array"], step.name), step.array

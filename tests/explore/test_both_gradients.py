@@ -16,7 +16,7 @@ from glassconv.problem.dtypes import FORMATS
 from glassconv.problem.operands import Operands, random_grad_output, random_operands, to_numpy
 from glassconv.tracing.backward import backward
 from support.browsers import documents, in_node
-from support.random_problems import draw
+from support.random_problems import random_problem
 from support.references import by_torch
 
 PROBLEMS = 100
@@ -32,7 +32,9 @@ SUMS = {
 
 
 def test_the_steps_are_pythons_and_the_gradients_autograds(tmp_path: Path) -> None:
-    problems = list(islice(filter(_drawn, (draw(Random(seed)) for seed in count())), PROBLEMS))
+    problems = list(
+        islice(filter(_drawn, (random_problem(Random(seed)) for seed in count())), PROBLEMS)
+    )
     operands = [random_operands(problem, seed) for seed, problem in enumerate(problems)]
     gradients = [random_grad_output(problem, seed) for seed, problem in enumerate(problems)]
     cases = [

@@ -22,7 +22,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands
 from glassconv.reports.array import Array
 from support.browsers import documents, in_node
-from support.random_problems import draw
+from support.random_problems import random_problem
 
 PLAIN, TRANSPOSED = 400, 100
 ROUNDING = {torch.float32: 2.0**-23, torch.float64: 2.0**-52}
@@ -71,7 +71,7 @@ Convolve = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 def _plain() -> Iterator[Case]:
     for seed in count():
-        problem = draw(random.Random(seed))
+        problem = random_problem(random.Random(seed))
         if problem.ndim == 3 or problem.batch == 0 or problem.dtype not in ("float32", "float64"):
             continue
         conv = F.conv1d if problem.ndim == 1 else F.conv2d
@@ -95,7 +95,7 @@ def _plain() -> Iterator[Case]:
 def _transposed() -> Iterator[Case]:
     """Yield transposed problems, each made of a plain one; what padding cuts is cut by hand."""
     for seed in count():
-        plain = draw(random.Random(seed))
+        plain = random_problem(random.Random(seed))
         if plain.ndim != 2 or plain.batch == 0 or plain.dtype not in ("float32", "float64"):
             continue
         chance = random.Random(seed + 1)

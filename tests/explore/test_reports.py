@@ -15,6 +15,7 @@ from glassconv.examples.tutorial import walk
 from glassconv.explore.reports import SCHEMA, Exploration, of_layer, of_picture, of_problems
 from glassconv.explore.tensors import from_document
 from glassconv.problem.shorthand import parse
+from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.array import Array
 
 
@@ -46,6 +47,24 @@ def test_the_document_tells_images_from_arrays_and_random_numbers() -> None:
         (of_layer(layer, [2, 3, 8, 8]), "random"),
     ):
         assert json.loads(explored.to_json())["inputKind"] == kind, explored.source
+
+
+@pytest.mark.parametrize("text", ["4x5x6 6@3x3 s2 p1 transposed o1", "4x9 2@4 s3 transposed"])
+def test_a_transposed_convolution_is_explored_too(text: str) -> None:
+    problem = parse_transposed(text)
+    explored = of_problems([problem])
+    drawn = problem.as_2d()
+    assert json.loads(explored.to_json())["problem"] == str(drawn)
+    assert explored.weight is not None and explored.output is not None
+    assert explored.weight.shape == drawn.weight_shape
+    assert explored.output.shape == drawn.output_shape
+
+
+def test_a_transposed_layer_is_explored_too() -> None:
+    layer, x = nn.ConvTranspose2d(2, 3, 3, stride=2, output_padding=1), torch.randn(1, 2, 4, 4)
+    explored = of_layer(layer, x)
+    assert explored.output is not None
+    np.testing.assert_array_equal(explored.output, output_of(layer, x))
 
 
 def test_several_problems_are_a_strip() -> None:
@@ -150,7 +169,6 @@ def test_the_layer_is_left_as_it_was() -> None:
         (nn.Conv2d(64, 64, 3), [1, 64, 512, 512], ArgumentError, "134 MB, and a page holds up"),
         (nn.Conv2d(3, 1, 3), [1, 4, 8, 8], ShapeError, "reads 3 channels"),
         (nn.Linear(3, 1), [1, 3], UnsupportedError, "only the layers nn.Conv1d"),
-        (nn.ConvTranspose2d(1, 1, 3), [1, 1, 4, 4], UnsupportedError, "show takes convolutions"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_with_the_layer(

@@ -14,7 +14,8 @@ from glassconv.algorithms import Algorithm, named
 from glassconv.explore.tensors import from_document
 from glassconv.problem import ConvProblem
 from glassconv.problem.operands import random_operands
-from glassconv.verification.verify import allowed_error, definition, judge
+from glassconv.verification.definition import allowed_error, definition
+from glassconv.verification.verify import judge
 from support.browsers import documents, in_node
 from support.random_problems import problems_for
 
@@ -38,10 +39,12 @@ def test_bounds_are_pythons_and_outputs_keep_them(candidate: str, tmp_path: Path
     ]
     answers = in_node("verification.mjs", cases, tmp_path)
     assert len(answers) == len(problems)
+    bounded = 0
     for problem, given, answer in zip(problems, operands, answers, strict=True):
         assert bool(algorithm.supports(problem)) == ("refusal" not in answer), problem
         if "refusal" in answer:
             continue
+        bounded += 1
         found = {name: from_document(each, name)[None] for name, each in answer.items()}
         bound = algorithm.error_bound(problem)
         truth = definition(problem, given)
@@ -55,6 +58,7 @@ def test_bounds_are_pythons_and_outputs_keep_them(candidate: str, tmp_path: Path
         values = found["values"].astype(problem.dtype)
         assert (values == found["values"]).all(), f"{problem}: not of the problem's type"
         assert judge(problem, candidate, values, given, bound).verdict, problem
+    assert bounded >= PROBLEMS
 
 
 def _drawn(algorithm: Algorithm) -> Iterator[ConvProblem]:

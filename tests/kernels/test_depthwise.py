@@ -21,11 +21,11 @@ from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verification import Verification
-from glassconv.verification.stress_inputs import ADVERSARIES
+from glassconv.verification.stress_inputs import STRESS_INPUTS
 from glassconv.verification.verify import judge
-from support.guarded import SIDES, call_guarded
-from support.layouts import LAYOUTS
-from support.written import this_machine
+from support.compile_function import this_machine
+from support.guard_pages import SIDES, call_guarded
+from support.memory_layouts import LAYOUTS
 
 BOTH = pytest.mark.parametrize("layout", ["contiguous", "channels last"])
 PLAIN = ChannelAccess(is_partial_vector=False, has_multiplier=False)
@@ -47,7 +47,7 @@ def run(
     l1: int | None = None,
 ) -> Verification | None:
     """Hold the kernel to the algorithm's bound; None for a picture no kernel reads."""
-    made = ADVERSARIES[kind].make(problem, seed)
+    made = STRESS_INPUTS[kind].make(problem, seed)
     operands = Operands(LAYOUTS[layout](made.input), made.weight, made.bias)
     lies = layout_of(operands.input)
     if lies is None:
@@ -93,7 +93,7 @@ def problems(draw: st.DrawFn) -> ConvProblem:
 @given(
     problems(),
     st.sampled_from(list(LAYOUTS)),
-    st.sampled_from(list(ADVERSARIES)),
+    st.sampled_from(list(STRESS_INPUTS)),
     st.integers(0, 99),
     st.sampled_from(SIDES),
     st.sampled_from((None, None, 2**10, 2**12)),

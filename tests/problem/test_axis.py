@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from glassconv.problem.axis import PADDING, Axis
-from support.strategies import axes
+from support.random_problems import axes
 
 
 def by_sliding(axis: Axis) -> npt.NDArray[np.int64]:

@@ -16,8 +16,8 @@ from glassconv.errors import ArgumentError, ConvError, DtypeError, ShapeError
 from glassconv.problem import ConvProblem, Gemm
 from glassconv.problem.conv_problem import LARGEST_STEP
 from support.cases import CASES
+from support.random_problems import problems
 from support.references import by_torch, grid, meta_operands, pixel_of
-from support.strategies import problems
 
 LENET = CASES["the tutorial's four filters"]
 EVERYTHING = CASES["everything at once"]

@@ -16,8 +16,8 @@ from glassconv.problem.gradients import WeightGradient, input_gradient
 from glassconv.problem.operands import Operands, random_grad_output, random_operands
 from glassconv.verification.verify import verify
 from support.cases import CASES
+from support.random_problems import problems
 from support.references import by_torch, whole_numbers
-from support.strategies import problems
 
 FULL = {name: problem for name, problem in CASES.items() if problem.batch}
 
@@ -33,6 +33,7 @@ def autograds(problem: ConvProblem, operands: Operands, grad_output: Tensor) -> 
     return torch.autograd.grad(by_torch(problem, operands), leaves, grad_output)
 
 
+@pytest.mark.thorough
 @settings(max_examples=300)
 @given(problem=problems(dtypes=["float64"]))
 def test_both_convolutions_are_the_gradients(problem: ConvProblem) -> None:
@@ -59,6 +60,7 @@ def test_both_convolutions_are_the_gradients(problem: ConvProblem) -> None:
     assert torch.equal(gradient.cut(output), expected[1])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("problem", "algorithm"),
     [
@@ -76,10 +78,13 @@ def test_every_algorithm_keeps_its_bound_on_both_gradients(
         *input_gradient(problem).convolution_arrays(grad_output, operands.weight, None)
     )
     of_weight = WeightGradient(problem).operands(operands.input, grad_output)
+    tried = 0
     for convolution, arrays in zip(convolutions_of(problem), (of_input, of_weight), strict=True):
         if ALGORITHMS[algorithm].supports(convolution):
             result = verify(convolution, algorithm, arrays)
             assert result.verdict, f"{convolution}: {result.verdict.reason}"
+            tried += 1
+    assert tried
 
 
 def test_an_empty_batch_has_no_weight_gradient_to_convolve() -> None:

@@ -11,7 +11,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.im2col_map import fold, unfold
 from glassconv.problem.operands import random_operands
 from support.cases import CASES
-from support.strategies import problems
+from support.random_problems import problems
 
 FLAT = {  # unfold's own arguments: two axes, the same padding on both sides
     name: problem

@@ -11,7 +11,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.shorthand import EXAMPLE, parse
 from support.cases import CASES
-from support.strategies import problems
+from support.random_problems import problems
 
 
 @given(problems())

@@ -1,4 +1,4 @@
-"""Remedies work: each one, tried, makes the refusal go away, and nothing nearer does."""
+"""Every suggestion, if followed, gives a valid problem."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from glassconv.errors import ConvError, ShorthandError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.shorthand import parse
-from glassconv.problem.suggestions import nearest
+from glassconv.problem.suggestions import suggest
 
 REFUSED = {
     "a kernel too large": ([1, 3, 4, 4], [2, 3, 7, 7], {}),
@@ -25,11 +25,11 @@ REFUSED = {
 }
 
 
-def remedied(remedies: tuple[str, ...], problem: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the problem's fields as each remedy would have them."""
+def changed_problems(suggestions: tuple[str, ...], problem: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the problem's fields as each suggestion would have them."""
     changed = []
-    for remedy in remedies:
-        name, _, text = remedy.partition("=")
+    for suggestion in suggestions:
+        name, _, text = suggestion.partition("=")
         value, before = ast.literal_eval(text), problem[name]
         if isinstance(before, tuple) and isinstance(value, int):
             pairs = isinstance(before[0], tuple)
@@ -39,12 +39,14 @@ def remedied(remedies: tuple[str, ...], problem: dict[str, Any]) -> list[dict[st
 
 
 @pytest.mark.parametrize(("input", "weight", "options"), REFUSED.values(), ids=REFUSED)
-def test_each_remedy_works(input: list[int], weight: list[int], options: dict[str, int]) -> None:
+def test_each_suggestion_is_valid(
+    input: list[int], weight: list[int], options: dict[str, int]
+) -> None:
     with pytest.raises(ConvError) as caught:
         problem_of(input, weight, **options)  # type: ignore[arg-type]
-    remedies = caught.value.remedies
-    assert 1 <= len(remedies) <= 3
-    assert all(remedy in str(caught.value) for remedy in remedies)
+    suggestions = caught.value.suggestions
+    assert 1 <= len(suggestions) <= 3
+    assert all(suggestion in str(caught.value) for suggestion in suggestions)
     ndim, groups = len(weight) - 2, options.get("groups", 1)
     fields: dict[str, Any] = asdict(parse("1x9 1@3" if ndim == 1 else "1x9x9 1@3x3"))
     fields |= {"in_channels": input[1], "out_channels": weight[0], "groups": groups}
@@ -54,21 +56,21 @@ def test_each_remedy_works(input: list[int], weight: list[int], options: dict[st
     fields["padding"] = ((options.get("padding", 0),) * 2,) * ndim
     with pytest.raises(ConvError):
         ConvProblem(**fields)
-    for changed in remedied(remedies, fields):
+    for changed in changed_problems(suggestions, fields):
         ConvProblem(**changed)
 
 
 def test_the_nearest_come_first_and_every_argument_before_any_again() -> None:
-    found = nearest({"a": 10, "b": 10}, lambda of: of["a"] >= 13 or of["b"] <= 8)
+    found = suggest({"a": 10, "b": 10}, lambda new: new["a"] >= 13 or new["b"] <= 8)
     assert found == ("b=8", "a=13", "b=7")
 
 
 def test_nothing_works_is_said_by_nothing() -> None:
-    assert nearest({"a": 1}, lambda _: False) == ()
+    assert suggest({"a": 1}, lambda _: False) == ()
 
 
 @pytest.mark.parametrize(
-    ("weight", "groups", "remedies"),
+    ("weight", "groups", "suggestions"),
     [
         ([4, 5, 3, 3], 1, ("the input's channels=5", "the weight's channels=4")),
         ([4, 2, 3, 3], 1, ("groups=2", "the input's channels=2", "the weight's channels=4")),
@@ -76,17 +78,17 @@ def test_nothing_works_is_said_by_nothing() -> None:
     ],
 )
 def test_channels_that_disagree_may_change_on_either_side(
-    weight: list[int], groups: int, remedies: tuple[str, ...]
+    weight: list[int], groups: int, suggestions: tuple[str, ...]
 ) -> None:
     with pytest.raises(ConvError, match="but the input has 4") as caught:
         problem_of([1, 4, 8, 8], weight, groups=groups)
-    assert set(remedies) == set(caught.value.remedies)
+    assert set(suggestions) == set(caught.value.suggestions)
 
 
 def test_same_with_a_stride_is_told_the_padding_it_means() -> None:
     with pytest.raises(ConvError, match="keeps the size only with stride 1") as caught:
         problem_of([1, 3, 8, 8], [4, 3, 3, 4], padding="same", stride=2)
-    assert caught.value.remedies == ("stride=1", "padding=((1, 1), (1, 2))", "padding='valid'")
+    assert caught.value.suggestions == ("stride=1", "padding=((1, 1), (1, 2))", "padding='valid'")
     assert problem_of(
         [1, 3, 8, 8], [4, 3, 3, 4], padding=((1, 1), (1, 2)), stride=2
     ).output_size == (4, 4)
@@ -102,5 +104,5 @@ def test_same_with_a_stride_is_told_the_padding_it_means() -> None:
 def test_shorthand_lists_them_under_the_caret(text: str, lines: list[str]) -> None:
     with pytest.raises(ShorthandError) as caught:
         parse(text)
-    said = re.findall(r"^  would work: (.*)$", str(caught.value), re.MULTILINE)
+    said = re.findall(r"^  try: (.*)$", str(caught.value), re.MULTILINE)
     assert sorted(said) == sorted(lines)

@@ -18,8 +18,8 @@ FORMAT = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
 @FORMAT
 def test_a_sum_of_products_rounds_once_more_than_it_has_products(format: FloatFormat) -> None:
     bound = sum_of_products_bound(75, format)
-    assert bound.worst == 76 * format.unit_roundoff
-    assert bound.growth == 1
+    assert bound.max_factor == 76 * format.unit_roundoff
+    assert bound.rms_factor == 1
     assert bound.formula.startswith("76·u, u = ")
 
 
@@ -32,4 +32,4 @@ def test_a_float32_sum_stays_within_its_bound(pairs: list[tuple[int, int]]) -> N
     exact = sum(x * w for x, w in pairs)
     scale = sum(abs(x * w) for x, w in pairs)
     bound = sum_of_products_bound(len(pairs), FORMATS["float32"])
-    assert abs(Fraction(total.item()) - exact) <= Fraction(bound.worst) * scale
+    assert abs(Fraction(total.item()) - exact) <= Fraction(bound.max_factor) * scale

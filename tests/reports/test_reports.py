@@ -18,8 +18,8 @@ from glassconv.reports.verification import Difference
 from glassconv.reports.worked_example import WorkedExample
 from glassconv.tracing.forward import trace
 from support.cases import CASES
+from support.random_problems import problems
 from support.references import pixel_of
-from support.strategies import problems
 
 
 @pytest.mark.parametrize("ok", [True, False])

@@ -1,4 +1,4 @@
-"""Convolutions worth a name, shared by tests, benches and docs: each one is a case of its own."""
+"""Named convolutions, each of them a special case, shared by all tests."""
 
 from __future__ import annotations
 

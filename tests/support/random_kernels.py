@@ -1,17 +1,17 @@
-"""Hold every kernel to its algorithm's bound on many random problems.
+"""Compare every kernel with the definition on many random problems, within its algorithm's bound.
 
-    python tests/support/random_kernels.py 10000
+    PYTHONPATH=tests python -m support.random_kernels 10000
 
-prints a table. Each trial has a random problem, layout, kind of operands and size of cache, and
-every buffer lies beside a closed page. Trial number i is the same whenever it is drawn.
+prints a table. Each trial has a random problem, memory layout, kind of operands and cache size, and
+every buffer is beside a guard page. Trial number i is drawn with seed i.
 """
 
 from __future__ import annotations
 
-import random
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from random import Random
 
 from glassconv.algorithms import named
 from glassconv.codegen.parallel import threads
@@ -20,34 +20,33 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import layout_of
 from glassconv.problem.operands import Operands, to_numpy
 from glassconv.reports.verification import Verification
-from glassconv.verification.stress_inputs import ADVERSARIES
+from glassconv.verification.stress_inputs import STRESS_INPUTS
 from glassconv.verification.verify import judge
-from support.guarded import SIDES, call_guarded
-from support.layouts import LAYOUTS
-from support.written import this_machine
+from support.compile_function import this_machine
+from support.guard_pages import SIDES, call_guarded
+from support.memory_layouts import LAYOUTS
+from support.random_problems import LARGE, random_problem
 
-KINDS = ("any", "any", "plain", "three", "three", "pointwise", "depthwise", "pixel")
-MOST_MACS = 200_000  # that the definition still computes at once
 CACHES = (None, None, 2**12, 2**15)  # bytes: small ones make many blocks of a small problem
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A problem, and how its operands are made and lie."""
+    """A problem, its operands' kind and memory layout, and how the kernel is run."""
 
     problem: ConvProblem
     kind: str  # of the operands
     layout: str  # of the input
-    side: str
-    l2: int | None
-    team: int
+    side: str  # of each buffer, where the guard page is
+    l2: int | None  # bytes that the kernel is compiled for; None: this machine's
+    team: int  # threads
 
     def operands(self) -> Operands:
-        made = ADVERSARIES[self.kind].make(self.problem, 0)
+        made = STRESS_INPUTS[self.kind].make(self.problem, 0)
         return Operands(LAYOUTS[self.layout](made.input), made.weight, made.bias)
 
     def of(self, kernel: Kernel) -> Verification | None:
-        """Return how a kernel does, None where it does not support it."""
+        """Return the verification of a kernel, None where it does not support the trial."""
         operands = self.operands()
         lies = layout_of(operands.input)
         if lies is None or not kernel.supports(self.problem, lies.name):
@@ -59,11 +58,11 @@ class Trial:
         return judge(self.problem, kernel.name, to_numpy(output), operands, bound)
 
 
-def draw(chance: random.Random) -> Trial:
+def draw(chance: Random) -> Trial:
     """Return a random trial."""
     return Trial(
-        problem=draw_problem(chance),
-        kind=chance.choice(tuple(ADVERSARIES)),
+        problem=random_problem(chance, LARGE),
+        kind=chance.choice(tuple(STRESS_INPUTS)),
         layout=chance.choice(tuple(LAYOUTS)),
         side=chance.choice(SIDES),
         l2=chance.choice(CACHES),
@@ -71,53 +70,12 @@ def draw(chance: random.Random) -> Trial:
     )
 
 
-def draw_problem(chance: random.Random) -> ConvProblem:
-    """Return a problem with every argument in play and sizes that do not fit."""
-    kind, ndim = chance.choice(KINDS), chance.choice((1, 2, 2, 2))
-    groups = chance.choice((1, 1, 2, 3)) if kind != "depthwise" else chance.choice((1, 2, 9, 20))
-    simple = kind in ("plain", "three")
-
-    def each(low: int, high: int) -> tuple[int, ...]:
-        return tuple(chance.randint(low, high) for _ in range(ndim))
-
-    kernel = {"pointwise": (1, 1), "pixel": (1, 1), "three": (3, 3)}.get(kind, (1, 7))
-    kernel_size, dilation = each(*kernel), each(1, 1) if simple else each(1, 3)
-    most = 0 if kind == "pixel" else 4
-    padding = tuple((chance.randint(0, most), chance.randint(0, most)) for _ in range(ndim))
-    least = [max(1, d * (k - 1) + 1 - sum(p))
-             for d, k, p in zip(dilation, kernel_size, padding, strict=True)]  # fmt: skip
-    more = [chance.choice((0, 3, 9, 40)) for _ in range(ndim - 1)] + [chance.choice((0, 9, 25, 40))]
-    more = [0] * ndim if kind == "pixel" else more
-    size = tuple(n + chance.randint(0, most) for n, most in zip(least, more, strict=True))
-    channels = 1 if kind == "depthwise" else chance.choice((1, 2, 3, 8, 17, 40))
-
-    def made(channels: int, filters: int) -> ConvProblem:
-        return ConvProblem(
-            batch=batch,
-            in_channels=groups * channels,
-            out_channels=groups * filters,
-            input_size=size,
-            kernel_size=kernel_size,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            groups=groups,
-            bias=bias,
-            dtype=dtype,
-        )
-
-    batch, stride = chance.choice((0, 1, 1, 1, 2, 3)), each(1, 1) if simple else each(1, 4)
-    bias, dtype = chance.random() < 0.5, chance.choice(("float32", "float64"))
-    whole = made(channels, chance.choice((1, 2, 3, 5, 8, 17, 33)))
-    return whole if whole.macs <= MOST_MACS else made(min(channels, 3), 2)
-
-
 def main(trials: int) -> None:
     """Print how many trials each kernel took, its worst share of the bound, and what fails."""
     taken: Counter[str] = Counter()
     worst: Counter[str] = Counter()
     for number in range(trials):
-        trial = draw(random.Random(number))
+        trial = draw(Random(number))
         for kernel in KERNELS.values():
             found = trial.of(kernel)
             if found is None:

@@ -1,127 +1,147 @@
-"""Hold every algorithm to its bound on many random problems, random and hard operands in turn.
+"""The one generator of random convolutions: for hypothesis, for loops over seeds, for the tables.
 
-    python tests/support/random_problems.py 10000
-
-prints the table that docs/verification.md keeps. Problem number i of an algorithm is the same
-whenever it is drawn, so a failure is named by its number.
+`random_problem(Random(7))` is the same problem in every run and on every machine, so a failure is
+named by its seed. Hypothesis passes a `Random` of its own, whose choices it records and shrinks.
 """
 
 from __future__ import annotations
 
-import random
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import count, islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from random import Random
+from typing import TypeVar
 
-from glassconv.algorithms import ALGORITHMS, Algorithm
+from hypothesis import strategies as st
+
+from glassconv.algorithms import Algorithm
 from glassconv.problem import ConvProblem
+from glassconv.problem.axis import Axis
 from glassconv.problem.dtypes import FORMATS
-from glassconv.reports.verification import Verification
-from glassconv.verification.stress_inputs import ADVERSARIES
-from glassconv.verification.verify import verify_each
 
-KINDS = ("any", "any", "plain", "plain", "pointwise", "depthwise")
-
-
-@dataclass
-class Tally:
-    """What was found of one algorithm."""
-
-    algorithm: str
-    problems: int = 0
-    outputs: int = 0
-    unpromised: int = 0
-    worst: float = 0.0
-    failures: list[str] = field(default_factory=list)
-
-    def add(self, number: int, kind: str, found: Verification) -> None:
-        self.problems += 1
-        self.outputs += found.elements
-        self.unpromised += found.unpromised
-        self.worst = max(self.worst, found.share)
-        if not found.verdict:
-            self.failures.append(f"{number}: {found.problem} ({kind}): {found.verdict.reason}")
+T = TypeVar("T")
+Choices = Sequence[int]
+MOST_REFUSALS = 10_000  # in a row, before an algorithm is taken to support nothing
 
 
-def tally(algorithm: Algorithm, problems: int) -> Tally:
-    """Return how an algorithm does on its first so many random problems."""
-    made = Tally(algorithm.name)
-    kinds = list(ADVERSARIES)
-    for number, problem in enumerate(islice(problems_for(algorithm), problems)):
-        kind = kinds[number % len(kinds)]
-        operands = ADVERSARIES[kind].make(problem, number)
-        made.add(number, kind, next(verify_each(problem, [algorithm.name], operands)))
-    return made
+@dataclass(frozen=True)
+class Sizes:
+    """What a problem may be drawn from: one of each sequence's values, repeated to be likelier.
+
+    "any" draws every argument; "plain" has stride and dilation 1, and "three" a kernel of 3 too;
+    "pointwise" has a kernel of 1; "depthwise" has one channel in each group; "pixel" has one
+    output pixel and no padding.
+    """
+
+    kinds: Sequence[str] = ("any", "any", "plain", "plain", "pointwise", "depthwise")
+    ndims: Choices = (1, 2, 2, 2, 3)
+    dtypes: Sequence[str] = tuple(FORMATS)
+    largest_kernel: Choices = (7, 7, 4)  # in one, two and three dimensions
+    batch: Choices = (0, 1, 1, 1, 2, 3)
+    groups: Choices = (1, 1, 2, 3)
+    depthwise_groups: Choices = (1, 1, 2, 3)
+    channels: Choices = (1, 2, 3, 8, 17)  # in each group
+    filters: Choices = (1, 2, 3, 5)  # in each group
+    spare: Sequence[Choices] = ((24,), (9,), (4,))  # pixels beyond one window, by dimensions
+    spare_last: Sequence[Choices] = ((24,), (9,), (4,))  # the same, along the last axis
+    most_macs: int | None = None  # a larger problem loses channels and filters
 
 
-def problems_for(algorithm: Algorithm) -> Iterator[ConvProblem]:
-    """Yield the random problems that an algorithm supports, the same ones each time."""
-    for seed in count():
-        problem = draw(random.Random(seed))
-        if algorithm.supports(problem):
-            yield problem
+# Hypothesis: at most 3 · 4³ products in a sum, so that the definition is computed at once.
+SMALL = Sizes(
+    ndims=(1, 2, 3),
+    largest_kernel=(4, 4, 4),
+    batch=(0, 1, 2, 3),
+    groups=(1, 2, 3),
+    depthwise_groups=(1, 2, 3),
+    channels=(1, 2, 3),
+    filters=(1, 2, 3),
+    spare=((5,),) * 3,
+    spare_last=((5,),) * 3,
+)
+# Algorithms: the table of docs/verification.md.
+MEDIUM = Sizes()
+# Kernels: several register tiles, blocks and panels, each with a rest.
+LARGE = Sizes(
+    kinds=("any", "any", "plain", "three", "three", "pointwise", "depthwise", "pixel"),
+    ndims=(1, 2, 2, 2),
+    dtypes=("float32", "float64"),
+    depthwise_groups=(1, 2, 9, 20),
+    channels=(1, 2, 3, 8, 17, 40),
+    filters=(1, 2, 3, 5, 8, 17, 33),
+    spare=((0, 3, 9, 40),) * 2,
+    spare_last=((0, 9, 25, 40),) * 2,
+    most_macs=200_000,
+)
 
 
-def draw(chance: random.Random) -> ConvProblem:
-    """Return a random problem: one to three axes, every argument in play, sizes that do not fit."""
-    kind, ndim, groups = (
-        chance.choice(KINDS),
-        chance.choice((1, 2, 2, 2, 3)),
-        chance.choice((1, 1, 2, 3)),
+def random_problem(random: Random, sizes: Sizes = MEDIUM) -> ConvProblem:
+    """Return a random problem: every argument in play, and sizes that do not divide evenly."""
+    kind, ndim = _pick(random, sizes.kinds), _pick(random, sizes.ndims)
+    groups = _pick(random, sizes.depthwise_groups if kind == "depthwise" else sizes.groups)
+    simple = kind in ("plain", "three")
+
+    def per_axis(low: int, high: int) -> tuple[int, ...]:
+        return tuple(random.randint(low, high) for _ in range(ndim))
+
+    one_tap, three_taps = (1, 1), (3, 3)
+    kernels = {"pointwise": one_tap, "pixel": one_tap, "three": three_taps}
+    kernel_size = per_axis(*kernels.get(kind, (1, sizes.largest_kernel[ndim - 1])))
+    dilation = per_axis(1, 1 if simple else 3)
+    stride = per_axis(1, 1 if simple else 4)
+    most_padding = 0 if kind == "pixel" else 4
+    padding = tuple(
+        (random.randint(0, most_padding), random.randint(0, most_padding)) for _ in range(ndim)
     )
-    plain = kind == "plain"
-
-    def each(low: int, high: int) -> tuple[int, ...]:
-        return tuple(chance.randint(low, high) for _ in range(ndim))
-
-    kernel = each(1, 1) if kind == "pointwise" else each(1, 7 if ndim < 3 else 4)
-    dilation = each(1, 1) if plain else each(1, 3)
-    stride = each(1, 1) if plain else each(1, 4)
-    padding = tuple((chance.randint(0, 4), chance.randint(0, 4)) for _ in range(ndim))
-    least = [max(1, d * (k - 1) + 1 - sum(p))
-             for d, k, p in zip(dilation, kernel, padding, strict=True)]  # fmt: skip
-    size = tuple(n + chance.randint(0, 24 if ndim == 1 else 9 if ndim == 2 else 4) for n in least)
-    return ConvProblem(
-        batch=chance.choice((0, 1, 1, 1, 2, 3)),
-        in_channels=groups * (1 if kind == "depthwise" else chance.choice((1, 2, 3, 8, 17))),
-        out_channels=groups * chance.choice((1, 2, 3, 5)),
-        input_size=size,
-        kernel_size=kernel,
+    window = [max(1, d * (k - 1) + 1 - sum(p))
+              for d, k, p in zip(dilation, kernel_size, padding, strict=True)]  # fmt: skip
+    spare = [sizes.spare[ndim - 1]] * (ndim - 1) + [sizes.spare_last[ndim - 1]]
+    most_spare = [0 if kind == "pixel" else _pick(random, choices) for choices in spare]
+    problem = ConvProblem(
+        input_size=tuple(
+            size + random.randint(0, most) for size, most in zip(window, most_spare, strict=True)
+        ),
+        batch=_pick(random, sizes.batch),
+        in_channels=groups * (1 if kind == "depthwise" else _pick(random, sizes.channels)),
+        out_channels=groups * _pick(random, sizes.filters),
+        kernel_size=kernel_size,
         stride=stride,
         padding=padding,
         dilation=dilation,
         groups=groups,
-        bias=chance.random() < 0.5,
-        dtype=chance.choice(tuple(FORMATS)),
+        bias=random.random() < 0.5,
+        dtype=_pick(random, sizes.dtypes),
     )
+    if sizes.most_macs is None or problem.macs <= sizes.most_macs:
+        return problem
+    channels = min(problem.in_channels // groups, 3)
+    return replace(problem, in_channels=groups * channels, out_channels=groups * 2)
 
 
-HEADINGS = ("algorithm", "problems", "outputs", "promised nothing", "over the bound", "worst share")
+def _pick(random: Random, choices: Sequence[T]) -> T:
+    """Return one of the values; where there is one, without drawing."""
+    return choices[0] if len(choices) == 1 else random.choice(choices)
 
 
-def row(found: Tally) -> tuple[str, ...]:
-    """Return a line of the table, in the order of its headings."""
-    return (
-        f"`{found.algorithm}`",
-        f"{found.problems:,}",
-        f"{found.outputs:,}",
-        f"{found.unpromised:,}",
-        str(len(found.failures)),
-        f"{found.worst:.1%}",
-    )
+def problems_for(algorithm: Algorithm, sizes: Sizes = MEDIUM) -> Iterator[ConvProblem]:
+    """Yield the random problems of seeds 0, 1, 2 … that an algorithm supports, without end."""
+    last = 0
+    for seed in count():
+        problem = random_problem(Random(seed), sizes)
+        if algorithm.supports(problem):
+            last = seed
+            yield problem
+        assert seed - last < MOST_REFUSALS, f"{algorithm.name} supports none of {MOST_REFUSALS:,}"
 
 
-def main(problems: int) -> None:
-    """Print the table, and what fails."""
-    for cells in (HEADINGS, ("---", *("---:" for _ in HEADINGS[1:]))):
-        sys.stdout.write(f"| {' | '.join(cells)} |\n")
-    for algorithm in ALGORITHMS.values():
-        found = tally(algorithm, problems)
-        sys.stdout.write(f"| {' | '.join(row(found))} |\n")
-        sys.stdout.flush()
-        sys.stderr.write("".join(f"{failure}\n" for failure in found.failures))
+def problems(
+    dtypes: Sequence[str] = SMALL.dtypes, ndims: Choices = SMALL.ndims
+) -> st.SearchStrategy[ConvProblem]:
+    """Return hypothesis's strategy of small problems of these element types and dimensions."""
+    sizes = replace(SMALL, dtypes=tuple(dtypes), ndims=tuple(ndims))
+    return st.randoms(use_true_random=False).map(lambda random: random_problem(random, sizes))
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+def axes() -> st.SearchStrategy[Axis]:
+    """Return hypothesis's strategy of axes: uneven padding, and strides that leave a rest."""
+    return problems(ndims=[1]).map(lambda problem: problem.axes[0])

@@ -1,4 +1,4 @@
-"""What the tests hold glassconv against: loops that anyone can read, and PyTorch."""
+"""References that tests compare with: plain loops over exact integers, and PyTorch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TORCH: tuple[Callable[..., Tensor], ...] = (F.conv1d, F.conv2d, F.conv3d)
 
 
 def grid(sizes: Iterable[int]) -> Iterable[tuple[int, ...]]:
-    """Return every index into an array of these sizes: as many loops as there are axes."""
+    """Return every index into an array of these sizes, the last axis fastest."""
     return product(*map(range, sizes))
 
 
@@ -61,7 +61,7 @@ def pixel_of(
 
 
 def whole_numbers(problem: Problem, seed: int = 0) -> Operands:
-    """Return operands of −2 … 2, so small that every sum of our cases is exact but in bfloat16."""
+    """Return operands of −2 … 2, so small that sums are exact in all but bfloat16."""
     generator = torch.Generator().manual_seed(seed)
     dtype = getattr(torch, problem.dtype)
 
@@ -73,7 +73,7 @@ def whole_numbers(problem: Problem, seed: int = 0) -> Operands:
 
 
 def by_torch(problem: ConvProblem, operands: Operands) -> Tensor:
-    """Return PyTorch's own convolution, the padding laid around the input beforehand."""
+    """Return PyTorch's own convolution, after padding the input explicitly."""
     sides = [size for pair in reversed(problem.padding) for size in pair]
     return TORCH[problem.ndim - 1](
         F.pad(operands.input, sides),
@@ -86,7 +86,7 @@ def by_torch(problem: ConvProblem, operands: Operands) -> Tensor:
 
 
 def meta_operands(problem: ConvProblem) -> Operands:
-    """Return operands that have shapes and no memory."""
+    """Return operands on the meta device: shapes without data."""
     dtype = getattr(torch, problem.dtype)
 
     def shaped(*shape: int) -> Tensor:

@@ -17,7 +17,7 @@ from glassconv.problem.operands import Operands, random_grad_output, random_oper
 from glassconv.problem.shorthand import parse
 from glassconv.reports.choice import Choice
 from glassconv.tracing.backward import backward
-from glassconv.verification.verify import definition
+from glassconv.verification.definition import definition
 from support.cases import CASES
 from support.references import by_torch
 

@@ -13,15 +13,15 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.tracing.forward import trace
-from support.able import RUN, UNIVERSAL
 from support.cases import CASES
 from support.references import whole_numbers
+from support.supported_cases import SUPPORTED, UNIVERSAL
 
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
 PROBLEM = CASES["everything at once"]
 
 
-@RUN
+@SUPPORTED
 def test_a_trace_is_the_run(algorithm: Algorithm, problem: ConvProblem) -> None:
     given = random_operands(problem)
     traced = trace(problem, algorithm.name, given)

@@ -23,11 +23,12 @@ from glassconv.problem.shorthand import parse
 from glassconv.reports.array import Array
 from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.verification import Verification
-from glassconv.verification.verify import compare, definition, judge, subjects, verify
-from support.able import UNIVERSAL, able
+from glassconv.verification.definition import definition
+from glassconv.verification.verify import compare, judge, verification_targets, verify
 from support.cases import CASES
+from support.random_problems import problems
 from support.references import by_torch, literal, whole_numbers
-from support.strategies import problems
+from support.supported_cases import UNIVERSAL, supporting
 
 PROBLEM = CASES["everything at once"]
 INDEX = (1, 4, 2, 1)
@@ -175,16 +176,18 @@ def test_nan_and_infinity_where_they_should_not_be_are_found(
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("algorithm", UNIVERSAL)
-def test_an_infinite_weight_on_padding_is_promised_nothing(algorithm: str, value: float) -> None:
+def test_an_infinite_weight_on_padding_leaves_outputs_without_a_bound(
+    algorithm: str, value: float
+) -> None:
     """The definition skips padding, others multiply it by its zero; elsewhere they must agree."""
     problem = parse("2x4x5 3@3x3 p1 nobias")
     operands = whole_numbers(problem)
     operands.weight[1, 0, 0, 2] = value  # of the second filter: meets the first row, last column
     checked = verify(problem, algorithm, operands)
     assert checked.verdict, checked.verdict.reason
-    assert checked.unpromised >= 5 + 4 - 1
+    assert checked.unbounded >= 5 + 4 - 1
     if ALGORITHMS[algorithm].error_bound(problem).local:
-        assert checked.unpromised == 5 + 4 - 1
+        assert checked.unbounded == 5 + 4 - 1
 
 
 # -- shapes, and what is not promised -----------------------------------------------------------
@@ -208,7 +211,7 @@ def test_a_wrong_shape_is_said(change: Callable[[Array], Array]) -> None:
     assert checked.worst is None
 
 
-@pytest.mark.parametrize("algorithm", able(CASES["empty batch"]))
+@pytest.mark.parametrize("algorithm", supporting(CASES["empty batch"]))
 def test_an_empty_batch_has_nothing_wrong(algorithm: str) -> None:
     checked = verify(CASES["empty batch"], algorithm)
     assert checked.verdict
@@ -223,7 +226,7 @@ def test_sums_in_bfloat16_keep_their_bound_however_long(products: int) -> None:
     assert checked.bound_factor == (products + 1) * 2.0**-8
 
 
-def test_an_output_that_could_overflow_is_promised_nothing_and_said_so() -> None:
+def test_an_output_that_could_overflow_has_no_bound_and_the_verdict_says_so() -> None:
     """Two products of 2¹⁵ may meet before the third takes one away again."""
     problem = parse("3x1x2 1@1x1 nobias float16")
     pixels = torch.tensor([[2.0**15, 2.0**15, -(2.0**15)], [1.0, 1.0, 1.0]]).half()
@@ -233,8 +236,8 @@ def test_an_output_that_could_overflow_is_promised_nothing_and_said_so() -> None
     output = np.array([np.inf, 3.0]).reshape(problem.output_shape)
     checked = judged(problem, output, operands)
     assert checked.verdict
-    assert "nothing is promised for 1 of 2" in checked.verdict.reason
-    assert (checked.unpromised, checked.not_finite, checked.not_finite_by_definition) == (1, 1, 0)
+    assert "1 of 2 have none" in checked.verdict.reason
+    assert (checked.unbounded, checked.not_finite, checked.not_finite_by_definition) == (1, 1, 0)
     wrong = judged(problem, np.array([np.inf, 4.0]).reshape(problem.output_shape), operands)
     assert not wrong.verdict
 
@@ -264,18 +267,18 @@ def test_ulps_count_the_last_place_of_the_definitions_value(
 @pytest.mark.parametrize("algorithm", ["auto", *UNIVERSAL])
 def test_whole_numbers_have_no_error(algorithm: str) -> None:
     checked = verify(PROBLEM, algorithm, whole_numbers(PROBLEM))
-    assert checked.verdict.reason == "every element within its bound; the worst used 0.0% of it"
+    assert checked.verdict.reason == "every element is within its bound (max. 0.0%)"
     errors = (checked.max_error, checked.rms_error, checked.relative_error, checked.share)
     assert errors == (0, 0, 0, 0)
 
 
-@pytest.mark.parametrize("algorithm", able(PROBLEM))
+@pytest.mark.parametrize("algorithm", supporting(PROBLEM))
 def test_verify_judges_what_the_algorithm_makes(algorithm: str) -> None:
     operands = random_operands(PROBLEM, seed=5)
     output = run(PROBLEM, algorithm, operands.input, operands.weight, operands.bias)
     bound = named(algorithm).error_bound(PROBLEM)
     checked = verify(PROBLEM, algorithm, seed=5)
-    candidate = subjects(PROBLEM, [algorithm])[-1]  # its kernel, where it has one
+    candidate = verification_targets(PROBLEM, [algorithm])[-1]  # its kernel, where it has one
     assert checked == judge(PROBLEM, candidate, to_numpy(output), operands, bound)
     assert checked != verify(PROBLEM, algorithm, seed=6)
 
@@ -287,7 +290,7 @@ def test_operands_that_need_gradients_can_be_verified() -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(UnknownNameError, match="no algorithm is named 'winnograd'"):
+    with pytest.raises(UnknownNameError, match="unknown algorithm 'winnograd'"):
         verify(PROBLEM, "winnograd")
 
 
@@ -323,7 +326,7 @@ def test_the_bound_of_two_is_that_of_both() -> None:
     zeros = np.zeros(problem.output_shape)
     one = judged(problem, zeros, operands).worst
     assert one is not None
-    loose = replace(bound_of(problem), worst=3 * bound_of(problem).worst)
+    loose = replace(bound_of(problem), max_factor=3 * bound_of(problem).max_factor)
     for beside, times in ((bound_of(problem), 2), (loose, 4)):
         for error, same in ((0.999, True), (1.001, False)):
             off = np.full(problem.output_shape, error * times * one.bound)
@@ -342,13 +345,13 @@ def test_two_empty_outputs_do_not_differ() -> None:
     assert compared(empty, empty, CASES["empty batch"]) == (True, 0)
 
 
-def test_nothing_promised_of_one_is_nothing_promised_of_two() -> None:
+def test_no_bound_for_one_is_no_bound_for_two() -> None:
     problem, operands = cancelling()
-    zeros, nothing = np.zeros(problem.output_shape), replace(bound_of(problem), worst=math.inf)
+    zeros, nothing = np.zeros(problem.output_shape), replace(bound_of(problem), max_factor=math.inf)
     for bounds in ((nothing, bound_of(problem)), (bound_of(problem), nothing)):
         pair = [(name, zeros, bound) for name, bound in zip("ab", bounds, strict=True)]
         found = compare(problem, operands, *pair)
-        assert (found.verdict.ok, "nothing is promised" in found.verdict.reason) == (False, True)
+        assert (found.verdict.ok, "no bound holds" in found.verdict.reason) == (False, True)
 
 
 def test_a_large_difference_within_its_bound_hides_no_smaller_one_beyond() -> None:

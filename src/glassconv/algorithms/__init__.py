@@ -18,18 +18,21 @@ educational ones run when they are named.
 A file's functions get a `ConvProblem`: a transposed convolution reaches them as the convolution it
 equals (`parts/transposed.py`). A file that computes both says TRANSPOSED = True.
 
+Another package's algorithms are found through its entry points of the group `glassconv.algorithms`:
+each names an algorithm and the module that has these functions.
+
 `steps` yields each array it makes, and the last is the output. Running an algorithm is running its
 steps to the end: the explanation is the program.
 """
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -41,7 +44,7 @@ from glassconv.algorithms.parts.transposed import (
     of_convolution,
     steps_of_convolution,
 )
-from glassconv.errors import MalformedAlgorithmError, UnknownNameError
+from glassconv.errors import MalformedAlgorithmError, unknown_name
 from glassconv.problem.problem import Problem
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound
@@ -72,6 +75,7 @@ class Algorithm:
     cost: Callable[[Problem], Cost]
     error_bound: Callable[[Problem], ErrorBound]
     steps: Callable[[Problem, Tensor, Tensor, Tensor | None], Iterator[Step]]
+    distribution: str = "glassconv"  # the installed package that holds the file
 
     def run(self, problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the output: the array of the last step."""
@@ -84,25 +88,31 @@ class Algorithm:
         return output
 
 
-def algorithm_of(module: ModuleType) -> Algorithm:
-    """Return the algorithm that a module holds, or raise `MalformedAlgorithmError`."""
+def algorithm_of(
+    module: ModuleType, name: str | None = None, distribution: str = "glassconv"
+) -> Algorithm:
+    """Return the algorithm that a module holds, or raise `MalformedAlgorithmError`.
+
+    name: the algorithm's; None for the module's own name.
+    """
     file = Path(inspect.getfile(module))
-    for name, arguments in FUNCTIONS.items():
-        function = getattr(module, name, None)
+    for needed, arguments in FUNCTIONS.items():
+        function = getattr(module, needed, None)
         if not callable(function):
-            raise MalformedAlgorithmError(f"{file.name}: no function {name}")
+            raise MalformedAlgorithmError(f"{file.name}: no function {needed}")
         found = list(inspect.signature(function).parameters)
         if found != arguments:
             raise MalformedAlgorithmError(
-                f"{file.name}: {name} takes {arguments}, but this one takes {found}"
+                f"{file.name}: {needed} takes {arguments}, but this one takes {found}"
             )
     idea = (module.__doc__ or "").strip()
     if not idea:
         raise MalformedAlgorithmError(f"{file.name}: no docstring to introduce the idea")
     return Algorithm(
-        name=module.__name__.rpartition(".")[2],
+        name=name or module.__name__.rpartition(".")[2],
         idea=idea.splitlines()[0],
         file=file,
+        distribution=distribution,
         seconds=getattr(module, "seconds", None),
         compile_for=getattr(module, "compile_for", None),
         **_functions(module),
@@ -122,35 +132,56 @@ def _functions(module: ModuleType) -> dict[str, Any]:
     }
 
 
-def register(modules: Iterable[ModuleType]) -> Mapping[str, Algorithm]:
-    """Return the modules' algorithms by name, or raise `MalformedAlgorithmError` on a clash."""
+def installed(entry_point: EntryPoint) -> Algorithm:
+    """Return the algorithm that an entry point of an installed distribution names.
+
+    Raises `MalformedAlgorithmError` with the distribution's name where there is none.
+    """
+    distribution = entry_point.dist.name if entry_point.dist else "an unknown distribution"
+    place = f"{distribution}: entry point {entry_point.name} = {entry_point.value}"
+    try:
+        module = entry_point.load()
+        if not isinstance(module, ModuleType):
+            raise MalformedAlgorithmError(f"names a {type(module).__name__}, not a module")
+        return algorithm_of(module, entry_point.name, distribution)
+    except (ImportError, AttributeError, MalformedAlgorithmError) as error:
+        raise MalformedAlgorithmError(f"{place}: {error}") from error
+
+
+def register(algorithms: Iterable[Algorithm]) -> Mapping[str, Algorithm]:
+    """Return algorithms by name, sorted, or raise `MalformedAlgorithmError` on a clash."""
     found: dict[str, Algorithm] = {}
-    for algorithm in map(algorithm_of, modules):
+    for algorithm in sorted(algorithms, key=lambda algorithm: algorithm.name):
         if algorithm.name in found:
             raise MalformedAlgorithmError(
-                f"two files are named {algorithm.name}: {found[algorithm.name].file} and "
-                f"{algorithm.file}"
+                f"two files are named {algorithm.name}: "
+                + " and ".join(
+                    f"{each.file} of {each.distribution}"
+                    for each in (found[algorithm.name], algorithm)
+                )
             )
         found[algorithm.name] = algorithm
     return MappingProxyType(found)
 
 
 def named(name: str) -> Algorithm:
-    """Return the algorithm of this name, or raise `UnknownNameError` with the nearest names.
+    """Return the algorithm of this name, or raise `UnknownNameError` with a suggestion.
 
     >>> named("im2col").idea
     'im2col: lay every window out as a column, and the convolution is one matrix product.'
     """
     if name not in ALGORITHMS:
-        near = difflib.get_close_matches(str(name), ALGORITHMS, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        known = ", ".join(["auto", *ALGORITHMS])
-        raise UnknownNameError(f"no algorithm is named {name!r}{hint}; there are: {known}")
+        raise unknown_name("algorithm", name, ["auto", *ALGORITHMS])
     return ALGORITHMS[name]
 
 
 ALGORITHMS: Mapping[str, Algorithm] = register(
-    importlib.import_module(f"{__name__}.{info.name}")
-    for info in sorted(pkgutil.iter_modules(__path__), key=lambda info: info.name)
-    if not info.ispkg
+    [
+        *(
+            algorithm_of(importlib.import_module(f"{__name__}.{info.name}"))
+            for info in pkgutil.iter_modules(__path__)
+            if not info.ispkg
+        ),
+        *map(installed, entry_points(group=__name__)),
+    ]
 )

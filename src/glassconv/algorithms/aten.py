@@ -1,8 +1,13 @@
 """aten: PyTorch's own convolution, the black box that the others are held against.
 
 PyTorch hands the arrays to oneDNN, MKL or its own loops, whichever it prefers for the shape and the
-element type. What happens inside is not visible from here, so there is only one step to show. Its
-result is still held to the definition: it sums plain products, so it must stay within their bound.
+element type. What happens inside is not visible from here, so there is only one step to show. It
+sums plain products, and its result must stay within their error bound.
+
+In bfloat16 and float16 one thing is excepted. PyTorch's kernels for processors with bfloat16 or
+float16 instructions multiply pairs of numbers and fill up a pair with a neighbouring number, whose
+weight is zero. Zero times NaN or infinity is NaN. So where the input or the weight holds a NaN or
+an infinity, an output may be NaN although its own window holds none.
 
     y = torch.nn.functional.conv{1,2,3}d(x, w, bias, stride, padding, dilation, groups)
 
@@ -17,6 +22,7 @@ more than its own dispatch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import prod
 
 import torch.nn.functional as F
@@ -41,6 +47,7 @@ TRANSPOSED_CONVOLUTIONS: tuple[Callable[..., Tensor], ...] = (
     F.conv_transpose2d,
     F.conv_transpose3d,
 )
+LOW_PRECISION = frozenset({"bfloat16", "float16"})
 TRANSPOSED = True  # the functions below take either kind of problem
 
 
@@ -91,7 +98,11 @@ def seconds(problem: Problem, layout: str) -> float:
 
 def error_bound(problem: Problem) -> ErrorBound:
     """n·u: plain products, in an order of PyTorch's choosing."""
-    return sum_of_products_bound(equal_convolution(problem).taps_per_output, problem.format)
+    bound = sum_of_products_bound(equal_convolution(problem).taps_per_output, problem.format)
+    if problem.dtype not in LOW_PRECISION:
+        return bound
+    spread = f"PyTorch's {problem.dtype} kernels may multiply a neighbouring NaN or infinity by 0"
+    return replace(bound, stray_non_finite=spread)
 
 
 def steps(problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) -> Iterator[Step]:

@@ -43,7 +43,7 @@ from glassconv.algorithms.parts.padding import pad
 from glassconv.problem import ConvProblem
 from glassconv.reports.array import Array
 from glassconv.reports.cost import Cost
-from glassconv.reports.error_bound import ErrorBound, Float64
+from glassconv.reports.error_bound import ErrorBound, Float64, gradual_underflow
 from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 
@@ -66,11 +66,12 @@ def cost(problem: ConvProblem) -> Cost:
 def error_bound(problem: ConvProblem) -> ErrorBound:
     """Normwise, of the whole plane; docs/algorithms/fft.md has the proof."""
     return ErrorBound(
-        worst=spectrum.worst_factor(problem, _lengths(problem), additions=1),
-        growth=max(LEAST_GROWTH, GROWTH_OF_ONE_PRODUCT / cbrt(problem.taps_per_output)),
+        max_factor=spectrum.worst_factor(problem, _lengths(problem), additions=1),
+        rms_factor=max(LEAST_GROWTH, GROWTH_OF_ONE_PRODUCT / cbrt(problem.taps_per_output)),
         formula="(1 + ε)²(1 + δ)(1 + 2ε)(1 + u) − 1, ε ≈ 8u · log₂ 2N",
-        measure="Σ‖x‖₂‖w‖₂ + |b|",
-        scale=_scale,
+        underflow=gradual_underflow(problem.taps_per_output + 1, problem.format),
+        reference="Σ‖x‖₂‖w‖₂ + |b|",
+        magnitude=_magnitude,
         local=False,
     )
 
@@ -117,7 +118,7 @@ def _lengths(problem: ConvProblem) -> spectrum.Lengths:
     return tuple(spectrum.power_of_two(axis.padded_size) for axis in problem.axes)
 
 
-def _scale(problem: ConvProblem, input: Array, weight: Array, bias: Array | None) -> Float64:
+def _magnitude(problem: ConvProblem, input: Array, weight: Array, bias: Array | None) -> Float64:
     """Return Σ_c ‖x_c‖₂ ‖w_fc‖₂ + |bias|: one number for each output plane."""
     planes = input.reshape(*input.shape[:2], prod(problem.input_size))
     size = spectrum.sizes(problem, _lengths(problem), planes, weight)

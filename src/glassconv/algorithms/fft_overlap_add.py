@@ -44,7 +44,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
 from glassconv.reports.array import Array
 from glassconv.reports.cost import Cost
-from glassconv.reports.error_bound import ErrorBound, Float64
+from glassconv.reports.error_bound import ErrorBound, Float64, gradual_underflow
 from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 
@@ -76,11 +76,12 @@ def cost(problem: ConvProblem) -> Cost:
 def error_bound(problem: ConvProblem) -> ErrorBound:
     """Normwise, of the blocks that a window touches; docs/algorithms/fft.md has the proof."""
     return ErrorBound(
-        worst=spectrum.worst_factor(problem, _lengths(problem), additions=1 + problem.ndim),
-        growth=GROWTH,
+        max_factor=spectrum.worst_factor(problem, _lengths(problem), additions=1 + problem.ndim),
+        rms_factor=GROWTH,
         formula="(1 + ε)²(1 + δ)(1 + 2ε)(1 + u)^(1 + axes) − 1, ε ≈ 8u · log₂ 2N",
-        measure="Σ‖x_q‖₂‖w‖₂ + |b|",
-        scale=_scale,
+        underflow=gradual_underflow(problem.taps_per_output + 1, problem.format),
+        reference="Σ‖x_q‖₂‖w‖₂ + |b|",
+        magnitude=_magnitude,
         local=False,
     )
 
@@ -185,7 +186,7 @@ def _add_up(problem: ConvProblem, correlations: Tensor) -> Tensor:
     return added
 
 
-def _scale(problem: ConvProblem, input: Array, weight: Array, bias: Array | None) -> Float64:
+def _magnitude(problem: ConvProblem, input: Array, weight: Array, bias: Array | None) -> Float64:
     """Return Σ ‖x_qc‖₂ ‖w_fc‖₂ over channels and the blocks q a window touches, plus |bias|."""
     counts, sizes = _block_counts(problem), _block_sizes(problem)
     sides = [(0, 0), (0, 0)]

@@ -68,7 +68,7 @@ def cost(problem: ConvProblem) -> Cost:
 def error_bound(problem: ConvProblem) -> ErrorBound:
     """n·u: adding a product with zero is exact, but zero times infinity is NaN."""
     plain = sum_of_products_bound(problem.taps_per_output, problem.format)
-    return replace(plain, scale=_scale, local=False)
+    return replace(plain, magnitude=_magnitude, local=False)
 
 
 def steps(
@@ -102,10 +102,10 @@ def _cells(problem: ConvProblem) -> int:
     return outputs * problem.weight_shape[1] * prod(problem.input_size)
 
 
-def _scale(problem: ConvProblem, input: Array, weight: Array, bias: Array | None) -> Float64:
+def _magnitude(problem: ConvProblem, input: Array, weight: Array, bias: Array | None) -> Float64:
     """Return Σ|x||w| + |bias| by the same steps, so that what spreads there spreads here."""
     b = None if bias is None else torch.from_numpy(bias).double()
     x, w = torch.from_numpy(input).double(), torch.from_numpy(weight).double()
     *_, last = steps(problem, x, w, b)
-    scale: Float64 = last.array.numpy()
-    return scale
+    magnitude: Float64 = last.array.numpy()
+    return magnitude

@@ -21,7 +21,7 @@ from glassconv.algorithms.aten import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS
 from glassconv.benchmarks.suites import Layer
 from glassconv.codegen.pages import keep_memory
 from glassconv.dispatch.select import AUTO, choose, kernel_for
-from glassconv.errors import UnknownNameError
+from glassconv.errors import unknown_name
 from glassconv.functional import (
     conv1d,
     conv2d,
@@ -68,7 +68,7 @@ def bench(
     Raises `UnknownNameError` for a layout or an algorithm there is not.
     """
     if layout not in LAYOUTS:
-        raise UnknownNameError(f"layout is one of {', '.join(LAYOUTS)}, not {layout!r}")
+        raise unknown_name("layout", layout, LAYOUTS)
     if algorithm != AUTO:
         named(algorithm)
     compiled: set[int] = set()
@@ -193,7 +193,7 @@ def _ours(problem: Problem, algorithm: str, operands: Operands) -> Callable[[], 
 def _pytorchs(problem: Problem, operands: Operands) -> Callable[[], Tensor]:
     """Return a call of PyTorch's function; it copies where padding is uneven."""
     input, weight, bias = operands.input, operands.weight, operands.bias
-    if any(before != after for before, after in problem.padding):
+    if not problem.even_padding:
         return lambda: named("aten").run(problem, input, weight, bias)
     transposed = isinstance(problem, TransposedProblem)
     convolve = (TRANSPOSED_CONVOLUTIONS if transposed else CONVOLUTIONS)[problem.ndim - 1]
@@ -203,8 +203,9 @@ def _pytorchs(problem: Problem, operands: Operands) -> Callable[[], Tensor]:
 
 def _arguments(problem: Problem) -> tuple[Any, ...]:
     """Return stride and all that follows it in PyTorch's order; uneven padding as pairs."""
-    even = all(before == after for before, after in problem.padding)
-    padding = tuple(before for before, _ in problem.padding) if even else problem.padding
+    padding: Any = problem.padding
+    if problem.even_padding:
+        padding = tuple(before for before, _ in problem.padding)
     if isinstance(problem, TransposedProblem):
         extra, dilation = problem.output_padding, problem.dilation
         return (problem.stride, padding, extra, problem.groups, dilation)

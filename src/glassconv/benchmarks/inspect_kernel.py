@@ -20,7 +20,7 @@ from glassconv.codegen.jit import assembly
 from glassconv.codegen.parallel import threads
 from glassconv.codegen.target import Target
 from glassconv.dispatch.select import AUTO, choose
-from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.kernels import KERNELS
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.problem import Problem, equal_convolution
@@ -77,7 +77,7 @@ def machine_code(problem: Problem, algorithm: str = AUTO, layout: str = "nchw") 
 def kernel_name(problem: Problem, algorithm: str, layout: str) -> str:
     """Return the name of the kernel for a problem, or raise with the reason there is none."""
     if layout not in LAYOUTS:
-        raise UnknownNameError(f"layout is one of {', '.join(LAYOUTS)}, not {layout!r}")
+        raise unknown_name("layout", layout, LAYOUTS)
     request = str(problem)
     if problem.macs == 0:
         raise UnsupportedError("there is nothing to compute", request=request)
@@ -88,11 +88,15 @@ def kernel_name(problem: Problem, algorithm: str, layout: str) -> str:
     name = choice.algorithm
     verdicts = {candidate.name: candidate.kernel for candidate in choice.candidates}
     verdict = verdicts[name]
-    remedies = tuple(f"--algorithm {kernel}" for kernel in KERNELS if verdicts[kernel])
+    suggestions = tuple(f"--algorithm {kernel}" for kernel in KERNELS if verdicts[kernel])
     if verdict is not None:
-        raise UnsupportedError(f"{name}: {verdict.reason}", request=request, remedies=remedies)
+        raise UnsupportedError(
+            f"{name}: {verdict.reason}", request=request, suggestions=suggestions
+        )
     taken = f"auto takes {name}, which" if algorithm == AUTO else name
-    raise UnsupportedError(f"{taken} has no generated kernel", request=request, remedies=remedies)
+    raise UnsupportedError(
+        f"{taken} has no generated kernel", request=request, suggestions=suggestions
+    )
 
 
 def plan_of(problem: Problem, name: str, layout: str) -> Plan:

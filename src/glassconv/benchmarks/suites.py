@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from glassconv.errors import ConvError, DataError, UnknownNameError
+from glassconv.errors import ConvError, DataError, unknown_name
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.problem import Problem
 
@@ -56,8 +56,7 @@ def read_suite(name: str, batch: int = 1, dtype: str = "float32") -> list[Layer]
     elif name in suite_names():
         text = (files("glassconv.data") / "layers" / f"{name}.csv").read_text(encoding="utf-8")
     else:
-        known = ", ".join(suite_names())
-        raise UnknownNameError(f"no suite is named {name!r}; there are: {known}, or a .csv file")
+        raise unknown_name("suite", name, suite_names(), also="or a .csv file")
     rows = csv.DictReader(text.splitlines())
     if rows.fieldnames is None or list(rows.fieldnames) != COLUMNS:
         raise DataError(f"{name}: the first line must be {','.join(COLUMNS)}")

@@ -20,6 +20,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from glassconv.codegen.cache_folder import cache_folder
 from glassconv.codegen.ir import Module
 from glassconv.codegen.parallel import runtime
 from glassconv.codegen.target import Target, runs
@@ -136,8 +137,7 @@ def _initialise() -> None:
 
 def folder() -> Path:
     """Return where compiled kernels are kept."""
-    home = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (home if home.is_absolute() else Path.home() / ".cache") / "glassconv" / "kernels"
+    return cache_folder() / "kernels"
 
 
 def _read(key: str) -> bytes | None:

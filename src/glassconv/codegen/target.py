@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from glassconv.errors import UnknownNameError
+from glassconv.errors import unknown_name
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 ELEMENT_BYTES = {"float32": 4, "float64": 8}
@@ -58,7 +58,7 @@ TARGETS = {
 def named(name: str) -> Target:
     """Return a target that code can be generated for anywhere, or raise `UnknownNameError`."""
     if name not in TARGETS:
-        raise UnknownNameError(f"no target is named {name!r}; there are: {', '.join(TARGETS)}")
+        raise unknown_name("target", name, TARGETS)
     return TARGETS[name]
 
 

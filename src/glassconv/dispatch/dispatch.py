@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
 from glassconv.algorithms import named
 from glassconv.dispatch import select
@@ -31,6 +30,7 @@ from glassconv.dispatch.compiled_call import (
     kernel_call,
 )
 from glassconv.dispatch.select import AUTO, choose, kernel_named
+from glassconv.dispatch.torch_state import is_plain
 from glassconv.errors import ArgumentTypeError, ShapeError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, layout_from
@@ -39,14 +39,14 @@ from glassconv.reports.array import Array
 
 REMEMBERED = 2048  # calls; each takes some kilobytes
 
-Described = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element type
+ArrayType = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element type
 
 
 def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments: Arguments) -> A:
     """Return the output of a call in `functional`: NumPy arrays give an array, tensors a tensor."""
     if not isinstance(input, Tensor):
         return _convolve_arrays(input, weight, bias, residual, arguments)
-    plain = _plain(input, weight, bias, residual)
+    plain = is_plain(input, weight, bias, residual)
     if not plain:
         check_kinds(arguments.function, _named(input, weight, bias, residual))
     call = compile_call(
@@ -64,7 +64,7 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
 
 
 def forget() -> None:
-    """Let the next calls choose and plan again."""
+    """Forget every plan and choice: the next calls choose and plan again."""
     compile_call.cache_clear()
     select.forget()
 
@@ -72,11 +72,11 @@ def forget() -> None:
 def run(
     problem: Problem, algorithm: str, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> Tensor:
-    """Run an algorithm by name: its kernel where it has one for the problem, else its steps.
+    """Run an algorithm by name: its kernel if it has one for the problem, else its steps.
 
-    Kernels are not differentiated: where something records the operations the steps run.
+    Kernels are not differentiable, so its steps run where operations are recorded.
     """
-    plain = _plain(input, weight, bias, None)
+    plain = is_plain(input, weight, bias, None)
     call = compile_problem(
         problem, algorithm, "any", NOTHING, tuple(input.shape), input.stride(), plain=plain
     )
@@ -89,9 +89,9 @@ def compile_call(
     shape: tuple[int, ...],
     strides: tuple[int, ...],
     dtype: torch.dtype,
-    weight: Described,
-    bias: Described | None,
-    residual: Described | None,
+    weight: ArrayType,
+    bias: ArrayType | None,
+    residual: ArrayType | None,
     plain: bool,
     threads: int,
 ) -> CompiledCall:
@@ -175,30 +175,3 @@ def _named(input: Any, weight: Any, bias: Any, residual: Any) -> dict[str, Any]:
     optional = {"bias": bias, "residual": residual}
     present = {name: array for name, array in optional.items() if array is not None}
     return {"input": input, "weight": weight, **present}
-
-
-def _plain(input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None) -> bool:
-    """Return whether these are numbers in memory and nothing more, as a kernel needs them.
-
-    Not so: other devices, subclasses, and whatever records or changes the operations on them:
-    gradients, forward differentiation, modes, autocast, a compiler that traces.
-    """
-    if input is None or weight is None:  # an argument of no kind, which is refused later
-        return False
-    for each in (input, weight, bias, residual):
-        if each is None:
-            continue
-        if type(each) is not Tensor and type(each) is not Parameter:
-            return False
-        if each.requires_grad and torch.is_grad_enabled():
-            return False
-        if not each.is_cpu or each.layout is not torch.strided or each.is_neg():
-            return False
-    return not (
-        torch._C._len_torch_dispatch_stack()
-        or torch._C._len_torch_function_stack()
-        or torch._C._functorch.maybe_current_level() is not None
-        or torch.autograd.forward_ad._current_level >= 0
-        or torch._C._is_any_autocast_enabled()
-        or torch.compiler.is_compiling()
-    )

@@ -1,4 +1,4 @@
-"""Which algorithm runs: the one asked for, or the one predicted fastest, with every reason."""
+"""Choose an algorithm: the one that is named, or the one that is predicted to be the fastest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
 from glassconv.dispatch.tuning_store import recorded
-from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.problem.memory_layout import NCHW
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 
-# The rms error an algorithm may have, as a multiple of PyTorch's own; docs/adr/0002 says why.
+# The largest rms error of an algorithm, as a multiple of PyTorch's; see docs/adr/0002.
 ACCURACY = {"strict": 1.0, "default": 5.0, "fast": 20.0, "any": inf}
 
-# A nominal core, to rank candidates by; only the order matters.
+# The rates of a nominal core, by which candidates are ranked; only the order matters.
 FLOPS_PER_SECOND = 5e10
 BYTES_PER_SECOND = 1e10
 SECONDS_PER_OPERATION = 5e-6
 
-SECONDS_PER_KERNEL = 1e-5  # of a call before it computes
+SECONDS_PER_KERNEL = 1e-5  # the fixed overhead of a kernel's call
 
 
 def kernel_named(name: str) -> Kernel:
     """Return the kernel of this name.
 
-    The code generator is imported here, at the first kernel, and not with the package.
+    The code generator is imported at the first call, not with the package.
     """
     from glassconv.kernels import KERNELS
 
@@ -48,7 +48,7 @@ def kernel_named(name: str) -> Kernel:
 
 
 def kernel_for(name: str, problem: Problem, layout: str = NCHW) -> Kernel | None:
-    """Return the kernel that computes an algorithm for a problem, None where there is none."""
+    """Return the kernel of an algorithm for a problem, or None if it has none."""
     return kernel_named(name) if _kernel_verdict(name, problem, layout) else None
 
 
@@ -57,7 +57,7 @@ def choose(
 ) -> Choice:
     """Return the algorithm that computes this problem, and the verdict on every candidate.
 
-    An algorithm asked for by name runs or raises `UnsupportedError` with its reason. "auto" takes
+    A named algorithm is chosen, or `UnsupportedError` is raised with the reason. "auto" takes
     the fastest predicted of the compiled algorithms that support the problem in this memory layout,
     fit in memory and are accurate enough. An unknown name raises `UnknownNameError`.
 
@@ -84,9 +84,9 @@ def forget() -> None:
 def candidates(
     problem: Problem, accuracy: str = "default", layout: str = NCHW
 ) -> tuple[Candidate, ...]:
-    """Return every algorithm with its verdict for a problem, also where none of them can run."""
+    """Return the verdict on every algorithm for a problem, even if none of them can run."""
     if accuracy not in ACCURACY:
-        raise UnknownNameError(f"accuracy is one of {', '.join(ACCURACY)}, not {accuracy!r}")
+        raise unknown_name("accuracy", accuracy, ACCURACY)
     pytorch_seconds = named("aten").seconds
     pytorch = pytorch_seconds(problem, layout) if pytorch_seconds else inf
     measured = recorded(problem, layout)
@@ -97,7 +97,7 @@ def candidates(
 
 
 def predict(cost: Cost) -> Prediction:
-    """Return the nominal time: limited by arithmetic or by memory, and the overhead."""
+    """Return the predicted time: the larger of arithmetic and memory time, plus overhead."""
     arithmetic = (cost.multiplications + cost.additions) / FLOPS_PER_SECOND
     memory = cost.traffic_bytes / BYTES_PER_SECOND
     overhead = cost.operations * SECONDS_PER_OPERATION
@@ -133,7 +133,7 @@ def _candidate(
     pytorch_seconds: float,
     measured_ratio: float | None,
 ) -> Candidate:
-    """Ask an algorithm, and its kernel where it has one, once each."""
+    """Ask an algorithm, and its kernel if it has one, once each."""
     supported = algorithm.supports(problem)
     if not supported:
         return Candidate(algorithm.name, supported, supported, None, None, seconds=inf)
@@ -161,32 +161,34 @@ def _candidate(
 def _may_run(
     problem: Problem, supported: Verdict, cost: Cost, bound: ErrorBound, accuracy: str
 ) -> Verdict:
-    """Return `supported`, or that the algorithm needs too much memory or is not accurate enough."""
+    """Return `supported`, or why the algorithm may not run: memory or accuracy."""
     arrays = problem.input_bytes + problem.weight_bytes + problem.output_bytes
     needed, memory = arrays + cost.workspace_bytes, physical_memory()
-    if needed > memory:
+    if memory is not None and needed > memory:
         needed_gib, memory_gib = needed / 2**30, memory / 2**30
         return Verdict(
-            False, f"its arrays take {needed_gib:,.0f} GiB, this machine has {memory_gib:,.0f}"
+            False, f"needs {needed_gib:,.0f} GiB of memory, this machine has {memory_gib:,.0f}"
         )
     if accuracy == "strict" and not bound.local:
-        return Verdict(False, "accuracy 'strict' lets no NaN or infinity spread over a tile")
-    if bound.growth > ACCURACY[accuracy]:
+        return Verdict(
+            False, "accuracy 'strict' requires that NaN and infinity stay in their windows"
+        )
+    if bound.rms_factor > ACCURACY[accuracy]:
         return Verdict(
             False,
-            f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's error, "
-            f"this has {bound.growth:g} ×",
+            f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's rms error, "
+            f"this has {bound.rms_factor:g} ×",
         )
     return supported
 
 
 def _kernel_verdict(name: str, problem: Problem, layout: str) -> Verdict | None:
-    """Return whether an algorithm's kernel computes a problem, None where it has no kernel."""
+    """Return whether an algorithm's kernel supports a problem, or None if it has no kernel."""
     from glassconv import kernels
 
     verdict = kernels.kernel_verdict(name, equal_convolution(problem), layout)
     if verdict and isinstance(problem, TransposedProblem) and problem.is_cut:
-        return Verdict(False, "the kernel cuts nothing off, and the padding exceeds the kernel")
+        return Verdict(False, "the kernel does not support padding that is wider than the kernel")
     return verdict
 
 
@@ -198,6 +200,12 @@ def _kernel_seconds(name: str, problem: Problem, layout: str) -> float:
     return seconds
 
 
-def physical_memory() -> int:
-    """Return this machine's memory in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def physical_memory() -> int | None:
+    """Return this machine's memory in bytes, None where the system does not say, as on Windows.
+
+    Then no algorithm is refused for its arrays' size.
+    """
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # no sysconf, no such name, no answer
+        return None

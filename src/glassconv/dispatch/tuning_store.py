@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from glassconv.codegen.cache_folder import cache_folder
 from glassconv.errors import DataError
 from glassconv.problem.problem import Problem
 
@@ -26,8 +27,7 @@ Layers = Mapping[str, Ratios]
 
 def file() -> Path:
     """Return where the measurements are kept."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "glassconv" / "tuned.json"
+    return cache_folder() / "tuned.json"
 
 
 def recorded(problem: Problem, layout: str) -> Ratios:

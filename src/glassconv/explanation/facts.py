@@ -206,9 +206,9 @@ def _algorithm(candidate: Candidate) -> AlgorithmFacts:
 
 def _bound(bound: ErrorBound) -> BoundFacts:
     return BoundFacts(
-        factor=bound.worst if isfinite(bound.worst) else None,
+        factor=bound.max_factor if isfinite(bound.max_factor) else None,
         formula=bound.formula,
-        measure=bound.measure,
-        growth=bound.growth,
-        local=bound.local,
+        measure=bound.reference,
+        growth=bound.rms_factor,
+        local=bound.local and not bound.stray_non_finite,
     )

@@ -28,7 +28,7 @@ def transposed_snippets(problem: TransposedProblem) -> tuple[Snippet, ...]:
     y = y + b[:, None, None]
     """
     examples = [Snippet("layer", "PyTorch's layer", "\n".join(_layer(problem)))]
-    if problem.ndim == 2 and not _is_uneven(problem):
+    if problem.ndim == 2 and problem.even_padding:
         examples.append(Snippet("fold", "matmul and F.fold", "\n".join(_fold(problem))))
     zeros = "\n".join(_zero_insertion(problem))
     examples.append(Snippet("zeros", "A convolution of the input with zeros inserted", zeros))
@@ -53,7 +53,7 @@ def _layer(problem: TransposedProblem) -> list[str]:
         if problem.bias
         else "w = layer.weight.detach()"
     )
-    cut = _cut(problem) if _is_uneven(problem) else ""
+    cut = "" if problem.even_padding else _cut(problem)
     return [*lines, with_shape(f"y = layer(x){cut}", problem.output_shape)]
 
 
@@ -110,10 +110,6 @@ def _steps(problem: TransposedProblem, names: tuple[str, ...]) -> list[str]:
     }
     usual = {"stride": {1}, "padding": {0}, "output_padding": {0}, "dilation": {1}}
     return [f"{name}={once(steps[name])}" for name in names if set(steps[name]) != usual[name]]
-
-
-def _is_uneven(problem: TransposedProblem) -> bool:
-    return any(before != after for before, after in problem.padding)
 
 
 def _cut(problem: TransposedProblem) -> str:

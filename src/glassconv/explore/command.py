@@ -13,7 +13,8 @@ from glassconv.errors import ArgumentError
 from glassconv.explore.page import page
 from glassconv.explore.reports import Exploration, of_picture, of_problems
 from glassconv.explore.server import Server
-from glassconv.problem.shorthand import EXAMPLE, parse, split
+from glassconv.problem.problem import parse_problem
+from glassconv.problem.shorthand import EXAMPLE, split
 from glassconv.views import files
 
 PAGE = Path("explorer.html")
@@ -61,7 +62,7 @@ def _exploration(subjects: list[str]) -> Exploration:
     """Return what the arguments name: nothing, a picture, a picture and a problem, or problems."""
     pictures = [Path(each) for each in subjects if _is_picture(each)]
     words = [each for each in subjects if not _is_picture(each)]
-    problems = [parse(text) for text in split(" ".join(words))]
+    problems = [parse_problem(text) for text in split(" ".join(words))]
     if not pictures:
         return of_problems(problems) if problems else of_picture(photograph.chelsea())
     if len(pictures) > 1 or len(problems) > 1:

@@ -17,11 +17,11 @@ from glassconv.dispatch.array_boundary import as_tensor
 from glassconv.errors import ArgumentError, ConvError, DtypeError, UnsupportedError
 from glassconv.examples.sample_operands import photograph_input
 from glassconv.examples.tutorial import normalise, tutorial_layer
-from glassconv.explanation.explain import Input, Layer, problem_of_layer
+from glassconv.explanation.explain import Input, Layer, TransposedLayer, problem_of_layer
 from glassconv.explore.tensors import DTYPES, to_document
-from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.array import Array
 
@@ -35,8 +35,8 @@ MOST_GIVEN_BYTES = 32_000_000  # of a user's arrays, which a notebook keeps for 
 class Exploration:
     """A convolution of pictures to explore; an array that is None is drawn by the page."""
 
-    problem: ConvProblem
-    layers: tuple[ConvProblem, ...] = ()  # of a strip, this problem the first of them
+    problem: Problem
+    layers: tuple[Problem, ...] = ()  # of a strip, this problem the first of them
     input: Array | None = None
     weight: Array | None = None
     bias: Array | None = None
@@ -63,7 +63,7 @@ class Exploration:
         return json.dumps(document)
 
 
-def of_problems(problems: Sequence[ConvProblem]) -> Exploration:
+def of_problems(problems: Sequence[Problem]) -> Exploration:
     """Return the first of some problems on random numbers, and where there are more, a strip.
 
     >>> from glassconv import parse
@@ -77,7 +77,7 @@ def of_problems(problems: Sequence[ConvProblem]) -> Exploration:
     return replace(_run(first, random_operands(first), "random", "random numbers"), layers=layers)
 
 
-def of_picture(picture: Picture, problem: ConvProblem | None = None) -> Exploration:
+def of_picture(picture: Picture, problem: Problem | None = None) -> Exploration:
     """Return a picture under the tutorial's Conv2d(3, 1, 5), or under a problem's random filters.
 
     Raises `ArgumentError` for a problem whose input is no picture: it has other channels than
@@ -87,11 +87,14 @@ def of_picture(picture: Picture, problem: ConvProblem | None = None) -> Explorat
         layer, input = tutorial_layer(), normalise(picture.pixels)
         problem = problem_of(input.shape, layer.weight.shape, [layer.out_channels])
         return _run(problem, Operands(input, layer.weight, layer.bias), "image", picture.source)
+    if isinstance(problem, TransposedProblem):
+        cause = "an image is the input of a convolution here, not of a transposed one"
+        raise ArgumentError(cause, request=str(problem))
     if problem.ndim != 2 or problem.in_channels not in (1, 3):
         shape = list(problem.input_shape)
         cause = f"a picture has two axes and 3 channels, or 1 in grey, but the input is {shape}"
         raise ArgumentError(cause, request=str(problem))
-    problem = _fitting(problem)
+    _fitting(problem)
     operands = replace(random_operands(problem), input=photograph_input(problem, picture.pixels))
     return _run(problem, operands, "image", picture.source)
 
@@ -104,9 +107,6 @@ def of_layer(layer: nn.Module, input: Input) -> Exploration:
     """
     request = f"show({layer!r})"
     problem = problem_of_layer(layer, input, request)
-    if isinstance(problem, TransposedProblem):
-        cause = f"show takes convolutions; enter '{problem}' in the explorer's page instead"
-        raise UnsupportedError(cause, request=request)
     try:
         one = _fitting(replace(problem, batch=min(problem.batch, 1)))
     except ConvError as error:
@@ -117,13 +117,11 @@ def of_layer(layer: nn.Module, input: Input) -> Exploration:
         source = f"image 1 of {problem.batch}" if problem.batch > 1 else ""
     else:
         x, kind, source = random_operands(one).input, "random", "random numbers"
-    layer = cast(Layer, layer)  # or there would be no problem
+    layer = cast(Layer | TransposedLayer, layer)  # or there would be no problem
     return _run(one, Operands(x, layer.weight, layer.bias), kind, source)
 
 
-def _run(
-    problem: ConvProblem, operands: Operands, input_kind: InputKind, source: str
-) -> Exploration:
+def _run(problem: Problem, operands: Operands, input_kind: InputKind, source: str) -> Exploration:
     """Return operands and PyTorch's output, drawn as pictures."""
     given = operands.copy()
     with torch.no_grad():
@@ -140,7 +138,7 @@ def _run(
     )
 
 
-def _as_picture(problem: ConvProblem) -> ConvProblem:
+def _as_picture(problem: Problem) -> Problem:
     """Return the problem on pictures: a sequence is a picture of one row.
 
     Raises `UnsupportedError` for volumes, `ArgumentError` for an empty batch, `DtypeError` for
@@ -157,17 +155,17 @@ def _as_picture(problem: ConvProblem) -> ConvProblem:
     return problem.as_2d()
 
 
-def _fitting(problem: ConvProblem) -> ConvProblem:
+def _fitting(problem: Problem) -> Problem:
     """Return a problem that can be drawn and whose arrays a page can hold, or raise."""
     _as_picture(problem)
     if _bytes(problem) > MOST_GIVEN_BYTES:
         cause = (
             f"its arrays take {_bytes(problem) / 1e6:.0f} MB, and a page holds up to "
-            f"{MOST_GIVEN_BYTES / 1e6:.0f}: a smaller input or fewer channels would work"
+            f"{MOST_GIVEN_BYTES / 1e6:.0f}; try a smaller input or fewer channels"
         )
         raise ArgumentError(cause, request=str(problem))
     return problem
 
 
-def _bytes(problem: ConvProblem) -> int:
+def _bytes(problem: Problem) -> int:
     return problem.input_bytes + problem.weight_bytes + problem.output_bytes

@@ -6,14 +6,13 @@ error bound over the whole line in both element types. `torch.nn.functional.gelu
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from glassconv.errors import UnknownNameError
+from glassconv.errors import unknown_name
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -25,26 +24,21 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class Epilogue:
-    """What is done to sums before they are the output: activation(sum + bias + residual)."""
+    """What follows the sum of each output: activation(sum + bias + residual)."""
 
     activation: str | None = None  # a name of ACTIVATIONS
     residual: bool = False
 
     def __post_init__(self) -> None:
         if self.activation is not None and self.activation not in ACTIVATIONS:
-            near = difflib.get_close_matches(str(self.activation), ACTIVATIONS, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise UnknownNameError(
-                f"activation is None or one of {', '.join(ACTIVATIONS)}, "
-                f"not {self.activation!r}{hint}"
-            )
+            raise unknown_name("activation", self.activation, ACTIVATIONS, also="None")
 
     def __bool__(self) -> bool:
-        """Return whether anything is done."""
+        """Return whether there is a residual or an activation."""
         return self.residual or self.activation is not None
 
     def applied(self, output: Tensor, residual: Tensor | None) -> Tensor:
-        """Return the output of a convolution with this done to it, by PyTorch."""
+        """Apply the residual and the activation to a convolution's output, with PyTorch."""
         if residual is not None:
             output = output + residual
         return output if self.activation is None else ACTIVATIONS[self.activation](output)

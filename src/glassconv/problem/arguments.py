@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex, TypeVar
 
 from glassconv.errors import ArgumentError, ArgumentTypeError, ConvError, ShapeError
 from glassconv.problem import ConvProblem
-from glassconv.problem.suggestions import nearest
+from glassconv.problem.suggestions import suggest
 
 Size = int | Sequence[int]  # one for all axes, or one per axis
 Padding = Size | Sequence[tuple[int, int]] | str  # or (before, after) per axis, or 'same', 'valid'
@@ -48,7 +48,7 @@ def problem_of(
     Traceback (most recent call last):
     glassconv.errors.ArgumentError: conv2d(input [1, 3, 8, 8], weight [4, 3, 3, 3], bias None,
     stride=0, padding=0, dilation=1, groups=1): stride must be a whole number of at least 1, got 0;
-    would work: stride=1, or stride=2, or stride=3
+    try: stride=1, or stride=2, or stride=3
     """
     ndim = len(weight_shape) - 2
     request = (
@@ -109,7 +109,7 @@ def _normalise(
         raise ShapeError(
             f"the weight reads {channels_per_group} channels × {groups} groups = "
             f"{channels_per_group * groups}, but the input has {in_channels}",
-            remedies=nearest(channels, partial(_channels_agree, out_channels)),
+            suggestions=suggest(channels, partial(_channels_agree, out_channels)),
         )
     if bias_shape is not None and bias_shape != (out_channels,):
         raise ShapeError(
@@ -129,7 +129,7 @@ def _normalise(
     try:
         return ConvProblem(**fields, **others)
     except (ShapeError, ArgumentError) as error:
-        raise error.with_remedies(nearest(fields, partial(_is_problem, others))) from None
+        raise error.with_suggestions(suggest(fields, partial(_is_problem, others))) from None
 
 
 def _is_problem(others: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
@@ -164,7 +164,7 @@ def _padding(
     if set(stride) != {1}:
         raise ArgumentError(
             f"padding='same' keeps the size only with stride 1, got stride {list(stride)}",
-            remedies=("stride=1", f"padding={halves}", "padding='valid'"),
+            suggestions=("stride=1", f"padding={halves}", "padding='valid'"),
         )
     return halves
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from glassconv.errors import ArgumentError, DtypeError, ShapeError
 from glassconv.problem.axis import Axis
-from glassconv.problem.dtypes import FORMATS, FloatFormat
-from glassconv.problem.size_text import by_x, once, sides
+from glassconv.problem.dtypes import FORMATS
+from glassconv.problem.layer_shapes import LayerShapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Gemm:
 
 
 @dataclass(frozen=True)
-class ConvProblem:
+class ConvProblem(LayerShapes):
     """A convolution's shapes and steps, one entry per spatial axis, already normalised.
 
     Usually made by `problem_of` (PyTorch's arguments) or `parse` (shorthand). Constructing one
@@ -76,11 +76,6 @@ class ConvProblem:
 
     # -- addressing ---------------------------------------------------------------------------
 
-    @property
-    def ndim(self) -> int:
-        """Return the number of spatial axes: 1, 2 or 3."""
-        return len(self.input_size)
-
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
         """Return the spatial axes, outermost first."""
@@ -99,19 +94,9 @@ class ConvProblem:
         return tuple(axis.extent for axis in self.axes)
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Return [batch, in_channels, *input_size]."""
-        return (self.batch, self.in_channels, *self.input_size)
-
-    @property
     def weight_shape(self) -> tuple[int, ...]:
         """Return [out_channels, in_channels / groups, *kernel_size]."""
         return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """Return [batch, out_channels, *output_size]."""
-        return (self.batch, self.out_channels, *self.output_size)
 
     def taps(self) -> Iterator[tuple[int, ...]]:
         """Yield every kernel index, in memory order."""
@@ -130,11 +115,6 @@ class ConvProblem:
     def is_padded(self) -> bool:
         """Return whether any axis has padding."""
         return any(map(any, self.padding))
-
-    @property
-    def even_padding(self) -> bool:
-        """Return whether each axis has as much padding before as after, as `F.conv2d` takes it."""
-        return all(before == after for before, after in self.padding)
 
     def as_2d(self) -> ConvProblem:
         """Return a problem of one axis as the same problem on images of a single row.
@@ -186,30 +166,10 @@ class ConvProblem:
         return prod(self.output_shape) * self.taps_per_output
 
     @property
-    def flops(self) -> int:
-        """Return floating-point operations: two for each multiply-add."""
-        return 2 * self.macs
-
-    @property
-    def input_bytes(self) -> int:
-        """Return the input's size in bytes."""
-        return prod(self.input_shape) * self.format.bytes
-
-    @property
     def padded_bytes(self) -> int:
         """Return the input's size in bytes with its padding laid around it."""
         padded = prod(axis.padded_size for axis in self.axes)
         return self.batch * self.in_channels * padded * self.format.bytes
-
-    @property
-    def weight_bytes(self) -> int:
-        """Return the weight's size in bytes, bias not counted."""
-        return prod(self.weight_shape) * self.format.bytes
-
-    @property
-    def output_bytes(self) -> int:
-        """Return the output's size in bytes."""
-        return prod(self.output_shape) * self.format.bytes
 
     @property
     def im2col_bytes(self) -> int:
@@ -217,39 +177,9 @@ class ConvProblem:
         return self.groups * self.gemm.n * self.gemm.k * self.format.bytes
 
     @property
-    def arithmetic_intensity(self) -> float:
-        """Return FLOPs for each byte of input, weight and output moved once."""
-        return self.flops / (self.input_bytes + self.weight_bytes + self.output_bytes)
-
-    @property
     def expansion(self) -> float:
         """Return how many times larger the im2col matrix is than the input."""
         return self.im2col_bytes / self.input_bytes if self.batch else 0.0
-
-    @property
-    def format(self) -> FloatFormat:
-        """Return the element type's size and rounding."""
-        return FORMATS[self.dtype]
-
-    # -- writing ------------------------------------------------------------------------------
-
-    def __str__(self) -> str:
-        """Return the shorthand that `parse` reads back into this same problem."""
-        parts = [
-            by_x(self.input_shape),
-            f"{self.out_channels}@{by_x(self.kernel_size)}",
-            "s" + once(self.stride),
-            "p" + sides(self.padding),
-        ]
-        if set(self.dilation) != {1}:
-            parts.append("d" + once(self.dilation))
-        if self.groups != 1:
-            parts.append(f"g{self.groups}")
-        if not self.bias:
-            parts.append("nobias")
-        if self.dtype != "float32":
-            parts.append(self.dtype)
-        return " ".join(parts)
 
 
 def _check(problem: ConvProblem) -> None:

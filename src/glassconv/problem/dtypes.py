@@ -19,6 +19,15 @@ class FloatFormat:
     tiny: float  # the smallest positive number: what underflow can lose at most
     largest: float  # the largest finite number
 
+    @property
+    def smallest_normal(self) -> float:
+        """Return the smallest positive number of full precision; below it numbers are subnormal.
+
+        >>> FORMATS["float32"].smallest_normal == 2.0**-126
+        True
+        """
+        return self.tiny / (2 * self.unit_roundoff)
+
 
 FORMATS = {
     "float16": FloatFormat("float16", 2, 2.0**-11, 2.0**-24, (2 - 2.0**-10) * 2.0**15),

@@ -23,7 +23,7 @@ from glassconv.errors import ConvError, ShorthandError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.dtypes import FORMATS
-from glassconv.problem.suggestions import nearest
+from glassconv.problem.suggestions import suggest
 
 EXAMPLE = "3x32x32 4@5x5 s1 p0"
 
@@ -58,8 +58,8 @@ def parse(text: str) -> ConvProblem:
     if groups == 0 or in_channels % groups:
         cause = f"groups must divide in_channels, but {in_channels} is not a multiple of {groups}"
         channels = {"in_channels": in_channels, "groups": groups}
-        remedies = nearest(channels, partial(_groups_divide, written.out_channels))
-        _refuse(written.text, written.places["groups"], cause, remedies)
+        suggestions = suggest(channels, partial(_groups_divide, written.out_channels))
+        _refuse(written.text, written.places["groups"], cause, suggestions)
     weight_shape = [written.out_channels, in_channels // groups, *written.kernel_size]
     try:
         return problem_of(written.input_shape, weight_shape, written.bias_shape, **written.options)
@@ -108,7 +108,7 @@ class Written:
         """Raise a refusal again, with a caret under the word that it names."""
         words = re.findall(r"\w+", error.cause)
         named = (self.places[word] for word in words if word in self.places)
-        _refuse(self.text, next(named, None), error.cause, error.remedies)
+        _refuse(self.text, next(named, None), error.cause, error.suggestions)
 
 
 def read(text: str) -> Written:
@@ -185,9 +185,9 @@ def _groups_divide(out_channels: int, channels: Mapping[str, Any]) -> bool:
 
 
 def _refuse(
-    text: str, word: re.Match[str] | None, cause: str, remedies: tuple[str, ...] = ()
+    text: str, word: re.Match[str] | None, cause: str, suggestions: tuple[str, ...] = ()
 ) -> NoReturn:
     start, end = word.span() if word else (0, max(len(text), 1))
     marked = f"{cause}\n  {text}\n  {' ' * start}{'^' * (end - start)}"
-    would_work = "".join(f"\n  would work: {remedy}" for remedy in remedies)
-    raise ShorthandError(marked + would_work) from None
+    hints = "".join(f"\n  try: {suggestion}" for suggestion in suggestions)
+    raise ShorthandError(marked + hints) from None

@@ -1,4 +1,4 @@
-"""What would have worked: the nearest values of one argument that make a refusal go away."""
+"""Suggestions for invalid arguments: the closest values of one argument that are valid."""
 
 from __future__ import annotations
 
@@ -10,58 +10,64 @@ from typing import Any
 Value = int | tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
 
-MOST = 3  # remedies worth reading
-FARTHEST = 256  # how far from what was asked to look
+MAX_SUGGESTIONS = 3
+MAX_DISTANCE = 256  # from the value given
 
 
-def nearest(
-    arguments: Mapping[str, Value | Pairs], works: Callable[[Mapping[str, Any]], bool]
+def suggest(
+    arguments: Mapping[str, Value | Pairs], is_valid: Callable[[Mapping[str, Any]], bool]
 ) -> tuple[str, ...]:
-    """Return up to three changes of one argument that work, as "name=value", the nearest first.
+    """Return up to three valid changes of one argument, as "name=value", the closest first.
 
-    Each argument comes once before any comes again. arguments: whole numbers, or one per spatial
-    axis, or (before, after) per axis.
+    Every argument is suggested once before one is suggested again.
 
-    >>> nearest({"in_channels": 64, "groups": 3}, lambda of: of["in_channels"] % of["groups"] == 0)
-    ('in_channels=63', 'groups=2', 'groups=4')
+    arguments: integers, one per spatial axis, or (before, after) per axis. is_valid: whether
+    changed arguments are valid.
+
+    >>> suggest({"channels": 64, "groups": 3}, lambda new: new["channels"] % new["groups"] == 0)
+    ('channels=63', 'groups=2', 'groups=4')
     """
-    found = []
-    for place, (name, value) in enumerate(arguments.items()):
-        working = (near for near in _around(value) if works({**arguments, name: near[1]}))
-        for again, (distance, changed) in enumerate(islice(working, MOST)):
-            found.append((again, distance, place, f"{name}={_written(changed)}"))
-    return tuple(text for *_, text in sorted(found)[:MOST])
+    ranked = []
+    for position, (name, value) in enumerate(arguments.items()):
+        valid = (
+            (distance, changed)
+            for distance, changed in _neighbors(value)
+            if is_valid({**arguments, name: changed})
+        )
+        for rank, (distance, changed) in enumerate(islice(valid, MAX_SUGGESTIONS)):
+            ranked.append((rank, distance, position, f"{name}={_value_text(changed)}"))
+    return tuple(text for *_, text in sorted(ranked)[:MAX_SUGGESTIONS])
 
 
-def _around(value: Value | Pairs) -> Iterator[tuple[int, Value | Pairs]]:
-    """Yield values at growing distance from a value: less first, then more."""
+def _neighbors(value: Value | Pairs) -> Iterator[tuple[int, Value | Pairs]]:
+    """Yield (distance, value) at growing distance from a value, the smaller one first."""
     if isinstance(value, int):
-        for distance in range(1, FARTHEST + 1):
+        for distance in range(1, MAX_DISTANCE + 1):
             if value - distance >= 0:
                 yield distance, value - distance
             yield distance, value + distance
         return
     low, high = min(_flat(value)), max(_flat(value))
-    for distance in range(1, FARTHEST + 1):
+    for distance in range(1, MAX_DISTANCE + 1):
         if high - distance >= 0:
-            yield distance, _each(value, partial(min, high - distance))
-        yield distance, _each(value, partial(max, low + distance))
+            yield distance, _map(value, partial(min, high - distance))
+        yield distance, _map(value, partial(max, low + distance))
 
 
 def _flat(value: tuple[int, ...] | Pairs) -> list[int]:
     return [entry for part in value for entry in (part if isinstance(part, tuple) else (part,))]
 
 
-def _each(value: tuple[int, ...] | Pairs, change: Callable[[int], int]) -> Value | Pairs:
-    """Return the same tuple, or tuple of pairs, with every number changed."""
+def _map(value: tuple[int, ...] | Pairs, change: Callable[[int], int]) -> Value | Pairs:
+    """Return the tuple, or tuple of pairs, with a function applied to every number."""
     parts = [
         tuple(map(change, part)) if isinstance(part, tuple) else change(part) for part in value
     ]
-    return tuple(parts)  # type: ignore[return-value]  # of the kind it was
+    return tuple(parts)  # type: ignore[return-value]  # the same type as `value`
 
 
-def _written(value: Value | Pairs) -> str:
-    """Write equal entries once."""
+def _value_text(value: Value | Pairs) -> str:
+    """Write a value, equal entries once."""
     if isinstance(value, int):
         return str(value)
     entries = _flat(value)

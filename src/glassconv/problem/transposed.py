@@ -21,9 +21,9 @@ from glassconv.errors import ArgumentError, ConvError, ShapeError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import Size, both_sides, per_axis, whole
 from glassconv.problem.axis import Axis
-from glassconv.problem.dtypes import FORMATS, FloatFormat
+from glassconv.problem.layer_shapes import LayerShapes
 from glassconv.problem.shorthand import read
-from glassconv.problem.size_text import by_x, once, sides
+from glassconv.problem.size_text import once
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ EVERY = (slice(None), slice(None))  # image of the batch, and channel
 
 
 @dataclass(frozen=True)
-class TransposedProblem:
+class TransposedProblem(LayerShapes):
     """A transposed convolution's shapes and steps, with the arguments of `conv_transpose2d`.
 
     >>> upsample = TransposedProblem(1, 8, 4, (5,), (3,), (2,), ((1, 1),), (1,), (1,))
@@ -65,16 +65,6 @@ class TransposedProblem:
             raise error.asked_as(repr(self)) from None
 
     # -- shapes -------------------------------------------------------------------------------
-
-    @property
-    def ndim(self) -> int:
-        """Return the number of spatial axes: 1, 2 or 3."""
-        return len(self.input_size)
-
-    @property
-    def even_padding(self) -> bool:
-        """Return whether each axis has as much padding before as after."""
-        return all(before == after for before, after in self.padding)
 
     def as_2d(self) -> TransposedProblem:
         """Return a problem of one axis as the same problem on images of a single row.
@@ -119,19 +109,9 @@ class TransposedProblem:
         return tuple((n - 1) * s + 1 for n, s in zip(self.input_size, self.stride, strict=True))
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Return [batch, in_channels, *input_size]."""
-        return (self.batch, self.in_channels, *self.input_size)
-
-    @property
     def weight_shape(self) -> tuple[int, ...]:
         """Return [in_channels, out_channels / groups, *kernel_size]."""
         return (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """Return [batch, out_channels, *output_size]."""
-        return (self.batch, self.out_channels, *self.output_size)
 
     # -- counting -----------------------------------------------------------------------------
 
@@ -160,36 +140,6 @@ class TransposedProblem:
             )
         )
         return self.in_channels // self.groups * prod(taps)
-
-    @property
-    def flops(self) -> int:
-        """Return floating-point operations: two for each multiply-add."""
-        return 2 * self.macs
-
-    @property
-    def arithmetic_intensity(self) -> float:
-        """Return FLOPs for each byte of input, weight and output moved once."""
-        return self.flops / (self.input_bytes + self.weight_bytes + self.output_bytes)
-
-    @property
-    def input_bytes(self) -> int:
-        """Return the input's size in bytes."""
-        return prod(self.input_shape) * self.format.bytes
-
-    @property
-    def weight_bytes(self) -> int:
-        """Return the weight's size in bytes, bias not counted."""
-        return prod(self.weight_shape) * self.format.bytes
-
-    @property
-    def output_bytes(self) -> int:
-        """Return the output's size in bytes."""
-        return prod(self.output_shape) * self.format.bytes
-
-    @property
-    def format(self) -> FloatFormat:
-        """Return the element type's size and rounding."""
-        return FORMATS[self.dtype]
 
     # -- the convolution it equals ------------------------------------------------------------
 
@@ -271,24 +221,10 @@ class TransposedProblem:
 
     def __str__(self) -> str:
         """Return the shorthand that `parse_transposed` reads back into this same problem."""
-        parts = [
-            by_x(self.input_shape),
-            f"{self.out_channels}@{by_x(self.kernel_size)}",
-            "s" + once(self.stride),
-            "p" + sides(self.padding),
-        ]
-        if set(self.dilation) != {1}:
-            parts.append("d" + once(self.dilation))
-        if self.groups != 1:
-            parts.append(f"g{self.groups}")
-        if not self.bias:
-            parts.append("nobias")
-        if self.dtype != "float32":
-            parts.append(self.dtype)
-        parts.append("transposed")
+        words = [super().__str__(), "transposed"]
         if set(self.output_padding) != {0}:
-            parts.append("o" + once(self.output_padding))
-        return " ".join(parts)
+            words.append("o" + once(self.output_padding))
+        return " ".join(words)
 
 
 def flip(weight: Tensor, groups: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""How wrong an algorithm may be: a factor that is proven, times a size it is measured against.
+"""Error bounds: |error| ≤ a proven factor times a magnitude of the operands, plus underflow.
 
 Sources: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 2002, chapter 3;
 C.-P. Jeannerod and S. M. Rump, Improved error bounds for inner products in floating-point
@@ -18,30 +18,55 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import FloatFormat
 
 Float64 = npt.NDArray[np.float64]
-Scale = Callable[
+Magnitude = Callable[
     [ConvProblem, npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | None], Float64
 ]
+
+# Element types whose subnormal numbers may be taken as zero. x86's bfloat16 instructions do so
+# (vdpbf16ps, tdpbf16ps, vcvtneps2bf16), whatever the processor's control register says. float16 is
+# converted to float32, where none of its products is subnormal, and back without flushing.
+FLUSHED = frozenset({"bfloat16"})
+
+
+@dataclass(frozen=True)
+class Underflow:
+    """The error that numbers below the smallest normal one may add to an output.
+
+    It is at most constant + factor · (Σ|x||w| over the products with a factor below `smallest`).
+    """
+
+    constant: float
+    smallest: float = 0.0  # inputs and weights below it may be taken as zero; 0 where none are
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)
 class ErrorBound:
-    """A promise about every output: |error| ≤ worst · scale.
+    """A bound for every output element: |error| ≤ max_factor · magnitude + underflow.
 
-    worst: proven; infinite where nothing is promised.
-    growth: measured. The rms error on zero-mean random data, as a multiple of PyTorch's own; 1 for
-        whatever sums plain products.
-    scale: from problem, |input|, |weight| and |bias| to an array of the output's shape in float64.
+    max_factor: proven; infinite where no bound holds.
+    rms_factor: measured. The rms error on zero-mean random data, as a multiple of PyTorch's own; 1
+        for every algorithm that sums plain products.
+    formula: max_factor as a formula, with its numbers.
+    underflow: what subnormal numbers may add.
+    reference: the magnitude as a formula.
+    magnitude: from problem, |input|, |weight| and |bias| to a float64 array of the output's shape.
         None for algorithms that sum plain products: Σ|x||w| + |bias|.
-    local: whether a NaN or infinity touches only outputs whose window holds it. Where it does not,
-        nothing is promised wherever the scale is not finite.
+    local: whether the magnitude of an output depends only on its own window. Where it does not, no
+        bound holds for outputs whose magnitude is not finite.
+    stray_non_finite: why outputs may be NaN or infinite although their window holds finite numbers
+        only, while the operands hold a NaN or infinity elsewhere; empty where they may not. No
+        bound holds for such outputs. It holds for all others.
     """
 
-    worst: float
-    growth: float
-    formula: str  # of worst, with its numbers
-    measure: str = "Σ|x||w| + |b|"  # what scale is, in a formula
-    scale: Scale | None = None
+    max_factor: float
+    rms_factor: float
+    formula: str
+    underflow: Underflow
+    reference: str = "Σ|x||w| + |b|"
+    magnitude: Magnitude | None = None
     local: bool = True
+    stray_non_finite: str = ""
 
 
 def sum_of_products_bound(products: int, format: FloatFormat) -> ErrorBound:
@@ -53,4 +78,34 @@ def sum_of_products_bound(products: int, format: FloatFormat) -> ErrorBound:
     """
     n = products + 1
     u = format.unit_roundoff
-    return ErrorBound(worst=n * u, growth=1.0, formula=f"{n}·u, u = {u:.3g}")
+    flushes = format.name in FLUSHED
+    return ErrorBound(
+        max_factor=n * u,
+        rms_factor=1.0,
+        formula=f"{n}·u, u = {u:.3g}",
+        underflow=flush_to_zero(n, format) if flushes else gradual_underflow(n, format),
+    )
+
+
+def gradual_underflow(terms: int, format: FloatFormat) -> Underflow:
+    """Return what n terms lose by IEEE 754's underflow: n · τ, τ the smallest positive number.
+
+    A product loses τ/2 at most, sums in the subnormal range are exact. The float64 definition that
+    judges an output may lose as much; the two halves together are τ.
+    """
+    amplification = 1 + terms * format.unit_roundoff
+    return Underflow(terms * format.tiny * max(1.0, amplification / 2))
+
+
+def flush_to_zero(terms: int, format: FloatFormat) -> Underflow:
+    """Return what n terms lose where every subnormal number may become zero.
+
+    An input or weight below the smallest normal number N loses its products. Each of the n terms,
+    the n − 1 sums and the conversion of the result loses at most N: 2 · n · N.
+    """
+    amplification = 1 + terms * format.unit_roundoff
+    return Underflow(
+        constant=amplification * 2 * terms * format.smallest_normal,
+        smallest=format.smallest_normal,
+        factor=amplification,
+    )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
 from glassconv.reports.array import Array, Index
 from glassconv.reports.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Element:
-    """One output element judged: its value, the definition's, their distance and its bound."""
+    """One output element: its value, the definition's, their distance and its bound."""
 
     index: Index
     value: float
@@ -22,12 +23,12 @@ class Element:
 
 @dataclass(frozen=True)
 class Verification:
-    """An output compared with the definition in float64, element by element, each in its bound.
+    """An output compared with the definition in float64, each element with its own bound.
 
-    `worst` is the element that used most of its bound; None for an empty output.
+    `worst` is the element with the largest error ÷ bound; None for an empty output.
     """
 
-    problem: ConvProblem
+    problem: Problem
     candidate: str
     verdict: Verdict
     worst: Element | None
@@ -36,12 +37,13 @@ class Verification:
     rms_share: float  # the root mean square of error ÷ bound
     relative_error: float  # max|error| ÷ max Σ|x||w|
     ulps: float  # the largest error in units in the last place of the definition's value, unless 0
-    bound_factor: float  # |error| ≤ bound_factor · measure
+    bound_factor: float  # |error| ≤ bound_factor · bound_reference + underflow
     formula: str  # of bound_factor
-    measure: str  # the size it multiplies
-    share: float  # how much of its bound the worst element used; over 1 is a failure
+    bound_reference: str  # the magnitude that it multiplies, as a formula
+    stray_non_finite: str  # why NaN or infinity may appear beyond their windows; empty if not
+    share: float  # the largest error ÷ its bound; over 1 is a failure
     elements: int
-    unpromised: int  # elements that could overflow, or whose tile holds a NaN: no bound, not judged
+    unbounded: int  # elements that may overflow, or that another number's NaN may reach: not judged
     not_finite: int  # elements that are NaN or infinite
     not_finite_by_definition: int
 

@@ -1,4 +1,4 @@
-"""Run both gradients of a convolution, each as a convolution and as a product; keep every array."""
+"""Compute both gradients, each as a convolution and as a matrix product, and keep all arrays."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def backward(
     *,
     seed: int = 0,
 ) -> Backward:
-    """Return every array on the way to both gradients, random ones where none are given.
+    """Return all arrays computed on the way to both gradients, with random operands by default.
 
-    grad_output: the gradient of some number with respect to the output, of the output's shape.
+    grad_output: the gradient of a scalar with respect to the output, with the output's shape.
 
-    Raises `UnsupportedError` where the algorithm supports one of the two convolutions not, or for
+    Raises `UnsupportedError` if the algorithm does not support one of the two convolutions, or for
     an empty batch; `UnknownNameError`, `ShapeError` or `DtypeError` as `trace` does.
 
     >>> from glassconv import parse
@@ -50,13 +50,13 @@ def backward(
         raise ShapeError(cause, request=str(problem))
     input_convolution = input_gradient(problem).convolution
     weight_convolution = WeightGradient(problem).convolution
-    ran = [_chosen(each, algorithm).name for each in (input_convolution, weight_convolution)]
+    used = [_chosen(p, algorithm).name for p in (input_convolution, weight_convolution)]
     with torch.no_grad():
         input_steps = tuple(_input_steps(problem, algorithm, given.weight, gradient))
         weight_steps = tuple(_weight_steps(problem, algorithm, given.input, gradient))
     return Backward(
         problem=problem,
-        algorithm=" and ".join(dict.fromkeys(ran)),
+        algorithm=" and ".join(dict.fromkeys(used)),
         input_convolution=input_convolution,
         weight_convolution=weight_convolution,
         input=to_numpy(given.input),
@@ -71,26 +71,32 @@ def _input_steps(
 ) -> Iterator[Step]:
     batch, groups = problem.batch, problem.groups
     m, k = problem.gemm.m, problem.gemm.k
-    axes = ("batch", "out_channels", *_each("output", problem))
-    yield Step("grad_output", grad_output, axes, "what arrives from behind, like the output")
+    axes = ("batch", "out_channels", *_axis_names("output", problem))
+    yield Step(
+        "grad_output", grad_output, axes, "∂L/∂y from the next layer, with the output's shape"
+    )
 
     transposed = input_gradient(problem)
     given = Operands(*transposed.convolution_arrays(grad_output, weight, None))
-    axes = ("batch", "out_channels", *_each("size", problem))
-    yield Step("stuffed", given.input, axes, "stride − 1 zeros between neighbours")
-    axes = ("in_channels", "filters of a group", *_each("kernel", problem))
-    yield Step("flipped", given.weight, axes, "filters and channels swapped, kernels turned")
+    axes = ("batch", "out_channels", *_axis_names("size", problem))
+    yield Step("stuffed", given.input, axes, "zero-inserted: stride − 1 zeros between neighbours")
+    axes = ("in_channels", "filters of a group", *_axis_names("kernel", problem))
+    yield Step(
+        "flipped", given.weight, axes, "filters and channels swapped, kernels rotated by 180°"
+    )
     grad_input = transposed.cut(_run(transposed.convolution, algorithm, given))
-    axes = ("batch", "in_channels", *_each("size", problem))
+    axes = ("batch", "in_channels", *_axis_names("size", problem))
     yield Step("grad_input", grad_input, axes, f"the convolution {transposed.convolution}")
 
     flat = grad_output.reshape(batch, groups, m, -1)
     grad_columns = (weight.reshape(groups, m, k).transpose(1, 2) @ flat).flatten(1, 2)
     axes = ("batch", "in_channels · taps", "positions")
-    yield Step("grad_columns", grad_columns, axes, "Wᵀ · grad_output: a gradient for every copy")
-    axes = ("batch", "in_channels", *_each("size", problem))
+    yield Step(
+        "grad_columns", grad_columns, axes, "Wᵀ · grad_output: the gradient of the im2col matrix"
+    )
+    axes = ("batch", "in_channels", *_axis_names("size", problem))
     folded = fold(problem, grad_columns)
-    yield Step("folded", folded, axes, "fold (col2im): a pixel's copies added up")
+    yield Step("folded", folded, axes, "fold (col2im): adds overlapping columns")
 
 
 def _weight_steps(
@@ -100,12 +106,12 @@ def _weight_steps(
     m, k = problem.gemm.m, problem.gemm.k
     gradient = WeightGradient(problem)
     given = gradient.operands(input, grad_output)
-    axes = ("channels of a group", "groups · batch", *_each("size", problem))
-    yield Step("pictures", given.input, axes, "the input: its channels as batch, batch as channels")
-    axes = ("out_channels", "batch", *_each("kernel", problem))
+    axes = ("channels of a group", "groups · batch", *_axis_names("size", problem))
+    yield Step("pictures", given.input, axes, "the input with batch and channel axes swapped")
+    axes = ("out_channels", "batch", *_axis_names("kernel", problem))
     yield Step("kernels", given.weight, axes, "grad_output as the kernel")
     grad_weight = gradient.cut(_run(gradient.convolution, algorithm, given))
-    axes = ("out_channels", "channels of a group", *_each("kernel", problem))
+    axes = ("out_channels", "channels of a group", *_axis_names("kernel", problem))
     yield Step("grad_weight", grad_weight, axes, f"the convolution {gradient.convolution}")
 
     columns = unfold(problem, input)
@@ -114,7 +120,7 @@ def _weight_steps(
     flat = grad_output.reshape(batch, groups, m, -1)
     windows = columns.reshape(batch, groups, k, -1)
     product = (flat @ windows.transpose(2, 3)).sum(0).reshape(problem.weight_shape)
-    axes = ("out_channels", "channels of a group", *_each("kernel", problem))
+    axes = ("out_channels", "channels of a group", *_axis_names("kernel", problem))
     yield Step("product", product, axes, "grad_output · columnsᵀ, summed over the batch")
     grad_bias = grad_output.transpose(0, 1).flatten(1).sum(1)
     yield Step("grad_bias", grad_bias, ("out_channels",), "grad_output, summed for each filter")
@@ -126,12 +132,12 @@ def _run(convolution: ConvProblem, algorithm: str, given: Operands) -> Tensor:
 
 
 def _chosen(convolution: ConvProblem, algorithm: str) -> Algorithm:
-    # Transforms round differently, and here the two ways are held against each other.
-    plain = "strict" if algorithm == AUTO else "any"
-    return named(choose(convolution, algorithm, accuracy=plain).algorithm)
+    # Transforms round differently, and the two ways are compared with each other here.
+    accuracy = "strict" if algorithm == AUTO else "any"
+    return named(choose(convolution, algorithm, accuracy=accuracy).algorithm)
 
 
-def _each(name: str, problem: ConvProblem) -> tuple[str, ...]:
+def _axis_names(name: str, problem: ConvProblem) -> tuple[str, ...]:
     """Return a name for each spatial axis."""
     return tuple(f"{name} {axis}" for axis in range(problem.ndim))
 

@@ -17,7 +17,8 @@ from glassconv.problem.operands import Operands, random_grad_output, random_oper
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.array import Array
 from glassconv.reports.verification import Difference, Doubt, Sameness
-from glassconv.verification.verify import allowed_error, compare, definition, difference_of, judge
+from glassconv.verification.definition import allowed_error, definition
+from glassconv.verification.verify import compare, difference_of, judge
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-8  # what torch.allclose grants unless told otherwise
 FIRST, SECOND = "Conv2d", "unfold + matmul"

@@ -1,4 +1,4 @@
-"""Operands that are hard on an algorithm: they break what random numbers never break."""
+"""Stress inputs: operands on which algorithms fail that pass on random numbers."""
 
 from __future__ import annotations
 
@@ -10,35 +10,37 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands, random_operands
+from glassconv.problem.problem import Problem
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.verification import Verification
 from glassconv.verification.verify import verify_each
 
 
-def trials(
-    problem: ConvProblem, algorithms: Sequence[str], seed: int = 0
+def run_stress_inputs(
+    problem: Problem, algorithms: Sequence[str], seed: int = 0
 ) -> Iterator[tuple[str, Verification]]:
-    """Yield, kind by kind of `ADVERSARIES`, how each of these algorithms stands by the definition.
+    """Yield each kind of `STRESS_INPUTS` with the verification of each algorithm on it.
 
     >>> from glassconv import parse
-    >>> all(found.verdict for _, found in trials(parse("3x8x8 2@3x3 p1"), ["im2col", "fft"]))
+    >>> results = run_stress_inputs(parse("3x8x8 2@3x3 p1"), ["im2col", "fft"])
+    >>> all(verification.verdict for kind, verification in results)
     True
     """
-    for kind, adversary in ADVERSARIES.items():
-        for verification in verify_each(problem, algorithms, adversary.make(problem, seed)):
+    for kind, stress_input in STRESS_INPUTS.items():
+        for verification in verify_each(problem, algorithms, stress_input.make(problem, seed)):
             yield kind, verification
 
 
 @dataclass(frozen=True)
-class Adversary:
-    """One kind of hard operands."""
+class StressInput:
+    """One kind of operands that is hard for an algorithm."""
 
     about: str  # what is hard about them
-    make: Callable[[ConvProblem, int], Operands]
+    make: Callable[[Problem, int], Operands]
 
 
-def _far_pixel(problem: ConvProblem, seed: int) -> Operands:
+def _far_pixel(problem: Problem, seed: int) -> Operands:
     """Return random operands, but the input's last pixel is a million (float16: a thousand)."""
     operands = random_operands(problem, seed)
     flat = operands.input.flatten()
@@ -46,30 +48,37 @@ def _far_pixel(problem: ConvProblem, seed: int) -> Operands:
     return replace(operands, input=flat.reshape(problem.input_shape))
 
 
-def _whole(problem: ConvProblem, seed: int) -> Operands:
+def _whole(problem: Problem, seed: int) -> Operands:
     """Return −2 … 2: every sum is exact while it stays below 2^p, and the answer is known."""
     return _each(problem, seed, lambda drawn: (drawn * 1.5).round().clamp(-2, 2))
 
 
-def _cancelling(problem: ConvProblem, seed: int) -> Operands:
+def _cancelling(problem: Problem, seed: int) -> Operands:
     """Return a nearly constant picture and filters that sum to nearly zero, and no bias."""
     operands = random_operands(replace(problem, dtype="float64"), seed)
-    per_filter = operands.weight.flatten(1)
-    weight = (per_filter - per_filter.mean(1, keepdim=True)).reshape(problem.weight_shape)
+    weight = operands.weight - _filter_means(problem, operands.weight)
     bias = None if operands.bias is None else torch.zeros_like(operands.bias)
     return _rounded(problem, Operands(1 + operands.input * 1e-3, weight, bias))
 
 
-def _denormal(problem: ConvProblem, seed: int) -> Operands:
+def _filter_means(problem: Problem, weight: Tensor) -> Tensor:
+    """Return the mean weight of every filter, in a shape to be subtracted from the weight."""
+    if isinstance(problem, TransposedProblem):  # [in_channels, out_channels / groups, *kernel]
+        per_group = weight.reshape(problem.groups, -1, *weight.shape[1:])
+        summed = (1, *range(3, per_group.ndim))
+        return per_group.mean(summed, keepdim=True).expand_as(per_group).flatten(0, 1)
+    return weight.mean(tuple(range(1, weight.ndim)), keepdim=True)
+
+
+def _denormal(problem: Problem, seed: int) -> Operands:
     """Return a picture of numbers below the smallest normal one."""
-    smallest_normal = problem.format.tiny / (2 * problem.format.unit_roundoff)
     operands = random_operands(replace(problem, dtype="float64"), seed)
     bias = None if operands.bias is None else torch.zeros_like(operands.bias)
-    picture = operands.input * smallest_normal / 8
+    picture = operands.input * problem.format.smallest_normal / 8
     return _rounded(problem, Operands(picture, operands.weight, bias))
 
 
-def _not_finite(problem: ConvProblem, seed: int) -> Operands:
+def _not_finite(problem: Problem, seed: int) -> Operands:
     """Return random operands with a NaN in the picture's first pixel and ∞ in its last."""
     operands = random_operands(problem, seed)
     flat = operands.input.flatten()
@@ -78,9 +87,9 @@ def _not_finite(problem: ConvProblem, seed: int) -> Operands:
     return replace(operands, input=flat.reshape(problem.input_shape))
 
 
-def _near_overflow(problem: ConvProblem, seed: int) -> Operands:
-    """Return operands whose sums reach into the last power of two that the element type has."""
-    most = problem.format.largest / (2 * (problem.taps_per_output + 1))
+def _near_overflow(problem: Problem, seed: int) -> Operands:
+    """Return operands whose sums reach into the last power of two of the element type."""
+    most = problem.format.largest / (2 * (problem.products_per_output + 1))
     size = sqrt(most)
 
     def between(drawn: Tensor) -> Tensor:
@@ -91,7 +100,7 @@ def _near_overflow(problem: ConvProblem, seed: int) -> Operands:
     return _rounded(problem, replace(operands, bias=bias))
 
 
-def _each(problem: ConvProblem, seed: int, change: Callable[[Tensor], Tensor]) -> Operands:
+def _each(problem: Problem, seed: int, change: Callable[[Tensor], Tensor]) -> Operands:
     """Return standard normal numbers, changed one by one."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -103,20 +112,20 @@ def _each(problem: ConvProblem, seed: int, change: Callable[[Tensor], Tensor]) -
     return Operands(draw(*problem.input_shape), draw(*problem.weight_shape), bias)
 
 
-def _rounded(problem: ConvProblem, operands: Operands) -> Operands:
+def _rounded(problem: Problem, operands: Operands) -> Operands:
     dtype = getattr(torch, problem.dtype)
     bias = None if operands.bias is None else operands.bias.to(dtype)
     return Operands(operands.input.to(dtype), operands.weight.to(dtype), bias)
 
 
-ADVERSARIES: Mapping[str, Adversary] = MappingProxyType(
+STRESS_INPUTS: Mapping[str, StressInput] = MappingProxyType(
     {
-        "random": Adversary("normal numbers, outputs of size 1", random_operands),
-        "far pixel": Adversary("one pixel of a million far away (float16: 1000)", _far_pixel),
-        "whole": Adversary("whole numbers −2 … 2, whose sums are exact", _whole),
-        "cancel": Adversary("terms of both signs that nearly cancel", _cancelling),
-        "denormal": Adversary("pixels below the smallest normal number", _denormal),
-        "NaN, ∞": Adversary("a NaN in the first pixel, ∞ in the last", _not_finite),
-        "huge": Adversary("sums within a factor two of overflow", _near_overflow),
+        "random": StressInput("normal numbers, outputs of size 1", random_operands),
+        "far pixel": StressInput("one pixel of a million far away (float16: 1000)", _far_pixel),
+        "whole": StressInput("whole numbers −2 … 2, whose sums are exact", _whole),
+        "cancel": StressInput("terms of both signs that nearly cancel", _cancelling),
+        "denormal": StressInput("pixels below the smallest normal number", _denormal),
+        "NaN, ∞": StressInput("a NaN in the first pixel, ∞ in the last", _not_finite),
+        "huge": StressInput("sums within a factor two of overflow", _near_overflow),
     }
 )

@@ -1,43 +1,49 @@
-"""Hold an output to the definition in float64, every element within its own provable bound.
+"""Compare an output with the definition in float64, every element within its proven bound.
 
-A candidate that sums n − 1 plain products and a bias, in any order, is off by at most
+An algorithm that sums n − 1 plain products and a bias, in any order, is off by at most
 n · u · (Σ|x||w| + |bias|): no tolerance is picked, it follows from the shapes and the element type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from glassconv.algorithms import named
-from glassconv.algorithms.direct import define
 from glassconv.dispatch.dispatch import run
 from glassconv.dispatch.select import AUTO, choose, kernel_for
 from glassconv.errors import ShapeError
-from glassconv.problem import ConvProblem
-from glassconv.problem.dtypes import FORMATS
 from glassconv.problem.memory_layout import contiguous, layout_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.reports.array import Array, Index
-from glassconv.reports.error_bound import ErrorBound, Float64, Scale
+from glassconv.reports.error_bound import ErrorBound, Float64
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import Difference, Element, Verification
+from glassconv.verification.definition import (
+    Definition,
+    allowed_error,
+    definition,
+    padding_times_infinity,
+)
 
 COMPILED = " jit"  # after an algorithm's name: its kernel
 
 
 def verify(
-    problem: ConvProblem,
+    problem: Problem,
     algorithm: str = AUTO,
     operands: Operands | None = None,
     *,
     seed: int = 0,
 ) -> Verification:
-    """Run an algorithm, its kernel where it has one, and hold its output to the definition.
+    """Run an algorithm, its kernel where it has one, and compare its output with the definition.
+
+    A transposed problem is verified like a convolution.
 
     Raises `UnsupportedError` or `UnknownNameError` as `choose` does, `ShapeError` or `DtypeError`
     for operands of another problem.
@@ -47,7 +53,7 @@ def verify(
     True
     """
     operands = operands or random_operands(problem, seed)
-    layout = (layout_of(operands.input) or contiguous(problem)).name
+    layout = (layout_of(operands.input) or contiguous(equal_convolution(problem))).name
     chosen = choose(problem, algorithm, "any" if algorithm != AUTO else "default", layout).algorithm
     if kernel_for(chosen, problem, layout):
         chosen += COMPILED
@@ -55,11 +61,11 @@ def verify(
 
 
 def verify_each(
-    problem: ConvProblem, algorithms: Iterable[str], operands: Operands
+    problem: Problem, algorithms: Iterable[str], operands: Operands
 ) -> Iterator[Verification]:
-    """Yield how each of these algorithms stands by the definition, which is computed once.
+    """Yield the verification of each algorithm; the definition is computed once.
 
-    A name stands for the algorithm's steps, a name with `COMPILED` for its kernel.
+    A name means the algorithm's steps, a name with `COMPILED` its kernel.
     """
     truth = definition(problem, operands)
     given = (operands.input, operands.weight, operands.bias)
@@ -74,11 +80,11 @@ def verify_each(
         yield _judge(problem, name, to_numpy(output), operands, bound, truth)
 
 
-def subjects(problem: ConvProblem, algorithms: Iterable[str]) -> list[str]:
-    """Return what there is to verify: each algorithm's steps, and its kernel where it has one.
+def verification_targets(problem: Problem, algorithms: Iterable[str]) -> list[str]:
+    """Return the names to verify: each algorithm's steps, and its kernel where it has one.
 
     >>> from glassconv import parse
-    >>> subjects(parse("3x8x8 2@3x3 float16"), ["aten", "implicit_gemm"])
+    >>> verification_targets(parse("3x8x8 2@3x3 float16"), ["aten", "implicit_gemm"])
     ['aten', 'implicit_gemm']
     """
     found = []
@@ -88,14 +94,15 @@ def subjects(problem: ConvProblem, algorithms: Iterable[str]) -> list[str]:
 
 
 def judge(
-    problem: ConvProblem, candidate: str, output: Array, operands: Operands, bound: ErrorBound
+    problem: Problem, candidate: str, output: Array, operands: Operands, bound: ErrorBound
 ) -> Verification:
-    """Hold any output, [batch, out_channels, *output_size], to the definition of the problem.
+    """Compare any output, [batch, out_channels, *output_size], with the definition.
 
     Where the definition is NaN or infinite the output must be the same; elsewhere each error must
-    be within bound.worst · Σ|x||w|, plus what the definition's own rounding and underflow allow.
-    Where Σ|x||w| is beyond the element type's largest number a sum may overflow on its way, and
-    nothing is promised.
+    be within the bound, plus what the definition's own rounding allows. Elements without a bound
+    are counted and not judged: where Σ|x||w| exceeds the element type's largest number a sum may
+    overflow on its way; where the algorithm's bound is not local, or allows a stray NaN, other
+    numbers' NaN and infinity may reach an output.
     """
     return _judge(problem, candidate, output, operands, bound, definition(problem, operands))
 
@@ -103,16 +110,8 @@ def judge(
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Definition:
-    """What is true of a problem's operands: the output and Σ|x||w| + |bias|, both in float64."""
-
-    output: Float64
-    magnitude: Float64
-
-
 def _judge(
-    problem: ConvProblem,
+    problem: Problem,
     candidate: str,
     output: Array,
     operands: Operands,
@@ -126,8 +125,9 @@ def _judge(
     if not reference.size:
         return _verification(problem, candidate, Verdict(True, "an empty output"), bound)
     allowed = allowed_error(problem, bound, operands, truth.magnitude)
-    unpromised = _unpromised(problem, bound, operands, truth.magnitude, allowed)
-    error = np.where(unpromised, 0.0, _distance(output.astype(np.float64), reference))
+    stray = _stray(bound, operands, output, reference)
+    unbounded = stray | _unbounded(problem, bound, operands, truth, allowed)
+    error = np.where(unbounded, 0.0, _distance(output.astype(np.float64), reference))
     share = _share(error, allowed)
     index = _argmax(share)
     worst = Element(
@@ -143,7 +143,7 @@ def _judge(
     return _verification(
         problem,
         candidate,
-        _verdict(bound, float(share[index]), int(unpromised.sum()), error.size),
+        _verdict(bound, float(share[index]), int(unbounded.sum()), int(stray.sum()), error.size),
         bound,
         worst=worst,
         share=float(share[index]),
@@ -153,14 +153,14 @@ def _judge(
         relative_error=float(_share(largest, finite_scale)),
         ulps=float(_share(error, _last_place(problem, reference)).max()),
         elements=error.size,
-        unpromised=int(unpromised.sum()),
+        unbounded=int(unbounded.sum()),
         not_finite=int((~np.isfinite(output)).sum()),
         not_finite_by_definition=int((~np.isfinite(reference)).sum()),
     )
 
 
 def compare(
-    problem: ConvProblem,
+    problem: Problem,
     operands: Operands,
     first: tuple[str, Array, ErrorBound],
     second: tuple[str, Array, ErrorBound],
@@ -174,9 +174,9 @@ def compare(
     allowed = allowed_error(problem, first[2], operands, plain)
     allowed = allowed + allowed_error(problem, second[2], operands, plain)
     found = difference_of(first[:2], second[:2], allowed)
-    if np.isfinite(first[2].worst + second[2].worst):
+    if np.isfinite(first[2].max_factor + second[2].max_factor):
         return found
-    return replace(found, verdict=Verdict(False, "nothing is promised: a bound is infinite"))
+    return replace(found, verdict=Verdict(False, "no bound holds: one of the two is infinite"))
 
 
 def difference_of(
@@ -199,70 +199,33 @@ def difference_of(
     )
 
 
-def definition(problem: ConvProblem, operands: Operands) -> Definition:
-    """Return the definition's output in float64, and Σ|x||w| + |bias| for every element of it."""
-    operands.check(problem)
-    input, weight = to_numpy(operands.input), to_numpy(operands.weight)
-    bias = None if operands.bias is None else to_numpy(operands.bias)
-    with np.errstate(invalid="ignore", over="ignore"):
-        reference = define(problem, input, weight, bias)
-    return Definition(reference, _scale(define, problem, operands))
-
-
-def allowed_error(
-    problem: ConvProblem, bound: ErrorBound, operands: Operands, plain: Float64
-) -> Float64:
-    """Return the bound of every element: the candidate's, the definition's own, and underflow.
-
-    plain: Σ|x||w| + |bias|, as `definition` returns it.
-    """
-    n = problem.taps_per_output + 1
-    own = n * FORMATS["float64"].unit_roundoff
-    underflow = n * problem.format.tiny * max(1, (1 + n * problem.format.unit_roundoff) / 2)
-    scale = plain if bound.scale is None else _scale(bound.scale, problem, operands)
-    with np.errstate(invalid="ignore", over="ignore"):
-        return bound.worst * scale + own * plain + underflow
-
-
-def _scale(of: Scale, problem: ConvProblem, operands: Operands) -> Float64:
-    """Return what a function makes of the operands' absolute values."""
-    input, weight = np.abs(to_numpy(operands.input)), np.abs(to_numpy(operands.weight))
-    bias = None if operands.bias is None else np.abs(to_numpy(operands.bias))
-    with np.errstate(invalid="ignore", over="ignore"):
-        return of(problem, input, weight, bias)
-
-
-def _unpromised(
-    problem: ConvProblem,
+def _unbounded(
+    problem: Problem,
     bound: ErrorBound,
     operands: Operands,
-    plain: Float64,
+    truth: Definition,
     allowed: Float64,
 ) -> Mask:
-    """Return where no bound holds: sums that may overflow, tiles that hold a NaN, 0 · ∞."""
+    """Return where no bound holds: possible overflow, 0 · ∞, tiles that hold a NaN."""
+    plain = truth.magnitude
     with np.errstate(over="ignore"):
-        overflow = np.isfinite(plain) & (plain * (1 + bound.worst) > problem.format.largest)
-    unpromised = overflow | _padding_times_infinity(problem, operands)
-    return unpromised if bound.local else unpromised | ~np.isfinite(allowed)
+        overflow = np.isfinite(plain) & (plain * (1 + bound.max_factor) > problem.format.largest)
+    unbounded = overflow | padding_times_infinity(problem, operands)
+    if not bound.local:
+        unbounded |= ~np.isfinite(allowed)
+    return unbounded
 
 
-def _padding_times_infinity(problem: ConvProblem, operands: Operands) -> Mask:
-    """Return which outputs lay a weight that is not finite on padding.
-
-    The definition skips padding; whoever multiplies it by its zero, as PyTorch does, gets NaN.
-    """
-    odd = ~np.isfinite(to_numpy(operands.weight)).all(axis=1)  # [out_channels, *kernel_size]
-    found = np.zeros(problem.output_shape, np.bool_)
-    for tap in problem.taps():
-        filters = odd[(slice(None), *tap)]
-        if filters.any():
-            padding = np.ones(problem.output_size, np.bool_)
-            padding[problem.tap_slices(tap)[0]] = False
-            found |= np.multiply.outer(filters, padding)
-    return found
+def _stray(bound: ErrorBound, operands: Operands, output: Array, reference: Float64) -> Mask:
+    """Return the outputs that another window's NaN or infinity has reached, where it may."""
+    finite = torch.isfinite(operands.input).all() and torch.isfinite(operands.weight).all()
+    if finite or not bound.stray_non_finite:
+        return np.zeros(reference.shape, np.bool_)
+    reached: Mask = np.isfinite(reference) & ~np.isfinite(output)
+    return reached | (np.isinf(reference) & np.isnan(output))
 
 
-def _last_place(problem: ConvProblem, reference: Float64) -> Float64:
+def _last_place(problem: Problem, reference: Float64) -> Float64:
     """Return the distance between neighbouring numbers of the element type at each value.
 
     Infinite at zero, which has no last place.
@@ -272,23 +235,25 @@ def _last_place(problem: ConvProblem, reference: Float64) -> Float64:
     return np.where(reference == 0, np.inf, spacing)
 
 
-def _verdict(bound: ErrorBound, share: float, unpromised: int, elements: int) -> Verdict:
-    if not np.isfinite(bound.worst):
-        return Verdict(False, f"nothing is promised: {bound.formula} is infinite")
+def _verdict(bound: ErrorBound, share: float, unbounded: int, stray: int, elements: int) -> Verdict:
+    if not np.isfinite(bound.max_factor):
+        return Verdict(False, f"no bound holds: {bound.formula} is infinite")
     if share > 1:
         return Verdict(False, f"an element is off by {share:.3g} × its bound")
-    if unpromised == elements:
-        return Verdict(True, "nothing is promised: an overflow or a NaN may reach every element")
-    if unpromised:
-        beside = f"; nothing is promised for {unpromised} of {elements}, for overflow or a NaN"
-        return Verdict(True, f"within the bound, the worst used {share:.1%} of it{beside}")
-    return Verdict(True, f"every element within its bound; the worst used {share:.1%} of it")
+    if unbounded == elements:
+        return Verdict(True, "no element has a bound: all may overflow or become NaN")
+    if unbounded:
+        beside = f"; {unbounded} of {elements} have none: they may overflow or become NaN"
+        if stray:
+            beside += f", {stray} because {bound.stray_non_finite}"
+        return Verdict(True, f"elements with a bound are within it (max. {share:.1%}){beside}")
+    return Verdict(True, f"every element is within its bound (max. {share:.1%})")
 
 
 def _agreement(share: float) -> Verdict:
     if share <= 1:
-        return Verdict(True, "the same up to rounding: within the bound")
-    return Verdict(False, "more than rounding can explain")
+        return Verdict(True, "equal up to rounding: within the bound")
+    return Verdict(False, "the difference exceeds the bound")
 
 
 def _share(error: Float64 | float, allowed: Float64 | float) -> Float64:
@@ -316,7 +281,7 @@ def _argmax(values: Float64) -> Index:
 
 
 def _verification(
-    problem: ConvProblem,
+    problem: Problem,
     candidate: str,
     verdict: Verdict,
     bound: ErrorBound,
@@ -329,7 +294,7 @@ def _verification(
     relative_error: float = 0.0,
     ulps: float = 0.0,
     elements: int = 0,
-    unpromised: int = 0,
+    unbounded: int = 0,
     not_finite: int = 0,
     not_finite_by_definition: int = 0,
 ) -> Verification:
@@ -343,12 +308,13 @@ def _verification(
         rms_share=rms_share,
         relative_error=relative_error,
         ulps=ulps,
-        bound_factor=bound.worst,
+        bound_factor=bound.max_factor,
         formula=bound.formula,
-        measure=bound.measure,
+        bound_reference=bound.reference,
+        stray_non_finite=bound.stray_non_finite,
         share=share,
         elements=elements,
-        unpromised=unpromised,
+        unbounded=unbounded,
         not_finite=not_finite,
         not_finite_by_definition=not_finite_by_definition,
     )

@@ -14,8 +14,8 @@ from torch import Tensor
 from glassconv.codegen.ir import Code, Pointer, Value
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.kernels.microkernel.matrix_product import COLUMNS, ROWS, product
-from support.guarded import guarded
-from support.written import call, this_machine, write
+from support.compile_function import call, this_machine, write
+from support.guard_pages import guarded
 
 SIZE = st.integers(0, 40)
 SIDE = st.sampled_from(["before", "after"])

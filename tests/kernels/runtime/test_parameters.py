@@ -13,7 +13,7 @@ from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import compiled
 from glassconv.codegen.struct import pack, words_of
 from glassconv.kernels.runtime.parameters import Arrays, pack_arrays, residual_offset
-from support.written import this_machine
+from support.compile_function import this_machine
 
 NAMES = [field.name for field in fields(Arrays)]
 

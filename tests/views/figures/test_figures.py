@@ -19,7 +19,7 @@ from glassconv.reports.verdict import Verdict
 from glassconv.reports.worked_example import Tutorial
 from glassconv.views.figures import comparison
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
-from support.pictures import assert_legible, written
+from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
 
@@ -67,7 +67,7 @@ def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
     ],
 )
 def test_pictures_say_the_tutorials_numbers(facts: Tutorial, kind: str, said: list[str]) -> None:
-    text = written(tutorial_pictures(facts, DARK)[kind])
+    text = text_of(tutorial_pictures(facts, DARK)[kind])
     assert [phrase for phrase in said if phrase not in text] == []
 
 
@@ -95,20 +95,20 @@ def test_the_worked_sum_stands_below_the_outputs_however_many() -> None:
 
 @pytest.mark.parametrize(("problem", "said"), [("2x4x4 1@2x2", False), ("2x4x4 1@2x2 p1", True)])
 def test_padding_is_named_where_there_is_some(problem: str, said: bool) -> None:
-    text = written(picture("worked-example", parse(problem), DARK))
+    text = text_of(picture("worked-example", parse(problem), DARK))
     assert ("with its padding" in text) == said
 
 
 def test_a_difference_that_is_too_large_is_called_so(facts: Tutorial) -> None:
     wrong = replace(facts.difference, verdict=Verdict(False, "too large"), maximum=1.0)
     figure = comparison.draw(facts.conv2d, facts.layer.output, wrong, DARK)
-    assert "NOT the same" in written(figure)
+    assert "NOT the same" in text_of(figure)
 
 
 def test_equal_outputs_are_drawn(facts: Tutorial) -> None:
     same = replace(facts.difference, maximum=0.0, array=np.zeros_like(facts.difference.array))
     figure = comparison.draw(facts.conv2d, facts.conv2d, same, DARK)
-    assert "100% of the outputs are equal" in written(figure)
+    assert "100% of the outputs are equal" in text_of(figure)
     assert_legible(figure)
 
 

@@ -22,7 +22,7 @@ from glassconv.reports.trace import Backward
 from glassconv.tracing.backward import backward
 from glassconv.views.figures import receptive_field
 from glassconv.views.figures.style import DARK, THEMES, Theme
-from support.pictures import assert_legible, written
+from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
 USUAL = "1x5x5 1@3x3 s2 p1"
@@ -72,7 +72,7 @@ def test_gradients_are_drawn_legibly(problem: str) -> None:
 def test_the_usual_gradients_are_legible_in_both_themes(theme: Theme) -> None:
     figure = picture("backward", None, theme)
     assert_legible(figure)
-    text = written(figure)
+    text = text_of(figure)
     assert "1x1x5x5 1@3x3 s1 p1 nobias" in text  # the convolution of the stuffed gradient
     assert "1x1x5x5 1@3x3 s1 p1 d2 nobias" in text  # and of the input
     assert "fold(Wᵀ · grad_output): (9 × 1) · (1 × 9) = (9 × 9), folded to 5 × 5" in text
@@ -114,7 +114,7 @@ def test_outlined_cells_make_the_outlined_gradient(problem: str) -> None:
         if row in readers[0] and column in readers[1]
     }
     assert len(own) == parsed.copies()[pixel] == parsed.copies().max()
-    assert f"{len(own)} product" in written(figure)
+    assert f"{len(own)} product" in text_of(figure)
 
     (tap,) = _outlined(grad_weight)
     reads = [
@@ -133,7 +133,7 @@ def _margins(problem: str) -> tuple[tuple[int, int], ...]:
 @pytest.mark.parametrize("problem", [USUAL, "1x3x3 1@1x1", "2x3x6x5 4@3x2 s2x3 p1:0x1 d2x1"])
 def test_the_sums_written_out_are_right(problem: str) -> None:
     report = _report(problem)
-    text = written(_drawn(problem))
+    text = text_of(_drawn(problem))
     lines = re.findall(r"(grad_\w+)\[([\d, ]+)\] = (.+) = (.+)", text)
     assert [name for name, *_ in lines] == ["grad_input", "grad_weight"]
     for name, place, sum_, value in lines:
@@ -144,13 +144,13 @@ def test_the_sums_written_out_are_right(problem: str) -> None:
 
 
 def test_what_is_not_drawn_is_said() -> None:
-    text = written(_drawn("2x3x6x5 4@3x2 s2x3 p1:0x1 d2x1"))
+    text = text_of(_drawn("2x3x6x5 4@3x2 s2x3 p1:0x1 d2x1"))
     assert "drawn: image 0 of 2, channel 0 of 3, filter 0 of 4" in text
     assert "last, the sum over the other 3 filters" in text
     assert "last, the sum over the other image" in text
     assert "3x2x6x5 4@2x2 s2x1 p1:0x1 d2x3 nobias, of which 3 × 2 are kept" in text
     assert "summed over the batch" in text
-    grouped = written(_drawn("4x5x5 6@3x3 p1 g2"))
+    grouped = text_of(_drawn("4x5x5 6@3x3 p1 g2"))
     assert "(18 × 3) · (3 × 25) = (18 × 25) in each of 2 groups" in grouped
     assert "25 products of numbers that meet, the first 9 written out" in grouped
 
@@ -180,7 +180,7 @@ def test_receptive_fields_are_drawn_legibly(problem: str) -> None:
 def test_the_usual_receptive_field_is_legible_in_both_themes(theme: Theme) -> None:
     figure = picture("receptive-field", None, theme)
     assert_legible(figure)
-    text = written(figure)
+    text = text_of(figure)
     assert "One output sees 3.1% of the picture and reads 25 of its pixels" in text
     assert "receptive field 17 × 17, stride 3, dilation 4" in text
     assert "25 of its 289 pixels are read" in text
@@ -229,7 +229,7 @@ def test_pixels_are_coloured_by_how_often_they_are_read() -> None:
 
 
 def test_every_pixel_read_is_said_and_all_of_the_picture_seen() -> None:
-    text = written(_white("1x5x5 1@5x5 p2"))
+    text = text_of(_white("1x5x5 1@5x5 p2"))
     assert "One output sees all of the picture" in text
     assert "every pixel is read" in text
     assert "reads 25" not in text

@@ -22,8 +22,9 @@ from glassconv.figures import KINDS, picture
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import Difference, ErrorCurve, ErrorCurves
-from glassconv.views.figures import comparison, error_bound
+from glassconv.views.figures import comparison, cost, error_bound
 from glassconv.views.figures.style import THEMES, Theme
+from support.fixed_reports import fixed_facts
 
 BASELINE = Path(__file__).parent / "baseline"
 TOLERANCE = 2.0
@@ -57,7 +58,16 @@ def _curves(theme: Theme) -> Figure:
     return error_bound.draw(ErrorCurves(parse("1x8x8 4@3x3"), products, curves), theme)
 
 
-FIXED: dict[str, Callable[[Theme], Figure]] = {"comparison": _difference, "error-bound": _curves}
+def _costs(theme: Theme) -> Figure:
+    """Draw the costs of fixed algorithms: the picture of all changes when one is added."""
+    return cost.draw(fixed_facts(parse("64x56x56 64@3x3 p1")), theme)
+
+
+FIXED: dict[str, Callable[[Theme], Figure]] = {
+    "comparison": _difference,
+    "cost": _costs,
+    "error-bound": _curves,
+}
 
 
 def file_of(kind: str, theme: str) -> str:

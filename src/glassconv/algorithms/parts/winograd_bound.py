@@ -20,7 +20,7 @@ from glassconv.mathematics.cook_toom import Matrix
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import FORMATS, gamma
 from glassconv.reports.array import Array
-from glassconv.reports.error_bound import ErrorBound, Float64
+from glassconv.reports.error_bound import ErrorBound, Float64, gradual_underflow
 
 
 def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float]) -> ErrorBound:
@@ -31,11 +31,12 @@ def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float])
     n = roundings(problem, outputs, problem.dtype)
     u = problem.format.unit_roundoff
     return ErrorBound(
-        worst=gamma(n, u),
-        growth=prod(growth[r] for r in problem.kernel_size),
+        max_factor=gamma(n, u),
+        rms_factor=prod(growth[r] for r in problem.kernel_size),
         formula=f"γ_{n} = {n}u / (1 − {n}u), u = {u:.3g}",
-        measure="|Aᵀ|[(|G||w|) ⊙ (|Bᵀ||x|)] + |b|",
-        scale=partial(_scale, outputs),
+        underflow=gradual_underflow(problem.taps_per_output + 1, problem.format),
+        reference="|Aᵀ|[(|G||w|) ⊙ (|Bᵀ||x|)] + |b|",
+        magnitude=partial(_magnitude, outputs),
         local=False,
     )
 
@@ -67,7 +68,7 @@ def _is_power_of_two(entry: Fraction) -> bool:
     return abs(entry.numerator).bit_count() <= 1
 
 
-def _scale(
+def _magnitude(
     outputs: int, problem: ConvProblem, input: Array, weight: Array, bias: Array | None
 ) -> Float64:
     """Return |Aᵀ|[(|G||w|) ⊙ (|Bᵀ||x|)] + |bias|, and what underflow can add to the error.
@@ -99,7 +100,7 @@ def _scale(
     products = settle(multiply(problem, tiles, filters), problem.weight_shape[1])
     joined = join(problem, transform((each.output for each in transforms), products))
     b = None if bias is None else torch.from_numpy(bias).double()
-    scale: Float64 = add_bias(problem, joined, b).numpy()
-    # The scale is itself computed in float64, so it may be that much too small.
+    magnitude: Float64 = add_bias(problem, joined, b).numpy()
+    # The magnitude is itself computed in float64, so it may be that much too small.
     own = gamma(roundings(problem, outputs, "float64"), FORMATS["float64"].unit_roundoff)
-    return scale / (1 - own)
+    return magnitude / (1 - own)

@@ -29,7 +29,7 @@ def apply_epilogue(
 ) -> Value:
     """Return the vector to store: the sums plus the residual, after the activation.
 
-    residual_distance: bytes from an output to its residual. mask: the valid lanes, None if all are.
+    residual_offset: bytes from an output to its residual. mask: the valid lanes, None if all are.
     """
     if epilogue.residual:
         residual = address.add_bytes(residual_offset)

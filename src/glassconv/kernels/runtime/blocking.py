@@ -34,7 +34,7 @@ class Blocking:
 def tasks_wanted(problem: ConvProblem, threads: int, min_macs_per_task: int) -> int:
     """Return the number of tasks to divide a problem into, at least 1.
 
-    smallest_task: fewer multiply-adds are not worth a task.
+    min_macs_per_task: fewer multiply-adds are not worth a task.
     """
     return max(1, min(TASKS_PER_THREAD * threads, problem.macs // min_macs_per_task))
 

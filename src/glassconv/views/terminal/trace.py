@@ -1,4 +1,4 @@
-"""Every array of a trace, or of both gradients, as text."""
+"""The arrays of a trace, or of both gradients, as text."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from glassconv.views.terminal.parts import section
 
 
 def trace(traced: Trace) -> RenderableType:
-    """Return every array of a trace: name, shape with its axes named, size, and its corner."""
+    """Return each array of a trace: name, shape, axes, size, and its first elements."""
     return Group(
-        Text(f"{traced.subject}  by {traced.algorithm}", "bold"), "", *_steps(traced.steps)
+        Text(f"{traced.algorithm} trace of {traced.subject}", "bold"), "", *_steps(traced.steps)
     )
 
 
 def backward(both: Backward) -> Iterator[RenderableType]:
-    """Yield the two gradients of a convolution: each as a convolution, and as a product."""
-    yield Text(f"{both.problem}  backwards, by {both.algorithm}", "bold")
+    """Yield both gradients, each as a convolution and as a matrix product."""
+    yield Text(f"Gradients of {both.problem}, computed with {both.algorithm}", "bold")
     halves = (
-        ("The gradient of the input", both.input_convolution, both.input_steps),
-        ("The gradient of the weight", both.weight_convolution, both.weight_steps),
+        ("Input gradient", both.input_convolution, both.input_steps),
+        ("Weight gradient", both.weight_convolution, both.weight_steps),
     )
-    for place, (title, convolution, steps) in enumerate(halves, start=1):
-        said = Text(f"is a convolution too: {convolution}")
-        yield from section(place, title, Group(said, "", *_steps(steps)))
+    for number, (title, convolution, steps) in enumerate(halves, start=1):
+        text = Text(f"As a convolution: {convolution}")
+        yield from section(number, title, Group(text, "", *_steps(steps)))
 
 
 def _steps(steps: Sequence[Step]) -> Iterator[RenderableType]:

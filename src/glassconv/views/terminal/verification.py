@@ -1,4 +1,4 @@
-"""Verifications as text: how wrong each algorithm is, on random numbers and on hard ones."""
+"""Verifications as text: the errors of each algorithm on random inputs and on stress inputs."""
 
 from __future__ import annotations
 
@@ -8,49 +8,58 @@ from math import isfinite
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.choice import Candidate
 from glassconv.reports.verification import Difference, Sameness, Verification
 from glassconv.views.notation import small
 from glassconv.views.terminal.parts import mark, pairs, section, table
 
 NAMES = "algorithm"  # the column of text
-ROUNDS_TOO = "the definition is rounded as well here: what is equal to it need not be exact"
+COMPILED = " jit"  # after the name of an algorithm that ran as its kernel
+ALSO_ROUNDED = 'The definition itself is rounded in float64: "equal" does not imply exact.'
+NO_COMPARISON = "Not compared with unfold + matmul: unfold has no windows of a transposed problem."
 
 
-def verified(
-    problem: ConvProblem,
+def render_verification(
+    problem: Problem,
     results: Mapping[str, Sequence[Verification]],
     pytorch: Verification,
-    unable: Sequence[Candidate],
+    unsupported: Sequence[Candidate],
     sameness: Sameness | None,
 ) -> Iterator[RenderableType]:
     """Yield the sections of a verification.
 
     results: by kind of operands, the random ones first; pytorch: its own, on the random ones.
     """
-    random, *hard = results
+    random, *stress = results
     yield Text(str(problem), "bold")
-    yield from section(1, "How wrong, on random numbers", _errors(results[random], pytorch, unable))
-    yield from section(2, "On hard numbers", _hard({kind: results[kind] for kind in hard}))
+    yield from section(1, "Errors on random inputs", _errors(results[random], pytorch, unsupported))
+    yield from section(
+        2, "Errors on stress inputs", _stress({kind: results[kind] for kind in stress})
+    )
     if sameness is not None:
-        yield from section(3, "Is Conv2d the same as unfold + matmul?", _sameness(sameness))
+        title = f"Is Conv{problem.ndim}d the same as unfold + matmul?"
+        yield from section(3, title, _sameness(sameness))
+    if isinstance(problem, TransposedProblem):
+        yield Text(NO_COMPARISON, "dim")
     failed = [(kind, each) for kind, found in results.items() for each in found if not each.verdict]
     for kind, each in failed:
-        yield Text(f"✗ {each.candidate} ({kind}): {each.verdict.reason}", "bold red")
+        yield Text(f"✗ {_name(each)} ({kind}): {each.verdict.reason}", "bold red")
     if not failed:
-        yield Text("Every element of every output is within its own bound.")
+        yield Text("All outputs that have an error bound are within it.")
 
 
 def _errors(
-    results: Sequence[Verification], pytorch: Verification, unable: Sequence[Candidate]
+    results: Sequence[Verification], pytorch: Verification, unsupported: Sequence[Candidate]
 ) -> RenderableType:
-    shown = table(NAMES, "worst", "÷ bound", "rms", "÷ bound", "÷ aten’s", "ulps", left=[NAMES])
-    promises: dict[str, list[str]] = {}
+    columns = ("max", "÷ bound", "rms", "÷ bound", "÷ aten’s", "ulps")
+    shown = table(NAMES, *columns, left=[NAMES])
+    bounds: dict[str, list[str]] = {}
     for result in results:
         bounded = isfinite(result.bound_factor)
         shown.add_row(
-            Text.assemble(mark(result.verdict), " ", result.candidate),
+            Text.assemble(mark(result.verdict), " ", _name(result)),
             small(result.max_error),
             _percent(result.share) if bounded else "",
             small(result.rms_error),
@@ -58,53 +67,80 @@ def _errors(
             f"{result.rms_error / pytorch.rms_error:.2f}" if pytorch.rms_error else "",
             _count(result.ulps),
         )
-        promise = f"|error| ≤ {small(result.bound_factor)} · ({result.measure})"
-        promises.setdefault(f"{promise}, {result.formula}", []).append(result.candidate)
+        bound = f"|error| ≤ {small(result.bound_factor)} · ({result.bound_reference}) + underflow"
+        bound += f", {small(result.bound_factor)} = {result.formula}"
+        bounds.setdefault(bound, []).append(_name(result))
     return Group(
-        Text("errors against the definition in float64; ulps: of each output’s own size", "dim"),
-        *(Text(ROUNDS_TOO, "dim") for each in results[:1] if _judged_by_its_like(each)),
+        Text("Errors against the definition in float64; max. ulps of the reference value.", "dim"),
+        Text("* is the compiled kernel of an algorithm, without * its readable steps run.", "dim"),
+        *(Text(ALSO_ROUNDED, "dim") for each in results[:1] if _reference_has_same_dtype(each)),
         shown,
-        *(Text(f"{', '.join(names)}: {promise}", "dim") for promise, names in promises.items()),
-        *(Text(f"– {each.name}: {each.verdict.reason}", "dim") for each in unable),
+        *(Text(f"{', '.join(names)}: {bound}", "dim") for bound, names in bounds.items()),
+        *(
+            Text(f"{', '.join(names)}: {reason}", "dim")
+            for reason, names in _stray_reasons(results).items()
+        ),
+        *(
+            Text(f"not supported: {each.name}: {each.verdict.reason}", "dim")
+            for each in unsupported
+        ),
     )
 
 
-def _hard(results: Mapping[str, Sequence[Verification]]) -> RenderableType:
+def _stray_reasons(results: Sequence[Verification]) -> dict[str, list[str]]:
+    """Return why NaN may appear beyond its windows, with the algorithms in which it may."""
+    reasons: dict[str, list[str]] = {}
+    for result in results:
+        if result.stray_non_finite:
+            reasons.setdefault(
+                f"{result.stray_non_finite}; outputs that become NaN so are not judged", []
+            ).append(_name(result))
+    return reasons
+
+
+def _name(result: Verification) -> str:
+    """Return an algorithm's name, with an asterisk where it ran as its compiled kernel."""
+    if result.candidate.endswith(COMPILED):
+        return result.candidate.removesuffix(COMPILED) + "*"
+    return result.candidate
+
+
+def _stress(results: Mapping[str, Sequence[Verification]]) -> RenderableType:
     shown = table(NAMES, *results, left=[NAMES])
     for row in zip(*results.values(), strict=True):
-        cells = [_standing(each) for each in row]
-        shown.add_row(row[0].candidate, *cells)
+        cells = [_format_result(each) for each in row]
+        shown.add_row(_name(row[0]), *cells)
     return Group(
-        Text("how much of its bound the worst output used; – where an overflow on the way", "dim"),
-        Text("is possible; NaN, ∞: how many times the outputs that they reach by right", "dim"),
+        Text("Maximum error as % of the bound; –: may overflow on the way, not judged.", "dim"),
+        Text("NaN, ∞: number of non-finite outputs ÷ that of the definition.", "dim"),
         shown,
     )
 
 
-def _standing(result: Verification) -> Text:
-    """Return a cell: failed, whom NaN and infinity reached, exact, or the share of the bound."""
+def _format_result(result: Verification) -> Text:
+    """Return a cell: failed, the spread of NaN and infinity, exact, or the share of the bound."""
     if not result.verdict:
         return Text("✗", "bold red")
     if result.not_finite_by_definition:
-        return Text(f"{result.not_finite / result.not_finite_by_definition:.3g} ×")
+        return Text(f"{result.not_finite / result.not_finite_by_definition:.3g}×")
     if not result.elements:
         return Text("empty", "dim")
-    if result.unpromised == result.elements:
+    if result.unbounded == result.elements:
         return Text("–", "dim")
     if result.max_error == 0:
-        return Text("equal" if _judged_by_its_like(result) else "exact")
+        return Text("equal" if _reference_has_same_dtype(result) else "exact")
     return Text(_percent(result.share))
 
 
-def _judged_by_its_like(result: Verification) -> bool:
-    """Return whether the definition is of the same element type and rounds as much."""
+def _reference_has_same_dtype(result: Verification) -> bool:
+    """Return whether the definition is computed in the same element type and rounds as much."""
     return result.problem.dtype == "float64"
 
 
 def _sameness(same: Sameness) -> RenderableType:
     outputs = same.outputs.array.size
     rows = [
-        ("to the last bit", f"{same.equal:,} of {outputs:,} outputs are equal"),
+        ("bitwise equal", f"{same.equal:,} of {outputs:,} outputs"),
         (
             "torch.allclose",
             f"False: {same.not_close:,} differ by more than 1e-08 + 1e-05·|y|"
@@ -116,40 +152,37 @@ def _sameness(same: Sameness) -> RenderableType:
     if doubt is not None:
         place = ", ".join(map(str, doubt.index))
         rows += [
-            ("least close", f"y[{place}] = {small(doubt.first)} and {small(doubt.second)}"),
-            ("in float64", f"{small(doubt.reference)}, the sum of terms of {doubt.magnitude:.3g}"),
+            ("least close", f"y[{place}]: they differ by {small(abs(doubt.first - doubt.second))}"),
+            ("in float64", f"{small(doubt.reference)}; Σ|x||w| = {doubt.magnitude:.3g}"),
             ("", _why_not_close(same.problem)),
-            ("rounding", f"may part the two by {small(doubt.bound)} there"),
+            ("bound", f"{small(doubt.bound)} on the difference there"),
         ]
     rows += [
         ("outputs", _differ(same.outputs)),
-        *((f"{each.candidate}", f"off by {small(each.max_error)}, {_percent(each.share)} of its "
-           "bound at the worst") for each in same.checks),
+        *((f"{each.candidate}", f"max error {small(each.max_error)} ({_percent(each.share)} of "
+           "bound)") for each in same.checks),
         ("input gradients", _differ(same.grad_inputs)),
         ("weight gradients", _differ(same.grad_weights)),
     ]  # fmt: skip
     agree = [same.outputs, same.grad_inputs, same.grad_weights]
     yes = all(each.verdict for each in agree)
-    answer = "Yes, up to rounding." if yes else "No: they differ by more than rounding explains."
+    answer = "Equal up to rounding." if yes else "Not equal: the difference exceeds the bound."
     return Group(Text(answer, "bold"), pairs(*rows))
 
 
-def _why_not_close(problem: ConvProblem) -> str:
-    """Say what parts two numbers further than allclose allows."""
+def _why_not_close(problem: Problem) -> str:
+    """Explain why allclose returns False."""
     u = problem.format.unit_roundoff
     if u < 1e-5:
-        return "in size: they cancel, and the tolerance is a share of what is left"
-    return f"in size; one rounding alone may be {u:.2g} of it, more than the tolerance"
+        return "Strong cancellation: the relative tolerance applies to the small result."
+    return f"A single rounding, {u:.2g} of the result, can exceed the tolerance."
 
 
 def _differ(difference: Difference) -> str:
     if not difference.maximum:
-        return "are the same to the last bit"
-    sign = "" if difference.verdict else ": more than rounding explains"
-    return (
-        f"differ by {small(difference.maximum)} at most, where rounding may do "
-        f"{small(difference.bound)}{sign}"
-    )
+        return "bitwise equal"
+    sign = "" if difference.verdict else ": exceeds the bound"
+    return f"max difference {small(difference.maximum)} (bound {small(difference.bound)}){sign}"
 
 
 def _percent(share: float) -> str:

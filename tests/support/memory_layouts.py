@@ -1,4 +1,4 @@
-"""The ways a picture may lie in memory: the same shape at other strides, NaN in every gap."""
+"""Memory layouts of an input: the same shape at other strides, with NaN in every gap."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def channels_last(input: Tensor) -> Tensor:
 
 
 def sliced(input: Tensor) -> Tensor:
-    """Return a part of a larger array: it starts at an offset, and its rows lie apart."""
+    """Return a slice of a larger array: an offset, and gaps between the rows."""
     larger = torch.full([size + 2 for size in input.shape], torch.nan, dtype=input.dtype)
     inner = larger[tuple(slice(1, size + 1) for size in input.shape)]
     return inner.copy_(input)
 
 
 def every_second(axis: int) -> Callable[[Tensor], Tensor]:
-    """Return the layout in which every other place along an axis belongs to somebody else."""
+    """Return the layout with a gap after each element along an axis."""
 
     def lay(input: Tensor) -> Tensor:
         after = axis % input.ndim + 1
@@ -31,7 +31,7 @@ def every_second(axis: int) -> Callable[[Tensor], Tensor]:
 
 
 def expanded(axis: int) -> Callable[[Tensor], Tensor]:
-    """Return the layout whose stride along an axis is 0: other elements, all the same."""
+    """Return the layout with stride 0 along an axis: the first element, repeated."""
 
     def lay(input: Tensor) -> Tensor:
         return input.narrow(axis, 0, min(1, input.shape[axis])).clone().expand(input.shape)
@@ -40,7 +40,7 @@ def expanded(axis: int) -> Callable[[Tensor], Tensor]:
 
 
 def swapped(first: int, second: int) -> Callable[[Tensor], Tensor]:
-    """Return the layout of an array whose axes were then transposed."""
+    """Return the layout in which two axes are swapped in memory."""
 
     def lay(input: Tensor) -> Tensor:
         return input.transpose(first, second).contiguous().transpose(first, second)

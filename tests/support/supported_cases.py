@@ -1,4 +1,4 @@
-"""Which algorithms can compute which cases, for tests that run each where it can."""
+"""Which algorithms support which cases, for tests that run each algorithm where it can."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from glassconv.algorithms import ALGORITHMS, Algorithm
 from glassconv.problem import ConvProblem
 from support.cases import CASES
 
-RUN = pytest.mark.parametrize(
-    ("algorithm", "problem"),
-    [
+
+def _pairs(supported: bool) -> pytest.MarkDecorator:
+    """Return the parametrization with every algorithm and case of which `supports` says so."""
+    pairs = [
         pytest.param(algorithm, problem, id=f"{algorithm.name}-{case}")
         for algorithm in ALGORITHMS.values()
         for case, problem in CASES.items()
-        if algorithm.supports(problem)
-    ],
-)
+        if algorithm.supports(problem).ok is supported
+    ]
+    return pytest.mark.parametrize(("algorithm", "problem"), pairs)
 
-# Those that compute every case.
+
+SUPPORTED, REFUSED = _pairs(True), _pairs(False)
+
+# The algorithms that support every case.
 UNIVERSAL: dict[str, Algorithm] = {
     name: algorithm
     for name, algorithm in ALGORITHMS.items()
@@ -26,6 +30,6 @@ UNIVERSAL: dict[str, Algorithm] = {
 }
 
 
-def able(problem: ConvProblem) -> list[str]:
-    """Return the names of the algorithms that can compute a problem."""
+def supporting(problem: ConvProblem) -> list[str]:
+    """Return the names of the algorithms that support a problem."""
     return [name for name, algorithm in ALGORITHMS.items() if algorithm.supports(problem)]

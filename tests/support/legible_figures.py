@@ -1,4 +1,4 @@
-"""What tests ask of every picture: that it can be read, and what it says."""
+"""Checks of figures: every text is legible, and what the texts say."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def texts(figure: Figure) -> list[Text]:
 
 
 def assert_legible(figure: Figure) -> None:
-    """Every text lies inside the picture, and none on another."""
+    """Check that every text is inside the figure and that no two overlap."""
     figure.draw_without_rendering()
     boxes = {
         text: text.get_window_extent()
@@ -22,10 +22,11 @@ def assert_legible(figure: Figure) -> None:
     for text, box in boxes.items():
         inside = box.x0 >= 0 and box.y0 >= 0
         inside &= box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
-        assert inside, f"{text.get_text()!r} leaves the picture"
+        assert inside, f"{text.get_text()!r} is cut off"
     for (one, box), (other, other_box) in combinations(boxes.items(), 2):
-        assert not box.overlaps(other_box), f"{one.get_text()!r} lies on {other.get_text()!r}"
+        assert not box.overlaps(other_box), f"{one.get_text()!r} overlaps {other.get_text()!r}"
 
 
-def written(figure: Figure) -> str:
+def text_of(figure: Figure) -> str:
+    """Return every text of a figure, one per line."""
     return "\n".join(text.get_text() for text in texts(figure))

@@ -1,4 +1,4 @@
-"""A function written for a test, compiled for this machine and run on arrays."""
+"""Compile a function that a test emits, for this machine, and run it on arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Body = Callable[..., None]  # body(code, *pointers, *numbers)
 
 
 def this_machine(**changes: Any) -> Target:
-    """Return this machine's target, which the tests of kernels need."""
+    """Return this machine's target, changed as asked."""
     found = host()
     assert found is not None
     return replace(found, **changes)
@@ -29,7 +29,7 @@ def this_machine(**changes: Any) -> Target:
 def write(
     body: Body, arrays: int, numbers: int, dtype: str = "float32", target: Target | None = None
 ) -> Module:
-    """Write the module whose public function `run` does what `body` writes."""
+    """Return a module whose public function `run` has the code that `body` emits."""
     module = Module("written", dtype, target or this_machine())
 
     @function(module, public=True)
@@ -52,14 +52,14 @@ def call(kernel: Compiled, arrays: Sequence[Array | torch.Tensor], numbers: Sequ
 
 
 def run(body: Body, *given: Array | torch.Tensor | int, dtype: str = "float32") -> None:
-    """Compile what `body` writes and call it with arrays, then whole numbers."""
+    """Compile the code that `body` emits and call it with arrays, then whole numbers."""
     arrays = [each for each in given if not isinstance(each, int)]
     numbers = [each for each in given if isinstance(each, int)]
     call(compiled(write(body, len(arrays), len(numbers), dtype), "run"), arrays, numbers)
 
 
 def integers(body: Callable[..., Sequence[Value]], *numbers: int) -> list[int]:
-    """Return the whole numbers that a body, given code and whole numbers, makes of them."""
+    """Return the integers that the emitted code computes from some integers."""
     found = np.full(64, -999, np.int64)
     made: list[int] = []
 

@@ -1,6 +1,8 @@
-"""Arrays right beside a page that nobody may touch: a step outside of one ends the process.
+"""Arrays beside a guard page: an access out of bounds ends the process.
 
-python tests/support/guarded.py read 1      reads one element after an array, and is killed
+    PYTHONPATH=tests python -m support.guard_pages read 1
+
+reads one element after an array and is killed.
 """
 
 from __future__ import annotations
@@ -18,16 +20,16 @@ from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.operands import Operands
 
 PAGE = mmap.PAGESIZE
-SIDES = ("before", "after")  # the array that the closed page is
+SIDES = ("before", "after")  # of the array, where the guard page is
 NONE = 0  # PROT_NONE
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
 def guarded(tensor: Tensor, side: str) -> Tensor:
-    """Return a tensor with the same elements at the same strides, beside a closed page.
+    """Return a copy with the same strides, beside a guard page.
 
-    What lies between its elements is copied too: gaps that hold NaN still do.
+    The gaps between its elements are copied too, so a gap that holds NaN still does.
     """
     if not tensor.numel():
         return tensor
@@ -54,7 +56,7 @@ def call_guarded(
     team: int | None = None,
     residual: Tensor | None = None,
 ) -> Tensor:
-    """Return what a plan computes with every buffer beside a closed page, and NaN in each first."""
+    """Return a plan's output: every buffer beside a guard page, and full of NaN before."""
     weight = operands.weight.contiguous() if plan.pack is None else plan.pack(operands.weight)
     bias = plan.zero_bias if operands.bias is None else operands.bias.contiguous()
     dtype = operands.input.dtype
@@ -74,9 +76,9 @@ def call_guarded(
 
 
 def main(how: str, place: int) -> None:
-    """Let a compiled function read or write at a place of an array of one element, then say so."""
+    """Read or write in compiled code at an index of a one-element array, then print "survived"."""
     from glassconv.codegen.ir import Code, Pointer, Value
-    from support.written import run
+    from support.compile_function import run
 
     def body(code: Code, array: Pointer, result: Pointer, index: Value) -> None:
         if how == "read":

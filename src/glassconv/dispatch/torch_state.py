@@ -1,0 +1,89 @@
+"""Whether a kernel may be given tensors: PyTorch's private state, all of it read here.
+
+A kernel reads numbers from memory. It may not do so where a tensor is more than that (another
+device, a subclass, a lazy negation), or where PyTorch records or changes the operations on it
+(gradients, modes, autocast, tracing). Much of this is visible through private functions only. Each
+is looked up once, at import. Where a version of PyTorch lacks one, `PRIVATE` holds None for it and
+no tensor is plain: calls run PyTorch's own convolution or an algorithm's steps, which are right
+everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import Parameter
+
+IsPlain = Callable[[Tensor, Tensor, Tensor | None, Tensor | None], bool]
+
+# Why each is needed.
+PRIVATE_NAMES = {
+    "_C._len_torch_dispatch_stack": "modes that see every operation, such as FakeTensorMode",
+    "_C._len_torch_function_stack": "modes that see every function, such as torch.device('meta')",
+    "_C._functorch.peek_interpreter_stack": "torch.func's transforms: vmap, grad, jvp",
+    "_C._is_any_autocast_enabled": "autocast, which changes element types",
+    "Tensor._is_zerotensor": "tensors of zeros without memory, which forward differentiation makes",
+    "autograd.forward_ad._current_level": "forward differentiation; below 0 outside of it",
+}
+
+
+def find(name: str) -> Any:
+    """Return what torch has under a dotted name, None where it has nothing."""
+    found: Any = torch
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+PRIVATE = {name: find(name) for name in PRIVATE_NAMES}
+
+
+def _make_is_plain() -> IsPlain:
+    """Return `is_plain`, or what is never true where a private function is missing."""
+    if any(found is None for found in PRIVATE.values()):
+        return lambda input, weight, bias, residual: False
+    modes, functions, transforms, autocast, is_zero_tensor, _ = PRIVATE.values()
+    grad_enabled, compiling = torch.is_grad_enabled, torch.compiler.is_compiling
+    strided = torch.strided
+
+    def is_plain(
+        input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> bool:
+        """Return whether these are numbers in memory and nothing records what is done to them."""
+        if input is None or weight is None:  # an argument of no kind, which is refused later
+            return False
+        if (  # first, since modes see attributes being read, too
+            modes()
+            or functions()
+            or transforms() is not None
+            or forward_ad._current_level >= 0
+            or autocast()
+            or compiling()
+        ):
+            return False
+        records = grad_enabled()
+        for each in (input, weight, bias, residual):
+            if each is None:
+                continue
+            kind = type(each)
+            if kind is not Tensor and kind is not Parameter:
+                return False
+            if records and each.requires_grad:
+                return False
+            if (
+                not each.is_cpu
+                or each.layout is not strided
+                or each.is_neg()
+                or is_zero_tensor(each)
+            ):
+                return False
+        return True
+
+    return is_plain
+
+
+is_plain = _make_is_plain()

@@ -1,0 +1,108 @@
+"""What a convolution and a transposed convolution share: shapes, bytes and shorthand."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from math import prod
+
+from glassconv.problem.dtypes import FORMATS, FloatFormat
+from glassconv.problem.size_text import by_x, once, sides
+
+
+class LayerShapes(ABC):
+    """The shapes of a layer's arrays, and their sizes in bytes, from the fields of a problem."""
+
+    batch: int
+    in_channels: int
+    out_channels: int
+    input_size: tuple[int, ...]
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    groups: int
+    bias: bool
+    dtype: str
+
+    @property
+    @abstractmethod
+    def output_size(self) -> tuple[int, ...]:
+        """Return the output's spatial size."""
+
+    @property
+    @abstractmethod
+    def weight_shape(self) -> tuple[int, ...]:
+        """Return the weight's shape."""
+
+    @property
+    @abstractmethod
+    def macs(self) -> int:
+        """Return multiply-adds, as PyTorch counts them."""
+
+    @property
+    def ndim(self) -> int:
+        """Return the number of spatial axes: 1, 2 or 3."""
+        return len(self.input_size)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Return [batch, in_channels, *input_size]."""
+        return (self.batch, self.in_channels, *self.input_size)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Return [batch, out_channels, *output_size]."""
+        return (self.batch, self.out_channels, *self.output_size)
+
+    @property
+    def even_padding(self) -> bool:
+        """Return whether each axis is padded by as much after as before, as PyTorch pads."""
+        return all(before == after for before, after in self.padding)
+
+    @property
+    def format(self) -> FloatFormat:
+        """Return the element type's size and rounding."""
+        return FORMATS[self.dtype]
+
+    @property
+    def flops(self) -> int:
+        """Return floating-point operations: two for each multiply-add."""
+        return 2 * self.macs
+
+    @property
+    def input_bytes(self) -> int:
+        """Return the input's size in bytes."""
+        return prod(self.input_shape) * self.format.bytes
+
+    @property
+    def weight_bytes(self) -> int:
+        """Return the weight's size in bytes, bias not counted."""
+        return prod(self.weight_shape) * self.format.bytes
+
+    @property
+    def output_bytes(self) -> int:
+        """Return the output's size in bytes."""
+        return prod(self.output_shape) * self.format.bytes
+
+    @property
+    def arithmetic_intensity(self) -> float:
+        """Return FLOPs for each byte of input, weight and output moved once."""
+        return self.flops / (self.input_bytes + self.weight_bytes + self.output_bytes)
+
+    def __str__(self) -> str:
+        """Return the shorthand that is read back into this same problem."""
+        words = [
+            by_x(self.input_shape),
+            f"{self.out_channels}@{by_x(self.kernel_size)}",
+            "s" + once(self.stride),
+            "p" + sides(self.padding),
+        ]
+        if set(self.dilation) != {1}:
+            words.append("d" + once(self.dilation))
+        if self.groups != 1:
+            words.append(f"g{self.groups}")
+        if not self.bias:
+            words.append("nobias")
+        if self.dtype != "float32":
+            words.append(self.dtype)
+        return " ".join(words)
