@@ -32,7 +32,7 @@ REPORT = KernelReport(
     PROBLEM,
     "implicit_gemm",
     "nchw",
-    idea="lowers block by block",
+    idea="blocked im2col",
     loops=("for 1 image", "  for 6 blocks"),
     blocking=(("filter block", 64), ("pixel block", 1024)),
     tasks=12,
