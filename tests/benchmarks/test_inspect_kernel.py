@@ -38,7 +38,7 @@ LAYOUTS = ("nchw", "nhwc")
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure the roof in no time: no test depends on it."""
+    """Measure the roofline in no time: no test depends on it."""
     monkeypatch.setattr(roofline, "PATIENCE", 0.0)
 
 
@@ -57,9 +57,9 @@ def test_every_kernel_can_be_looked_into(name: str) -> None:
 def check_what_is_found(name: str, problem: ConvProblem, layout: str) -> None:
     found = looking.inspect(problem, name, layout, repeats=1)
     assert (found.algorithm, found.layout) == (name, layout)
-    assert found.benched.verdict
-    assert found.benched.seconds is not None and found.benched.seconds > 0
-    assert found.benched.attainable == found.roofline.over(found.problem)
+    assert found.benchmark.verdict
+    assert found.benchmark.seconds is not None and found.benchmark.seconds > 0
+    assert found.benchmark.attainable == found.roofline.over(found.problem)
     assert found.hot.function not in dict(found.spills)
     assert found.hot.products > 0
     assert found.hot.registers <= found.target_registers
@@ -117,7 +117,7 @@ def test_a_wrong_answer_has_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("glassconv.benchmarks.bench.verify", wrong)
     found = looking.inspect(PROBLEMS["dense"], "implicit_gemm", repeats=1)
-    assert (found.benched.verdict.reason, found.benched.seconds) == ("off", None)
+    assert (found.benchmark.verdict.reason, found.benchmark.seconds) == ("off", None)
 
 
 def test_texts_are_llvms() -> None:

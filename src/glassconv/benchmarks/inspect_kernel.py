@@ -39,7 +39,9 @@ def inspect(
     target = plan.kernel.target
     written = assembly(plan.kernel.text, target)
     measured = roofline.measure(problem.dtype)
-    (benched,) = bench([Layer(problem, 1)], name, layout=layout, repeats=repeats, roof=measured)
+    (benchmark,) = bench(
+        [Layer(problem, 1)], name, layout=layout, repeats=repeats, roofline=measured
+    )
     return KernelReport(
         problem,
         name,
@@ -59,7 +61,7 @@ def inspect(
         arrays=_arrays(plan, target),
         predicted=problem.flops / _predicted_seconds(problem, name, layout),
         roofline=measured,
-        benched=benched,
+        benchmark=benchmark,
     )
 
 
