@@ -11,10 +11,12 @@ from glassconv.algorithms import named
 from glassconv.benchmarks import inspect_kernel as looking
 from glassconv.codegen.analysis import roofline
 from glassconv.codegen.target import host
+from glassconv.codegen.target import named as target_named
 from glassconv.dispatch.select import choose
 from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.kernels import KERNELS, kernel_verdict
 from glassconv.problem import ConvProblem
+from glassconv.problem.memory_layout import NHWC, Layout
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.verification.verify import verify
@@ -82,11 +84,19 @@ def test_the_hottest_function_is_one_of_the_kernels(name: str) -> None:
     assert tried
 
 
+def test_loops_name_the_tile_that_runs() -> None:
+    problem, layout = parse("8x30x30 4@5x5"), Layout(NHWC, (7200, 1, 240, 8))
+    for name, rows in {"avx2": 6, "avx512": 12, "neon": 12}.items():
+        plan = KERNELS["implicit_gemm"].plan_for(problem, layout, target_named(name), 1)
+        assert plan.loops[-1].endswith(f"the register tile, {rows} × 1 vectors")
+        assert plan.hot_function == f"masked_tiles_{rows}x1"
+
+
 def test_loops_have_this_problems_numbers() -> None:
     found = looking.inspect(PROBLEMS["dense"], "implicit_gemm", repeats=1)
     said = "\n".join(found.loops)
-    assert "all 24 filters" in said
-    assert "144 products" in said
+    assert "24 filters" in said
+    assert "144 multiply-adds of each output" in said
     assert "6 × 2" in said or "12 × 2" in said
 
 

@@ -422,7 +422,7 @@ def test_a_refusal_has_its_reason(kernel: Kernel) -> None:
     ("source", "cause"),
     [
         ("def supports(problem, layout): ...", "no function seconds"),
-        ("def supports(problem): ...", "supports takes ['problem', 'layout']"),
+        ("def supports(problem): ...", "supports must have the parameters ['problem', 'layout']"),
     ],
 )
 def test_a_malformed_file_is_refused(tmp_path: Path, source: str, cause: str) -> None:
