@@ -114,7 +114,7 @@ def demo(
     files.prepare(out)
     picture = _picture(image, cifar10, index, download)
     facts = walk(picture.pixels, picture.source)
-    pictures = figures.tutorial_pictures(facts, THEMES[style])
+    pictures = figures.tutorial_figures(facts, THEMES[style])
     contents = {f"{kind}.png": to_bytes(drawn) for kind, drawn in pictures.items()}
     written = files.write_all(out, contents)
     _print(*tutorial_view(facts), written_files("Figures", written))
@@ -226,7 +226,7 @@ def figure(
     file = out or Path(f"{kind}.png")
     format = _format(file, tuple(FORMATS))
     with _stderr().status(f"drawing {kind}"):
-        drawn = figures.picture(kind, _parse(problem) if problem else None, THEMES[style])
+        drawn = figures.draw_figure(kind, _parse(problem) if problem else None, THEMES[style])
         contents = {file.name: to_bytes(drawn, format)}
     _print(written_files("Figures", files.write_all(file.parent, contents)))
 
