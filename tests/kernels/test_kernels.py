@@ -24,7 +24,7 @@ from glassconv.codegen.jit import assembly
 from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.codegen.target import named as target_named
 from glassconv.errors import MalformedAlgorithmError
-from glassconv.kernels import KERNELS, Kernel, kernel_of
+from glassconv.kernels import KERNELS, Kernel, load_kernel
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_of
@@ -111,7 +111,7 @@ def module_of(kernel: Kernel) -> ModuleType:
 
 def many_tasks(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a kernel cut small problems as it cuts large ones."""
-    monkeypatch.setattr(module_of(kernel), "SMALLEST_TASK", 1, raising=False)
+    monkeypatch.setattr(module_of(kernel), "MIN_MACS_PER_TASK", 1)
 
 
 def lying(problem: ConvProblem, operands: Operands, layout: str) -> Operands:
@@ -422,7 +422,7 @@ def test_a_refusal_has_its_reason(kernel: Kernel) -> None:
     ("source", "cause"),
     [
         ("def supports(problem, layout): ...", "no function seconds"),
-        ("def supports(problem): ...", "supports takes ['problem', 'layout']"),
+        ("def supports(problem): ...", "supports must have the parameters ['problem', 'layout']"),
     ],
 )
 def test_a_malformed_file_is_refused(tmp_path: Path, source: str, cause: str) -> None:
@@ -433,5 +433,5 @@ def test_a_malformed_file_is_refused(tmp_path: Path, source: str, cause: str) ->
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     with pytest.raises(MalformedAlgorithmError) as caught:
-        kernel_of(loaded)
+        load_kernel(loaded)
     assert f"kernels/new.py: {cause}" in str(caught.value)

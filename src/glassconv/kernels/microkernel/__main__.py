@@ -19,7 +19,7 @@ from glassconv.codegen.jit import assembly, compiled
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import Target, host
 from glassconv.errors import UnsupportedError
-from glassconv.kernels import NO_TARGET
+from glassconv.kernels import UNSUPPORTED_PROCESSOR
 from glassconv.kernels.microkernel.derivation import (
     RUNGS,
     Matrices,
@@ -44,7 +44,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     target = host()
     if target is None:
-        raise UnsupportedError(NO_TARGET)
+        raise UnsupportedError(UNSUPPORTED_PROCESSOR)
     torch.set_num_threads(1)
     sizes = QUICK if quick else SIZES
     peak = roofline.measure(DTYPE).flops_per_second
