@@ -195,7 +195,7 @@ def test_a_file_too_large_has_fewer_colours_and_is_refused_at_last(
     assert colours is not None
     assert len(colours) <= sliding.COLOURS[1]
     monkeypatch.setattr(sliding, "MOST_BYTES", 500)
-    with pytest.raises(UnsupportedError, match=r"more than the 500 B .* fewer channels") as caught:
+    with pytest.raises(UnsupportedError, match=r"more than the limit of 500 B: .* fewer channels") as caught:
         sliding.to_bytes(drawn, "gif")
     assert "2 frames of 64 × 64 as .gif" in str(caught.value)
 
@@ -326,7 +326,7 @@ def test_numbers_are_legible_or_left_out(text: str, numbered: str) -> None:
     legend = [swatch for swatch, _ in legend_of(slide, numbered == "both")]
     assert ("positive" in legend) == (numbered != "both")
     written = " ".join(text.get_text() for text in scene.figure.texts)
-    assert ("where numbers do not fit" in written) == (numbered != "both")
+    assert ("values do not fit" in written) == (numbered != "both")
     for each in texts:
         assert each.axes is not None
         box, (left, right) = each.get_window_extent(), each.axes.get_xlim()
