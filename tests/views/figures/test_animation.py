@@ -195,7 +195,9 @@ def test_a_file_too_large_has_fewer_colours_and_is_refused_at_last(
     assert colours is not None
     assert len(colours) <= sliding.COLOURS[1]
     monkeypatch.setattr(sliding, "MOST_BYTES", 500)
-    with pytest.raises(UnsupportedError, match=r"more than the limit of 500 B: .* fewer channels") as caught:
+    with pytest.raises(
+        UnsupportedError, match=r"more than the limit of 500 B: .* fewer channels"
+    ) as caught:
         sliding.to_bytes(drawn, "gif")
     assert "2 frames of 64 × 64 as .gif" in str(caught.value)
 
