@@ -95,17 +95,17 @@ class Sameness:
     grad_inputs: Difference
     grad_weights: Difference
     checks: tuple[Verification, Verification]
-    least_close: Doubt | None  # None where allclose finds all outputs the same
+    least_close: Check | None  # None if allclose accepts all outputs
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """The output that allclose minds most: terms that cancel leave a small sum."""
+class Check:
+    """The output that `allclose` rejects by most: terms that cancel leave a small sum."""
 
     index: Index
     first: float
     second: float
     reference: float  # by the definition in float64
     magnitude: float  # Σ|x||w| + |b|: what was rounded on the way to this output
-    tolerance: float  # what allclose grants
-    bound: float  # what rounding may do to the two together
+    tolerance: float  # of allclose
+    bound: float  # of the two errors together

@@ -16,7 +16,7 @@ from glassconv.problem.gradients import WeightGradient, input_gradient
 from glassconv.problem.operands import Operands, random_grad_output, random_operands, to_numpy
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.array import Array
-from glassconv.reports.verification import Difference, Doubt, Sameness
+from glassconv.reports.verification import Check, Difference, Sameness
 from glassconv.verification.definition import allowed_error, definition
 from glassconv.verification.verify import compare, difference_of, judge
 
@@ -97,7 +97,7 @@ def _least_close(
     second: Array,
     outputs: Difference,
     tolerance: Array,
-) -> Doubt | None:
+) -> Check | None:
     excess = outputs.array / tolerance
     if excess.max() <= 1:
         return None
@@ -105,7 +105,7 @@ def _least_close(
     truth = definition(problem, operands)
     bound = named("direct").error_bound(problem)
     allowed = allowed_error(problem, bound, operands, truth.magnitude)
-    return Doubt(
+    return Check(
         index=index,
         first=float(first[index]),
         second=float(second[index]),
