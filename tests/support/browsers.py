@@ -15,7 +15,7 @@ from glassconv.explore.tensors import to_document
 from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands, to_numpy
 from glassconv.reports.error_bound import sum_of_products_bound
-from glassconv.verification.verify import allowed_error, definition
+from glassconv.verification.definition import allowed_error, definition
 from support.references import by_torch
 
 HANGS = 600  # seconds: only so that a script that hangs is ended
