@@ -6,8 +6,8 @@ from pathlib import Path
 
 from glassconv import figures
 from glassconv.problem.shorthand import parse
-from glassconv.views.figures import animation
-from glassconv.views.figures.style import DARK, to_bytes
+from glassconv.views.figures import animation, panels
+from glassconv.views.figures.style import DARK, LIGHT, to_bytes
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -15,7 +15,9 @@ IMAGES = Path(__file__).parent / "images"
 def main() -> None:
     """Write each kind of picture with its usual problem, and the animation."""
     for kind in figures.KINDS:
-        (IMAGES / f"{kind}.png").write_bytes(to_bytes(figures.picture(kind, None, DARK)))
+        (IMAGES / f"{kind}.png").write_bytes(to_bytes(figures.draw_figure(kind, None, DARK)))
+    for name, theme in (("panels", DARK), ("panels-light", LIGHT)):
+        (IMAGES / f"{name}.png").write_bytes(to_bytes(panels.draw(theme)))
     frames = list(figures.animation(parse(figures.ANIMATED), DARK))
     (IMAGES / "animate.gif").write_bytes(animation.to_bytes(frames, "gif"))
 

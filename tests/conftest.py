@@ -1,7 +1,7 @@
 """Every run of the tests is the same run: random numbers are seeded, hypothesis has no deadline.
 
-Kernels that tests compile are kept in one folder of the run, which its workers share; the user's
-cache stays as it is.
+The header states the processor and the version of torch. Kernels that tests compile are kept in one
+folder of the run, which its workers share; the user's cache stays as it is.
 """
 
 from __future__ import annotations

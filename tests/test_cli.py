@@ -84,7 +84,7 @@ def test_demo_prints_the_tutorials_facts(
     assert max(map(len, out.splitlines())) <= 80
     assert "\x1b" not in out, "escape codes in a pipe"
     assert sorted(path.stem for path in (tmp_path / "pictures").iterdir()) == sorted(
-        kind for kind, how in KINDS.items() if how.usual is None
+        kind for kind, how in KINDS.items() if how.default is None
     )
 
 

@@ -24,6 +24,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 # What a page may tell its reader to type beside glassconv and make, and why it is not run here.
 OTHER_COMMANDS = {
     "python docs/include.py": "writes the pages; that they are fresh is tested below",
+    "python -m glassconv.kernels.microkernel": "ten seconds; its tests run it with --quick",
     "PYTHONPATH=tests python -m support.random_kernels 100000": "half an hour",
 }
 

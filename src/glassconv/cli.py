@@ -20,7 +20,7 @@ from glassconv.benchmarks.bench import bench as bench_layers
 from glassconv.benchmarks.bench import using_threads
 from glassconv.benchmarks.suites import read_suite
 from glassconv.benchmarks.tune import tune as tune_problems
-from glassconv.codegen.analysis.roofline import measure as measure_roof
+from glassconv.codegen.analysis.roofline import measure as measure_roofline
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.dispatch import tuning_store
 from glassconv.dispatch.select import AUTO, choose
@@ -44,7 +44,7 @@ from glassconv.views.figures import animation
 from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
 from glassconv.views.terminal.algorithms import algorithms as algorithms_table
-from glassconv.views.terminal.benchmark import bench_to_json, benched
+from glassconv.views.terminal.benchmark import bench_to_json, benchmark_table
 from glassconv.views.terminal.kernel import kernel_report
 from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import DownloadBar, counted
@@ -114,7 +114,7 @@ def demo(
     files.prepare(out)
     picture = _picture(image, cifar10, index, download)
     facts = walk(picture.pixels, picture.source)
-    pictures = figures.tutorial_pictures(facts, THEMES[style])
+    pictures = figures.tutorial_figures(facts, THEMES[style])
     contents = {f"{kind}.png": to_bytes(drawn) for kind, drawn in pictures.items()}
     written = files.write_all(out, contents)
     _print(*tutorial_view(facts), written_files("Figures", written))
@@ -226,7 +226,7 @@ def figure(
     file = out or Path(f"{kind}.png")
     format = _format(file, tuple(FORMATS))
     with _stderr().status(f"drawing {kind}"):
-        drawn = figures.picture(kind, _parse(problem) if problem else None, THEMES[style])
+        drawn = figures.draw_figure(kind, _parse(problem) if problem else None, THEMES[style])
         contents = {file.name: to_bytes(drawn, format)}
     _print(written_files("Figures", files.write_all(file.parent, contents)))
 
@@ -271,17 +271,17 @@ def bench(
     layers = read_suite(suite, batch)
     names = algorithm or [AUTO]
     with using_threads(threads) as used:
-        roof = measure_roof(layers[0].problem.dtype) if layers else None
+        roofline = measure_roofline(layers[0].problem.dtype) if layers else None
         timings = (
             row
             for name in names
-            for row in bench_layers(layers, name, layout=layout.name, roof=roof)
+            for row in bench_layers(layers, name, layout=layout.name, roofline=roofline)
         )
         rows = list(counted(timings, len(names) * len(layers), "timing", _stderr()))
     how = f"batch {batch}, {used} threads, {layout.name}, float32"
-    _print(benched(suite, how, rows, roof))
+    _print(benchmark_table(suite, how, rows, roofline))
     if json is not None:
-        contents = {json.name: bench_to_json(suite, how, rows, roof).encode()}
+        contents = {json.name: bench_to_json(suite, how, rows, roofline).encode()}
         _print(written_files("Results", files.write_all(json.parent, contents)))
     if any(row.ratio is None for row in rows):
         raise typer.Exit(1)
@@ -308,7 +308,7 @@ def kernel(
     with _stderr().status("verifying and timing"):
         report = looking.inspect(parsed, algorithm, layout.name)
     _print(kernel_report(report))
-    if not report.benched.verdict:
+    if not report.benchmark.verdict:
         raise typer.Exit(1)
 
 
@@ -333,7 +333,7 @@ def tune(
         tuning = tune_problems(problems, layout.name)
         rows = [row for each in counted(tuning, len(problems), "timing", _stderr()) for row in each]
     _print(
-        benched("tuned", f"{used} threads, {layout.name}", rows),
+        benchmark_table("tuned", f"{used} threads, {layout.name}", rows),
         written_files("Records", [tuning_store.file()]),
     )
 

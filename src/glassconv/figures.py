@@ -1,4 +1,4 @@
-"""Every kind of picture by name: which report it draws, and for which problems."""
+"""Every kind of figure by name: the report it draws, and the problems it supports."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ from glassconv.views.figures import worked_example as by_hand
 from glassconv.views.figures.slide import Slide
 from glassconv.views.figures.style import Theme
 
-ANIMATED = "1x5x5 1@3x3 s2 p1"  # what animate shows where no problem is given
+ANIMATED = "1x5x5 1@3x3 s2 p1"  # the default problem of animate
 MOST_CELLS = 16  # rows or columns of a worked example
 MOST_SLICES = 6  # its channels and filters
-MOST_PIXELS = 64  # a side of a plane whose cells can be told apart
+MOST_PIXELS = 64  # per side of a plane whose cells are visible
 MOST_ROWS, MOST_COLUMNS = 256, 400  # of an im2col matrix
-MOST_TAP_CELLS = 48  # of all taps' pictures side by side
+MOST_TAP_CELLS = 48  # per side, of the planes of all taps together
 MOST_TOEPLITZ = 400  # rows or columns of a Toeplitz matrix
-MOST_GRADIENT_CELLS = 40  # a side of what a gradient convolves
-MOST_PHOTOGRAPH = 512  # pixels a side of a picture under a window, or of its spectrum
-MOST_SPECTRA = 10**9  # bytes of planes and spectra, of which a picture shows eight
+MOST_GRADIENT_CELLS = 40  # per side of the operands of a gradient
+MOST_PHOTOGRAPH = 512  # pixels per side of an image, or of its spectrum
+MOST_SPECTRA = 10**9  # bytes of all planes and spectra; a figure shows eight of them
 MOST_POSITIONS, MOST_ANIMATED_ROWS = 400, 64  # of an animation: columns and rows of its matrix
-MOST_OUTPUTS = 20_000  # whose errors are measured
+MOST_OUTPUTS = 20_000  # of an error-bound figure
 
 
-def tutorial_pictures(facts: Tutorial, theme: Theme) -> Mapping[str, Figure]:
-    """Return the demo's four pictures by kind."""
+def tutorial_figures(facts: Tutorial, theme: Theme) -> Mapping[str, Figure]:
+    """Return the four figures of the demo by kind."""
     return MappingProxyType(
         {
             "image": image.draw(facts.picture, facts.layer.input[0], facts.source, theme),
@@ -80,56 +80,56 @@ def tutorial_pictures(facts: Tutorial, theme: Theme) -> Mapping[str, Figure]:
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of picture is drawn, and of which problem where none is given."""
+    """How one kind of figure is drawn, and its default problem."""
 
     draw: Callable[[ConvProblem, Theme], Figure]
-    usual: str | None = None  # in shorthand; None where the tutorial draws one of its own
+    default: str | None = None  # in shorthand; None if the tutorial draws this kind
 
 
-def picture(kind: str, problem: ConvProblem | None, theme: Theme) -> Figure:
-    """Return one kind of picture, of a problem with random operands or else of its usual one.
+def draw_figure(kind: str, problem: ConvProblem | None, theme: Theme) -> Figure:
+    """Return a figure of one kind, for a problem or for the default problem of the kind.
 
-    Raises `UnknownNameError` for a kind there is not, `UnsupportedError` for a problem it cannot
-    draw.
+    Raises `UnknownNameError` for an unknown kind and `UnsupportedError` for a problem that the kind
+    does not support.
     """
     if kind not in KINDS:
         raise unknown_name("figure", kind, KINDS, also="animate")
     if problem is None:
-        usual = KINDS[kind].usual
-        if usual is None:
+        default = KINDS[kind].default
+        if default is None:
             chelsea = photograph.chelsea()
-            return tutorial_pictures(walk(chelsea.pixels, chelsea.source), theme)[kind]
-        problem = parse(usual)
+            return tutorial_figures(walk(chelsea.pixels, chelsea.source), theme)[kind]
+        problem = parse(default)
     if problem.ndim != 2 or problem.batch == 0:
-        cause = f"{kind} draws pictures: two spatial axes and a batch that is not empty"
+        cause = f"{kind} needs two spatial axes and a batch that is not empty"
         raise UnsupportedError(cause, request=str(problem))
     return KINDS[kind].draw(problem, theme)
 
 
 def animation(problem: ConvProblem, theme: Theme) -> Iterator[Image.Image]:
-    """Yield the frames of the window sliding over small whole numbers, the last of them full.
+    """Yield the frames of a window sliding over small integers; the last shows the whole matrix.
 
-    Raises `UnsupportedError` for a problem with more positions than one has patience for.
+    Raises `UnsupportedError` for a problem with too many positions or too large planes.
     """
     _check_animation(problem, problem.output_size, str(problem))
     plane = problem.as_2d()
-    said = f"{problem}{', drawn as one row' if problem.ndim == 1 else ''}"
+    subtitle = f"{problem}{', drawn as one row' if problem.ndim == 1 else ''}"
     traced = trace(plane, "im2col", whole_numbers(plane))
-    return sliding.frames(Slide(traced, said, problem.ndim), theme)
+    return sliding.frames(Slide(traced, subtitle, problem.ndim), theme)
 
 
 def transposed_animation(problem: TransposedProblem, theme: Theme) -> Iterator[Image.Image]:
-    """Yield the frames of the convolution that a transposed one is: over its input, stuffed.
+    """Yield the frames of a transposed convolution: a convolution of the zero-inserted input.
 
     Raises `UnsupportedError` as `animation` does.
     """
-    said = f"{problem.convolution}, which is the transposed convolution"
-    _check_animation(problem.convolution, problem.output_size, said)
+    request = f"{problem.convolution}, which is the transposed convolution"
+    _check_animation(problem.convolution, problem.output_size, request)
     plane = problem.as_2d()
     convolution = plane.convolution
-    drawn = whole_numbers(convolution)
-    stuffing = plane.insert_zeros(torch.ones(plane.input_shape))[0, 0] == 0
-    traced = trace(convolution, "im2col", replace(drawn, input=drawn.input * ~stuffing))
+    operands = whole_numbers(convolution)
+    inserted = plane.insert_zeros(torch.ones(plane.input_shape))[0, 0] == 0
+    traced = trace(convolution, "im2col", replace(operands, input=operands.input * ~inserted))
     starts = [
         max(0, before - axis.extent + 1)
         for (before, _), axis in zip(plane.padding, convolution.axes, strict=True)
@@ -137,30 +137,32 @@ def transposed_animation(problem: TransposedProblem, theme: Theme) -> Iterator[I
     rows, columns = (
         range(start, start + size) for start, size in zip(starts, plane.output_size, strict=True)
     )
-    cut = plane.output_size != convolution.output_size
+    is_cropped = plane.output_size != convolution.output_size
     slide = Slide(
         traced,
-        _say_transposed(problem),
+        _describe_transposed(problem),
         problem.ndim,
-        to_numpy(stuffing),
-        (rows, columns) if cut else None,
+        to_numpy(inserted),
+        (rows, columns) if is_cropped else None,
     )
     return sliding.frames(slide, theme)
 
 
-def _say_transposed(problem: TransposedProblem) -> str:
-    """Say what a transposed problem does, and which convolution it is."""
+def _describe_transposed(problem: TransposedProblem) -> str:
+    """Return the subtitle of a transposed problem, with the convolution that computes it."""
     stride, padding = (
-        "×".join(map(str, each if len(set(each)) > 1 else each[:1]))
-        for each in (problem.stride, [before for before, _ in problem.padding])
+        "×".join(map(str, sizes if len(set(sizes)) > 1 else sizes[:1]))
+        for sizes in (problem.stride, [before for before, _ in problem.padding])
     )
-    said = f"stride {stride}, padding {padding}: the convolution {problem.convolution} of its "
-    said += "input" if set(problem.stride) == {1} else "stuffed input"
-    return said + (", drawn as one row" if problem.ndim == 1 else "")
+    input = "input" if set(problem.stride) == {1} else "zero-inserted input"
+    text = (
+        f"stride {stride}, padding {padding}: the convolution {problem.convolution} of its {input}"
+    )
+    return text + (", drawn as one row" if problem.ndim == 1 else "")
 
 
 def _check_animation(problem: ConvProblem, output_size: tuple[int, ...], request: str) -> None:
-    """Refuse what is no plane and no row, or would move for too long."""
+    """Raise an error for 3D problems, empty batches, large planes and too many positions."""
     if problem.ndim > 2 or problem.batch == 0:
         cause = "animate draws one or two spatial axes and a batch that is not empty"
         raise UnsupportedError(cause, request=request)
@@ -183,7 +185,7 @@ def _worked_example(problem: ConvProblem, theme: Theme) -> Figure:
     slices = max(problem.in_channels, problem.out_channels)
     if cells > MOST_CELLS or slices > MOST_SLICES:
         raise UnsupportedError(
-            f"a worked example is legible up to {MOST_CELLS} padded pixels a side and "
+            f"a worked example is legible up to {MOST_CELLS} padded pixels per side and "
             f"{MOST_SLICES} channels and filters; this has {cells} and {slices}",
             request=str(problem),
         )
@@ -239,7 +241,7 @@ def _im2col(problem: ConvProblem, theme: Theme) -> Figure:
 
 
 def _most_copied(problem: ConvProblem, position: tuple[int, int]) -> tuple[int, int]:
-    """Return the pixel that is copied most, nearest to the middle of an output's window."""
+    """Return the most copied pixel, the nearest to the middle of an output's window."""
     middle = [
         place * axis.stride + (axis.extent - 1) / 2 - axis.padding[0]
         for place, axis in zip(position, problem.axes, strict=True)
@@ -254,7 +256,7 @@ def _kn2row(problem: ConvProblem, theme: Theme) -> Figure:
     cells = max(problem.input_size[axis] * problem.kernel_size[axis] for axis in (0, 1))
     if cells > MOST_TAP_CELLS:
         raise UnsupportedError(
-            f"kn2row is legible up to {MOST_TAP_CELLS} cells a side, kernel times input; "
+            f"kn2row is legible up to {MOST_TAP_CELLS} cells per side, kernel times input; "
             f"this has {cells}",
             request=str(problem),
         )
@@ -278,11 +280,11 @@ def _toeplitz(problem: ConvProblem, theme: Theme) -> Figure:
 
 
 def _check_planes(kind: str, problem: ConvProblem) -> None:
-    """Refuse planes whose cells could not be told apart."""
+    """Raise an error for planes whose cells would be too small."""
     longest = max(axis.padded_size for axis in problem.axes)
     if longest > MOST_PIXELS:
         raise UnsupportedError(
-            f"{kind} is legible up to {MOST_PIXELS} padded pixels a side; this has {longest}",
+            f"{kind} is legible up to {MOST_PIXELS} padded pixels per side; this has {longest}",
             request=str(problem),
         )
 
@@ -292,7 +294,7 @@ def _winograd(problem: ConvProblem, theme: Theme) -> Figure:
     cells = max(traced["padded"].shape[2:])
     if cells > MOST_CELLS:
         raise UnsupportedError(
-            f"winograd is legible up to {MOST_CELLS} pixels a side, padded to whole tiles; "
+            f"winograd is legible up to {MOST_CELLS} pixels per side, padded to whole tiles; "
             f"this has {cells}",
             request=str(problem),
         )
@@ -308,13 +310,13 @@ def _fft(problem: ConvProblem, theme: Theme) -> Figure:
     taken = named("fft").cost(problem).workspace_bytes
     if pixels > MOST_PHOTOGRAPH or taken > MOST_SPECTRA:
         raise UnsupportedError(
-            f"fft is legible up to {MOST_PHOTOGRAPH} padded pixels a side and may take up to "
+            f"fft is legible up to {MOST_PHOTOGRAPH} padded pixels per side and may take up to "
             f"{notation.size(MOST_SPECTRA)}; this has {pixels} and takes {notation.size(taken)}",
             request=str(problem),
         )
     if problem.in_channels not in (1, 3):
-        said = "random numbers"
-        return spectra.draw(trace(problem, "fft"), said, said, theme)
+        random = "random numbers"
+        return spectra.draw(trace(problem, "fft"), random, random, theme)
     operands = blurred_photograph(problem, photograph.chelsea().pixels)
     return spectra.draw(trace(problem, "fft", operands), "Chelsea the cat", "a blur", theme)
 
@@ -324,8 +326,8 @@ def _backward(problem: ConvProblem, theme: Theme) -> Figure:
     cells = max(axis.padded_size for axis in drawn)
     if cells > MOST_GRADIENT_CELLS:
         raise UnsupportedError(
-            f"backward is legible up to {MOST_GRADIENT_CELLS} pixels a side, padded or stuffed "
-            f"with zeros; this has {cells}",
+            f"backward is legible up to {MOST_GRADIENT_CELLS} cells per side, with padding and "
+            f"inserted zeros; this has {cells}",
             request=str(problem),
         )
     operands, gradient = whole_numbers(problem), whole_gradient(problem)
@@ -336,7 +338,7 @@ def _receptive_field(problem: ConvProblem, theme: Theme) -> Figure:
     pixels = max(axis.padded_size for axis in problem.axes)
     if pixels > MOST_PHOTOGRAPH:
         raise UnsupportedError(
-            f"receptive-field is legible up to {MOST_PHOTOGRAPH} padded pixels a side; "
+            f"receptive-field is legible up to {MOST_PHOTOGRAPH} padded pixels per side; "
             f"this has {pixels}",
             request=str(problem),
         )

@@ -88,6 +88,7 @@ def test_tiles(name: str, outputs: int, text: str) -> None:
 @NAME
 @PROBLEM
 @pytest.mark.parametrize("size", [1e-38, 1e-19, 1.0, 1e15])
+@pytest.mark.thorough
 def test_the_bound_covers_all_sizes(name: str, text: str, size: float) -> None:
     """Also where float32's products underflow, to denormal numbers or to nothing."""
     problem = parse(text)

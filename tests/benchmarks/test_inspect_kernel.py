@@ -11,10 +11,12 @@ from glassconv.algorithms import named
 from glassconv.benchmarks import inspect_kernel as looking
 from glassconv.codegen.analysis import roofline
 from glassconv.codegen.target import host
+from glassconv.codegen.target import named as target_named
 from glassconv.dispatch.select import choose
 from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.kernels import KERNELS, kernel_verdict
 from glassconv.problem import ConvProblem
+from glassconv.problem.memory_layout import NHWC, Layout
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.verification.verify import verify
@@ -38,7 +40,7 @@ LAYOUTS = ("nchw", "nhwc")
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure the roof in no time: no test depends on it."""
+    """Measure the roofline in no time: no test depends on it."""
     monkeypatch.setattr(roofline, "PATIENCE", 0.0)
 
 
@@ -57,9 +59,9 @@ def test_every_kernel_can_be_looked_into(name: str) -> None:
 def check_what_is_found(name: str, problem: ConvProblem, layout: str) -> None:
     found = looking.inspect(problem, name, layout, repeats=1)
     assert (found.algorithm, found.layout) == (name, layout)
-    assert found.benched.verdict
-    assert found.benched.seconds is not None and found.benched.seconds > 0
-    assert found.benched.attainable == found.roofline.over(found.problem)
+    assert found.benchmark.verdict
+    assert found.benchmark.seconds is not None and found.benchmark.seconds > 0
+    assert found.benchmark.attainable == found.roofline.over(found.problem)
     assert found.hot.function not in dict(found.spills)
     assert found.hot.products > 0
     assert found.hot.registers <= found.target_registers
@@ -77,16 +79,24 @@ def test_the_hottest_function_is_one_of_the_kernels(name: str) -> None:
         if named(name).supports(problem) and kernel_verdict(name, problem, layout):
             plan = looking.plan_of(problem, name, layout)
             code = looking.machine_code(problem, name, layout)
-            assert not plan.hot or f"\n{plan.hot}:" in code
+            assert not plan.hot_function or f"\n{plan.hot_function}:" in code
             tried += 1
     assert tried
+
+
+def test_loops_name_the_tile_that_runs() -> None:
+    problem, layout = parse("8x30x30 4@5x5"), Layout(NHWC, (7200, 1, 240, 8))
+    for name, rows in {"avx2": 6, "avx512": 12, "neon": 12}.items():
+        plan = KERNELS["implicit_gemm"].plan_for(problem, layout, target_named(name), 1)
+        assert plan.loops[-1].endswith(f"the register tile, {rows} × 1 vectors")
+        assert plan.hot_function == f"masked_tiles_{rows}x1"
 
 
 def test_loops_have_this_problems_numbers() -> None:
     found = looking.inspect(PROBLEMS["dense"], "implicit_gemm", repeats=1)
     said = "\n".join(found.loops)
-    assert "all 24 filters" in said
-    assert "144 products" in said
+    assert "24 filters" in said
+    assert "144 multiply-adds of each output" in said
     assert "6 × 2" in said or "12 × 2" in said
 
 
@@ -103,7 +113,7 @@ def test_what_has_no_kernel_is_refused_with_what_can() -> None:
         looking.kernel_name(problem, "im2col", "nchw")
     with pytest.raises(UnsupportedError, match="auto takes aten, which has no generated kernel"):
         looking.kernel_name(parse("3x8x8 4@3x3 bfloat16"), "auto", "nchw")
-    with pytest.raises(UnsupportedError, match="direct: the kernel reads rows of pixels"):
+    with pytest.raises(UnsupportedError, match="direct: requires the NCHW layout"):
         looking.kernel_name(problem, "direct", "nhwc")
     with pytest.raises(UnsupportedError, match="nothing to compute"):
         looking.kernel_name(parse("0x3x8x8 4@3x3"), "auto", "nchw")
@@ -117,7 +127,7 @@ def test_a_wrong_answer_has_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("glassconv.benchmarks.bench.verify", wrong)
     found = looking.inspect(PROBLEMS["dense"], "implicit_gemm", repeats=1)
-    assert (found.benched.verdict.reason, found.benched.seconds) == ("off", None)
+    assert (found.benchmark.verdict.reason, found.benchmark.seconds) == ("off", None)
 
 
 def test_texts_are_llvms() -> None:

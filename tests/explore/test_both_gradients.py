@@ -21,7 +21,14 @@ from support.references import by_torch
 
 PROBLEMS = 100
 AGREES = 2.0**-40  # of a step's largest, in float64: thousands of roundings, less than a mistake
-COPIES = ("grad_output", "stuffed", "flipped", "pictures", "kernels", "columns")  # nothing is added
+COPIES = (
+    "grad_output",
+    "zero_inserted",
+    "flipped",
+    "pictures",
+    "kernels",
+    "columns",
+)  # nothing is added
 SUMS = {
     "grad_input": "input",
     "folded": "input",

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from glassconv.algorithms import named
 from glassconv.codegen import jit, target
 from glassconv.kernels import depthwise
-from glassconv.kernels.depthwise import kind_of, module_of
-from glassconv.kernels.depthwise_parts.nhwc import Channels
-from glassconv.kernels.depthwise_parts.register_tile import LOOPED, UNROLLED, Steps
-from glassconv.kernels.depthwise_parts.windows import block_of, in_order, in_strips
+from glassconv.kernels.depthwise import build_module, specialization_of
+from glassconv.kernels.depthwise_parts.nhwc import ChannelAccess
+from glassconv.kernels.depthwise_parts.register_tile import GENERIC, UNROLLED, TapPattern
+from glassconv.kernels.depthwise_parts.windows import choose_block, phase_layout, sequential_layout
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
@@ -28,12 +28,12 @@ from support.guard_pages import SIDES, call_guarded
 from support.memory_layouts import LAYOUTS
 
 BOTH = pytest.mark.parametrize("layout", ["contiguous", "channels last"])
-PLAIN = Channels(few=False, multiplied=False)
+PLAIN = ChannelAccess(is_partial_vector=False, has_multiplier=False)
 KINDS = [
-    *((steps, channels) for steps in (*UNROLLED, LOOPED) for channels in (None, PLAIN)),
-    (LOOPED, Channels(few=True, multiplied=False)),
-    (LOOPED, Channels(few=False, multiplied=True)),
-    (LOOPED, Channels(few=True, multiplied=True)),
+    *((pattern, channels) for pattern in (*UNROLLED, GENERIC) for channels in (None, PLAIN)),
+    (GENERIC, ChannelAccess(is_partial_vector=True, has_multiplier=False)),
+    (GENERIC, ChannelAccess(is_partial_vector=False, has_multiplier=True)),
+    (GENERIC, ChannelAccess(is_partial_vector=True, has_multiplier=True)),
 ]
 
 
@@ -168,8 +168,8 @@ def test_a_nan_stays_in_the_windows_that_hold_it(layout: str) -> None:
 def test_it_refuses_with_a_reason() -> None:
     reasons = {
         "4x9x9 4@3x3 g2": "one input channel per group, got 2",
-        "4x9x9x9 4@3x3x3 g4": "one or two spatial axes, this has 3",
-        "4x9x9 4@3x3 g4 bfloat16": "float32 or float64, not bfloat16",
+        "4x9x9x9 4@3x3x3 g4": "only 1D and 2D convolutions are supported, got 3D",
+        "4x9x9 4@3x3 g4 bfloat16": "requires float32 or float64, got bfloat16",
     }
     for problem, reason in reasons.items():
         verdict = depthwise.supports(parse(problem), NCHW)
@@ -179,11 +179,11 @@ def test_it_refuses_with_a_reason() -> None:
 
 @pytest.mark.parametrize("processor", ["avx2", "avx512", "neon"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("steps", "channels"), KINDS, ids=str)
+@pytest.mark.parametrize(("pattern", "channels"), KINDS, ids=str)
 def test_no_register_spills(
-    steps: Steps, channels: Channels | None, dtype: str, processor: str
+    pattern: TapPattern, channels: ChannelAccess | None, dtype: str, processor: str
 ) -> None:
-    module = module_of(dtype, steps, channels, target.named(processor))
+    module = build_module(dtype, pattern, channels, target.named(processor))
     assert jit.spills(jit.assembly(module.text, module.target)) == 0
 
 
@@ -191,9 +191,13 @@ def test_a_kernel_is_compiled_for_taps_and_stride_and_not_for_sizes() -> None:
     avx2 = target.named("avx2")
     small, large = parse("8x9x9 8@3x3 g8"), parse("32x112x90 32@3x5 s1x3 p1 d1x4 g32")
     rows, pixels = Layout(NCHW, (9, 9, 9, 1)), Layout(NHWC, (9, 1, 9, 9))
-    assert kind_of(small, rows, avx2) == kind_of(large, rows, avx2) == (Steps(3, 1), None)
-    assert kind_of(small, pixels, avx2) == (Steps(3, 1), PLAIN)
-    assert kind_of(large, pixels, avx2) == (LOOPED, PLAIN)
+    assert (
+        specialization_of(small, rows, avx2)
+        == specialization_of(large, rows, avx2)
+        == (TapPattern(3, 1), None)
+    )
+    assert specialization_of(small, pixels, avx2) == (TapPattern(3, 1), PLAIN)
+    assert specialization_of(large, pixels, avx2) == (GENERIC, PLAIN)
 
 
 @given(problems())
@@ -201,11 +205,11 @@ def test_a_window_is_not_much_longer_than_all_its_taps(problem: ConvProblem) -> 
     for axis in problem.axes:
         lanes, taps = 8, axis.kernel_size
         for outputs in {1, axis.output_size}:
-            assert in_order(axis, outputs).length <= outputs * taps
+            assert sequential_layout(axis, outputs).length <= outputs * taps
             vectors = ceil(max(outputs, lanes) / lanes)
-            assert in_strips(axis, outputs, lanes).length <= 2 * vectors * lanes * taps
+            assert phase_layout(axis, outputs, lanes).length <= 2 * vectors * lanes * taps
 
 
 def test_a_block_fits_where_it_can() -> None:
     for problem in ("1x1000x1000 1@3x3 p1", "1x1x99999 1@1x9", "1x9x9999 1@7x7 s2"):
-        assert block_of(parse(problem), lanes=8, most=4096).positions <= 4096
+        assert choose_block(parse(problem), lanes=8, max_elements=4096).num_elements <= 4096

@@ -24,7 +24,7 @@ from glassconv.codegen.jit import assembly
 from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.codegen.target import named as target_named
 from glassconv.errors import MalformedAlgorithmError
-from glassconv.kernels import KERNELS, Kernel, kernel_of
+from glassconv.kernels import KERNELS, Kernel, load_kernel
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_of
@@ -111,7 +111,7 @@ def module_of(kernel: Kernel) -> ModuleType:
 
 def many_tasks(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a kernel cut small problems as it cuts large ones."""
-    monkeypatch.setattr(module_of(kernel), "SMALLEST_TASK", 1, raising=False)
+    monkeypatch.setattr(module_of(kernel), "MIN_MACS_PER_TASK", 1)
 
 
 def lying(problem: ConvProblem, operands: Operands, layout: str) -> Operands:
@@ -177,7 +177,8 @@ def test_small_caches_and_many_tasks_change_nothing_but_blocks(
 @pytest.mark.parametrize("kind", STRESS_INPUTS)
 def test_hard_operands_stay_within_the_bound(kernel: Kernel, kind: str) -> None:
     tried = 0
-    for text in ("3x9x33 4@3x3 p1", "4x17x18 4@3x3 p1 g4", "3x9x33 4@3x3 p1 float64"):
+    dense, depthwise, one_pixel = "3x9x33 4@3x3 p1", "4x17x18 4@3x3 p1 g4", "2x19x1x1 5@1x1"
+    for text in (dense, depthwise, one_pixel, f"{dense} float64"):
         problem = parse(text)
         bound = named(kernel.name).error_bound(problem)
         for layout in ("contiguous", "channels last"):
@@ -421,7 +422,7 @@ def test_a_refusal_has_its_reason(kernel: Kernel) -> None:
     ("source", "cause"),
     [
         ("def supports(problem, layout): ...", "no function seconds"),
-        ("def supports(problem): ...", "supports takes ['problem', 'layout']"),
+        ("def supports(problem): ...", "supports must have the parameters ['problem', 'layout']"),
     ],
 )
 def test_a_malformed_file_is_refused(tmp_path: Path, source: str, cause: str) -> None:
@@ -432,5 +433,5 @@ def test_a_malformed_file_is_refused(tmp_path: Path, source: str, cause: str) ->
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     with pytest.raises(MalformedAlgorithmError) as caught:
-        kernel_of(loaded)
+        load_kernel(loaded)
     assert f"kernels/new.py: {cause}" in str(caught.value)

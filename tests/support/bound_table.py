@@ -50,7 +50,7 @@ def tally(algorithm: Algorithm, problems: int) -> Tally:
     return results
 
 
-HEADINGS = ("algorithm", "problems", "outputs", "promised nothing", "over the bound", "worst share")
+HEADINGS = ("algorithm", "problems", "outputs", "unbounded", "over the bound", "worst share")
 
 
 def row(found: Tally) -> tuple[str, ...]:

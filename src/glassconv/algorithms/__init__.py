@@ -168,7 +168,7 @@ def named(name: str) -> Algorithm:
     """Return the algorithm of this name, or raise `UnknownNameError` with a suggestion.
 
     >>> named("im2col").idea
-    'im2col: lay every window out as a column, and the convolution is one matrix product.'
+    'im2col: copy every window into a column, and the convolution is one matrix product.'
     """
     if name not in ALGORITHMS:
         raise unknown_name("algorithm", name, ["auto", *ALGORITHMS])

@@ -1,4 +1,4 @@
-"""aten: PyTorch's own convolution, the black box that the others are held against.
+"""aten: PyTorch's own convolution, the baseline that the others are compared with.
 
 PyTorch hands the arrays to oneDNN, MKL or its own loops, whichever it prefers for the shape and the
 element type. What happens inside is not visible from here, so there is only one step to show. It

@@ -1,8 +1,8 @@
-"""depthwise: every channel by itself, so there is no product of matrices, only scaled shifts.
+"""depthwise: one input channel per group, so an output is a sum of shifted, scaled channels.
 
 With as many groups as input channels, a filter reads a single channel, and its products are no more
 than the taps of its kernel. A matrix product has nothing to share here. Take each tap in turn:
-shift the picture, scale each channel by its own weight, add.
+shift the input, scale each channel by its own weight, add.
 
     y[b, f, i, j] = bias[f] + Σ_u Σ_v w[f, u, v] · x[b, c(f), i·s + u·d − p, j·s + v·d − p]
 
@@ -10,8 +10,8 @@ shift the picture, scale each channel by its own weight, add.
     u, v tap                s stride    d dilation    p padding before
 
 Shapes: x [batch, channels, *input_size], w [channels · filters, 1, *kernel_size], y [batch,
-channels · filters, *output_size]. Cost: a multiply-add for each tap inside the picture and an
-addition for the bias; workspace for one tap's scaled picture and the sum, an output each.
+channels · filters, *output_size]. Cost: a multiply-add for each tap inside the input and an
+addition for the bias; workspace for one tap's scaled input and the sum, an output each.
 Arithmetic intensity is low: memory is the limit.
 
 Source: L. Sifre, Rigid-motion scattering for image classification, 2014; A. Howard et al.,
@@ -44,7 +44,7 @@ def supports(problem: ConvProblem) -> Verdict:
 
 
 def cost(problem: ConvProblem) -> Cost:
-    """Count a multiply-add for each tap inside the picture."""
+    """Count a multiply-add for each tap inside the input."""
     taps = prod(problem.kernel_size)
     macs = problem.batch * problem.out_channels * prod(axis.taps_inside for axis in problem.axes)
     return Cost(

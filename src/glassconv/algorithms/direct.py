@@ -1,17 +1,17 @@
 """direct: the definition, one tap of the kernel at a time.
 
-A tap is one position (u, v) inside the kernel. Seen through it, a convolution is a picture shifted
+A tap is one position (u, v) inside the kernel. Seen through it, a convolution is an input shifted
 and thinned by the stride, its channels mixed by a matrix of weights. Sum this over all taps, add
 the bias, and that is the convolution; every other algorithm is a way to arrange this sum.
 
     y[b, f, i, j] = bias[f] + Σ_u Σ_v Σ_c w[f, c, u, v] · x[b, c, i·s + u·d − p, j·s + v·d − p]
 
     b image in the batch    c input channel of f's group    s stride     p padding before
-    f filter                u, v tap                        d dilation   x is 0 outside the picture
+    f filter                u, v tap                        d dilation   x is 0 outside the input
 
 Shapes: x [batch, in_channels, *input_size], w [out_channels, in_channels / groups, *kernel_size], y
 [batch, out_channels, *output_size]. Cost: one multiply-add for each tap that falls inside the
-picture (padding is skipped, never multiplied), one addition for the bias; workspace for one tap's
+input (padding is skipped, never multiplied), one addition for the bias; workspace for one tap's
 window, as large as the input seen with its stride, and for its product, as large as the output.
 
 Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep learning, 2016;
@@ -46,7 +46,7 @@ def supports(problem: ConvProblem) -> Verdict:
 
 
 def cost(problem: ConvProblem) -> Cost:
-    """One multiply-add for each tap inside the picture; padding is never multiplied."""
+    """One multiply-add for each tap inside the input; padding is never multiplied."""
     inside = prod(axis.taps_inside for axis in problem.axes)
     macs = problem.batch * problem.out_channels * problem.weight_shape[1] * inside
     taps = prod(problem.kernel_size)
@@ -69,19 +69,19 @@ def steps(problem: ConvProblem, input: A, weight: A, bias: A | None) -> Iterator
     """Add up what each tap contributes."""
     batch, groups = problem.batch, problem.groups
     filters, channels = problem.gemm.m, problem.weight_shape[1]
-    pictures = input.reshape(batch, groups, channels, *problem.input_size)
+    images = input.reshape(batch, groups, channels, *problem.input_size)
     kernels = weight.reshape(groups, filters, channels, *problem.kernel_size)
     output = _zeros(input, (batch, groups, filters, *problem.output_size))
     leading = (slice(None),) * 3
     for tap in problem.taps():
         writes, reads = problem.tap_slices(tap)
-        window = pictures[leading + reads]
+        window = images[leading + reads]
         positions = window.shape[3:]
         mixed = kernels[leading + tap] @ window.reshape(batch, groups, channels, prod(positions))
         output[leading + writes] += mixed.reshape(batch, groups, filters, *positions)
     output = output.reshape(problem.output_shape)
     axes = names.output(problem)
-    yield Step("sum over taps", output, axes, "every tap's shifted, mixed picture, added up")
+    yield Step("sum over taps", output, axes, "the products of every tap, added")
     if bias is not None:
         output = output + bias.reshape(-1, *(1,) * problem.ndim)
         yield Step("output", output, axes, "plus one number per filter")

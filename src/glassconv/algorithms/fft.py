@@ -1,8 +1,8 @@
-"""fft: transform the whole picture, and the convolution is one product per frequency.
+"""fft: transform the whole input, and the convolution is one product per frequency.
 
-A Fourier transform writes a picture as a sum of waves. A shift only turns the phase of a wave, and
-so a convolution, which is a sum of shifted pictures, only multiplies each wave by a number: the
-filter's own spectrum there. Transform picture and filters, multiply, sum over channels, transform
+A Fourier transform writes an input as a sum of waves. A shift only turns the phase of a wave, and
+so a convolution, which is a sum of shifted inputs, only multiplies each wave by a number: the
+filter's own spectrum there. Transform input and filters, multiply, sum over channels, transform
 back; the size of the kernel no longer counts.
 
     X[b, c, k, l] = Σ_i Σ_j x[b, c, i − p, j − p] · exp(−2π√−1 · (k·i / N + l·j / M))
@@ -13,14 +13,14 @@ back; the size of the kernel no longer counts.
     f filter                k, l frequency                  N, M points  W transform of w, dilated
 
 The N points go round in a circle: y would read x[(i + u) mod N]. Outputs that are kept read no
-further than the padded picture's end, so N at least its size suffices. The next power of two is
+further than the padded input's end, so N at least its size suffices. The next power of two is
 taken, because there every step of the transform is the same and its error is proven.
 
 Shapes, for M points on the last axis: X [batch, groups, channels, N, M/2 + 1], for the spectrum of
 real numbers is symmetric; W [groups, filters, channels, N, M/2 + 1], y [batch, out_channels, N, M]
 before every stride-th output is kept. Cost: 5/2 · N·M · log₂(N·M) operations for each plane of
 input, weight and output, and 8 · channels of them for each output and frequency. Workspace: every
-plane and every spectrum, the filters' at the size of the picture.
+plane and every spectrum, the filters' at the size of the input.
 
 Source: T. Stockham, High-speed convolution and correlation, 1966; M. Mathieu, M. Henaff and
 Y. LeCun, Fast training of convolutional networks through FFTs, 2014. It wins where kernels are
@@ -86,20 +86,20 @@ def steps(
 
     padded = pad(problem, input)
     named = ("batch", "in_channels", *names.sizes(problem))
-    yield Step("padded", padded, named, "zeros around the picture")
+    yield Step("padded", padded, named, "the input with its padding")
 
     filters = spectrum.dilated(problem, weight)
     named = ("groups", "filters of a group", "channels of a group", *names.kernel(problem))
     yield Step("filters", filters, named, "zeros in the holes of dilation")
 
-    pictures = padded.reshape(batch, groups, channels, *padded.shape[2:])
-    input_spectrum = spectrum.spectrum(pictures, lengths)
+    images = padded.reshape(batch, groups, channels, *padded.shape[2:])
+    input_spectrum = spectrum.spectrum(images, lengths)
     named = ("batch", "groups", "channels of a group", *frequencies)
-    yield Step("input spectrum", input_spectrum, named, "the picture as a sum of waves")
+    yield Step("input spectrum", input_spectrum, named, "the input as a sum of waves")
 
     filter_spectrum = spectrum.spectrum(filters, lengths)
     named = ("groups", "filters of a group", "channels of a group", *frequencies)
-    yield Step("filter spectrum", filter_spectrum, named, "each filter as large as the picture")
+    yield Step("filter spectrum", filter_spectrum, named, "each filter as large as the input")
 
     product = spectrum.mixed(input_spectrum, filter_spectrum)
     named = ("batch", "groups", "filters of a group", *frequencies)

@@ -1,8 +1,8 @@
-"""fft_overlap_add: cut the picture into blocks, transform each alone, add up where results overlap.
+"""fft_overlap_add: cut the input into blocks, transform each one, and add where results overlap.
 
-A transform of the whole picture mixes all of it, and makes each filter as large as the picture. Cut
-the picture into blocks instead: convolution is a sum, so the blocks' convolutions add up to the
-picture's. What a block of B pixels adds to is B + extent − 1 outputs, which overlap the neighbour's
+A transform of the whole input mixes all of it, and makes each filter as large as the input. Cut
+the input into blocks instead: convolution is a sum, so the blocks' convolutions add up to the
+input's. What a block of B pixels adds to is B + extent − 1 outputs, which overlap the neighbour's
 by extent − 1; and a filter needs a spectrum only as large as a block's.
 
     x_q[b, c, i] = x[b, c, q·B + i − p] for 0 ≤ i < B, otherwise 0
@@ -14,7 +14,7 @@ by extent − 1; and a filter needs a spectrum only as large as a block's.
     o output                u tap                           extent = d · (taps − 1) + 1
 
 All this per spatial axis. A block starts with extent − 1 zeros, and they are what its circle of N
-points wraps round to. N is the first power of two from 4 · extent, or less where the whole picture
+points wraps round to. N is the first power of two from 4 · extent, or less where the whole input
 fits in less; then B ≥ extent, so that a window touches at most two blocks of an axis.
 
 Shapes, for two axes: blocks [batch, in_channels, blocks 0, blocks 1, N, M], their spectra the same
@@ -22,7 +22,7 @@ with M/2 + 1, the filters' [groups, filters, channels, N, M/2 + 1]. Cost: 5/2 ·
 operations for each block of each plane, and 8 · channels for each output block and frequency.
 
 Source: T. Stockham, High-speed convolution and correlation, 1966. It wins over `fft` where the
-picture is much larger than the kernel, and its error is relative to a block, not to the plane. Do
+input is much larger than the kernel, and its error is relative to a block, not to the plane. Do
 not use it with NaN or infinity, which spread to every window that touches their block; nor where
 small values beside large ones matter; nor for small kernels or with strides.
 """
@@ -98,7 +98,7 @@ def steps(
 
     padded = pad(problem, input)
     named = ("batch", "in_channels", *names.sizes(problem))
-    yield Step("padded", padded, named, "zeros around the picture")
+    yield Step("padded", padded, named, "the input with its padding")
 
     blocks = _cut(problem, padded)
     named = ("batch", "in_channels", *block_names, *points)
@@ -108,8 +108,8 @@ def steps(
     named = ("groups", "filters of a group", "channels of a group", *names.kernel(problem))
     yield Step("filters", filters, named, "zeros in the holes of dilation")
 
-    pictures = blocks.reshape(batch, groups, channels, *counts, *lengths)
-    input_spectrum = spectrum.spectrum(pictures, lengths)
+    images = blocks.reshape(batch, groups, channels, *counts, *lengths)
+    input_spectrum = spectrum.spectrum(images, lengths)
     named = ("batch", "groups", "channels of a group", *block_names, *frequencies)
     yield Step("input spectrum", input_spectrum, named, "each block as a sum of waves")
 
@@ -136,7 +136,7 @@ def steps(
 
 
 def _lengths(problem: ConvProblem) -> spectrum.Lengths:
-    """Return N for each axis: four extents, or the whole picture where that is less."""
+    """Return N for each axis: four extents, or the whole input where that is less."""
     return tuple(
         spectrum.power_of_two(min(4 * axis.extent, axis.padded_size + axis.extent - 1))
         for axis in problem.axes
@@ -150,7 +150,7 @@ def _block_sizes(problem: ConvProblem) -> tuple[int, ...]:
 
 
 def _block_counts(problem: ConvProblem) -> tuple[int, ...]:
-    """Return how many blocks cover the padded picture, the last of them perhaps not full."""
+    """Return how many blocks cover the padded input, the last of them perhaps not full."""
     pairs = zip(_block_sizes(problem), problem.axes, strict=True)
     return tuple(-(-axis.padded_size // block) for block, axis in pairs)
 

@@ -1,6 +1,6 @@
-"""im2col: lay every window out as a column, and the convolution is one matrix product.
+"""im2col: copy every window into a column, and the convolution is one matrix product.
 
-Each output position reads one window of the picture. Write that window as a column of a matrix and
+Each output position reads one window of the input. Write that window as a column of a matrix and
 each filter as a row of another; then every output is a row times a column, and all of them together
 are the one operation that hardware does best. The price is memory: overlapping windows share
 pixels, and each is copied once per window, up to kernel_h · kernel_w times.
@@ -14,7 +14,7 @@ pixels, and each is copied once per window, up to kernel_h · kernel_w times.
 Shapes, for one group: w [m, k], columns [batch, k, positions], y [batch, m, positions] with m =
 out_channels, k = in_channels · taps. With groups, each has its own rows of `columns` and its own
 product. Cost: k multiply-adds per output, padding multiplied too, and an addition for the bias;
-workspace for the padded picture, for `columns`, up to `taps` times as large, and for the product.
+workspace for the padded input, for `columns`, up to `taps` times as large, and for the product.
 
 Source: K. Chellapilla, S. Puri and P. Simard, High performance convolutional neural networks for
 document processing, 2006; `torch.nn.functional.unfold` makes the same matrix;
@@ -74,18 +74,18 @@ def steps(
 
     padded = pad(problem, input)
     named: names.Names = ("batch", "in_channels", *names.sizes(problem))
-    yield Step("padded", padded, named, "zeros around the picture")
+    yield Step("padded", padded, named, "the input with its padding")
 
     windows = padded
     for number, axis in enumerate(problem.axes):
         windows = windows.unfold(2 + number, axis.extent, axis.stride)[..., :: axis.dilation]
     named = ("batch", "in_channels", *names.outputs(problem), *names.kernel(problem))
-    yield Step("windows", windows, named, "a strided view: nothing is copied yet")
+    yield Step("windows", windows, named, "a strided view, without copying")
 
     channel_taps_first = (0, 1, *range(2 + ndim, 2 + 2 * ndim), *range(2, 2 + ndim))
     columns = windows.permute(channel_taps_first).reshape(batch, groups * taps, positions)
     named = ("batch", "in_channels · taps", "positions")
-    yield Step("columns", columns, named, "one window per column: this is the copy")
+    yield Step("columns", columns, named, "one window per column (copied)")
 
     rows = weight.reshape(groups, filters, taps)
     named = ("groups", "filters of a group", "channels of a group · taps")
@@ -96,7 +96,7 @@ def steps(
     if bias is not None:
         product = product + bias[:, None]
     named = ("batch", "out_channels", "positions")
-    yield Step("product", product, named, "rows times columns, plus the bias")
+    yield Step("product", product, named, "the matrix product, plus the bias")
 
     output = product.reshape(problem.output_shape)
-    yield Step("output", output, names.output(problem), "the same numbers, viewed")
+    yield Step("output", output, names.output(problem), "a view of the product")

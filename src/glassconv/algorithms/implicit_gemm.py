@@ -1,4 +1,4 @@
-"""implicit_gemm: im2col's product, with its matrix made a tile at a time and never kept.
+"""implicit_gemm: im2col one tile at a time, so that the whole matrix is never stored.
 
 A matrix product is computed in tiles anyway: a block of rows times a block of columns, small enough
 for a cache. So nobody needs the whole im2col matrix at once. Lower just the columns of one tile,

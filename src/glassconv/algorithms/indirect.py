@@ -1,4 +1,4 @@
-"""indirect: keep a table of where to read, and copy nothing.
+"""indirect: read the input through a table of pointers instead of copying windows.
 
 im2col's matrix holds every pixel many times over, but which pixel goes where depends on the shapes
 alone. So write down the places instead of the pixels: for every output position and tap, a pointer,

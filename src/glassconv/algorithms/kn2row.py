@@ -1,8 +1,8 @@
-"""kn2row: mix the channels of every pixel once per tap, then shift the pictures and add them.
+"""kn2row: one 1×1 convolution per tap, shifted and added.
 
 Each tap of the kernel, taken alone, is a 1×1 convolution: a product of its weights with the whole
-picture. All of these products are one: stack the taps' weights and multiply once. What is left of
-the convolution is to add the resulting pictures, each shifted to where its tap lies. The input is
+input. All of these products are one: stack the taps' weights and multiply once. What is left of
+the convolution is to add the resulting products, each shifted to where its tap lies. The input is
 never copied; it is the outputs that are many.
 
     mixed[b, (u, v), f, q] = Σ_c w[f, c, u, v] · x[b, c, q]            for every pixel q
@@ -89,4 +89,4 @@ def steps(
         writes, reads = problem.tap_slices(tap)
         output[leading + writes] += mixed[:, :, number][leading + reads]
     output = add_bias(problem, output.reshape(problem.output_shape), bias)
-    yield Step("output", output, names.output(problem), "the taps' pictures, shifted and added")
+    yield Step("output", output, names.output(problem), "the taps' products, shifted and added")

@@ -1,7 +1,7 @@
-"""mec: lower one axis only, and let overlapping windows share their rows.
+"""mec: lower one axis only, so that overlapping windows share their rows.
 
 im2col copies a pixel once for every window it lies in, along every axis. Memory-efficient
-convolution lowers the last axis alone: it cuts the picture into strips as wide as the kernel. The
+convolution lowers the last axis alone: it cuts the input into strips as wide as the kernel. The
 windows of one strip then overlap in memory itself: the next output row reads the same strip a few
 rows further on, so no row is copied twice.
 
@@ -80,7 +80,7 @@ def steps(
     sizes, outputs = names.sizes(problem), names.outputs(problem)
 
     padded = pad(problem, input)
-    yield Step("padded", padded, ("batch", "in_channels", *sizes), "zeros around the picture")
+    yield Step("padded", padded, ("batch", "in_channels", *sizes), "the input with its padding")
 
     windows = padded.unfold(-1, last.extent, last.stride)[..., :: last.dilation]
     windows = windows.reshape(batch, groups, channels, *windows.shape[2:])

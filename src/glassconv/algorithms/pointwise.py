@@ -1,6 +1,6 @@
-"""pointwise: a 1×1 convolution is a matrix product as it stands.
+"""pointwise: a 1×1 convolution is a matrix product, without lowering.
 
-A kernel of one pixel looks at no neighbours, so there is nothing to lower: the picture, read as a
+A kernel of one pixel looks at no neighbours, so there is nothing to lower: the input, read as a
 matrix of channels by pixels, already is its own im2col matrix. A stride only thins the pixels out.
 
     y[b, f, i, j] = bias[f] + Σ_c w[f, c] · x[b, c, i·s − p, j·s − p]

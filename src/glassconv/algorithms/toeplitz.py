@@ -1,9 +1,9 @@
-"""toeplitz: write the whole convolution as one matrix, and multiply the picture by it.
+"""toeplitz: write the whole convolution as one matrix, and multiply the input by it.
 
 A convolution is linear, so some matrix does it all: a row for each output, a column for each input
-pixel, a weight where the one reads the other. Along a row of the picture the weights stand on
+pixel, a weight where the one reads the other. Along a row of the input the weights stand on
 diagonals, and so do the blocks for the rows: the matrix is Toeplitz of Toeplitz blocks. It is
-almost all zeros, and it is the picture that explains everything else: its transpose is the
+almost all zeros, and it is the input that explains everything else: its transpose is the
 transposed convolution and the gradient with respect to the input.
 
     T[(f, i, j), (c, q)] = w[f, c, u, v] where q = (i·s + u·d − p, j·s + v·d − p), else 0
@@ -91,7 +91,7 @@ def steps(
 
     columns = input.reshape(batch, groups, channels * pixels, 1)
     axes = ("batch", "groups", "channels of a group · pixels", "one")
-    yield Step("column", columns, axes, "the picture as one column: a view")
+    yield Step("column", columns, axes, "the input as one column: a view")
 
     output = add_bias(problem, (matrix @ columns).reshape(problem.output_shape), bias)
     yield Step("output", output, names.output(problem), "the matrix times the column, plus bias")

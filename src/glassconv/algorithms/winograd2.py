@@ -2,7 +2,7 @@
 
 Two neighbouring outputs of three taps share two of their pixels. Six products become four: each is
 a sum or difference of pixels times a sum or difference of weights, and the outputs are sums of
-them. On a picture this is done along one axis and then along the other, and the savings multiply.
+them. On an input this is done along one axis and then along the other, and the savings multiply.
 
     m1 = (d2 − d0) · −g0                     m3 = (d2 − d1) · (g0 − g1 + g2) / 2
     m2 = (d1 + d2) · (g0 + g1 + g2) / 2      m4 = (d3 − d1) · g2
@@ -21,7 +21,7 @@ filters [out_channels, channels of a group, *n].
 Cost, for 3×3 and each pair of a channel and a filter: 16 multiplications for 4 outputs instead of
 36; beside them 32 additions for each tile of an input channel and 24 for each tile of an output
 channel, and no multiplication by a constant; workspace for the transformed input and the products,
-4 × the picture each, twice.
+4 × the input each, twice.
 
 Source: S. Winograd, Arithmetic complexity of computations, 1980; A. Lavin and S. Gray, Fast
 algorithms for convolutional neural networks, 2016. docs/algorithms/winograd.md derives the

@@ -17,12 +17,12 @@ filters [out_channels, channels of a group, *n].
 Cost, for 3×3 and each pair of a channel and a filter: 36 multiplications for 16 outputs instead of
 144; beside them 192 additions and 192 multiplications by constants for each tile of an input
 channel and 140 and 120 for each tile of an output channel; workspace for the transformed input and
-the products, 2.25 × the picture each, twice.
+the products, 2.25 × the input each, twice.
 
 Source: A. Lavin and S. Gray, Fast algorithms for convolutional neural networks, 2016, with points
 of their own; B. Barabasz et al., Error analysis and improving the accuracy of Winograd convolution
 for deep neural networks, 2020, for how to choose them; docs/algorithms/winograd.md. It wins on 3×3
-layers with many channels and pictures of many tiles. Do not use it near NaN or infinity, which it
+layers with many channels and images of many tiles. Do not use it near NaN or infinity, which it
 spreads over the tile, for depthwise layers, or where every digit counts: its rms error is up to
 four times PyTorch's.
 """

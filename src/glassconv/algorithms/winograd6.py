@@ -17,13 +17,13 @@ filters [out_channels, channels of a group, *n].
 Cost, for 3×3 and each pair of a channel and a filter: 64 multiplications for 36 outputs instead of
 324; beside them 576 additions and 448 multiplications by constants for each tile of an input
 channel and 448 and 280 for each tile of an output channel; workspace for the transformed input and
-the products, 1.78 × the picture each, twice.
+the products, 1.78 × the input each, twice.
 
 Source: the family is S. Winograd's, Arithmetic complexity of computations, 1980; B. Barabasz et
 al., Error analysis and improving the accuracy of Winograd convolution for deep neural networks,
 2020, measure what it loses; docs/algorithms/winograd.md. It saves most of the three and wins where
 digits do not count. Do not use it for anything else: with 3×3 kernels its rms error is up to
-sixteen times PyTorch's, it spreads NaN and infinity over the tile, and it needs large pictures to
+sixteen times PyTorch's, it spreads NaN and infinity over the tile, and it needs large images to
 fill its tiles.
 """
 

@@ -36,7 +36,7 @@ from glassconv.problem.memory_layout import NCHW, contiguous
 from glassconv.problem.operands import Operands, random_operands
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
-from glassconv.reports.benchmark import Benched, Roof
+from glassconv.reports.benchmark import LayerBenchmark, Roofline
 from glassconv.reports.verdict import Verdict
 from glassconv.verification.verify import verify
 
@@ -57,12 +57,12 @@ def bench(
     *,
     layout: str = "nchw",
     repeats: int = REPEATS,
-    roof: Roof | None = None,
-) -> Iterator[Benched]:
+    roofline: Roofline | None = None,
+) -> Iterator[LayerBenchmark]:
     """Yield for each layer how many times as fast as PyTorch's an algorithm is, or why it is not.
 
     A layer that the algorithm does not support, or gets wrong, has no time. A kernel that several
-    layers share is compiled for the first of them. roof: what this machine was just measured to
+    layers share is compiled for the first of them. roofline: what this machine was just measured to
     reach, for each layer's share of it.
 
     Raises `UnknownNameError` for a layout or an algorithm there is not.
@@ -84,8 +84,8 @@ def bench(
                 compile_seconds=0.0 if shared else plan.kernel.seconds,
                 packing_seconds=_packing_seconds(plan),
             )
-        if roof is not None:
-            row = replace(row, attainable=roof.over(layer.problem))
+        if roofline is not None:
+            row = replace(row, attainable=roofline.over(layer.problem))
         yield row
 
 
@@ -105,23 +105,23 @@ def _packing_seconds(plan: Plan) -> float:
     return perf_counter() - start
 
 
-def _bench(layer: Layer, algorithm: str, layout: str, repeats: int) -> Benched:
+def _bench(layer: Layer, algorithm: str, layout: str, repeats: int) -> LayerBenchmark:
     problem = layer.problem
     candidates = choose(problem, accuracy="any", layout=layout).candidates
     if algorithm != AUTO:
         verdict = next(each.verdict for each in candidates if each.name == algorithm)
         if not verdict:
-            return Benched(problem, layer.count, algorithm, verdict, None, None)
+            return LayerBenchmark(problem, layer.count, algorithm, verdict, None, None)
     accuracy = "default" if algorithm == AUTO else "any"
     chosen = choose(problem, algorithm, accuracy, layout).algorithm
     operands = _in_layout(random_operands(problem), layout)
     verdict = _verify(problem, chosen, operands)
     if not verdict:
-        return Benched(problem, layer.count, chosen, verdict, None, None)
+        return LayerBenchmark(problem, layer.count, chosen, verdict, None, None)
     ours, theirs = in_turn(
         _ours(problem, algorithm, operands), _pytorchs(problem, operands), repeats
     )
-    return Benched(problem, layer.count, chosen, verdict, ours, theirs)
+    return LayerBenchmark(problem, layer.count, chosen, verdict, ours, theirs)
 
 
 def _verify(problem: Problem, algorithm: str, operands: Operands) -> Verdict:

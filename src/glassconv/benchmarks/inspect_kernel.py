@@ -39,7 +39,9 @@ def inspect(
     target = plan.kernel.target
     written = assembly(plan.kernel.text, target)
     measured = roofline.measure(problem.dtype)
-    (benched,) = bench([Layer(problem, 1)], name, layout=layout, repeats=repeats, roof=measured)
+    (benchmark,) = bench(
+        [Layer(problem, 1)], name, layout=layout, repeats=repeats, roofline=measured
+    )
     return KernelReport(
         problem,
         name,
@@ -48,18 +50,18 @@ def inspect(
         loops=plan.loops,
         blocking=plan.blocking.items(),
         tasks=plan.tasks,
-        threads=min(threads(), plan.most_threads),
+        threads=min(threads(), plan.max_threads),
         target=target.name,
         caches=(("L1", target.l1), ("L2", target.l2)),
         lanes=target.lanes(problem.dtype),
         target_registers=target.registers,
-        hot=hot_loop(written, plan.hot),
+        hot=hot_loop(written, plan.hot_function),
         spills=tuple(spilling(written).items()),
         multiplications=named(name).cost(problem).multiplications,
         arrays=_arrays(plan, target),
         predicted=problem.flops / _predicted_seconds(problem, name, layout),
         roofline=measured,
-        benched=benched,
+        benchmark=benchmark,
     )
 
 

@@ -9,10 +9,10 @@ from glassconv.benchmarks.suites import Layer
 from glassconv.dispatch import dispatch, tuning_store
 from glassconv.dispatch.select import choose
 from glassconv.problem.problem import Problem
-from glassconv.reports.benchmark import Benched
+from glassconv.reports.benchmark import LayerBenchmark
 
 
-def tune(problems: Iterable[Problem], layout: str = "nchw") -> Iterator[list[Benched]]:
+def tune(problems: Iterable[Problem], layout: str = "nchw") -> Iterator[list[LayerBenchmark]]:
     """Yield for each problem how each of its kernels did against PyTorch, and keep the ratios.
 
     Each is verified before it is timed, and none is timed that "auto" may not take. The records

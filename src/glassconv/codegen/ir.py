@@ -285,9 +285,10 @@ class Code:
         return Value(self, self.builder.shuffle_vector(first, undefined, zeros))
 
     def fma(self, left: Value, right: Value, total: Value) -> Value:
-        """Return left · right + total, rounded once."""
-        raw = [left.raw, right.raw, total.raw]
-        return self.call_external(f"llvm.fma.{self.suffix}", self.vector_type, raw)
+        """Return left · right + total, rounded once: of vectors, or of three elements."""
+        raw, kind = [left.raw, right.raw, total.raw], total.raw.type
+        suffix = self.suffix if kind == self.vector_type else self.suffix.partition("f")[1:]
+        return self.call_external(f"llvm.fma.{''.join(suffix)}", kind, raw)
 
     def rounded(self, vector: Value) -> Value:
         """Return the whole number next to each lane, the even one of two."""

@@ -137,7 +137,7 @@ def _loops(problem: ConvProblem) -> list[str]:
     around_the_sum = indent
     loop("c", problem.weight_shape[1])
     if problem.groups > 1:
-        add(f"picture = x[n, f // {problem.gemm.m} * {problem.weight_shape[1]} + c]")
+        add(f"channel = x[n, f // {problem.gemm.m} * {problem.weight_shape[1]} + c]")
     for outer, tap, place, axis in axes:
         loop(tap, axis.kernel_size)
         before = f" - {axis.padding[0]}" if axis.padding[0] else ""
@@ -145,8 +145,8 @@ def _loops(problem: ConvProblem) -> list[str]:
         if any(axis.padding):
             add(f"if not 0 <= {place} < {axis.input_size}:")
             add("    continue  # padding")
-    picture = "picture[" if problem.groups > 1 else "x[n, c, "
-    add(f"pixel = {picture}{', '.join(place for _, _, place, _ in axes)}]")
+    source = "channel[" if problem.groups > 1 else "x[n, c, "
+    add(f"pixel = {source}{', '.join(place for _, _, place, _ in axes)}]")
     add(f"total += pixel * w[{', '.join(['f', 'c', *(tap for _, tap, *_ in axes)])}]")
     indent = around_the_sum
     output = ", ".join(["n", "f", *(outer for outer, *_ in axes)])

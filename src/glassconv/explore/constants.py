@@ -40,11 +40,11 @@ def constants() -> dict[str, Any]:
         "dtypes": {name: _dtype(name) for name in DTYPES},
         "targets": [_target(target_named(name), label) for name, label in TARGET_LABELS.items()],
         "gemmBlocking": {
-            "longestK": implicit_gemm.LONGEST_K,
+            "longestK": implicit_gemm.MAX_K_BLOCK,
             "tasksPerThread": TASKS_PER_THREAD,
-            "smallestTaskMacs": implicit_gemm.SMALLEST_TASK,
+            "smallestTaskMacs": implicit_gemm.MIN_MACS_PER_TASK,
             "fewFilters": implicit_gemm.FEW_FILTERS,
-            "narrowestTaskPanels": implicit_gemm.FEWEST_PANELS,
+            "narrowestTaskPanels": implicit_gemm.MIN_PANELS_PER_TASK,
         },
         "winograd": {
             "largestTile": LARGEST_TILE,

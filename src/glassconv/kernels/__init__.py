@@ -1,13 +1,13 @@
-"""The kernels: algorithms in machine code, one file each, named as the readable algorithm it is.
+"""Compiled kernels: one module per algorithm, with the same name as its readable implementation.
 
-A file here whose name is an algorithm's is a kernel, and has these four functions:
+Each module named after an algorithm defines four functions:
 
-    supports(problem, layout) -> Verdict        whether it can in this memory layout, and why not
-    seconds(problem, layout) -> float           its predicted time
-    blocking(problem, layout, target, threads) -> Blocking      how the problem is cut
-    plan(problem, layout, target, threads, epilogue) -> Plan    its parameters and machine code
+    supports(problem, layout) -> Verdict        whether it is supported in this layout, and why
+    seconds(problem, layout) -> float           the predicted time in seconds
+    blocking(problem, layout, target, threads) -> Blocking      how the problem is divided
+    plan(problem, layout, target, threads, epilogue) -> Plan    the parameters and machine code
 
-Below are the parts of kernels. Read microkernel/register_tile.py first, then
+The folders contain the parts of kernels. Start with microkernel/register_tile.py,
 microkernel/matrix_product.py and microkernel/lowering.py.
 """
 
@@ -32,8 +32,8 @@ from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import Layout
 from glassconv.reports.verdict import Verdict
 
-NO_TARGET = "no kernel is generated for this processor: it needs AVX2, AVX-512 or NEON"
-FUNCTIONS = {
+UNSUPPORTED_PROCESSOR = "compiled kernels require AVX2, AVX-512 or NEON"
+REQUIRED_FUNCTIONS = {
     "supports": ["problem", "layout"],
     "seconds": ["problem", "layout"],
     "blocking": ["problem", "layout", "target", "threads"],
@@ -43,7 +43,7 @@ FUNCTIONS = {
 
 @dataclass(frozen=True)
 class Kernel:
-    """One algorithm in machine code: the four functions of its file."""
+    """A compiled implementation of an algorithm: the four functions of its module."""
 
     name: str
     file: Path
@@ -53,46 +53,41 @@ class Kernel:
     plan_for: Callable[..., Plan]
 
     def plan(self, problem: ConvProblem, layout: Layout, epilogue: Epilogue = NOTHING) -> Plan:
-        """Plan a problem that the kernel supports, for this machine and PyTorch's threads."""
+        """Plan a supported problem for the host processor and PyTorch's number of threads."""
         target = host()
         if target is None:
-            raise UnsupportedError(NO_TARGET, request=str(problem))
+            raise UnsupportedError(UNSUPPORTED_PROCESSOR, request=str(problem))
         return self.plan_for(problem, layout, target, threads(), epilogue)
 
 
 def kernel_verdict(name: str, problem: ConvProblem, layout: str) -> Verdict | None:
-    """Return whether an algorithm's kernel can, and why not; None where it has none."""
+    """Return whether the kernel of an algorithm supports the problem, or None without a kernel."""
     if name not in KERNELS:
         return None
     if host() is None:
-        return Verdict(False, NO_TARGET)
+        return Verdict(False, UNSUPPORTED_PROCESSOR)
     return KERNELS[name].supports(problem, layout)
 
 
-def kernel_for(name: str, problem: ConvProblem, layout: str) -> Kernel | None:
-    """Return the kernel of an algorithm, None where there is none for the problem or machine."""
-    return KERNELS[name] if kernel_verdict(name, problem, layout) else None
-
-
-def kernel_of(module: ModuleType) -> Kernel:
-    """Return the kernel that a module holds, or raise `MalformedAlgorithmError`."""
+def load_kernel(module: ModuleType) -> Kernel:
+    """Return the kernel of a module. Raises `MalformedAlgorithmError` if it is incomplete."""
     file = Path(inspect.getfile(module))
-    for name, parameters in FUNCTIONS.items():
+    for name, parameters in REQUIRED_FUNCTIONS.items():
         function = getattr(module, name, None)
         if not callable(function):
             raise MalformedAlgorithmError(f"kernels/{file.name}: no function {name}")
         actual = list(inspect.signature(function).parameters)
         if actual != parameters:
             raise MalformedAlgorithmError(
-                f"kernels/{file.name}: {name} takes {parameters}, but this one takes {actual}"
+                f"kernels/{file.name}: {name} must have the parameters {parameters}, got {actual}"
             )
     name = module.__name__.rpartition(".")[2]
-    return Kernel(name, file, *(getattr(module, function) for function in FUNCTIONS))
+    return Kernel(name, file, *(getattr(module, function) for function in REQUIRED_FUNCTIONS))
 
 
 KERNELS: Mapping[str, Kernel] = MappingProxyType(
     {
-        info.name: kernel_of(importlib.import_module(f"{__name__}.{info.name}"))
+        info.name: load_kernel(importlib.import_module(f"{__name__}.{info.name}"))
         for info in sorted(pkgutil.iter_modules(__path__), key=lambda info: info.name)
         if info.name in ALGORITHMS
     }

@@ -1,10 +1,10 @@
-"""depthwise, compiled: shifted planes scaled and added in tiles of neighbouring outputs.
+"""Compiled depthwise convolution: each tile accumulates shifted inputs, times their weights.
 
-    NCHW   lanes are pixels of a row, a tile is some rows high (depthwise_parts/nchw.py)
-    NHWC   lanes are channels, a tile is some pixels of a row (depthwise_parts/nhwc.py)
+    NCHW   lanes are adjacent columns, a tile covers several rows (depthwise_parts/nchw.py)
+    NHWC   lanes are channels, a tile covers several columns (depthwise_parts/nhwc.py)
 
-Read depthwise_parts/register_tile.py first. Weights are read at each call, so that none can be out
-of date.
+Read depthwise_parts/register_tile.py first. Weights are not cached between calls, so a change of a
+weight takes effect at the next call.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.depthwise_parts import nchw, nhwc
+from glassconv.kernels.depthwise_parts import nchw, nchw_task, nhwc, nhwc_task
 from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking
-from glassconv.kernels.depthwise_parts.nhwc import Channels, channels_of
-from glassconv.kernels.depthwise_parts.register_tile import LOOPED, Steps, steps_of
+from glassconv.kernels.depthwise_parts.nhwc import ChannelAccess, channel_access_of
+from glassconv.kernels.depthwise_parts.register_tile import GENERIC, TapPattern, tap_pattern_of
 from glassconv.kernels.runtime.blocking import tasks_wanted
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
@@ -29,25 +29,28 @@ from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.reports.verdict import Verdict
 
-SMALLEST_TASK = 100_000  # multiply-adds
+MIN_MACS_PER_TASK = 100_000
+MACS_PER_SECOND, BYTES_PER_SECOND = 48e9, 45e9  # measured on two AVX2 cores, in float32
+SECONDS_PER_CALL = 3e-5
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
-    """Accept one input channel per group, in one or two dimensions, of float32 or float64."""
+    """Return whether there is one input channel per group, in 1D or 2D, in float32 or float64."""
     channels = problem.weight_shape[1]
     if channels != 1:
         return Verdict(False, f"needs one input channel per group, got {channels}")
     common = supports_common(problem)
     if not common:
         return common
-    return Verdict(True, "shifts, scales and adds planes in tiles of neighbouring outputs")
+    return Verdict(True, "register-tiled depthwise convolution")
 
 
 def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the predicted time: by rates measured on two AVX2 cores, in float32."""
-    width = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
-    moved = problem.input_bytes + problem.output_bytes
-    return 3e-5 + width * problem.macs / 48e9 + moved / 45e9
+    """Return the predicted time in seconds."""
+    relative_size = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
+    traffic = problem.input_bytes + problem.output_bytes
+    arithmetic = relative_size * problem.macs / MACS_PER_SECOND
+    return SECONDS_PER_CALL + arithmetic + traffic / BYTES_PER_SECOND
 
 
 def plan(
@@ -57,23 +60,25 @@ def plan(
     threads: int,
     epilogue: Epilogue = NOTHING,
 ) -> Plan:
-    """Plan a problem that `supports` accepts, for inputs in this memory layout."""
-    part = nchw if layout.name == NCHW else nhwc
-    images = problem.as_2d()
-    cut = blocking(problem, layout, target, threads)
-    parameters, table = part.parameters_of(images, layout, target, cut)
-    tasks = ceil(parameters.units / cut.task_units)
+    """Plan a supported problem, for inputs in the given memory layout."""
+    implementation = nchw if layout.name == NCHW else nhwc
+    problem_2d = problem.as_2d()
+    blocks = blocking(problem, layout, target, threads)
+    parameters, table = implementation.parameters_of(problem_2d, layout, target, blocks)
+    tasks = ceil(parameters.units / blocks.units_per_task)
     return Plan(
         problem,
         layout,
-        _kernel(problem.dtype, *kind_of(images, layout, target), target, epilogue),
-        cut,
+        _compile(problem.dtype, *specialization_of(problem_2d, layout, target), target, epilogue),
+        blocks,
         pack(parameters, table),
         tasks,
-        cut.workspace_bytes,
-        most_threads=max(1, min(tasks, tasks_wanted(problem, threads, SMALLEST_TASK))),
+        blocks.workspace_bytes,
+        max_threads=max(1, min(tasks, tasks_wanted(problem, threads, MIN_MACS_PER_TASK))),
         pack=None,
-        loops=part.loops(images, parameters.units, cut, target.lanes(problem.dtype)),
+        loops=implementation.describe_loops(
+            problem_2d, parameters.units, blocks, target.lanes(problem.dtype)
+        ),
     )
 
 
@@ -81,39 +86,45 @@ def blocking(
     problem: ConvProblem, layout: Layout, target: Target, threads: int
 ) -> DepthwiseBlocking:
     """Return the blocks of a problem."""
-    of_layout = nchw.blocking if layout.name == NCHW else nhwc.blocking
-    tasks = tasks_wanted(problem, threads, SMALLEST_TASK)
-    return of_layout(problem.as_2d(), layout, target, tasks)
+    choose = nchw.blocking if layout.name == NCHW else nhwc.blocking
+    tasks = tasks_wanted(problem, threads, MIN_MACS_PER_TASK)
+    return choose(problem.as_2d(), layout, target, tasks)
 
 
-def kind_of(problem: ConvProblem, layout: Layout, target: Target) -> tuple[Steps, Channels | None]:
-    """Return what the kernel of a problem of two axes is compiled for; NCHW has no channels."""
+def specialization_of(
+    problem: ConvProblem, layout: Layout, target: Target
+) -> tuple[TapPattern, ChannelAccess | None]:
+    """Return what the kernel of a 2D problem is compiled for; the access is None for NCHW."""
     rows, columns = problem.axes
     if layout.name == NCHW:
-        return steps_of(rows), None
-    channels = channels_of(problem, target.lanes(problem.dtype))
-    return steps_of(columns) if channels.plain else LOOPED, channels
+        return tap_pattern_of(rows), None
+    channels = channel_access_of(problem, target.lanes(problem.dtype))
+    return tap_pattern_of(columns) if channels.is_contiguous else GENERIC, channels
 
 
 @cache
-def _kernel(
-    dtype: str, steps: Steps, channels: Channels | None, target: Target, epilogue: Epilogue
-) -> Compiled:
-    return compiled(module_of(dtype, steps, channels, target, epilogue), "depthwise")
-
-
-def module_of(
+def _compile(
     dtype: str,
-    steps: Steps,
-    channels: Channels | None,
+    pattern: TapPattern,
+    channels: ChannelAccess | None,
+    target: Target,
+    epilogue: Epilogue,
+) -> Compiled:
+    return compiled(build_module(dtype, pattern, channels, target, epilogue), "depthwise")
+
+
+def build_module(
+    dtype: str,
+    pattern: TapPattern,
+    channels: ChannelAccess | None,
     target: Target,
     epilogue: Epilogue = NOTHING,
 ) -> Module:
-    """Return the kernel's module, not yet compiled."""
+    """Return the kernel's LLVM module, not yet compiled."""
     module = Module("depthwise", dtype, target)
     if channels is None:
-        task = nchw.task_function(module, steps, epilogue)
+        task = nchw_task.emit_task(module, pattern, epilogue)
     else:
-        task = nhwc.task_function(module, steps, channels, epilogue)
+        task = nhwc_task.emit_task(module, pattern, channels, epilogue)
     in_parallel(module, task)
     return module

@@ -1,13 +1,15 @@
-"""direct, compiled: the definition's own loops around a register tile, and no copy of anything.
+"""Compiled direct convolution: the loops of the definition around a register tile.
 
     output[filter, row, column + lane] += weight[filter, c, u, v] ·
                                           input[c, row + u · d, column + v · d + lane]
 
-A register tile is some filters times some vectors of eight (or four, or sixteen) neighbouring
-outputs. The vectors of all output rows are numbered consecutively, so a tile may span rows; the
-last vector of a row ends where the row ends and so computes some outputs twice. Where a vector's
-windows reach into padding, its loads are masked. The kernel is for problems with few channels or
-few filters: more are better lowered once (implicit_gemm) than read again for each block of filters.
+d is the dilation; the horizontal stride is 1. The input is not copied. A register tile covers
+several filters × several vectors of 4, 8 or 16 adjacent outputs. Vectors are numbered consecutively
+across output rows, so a tile may span several rows. The last vector of a row is aligned to the end
+of the row and may recompute some outputs. Loads that reach into the padding are masked.
+
+The kernel is intended for few input channels or few filters. Otherwise implicit_gemm is faster,
+because it reads the input once and not once per block of filters.
 """
 
 from __future__ import annotations
@@ -24,8 +26,13 @@ from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.microkernel.epilogue import apply_epilogue
 from glassconv.kernels.microkernel.register_tile import accumulators, add_products
 from glassconv.kernels.runtime.blocking import Blocking, tasks_wanted
-from glassconv.kernels.runtime.loop_text import at_a_time, blocks, describe_loop_nest, images
-from glassconv.kernels.runtime.parameters import Arrays, residual_distance
+from glassconv.kernels.runtime.loop_text import (
+    at_a_time,
+    describe_batch,
+    describe_blocks,
+    describe_loop_nest,
+)
+from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
@@ -33,42 +40,46 @@ from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.reports.verdict import Verdict
 
-SMALLEST_TASK = 500_000  # multiply-adds
-TILES = ((4, 2), (1, 8))  # (filters, vectors): any number of filters is some of the two
-MOST_LANES = 16  # of any processor's vector
+MIN_MACS_PER_TASK = 500_000
+TILES = ((4, 2), (1, 8))  # (filters, vectors); together they cover any number of filters
+MAX_LANES = 16  # over all targets, because `supports` does not depend on the target
+# Measured on two AVX2 cores, in float32.
+MACS_PER_SECOND, LOADS_PER_SECOND = 20e9, 5e9
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
-    """Accept stride 1 along rows of outputs that are at least a vector wide, in NCHW."""
+    """Return whether the layout is NCHW, the horizontal stride 1, and a row at least a vector."""
     if layout != NCHW:
-        return Verdict(False, "the kernel reads rows of pixels, and here channels are contiguous")
+        return Verdict(False, "requires the NCHW layout")
     common = supports_common(problem)
     if not common:
         return common
     if problem.stride[-1] != 1:
-        return Verdict(False, f"the kernel needs stride 1 along rows, got {problem.stride[-1]}")
-    if problem.output_size[-1] < MOST_LANES:
-        return Verdict(False, f"rows of {problem.output_size[-1]} outputs do not fill a vector")
-    return Verdict(True, "loops around a register tile, no copy of anything")
+        return Verdict(False, f"requires stride 1 in the last dimension, got {problem.stride[-1]}")
+    width = problem.output_size[-1]
+    if width < MAX_LANES:
+        return Verdict(False, f"requires an output width of at least {MAX_LANES}, got {width}")
+    return Verdict(True, "register-tiled direct convolution without im2col")
 
 
 def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the predicted time: by rates measured on two AVX2 cores, in float32."""
-    width = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
-    return width * (problem.macs / 20e9 + problem.macs / max(problem.gemm.m, 1) / 5e9)
+    """Return the predicted time in seconds."""
+    relative_size = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
+    loads = problem.macs / max(problem.gemm.m, 1)
+    return relative_size * (problem.macs / MACS_PER_SECOND + loads / LOADS_PER_SECOND)
 
 
 @dataclass(frozen=True)
 class DirectBlocking(Blocking):
     """The blocks of a problem."""
 
-    vectors_per_row: int  # vectors that cover a row of outputs
+    vectors_per_row: int  # vectors that cover an output row
     vector_block: int  # vectors of a task
 
 
 @dataclass(frozen=True)
 class DirectParameters(Struct[N]):
-    """What the kernel reads."""
+    """The kernel's parameters."""
 
     channels: N  # of a group
     filters: N  # of a group
@@ -102,22 +113,22 @@ def plan(
     threads: int,
     epilogue: Epilogue = NOTHING,
 ) -> Plan:
-    """Plan a problem that `supports` accepts, for inputs in this memory layout."""
-    cut = blocking(problem, layout, target, threads)
-    parameters = _parameters(problem, layout, cut)
+    """Plan a supported problem, for inputs in the given memory layout."""
+    blocks = blocking(problem, layout, target, threads)
+    parameters = _parameters(problem, layout, blocks)
     tasks = problem.batch * problem.groups * parameters.vector_blocks
     return Plan(
         problem,
         layout,
-        _kernel(problem.dtype, target, epilogue),
-        cut,
+        _compile(problem.dtype, target, epilogue),
+        blocks,
         pack(parameters),
         tasks,
         workspace_bytes=0,
-        most_threads=max(1, min(tasks, tasks_wanted(problem, threads, SMALLEST_TASK))),
+        max_threads=max(1, min(tasks, tasks_wanted(problem, threads, MIN_MACS_PER_TASK))),
         pack=None,
-        loops=_loops(problem, cut, parameters.vectors, target.lanes(problem.dtype)),
-        hot="inner_{}x{}".format(*_largest_tile(problem)),
+        loops=_loops(problem, blocks, parameters.vectors, target.lanes(problem.dtype)),
+        hot_function="tile_{}x{}".format(*_largest_tile(problem)),
     )
 
 
@@ -125,15 +136,17 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
     """Return the blocks of a problem."""
     rows, columns = problem.as_2d().axes
     per_row = ceil(columns.output_size / target.lanes(problem.dtype))
-    wanted = tasks_wanted(problem, threads, SMALLEST_TASK)
-    per_image = ceil(wanted / max(problem.batch * problem.groups, 1))
+    target_tasks = tasks_wanted(problem, threads, MIN_MACS_PER_TASK)
+    per_image = ceil(target_tasks / max(problem.batch * problem.groups, 1))
     return DirectBlocking(per_row, ceil(rows.output_size * per_row / per_image))
 
 
-def _parameters(problem: ConvProblem, layout: Layout, cut: DirectBlocking) -> DirectParameters[int]:
+def _parameters(
+    problem: ConvProblem, layout: Layout, blocks: DirectBlocking
+) -> DirectParameters[int]:
     rows, columns = problem.as_2d().axes
     stride_n, stride_c, stride_h, _ = layout.strides
-    vectors = rows.output_size * cut.vectors_per_row
+    vectors = rows.output_size * blocks.vectors_per_row
     pixels = prod(problem.output_size)
     return DirectParameters(
         channels=problem.weight_shape[1],
@@ -155,30 +168,33 @@ def _parameters(problem: ConvProblem, layout: Layout, cut: DirectBlocking) -> Di
         output_stride_n=problem.out_channels * pixels,
         output_stride_c=pixels,
         groups=problem.groups,
-        vectors_per_row=cut.vectors_per_row,
+        vectors_per_row=blocks.vectors_per_row,
         vectors=vectors,
-        vector_block=cut.vector_block,
-        vector_blocks=ceil(vectors / cut.vector_block),
+        vector_block=blocks.vector_block,
+        vector_blocks=ceil(vectors / blocks.vector_block),
     )
 
 
 def _largest_tile(problem: ConvProblem) -> tuple[int, int]:
-    """Return the (filters, vectors) of the tile that computes most filters."""
+    """Return the (filters, vectors) of the tallest tile that the number of filters fills."""
     return next(tile for tile in TILES if tile[0] <= problem.gemm.m)
 
 
-def _loops(problem: ConvProblem, cut: DirectBlocking, vectors: int, lanes: int) -> tuple[str, ...]:
-    """Return what the kernel does with these blocks, a line for each loop."""
+def _loops(
+    problem: ConvProblem, blocks: DirectBlocking, vectors: int, lanes: int
+) -> tuple[str, ...]:
+    """Return a description of the loop nest, one line per loop."""
     rows, tile_vectors = _largest_tile(problem)
     kernel_height, kernel_width = problem.as_2d().kernel_size
-    block = min(vectors, cut.vector_block)
+    block = min(vectors, blocks.vector_block)
+    masked = f"{tile_vectors // 2} with masks, near padding"
+    task = describe_blocks(vectors, blocks.vector_block, f"vectors of {lanes} outputs")
     return describe_loop_nest(
-        f"for {images(problem.batch, problem.groups)}",
-        f"for {blocks(vectors, cut.vector_block, f'vectors of {lanes} outputs')}: a task",
-        f"for {at_a_time(block, 'vectors', tile_vectors)}; half as many at padding, masked",
+        f"for {describe_batch(problem.batch, problem.groups)}",
+        f"for {task}: a task",
+        f"for {at_a_time(block, 'vectors', tile_vectors)}; {masked}",
         f"for {at_a_time(problem.gemm.m, 'filters', rows)}",
-        f"for {problem.weight_shape[1]:,} channels, {kernel_height} rows, {kernel_width} columns "
-        "of taps",
+        f"for {problem.weight_shape[1]:,} channels × {kernel_height} × {kernel_width} taps",
         f"the register tile, {rows} × {tile_vectors} vectors",
     )
 
@@ -187,25 +203,25 @@ def _loops(problem: ConvProblem, cut: DirectBlocking, vectors: int, lanes: int) 
 
 
 @cache
-def _kernel(dtype: str, target: Target, epilogue: Epilogue) -> Compiled:
-    return compiled(module(dtype, target, epilogue), "direct")
+def _compile(dtype: str, target: Target, epilogue: Epilogue) -> Compiled:
+    return compiled(build_module(dtype, target, epilogue), "direct")
 
 
-def module(dtype: str, target: Target, epilogue: Epilogue = NOTHING) -> Module:
-    """Return the kernel's module for elements of a type, not yet compiled."""
-    written = Module("direct", dtype, target)
-    in_parallel(written, _task(written, epilogue))
-    return written
+def build_module(dtype: str, target: Target, epilogue: Epilogue = NOTHING) -> Module:
+    """Return the kernel's LLVM module for an element type, not yet compiled."""
+    module = Module("direct", dtype, target)
+    in_parallel(module, _emit_task(module, epilogue))
+    return module
 
 
-def _task(module: Module, epilogue: Epilogue) -> Function:
-    """Write the task: all filters of a group at a block of vectors."""
-    tiles = {
-        (rows, masked): _tile(
+def _emit_task(module: Module, epilogue: Epilogue) -> Function:
+    """Emit the task function: all filters of one group, for a block of output vectors."""
+    tile_functions = {
+        (rows, masked): _emit_tile(
             module, rows, vectors // 2 if masked else vectors, epilogue, masked=masked
         )
         for rows, vectors in TILES
-        for masked in (False, True)  # masks take registers: half as many accumulators beside them
+        for masked in (False, True)  # masks need registers, so the tile is half as wide
     }
 
     @function(module)
@@ -230,48 +246,50 @@ def _task(module: Module, epilogue: Epilogue) -> Function:
             "bias": arrays.bias + first_filter,
             "output": arrays.output
             + (batch * p.output_stride_n + first_filter * p.output_stride_c),
-            "residual_distance": residual_distance(arrays),
+            "residual_offset": residual_offset(arrays),
         }
         filter = code.value(0)
         for rows, vectors in TILES:
             end = p.filters - (p.filters - filter) % rows
             common |= {"first": filter, "end": end}
             with code.if_(end > filter), code.loop(first, stop, vectors) as vector:
-                corners = [_start(p, code, vector + j) for j in (0, vectors - 1)]
-                with code.if_(_is_inside(p, code, *corners)):
-                    tiles[rows, False].call(**common, vector=vector)
+                ends = [_vector_position(p, code, vector + j) for j in (0, vectors - 1)]
+                with code.if_(_tile_is_inside(p, code, *ends)):
+                    tile_functions[rows, False].call(**common, vector=vector)
                 with code.else_():
-                    for part in (vector, vector + vectors // 2):
-                        tiles[rows, True].call(**common, vector=part)
+                    for half in (vector, vector + vectors // 2):
+                        tile_functions[rows, True].call(**common, vector=half)
             filter = end
 
     return task
 
 
-def _start(p: DirectParameters[Value], code: Code, vector: Value) -> tuple[Value, Value]:
-    """Return the output row and column where a vector begins; past the end, the last vector's."""
+def _vector_position(p: DirectParameters[Value], code: Code, vector: Value) -> tuple[Value, Value]:
+    """Return the output row and column of a vector; indices past the end mean the last vector."""
     vector = vector.minimum(p.vectors - 1)
     column = (vector % p.vectors_per_row) * code.lanes
     return vector // p.vectors_per_row, column.minimum(p.output_width - code.lanes)
 
 
-def _is_inside(
+def _tile_is_inside(
     p: DirectParameters[Value], code: Code, first: tuple[Value, Value], last: tuple[Value, Value]
 ) -> Value:
-    """Return whether no window of a tile reaches into padding."""
+    """Return whether all windows of a tile are inside the input."""
     top = first[0] * p.stride_h - p.padding_h
     bottom = last[0] * p.stride_h - p.padding_h + (p.kernel_height - 1) * p.dilation_h
-    one_row = first[0].equals(last[0])
-    left = code.select(one_row, first[1], 0) - p.padding_w
-    end = code.select(one_row, last[1] + code.lanes, p.output_width)
+    is_same_row = first[0].equals(last[0])
+    left = code.select(is_same_row, first[1], 0) - p.padding_w
+    end = code.select(is_same_row, last[1] + code.lanes, p.output_width)
     right = end - p.padding_w + (p.kernel_width - 1) * p.dilation_w
     return (top >= 0) & (bottom < p.input_height) & (left >= 0) & (right <= p.input_width)
 
 
-def _tile(module: Module, rows: int, vectors: int, epilogue: Epilogue, *, masked: bool) -> Function:
-    """Write the function of one tile's vectors, for filters first, first + rows, … below end."""
+def _emit_tile(
+    module: Module, rows: int, vectors: int, epilogue: Epilogue, *, masked: bool
+) -> Function:
+    """Emit the function that computes one tile for the filters first, first + rows, … < end."""
 
-    @function(module, f"{'edge' if masked else 'inner'}_{rows}x{vectors}")
+    @function(module, f"{'masked_tile' if masked else 'tile'}_{rows}x{vectors}")
     def tile(
         code: Code,
         parameters: DirectParameters[Value],
@@ -279,46 +297,51 @@ def _tile(module: Module, rows: int, vectors: int, epilogue: Epilogue, *, masked
         weight: Pointer,
         bias: Pointer,
         output: Pointer,
-        residual_distance: Value,
+        residual_offset: Value,
         vector: Value,
         first: Value,
         end: Value,
     ) -> None:
         p = parameters
-        starts = [_start(p, code, vector + j) for j in range(vectors)]
-        tops = [row * p.stride_h - p.padding_h for row, _ in starts]
-        lefts = [column - p.padding_w for _, column in starts]
-        windows = [
-            image + (top * p.input_stride_h + left) for top, left in zip(tops, lefts, strict=True)
+        positions = [_vector_position(p, code, vector + j) for j in range(vectors)]
+        input_rows = [row * p.stride_h - p.padding_h for row, _ in positions]
+        input_columns = [column - p.padding_w for _, column in positions]
+        input_ptrs = [
+            image + (top * p.input_stride_h + left)
+            for top, left in zip(input_rows, input_columns, strict=True)
         ]
-        results = [output + (row * p.output_width + column) for row, column in starts]
+        output_ptrs = [output + (row * p.output_width + column) for row, column in positions]
         with code.loop(first, end, rows) as filter:
             weights = [weight + (filter + i) * p.k for i in range(rows)]
-            sums = accumulators(code, rows, vectors, lambda i, _: code.broadcast(bias[filter + i]))
+            tile_sums = accumulators(
+                code, rows, vectors, lambda i, _: code.broadcast(bias[filter + i])
+            )
             step = code.variable(0)
             with (
                 code.loop(0, p.channels) as channel,
                 code.loop(0, p.kernel_height) as u,
                 code.loop(0, p.kernel_width) as v,
             ):
-                down, along = u * p.dilation_h, v * p.dilation_w
-                offset = channel * p.input_stride_c + down * p.input_stride_h + along
-                loaded = []
-                for window, top, left in zip(windows, tops, lefts, strict=True):
+                row_offset, column_offset = u * p.dilation_h, v * p.dilation_w
+                offset = channel * p.input_stride_c + row_offset * p.input_stride_h + column_offset
+                inputs = []
+                for input_ptr, top, left in zip(input_ptrs, input_rows, input_columns, strict=True):
                     if masked:
-                        low = code.lanes_from(0 - (left + along))
-                        high = code.first_lanes(p.input_width - (left + along))
-                        row = top + down
+                        low = code.lanes_from(0 - (left + column_offset))
+                        high = code.first_lanes(p.input_width - (left + column_offset))
+                        row = top + row_offset
                         inside = code.broadcast((row >= 0) & (row < p.input_height))
-                        loaded.append(window.masked(low & high & inside, offset))
+                        inputs.append(input_ptr.masked(low & high & inside, offset))
                     else:
-                        loaded.append(window.vector(offset))
-                elements = [line[step.get()] for line in weights]
-                add_products(code, sums, elements, loaded)
+                        inputs.append(input_ptr.vector(offset))
+                weight_values = [weight_row[step.get()] for weight_row in weights]
+                add_products(code, tile_sums, weight_values, inputs)
                 step.set(step.get() + 1)
-            for i, row_of_sums in enumerate(sums):
-                for result, total in zip(results, row_of_sums, strict=True):
-                    place = result + (filter + i) * p.output_stride_c
-                    place[0] = apply_epilogue(code, epilogue, total.get(), place, residual_distance)
+            for i, accumulator_row in enumerate(tile_sums):
+                for output_ptr, total in zip(output_ptrs, accumulator_row, strict=True):
+                    address = output_ptr + (filter + i) * p.output_stride_c
+                    address[0] = apply_epilogue(
+                        code, epilogue, total.get(), address, residual_offset
+                    )
 
     return tile

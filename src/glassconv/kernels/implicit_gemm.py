@@ -1,10 +1,11 @@
-"""implicit_gemm, compiled: windows are lowered a block at a time, and register tiles multiply them.
+"""Compiled implicit GEMM: im2col one block at a time, followed by a register-tiled matrix product.
 
-    NCHW   output[filter, pixel] = weight[filter, k] · lowered[k, pixel]    weights as they are
-    NHWC   output[pixel, filter] = lowered[pixel, k] · packed[k, filter]    weights packed once
+    NCHW   output[filter, pixel] = weight[filter, k] · lowered[k, pixel]    unpacked weights
+    NHWC   output[pixel, filter] = lowered[pixel, k] · packed[k, filter]    packed weights, cached
 
-A task is a block of pixels and a block of filters of one image and group. For each block of k it
-lowers the windows of its pixels into a buffer that fits L2, and adds a product.
+A pixel is one output position. A task computes a block of pixels × a block of filters of one image
+and group. For each block of k it performs im2col into a buffer that fits in L2, and accumulates the
+matrix product.
 """
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.gemm_parts.parameters import GemmParameters, pieces_of, plane_of
-from glassconv.kernels.gemm_parts.task import task_nchw, task_nhwc
-from glassconv.kernels.microkernel.epilogue import epilogue_function
+from glassconv.kernels.gemm_parts.parameters import GemmParameters, segments_of, to_2d
+from glassconv.kernels.gemm_parts.task import emit_task_nchw, emit_task_nhwc
+from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.microkernel.register_tile import main_height
 from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
-from glassconv.kernels.runtime.loop_text import at_a_time, blocks, describe_loop_nest, images
+from glassconv.kernels.runtime.loop_text import (
+    at_a_time,
+    describe_batch,
+    describe_blocks,
+    describe_loop_nest,
+)
 from glassconv.kernels.runtime.packed_weights import Pack
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
@@ -36,48 +42,54 @@ from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.reports.verdict import Verdict
 
-LONGEST_K = 256  # of a block: a panel of B as long, 16 floats wide, half fills a first cache
-MOST_TAPS = 4096  # a block of k holds all taps of a channel
-SMALLEST_TASK = 500_000  # multiply-adds
-FEW_FILTERS = 16
-FEWEST_PANELS = 4  # of pixels in a task, where there are as many
+MAX_K_BLOCK = 256  # a 256 × 16 float32 panel of B fills half of a 32 KiB L1
+MAX_TAPS = 4096  # a block of k must hold all taps of a channel
+MIN_MACS_PER_TASK = 500_000
+FEW_FILTERS = 16  # up to this number the buffer must fit in L1, not only in L2
+MIN_PANELS_PER_TASK = 4
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
-    """Accept plain sums in one or two dimensions, of float32 or float64."""
+    """Return whether the problem is 1D or 2D, in float32 or float64, with a small enough kernel."""
     common = supports_common(problem)
     if not common:
         return common
-    if prod(problem.kernel_size) > MOST_TAPS:
-        return Verdict(False, f"the kernel lowers up to {MOST_TAPS} taps at a time")
-    return Verdict(True, "lowers block by block and multiplies in register tiles")
+    if prod(problem.kernel_size) > MAX_TAPS:
+        return Verdict(False, f"kernel size must not exceed {MAX_TAPS} taps")
+    return Verdict(True, "blocked im2col and register-tiled GEMM")
 
 
 def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the predicted time: by rates measured on two AVX2 cores, in float32."""
-    nchw = layout == NCHW
-    width = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
-    moved = problem.input_bytes + problem.output_bytes
+    """Return the predicted time in seconds."""
+    is_nchw = layout == NCHW
+    relative_size = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
+    traffic_bytes = problem.input_bytes + problem.output_bytes
     lowered = problem.macs / max(problem.gemm.m, 1)
+    # Measured on two AVX2 cores, in float32.
+    macs_per_second = 62e9 if is_nchw else 71e9
+    lowered_elements_per_second = 5e9 if is_nchw else 10e9
+    bytes_per_second = 46e9 if is_nchw else 31e9
+    weight_bytes_per_second = 8.5e9
+    seconds_per_call = 3e-5
     return (
-        3e-5
-        + width * problem.macs / (62e9 if nchw else 71e9)
-        + width * lowered / (5e9 if nchw else 10e9)
-        + moved / (46e9 if nchw else 31e9)
-        + problem.weight_bytes / 8.5e9
+        seconds_per_call
+        + relative_size * problem.macs / macs_per_second
+        + relative_size * lowered / lowered_elements_per_second
+        + traffic_bytes / bytes_per_second
+        + problem.weight_bytes / weight_bytes_per_second
     )
 
 
 @dataclass(frozen=True)
 class GemmBlocking(Blocking):
-    """The blocks of a problem in the kernel's loops, from the outermost in."""
+    """The blocks of a problem in the kernel's loops, from the outermost to the innermost."""
 
     filter_block: int  # filters of a task
     pixel_block: int  # pixels of a task
-    k_block: int  # products of each output that are lowered together, then multiplied
-    filters_in_l2: int  # filters whose packed weights for a block of k fit half of L2 (NHWC)
+    k_block: int  # steps of the reduction per im2col and matrix product
+    filters_in_l2: int  # filters whose packed weights for a block of k fit in half of L2 (NHWC)
     buffer_stride: int  # elements from one row of the buffer to the next
-    workspace_bytes: int  # of each thread: the buffer
+    workspace_bytes: int  # per thread: the buffer
 
 
 def plan(
@@ -87,86 +99,86 @@ def plan(
     threads: int,
     epilogue: Epilogue = NOTHING,
 ) -> Plan:
-    """Plan a problem that `supports` accepts, for inputs in this memory layout."""
-    cut = blocking(problem, layout, target, threads)
-    parameters = _parameters(problem, layout, cut)
+    """Plan a supported problem, for inputs in the given memory layout."""
+    blocks = blocking(problem, layout, target, threads)
+    parameters = _parameters(problem, layout, blocks)
     images = problem.batch * problem.groups
     tasks = images * parameters.pixel_blocks * parameters.filter_blocks
     packing = _packing(problem.groups, _panel_width(problem, target))
     return Plan(
         problem,
         layout,
-        _kernel(problem.dtype, layout.name, target, epilogue),
-        cut,
+        _compile(problem.dtype, layout.name, target, epilogue),
+        blocks,
         pack(parameters),
         tasks,
-        cut.workspace_bytes,
-        most_threads=max(1, min(tasks, problem.macs // SMALLEST_TASK)),
+        blocks.workspace_bytes,
+        max_threads=max(1, min(tasks, problem.macs // MIN_MACS_PER_TASK)),
         pack=None if layout.name == NCHW else packing,
-        loops=_loops(problem, layout, target, cut),
-        hot=_hottest(problem, layout, target, cut),
+        loops=_loops(problem, layout, target, blocks),
+        hot_function=_hot_function(problem, layout, target, blocks),
     )
 
 
 def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> GemmBlocking:
     """Return the blocks of a problem."""
-    pieces = pieces_of(problem, layout)
+    segments = segments_of(problem, layout)
     rows = target.tile()[0]
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
     width = _panel_width(problem, target)
     filters, pixels = problem.gemm.m, prod(problem.output_size)
-    # With few filters the buffer is read few times: it must be in L1. With many it may be in L2.
-    fits_l1 = filters <= FEW_FILTERS
-    budget = (target.l1 if fits_l1 else target.l2 // 2) // element  # elements of a buffer
-    wanted = tasks_wanted(problem, threads, SMALLEST_TASK)
+    # With few filters the buffer must fit in L1. With many, its reuse hides the latency of L2.
+    must_fit_l1 = filters <= FEW_FILTERS
+    max_elements = (target.l1 if must_fit_l1 else target.l2 // 2) // element
+    target_tasks = tasks_wanted(problem, threads, MIN_MACS_PER_TASK)
     images = problem.batch * problem.groups
-    per_image = ceil(wanted / max(images, 1))
-    k_block = pieces.length * min(pieces.count, max(1, LONGEST_K // pieces.length))
+    per_image = ceil(target_tasks / max(images, 1))
+    k_block = segments.length * min(segments.count, max(1, MAX_K_BLOCK // segments.length))
     if layout.name == NCHW:
-        pixel_block = _equal_blocks(pixels, budget // k_block, width, per_image)
-        # An odd number of panels: rows are then spread over the sets of a cache.
+        pixel_block = _equal_blocks(pixels, max_elements // k_block, width, per_image)
+        # An odd number of panels avoids conflicts of rows in the sets of a cache.
         buffer_stride = pixel_block + width * (pixel_block // width % 2 == 0)
         buffer = k_block * buffer_stride
     else:
         buffer_stride = k_block + lanes
-        pixel_block = _equal_blocks(pixels, budget // buffer_stride, rows, per_image)
+        pixel_block = _equal_blocks(pixels, max_elements // buffer_stride, rows, per_image)
         buffer = pixel_block * buffer_stride
-    # Each block of filters lowers the same pixels again: there are only as many as threads need.
+    # Each block of filters repeats the im2col, so there are only as many as the threads need.
     tasks = images * ceil(pixels / pixel_block)
-    filter_blocks = ceil(min(wanted, 2 * threads) / max(tasks, 1))
+    filter_blocks = ceil(min(target_tasks, 2 * threads) / max(tasks, 1))
     filter_block = _filter_block(filters, filter_blocks, width)
     return GemmBlocking(
         filter_block=filter_block,
         pixel_block=pixel_block,
         k_block=k_block,
-        # Packed weights that a block of pixels reads again and again stay in L2.
+        # The packed weights that a block of pixels rereads must fit in half of L2.
         filters_in_l2=_equal_blocks(filter_block, target.l2 // 2 // element // k_block, width, 1),
         buffer_stride=buffer_stride,
         workspace_bytes=round_up((buffer + width) * element, CACHE_LINE),
     )
 
 
-def _equal_blocks(pixels: int, most: int, width: int, tasks: int) -> int:
-    """Return the size of equal blocks of at most so many pixels, a multiple of the tile's width."""
-    most = max(most // width, 1)
+def _equal_blocks(pixels: int, max_pixels: int, width: int, tasks: int) -> int:
+    """Return a block size of at most `max_pixels`, rounded to a multiple of the tile width."""
+    max_panels = max(max_pixels // width, 1)
     panels = ceil(pixels / width)
-    blocks = max(ceil(panels / most), min(tasks, panels // FEWEST_PANELS))
-    return ceil(panels / blocks) * width
+    count = max(ceil(panels / max_panels), min(tasks, panels // MIN_PANELS_PER_TASK))
+    return ceil(panels / count) * width
 
 
-def _filter_block(filters: int, blocks: int, width: int) -> int:
-    """Return how many filters a task computes: all, unless pixels alone make too few tasks."""
+def _filter_block(filters: int, count: int, width: int) -> int:
+    """Return the filters of a task if they are split into `count` blocks of whole panels."""
     panels = ceil(filters / width)
-    return ceil(panels / min(blocks, panels)) * width
+    return ceil(panels / min(count, panels)) * width
 
 
 def _panel_width(problem: ConvProblem, target: Target) -> int:
     return target.tile()[1] * target.lanes(problem.dtype)
 
 
-def _parameters(problem: ConvProblem, layout: Layout, cut: GemmBlocking) -> GemmParameters[int]:
-    plane, pieces = plane_of(problem, layout), pieces_of(problem, layout)
-    rows, columns = plane.axes
+def _parameters(problem: ConvProblem, layout: Layout, blocks: GemmBlocking) -> GemmParameters[int]:
+    problem_2d, segments = to_2d(problem, layout), segments_of(problem, layout)
+    rows, columns = problem_2d.axes
     stride_n, stride_c, stride_h, stride_w = layout.strides
     pixels, filters = prod(problem.output_size), problem.gemm.m
     return GemmParameters(
@@ -193,61 +205,64 @@ def _parameters(problem: ConvProblem, layout: Layout, cut: GemmBlocking) -> Gemm
         groups=problem.groups,
         pixels=pixels,
         k=problem.gemm.k,
-        pixel_block=cut.pixel_block,
-        pixel_blocks=ceil(pixels / cut.pixel_block),
-        filter_block=cut.filter_block,
-        filter_blocks=ceil(filters / cut.filter_block),
-        filters_in_l2=cut.filters_in_l2,
-        pieces=pieces.count,
-        piece_taps=pieces.taps,
-        piece_length=pieces.length,
-        piece_block=cut.k_block // pieces.length,
-        is_lowered=int(pieces.is_lowered),
-        buffer_stride=cut.buffer_stride,
-        workspace_bytes=cut.workspace_bytes,
+        pixel_block=blocks.pixel_block,
+        pixel_blocks=ceil(pixels / blocks.pixel_block),
+        filter_block=blocks.filter_block,
+        filter_blocks=ceil(filters / blocks.filter_block),
+        filters_in_l2=blocks.filters_in_l2,
+        segments=segments.count,
+        taps_per_segment=segments.taps,
+        segment_length=segments.length,
+        segments_per_block=blocks.k_block // segments.length,
+        needs_lowering=int(segments.needs_lowering),
+        buffer_stride=blocks.buffer_stride,
+        workspace_bytes=blocks.workspace_bytes,
     )
 
 
-# -- in words ---------------------------------------------------------------------------------
+# -- as text ----------------------------------------------------------------------------------
 
 
-def _hottest(problem: ConvProblem, layout: Layout, target: Target, cut: GemmBlocking) -> str:
+def _hot_function(
+    problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking
+) -> str:
     """Return the name of the function that computes most of the product."""
     lanes = target.lanes(problem.dtype)
-    pixels = min(cut.pixel_block, prod(problem.output_size))
-    filters = min(cut.filter_block, problem.gemm.m)
-    tall, wide = (filters, pixels) if layout.name == NCHW else (pixels, filters)
-    rows, vectors = target.tile()
-    rows, parts = main_height(tall, rows), ceil(wide / lanes)
-    return f"tiles_{rows}x{vectors}" if wide >= vectors * lanes else f"end_{rows}x{parts}"
+    pixels = min(blocks.pixel_block, prod(problem.output_size))
+    filters = min(blocks.filter_block, problem.gemm.m)
+    m, n = (filters, pixels) if layout.name == NCHW else (pixels, filters)
+    rows, vectors = main_height(m, target.tile()[0]), target.tile()[1]
+    if n >= vectors * lanes:
+        return f"tiles_{rows}x{vectors}"
+    return f"masked_tiles_{rows}x{ceil(n / lanes)}"
 
 
 def _loops(
-    problem: ConvProblem, layout: Layout, target: Target, cut: GemmBlocking
+    problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking
 ) -> tuple[str, ...]:
-    """Return what the kernel does with these blocks, a line for each loop."""
-    rows, vectors = target.tile()
-    pixels = min(cut.pixel_block, prod(problem.output_size))
-    filters = min(cut.filter_block, problem.gemm.m)
-    tall, wide = (filters, "filters"), (pixels, "pixels")
-    within = []
-    if layout.name != NCHW:
-        tall, wide = wide, tall
-        if filters > cut.filters_in_l2:
-            within.append(f"for {at_a_time(*wide, cut.filters_in_l2)}")
-            wide = (cut.filters_in_l2, "filters")
-    rows = main_height(tall[0], rows)
-    within.append(f"for {at_a_time(*tall, rows)}")
-    lowering = f"lower windows: a buffer of {cut.k_block:,} products × {pixels:,} pixels"
-    is_lowered = pieces_of(problem, layout).is_lowered
+    """Return a description of the loop nest, one line per loop."""
+    pixels = min(blocks.pixel_block, prod(problem.output_size))
+    filters = min(blocks.filter_block, problem.gemm.m)
+    outer_loops = []
+    if layout.name == NCHW:
+        m, m_unit, n, n_unit = filters, "filters", pixels, "pixels"
+    else:
+        m, m_unit, n, n_unit = pixels, "pixels", min(filters, blocks.filters_in_l2), "filters"
+        if n < filters:
+            outer_loops.append(f"for {at_a_time(filters, 'filters', n)}")
+    rows = main_height(m, target.tile()[0])
+    vectors = min(target.tile()[1], ceil(n / target.lanes(problem.dtype)))
+    outer_loops.append(f"for {at_a_time(m, m_unit, rows)}")
+    im2col = f"im2col into the buffer: {blocks.k_block:,} × {pixels:,} pixels"
+    needs_lowering = segments_of(problem, layout).needs_lowering
     return describe_loop_nest(
-        f"for {images(problem.batch, problem.groups)}, "
-        f"{blocks(problem.gemm.m, cut.filter_block, 'filters')}",
-        f"for {blocks(prod(problem.output_size), cut.pixel_block, 'pixels')}: a task",
-        f"for {at_a_time(problem.gemm.k, 'products of each output', cut.k_block)}",
-        *([[lowering, within[0]], *within[1:]] if is_lowered else within),
-        f"for {at_a_time(*wide, _panel_width(problem, target))}",
-        f"for {cut.k_block:,} steps: the register tile, {rows} × {vectors} vectors",
+        f"for {describe_batch(problem.batch, problem.groups)}, "
+        f"{describe_blocks(problem.gemm.m, blocks.filter_block, 'filters')}",
+        f"for {describe_blocks(prod(problem.output_size), blocks.pixel_block, 'pixels')}: a task",
+        f"for {at_a_time(problem.gemm.k, 'multiply-adds of each output', blocks.k_block)}",
+        *([[im2col, outer_loops[0]], *outer_loops[1:]] if needs_lowering else outer_loops),
+        f"for {at_a_time(n, n_unit, _panel_width(problem, target))}",
+        f"for {blocks.k_block:,} steps: the register tile, {rows} × {vectors} vectors",
     )
 
 
@@ -256,20 +271,20 @@ def _loops(
 
 @cache
 def _packing(groups: int, width: int) -> Pack:
-    """Return the packing [groups, panel, k = (u, v, c), filter of the panel]."""
+    """Return a function that packs weights as [group, panel, k = (u, v, c), filter of panel]."""
 
     def pack(weight: Tensor) -> Tensor:
-        taps_first = weight.movedim(1, -1).reshape(groups, weight.shape[0] // groups, -1)
-        whole = torch.nn.functional.pad(taps_first, (0, 0, 0, -taps_first.shape[1] % width))
-        panels = whole.reshape(groups, -1, width, whole.shape[2])
+        weight_nk = weight.movedim(1, -1).reshape(groups, weight.shape[0] // groups, -1)
+        padded = torch.nn.functional.pad(weight_nk, (0, 0, 0, -weight_nk.shape[1] % width))
+        panels = padded.reshape(groups, -1, width, padded.shape[2])
         return panels.transpose(2, 3).contiguous()
 
     return pack
 
 
 @cache
-def _kernel(dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Compiled:
+def _compile(dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Compiled:
     module = Module("implicit_gemm", dtype, target)
-    fused = epilogue_function(module, epilogue)
-    in_parallel(module, (task_nchw if layout == NCHW else task_nhwc)(module, fused))
+    emit_task = emit_task_nchw if layout == NCHW else emit_task_nhwc
+    in_parallel(module, emit_task(module, emit_epilogue(module, epilogue)))
     return compiled(module, "implicit_gemm")

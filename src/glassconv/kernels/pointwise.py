@@ -1,11 +1,12 @@
-"""pointwise, compiled, for images of one pixel: a matrix times a vector.
+"""Compiled pointwise convolution for 1×1 inputs: a matrix–vector product (GEMV).
 
     output[filter] = bias[filter] + Σ_channel weight[filter, channel] · input[channel]
 
-With no pixels to lay across a vector, channels are: each of some filters sums its products in a
-vector of its own, and those vectors are then summed into one of outputs. It is what the squeeze of
-a squeeze-and-excitation block is, and a classifier's last layer; larger images are better
-multiplied in tiles (implicit_gemm). Weights are read as they are.
+There is only one output position, so the reduction is vectorized over channels: each filter has an
+accumulator vector, and the accumulators are summed horizontally at the end. Weights are not packed.
+
+Squeeze-and-excitation blocks and the last layers of classifiers have this shape. For larger inputs
+implicit_gemm is faster.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.microkernel.epilogue import apply_epilogue
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import Blocking, round_up
-from glassconv.kernels.runtime.loop_text import at_a_time, blocks, describe_loop_nest, images
-from glassconv.kernels.runtime.parameters import Arrays, residual_distance
+from glassconv.kernels.runtime.loop_text import (
+    at_a_time,
+    describe_batch,
+    describe_blocks,
+    describe_loop_nest,
+)
+from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
@@ -31,25 +37,26 @@ from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import Layout
 from glassconv.reports.verdict import Verdict
 
-SMALLEST_TASK = 500_000  # multiply-adds
-MOST_ROWS = 8  # sums at a time: enough to hide the latency of a multiply-add
+MIN_MACS_PER_TASK = 500_000
+MAX_ACCUMULATORS = 8  # enough to hide the latency of the FMA
+BYTES_PER_SECOND = 32e9  # measured on two AVX2 cores
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
-    """Accept images of one pixel without padding, in float32 or float64."""
+    """Return whether input, kernel and output have size 1, without padding."""
     if {*problem.kernel_size, *problem.input_size, *problem.output_size} != {1}:
-        return Verdict(False, "the kernel is for images of one pixel")
+        return Verdict(False, "requires input, kernel and output of size 1")
     if problem.is_padded:
-        return Verdict(False, "the kernel reads no padding")
+        return Verdict(False, "padding is not supported")
     common = supports_common(problem)
     if not common:
         return common
-    return Verdict(True, "multiplies a matrix and a vector, channels across")
+    return Verdict(True, "matrix-vector product, vectorized over channels")
 
 
 def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the predicted time: to read the weights, at the rate measured on two AVX2 cores."""
-    return problem.batch * problem.weight_bytes / 32e9
+    """Return the predicted time in seconds: that of reading the weights."""
+    return problem.batch * problem.weight_bytes / BYTES_PER_SECOND
 
 
 @dataclass(frozen=True)
@@ -58,12 +65,12 @@ class PointwiseBlocking(Blocking):
 
     filter_block: int  # filters of a task
     filters_at_once: int
-    workspace_bytes: int  # of each thread: an image's channels, contiguous
+    workspace_bytes: int  # per thread: the channels of an image, contiguous
 
 
 @dataclass(frozen=True)
 class PointwiseParameters(Struct[N]):
-    """What the kernel reads."""
+    """The kernel's parameters."""
 
     channels: N  # of a group
     filters: N  # of a group
@@ -83,8 +90,8 @@ def plan(
     threads: int,
     epilogue: Epilogue = NOTHING,
 ) -> Plan:
-    """Plan a problem that `supports` accepts, for inputs in this memory layout."""
-    cut = blocking(problem, layout, target, threads)
+    """Plan a supported problem, for inputs in the given memory layout."""
+    blocks = blocking(problem, layout, target, threads)
     channels, filters = problem.weight_shape[1], problem.gemm.m
     parameters = PointwiseParameters(
         channels=channels,
@@ -93,27 +100,27 @@ def plan(
         input_stride_n=layout.strides[0],
         input_stride_c=layout.strides[1],
         output_stride_n=problem.out_channels,
-        filter_block=cut.filter_block,
-        filter_blocks=ceil(filters / cut.filter_block),
-        workspace_bytes=cut.workspace_bytes,
+        filter_block=blocks.filter_block,
+        filter_blocks=ceil(filters / blocks.filter_block),
+        workspace_bytes=blocks.workspace_bytes,
     )
     tasks = problem.batch * problem.groups * parameters.filter_blocks
     return Plan(
         problem,
         layout,
-        _kernel(problem.dtype, target, epilogue),
-        cut,
+        _compile(problem.dtype, target, epilogue),
+        blocks,
         pack(parameters),
         tasks,
-        cut.workspace_bytes,
-        most_threads=max(1, min(tasks, _team(problem, threads))),
+        blocks.workspace_bytes,
+        max_threads=max(1, min(tasks, _num_threads(problem, threads))),
         pack=None,
         loops=describe_loop_nest(
-            f"for {images(problem.batch, problem.groups)}",
-            f"for {blocks(filters, cut.filter_block, 'filters')}: a task",
-            f"for {at_a_time(filters, 'filters', cut.filters_at_once)}",
-            f"for {at_a_time(channels, 'channels', target.lanes(problem.dtype))}: a vector for "
-            "each filter",
+            f"for {describe_batch(problem.batch, problem.groups)}",
+            f"for {describe_blocks(filters, blocks.filter_block, 'filters')}: a task",
+            f"for {at_a_time(filters, 'filters', blocks.filters_at_once)}",
+            f"for {at_a_time(channels, 'channels', target.lanes(problem.dtype))}: one "
+            "accumulator per filter",
         ),
     )
 
@@ -123,28 +130,28 @@ def blocking(
 ) -> PointwiseBlocking:
     """Return the blocks of a problem."""
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
-    per_thread = ceil(problem.gemm.m / _team(problem, threads))
+    per_thread = ceil(problem.gemm.m / _num_threads(problem, threads))
     return PointwiseBlocking(
         filter_block=round_up(per_thread, lanes),
-        filters_at_once=min(lanes, MOST_ROWS),
+        filters_at_once=min(lanes, MAX_ACCUMULATORS),
         workspace_bytes=round_up((problem.weight_shape[1] + lanes) * element, CACHE_LINE),
     )
 
 
-def _team(problem: ConvProblem, threads: int) -> int:
-    """Return how many threads have enough to do."""
-    return max(1, min(threads, problem.macs // SMALLEST_TASK))
+def _num_threads(problem: ConvProblem, threads: int) -> int:
+    """Return the number of threads that have enough work."""
+    return max(1, min(threads, problem.macs // MIN_MACS_PER_TASK))
 
 
 @cache
-def _kernel(dtype: str, target: Target, epilogue: Epilogue) -> Compiled:
+def _compile(dtype: str, target: Target, epilogue: Epilogue) -> Compiled:
     module = Module("pointwise", dtype, target)
-    in_parallel(module, _task(module, epilogue))
+    in_parallel(module, _emit_task(module, epilogue))
     return compiled(module, "pointwise")
 
 
-def _task(module: Module, epilogue: Epilogue) -> Function:
-    """Write the task: a block of filters of one image and group."""
+def _emit_task(module: Module, epilogue: Epilogue) -> Function:
+    """Emit the task function: a block of filters of one image and group."""
 
     @function(module)
     def task(
@@ -160,60 +167,65 @@ def _task(module: Module, epilogue: Epilogue) -> Function:
         stop = (start + p.filter_block).minimum(p.filters)
         first = group * p.filters
         weight, bias, output = arrays.weight, arrays.bias, arrays.output
-        distance = residual_distance(arrays)
+        offset = residual_offset(arrays)
 
-        column = arrays.workspace.add_bytes(thread * p.workspace_bytes)
-        image = arrays.input + (batch * p.input_stride_n + group * p.channels * p.input_stride_c)
+        x = arrays.workspace.add_bytes(thread * p.workspace_bytes)
+        input_ptr = arrays.input + (
+            batch * p.input_stride_n + group * p.channels * p.input_stride_c
+        )
         with code.loop(0, p.channels) as channel:
-            column[channel] = image[channel * p.input_stride_c]
-        whole = p.channels - p.channels % lanes
-        rest = code.first_lanes(p.channels - whole)
-        step = min(lanes, MOST_ROWS)
+            x[channel] = input_ptr[channel * p.input_stride_c]
+        vector_stop = p.channels - p.channels % lanes
+        tail_mask = code.first_lanes(p.channels - vector_stop)
+        step = min(lanes, MAX_ACCUMULATORS)
         with code.loop(start, stop, step) as filter:
-            # Past the last filter it is computed again, and not stored.
+            # Filters past the end are clamped to the last one, whose duplicates are not stored.
             rows = [
                 weight + (first + (filter + i).minimum(p.filters - 1)) * p.channels
                 for i in range(step)
             ]
-            totals = [code.variable(code.zeros()) for _ in rows]
-            with code.loop(0, whole, lanes) as channel:
-                values = column.vector(channel)
-                for row, total in zip(rows, totals, strict=True):
-                    total.set(code.fma(row.vector(channel), values, total.get()))
-            with code.if_(p.channels > whole):
-                values = column.masked(rest, whole)
-                for row, total in zip(rows, totals, strict=True):
-                    total.set(code.fma(row.masked(rest, whole), values, total.get()))
-            sums = _sums(code, [total.get() for total in totals])
-            exists = code.first_lanes((stop - filter).minimum(step))
-            place = output + (batch * p.output_stride_n + first + filter)
-            sums = sums + bias.masked(exists, first + filter)
-            place.store_masked(
-                exists, apply_epilogue(code, epilogue, sums, place, distance, exists)
+            accumulators = [code.variable(code.zeros()) for _ in rows]
+            with code.loop(0, vector_stop, lanes) as channel:
+                values = x.vector(channel)
+                for row, accumulator in zip(rows, accumulators, strict=True):
+                    accumulator.set(code.fma(row.vector(channel), values, accumulator.get()))
+            with code.if_(p.channels > vector_stop):
+                values = x.masked(tail_mask, vector_stop)
+                for row, accumulator in zip(rows, accumulators, strict=True):
+                    accumulator.set(
+                        code.fma(row.masked(tail_mask, vector_stop), values, accumulator.get())
+                    )
+            sums = _horizontal_sums(code, [accumulator.get() for accumulator in accumulators])
+            valid = code.first_lanes((stop - filter).minimum(step))
+            output_ptr = output + (batch * p.output_stride_n + first + filter)
+            sums = sums + bias.masked(valid, first + filter)
+            output_ptr.store_masked(
+                valid, apply_epilogue(code, epilogue, sums, output_ptr, offset, valid)
             )
 
     return task
 
 
-def _sums(code: Code, vectors: list[Value]) -> Value:
-    """Return the vector whose lane i is the sum of vector i's lanes; a power of two of them.
+def _horizontal_sums(code: Code, vectors: list[Value]) -> Value:
+    """Return a vector whose lane i is the sum of the lanes of vectors[i].
 
-    Pairs of vectors are added to themselves half swapped, and share a vector from then on.
+    The number of vectors must be a power of two. Each step adds pairs of vectors after a shuffle
+    of their lanes, which halves the number of vectors.
     """
-    distance = 1
+    distance = 1  # between the lanes that are added
     while len(vectors) > 1:
-        kept = [lane + code.lanes * bool(lane & distance) for lane in range(code.lanes)]
-        swapped = [
+        own_lanes = [lane + code.lanes * bool(lane & distance) for lane in range(code.lanes)]
+        swapped_lanes = [
             (lane ^ distance) + code.lanes * bool(lane & distance) for lane in range(code.lanes)
         ]
         vectors = [
-            code.shuffle(one, other, kept) + code.shuffle(one, other, swapped)
+            code.shuffle(one, other, own_lanes) + code.shuffle(one, other, swapped_lanes)
             for one, other in zip(vectors[::2], vectors[1::2], strict=True)
         ]
         distance *= 2
-    total = vectors[0]
+    accumulator = vectors[0]
     while distance < code.lanes:
-        swapped = [lane ^ distance for lane in range(code.lanes)]
-        total = total + code.shuffle(total, total, swapped)
+        swapped_lanes = [lane ^ distance for lane in range(code.lanes)]
+        accumulator = accumulator + code.shuffle(accumulator, accumulator, swapped_lanes)
         distance *= 2
-    return total
+    return accumulator

@@ -1,4 +1,4 @@
-"""winograd2, compiled: F(2 × 2, 3 × 3) as winograd_parts/kernel.py writes it."""
+"""Compiled Winograd F(2×2, 3×3); see winograd_parts/kernel.py."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import Layout
 from glassconv.reports.verdict import Verdict
 
-OUTPUTS = 2  # of a tile, along each axis
-SMALLEST_TASK = 1_000_000  # multiply-adds of the definition
+TILE_OUTPUTS = 2  # along each axis
+MIN_MACS_PER_TASK = 1_000_000  # of direct convolution
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
-    """3×3 filters at stride and dilation 1, in float32 or float64."""
+    """Return whether the problem is 2D with 3×3 kernels, stride 1 and dilation 1."""
     return kernel.supports(problem)
 
 
 def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the time it takes by the rates that were seen on two AVX2 cores."""
-    return kernel.seconds(problem, layout, OUTPUTS)
+    """Return the predicted time in seconds."""
+    return kernel.seconds(problem, layout, TILE_OUTPUTS)
 
 
 def plan(
@@ -32,12 +32,12 @@ def plan(
     threads: int,
     epilogue: Epilogue = NOTHING,
 ) -> Plan:
-    """Choose the blocks of a problem that `supports` accepts, for inputs in this memory layout."""
-    return kernel.plan(problem, layout, target, threads, epilogue, OUTPUTS, SMALLEST_TASK)
+    """Plan a supported problem, for inputs in the given memory layout."""
+    return kernel.plan(problem, layout, target, threads, epilogue, TILE_OUTPUTS, MIN_MACS_PER_TASK)
 
 
 def blocking(
     problem: ConvProblem, layout: Layout, target: Target, threads: int
 ) -> WinogradBlocking:
     """Return the blocks of a problem."""
-    return kernel.blocking(problem, layout, target, threads, OUTPUTS, SMALLEST_TASK)
+    return kernel.blocking(problem, layout, target, threads, TILE_OUTPUTS, MIN_MACS_PER_TASK)

@@ -91,8 +91,8 @@ class WeightGradient:
             problem.batch, problem.groups, problem.weight_shape[1], *problem.input_size
         )
         channels_first = per_group.movedim(2, 0).movedim(1, 2)
-        pictures = channels_first.reshape(self.convolution.input_shape)
-        return Operands(pictures, grad_output.transpose(0, 1).contiguous(), None)
+        images = channels_first.reshape(self.convolution.input_shape)
+        return Operands(images, grad_output.transpose(0, 1).contiguous(), None)
 
     def cut(self, output: Tensor) -> Tensor:
         """Return [out_channels, in_channels / groups, *kernel_size], the leftover's places off."""

@@ -1,4 +1,4 @@
-"""unfold and fold: a picture as columns of windows, and columns added back into a picture.
+"""unfold and fold: an input as columns of windows, and columns added back into an input.
 
 unfold copies each pixel to every window that reads it; fold, also called col2im, adds what lies in
 those places up again. As matrices they are each other's transpose, and that is all there is to the
@@ -34,7 +34,7 @@ def unfold(problem: ConvProblem, input: Tensor) -> Tensor:
 
 
 def fold(problem: ConvProblem, columns: Tensor) -> Tensor:
-    """Return the picture [batch, in_channels, *input_size] that columns add up to.
+    """Return the input [batch, in_channels, *input_size] that columns add up to.
 
     >>> import torch
     >>> from glassconv import parse
@@ -42,11 +42,11 @@ def fold(problem: ConvProblem, columns: Tensor) -> Tensor:
     tensor([[[1., 2., 2., 1.]]])
     """
     windows = columns.reshape(_windows_shape(problem))
-    picture = columns.new_zeros(problem.input_shape)
+    folded = columns.new_zeros(problem.input_shape)
     for tap in problem.taps():
         writes, reads = problem.tap_slices(tap)
-        picture[EVERY + reads] += windows[EVERY + tap + writes]
-    return picture
+        folded[EVERY + reads] += windows[EVERY + tap + writes]
+    return folded
 
 
 def _windows_shape(problem: ConvProblem) -> tuple[int, ...]:

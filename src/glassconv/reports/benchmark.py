@@ -9,7 +9,7 @@ from glassconv.reports.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class Benched:
+class LayerBenchmark:
     """One layer timed against PyTorch; without times where it was not run, or was wrong."""
 
     problem: Problem
@@ -18,7 +18,7 @@ class Benched:
     verdict: Verdict  # of the definition, or why the algorithm cannot
     seconds: float | None  # the median
     pytorch_seconds: float | None
-    attainable: float | None = None  # FLOP/s under the roof, None where that was not measured
+    attainable: float | None = None  # FLOP/s under the roofline, None where that was not measured
     compile_seconds: float = 0.0  # 0 from the disk cache, or as an earlier layer's
     packing_seconds: float = 0.0  # of the weight, once
 
@@ -35,7 +35,7 @@ class Benched:
         return None if self.seconds is None else self.problem.flops / self.seconds
 
     @property
-    def of_roof(self) -> float | None:
+    def roofline_share(self) -> float | None:
         """Return which share of the attainable speed that is."""
         if self.flops_per_second is None or not self.attainable:
             return None
@@ -43,7 +43,7 @@ class Benched:
 
 
 @dataclass(frozen=True)
-class Roof:
+class Roofline:
     """What a machine can do at most, measured: no kernel is faster than both limits allow."""
 
     flops_per_second: float  # multiply-adds that never leave registers, two FLOPs each
@@ -54,7 +54,7 @@ class Roof:
     def attainable(self, flops: float, bytes: float) -> float:
         """Return the most FLOP/s for so many FLOPs on so many bytes.
 
-        >>> Roof(100e9, 20e9, 1, "float32").attainable(flops=6e6, bytes=2e6)
+        >>> Roofline(100e9, 20e9, 1, "float32").attainable(flops=6e6, bytes=2e6)
         60000000000.0
         """
         return min(self.flops_per_second, self.bytes_per_second * flops / max(bytes, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from glassconv.problem.problem import Problem
-from glassconv.reports.benchmark import Benched, Roof
+from glassconv.reports.benchmark import LayerBenchmark, Roofline
 
 
 @dataclass(frozen=True)
@@ -71,5 +71,5 @@ class KernelReport:
     multiplications: int  # the algorithm's; Winograd's are fewer than the problem's MACs
     arrays: tuple[CacheFit, ...]
     predicted: float  # FLOP/s
-    roofline: Roof
-    benched: Benched
+    roofline: Roofline
+    benchmark: LayerBenchmark

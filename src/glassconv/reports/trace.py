@@ -61,7 +61,7 @@ class Backward:
 
     problem: ConvProblem
     algorithm: str  # what ran the two convolutions: a name, or one and another
-    input_convolution: ConvProblem  # of grad_output stuffed with zeros, by flipped filters
+    input_convolution: ConvProblem  # of the zero-inserted grad_output with the flipped filters
     weight_convolution: ConvProblem  # of the input, by grad_output
     input: Array
     weight: Array

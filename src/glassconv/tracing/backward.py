@@ -79,7 +79,7 @@ def _input_steps(
     transposed = input_gradient(problem)
     given = Operands(*transposed.convolution_arrays(grad_output, weight, None))
     axes = ("batch", "out_channels", *_axis_names("size", problem))
-    yield Step("stuffed", given.input, axes, "zero-inserted: stride − 1 zeros between neighbours")
+    yield Step("zero_inserted", given.input, axes, "stride − 1 zeros inserted between neighbours")
     axes = ("in_channels", "filters of a group", *_axis_names("kernel", problem))
     yield Step(
         "flipped", given.weight, axes, "filters and channels swapped, kernels rotated by 180°"

@@ -54,7 +54,7 @@ def _whole(problem: Problem, seed: int) -> Operands:
 
 
 def _cancelling(problem: Problem, seed: int) -> Operands:
-    """Return a nearly constant picture and filters that sum to nearly zero, and no bias."""
+    """Return a nearly constant input and filters that sum to nearly zero, and no bias."""
     operands = random_operands(replace(problem, dtype="float64"), seed)
     weight = operands.weight - _filter_means(problem, operands.weight)
     bias = None if operands.bias is None else torch.zeros_like(operands.bias)
@@ -71,15 +71,15 @@ def _filter_means(problem: Problem, weight: Tensor) -> Tensor:
 
 
 def _denormal(problem: Problem, seed: int) -> Operands:
-    """Return a picture of numbers below the smallest normal one."""
+    """Return an input of numbers below the smallest normal one."""
     operands = random_operands(replace(problem, dtype="float64"), seed)
     bias = None if operands.bias is None else torch.zeros_like(operands.bias)
-    picture = operands.input * problem.format.smallest_normal / 8
-    return _rounded(problem, Operands(picture, operands.weight, bias))
+    subnormal = operands.input * problem.format.smallest_normal / 8
+    return _rounded(problem, Operands(subnormal, operands.weight, bias))
 
 
 def _not_finite(problem: Problem, seed: int) -> Operands:
-    """Return random operands with a NaN in the picture's first pixel and ∞ in its last."""
+    """Return random operands with a NaN in the input's first pixel and ∞ in its last."""
     operands = random_operands(problem, seed)
     flat = operands.input.flatten()
     flat[-1:] = torch.inf

@@ -1,4 +1,4 @@
-"""The roof: what it measures is what it says, whatever the machine reaches."""
+"""The roofline: what it measures is what it says, whatever the machine reaches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from glassconv.codegen.parallel import threads
 from glassconv.codegen.target import TARGETS, Target
 from glassconv.errors import UnsupportedError
 from glassconv.problem.shorthand import parse
-from glassconv.reports.benchmark import Roof
+from glassconv.reports.benchmark import Roofline
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -36,12 +36,12 @@ def test_chains_stay_in_registers_and_are_independent(target: Target, dtype: str
 
 def test_no_roof_without_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roofline, "host", lambda: None)
-    with pytest.raises(UnsupportedError, match="no roof"):
+    with pytest.raises(UnsupportedError, match="no roofline"):
         roofline.measure()
 
 
 def test_attainable_is_the_lower_limit() -> None:
-    limits = Roof(100.0, 10.0, 1, "float32")
+    limits = Roofline(100.0, 10.0, 1, "float32")
     assert limits.attainable(flops=5, bytes=1) == 50
     assert limits.attainable(flops=50, bytes=1) == 100
     problem = parse("64x56x56 64@3x3 p1")

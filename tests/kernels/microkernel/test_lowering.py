@@ -13,7 +13,7 @@ from torch import Tensor
 
 from glassconv.codegen.ir import Code, Pointer, Value
 from glassconv.codegen.jit import Compiled, compiled
-from glassconv.kernels.microkernel.lowering import copier
+from glassconv.kernels.microkernel.lowering import emit_copy
 from support.compile_function import call, this_machine, write
 from support.guard_pages import guarded
 
@@ -30,8 +30,8 @@ def compiled_copy(dtype: str) -> Compiled:
         low: Value,
         high: Value,
     ) -> None:
-        copier(code.module).call(
-            target=target, source=source + start, step=step, length=length, low=low, high=high
+        emit_copy(code.module).call(
+            dst=target, src=source + start, step=step, length=length, low=low, high=high
         )
 
     return compiled(write(body, 2, 5, dtype), "run")

@@ -75,17 +75,17 @@ def test_a_plan_holds_its_blocking() -> None:
 @pytest.mark.parametrize("threads", [1, 2, 64])
 def test_a_buffer_of_implicit_gemm_fits_its_cache(target: Target, threads: int) -> None:
     for _, problem, layout in supported(KERNELS["implicit_gemm"]):
-        cut = implicit_gemm.blocking(problem, layout, target, threads)
+        blocks = implicit_gemm.blocking(problem, layout, target, threads)
         rows, vectors = target.tile()
         width = vectors * target.lanes(problem.dtype)
         few = problem.gemm.m <= implicit_gemm.FEW_FILTERS
         cache = target.l1 if few else target.l2
-        panel = cut.buffer_stride * width * problem.format.bytes  # the least that is lowered
-        assert cut.workspace_bytes <= cache + panel
-        assert cut.filter_block % width == 0
-        assert cut.pixel_block % (width if layout.name == NCHW else rows) == 0
-        assert 1 <= cut.k_block <= max(implicit_gemm.LONGEST_K, prod(problem.kernel_size))
-        assert cut.filters_in_l2 <= cut.filter_block
+        panel = blocks.buffer_stride * width * problem.format.bytes  # the least that is lowered
+        assert blocks.workspace_bytes <= cache + panel
+        assert blocks.filter_block % width == 0
+        assert blocks.pixel_block % (width if layout.name == NCHW else rows) == 0
+        assert 1 <= blocks.k_block <= max(implicit_gemm.MAX_K_BLOCK, prod(problem.kernel_size))
+        assert blocks.filters_in_l2 <= blocks.filter_block
 
 
 def test_more_threads_get_more_tasks() -> None:
@@ -94,7 +94,7 @@ def test_more_threads_get_more_tasks() -> None:
     for kernel in (implicit_gemm, direct):
         one, many = (kernel.plan(problem, layout, target, threads) for threads in (1, 16))
         assert many.tasks > one.tasks
-        assert many.most_threads >= 16
+        assert many.max_threads >= 16
     plane = parse("64x56x56 64@3x3 p1 g64")
     one, many = (depthwise.plan(plane, layout, target, threads) for threads in (1, 16))
     assert many.tasks > one.tasks
@@ -105,7 +105,7 @@ def test_more_threads_get_more_tasks() -> None:
 
 def test_small_problems_are_one_task() -> None:
     problem = parse("3x8x8 4@3x3")
-    assert tasks_wanted(problem, threads=64, smallest_task=problem.macs + 1) == 1
-    assert tasks_wanted(problem, threads=2, smallest_task=1) == 8
-    assert tasks_wanted(replace(problem, batch=0), threads=2, smallest_task=1) == 1
+    assert tasks_wanted(problem, threads=64, min_macs_per_task=problem.macs + 1) == 1
+    assert tasks_wanted(problem, threads=2, min_macs_per_task=1) == 8
+    assert tasks_wanted(replace(problem, batch=0), threads=2, min_macs_per_task=1) == 1
     assert round_up(0, 8) == 0

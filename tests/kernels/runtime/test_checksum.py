@@ -8,10 +8,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassconv.kernels.runtime.checksum import PART, checksum
+from glassconv.kernels.runtime.checksum import ELEMENTS_PER_TASK, checksum
 
 # Less than a vector, with and without a rest, more than a part, every one a weight's number.
-SIZES = [1, 3, 63, 64, 65, 130, 1000, PART - 1, PART, PART + 1, 2 * PART + 77]
+SIZES = [
+    1,
+    3,
+    63,
+    64,
+    65,
+    130,
+    1000,
+    ELEMENTS_PER_TASK - 1,
+    ELEMENTS_PER_TASK,
+    ELEMENTS_PER_TASK + 1,
+    2 * ELEMENTS_PER_TASK + 77,
+]
 SIZE = pytest.mark.parametrize("size", SIZES)
 DTYPE = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 
@@ -54,9 +66,9 @@ def test_two_changes_never_cancel(places: list[int], how: str) -> None:
     assert checksum(weight) != before
 
 
-@pytest.mark.parametrize("apart", [1, 8, 16, 64, 128, 512, PART])
+@pytest.mark.parametrize("apart", [1, 8, 16, 64, 128, 512, ELEMENTS_PER_TASK])
 def test_signs_and_swaps_a_lane_apart_do_not_cancel(apart: int) -> None:
-    weight = drawn(4 * PART)
+    weight = drawn(4 * ELEMENTS_PER_TASK)
     before, kept = checksum(weight), weight.clone()
     for place in range(0, 2048, 97):
         pair = [place, place + apart]
@@ -114,7 +126,7 @@ def test_expanded_elements_are_read() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_it_does_not_depend_on_the_threads(threads: int) -> None:
-    weight, before = drawn(5 * PART + 3), torch.get_num_threads()
+    weight, before = drawn(5 * ELEMENTS_PER_TASK + 3), torch.get_num_threads()
     content = checksum(weight)
     torch.set_num_threads(threads)
     try:

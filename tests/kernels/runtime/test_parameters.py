@@ -12,7 +12,7 @@ import numpy as np
 from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import compiled
 from glassconv.codegen.struct import pack, words_of
-from glassconv.kernels.runtime.parameters import Arrays, pack_arrays, residual_distance
+from glassconv.kernels.runtime.parameters import Arrays, pack_arrays, residual_offset
 from support.compile_function import this_machine
 
 NAMES = [field.name for field in fields(Arrays)]
@@ -33,7 +33,7 @@ def test_the_residual_is_so_many_bytes_from_the_output() -> None:
     def distance(
         code: Code, parameters: Pointer, arrays: Arrays[Pointer], tasks: Value, threads: Value
     ) -> None:
-        arrays.output.cast(INT)[0] = residual_distance(arrays)
+        arrays.output.cast(INT)[0] = residual_offset(arrays)
 
     kernel, output, residual = compiled(module, "distance"), *np.zeros((2, 4), np.int64)
     for other in (residual, output):

@@ -26,6 +26,7 @@ from glassconv.views.figures import animation as sliding
 from glassconv.views.figures import planes
 from glassconv.views.figures.animation import Scene
 from glassconv.views.figures.slide import (
+    INSERTED,
     MOST_FRAMES,
     PADDING,
     Slide,
@@ -34,7 +35,6 @@ from glassconv.views.figures.slide import (
     pace,
     shown,
 )
-from glassconv.views.figures.slide import STUFFED as STUFFED_ZERO
 from glassconv.views.figures.style import DARK, LIGHT, Theme
 from glassconv.views.notation import number
 
@@ -46,7 +46,7 @@ MOVED = [
     "1x30x12 1@7x7 s3",
     "1x9 1@3 s2",
 ]
-STUFFED = [  # transposed
+TRANSPOSED = [
     "1x3x3 1@3x3 s2 p1",
     "2x2x3 3@2x3 s3x2",
     "1x2x2 1@3x3 s2 d2",
@@ -110,11 +110,11 @@ def test_frames_left_out_are_few_even_and_said(outputs: int, across: int) -> Non
 
 @pytest.mark.parametrize(
     ("text", "transposed"),
-    [(text, False) for text in [*MOVED, "2x9 3@3 d2 p1:0"]] + [(text, True) for text in STUFFED],
+    [(text, False) for text in [*MOVED, "2x9 3@3 d2 p1:0"]] + [(text, True) for text in TRANSPOSED],
 )
 def test_every_column_is_what_its_output_reads(text: str, transposed: bool) -> None:
     slide = moved(text, transposed)
-    trace, read = slide.trace, np.zeros(slide.laid.shape, int)
+    trace, read = slide.trace, np.zeros(slide.kinds.shape, int)
     padded = np.pad(trace.input[0], ((0, 0), *slide.problem.padding))
     channels = slide.problem.weight_shape[1]
     for place in range(slide.output.size):
@@ -123,7 +123,7 @@ def test_every_column_is_what_its_output_reads(text: str, transposed: bool) -> N
         assert (padded[window].ravel() == column).all()
         bias = 0 if trace.bias is None else trace.bias[0]
         assert trace.weight[0].ravel() @ column + bias == slide.output.flat[place]
-        assert not column[slide.laid_in(place) > 0].any()
+        assert not column[slide.column_kinds(place) > 0].any()
         read[window[1:]] += 1
     assert {tuple(cell) for cell in slide.unread()} == {
         tuple(cell) for cell in np.argwhere(read == 0)
@@ -195,7 +195,9 @@ def test_a_file_too_large_has_fewer_colours_and_is_refused_at_last(
     assert colours is not None
     assert len(colours) <= sliding.COLOURS[1]
     monkeypatch.setattr(sliding, "MOST_BYTES", 500)
-    with pytest.raises(UnsupportedError, match=r"more than the 500 B .* fewer channels") as caught:
+    with pytest.raises(
+        UnsupportedError, match=r"more than the limit of 500 B: .* fewer channels"
+    ) as caught:
         sliding.to_bytes(drawn, "gif")
     assert "2 frames of 64 × 64 as .gif" in str(caught.value)
 
@@ -211,15 +213,15 @@ def test_the_file_shows_the_frames_as_drawn(theme: Theme) -> None:
             assert np.abs(difference).mean() < 0.5
 
 
-@pytest.mark.parametrize("text", STUFFED)
+@pytest.mark.parametrize("text", TRANSPOSED)
 def test_a_transposed_one_ends_in_pytorchs_output(text: str) -> None:
     problem, slide = parse_transposed(text), moved(text, transposed=True)
-    traced, stuffing = slide.trace, slide.stuffing
-    assert stuffing is not None
-    assert (traced.input[0, 0][stuffing] == 0).all()
+    traced, inserted = slide.trace, slide.inserted_zeros
+    assert inserted is not None
+    assert (traced.input[0, 0][inserted] == 0).all()
     spread = [slice(None, None, step) for step in (1, 1, *slide_stride(problem))]
     input = torch.from_numpy(traced.input)[tuple(spread)]
-    assert (~stuffing).sum() == input[0, 0].numel()
+    assert (~inserted).sum() == input[0, 0].numel()
     weight = torch.from_numpy(traced.weight).flip(2, 3)
     weight = weight.reshape(problem.groups, -1, *weight.shape[1:]).transpose(1, 2)
     bias = None if traced.bias is None else torch.from_numpy(traced.bias)
@@ -243,17 +245,18 @@ def slide_stride(problem: TransposedProblem) -> tuple[int, ...]:
         ("1x3x3 1@2x2", "stride 1, padding 0: the convolution 1x1x3x3 1@2x2 s1 p1 of its input"),
         (
             "1x6 1@3 s2 p1",
-            "stride 2, padding 1: the convolution 1x1x11 1@3 s1 p1 of its stuffed input, drawn as "
-            "one row",
+            "stride 2, padding 1: the convolution 1x1x11 1@3 s1 p1 of its "
+            "zero-inserted input, drawn as one row",
         ),
         (
             "1x3x3 1@2x3 s3x2 p0x1",
-            "stride 3×2, padding 0×1: the convolution 1x1x7x5 1@2x3 s1 p1 of its stuffed input",
+            "stride 3×2, padding 0×1: the convolution 1x1x7x5 1@2x3 s1 p1 of its "
+            "zero-inserted input",
         ),
     ],
 )
 def test_a_transposed_one_says_which_convolution_it_is(text: str, said: str) -> None:
-    assert moved(text, transposed=True).said == said
+    assert moved(text, transposed=True).subtitle == said
 
 
 def test_what_is_cut_off_has_no_frame_and_is_said() -> None:
@@ -261,7 +264,7 @@ def test_what_is_cut_off_has_no_frame_and_is_said() -> None:
     assert slide.size == (2, 2)
     assert slide.columns.shape == (4, 4)
     assert len(list(sliding.frames(slide, DARK))) == 4
-    assert dict(headings(slide))["output"] == "2 × 2, cut from 6 × 6"
+    assert dict(headings(slide))["output"] == "2 × 2, cropped from 6 × 6"
     assert len(slide.unread()) == 49 - 9
     assert any(swatch == "unread" for swatch, _ in legend_of(slide, True))
     uncut = moved("1x4x4 1@2x2 s2 p1", transposed=True)
@@ -269,10 +272,10 @@ def test_what_is_cut_off_has_no_frame_and_is_said() -> None:
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
-def test_padding_stuffed_zeros_and_pixels_look_unlike(theme: Theme) -> None:
+def test_padding_inserted_zeros_and_pixels_look_unlike(theme: Theme) -> None:
     """Even where each is a zero: what differs between two cells is not their number."""
     slide = moved("1x3x3 1@3x3 s2 p1", transposed=True)
-    assert {swatch for swatch, _ in legend_of(slide, True)} == {"outlined", "padding", "stuffed"}
+    assert {swatch for swatch, _ in legend_of(slide, True)} == {"outlined", "padding", "inserted"}
     scene = sliding._scene(slide, theme)
     canvas = FigureCanvasAgg(scene.figure)
     canvas.draw()  # type: ignore[no-untyped-call]
@@ -286,16 +289,16 @@ def test_padding_stuffed_zeros_and_pixels_look_unlike(theme: Theme) -> None:
         colours, counts = np.unique(cell.reshape(-1, 3), axis=0, return_counts=True)
         return 1 - counts.max() / counts.sum(), colours[counts.argmax()]
 
-    places = {"pixel": (1, 3), "padding": (0, 0), "stuffed": (2, 2)}
+    places = {"pixel": (1, 3), "padding": (0, 0), "inserted": (2, 2)}
     planted = planes.padded(slide.problem, slide.trace.input[0, 0])
     assert all(planted[place] == 0 for place in places.values())
-    assert [slide.laid[place] for place in places.values()] == [0, PADDING, STUFFED_ZERO]
+    assert [slide.kinds[place] for place in places.values()] == [0, PADDING, INSERTED]
     ink = {name: inked(*place) for name, place in places.items()}
-    assert (ink["pixel"][1] != ink["stuffed"][1]).any()
+    assert (ink["pixel"][1] != ink["inserted"][1]).any()
     shares = sorted(share for share, _ in ink.values())
     assert all(after - before > 0.03 for before, after in pairwise(shares))
     dots = [patch for patch in scene.source.patches if patch.get_hatch() == "..."]
-    assert len(dots) == slide.stuffing.sum()  # type: ignore[union-attr]
+    assert len(dots) == slide.inserted_zeros.sum()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -325,7 +328,7 @@ def test_numbers_are_legible_or_left_out(text: str, numbered: str) -> None:
     legend = [swatch for swatch, _ in legend_of(slide, numbered == "both")]
     assert ("positive" in legend) == (numbered != "both")
     written = " ".join(text.get_text() for text in scene.figure.texts)
-    assert ("where numbers do not fit" in written) == (numbered != "both")
+    assert ("values do not fit" in written) == (numbered != "both")
     for each in texts:
         assert each.axes is not None
         box, (left, right) = each.get_window_extent(), each.axes.get_xlim()
@@ -351,7 +354,7 @@ def test_equal_numbers_have_equal_colours_in_input_and_matrix() -> None:
             "up to 400 positions and 64 rows of a group's matrix; this has 441 and 9",
         ),
         ("9x5x5 1@3x3", "up to 400 positions and 64 rows of a group's matrix; this has 9 and 81"),
-        ("1x99x5 1@9x3 s9", "up to 64 padded pixels a side; this has 99"),
+        ("1x99x5 1@9x3 s9", "up to 64 padded pixels per side; this has 99"),
         ("1x9x9x9 1@3x3x3", "one or two spatial axes"),
         ("0x1x9x9 1@3x3", "a batch that is not empty"),
     ],

@@ -13,7 +13,7 @@ from PIL import Image
 from glassconv.data import photograph
 from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.examples.tutorial import walk
-from glassconv.figures import KINDS, picture, tutorial_pictures
+from glassconv.figures import KINDS, draw_figure, tutorial_figures
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.worked_example import Tutorial
@@ -46,15 +46,15 @@ def facts() -> Tutorial:
 
 @BOTH_THEMES
 def test_the_tutorials_pictures_are_legible(facts: Tutorial, theme: Theme) -> None:
-    figures = tutorial_pictures(facts, theme)
-    assert list(figures) == [name for name, kind in KINDS.items() if kind.usual is None]
+    figures = tutorial_figures(facts, theme)
+    assert list(figures) == [name for name, kind in KINDS.items() if kind.default is None]
     for figure in figures.values():
         assert_legible(figure)
 
 
 @pytest.mark.parametrize(("kind", "problem"), STRETCHED)
 def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
-    assert_legible(picture(kind, parse(problem), DARK))
+    assert_legible(draw_figure(kind, parse(problem), DARK))
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
     ],
 )
 def test_pictures_say_the_tutorials_numbers(facts: Tutorial, kind: str, said: list[str]) -> None:
-    text = text_of(tutorial_pictures(facts, DARK)[kind])
+    text = text_of(tutorial_figures(facts, DARK)[kind])
     assert [phrase for phrase in said if phrase not in text] == []
 
 
 def test_the_worked_example_outlines_the_window_in_every_channel(facts: Tutorial) -> None:
-    figure = tutorial_pictures(facts, LIGHT)["worked-example"]
+    figure = tutorial_figures(facts, LIGHT)["worked-example"]
     outlines = [
         patch.get_bbox().bounds
         for patch in figure.findobj(Rectangle)
@@ -86,7 +86,7 @@ def test_the_worked_example_outlines_the_window_in_every_channel(facts: Tutorial
 
 
 def test_the_worked_sum_stands_below_the_outputs_however_many() -> None:
-    figure = picture("worked-example", parse("2x4x4 4@2x2 g2"), DARK)
+    figure = draw_figure("worked-example", parse("2x4x4 4@2x2 g2"), DARK)
     figure.draw_without_rendering()
     [total] = [text for text in figure.texts if text.get_text().startswith("y[0, 1, 1] = ")]
     box = total.get_window_extent()
@@ -95,7 +95,7 @@ def test_the_worked_sum_stands_below_the_outputs_however_many() -> None:
 
 @pytest.mark.parametrize(("problem", "said"), [("2x4x4 1@2x2", False), ("2x4x4 1@2x2 p1", True)])
 def test_padding_is_named_where_there_is_some(problem: str, said: bool) -> None:
-    text = text_of(picture("worked-example", parse(problem), DARK))
+    text = text_of(draw_figure("worked-example", parse(problem), DARK))
     assert ("with its padding" in text) == said
 
 
@@ -108,13 +108,13 @@ def test_a_difference_that_is_too_large_is_called_so(facts: Tutorial) -> None:
 def test_equal_outputs_are_drawn(facts: Tutorial) -> None:
     same = replace(facts.difference, maximum=0.0, array=np.zeros_like(facts.difference.array))
     figure = comparison.draw(facts.conv2d, facts.conv2d, same, DARK)
-    assert "100% of the outputs are equal" in text_of(figure)
+    assert "100% of the outputs are bitwise equal" in text_of(figure)
     assert_legible(figure)
 
 
 @BOTH_THEMES
 def test_a_png_has_the_themes_background(facts: Tutorial, theme: Theme) -> None:
-    content = to_bytes(tutorial_pictures(facts, theme)["comparison"])
+    content = to_bytes(tutorial_figures(facts, theme)["comparison"])
     image = Image.open(io.BytesIO(content)).convert("RGB")
     corner = image.getpixel((0, 0))
     assert isinstance(corner, tuple)
@@ -125,7 +125,7 @@ def test_a_png_has_the_themes_background(facts: Tutorial, theme: Theme) -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_same_picture_is_the_same_file(format: str) -> None:
     problem = parse("2x4x4 3@2x2")
-    first, second = (to_bytes(picture("matrix-product", problem, DARK), format) for _ in "ab")
+    first, second = (to_bytes(draw_figure("matrix-product", problem, DARK), format) for _ in "ab")
     assert first == second
 
 
@@ -141,10 +141,10 @@ def test_the_same_picture_is_the_same_file(format: str) -> None:
 )
 def test_what_cannot_be_drawn_is_refused(kind: str, problem: str, cause: str) -> None:
     with pytest.raises(UnsupportedError, match=cause) as caught:
-        picture(kind, parse(problem), DARK)
+        draw_figure(kind, parse(problem), DARK)
     assert str(parse(problem)) in str(caught.value)
 
 
 def test_an_unknown_kind_is_told_all_kinds() -> None:
     with pytest.raises(UnknownNameError, match=", ".join(KINDS)):
-        picture("spiral", None, DARK)
+        draw_figure("spiral", None, DARK)

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from glassconv.data import photograph
 from glassconv.errors import UnsupportedError
 from glassconv.examples.sample_operands import whole_gradient, whole_numbers
-from glassconv.figures import picture
+from glassconv.figures import draw_figure
 from glassconv.problem.axis import PADDING
 from glassconv.problem.shorthand import parse
 from glassconv.reports.array import Array
@@ -39,7 +39,7 @@ STRETCHED = [
 
 @cache
 def _drawn(problem: str) -> Figure:
-    return picture("backward", parse(problem), DARK)
+    return draw_figure("backward", parse(problem), DARK)
 
 
 @cache
@@ -70,10 +70,10 @@ def test_gradients_are_drawn_legibly(problem: str) -> None:
 
 @BOTH_THEMES
 def test_the_usual_gradients_are_legible_in_both_themes(theme: Theme) -> None:
-    figure = picture("backward", None, theme)
+    figure = draw_figure("backward", None, theme)
     assert_legible(figure)
     text = text_of(figure)
-    assert "1x1x5x5 1@3x3 s1 p1 nobias" in text  # the convolution of the stuffed gradient
+    assert "1x1x5x5 1@3x3 s1 p1 nobias" in text  # the convolution of the zero-inserted gradient
     assert "1x1x5x5 1@3x3 s1 p1 d2 nobias" in text  # and of the input
     assert "fold(Wᵀ · grad_output): (9 × 1) · (1 × 9) = (9 × 9), folded to 5 × 5" in text
     assert "grad_output · columnsᵀ: (1 × 9) · (9 × 9) = (1 × 9)" in text
@@ -83,9 +83,9 @@ def test_the_usual_gradients_are_legible_in_both_themes(theme: Theme) -> None:
 @pytest.mark.parametrize("problem", STRETCHED)
 def test_what_is_drawn_is_what_is_convolved(problem: str) -> None:
     report = _report(problem)
-    stuffed, flipped, grad_input, input, _, grad_weight = _drawn(problem).axes
+    zero_inserted, flipped, grad_input, input, _, grad_weight = _drawn(problem).axes
     margins = report.input_convolution.padding
-    assert np.array_equal(_shown(stuffed), np.pad(report["stuffed"][0, 0], margins))
+    assert np.array_equal(_shown(zero_inserted), np.pad(report["zero_inserted"][0, 0], margins))
     spread = tuple(slice(None, None, step) for step in report.problem.dilation)
     assert np.array_equal(_shown(flipped)[spread], report["flipped"][0, 0])
     assert np.array_equal(_shown(grad_input), report["folded"][0, 0])
@@ -98,7 +98,7 @@ def test_outlined_cells_make_the_outlined_gradient(problem: str) -> None:
     """By the forward tap map: who read the pixel, and what the tap read."""
     parsed = parse(problem)
     figure = _drawn(problem)
-    stuffed, _, grad_input, input, _, grad_weight = figure.axes
+    zero_inserted, _, grad_input, input, _, grad_weight = figure.axes
     maps = [axis.tap_map() for axis in parsed.axes]
 
     (pixel,) = _outlined(grad_input)
@@ -110,7 +110,7 @@ def test_outlined_cells_make_the_outlined_gradient(problem: str) -> None:
     ]
     own = {
         (row, column)
-        for row, column in _outlined(stuffed)
+        for row, column in _outlined(zero_inserted)
         if row in readers[0] and column in readers[1]
     }
     assert len(own) == parsed.copies()[pixel] == parsed.copies().max()
@@ -152,14 +152,14 @@ def test_what_is_not_drawn_is_said() -> None:
     assert "summed over the batch" in text
     grouped = text_of(_drawn("4x5x5 6@3x3 p1 g2"))
     assert "(18 × 3) · (3 × 25) = (18 × 25) in each of 2 groups" in grouped
-    assert "25 products of numbers that meet, the first 9 written out" in grouped
+    assert "25 products of overlapping elements, the first 9 written out" in grouped
 
 
 def test_gradients_too_large_to_tell_apart_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match=r"up to 40 pixels a side.*this has 44"):
-        picture("backward", parse("1x40x40 1@3x3 p2"), DARK)
-    with pytest.raises(UnsupportedError, match="stuffed with zeros; this has 42"):
-        picture("backward", parse("1x40x40 1@3x3"), DARK)
+    with pytest.raises(UnsupportedError, match=r"up to 40 cells per side.*this has 44"):
+        draw_figure("backward", parse("1x40x40 1@3x3 p2"), DARK)
+    with pytest.raises(UnsupportedError, match="inserted zeros; this has 42"):
+        draw_figure("backward", parse("1x40x40 1@3x3"), DARK)
 
 
 @pytest.mark.parametrize(
@@ -173,15 +173,15 @@ def test_gradients_too_large_to_tell_apart_are_refused() -> None:
     ],
 )
 def test_receptive_fields_are_drawn_legibly(problem: str) -> None:
-    assert_legible(picture("receptive-field", parse(problem), DARK))
+    assert_legible(draw_figure("receptive-field", parse(problem), DARK))
 
 
 @BOTH_THEMES
 def test_the_usual_receptive_field_is_legible_in_both_themes(theme: Theme) -> None:
-    figure = picture("receptive-field", None, theme)
+    figure = draw_figure("receptive-field", None, theme)
     assert_legible(figure)
     text = text_of(figure)
-    assert "One output sees 3.1% of the picture and reads 25 of its pixels" in text
+    assert "The window of one output covers 3.1% of the input and reads 25 of its pixels" in text
     assert "receptive field 17 × 17, stride 3, dilation 4" in text
     assert "25 of its 289 pixels are read" in text
     assert "no window reads 1,295 pixels (14.1%), 191 of them left over at the end" in text
@@ -230,17 +230,17 @@ def test_pixels_are_coloured_by_how_often_they_are_read() -> None:
 
 def test_every_pixel_read_is_said_and_all_of_the_picture_seen() -> None:
     text = text_of(_white("1x5x5 1@5x5 p2"))
-    assert "One output sees all of the picture" in text
+    assert "The window of one output covers all of the input" in text
     assert "every pixel is read" in text
     assert "reads 25" not in text
 
 
 def test_a_picture_too_large_for_its_pixels_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="up to 512 padded pixels a side; this has 514"):
-        picture("receptive-field", parse("3x512x512 8@3x3 p1"), DARK)
+    with pytest.raises(UnsupportedError, match="up to 512 padded pixels per side; this has 514"):
+        draw_figure("receptive-field", parse("3x512x512 8@3x3 p1"), DARK)
 
 
 def test_the_photograph_is_the_embedded_one() -> None:
-    figure = picture("receptive-field", parse("3x32x32 1@32x32"), DARK)
+    figure = draw_figure("receptive-field", parse("3x32x32 1@32x32"), DARK)
     shown = _shown(figure.axes[0])
     assert np.array_equal(np.round(shown * 255), photograph.chelsea().pixels)

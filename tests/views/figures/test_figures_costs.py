@@ -9,7 +9,7 @@ import pytest
 from matplotlib.container import BarContainer
 
 from glassconv.errors import UnsupportedError
-from glassconv.figures import picture
+from glassconv.figures import draw_figure
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verification import ErrorCurve, ErrorCurves
 from glassconv.views.figures import cost, error_bound
@@ -33,7 +33,7 @@ CURVES = ErrorCurves(
     ["64x56x56 64@3x3 p1", "16x20x20 16@5x5 g16", "1x1x1 1@1x1", "3x8x8 2@3x3 s2 float16"],
 )
 def test_costs_are_drawn_legibly(problem: str) -> None:
-    assert_legible(picture("cost", parse(problem), DARK))
+    assert_legible(draw_figure("cost", parse(problem), DARK))
 
 
 @BOTH_THEMES
@@ -53,15 +53,15 @@ def test_bars_are_the_algorithms_costs_fastest_first(theme: Theme) -> None:
     # The parts add up in float64, in another order.
     assert times == pytest.approx(seconds, abs=0, rel=len(widths) * 2.0**-53)
     text = text_of(figure)
-    assert "winograd6 multiplies 3.6 × less; aten is predicted fastest" in text
-    assert "depthwise cannot: needs one input channel per group, got 64" in text
+    assert "winograd6 needs 3.6 × fewer multiplications; aten is predicted fastest" in text
+    assert "depthwise is not supported: needs one input channel per group, got 64" in text
 
 
 @BOTH_THEMES
 def test_curves_are_drawn_legibly(theme: Theme) -> None:
     figure = error_bound.draw(CURVES, theme)
     assert_legible(figure)
-    assert "Every error under its bound" in text_of(figure)
+    assert "Every error is within its bound" in text_of(figure)
     assert "uses 20.0%" in text_of(figure)
     panels = figure.axes
     assert len(panels) == 5
@@ -74,10 +74,10 @@ def test_curves_are_drawn_legibly(theme: Theme) -> None:
 def test_an_error_over_its_bound_is_called_so() -> None:
     over = replace(CURVES.curves[1], share=(0.2, 1.1, 0.3))
     text = text_of(error_bound.draw(replace(CURVES, curves=(CURVES.curves[0], over)), LIGHT))
-    assert "An error OVER its bound" in text
+    assert "An error EXCEEDS its bound" in text
     assert "uses 110.0%" in text
 
 
 def test_curves_of_a_large_problem_are_refused() -> None:
     with pytest.raises(UnsupportedError, match="up to 20,000 outputs; this has 200,704"):
-        picture("error-bound", parse("64x56x56 64@3x3 p1"), DARK)
+        draw_figure("error-bound", parse("64x56x56 64@3x3 p1"), DARK)

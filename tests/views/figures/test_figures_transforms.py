@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from glassconv.algorithms.parts.winograd import transforms_of
 from glassconv.errors import UnsupportedError
 from glassconv.examples.sample_operands import blurred_photograph, whole_numbers
-from glassconv.figures import picture
+from glassconv.figures import draw_figure
 from glassconv.problem.dtypes import FORMATS
 from glassconv.problem.shorthand import parse
 from glassconv.reports.array import Array
@@ -64,18 +64,18 @@ def accented(axes: Axes, theme: Theme) -> list[tuple[float, float, float, float]
 @BOTH_THEMES
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_usual_picture_is_legible_and_labelled(kind: str, theme: Theme) -> None:
-    figure = picture(kind, None, theme)
+    figure = draw_figure(kind, None, theme)
     assert_legible(figure)
     assert all(name in text_of(figure) for name in ("input", "filter", "output"))
 
 
 @pytest.mark.parametrize(("kind", "problem"), STRETCHED)
 def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
-    assert_legible(picture(kind, parse(problem), DARK))
+    assert_legible(draw_figure(kind, parse(problem), DARK))
 
 
 def test_winograd_counts_its_multiplications() -> None:
-    text = text_of(picture("winograd", parse("3x6x6 2@3x3"), DARK))
+    text = text_of(draw_figure("winograd", parse("3x6x6 2@3x3"), DARK))
     assert "4 outputs for 16 multiplications instead of 36" in text
     assert "384 multiplications" in text  # 4 tiles · 2 filters · 3 channels · 16
     assert "the definition takes 864" in text  # 32 outputs · 27
@@ -117,7 +117,7 @@ def test_the_tile_and_its_outputs_are_outlined() -> None:
     ],
 )
 def test_padding_is_said_where_there_is_any(problem: str, note: str) -> None:
-    assert note in text_of(picture("winograd", parse(problem), DARK)).splitlines()
+    assert note in text_of(draw_figure("winograd", parse(problem), DARK)).splitlines()
 
 
 def test_the_windows_that_are_kept_read_the_padded_picture_alone() -> None:
@@ -165,25 +165,25 @@ def test_a_photograph_is_grey_for_one_channel_and_coloured_for_three() -> None:
 @pytest.mark.parametrize(
     ("problem", "cause"),
     [
-        ("1x40x8 1@3x3", "up to 16 pixels a side, padded to whole tiles; this has 40"),
+        ("1x40x8 1@3x3", "up to 16 pixels per side, padded to whole tiles; this has 40"),
         ("1x8x8 1@3x3 s2", "needs stride 1"),
     ],
 )
 def test_what_winograd_cannot_draw_is_refused(problem: str, cause: str) -> None:
     with pytest.raises(UnsupportedError, match=cause) as caught:
-        picture("winograd", parse(problem), DARK)
+        draw_figure("winograd", parse(problem), DARK)
     assert str(parse(problem)) in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("problem", "cause"),
     [
-        ("1x512x8 1@3x3 p1", "up to 512 padded pixels a side .* this has 514"),
+        ("1x512x8 1@3x3 p1", "up to 512 padded pixels per side .* this has 514"),
         ("512x28x28 512@3x3 p1", "up to 1 GB; this has 30 and takes 3.372 GB"),
         ("1x8x8 1@3x3 float16", "needs float32 or float64"),
     ],
 )
 def test_what_fft_cannot_draw_is_refused(problem: str, cause: str) -> None:
     with pytest.raises(UnsupportedError, match=cause) as caught:
-        picture("fft", parse(problem), DARK)
+        draw_figure("fft", parse(problem), DARK)
     assert str(parse(problem)) in str(caught.value)

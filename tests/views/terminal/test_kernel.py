@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from glassconv.problem.shorthand import parse
-from glassconv.reports.benchmark import Benched, Roof
+from glassconv.reports.benchmark import LayerBenchmark, Roofline
 from glassconv.reports.kernel import CacheFit, Factor, HotLoop, KernelReport
 from glassconv.reports.verdict import Verdict
 from glassconv.views.terminal.kernel import kernel_report
@@ -32,7 +32,7 @@ REPORT = KernelReport(
     PROBLEM,
     "implicit_gemm",
     "nchw",
-    idea="lowers block by block",
+    idea="blocked im2col",
     loops=("for 1 image", "  for 6 blocks"),
     blocking=(("filter block", 64), ("pixel block", 1024)),
     tasks=12,
@@ -46,8 +46,8 @@ REPORT = KernelReport(
     multiplications=PROBLEM.macs,
     arrays=(CacheFit("input", 802816, ""), CacheFit("buffer", 30_000, "L1")),
     predicted=140e9,
-    roofline=Roof(200e9, 20e9, 2, "float32"),
-    benched=Benched(PROBLEM, 1, "implicit_gemm", YES, 2e-3, 4e-3, attainable=200e9),
+    roofline=Roofline(200e9, 20e9, 2, "float32"),
+    benchmark=LayerBenchmark(PROBLEM, 1, "implicit_gemm", YES, 2e-3, 4e-3, attainable=200e9),
 )
 
 
@@ -117,14 +117,14 @@ def test_code_without_products_has_a_page() -> None:
 
 
 def test_a_wrong_answer_has_no_figure() -> None:
-    wrong = replace(REPORT.benched, verdict=Verdict(False, "off by 7"), seconds=None)
-    written = page(replace(REPORT, benched=wrong))
+    wrong = replace(REPORT.benchmark, verdict=Verdict(False, "off by 7"), seconds=None)
+    written = page(replace(REPORT, benchmark=wrong))
     assert "no figure: off by 7" in written
     assert "as fast" not in written
 
 
 def test_a_speed_above_the_roofline_is_explained() -> None:
-    fast = replace(REPORT, benched=replace(REPORT.benched, seconds=0.5e-3))
+    fast = replace(REPORT, benchmark=replace(REPORT.benchmark, seconds=0.5e-3))
     assert "another process" in page(fast)
     slow = replace(REPORT.roofline, bytes_per_second=1e9)
     assert "stayed in cache" in page(replace(fast, roofline=slow))
@@ -135,9 +135,9 @@ def test_a_speed_above_the_roofline_is_explained() -> None:
 
 
 def test_what_happens_once_is_said_apart() -> None:
-    once = replace(REPORT.benched, compile_seconds=0.06, packing_seconds=1e-3)
+    once = replace(REPORT.benchmark, compile_seconds=0.06, packing_seconds=1e-3)
     written = page(
-        replace(REPORT, benched=once, spills=(("edge", 3),), threads=1, tasks=1, loops=())
+        replace(REPORT, benchmark=once, spills=(("edge", 3),), threads=1, tasks=1, loops=())
     )
     assert "in 60 ms, once; the weight packed in 1 ms, once" in written
     assert "3 in edge: stored to memory" in written

@@ -94,20 +94,20 @@ export function convolve(original: Problem, operands: Operands): Numbers {
 /** The operands of `convolutionOf`: of a transposed convolution the input with inserted zeros and the flipped filters. */
 export function operandsOf(problem: Problem, operands: Operands): Operands {
   if (!problem.transposed) return operands;
-  return { input: stuff(problem, operands.input), weight: flip(problem, operands.weight), bias: operands.bias };
+  return { input: insertZeros(problem, operands.input), weight: flip(problem, operands.weight), bias: operands.bias };
 }
 
-function stuff(problem: Problem, input: Numbers): Numbers {
+function insertZeros(problem: Problem, input: Numbers): Numbers {
   const [rows, columns] = problem.inputSize;
   const [tall, wide] = convolutionOf(problem).inputSize;
-  const stuffed = zeros(problem.batch * problem.inChannels * tall * wide, problem.dtype);
+  const zeroInserted = zeros(problem.batch * problem.inChannels * tall * wide, problem.dtype);
   for (let place = 0; place < input.length; place++) {
     const column = place % columns;
     const row = Math.floor(place / columns) % rows;
     const plane = Math.floor(place / (rows * columns));
-    stuffed[(plane * tall + row * problem.stride[0]) * wide + column * problem.stride[1]] = input[place];
+    zeroInserted[(plane * tall + row * problem.stride[0]) * wide + column * problem.stride[1]] = input[place];
   }
-  return stuffed;
+  return zeroInserted;
 }
 
 /** [in_channels, out_channels / groups, …] becomes [out_channels, in_channels / groups, …], reversed. */

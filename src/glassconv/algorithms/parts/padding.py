@@ -1,4 +1,4 @@
-"""Zeros around a picture, for the algorithms that copy it."""
+"""Zeros around an input, for the algorithms that copy it."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def pointers(problem: ConvProblem, like: Tensor) -> Tensor:
 
 
 def with_zero_pixel(problem: ConvProblem, input: Tensor) -> Tensor:
-    """Return the pictures [batch, groups, channels of a group, pixels + 1]; the last one is 0."""
+    """Return the images [batch, groups, channels of a group, pixels + 1]; the last one is 0."""
     shape = (problem.batch, problem.groups, problem.weight_shape[1])
-    pictures = input.reshape(*shape, prod(problem.input_size))
-    return torch.cat([pictures, pictures.new_zeros(*shape, 1)], dim=-1)
+    images = input.reshape(*shape, prod(problem.input_size))
+    return torch.cat([images, images.new_zeros(*shape, 1)], dim=-1)

@@ -80,13 +80,13 @@ def _filled(array: Tensor) -> Tensor:
     return array if len(array) else torch.cat([array, array.new_zeros(1, *array.shape[1:])])
 
 
-def mixed(pictures: Tensor, filters: Tensor) -> Tensor:
-    """Return Σ_c pictures[b, g, c, …] · conj(filters[g, f, c, …]), shape [b, g, f, …]."""
-    return torch.einsum("bgc...,gfc...->bgf...", pictures, filters.conj())
+def mixed(images: Tensor, filters: Tensor) -> Tensor:
+    """Return Σ_c images[b, g, c, …] · conj(filters[g, f, c, …]), shape [b, g, f, …]."""
+    return torch.einsum("bgc...,gfc...->bgf...", images, filters.conj())
 
 
 def cost(problem: ConvProblem, lengths: Lengths, blocks: int) -> Cost:
-    """Count the transforms, the products and the bias, each picture being cut into `blocks`.
+    """Count the transforms, the products and the bias, each input being cut into `blocks`.
 
     A real transform of N points has N/4 · log₂ N complex butterflies of 4 multiplications and 6
     additions: 5/2 · N · log₂ N operations. A complex multiply-add has 4 and 4. Each array of the
@@ -146,18 +146,18 @@ def worst_factor(problem: ConvProblem, lengths: Lengths, additions: int) -> floa
     return float(np.expm1(np.log1p(relative).sum()))  # the product − 1, with no digit lost
 
 
-def sizes(problem: ConvProblem, lengths: Lengths, pictures: Array, weight: Array) -> Float64:
-    """Return Σ_c ‖x_c‖₂ · ‖w_fc‖₂ for every picture and filter, [batch, out_channels, *blocks].
+def sizes(problem: ConvProblem, lengths: Lengths, images: Array, weight: Array) -> Float64:
+    """Return Σ_c ‖x_c‖₂ · ‖w_fc‖₂ for every input and filter, [batch, out_channels, *blocks].
 
-    pictures: |x|, shape [batch, in_channels, *blocks, points]. Each norm is a little larger for
+    images: |x|, shape [batch, in_channels, *blocks, points]. Each norm is a little larger for
     what underflow can lose, and infinite where a spectrum may overflow: nothing is promised there.
     """
     points, format = prod(lengths), problem.format
     least = format.tiny / format.unit_roundoff
     groups, channels = problem.groups, problem.weight_shape[1]
-    x = _norm(pictures) + sqrt(points) * least
+    x = _norm(images) + sqrt(points) * least
     w = _norm(weight.reshape(*weight.shape[:2], -1)) + sqrt(points) * least
-    x = x.reshape(problem.batch, groups, channels, *pictures.shape[2:-1])
+    x = x.reshape(problem.batch, groups, channels, *images.shape[2:-1])
     w = w.reshape(groups, problem.gemm.m, channels)
     # A loop over channels: einsum might multiply by zeros of its own, and 0 · ∞ is not a number.
     size = np.full((1,) * x.ndim, (channels + points) * least)
@@ -169,7 +169,7 @@ def sizes(problem: ConvProblem, lengths: Lengths, pictures: Array, weight: Array
     fits = points * size <= largest
     fits &= sqrt(points) * x.max(axis=2)[:, :, None] <= largest
     size = np.where(fits, size, np.inf)
-    return size.reshape(problem.batch, problem.out_channels, *pictures.shape[2:-1])
+    return size.reshape(problem.batch, problem.out_channels, *images.shape[2:-1])
 
 
 def _norm(array: Array) -> Float64:

@@ -55,7 +55,7 @@ def steps(
 
     padded = pad(problem, transforms, input)
     named = ("batch", "in_channels", *names.sizes(problem))
-    yield Step("padded", padded, named, "zeros around the picture, up to whole tiles")
+    yield Step("padded", padded, named, "the input with its padding, up to whole tiles")
 
     tiles = cut(transforms, padded)
     named = ("batch", "in_channels", *tiled, *elements)
@@ -133,7 +133,7 @@ def multiply(problem: ConvProblem, tiles: Tensor, filters: Tensor) -> Tensor:
 
 
 def join(problem: ConvProblem, tiles: Tensor) -> Tensor:
-    """Return the tiles' outputs side by side, without those past the picture's end."""
+    """Return the tiles' outputs side by side, without those past the input's end."""
     ndim = problem.ndim
     grid, inside = tiles.shape[2 : 2 + ndim], tiles.shape[2 + ndim :]
     tile_then_output = [place for axis in range(ndim) for place in (2 + axis, 2 + ndim + axis)]

@@ -52,12 +52,7 @@ class _Block:
 
 def hot_loop(assembly: str, function: str = "") -> HotLoop:
     """Return what the hottest block of a function does, or of the whole module."""
-    blocks = _blocks(assembly)
-    of_function = [block for block in blocks if function and block.function == function]
-    block = max(of_function or blocks, key=_heat)
-    lines = list(block.lines)
-    if block.loops:
-        lines = lines[: 1 + max(i for i, s in enumerate(lines) if _jumps_to(s, block.label))]
+    block, lines = _hottest(assembly, function)
     trace = _Trace()
     for line in lines:
         trace.step(line)
@@ -75,6 +70,22 @@ def hot_loop(assembly: str, function: str = "") -> HotLoop:
         loaded_bytes=trace.loaded_bytes,
         registers=len(trace.registers),
     )
+
+
+def hot_lines(assembly: str, function: str = "") -> tuple[str, ...]:
+    """Return the instructions of the block that `hot_loop` reads, without comments."""
+    return tuple(_hottest(assembly, function)[1])
+
+
+def _hottest(assembly: str, function: str) -> tuple[_Block, list[str]]:
+    """Return the hottest block, and its instructions up to its last jump back to itself."""
+    blocks = _blocks(assembly)
+    of_function = [block for block in blocks if function and block.function == function]
+    block = max(of_function or blocks, key=_heat)
+    lines = list(block.lines)
+    if block.loops:
+        lines = lines[: 1 + max(i for i, s in enumerate(lines) if _jumps_to(s, block.label))]
+    return block, lines
 
 
 def spilling(assembly: str) -> dict[str, int]:

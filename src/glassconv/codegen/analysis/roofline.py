@@ -26,7 +26,7 @@ from glassconv.codegen.parallel import in_parallel, threads
 from glassconv.codegen.struct import N, Struct, words_of
 from glassconv.codegen.target import ELEMENT_BYTES, Target, host
 from glassconv.errors import UnsupportedError
-from glassconv.reports.benchmark import Roof
+from glassconv.reports.benchmark import Roofline
 
 CHAINS = 12  # a multiply-add takes four or five clocks, and two start in each
 TASKS = 4  # for each thread: a core that another process takes leaves its share to the others
@@ -39,7 +39,7 @@ MEMORY_RUNS = 24
 PATIENCE = 0.4  # seconds of runs at most, where other processes make each of them slow
 
 
-def measure(dtype: str = "float32") -> Roof:
+def measure(dtype: str = "float32") -> Roofline:
     """Return the machine's limits in elements of a type, with as many threads as PyTorch uses.
 
     Raises `UnsupportedError` where no code can be generated for this processor.
@@ -50,7 +50,7 @@ def measure(dtype: str = "float32") -> Roof:
             "no roofline is measured on a processor without AVX2, AVX-512 or NEON"
         )
     flops, team = _arithmetic(dtype, target)
-    return Roof(flops, _bandwidth(dtype, target), team, dtype)
+    return Roofline(flops, _bandwidth(dtype, target), team, dtype)
 
 
 @dataclass(frozen=True)

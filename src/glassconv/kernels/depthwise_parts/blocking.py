@@ -1,4 +1,4 @@
-"""The blocks of a depthwise problem: units of work, some of which make a task."""
+"""The blocks of a depthwise problem: work units, several of which make a task."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from glassconv.kernels.runtime.blocking import Blocking
 
 @dataclass(frozen=True)
 class DepthwiseBlocking(Blocking):
-    """The blocks of a problem: a unit is a block of rows, columns and channels of outputs."""
+    """The blocks of a problem. A unit is a block of rows, columns and channels of outputs."""
 
     unit_rows: int
     unit_columns: int
     unit_channels: int
-    task_units: int  # units of a task
-    windows: int  # units whose windows are copied together (NCHW)
-    workspace_bytes: int  # of each thread
+    units_per_task: int
+    planes_per_copy: int  # planes whose windows are copied together; 0 for NHWC, which copies none
+    workspace_bytes: int  # per thread

@@ -1,4 +1,4 @@
-"""The window of a block of a plane, copied: rows as they are, or every second pixel apart."""
+"""The copy of the input window of a block: in order, or with even and odd columns apart."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from dataclasses import dataclass
 
 from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import N, Struct
-from glassconv.kernels.microkernel.lowering import between, copier
+from glassconv.kernels.microkernel.lowering import emit_copy, range_mask
 
 
 @dataclass(frozen=True)
 class WindowParameters(Struct[N]):
-    """How a window holds the input: see windows.py for pieces and members."""
+    """How a window holds the input; windows.py explains segments and elements."""
 
     input_height: N
     input_width: N
     input_stride_h: N
-    row_pieces: N
-    row_members: N
-    row_piece_step: N
-    row_member_step: N
-    column_pieces: N
-    column_members: N
-    column_piece_step: N
-    column_member_step: N
-    window_stride: N  # from one row of a window to the next
+    row_segments: N
+    row_segment_length: N
+    row_segment_stride: N
+    row_element_stride: N
+    column_segments: N
+    column_segment_length: N
+    column_segment_stride: N
+    column_element_stride: N
+    window_row_stride: N
 
 
-def plane_copier(module: Module) -> Function:
-    """Write the function that copies a block's window of one plane.
+def emit_copy_plane(module: Module) -> Function:
+    """Emit the function that copies the input window of a block from one plane.
 
-    `top`, `left`: the first row and column, which may be padding. The window holds zeros, or the
-    same block of another plane: padding is not written.
+    `top` and `left`, the first row and column, may be in the padding. The window must be zeroed or
+    hold the same block of another plane, because padding is not written.
     """
-    rows_copier, phases_copier = _rows_copier(module), _phases_copier(module)
-    any_copier = copier(module)
+    copy_rows, copy_even_odd = _emit_copy_rows(module), _emit_copy_even_odd(module)
+    copy_strided = emit_copy(module)
 
     @function(module)
     def copy_plane(
@@ -46,40 +46,44 @@ def plane_copier(module: Module) -> Function:
         left: Value,
     ) -> None:
         p = parameters
-        stride, length, step = p.window_stride, p.column_members, p.column_member_step
-        strips, members = p.column_pieces, p.row_members
-        with code.loop(0, p.row_pieces) as piece:
-            y = top + piece * p.row_piece_step
-            low, high = _inside(p.input_height, y, p.row_member_step, members)
-            source = plane + (y + low * p.row_member_step) * p.input_stride_h
-            target, rows = window + (piece * members + low) * stride, high - low
-            source_stride = p.row_member_step * p.input_stride_h
-            is_single = strips.equals(1) & step.equals(1)
-            is_phases = strips.equals(2) & step.equals(2) & p.column_piece_step.equals(1)
+        row_stride = p.window_row_stride
+        length, step = p.column_segment_length, p.column_element_stride
+        column_segments, rows_per_segment = p.column_segments, p.row_segment_length
+        with code.loop(0, p.row_segments) as row_segment:
+            y = top + row_segment * p.row_segment_stride
+            low, high = _valid_range(p.input_height, y, p.row_element_stride, rows_per_segment)
+            src = plane + (y + low * p.row_element_stride) * p.input_stride_h
+            dst_row = row_segment * rows_per_segment + low
+            dst, rows = window + dst_row * row_stride, high - low
+            src_row_stride = p.row_element_stride * p.input_stride_h
+            is_contiguous = column_segments.equals(1) & step.equals(1)
+            is_even_odd = (
+                column_segments.equals(2) & step.equals(2) & p.column_segment_stride.equals(1)
+            )
             first, last = (
                 edge.maximum(0).minimum(length * step) for edge in (0 - left, p.input_width - left)
             )
             common: dict[str, Argument] = {
-                "target": target,
-                "source": source + left,
+                "dst": dst,
+                "src": src + left,
                 "rows": rows,
-                "target_stride": stride,
-                "source_stride": source_stride,
+                "dst_row_stride": row_stride,
+                "src_row_stride": src_row_stride,
                 "first": first,
                 "last": last,
             }
-            with code.if_(is_single):
-                rows_copier.call(**common)
+            with code.if_(is_contiguous):
+                copy_rows.call(**common)
             with code.else_():
-                with code.if_(is_phases):
-                    phases_copier.call(**common, length=length)
-                with code.else_(), code.loop(0, strips) as strip:
-                    x = left + strip * p.column_piece_step
-                    low, high = _inside(p.input_width, x, step, length)
+                with code.if_(is_even_odd):
+                    copy_even_odd.call(**common, length=length)
+                with code.else_(), code.loop(0, column_segments) as column_segment:
+                    x = left + column_segment * p.column_segment_stride
+                    low, high = _valid_range(p.input_width, x, step, length)
                     with code.loop(0, rows) as row:
-                        any_copier.call(
-                            target=target + (row * stride + strip * length),
-                            source=source + (row * source_stride + x),
+                        copy_strided.call(
+                            dst=dst + (row * row_stride + column_segment * length),
+                            src=src + (row * src_row_stride + x),
                             step=step,
                             length=length,
                             low=low,
@@ -89,78 +93,79 @@ def plane_copier(module: Module) -> Function:
     return copy_plane
 
 
-def _rows_copier(module: Module) -> Function:
-    """Write the function that copies rows as they are: elements from `first` on, before `last`.
+def _emit_copy_rows(module: Module) -> Function:
+    """Emit the function that copies rows in order: the elements in [first, last).
 
-    What is written beyond them is zeros where there is padding, or is written again.
+    Elements written past `last` are zeros in the padding or are overwritten later.
     """
 
     @function(module)
     def copy_rows(
         code: Code,
-        target: Pointer,
-        source: Pointer,
+        dst: Pointer,
+        src: Pointer,
         rows: Value,
-        target_stride: Value,
-        source_stride: Value,
+        dst_row_stride: Value,
+        src_row_stride: Value,
         first: Value,
         last: Value,
     ) -> None:
         lanes = code.lanes
-        whole = first + (last - first).maximum(0) // lanes * lanes
-        rest = code.first_lanes(last - whole)
+        vector_stop = first + (last - first).maximum(0) // lanes * lanes
+        tail_mask = code.first_lanes(last - vector_stop)
 
-        def copy(*, with_rest: bool) -> None:
+        def copy(*, with_tail: bool) -> None:
             with code.loop(0, rows) as row:
-                written, read = target + row * target_stride, source + row * source_stride
-                with code.loop(first, whole, lanes) as e:
-                    written[e] = read.vector(e)
-                if with_rest:
-                    written[whole] = read.masked(rest, whole)
+                dst_row, src_row = dst + row * dst_row_stride, src + row * src_row_stride
+                with code.loop(first, vector_stop, lanes) as e:
+                    dst_row[e] = src_row.vector(e)
+                if with_tail:
+                    dst_row[vector_stop] = src_row.masked(tail_mask, vector_stop)
 
-        with code.if_(whole < last):
-            copy(with_rest=True)
+        with code.if_(vector_stop < last):
+            copy(with_tail=True)
         with code.else_():
-            copy(with_rest=False)
+            copy(with_tail=False)
 
     return copy_rows
 
 
-def _phases_copier(module: Module) -> Function:
-    """Write the function that copies rows' even elements, and the odd ones `length` behind them."""
+def _emit_copy_even_odd(module: Module) -> Function:
+    """Emit the function that copies rows: even elements first, odd elements `length` further."""
 
     @function(module)
-    def copy_phases(
+    def copy_even_odd(
         code: Code,
-        target: Pointer,
-        source: Pointer,
+        dst: Pointer,
+        src: Pointer,
         rows: Value,
-        target_stride: Value,
-        source_stride: Value,
+        dst_row_stride: Value,
+        src_row_stride: Value,
         first: Value,
         last: Value,
         length: Value,
     ) -> None:
         lanes = code.lanes
         step = 2 * lanes
-        start = (first + (step - 1)) // step * step  # only before it and after stop, masks are used
+        # Outside [start, stop) vectors are partial and need masks.
+        start = (first + (step - 1)) // step * step
         stop = start.maximum(last // step * step)
 
-        def masks(e: Value) -> tuple[Value, Value]:
-            return between(code, e, first, last), between(code, e + lanes, first, last)
+        def tail_masks(e: Value) -> tuple[Value, Value]:
+            return range_mask(code, e, first, last), range_mask(code, e + lanes, first, last)
 
-        before, after = masks(start - step), masks(stop)
+        before, after = tail_masks(start - step), tail_masks(stop)
         with code.loop(0, rows) as row:
-            written, read = target + row * target_stride, source + row * source_stride
+            dst_row, src_row = dst + row * dst_row_stride, src + row * src_row_stride
 
             def copy(e: Value, masks: tuple[Value, Value] | None) -> None:
                 if masks is None:
-                    low, high = read.vector(e), read.vector(e + lanes)
+                    low, high = src_row.vector(e), src_row.vector(e + lanes)
                 else:
-                    low, high = read.masked(masks[0], e), read.masked(masks[1], e + lanes)
-                place = written + e // 2
-                place[0] = code.shuffle(low, high, range(0, step, 2))
-                place[length] = code.shuffle(low, high, range(1, step, 2))
+                    low, high = src_row.masked(masks[0], e), src_row.masked(masks[1], e + lanes)
+                dst_ptr = dst_row + e // 2
+                dst_ptr[0] = code.shuffle(low, high, range(0, step, 2))
+                dst_ptr[length] = code.shuffle(low, high, range(1, step, 2))
 
             with code.if_(start > first):
                 copy(start - step, before)
@@ -169,11 +174,11 @@ def _phases_copier(module: Module) -> Function:
             with code.if_(stop < last):
                 copy(stop, after)
 
-    return copy_phases
+    return copy_even_odd
 
 
-def _inside(width: Value, x: Value, step: Value, length: Value) -> tuple[Value, Value]:
-    """Return the first number n with x + n · step in the input, and the first after those."""
+def _valid_range(width: Value, x: Value, step: Value, length: Value) -> tuple[Value, Value]:
+    """Return the range [low, high) of indices i with 0 ≤ x + i · step < width."""
     edges = (x.code.value(0), width)
     low, high = (((edge - x).maximum(0) + (step - 1)) // step for edge in edges)
     return low.minimum(length), high.minimum(length)

@@ -1,12 +1,12 @@
-"""What a block of depthwise outputs reads, laid out so that nothing is on the edge of anything.
+"""The workspace layout of the input window of a block of depthwise outputs.
 
-A block's window is copied into a thread's workspace, its padding as zeros, so that the sums that
-follow need no test and no mask. Along an axis it is laid out as pieces of some members each:
+The window is copied with its zero padding, so that the computation needs no bounds checks and no
+masks. Along each axis it consists of `segments` segments of `segment_length` elements:
 
-    position of piece p, member m      p · members + m
-    holds the padded picture's         first + p · piece_step + m · member_step
+    window[s · segment_length + e] = padded input[first + s · segment_stride + e · element_stride]
 
-Of two ways to lay an axis out the shorter is taken: each pixel once, or each tap of each output.
+Along an axis there are two candidates, and the shorter layout is used: every input element once, or
+every tap of every output.
 """
 
 from __future__ import annotations
@@ -14,100 +14,132 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from glassconv.kernels.depthwise_parts.register_tile import HEIGHT
+from glassconv.kernels.depthwise_parts.register_tile import TILE_SIZE
 from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
 
 
 @dataclass(frozen=True)
-class Span:
-    """How a window is laid out along one axis, and where its outputs and taps begin."""
+class AxisLayout:
+    """The layout of a window along one axis, and the offsets of its outputs and taps."""
 
-    pieces: int
-    members: int
-    piece_step: int
-    member_step: int
-    output_step: int  # positions from an output's to the next one's
-    taps: tuple[int, ...]  # their positions
+    segments: int
+    segment_length: int
+    segment_stride: int
+    element_stride: int
+    output_stride: int  # elements between the inputs of adjacent outputs
+    tap_offsets: tuple[int, ...]
 
     @property
     def length(self) -> int:
-        """Return how many positions there are."""
-        return self.pieces * self.members
+        """Return the number of elements."""
+        return self.segments * self.segment_length
 
     @property
-    def tap_step(self) -> int:
-        """Return the positions from a tap to the next, where they are all as far apart."""
-        return self.taps[1] if len(self.taps) > 1 else 0
+    def tap_stride(self) -> int:
+        """Return the offset between consecutive taps of a layout in which it is constant."""
+        return self.tap_offsets[1] if len(self.tap_offsets) > 1 else 0
 
 
-def in_order(axis: Axis, outputs: int) -> Span:
-    """Lay pixels out in their order: each once, or the taps of one output after the other's.
+def sequential_layout(axis: Axis, outputs: int) -> AxisLayout:
+    """Return a layout in input order: each element once, or the taps of output 0, 1, and so on.
 
-    >>> in_order(Axis(input_size=9, kernel_size=3, stride=2), outputs=4).length
+    >>> sequential_layout(Axis(input_size=9, kernel_size=3, stride=2), outputs=4).length
     9
-    >>> in_order(Axis(input_size=99, kernel_size=3, stride=9), outputs=4).length
+    >>> sequential_layout(Axis(input_size=99, kernel_size=3, stride=9), outputs=4).length
     12
     """
     taps, stride, dilation = axis.kernel_size, axis.stride, axis.dilation
-    once = (outputs - 1) * stride + axis.extent
-    if once <= outputs * taps:
-        return Span(1, once, 0, 1, stride, tuple(tap * dilation for tap in range(taps)))
-    return Span(outputs, taps, stride, dilation, taps, tuple(range(taps)))
+    unique_elements = (outputs - 1) * stride + axis.extent
+    if unique_elements <= outputs * taps:
+        return AxisLayout(
+            segments=1,
+            segment_length=unique_elements,
+            segment_stride=0,
+            element_stride=1,
+            output_stride=stride,
+            tap_offsets=tuple(tap * dilation for tap in range(taps)),
+        )
+    return AxisLayout(
+        segments=outputs,
+        segment_length=taps,
+        segment_stride=stride,
+        element_stride=dilation,
+        output_stride=taps,
+        tap_offsets=tuple(range(taps)),
+    )
 
 
-def in_strips(axis: Axis, outputs: int, lanes: int) -> Span:
-    """Lay pixels out so that neighbouring outputs read neighbours: a strip for each phase or tap.
+def phase_layout(axis: Axis, outputs: int, lanes: int) -> AxisLayout:
+    """Return a layout in which adjacent outputs read adjacent elements.
 
-    With stride 2 one strip holds the even pixels and one the odd.
+    It has one segment per phase of the stride, or one per tap. With stride 2, the first segment
+    holds the even columns and the second the odd ones.
 
-    >>> in_strips(Axis(input_size=16, kernel_size=3, stride=2), outputs=7, lanes=8).taps
+    >>> phase_layout(Axis(input_size=16, kernel_size=3, stride=2), outputs=7, lanes=8).tap_offsets
     (0, 16, 1)
     """
     taps, stride, dilation = axis.kernel_size, axis.stride, axis.dilation
     outputs = max(outputs, lanes)
-    phase = ceil((outputs + (taps - 1) * dilation // stride) / lanes) * lanes
-    one = ceil(outputs / lanes) * lanes
-    if stride * phase <= 2 * taps * one:  # phases are copied faster than taps
-        places = [divmod(tap * dilation, stride) for tap in range(taps)]
-        positions = tuple(strip * phase + place for place, strip in places)
-        return Span(stride, phase, 1, stride, 1, positions)
-    return Span(taps, one, dilation, stride, 1, tuple(tap * one for tap in range(taps)))
+    phase_length = ceil((outputs + (taps - 1) * dilation // stride) / lanes) * lanes
+    padded_outputs = ceil(outputs / lanes) * lanes
+    # Copying by phase is faster than by tap, so a layout by phase may be twice as long.
+    if stride * phase_length <= 2 * taps * padded_outputs:
+        phases = [divmod(tap * dilation, stride) for tap in range(taps)]
+        return AxisLayout(
+            segments=stride,
+            segment_length=phase_length,
+            segment_stride=1,
+            element_stride=stride,
+            output_stride=1,
+            tap_offsets=tuple(phase * phase_length + offset for offset, phase in phases),
+        )
+    return AxisLayout(
+        segments=taps,
+        segment_length=padded_outputs,
+        segment_stride=dilation,
+        element_stride=stride,
+        output_stride=1,
+        tap_offsets=tuple(tap * padded_outputs for tap in range(taps)),
+    )
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of outputs; all blocks are of one size, so the last may overlap the one before."""
+    """A block of outputs. All blocks have the same size; the last may overlap the one before."""
 
     rows: int
     columns: int
-    row_span: Span
-    column_span: Span
+    row_layout: AxisLayout
+    column_layout: AxisLayout
 
     @property
-    def positions(self) -> int:
-        """Return how many positions its window has, in one channel."""
-        return self.row_span.length * self.column_span.length
+    def num_elements(self) -> int:
+        """Return the size of its window in elements, per channel."""
+        return self.row_layout.length * self.column_layout.length
 
 
-def block_of(problem: ConvProblem, lanes: int, most: int) -> Block:
-    """Return a block whose window has at most so many positions, if there is one.
+def choose_block(problem: ConvProblem, lanes: int, max_elements: int) -> Block:
+    """Return a block whose window has at most `max_elements` elements, if there is one.
 
-    A block of some of the columns has whole vectors of them, one of some of the rows whole tiles.
+    The block starts as the whole output and is halved: first its rows, to multiples of the tile
+    size, then its columns, to multiples of the vector length, then its rows again.
     """
     rows, columns = problem.axes
 
-    def sized(height: int, width: int) -> Block:
-        return Block(height, width, in_order(rows, height), in_strips(columns, width, lanes))
+    def make_block(height: int, width: int) -> Block:
+        return Block(
+            height, width, sequential_layout(rows, height), phase_layout(columns, width, lanes)
+        )
 
-    block = sized(rows.output_size, columns.output_size)
-    while block.positions > most:
-        if block.rows > HEIGHT:
-            block = sized(ceil(block.rows / 2 / HEIGHT) * HEIGHT, block.columns)
+    block = make_block(rows.output_size, columns.output_size)
+    while block.num_elements > max_elements:
+        if block.rows > TILE_SIZE:
+            block = make_block(ceil(block.rows / 2 / TILE_SIZE) * TILE_SIZE, block.columns)
         elif block.columns > 2 * lanes:
-            block = sized(block.rows, ceil(block.columns / 2 / lanes) * lanes)
+            block = make_block(block.rows, ceil(block.columns / 2 / lanes) * lanes)
         elif block.rows > 1:
-            block = sized(ceil(block.rows / 2), block.columns)
+            block = make_block(ceil(block.rows / 2), block.columns)
         else:
             break
     return block

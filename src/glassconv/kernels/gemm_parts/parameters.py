@@ -1,4 +1,4 @@
-"""What implicit_gemm's machine code reads, and how the products of an output come in pieces."""
+"""The parameters of the implicit GEMM kernel, and the segments of its reduction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from glassconv.problem.memory_layout import NCHW, Layout
 
 @dataclass(frozen=True)
 class GemmParameters(LoweringParameters[N]):
-    """What the kernel reads."""
+    """The kernel's parameters."""
 
     filters: N  # of a group
     groups: N
@@ -28,49 +28,52 @@ class GemmParameters(LoweringParameters[N]):
     filter_block: N
     filter_blocks: N
     filters_in_l2: N
-    pieces: N
-    piece_block: N
-    piece_length: N  # elements
-    is_lowered: N  # 0 where the input itself is the matrix
-    workspace_bytes: N
+    segments: N
+    segments_per_block: N
+    segment_length: N  # elements
+    needs_lowering: N  # 0 if the input already is the im2col matrix
+    workspace_bytes: N  # per thread
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """The products of an output, k = count · length, in pieces that are never cut."""
+class Segments:
+    """The reduction of size k = count · length; a block of k is a number of whole segments."""
 
     count: int
     length: int
-    taps: int  # of a row of taps that is contiguous in the input, with all channels (NHWC)
-    is_lowered: bool  # whether the input is not the matrix already
+    taps: int  # NHWC: adjacent taps whose channels are contiguous in the input
+    needs_lowering: bool  # False if the input already is the im2col matrix
 
 
-def pieces_of(problem: ConvProblem, layout: Layout) -> Pieces:
-    """Return the pieces of a problem's outputs for inputs in this memory layout."""
+def segments_of(problem: ConvProblem, layout: Layout) -> Segments:
+    """Return the segments of a problem for inputs in the given memory layout."""
     channels, taps = problem.weight_shape[1], prod(problem.kernel_size)
     if layout.name == NCHW:  # all taps of a channel
-        return Pieces(channels, taps, 1, is_lowered=True)
-    plane = plane_of(problem, layout)
-    if _is_matrix(plane):
-        return Pieces(channels, 1, 1, is_lowered=False)
-    columns = plane.axes[1]
-    contiguous = columns.dilation == 1 and layout.strides[3] == channels
-    together = columns.kernel_size if contiguous else 1
-    return Pieces(taps // together, together * channels, together, is_lowered=True)
+        return Segments(channels, taps, 1, needs_lowering=True)
+    problem_2d = to_2d(problem, layout)
+    if _is_im2col_matrix(problem_2d):
+        return Segments(channels, 1, 1, needs_lowering=False)
+    columns = problem_2d.axes[1]
+    is_contiguous = columns.dilation == 1 and layout.strides[3] == channels
+    taps_per_segment = columns.kernel_size if is_contiguous else 1
+    return Segments(
+        taps // taps_per_segment, taps_per_segment * channels, taps_per_segment, needs_lowering=True
+    )
 
 
-def plane_of(problem: ConvProblem, layout: Layout) -> ConvProblem:
-    """Return the problem in two axes; an image that is read pixel by pixel, as a single row."""
-    plane = problem.as_2d()
-    row, column = layout.strides[2:]
-    pointwise = {*plane.kernel_size, *plane.stride} == {1} and plane.input_size == plane.output_size
-    if pointwise and row == plane.input_size[1] * column:
-        return replace(plane, input_size=(1, prod(plane.input_size)))
-    return plane
+def to_2d(problem: ConvProblem, layout: Layout) -> ConvProblem:
+    """Return the problem in 2D; a contiguous pointwise problem is flattened to a single row."""
+    problem_2d = problem.as_2d()
+    stride_h, stride_w = layout.strides[2:]
+    is_unit = {*problem_2d.kernel_size, *problem_2d.stride} == {1}
+    is_pointwise = is_unit and problem_2d.input_size == problem_2d.output_size
+    if is_pointwise and stride_h == problem_2d.input_size[1] * stride_w:
+        return replace(problem_2d, input_size=(1, prod(problem_2d.input_size)))
+    return problem_2d
 
 
-def _is_matrix(plane: ConvProblem) -> bool:
-    """Return whether pixel p's channels begin at p · input_stride_w: nothing has to be lowered."""
-    (height, width), (rows, columns) = plane.input_size, plane.axes
-    one_row = height == 1 and prod(plane.output_size) == width and rows.padding[0] == 0
-    return one_row and prod(plane.kernel_size) == 1 and columns.stride == 1
+def _is_im2col_matrix(problem_2d: ConvProblem) -> bool:
+    """Return whether the input already is the [pixel, k] matrix, with row stride input_stride_w."""
+    (height, width), (rows, columns) = problem_2d.input_size, problem_2d.axes
+    is_one_row = height == 1 and prod(problem_2d.output_size) == width and rows.padding[0] == 0
+    return is_one_row and prod(problem_2d.kernel_size) == 1 and columns.stride == 1

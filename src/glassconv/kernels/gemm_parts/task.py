@@ -1,4 +1,4 @@
-"""A task of implicit_gemm: for each block of k, lower the windows of some pixels and multiply."""
+"""The task of the implicit GEMM kernel: for each block of k, im2col and a matrix product."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.kernels.gemm_parts.parameters import GemmParameters
-from glassconv.kernels.microkernel.lowering import by_pixel, by_tap
+from glassconv.kernels.microkernel.lowering import emit_im2col_nchw, emit_im2col_nhwc
 from glassconv.kernels.microkernel.matrix_product import COLUMNS, ROWS, product
-from glassconv.kernels.runtime.parameters import Arrays, residual_distance
+from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 
 
-def task_nchw(module: Module, epilogue: Function | None) -> Function:
-    """Write the task: output[filters, pixels] = weight[filters, k] · lowered[k, pixels]."""
-    lower, multiply = by_tap(module), product(module, ROWS)
+def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
+    """Emit the task function: output[filters, pixels] = weight[filters, k] · lowered[k, pixels]."""
+    im2col, multiply = emit_im2col_nchw(module), product(module, ROWS)
 
     @function(module)
     def task(
@@ -34,30 +34,30 @@ def task_nchw(module: Module, epilogue: Function | None) -> Function:
         output = arrays.output + (
             at.image * p.output_stride_n + first * p.output_stride_c + at.pixel
         )
-        with code.loop(0, p.pieces, p.piece_block) as piece:
-            pieces = (p.pieces - piece).minimum(p.piece_block)
-            lower.call(
+        with code.loop(0, p.segments, p.segments_per_block) as segment:
+            segments = (p.segments - segment).minimum(p.segments_per_block)
+            im2col.call(
                 parameters=p,
                 image=image,
                 buffer=buffer,
-                first_channel=piece,
-                channels=pieces,
+                first_channel=segment,
+                channels=segments,
                 pixel=at.pixel,
                 pixels=pixels,
             )
             multiply.function.call(
-                a=weight + (first * p.k + piece * p.piece_length),
+                a=weight + (first * p.k + segment * p.segment_length),
                 b=buffer,
                 c=output,
                 bias=bias + first,
                 m=filters,
                 n=pixels,
-                k=pieces * p.piece_length,
+                k=segments * p.segment_length,
                 a_stride=p.k,
                 b_panel_stride=multiply.width,
                 b_row_stride=p.buffer_stride,
                 c_stride=p.output_stride_c,
-                first=piece.equals(0).as_int(),
+                first=segment.equals(0).as_int(),
             )
         if epilogue:
             epilogue.call(
@@ -65,15 +65,15 @@ def task_nchw(module: Module, epilogue: Function | None) -> Function:
                 runs=filters,
                 stride=p.output_stride_c,
                 length=pixels,
-                residual_distance=residual_distance(arrays),
+                residual_offset=residual_offset(arrays),
             )
 
     return task
 
 
-def task_nhwc(module: Module, epilogue: Function | None) -> Function:
-    """Write the task: output[pixels, filters] = lowered[pixels, k] · packed[k, filters]."""
-    lower, multiply = by_pixel(module), product(module, COLUMNS)
+def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
+    """Emit the task function: output[pixels, filters] = lowered[pixels, k] · packed[k, filters]."""
+    im2col, multiply = emit_im2col_nhwc(module), product(module, COLUMNS)
     width = multiply.width
 
     @function(module)
@@ -97,22 +97,22 @@ def task_nhwc(module: Module, epilogue: Function | None) -> Function:
         panel = p.k * width
         panels = (p.filters + (width - 1)) // width
         weights = weight + (at.group * panels * panel + at.filter * p.k)
-        with code.loop(0, p.pieces, p.piece_block) as piece:
-            pieces = (p.pieces - piece).minimum(p.piece_block)
-            start = piece * p.piece_length
-            with code.if_(p.is_lowered.equals(1)):
-                lower.call(
+        with code.loop(0, p.segments, p.segments_per_block) as segment:
+            segments = (p.segments - segment).minimum(p.segments_per_block)
+            start = segment * p.segment_length
+            with code.if_(p.needs_lowering.equals(1)):
+                im2col.call(
                     parameters=p,
                     image=image,
                     buffer=buffer,
-                    first_piece=piece,
-                    pieces=pieces,
+                    first_segment=segment,
+                    segments=segments,
                     pixel=at.pixel,
                     pixels=pixels,
                 )
-            in_place = image + (at.pixel * p.input_stride_w + start)
-            rows = code.select_pointer(p.is_lowered.equals(1), buffer, in_place)
-            stride = code.select(p.is_lowered.equals(1), p.buffer_stride, p.input_stride_w)
+            unlowered = image + (at.pixel * p.input_stride_w + start)
+            rows = code.select_pointer(p.needs_lowering.equals(1), buffer, unlowered)
+            stride = code.select(p.needs_lowering.equals(1), p.buffer_stride, p.input_stride_w)
             with code.loop(0, filters, p.filters_in_l2) as filter:
                 multiply.function.call(
                     a=rows,
@@ -121,12 +121,12 @@ def task_nhwc(module: Module, epilogue: Function | None) -> Function:
                     bias=bias + (first + filter),
                     m=pixels,
                     n=(filters - filter).minimum(p.filters_in_l2),
-                    k=pieces * p.piece_length,
+                    k=segments * p.segment_length,
                     a_stride=stride,
                     b_panel_stride=panel,
                     b_row_stride=width,
                     c_stride=p.output_stride_w,
-                    first=piece.equals(0).as_int(),
+                    first=segment.equals(0).as_int(),
                 )
         if epilogue:
             epilogue.call(
@@ -134,7 +134,7 @@ def task_nhwc(module: Module, epilogue: Function | None) -> Function:
                 runs=pixels,
                 stride=p.output_stride_w,
                 length=filters,
-                residual_distance=residual_distance(arrays),
+                residual_offset=residual_offset(arrays),
             )
 
     return task
@@ -142,7 +142,7 @@ def task_nhwc(module: Module, epilogue: Function | None) -> Function:
 
 @dataclass(frozen=True)
 class _Start:
-    """Where a task begins."""
+    """The first image, group, pixel and filter of a task."""
 
     image: Value
     group: Value
@@ -151,7 +151,7 @@ class _Start:
 
 
 def _start(p: GemmParameters[Value], number: Value) -> _Start:
-    """Return where a task begins; consecutive tasks are neighbouring blocks of pixels."""
+    """Return where a task begins. Blocks of pixels vary fastest, then blocks of filters."""
     pixel, number = number % p.pixel_blocks, number // p.pixel_blocks
     filter, number = number % p.filter_blocks, number // p.filter_blocks
     group, image = number % p.groups, number // p.groups

@@ -1,10 +1,10 @@
-"""Epilogues in machine code, fused: applied while the output tile is in registers or in cache.
+"""Fused epilogues: residual and activation, applied while the output is in registers or cache.
 
     output = activation(sum + bias + residual)
 
-A residual has the output's memory layout, so one distance leads from any output to its residual.
-Kernels whose tiles overlap apply the epilogue in registers; the others apply it to what a task has
-just stored.
+The residual has the strides of the output, so the byte offset from an output to its residual is
+constant. Kernels whose tiles overlap apply the epilogue in registers; the others apply it to the
+stored outputs at the end of a task.
 """
 
 from __future__ import annotations
@@ -23,28 +23,26 @@ def apply_epilogue(
     code: Code,
     epilogue: Epilogue,
     total: Value,
-    place: Pointer,
-    residual_distance: Value,
+    address: Pointer,
+    residual_offset: Value,
     mask: Value | None = None,
 ) -> Value:
-    """Return what is stored at a place for a vector of sums there.
+    """Return the vector to store: the sums plus the residual, after the activation.
 
-    residual_distance: bytes from an output to its residual. mask: the lanes that exist, None for
-    all.
+    residual_offset: bytes from an output to its residual. mask: the valid lanes, None if all are.
     """
     if epilogue.residual:
-        residual = place.add_bytes(residual_distance)
+        residual = address.add_bytes(residual_offset)
         total = total + (residual.vector() if mask is None else residual.masked(mask))
     if epilogue.activation is None:
         return total
     return ACTIVATIONS[epilogue.activation](code, total)
 
 
-def epilogue_function(module: Module, epilogue: Epilogue) -> Function | None:
-    """Write the function that applies an epilogue to stored sums, None where there is none.
+def emit_epilogue(module: Module, epilogue: Epilogue) -> Function | None:
+    """Emit the function that applies an epilogue to stored sums, or return None if it is empty.
 
-    It takes `runs` runs of `length` sums, the first at `sums` and each `stride` elements after the
-    one before.
+    The function processes `runs` runs of `length` sums; run r begins at sums + r · stride.
     """
     if not epilogue:
         return None
@@ -56,25 +54,27 @@ def epilogue_function(module: Module, epilogue: Epilogue) -> Function | None:
         runs: Value,
         stride: Value,
         length: Value,
-        residual_distance: Value,
+        residual_offset: Value,
     ) -> None:
-        whole = length - length % code.lanes
+        vector_stop = length - length % code.lanes
         with code.loop(0, runs) as run:
-            line = sums + run * stride
-            with code.loop(0, whole, code.lanes) as e:
-                place = line + e
-                place[0] = apply_epilogue(code, epilogue, place.vector(), place, residual_distance)
-            with code.if_(length > whole):
-                place, mask = line + whole, code.first_lanes(length - whole)
-                total = place.masked(mask)
-                total = apply_epilogue(code, epilogue, total, place, residual_distance, mask)
-                place.store_masked(mask, total)
+            run_ptr = sums + run * stride
+            with code.loop(0, vector_stop, code.lanes) as e:
+                address = run_ptr + e
+                address[0] = apply_epilogue(
+                    code, epilogue, address.vector(), address, residual_offset
+                )
+            with code.if_(length > vector_stop):
+                address, mask = run_ptr + vector_stop, code.first_lanes(length - vector_stop)
+                total = address.masked(mask)
+                total = apply_epilogue(code, epilogue, total, address, residual_offset, mask)
+                address.store_masked(mask, total)
 
     return apply_to_runs
 
 
 def _relu(code: Code, x: Value) -> Value:
-    """Return max(x, 0), and NaN for NaN."""
+    """Return max(x, 0), propagating NaN."""
     zero = code.zeros()
     return code.select(x < zero, zero, x)
 
@@ -103,28 +103,29 @@ ACTIVATIONS: Mapping[str, Callable[[Code, Value], Value]] = {
 
 
 def exp(code: Code, x: Value) -> Value:
-    """Return eˣ = 2ⁿ · eʳ, the whole n such that r = x − n · log 2 is least, eʳ by Taylor's series.
+    """Return eˣ as 2ⁿ · eʳ with n = round(x / log 2) and r = x − n · log 2.
 
-    |r| ≤ ½ log 2, so 7 terms leave less than 6e-9 of eʳ, a tenth of a float's rounding, and 13 less
-    than 5e-18. NaN stays NaN; where eˣ overflows it is infinite.
+    eʳ is a Taylor polynomial. Because |r| ≤ ½ log 2, its relative truncation error is below 6e-9
+    with 7 terms (the unit roundoff of float32 is 6e-8) and below 5e-18 with 13. NaN is propagated;
+    overflow returns infinity.
     """
-    wide = code.dtype == "float64"
-    terms = 13 if wide else 7
+    is_float64 = code.dtype == "float64"
+    terms = 13 if is_float64 else 7
     with localcontext(prec=40):
         log_2 = Decimal(2).ln()
-        high = float(log_2) if wide else float(np.float32(float(log_2)))
-        low = float(log_2 - Decimal(high))
-    # Beyond these it overflows or vanishes all the same.
-    most, least = (code.constant(sign * (760 if wide else 105)) for sign in (1, -1))
-    x = code.select(x > most, most, x)
-    x = code.select(x < least, least, x)
+        log2_high = float(log_2) if is_float64 else float(np.float32(float(log_2)))
+        log2_low = float(log_2 - Decimal(log2_high))
+    # Clamped, because beyond these arguments the result overflows or underflows anyway.
+    upper, lower = (code.constant(sign * (760 if is_float64 else 105)) for sign in (1, -1))
+    x = code.select(x > upper, upper, x)
+    x = code.select(x < lower, lower, x)
     n = code.rounded(x * code.constant(1 / float(log_2)))
-    r = code.fma(n, code.constant(-low), code.fma(n, code.constant(-high), x))
+    r = code.fma(n, code.constant(-log2_low), code.fma(n, code.constant(-log2_high), x))
     series = code.constant(1 / factorial(terms))
     for term in reversed(range(terms)):
         series = code.fma(series, r, code.constant(1 / factorial(term)))
-    # In two halves: 2ⁿ itself may be larger than any number whose product with eʳ is not.
+    # Scaled by 2^(n/2) twice, because 2ⁿ may overflow although 2ⁿ · eʳ does not.
     half = code.rounded(n * code.constant(0.5))
-    for part in (half, n - half):
-        series = series * code.power_of_two(part)
+    for exponent in (half, n - half):
+        series = series * code.power_of_two(exponent)
     return series

@@ -1,7 +1,7 @@
-"""The register tile: the innermost loop of every dense kernel, generated once and understood once.
+"""The register tile (the microkernel in BLIS's terms), which all dense kernels share.
 
 A tile is a small block of a matrix product C = A · B, `rows` high and `vectors` wide, whose
-accumulators stay in registers while k runs along the whole shared side:
+accumulators stay in registers over the whole loop over k:
 
     for step in range(k):
         right = [B[step, j] for j in range(vectors)]     one load each
@@ -10,10 +10,9 @@ accumulators stay in registers while k runs along the whole shared side:
             for j in range(vectors):
                 accumulator[i][j] += left * right[j]     one fused multiply-add
 
-For each step rows + vectors loads feed rows · vectors multiply-adds. A processor with two FMA units
-loads two vectors in the time of two multiply-adds, so 6 × 2 (8 loads, 12 multiply-adds) leaves
-the FMA units as the only limit; each accumulator is a chain of its own, and 12 chains hide the
-FMA's latency.
+Each step performs rows + vectors loads and rows · vectors FMAs. A processor with two FMA units and
+two load ports is then limited by its FMA units: 6 × 2 needs 8 loads for 12 FMAs. The accumulators
+are independent, and 12 of them hide the latency of the FMA.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ def multiply(
     left: Callable[[int, Value], Value],
     right: Callable[[Value, int], Value],
 ) -> None:
-    """Add A · B to the tile: left(row, step) is an element of A, right(step, j) a vector of B.
+    """Accumulate A · B: left(row, step) returns an element of A, right(step, j) a vector of B.
 
-    Each accumulator is one chain of fused multiply-adds in the order of k: its error is that of a
-    plain sum, whatever the tile's shape.
+    Each accumulator is one chain of fused multiply-adds in the order of k, so the error bound does
+    not depend on the shape of the tile.
     """
     with code.loop(0, k) as step:
         vectors = [right(step, j) for j in range(len(tile[0]))]
@@ -43,7 +42,7 @@ def multiply(
 
 
 def add_products(code: Code, tile: Tile, elements: Iterable[Value], vectors: list[Value]) -> None:
-    """Add one step: the element of each row, loaded when its turn comes, times every vector."""
+    """Emit a rank-1 update: accumulator[i][j] += elements[i] · vectors[j]; elements load lazily."""
     for element, row in zip(elements, tile, strict=True):
         left = code.broadcast(element)
         for right, accumulator in zip(vectors, row, strict=True):
@@ -53,7 +52,7 @@ def add_products(code: Code, tile: Tile, elements: Iterable[Value], vectors: lis
 def accumulators(
     code: Code, rows: int, vectors: int, start: Callable[[int, int], Value] | None = None
 ) -> Tile:
-    """Return rows × vectors accumulators that start with start(row, vector), or with zeros."""
+    """Return rows × vectors accumulators, initialized by start(row, vector) or with zeros."""
     return [
         [code.variable(start(i, j) if start else code.zeros()) for j in range(vectors)]
         for i in range(rows)
@@ -61,7 +60,7 @@ def accumulators(
 
 
 def tile_heights(most: int) -> list[int]:
-    """Return the heights of tiles that together make up any number of rows, the highest first.
+    """Return tile heights in decreasing order that together cover any number of rows.
 
     >>> tile_heights(6), tile_heights(12)
     ([6, 4, 2, 1], [12, 8, 4, 2, 1])
@@ -70,7 +69,7 @@ def tile_heights(most: int) -> list[int]:
 
 
 def main_height(rows: int, most: int) -> int:
-    """Return the height of the tiles that compute most of so many rows.
+    """Return the height of the tiles that compute most of `rows` rows.
 
     >>> main_height(64, 6), main_height(5, 6), main_height(1, 6)
     (6, 4, 1)

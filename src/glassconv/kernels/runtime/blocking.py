@@ -1,6 +1,6 @@
-"""Blocking: how a kernel cuts a problem into tasks and into blocks that fit the caches.
+"""Blocking: how a kernel divides a problem into tasks and into blocks that fit the caches.
 
-Each kernel has a frozen dataclass of its own, and a pure function that makes it:
+Each kernel has its own frozen dataclass, and a pure function that returns it:
 
     blocking(problem, layout, target, threads) -> Blocking
 """
@@ -11,15 +11,15 @@ from dataclasses import dataclass, fields
 
 from glassconv.problem import ConvProblem
 
-TASKS_PER_THREAD = 4  # a core that another process takes leaves its share to the others
+TASKS_PER_THREAD = 4  # so that other threads can take over the tasks of a preempted one
 
 
 @dataclass(frozen=True)
 class Blocking:
-    """The blocks of a problem; the fields of a subclass are whole numbers."""
+    """The blocks of a problem; the fields of subclasses are integers."""
 
     def items(self) -> tuple[tuple[str, int], ...]:
-        """Return the name of each field, in words, and its number.
+        """Return the name of each field, as text, and its value.
 
         >>> from glassconv.kernels.direct import DirectBlocking
         >>> DirectBlocking(vectors_per_row=7, vector_block=56).items()
@@ -31,16 +31,16 @@ class Blocking:
         )
 
 
-def tasks_wanted(problem: ConvProblem, threads: int, smallest_task: int) -> int:
-    """Return how many tasks a problem is cut into, if it can be: at least 1.
+def tasks_wanted(problem: ConvProblem, threads: int, min_macs_per_task: int) -> int:
+    """Return the number of tasks to divide a problem into, at least 1.
 
-    smallest_task: multiply-adds that are worth a task of their own.
+    min_macs_per_task: fewer multiply-adds are not worth a task.
     """
-    return max(1, min(TASKS_PER_THREAD * threads, problem.macs // smallest_task))
+    return max(1, min(TASKS_PER_THREAD * threads, problem.macs // min_macs_per_task))
 
 
 def round_up(number: int, multiple: int) -> int:
-    """Return the least multiple that is not less than a number.
+    """Round an integer up to a multiple.
 
     >>> round_up(13, 8), round_up(16, 8)
     (16, 16)

@@ -1,12 +1,14 @@
-"""checksum: what a weight holds, in 128 bytes or more, read at the speed of memory.
+"""A checksum of a weight tensor, at least 128 bytes long, computed at memory bandwidth.
 
-Each of eight vectors of 32-bit lanes goes through its own part of the array by
+Eight accumulator vectors of 32-bit lanes take turns: vector i processes vectors i, i + 8, i + 16, …
+of a task's elements. Each lane updates its state h for each word with
 
     h ← (h ⊕ word) · p,   h ← h ⊕ (h >> 15)      p odd
 
-which is a bijection of h for a given word and of the word for a given h: a single changed element
-always changes the sum. Several changes in the same lane cancel once in 2³². The shift matters: a
-product carries upwards only, so without it two changed signs, the topmost bits, always cancel.
+which is a bijection in h for a fixed word and in the word for a fixed h. So a single changed
+element always changes the checksum. Several changes in the same lane cancel with a probability of
+about 2⁻³². The shift is needed because multiplication propagates bits upwards only: without it,
+flips of two sign bits would always cancel.
 """
 
 from __future__ import annotations
@@ -23,46 +25,49 @@ from glassconv.codegen.parallel import in_parallel, threads
 from glassconv.codegen.struct import N, Struct, words_of
 from glassconv.codegen.target import Target, host
 
-CHAINS = 8  # a chain waits for its multiplication; eight keep the unit busy
-PART = 2**15  # elements that one task reads
-FACTOR, START, SHIFT = 0x9E3779B1 - 2**32, 0x7F4A7C15, 15
+NUM_ACCUMULATORS = 8  # enough independent chains to hide the latency of the multiplication
+ELEMENTS_PER_TASK = 2**15
+MULTIPLIER, SEED, SHIFT = 0x9E3779B1 - 2**32, 0x7F4A7C15, 15
 
 
 @dataclass(frozen=True)
 class ChecksumParameters(Struct[N]):
-    """What a checksum reads."""
+    """The kernel's parameters."""
 
     elements: N  # of 32 bits
 
 
 @dataclass(frozen=True)
 class ChecksumArrays(Struct[N]):
-    """Where a checksum reads, and where it writes."""
+    """The kernel's arrays."""
 
     source: N
-    sums: N  # [part, chain, lane]
+    states: N  # [task, accumulator, lane]
 
 
 def checksum(weight: Tensor) -> bytes:
-    """Return the checksum of a tensor's elements, in their order in memory.
+    """Return the checksum of a tensor's elements in memory order.
 
-    Raises `RuntimeError` on a processor that no kernel is compiled for.
+    Raises `RuntimeError` on a processor without compiled kernels.
     """
     contiguous = weight if weight.is_contiguous() else _in_memory_order(weight)
     target = host()
     if target is None:
-        raise RuntimeError("no kernel is compiled on this processor, so no weight is packed")
+        raise RuntimeError("compiled kernels are not supported on this processor")
     elements = contiguous.nbytes // 4
-    parts = -(-elements // PART)
-    sums = ctypes.create_string_buffer(parts * CHAINS * target.vector_bytes)
-    # The words of the two structs; `pack` would take longer than reading a small weight.
-    parameters, arrays = words_of(elements), words_of(contiguous.data_ptr(), ctypes.addressof(sums))
-    _kernel(target).call(parameters, arrays, parts, min(threads(), parts))
-    return sums.raw
+    tasks = -(-elements // ELEMENTS_PER_TASK)
+    states = ctypes.create_string_buffer(tasks * NUM_ACCUMULATORS * target.vector_bytes)
+    # The words of the two structs; `pack` would take longer than the checksum of a small weight.
+    parameters, arrays = (
+        words_of(elements),
+        words_of(contiguous.data_ptr(), ctypes.addressof(states)),
+    )
+    _kernel(target).call(parameters, arrays, tasks, min(threads(), tasks))
+    return states.raw
 
 
 def _in_memory_order(weight: Tensor) -> Tensor:
-    """Return the same numbers in their order in memory, copied only where there are gaps."""
+    """Return the elements as a contiguous tensor in memory order, copied only if there are gaps."""
     order = sorted(range(weight.dim()), key=weight.stride, reverse=True)
     return weight.detach().permute(order).contiguous()
 
@@ -72,36 +77,38 @@ def _kernel(target: Target) -> Compiled:
     module = Module("checksum", "float32", target)
 
     @function(module)
-    def part(
+    def checksum_task(
         code: Code,
         parameters: ChecksumParameters[Value],
         arrays: ChecksumArrays[Pointer],
         number: Value,
         thread: Value,
     ) -> None:
-        source, sums = arrays.source.cast(INT32), arrays.sums.cast(INT32)
-        lanes, step = code.lanes, CHAINS * code.lanes
-        start = number * PART
-        stop = (start + PART).minimum(parameters.elements)
-        whole = stop - (stop - start) % step
-        factor, shift = (code.broadcast(code.value(bits, INT32)) for bits in (FACTOR, SHIFT))
-        chains = [
-            code.variable(code.broadcast(code.value(START + chain, INT32)))
-            for chain in range(CHAINS)
+        source, states_ptr = arrays.source.cast(INT32), arrays.states.cast(INT32)
+        lanes, step = code.lanes, NUM_ACCUMULATORS * code.lanes
+        start = number * ELEMENTS_PER_TASK
+        stop = (start + ELEMENTS_PER_TASK).minimum(parameters.elements)
+        vector_stop = stop - (stop - start) % step
+        multiplier, shift = (
+            code.broadcast(code.value(bits, INT32)) for bits in (MULTIPLIER, SHIFT)
+        )
+        states = [
+            code.variable(code.broadcast(code.value(SEED + index, INT32)))
+            for index in range(NUM_ACCUMULATORS)
         ]
-        with code.loop(start, whole, step) as place:
-            for chain, total in enumerate(chains):
-                _mix(total, source.vector(place + chain * lanes), factor, shift)
-        with code.loop(whole, stop) as place:
-            for total in chains:  # the few elements that remain go into every lane
-                _mix(total, code.broadcast(source[place]), factor, shift)
-        for chain, total in enumerate(chains):
-            sums[number * step + chain * lanes] = total.get()
+        with code.loop(start, vector_stop, step) as element:
+            for index, state in enumerate(states):
+                _mix(state, source.vector(element + index * lanes), multiplier, shift)
+        with code.loop(vector_stop, stop) as element:
+            for state in states:  # the remaining elements are broadcast to all lanes
+                _mix(state, code.broadcast(source[element]), multiplier, shift)
+        for index, state in enumerate(states):
+            states_ptr[number * step + index * lanes] = state.get()
 
-    in_parallel(module, part)
+    in_parallel(module, checksum_task)
     return compiled(module, "checksum")
 
 
-def _mix(total: Variable, word: Value, factor: Value, shift: Value) -> None:
-    product = (total.get() ^ word) * factor
-    total.set(product ^ (product >> shift))
+def _mix(state: Variable, word: Value, multiplier: Value, shift: Value) -> None:
+    product = (state.get() ^ word) * multiplier
+    state.set(product ^ (product >> shift))

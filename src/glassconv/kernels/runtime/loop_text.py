@@ -1,8 +1,9 @@
-"""The loops of a kernel in words, with the numbers of one problem."""
+"""Text descriptions of a kernel's loop nest for one problem."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 INDENT = "  "
 
@@ -23,35 +24,42 @@ def describe_loop_nest(*lines: str | Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def blocks(total: int, size: int, unit: str) -> str:
-    """Return how many blocks there are, and the last one where it is smaller.
+def describe_blocks(total: int, size: int, unit: str) -> str:
+    """Describe the division of `total` items into blocks of `size`.
 
-    >>> blocks(3136, 784, "pixels"), blocks(20, 8, "filters"), blocks(6, 8, "filters")
-    ('4 blocks of 784 pixels', '2 blocks of 8 filters and one of 4', 'all 6 filters')
+    >>> describe_blocks(3136, 784, "pixels"), describe_blocks(6, 8, "filters")
+    ('4 blocks of 784 pixels', '6 filters')
+    >>> describe_blocks(20, 8, "filters")
+    '3 blocks of 8 filters (last: 4)'
     """
     if total <= size:
-        return f"all {total:,} {unit}"
-    whole, rest = divmod(total, size)
-    text = f"{whole} block{'s' if whole > 1 else ''} of {size:,} {unit}"
-    return text if not rest else f"{text} and one of {rest:,}"
+        return _count(total, unit)
+    text = f"{ceil(total / size):,} blocks of {size:,} {unit}"
+    last = total % size
+    return f"{text} (last: {last:,})" if last else text
 
 
 def at_a_time(total: int, unit: str, step: int) -> str:
-    """Return the number of iterations of a loop and its step.
+    """Describe a loop over `total` items in steps of `step`.
 
-    >>> at_a_time(64, "filters", 6), at_a_time(4, "filters", 6)
-    ('64 filters, 6 at a time', '4 filters at once')
+    >>> at_a_time(64, "filters", 6), at_a_time(1, "filters", 6)
+    ('64 filters, 6 at a time', '1 filter')
     """
     if total <= step:
-        return f"{total:,} {unit} at once" if total > 1 else f"{total:,} {unit}"
+        return _count(total, unit)
     return f"{total:,} {unit}, {f'{step:,}' if step > 1 else 'one'} at a time"
 
 
-def images(batch: int, groups: int) -> str:
-    """Return how many images there are, and groups of their channels.
+def describe_batch(batch: int, groups: int) -> str:
+    """Describe the images of a batch and the groups of their channels.
 
-    >>> images(1, 1), images(8, 2)
+    >>> describe_batch(1, 1), describe_batch(8, 2)
     ('1 image', '8 images × 2 groups')
     """
     text = f"{batch:,} image{'' if batch == 1 else 's'}"
     return text if groups == 1 else f"{text} × {groups:,} groups"
+
+
+def _count(total: int, unit: str) -> str:
+    noun, *rest = unit.split()
+    return " ".join([f"{total:,}", noun.removesuffix("s") if total == 1 else noun, *rest])

@@ -1,8 +1,8 @@
-"""Packed weights: rearranged for a kernel once, and used only while the weight is unchanged.
+"""The cache of packed weights, each of which is used only while its weight is unchanged.
 
-PyTorch's version counters miss writes through `.data`, NumPy views and shared memory. So the whole
-weight is read at each call, at the speed of memory, and its checksum compared with the one taken
-when it was packed. A packed weight is released with its weight.
+PyTorch's version counters miss writes through `.data`, NumPy views and shared memory. So each
+call computes the checksum of the whole weight, at memory bandwidth, and compares it with the one at
+packing time. The packed copy is freed when the weight is garbage-collected.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ Pack = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class _Packed:
+class _CacheEntry:
     weight: weakref.ref[Tensor]
     geometry: tuple[tuple[int, ...], tuple[int, ...]]  # its shape and strides
     checksum: bytes
-    array: Tensor
+    packed: Tensor
 
 
-_cache: dict[tuple[int, Pack], _Packed] = {}
+_cache: dict[tuple[int, Pack], _CacheEntry] = {}
 
 
 def packed_once(weight: Tensor, pack: Pack) -> Tensor:
-    """Return pack(weight), from an earlier call where the weight's content is the same."""
+    """Return pack(weight), from the cache while the weight is unchanged."""
     key = (id(weight), pack)
     cached = _cache.get(key)
     geometry, content = (weight.shape, weight.stride()), checksum(weight)
@@ -39,15 +39,15 @@ def packed_once(weight: Tensor, pack: Pack) -> Tensor:
         and cached.weight() is weight
         and (cached.geometry, cached.checksum) == (geometry, content)
     ):
-        return cached.array
-    array = pack(weight.detach())
-    if checksum(weight) != content:  # another thread is writing to it now
-        return array
-    released = weakref.ref(weight, lambda _: _cache.pop(key, None))
-    _cache[key] = _Packed(released, geometry, content, array)
-    return array
+        return cached.packed
+    packed = pack(weight.detach())
+    if checksum(weight) != content:  # concurrently modified: not cached
+        return packed
+    weight_ref = weakref.ref(weight, lambda _: _cache.pop(key, None))
+    _cache[key] = _CacheEntry(weight_ref, geometry, content, packed)
+    return packed
 
 
 def packed_bytes() -> int:
-    """Return how much memory packed weights take."""
-    return sum(packed.array.nbytes for packed in list(_cache.values()))
+    """Return the total size of the cached packed weights in bytes."""
+    return sum(entry.packed.nbytes for entry in list(_cache.values()))

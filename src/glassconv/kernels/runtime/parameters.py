@@ -1,7 +1,7 @@
-"""Parameters: what a kernel is called with, by name on both sides: Python's and the kernel's.
+"""The arguments of a kernel, by the same names in Python and in generated code.
 
-Each kernel declares a struct of its whole numbers (see codegen/struct.py). All of them share the
-struct of the addresses of their arrays, which is here.
+Each kernel declares a struct of its integer parameters (see codegen/struct.py). All kernels share
+the struct of the addresses of their arrays, which is defined here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from glassconv.codegen.values import Pointer, Value
 
 @dataclass(frozen=True)
 class Arrays(Struct[N]):
-    """The addresses of a call's arrays; `residual` is the output's where there is none."""
+    """The addresses of a call's arrays. Without a residual, `residual` is the output's address."""
 
     input: N
     weight: N
@@ -31,10 +31,10 @@ _pack = Format(f"{len(fields(Arrays))}q").pack
 def pack_arrays(
     *, input: int, weight: int, bias: int, output: int, workspace: int, residual: int
 ) -> bytes:
-    """Return the words of `Arrays`, in their order: in a tenth of the time that `pack` takes."""
+    """Return the words of `Arrays` in order, in a tenth of the time of `pack`."""
     return _pack(input, weight, bias, output, workspace, residual)
 
 
-def residual_distance(arrays: Arrays[Pointer]) -> Value:
-    """Return how many bytes it is from an output to its residual, 0 where there is none."""
+def residual_offset(arrays: Arrays[Pointer]) -> Value:
+    """Return the bytes from an output to its residual; 0 without a residual."""
     return arrays.output.bytes_to(arrays.residual)

@@ -1,4 +1,4 @@
-"""What no kernel supports, with its reason: more axes than two, and other element types."""
+"""What all kernels require: one or two spatial axes, and float32 or float64."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from glassconv.reports.verdict import Verdict
 
 
 def supports_common(problem: ConvProblem) -> Verdict:
-    """Return whether a problem has one or two spatial axes and elements that kernels compute in.
+    """Return whether a problem has one or two spatial axes and a supported element type.
 
     >>> from glassconv.problem.shorthand import parse
     >>> supports_common(parse("3x8x8 4@3x3 float16")).reason
-    'the kernel computes in float32 or float64, not float16'
+    'requires float32 or float64, got float16'
     """
     if problem.ndim == 3:
-        return Verdict(False, "the kernel has one or two spatial axes, this has 3")
+        return Verdict(False, "only 1D and 2D convolutions are supported, got 3D")
     if problem.dtype not in ELEMENT_BYTES:
         types = " or ".join(ELEMENT_BYTES)
-        return Verdict(False, f"the kernel computes in {types}, not {problem.dtype}")
+        return Verdict(False, f"requires {types}, got {problem.dtype}")
     return Verdict(True, "")

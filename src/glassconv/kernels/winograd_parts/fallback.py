@@ -1,4 +1,4 @@
-"""The fallback: one tile's outputs by the definition, where Winograd's transforms overflowed.
+"""The fallback: direct computation of an output tile whose Winograd result is not finite.
 
 output[y, x, f] = Σ_(c, u, v) weight[f, c, u, v] · input[c, y + u − padding, x + v − padding]
 """
@@ -6,14 +6,14 @@ output[y, x, f] = Σ_(c, u, v) weight[f, c, u, v] · input[c, y + u − padding,
 from __future__ import annotations
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
-from glassconv.kernels.winograd_parts.parameters import TAPS, WinogradParameters
+from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE, WinogradParameters
 
 
-def fallback_function(module: Module) -> Function:
-    """Write the function that computes a tile of some filters, one number after the other.
+def emit_fallback(module: Module) -> Function:
+    """Emit the scalar function that computes one tile for several filters.
 
-    Output [row, column, filter] is at target[row · row_stride + column · column_stride + filter].
-    `image`: the first channel of an image and group.
+    It stores output [row, column, filter] at dst[row · row_stride + column · column_stride +
+    filter]. `image` points to the first channel of an image and group.
     """
 
     @function(module)
@@ -23,7 +23,7 @@ def fallback_function(module: Module) -> Function:
         image: Pointer,
         weight: Pointer,
         bias: Pointer,
-        target: Pointer,
+        dst: Pointer,
         row_stride: Value,
         column_stride: Value,
         y: Value,
@@ -40,17 +40,20 @@ def fallback_function(module: Module) -> Function:
         ):
             total = code.variable(bias[f])
             top, left = y + i - p.padding_h, x + j - p.padding_w
-            # The taps that are inside the input.
-            first_row, last_row = (0 - top).maximum(0), (p.input_height - top).minimum(TAPS)
-            first_column, last_column = (0 - left).maximum(0), (p.input_width - left).minimum(TAPS)
+            # The range of taps inside the input.
+            u_begin, u_end = (0 - top).maximum(0), (p.input_height - top).minimum(KERNEL_SIZE)
+            v_begin, v_end = (
+                (0 - left).maximum(0),
+                (p.input_width - left).minimum(KERNEL_SIZE),
+            )
             with (
                 code.loop(0, p.channels) as c,
-                code.loop(first_row, last_row) as u,
-                code.loop(first_column, last_column) as v,
+                code.loop(u_begin, u_end) as u,
+                code.loop(v_begin, v_end) as v,
             ):
                 row, column = (top + u) * p.input_stride_h, (left + v) * p.input_stride_w
-                tap = weight[((f * p.channels + c) * TAPS + u) * TAPS + v]
-                total.set(total.get() + tap * image[c * p.input_stride_c + row + column])
-            target[i * row_stride + j * column_stride + f] = total.get()
+                w = weight[((f * p.channels + c) * KERNEL_SIZE + u) * KERNEL_SIZE + v]
+                total.set(total.get() + w * image[c * p.input_stride_c + row + column])
+            dst[i * row_stride + j * column_stride + f] = total.get()
 
     return fallback

@@ -1,29 +1,32 @@
-"""Winograd's input transform: V[element, tile, channel] = Bᵀ d B of each tile d of each channel.
+"""The Winograd input transform: V[element, tile, channel] = Bᵀ d B for each tile d and channel.
 
-Lanes are channels. A strip of tiles, some channels at a time, goes through a buffer that L1 holds,
-[row, column, channel]: pixels are copied there with zeros for padding, Bᵀ is applied down its
-columns once for all tiles that share them, then along each tile's rows.
+Vector lanes are channels. A strip of adjacent tiles is processed in blocks of channels, through a
+buffer [row, column, channel] that fits in L1. The zero-padded input is copied into it. Bᵀ is
+applied along the columns, once for overlapping tiles, and then along the rows of each tile.
 """
 
 from __future__ import annotations
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
-from glassconv.kernels.microkernel.lowering import between
+from glassconv.kernels.microkernel.lowering import range_mask
 from glassconv.kernels.winograd_parts.parameters import WinogradParameters
-from glassconv.kernels.winograd_parts.strips import strips
+from glassconv.kernels.winograd_parts.strips import for_each_strip
 from glassconv.kernels.winograd_parts.transform_code import transform
 from glassconv.mathematics.cook_toom import Matrix
 from glassconv.problem.memory_layout import NCHW
 
 
-def input_transform_function(module: Module, layout: str, matrix: Matrix, outputs: int) -> Function:
-    """Write the function that transforms `tiles` tiles from number `first` on.
+def emit_input_transform(
+    module: Module, layout: str, matrix: Matrix, tile_outputs: int
+) -> Function:
+    """Emit the function that transforms the tiles [first_tile, first_tile + tiles).
 
-    `input`: the first channel of a group of the first image.
+    `input` points to the first channel of a group of the first image.
     """
-    down = _down_columns(module, matrix)
-    fill = (_from_nchw if layout == NCHW else _from_nhwc)(module, down, len(matrix))
-    along = _along_rows(module, matrix, outputs)
+    transform_columns = _emit_transform_columns(module, matrix)
+    emit_load = _emit_load_nchw if layout == NCHW else _emit_load_nhwc
+    load_strip = emit_load(module, transform_columns, len(matrix))
+    transform_rows = _emit_transform_rows(module, matrix, tile_outputs)
 
     @function(module)
     def input_transform(
@@ -32,31 +35,31 @@ def input_transform_function(module: Module, layout: str, matrix: Matrix, output
         input: Pointer,
         strip_buffer: Pointer,
         v: Pointer,
-        first: Value,
+        first_tile: Value,
         tiles: Value,
     ) -> None:
         p = parameters
-        with strips(code, p, outputs, first, tiles) as strip:
+        with for_each_strip(code, p, tile_outputs, first_tile, tiles) as strip:
             y, x = strip.y - p.padding_h, strip.x - p.padding_w
-            corner = input + (
+            window = input + (
                 strip.image * p.input_stride_n + y * p.input_stride_h + x * p.input_stride_w
             )
-            columns = strip.tiles * outputs + (len(matrix) - outputs)
-            with code.loop(0, p.channels, p.channel_part) as channel:
-                channels = (p.channels - channel).minimum(p.channel_part)
-                fill.call(
+            columns = strip.tiles * tile_outputs + (len(matrix) - tile_outputs)
+            with code.loop(0, p.channels, p.channel_block) as channel:
+                channels = (p.channels - channel).minimum(p.channel_block)
+                load_strip.call(
                     parameters=p,
-                    pixels=corner + channel * p.input_stride_c,
+                    input=window + channel * p.input_stride_c,
                     strip_buffer=strip_buffer,
                     y=y,
                     x=x,
                     columns=columns,
                     channels=channels,
                 )
-                along.call(
+                transform_rows.call(
                     parameters=p,
                     strip_buffer=strip_buffer,
-                    v=v + (strip.place * p.v_tile_stride + channel),
+                    v=v + (strip.tile_index * p.v_tile_stride + channel),
                     tiles=strip.tiles,
                     channels=channels,
                 )
@@ -64,17 +67,17 @@ def input_transform_function(module: Module, layout: str, matrix: Matrix, output
     return input_transform
 
 
-def _from_nchw(module: Module, down: Function, n: int) -> Function:
-    """Write the function that fills a strip from an input whose rows are contiguous.
+def _emit_load_nchw(module: Module, transform_columns: Function, tile_size: int) -> Function:
+    """Emit the function that loads a strip of an NCHW input and transforms its columns.
 
-    Pixels of as many channels as a vector has lanes are transposed, vector by vector.
+    Blocks of `lanes` channels × `lanes` columns are transposed in registers.
     """
 
     @function(module)
-    def from_nchw(
+    def load_nchw(
         code: Code,
         parameters: WinogradParameters[Value],
-        pixels: Pointer,
+        input: Pointer,
         strip_buffer: Pointer,
         y: Value,
         x: Value,
@@ -82,49 +85,49 @@ def _from_nchw(module: Module, down: Function, n: int) -> Function:
         channels: Value,
     ) -> None:
         p = parameters
-        lanes, part = code.lanes, p.channel_part
-        low, high = (0 - x).minimum(columns), (p.input_width - x).minimum(columns)
-        with code.loop(0, n) as row:
+        lanes, column_stride = code.lanes, p.channel_block
+        first_column, end_column = (0 - x).minimum(columns), (p.input_width - x).minimum(columns)
+        with code.loop(0, tile_size) as row:
             inside = (y + row >= 0) & (y + row < p.input_height)
-            stop = code.select(inside, high, 0)
+            stop = code.select(inside, end_column, 0)
             with (
                 code.loop(0, channels, lanes) as channel,
                 code.loop(0, columns, lanes) as column,
             ):
-                mask = between(code, column, low, stop)
+                mask = range_mask(code, column, first_column, stop)
                 loaded = []
                 for lane in range(lanes):
-                    # Nothing reads the channels beyond the last: it is loaded in their place.
+                    # Channels past the end are clamped to the last; their values are not used.
                     plane = (channel + lane).minimum(channels - 1) * p.input_stride_c
                     offset = plane + row * p.input_stride_h + column
-                    loaded.append((pixels + offset).masked(mask))
-                target = strip_buffer + (row * p.strip_stride + column * part + channel)
+                    loaded.append((input + offset).masked(mask))
+                dst = strip_buffer + (row * p.strip_row_stride + column * column_stride + channel)
                 for lane, vector in enumerate(code.transpose(loaded)):
-                    (target + lane * part)[0] = vector
-        down.call(
+                    (dst + lane * column_stride)[0] = vector
+        transform_columns.call(
             parameters=p,
-            source=strip_buffer,
+            src=strip_buffer,
             strip_buffer=strip_buffer,
-            source_row_stride=p.strip_stride,
-            source_column_stride=0,
+            src_row_stride=p.strip_row_stride,
+            src_column_stride=0,
             columns=1,
-            channels=columns * part,
+            channels=columns * column_stride,
         )
 
-    return from_nchw
+    return load_nchw
 
 
-def _from_nhwc(module: Module, down: Function, n: int) -> Function:
-    """Write the function that fills a strip from an input whose channels are contiguous.
+def _emit_load_nhwc(module: Module, transform_columns: Function, tile_size: int) -> Function:
+    """Emit the function that loads a strip of an NHWC input and transforms its columns.
 
-    Where all its rows are inside the input, its pixels are transformed as they are read.
+    If all rows are inside the input, the column transform reads the input directly.
     """
 
     @function(module)
-    def from_nhwc(
+    def load_nhwc(
         code: Code,
         parameters: WinogradParameters[Value],
-        pixels: Pointer,
+        input: Pointer,
         strip_buffer: Pointer,
         y: Value,
         x: Value,
@@ -132,84 +135,90 @@ def _from_nhwc(module: Module, down: Function, n: int) -> Function:
         channels: Value,
     ) -> None:
         p = parameters
-        lanes, part, stride = code.lanes, p.channel_part, p.strip_stride
-        low, high = (
+        lanes, column_stride, row_stride = code.lanes, p.channel_block, p.strip_row_stride
+        first_column, end_column = (
             (edge - x).maximum(0).minimum(columns) for edge in (code.value(0), p.input_width)
         )
-        high = high.maximum(low)
-        whole = (y >= 0) & (y + n <= p.input_height) & (channels % lanes).equals(0)
-        with code.if_(whole):
-            for start, stop in ((code.value(0), low), (high, columns)):
-                with code.loop(start * part, stop * part, lanes) as e:
-                    for row in range(n):
-                        (strip_buffer + row * stride)[e] = code.zeros()
-            down.call(
+        end_column = end_column.maximum(first_column)
+        all_inside = (y >= 0) & (y + tile_size <= p.input_height) & (channels % lanes).equals(0)
+        with code.if_(all_inside):
+            for start, stop in ((code.value(0), first_column), (end_column, columns)):
+                with code.loop(start * column_stride, stop * column_stride, lanes) as e:
+                    for row in range(tile_size):
+                        (strip_buffer + row * row_stride)[e] = code.zeros()
+            transform_columns.call(
                 parameters=p,
-                source=pixels + low * p.input_stride_w,
-                strip_buffer=strip_buffer + low * part,
-                source_row_stride=p.input_stride_h,
-                source_column_stride=p.input_stride_w,
-                columns=high - low,
+                src=input + first_column * p.input_stride_w,
+                strip_buffer=strip_buffer + first_column * column_stride,
+                src_row_stride=p.input_stride_h,
+                src_column_stride=p.input_stride_w,
+                columns=end_column - first_column,
                 channels=channels,
             )
         with code.else_():
-            with code.loop(0, n) as i, code.loop(0, columns) as column:
-                inside = (y + i >= 0) & (y + i < p.input_height) & (column >= low) & (column < high)
+            with code.loop(0, tile_size) as i, code.loop(0, columns) as column:
+                inside = (
+                    (y + i >= 0)
+                    & (y + i < p.input_height)
+                    & (column >= first_column)
+                    & (column < end_column)
+                )
                 stop = code.select(inside, channels, 0)
-                source = pixels + (i * p.input_stride_h + column * p.input_stride_w)
-                target = strip_buffer + (i * stride + column * part)
+                src = input + (i * p.input_stride_h + column * p.input_stride_w)
+                dst = strip_buffer + (i * row_stride + column * column_stride)
                 with code.loop(0, channels, lanes) as c:
-                    target[c] = source.masked(code.first_lanes(stop - c), c)
-            down.call(
+                    dst[c] = src.masked(code.first_lanes(stop - c), c)
+            transform_columns.call(
                 parameters=p,
-                source=strip_buffer,
+                src=strip_buffer,
                 strip_buffer=strip_buffer,
-                source_row_stride=stride,
-                source_column_stride=0,
+                src_row_stride=row_stride,
+                src_column_stride=0,
                 columns=1,
-                channels=columns * part,
+                channels=columns * column_stride,
             )
 
-    return from_nhwc
+    return load_nhwc
 
 
-def _down_columns(module: Module, matrix: Matrix) -> Function:
-    """Write the function that applies Bᵀ down columns of so many channels, into a strip."""
-    n = len(matrix)
+def _emit_transform_columns(module: Module, matrix: Matrix) -> Function:
+    """Emit the function that applies Bᵀ along the columns and stores into the strip buffer."""
+    tile_size = len(matrix)
 
     @function(module)
-    def down_columns(
+    def transform_columns(
         code: Code,
         parameters: WinogradParameters[Value],
-        source: Pointer,
+        src: Pointer,
         strip_buffer: Pointer,
-        source_row_stride: Value,
-        source_column_stride: Value,
+        src_row_stride: Value,
+        src_column_stride: Value,
         columns: Value,
         channels: Value,
     ) -> None:
         p = parameters
         with code.loop(0, columns) as column:
-            rows = [
-                source + (column * source_column_stride + i * source_row_stride) for i in range(n)
+            src_rows = [
+                src + (column * src_column_stride + i * src_row_stride) for i in range(tile_size)
             ]
-            targets = [
-                strip_buffer + (column * p.channel_part + i * p.strip_stride) for i in range(n)
+            dst_rows = [
+                strip_buffer + (column * p.channel_block + i * p.strip_row_stride)
+                for i in range(tile_size)
             ]
             with code.loop(0, channels, code.lanes) as c:
-                transformed = transform(code, matrix, [row.vector(c) for row in rows])
-                for target, vector in zip(targets, transformed, strict=True):
-                    target[c] = vector
+                transformed = transform(code, matrix, [row.vector(c) for row in src_rows])
+                for dst, vector in zip(dst_rows, transformed, strict=True):
+                    dst[c] = vector
 
-    return down_columns
+    return transform_columns
 
 
-def _along_rows(module: Module, matrix: Matrix, outputs: int) -> Function:
-    """Write the function that applies Bᵀ along each tile's rows, from the strip into V."""
-    n = len(matrix)
+def _emit_transform_rows(module: Module, matrix: Matrix, tile_outputs: int) -> Function:
+    """Emit the function that applies Bᵀ along the rows of each tile of the strip and stores V."""
+    tile_size = len(matrix)
 
     @function(module)
-    def along_rows(
+    def transform_rows(
         code: Code,
         parameters: WinogradParameters[Value],
         strip_buffer: Pointer,
@@ -218,14 +227,14 @@ def _along_rows(module: Module, matrix: Matrix, outputs: int) -> Function:
         channels: Value,
     ) -> None:
         p = parameters
-        part = p.channel_part
+        column_stride = p.channel_block
         with code.loop(0, tiles) as tile, code.loop(0, channels, code.lanes) as c:
-            source = strip_buffer + (tile * outputs * part + c)
-            target = v + (tile * p.v_tile_stride + c)
-            with code.loop(0, n) as row:
-                line = source + row * p.strip_stride
-                vectors = [(line + j * part).vector() for j in range(n)]
+            src = strip_buffer + (tile * tile_outputs * column_stride + c)
+            dst = v + (tile * p.v_tile_stride + c)
+            with code.loop(0, tile_size) as row:
+                row_ptr = src + row * p.strip_row_stride
+                vectors = [(row_ptr + j * column_stride).vector() for j in range(tile_size)]
                 for j, vector in enumerate(transform(code, matrix, vectors)):
-                    (target + (row * n + j) * p.v_element_stride)[0] = vector
+                    (dst + (row * tile_size + j) * p.v_element_stride)[0] = vector
 
-    return along_rows
+    return transform_rows

@@ -1,40 +1,44 @@
-"""The loops of Winograd's kernel in words, with the numbers of one problem."""
+"""A text description of the loop nest of the Winograd kernels."""
 
 from __future__ import annotations
 
 from glassconv.codegen.target import Target
 from glassconv.kernels.microkernel.register_tile import main_height
-from glassconv.kernels.runtime.loop_text import INDENT, at_a_time, blocks, describe_loop_nest
-from glassconv.kernels.winograd_parts.parameters import TAPS, WinogradParameters
+from glassconv.kernels.runtime.loop_text import (
+    INDENT,
+    at_a_time,
+    describe_blocks,
+    describe_loop_nest,
+)
+from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE, WinogradParameters
 from glassconv.problem import ConvProblem
 
 
-def loops(
-    problem: ConvProblem, p: WinogradParameters[int], target: Target, outputs: int
+def describe_loops(
+    problem: ConvProblem, p: WinogradParameters[int], target: Target, tile_outputs: int
 ) -> tuple[str, ...]:
-    """Return a line for each loop."""
-    elements = (outputs + TAPS - 1) ** 2
-    rows, vectors = target.tile()
-    width = vectors * target.lanes(problem.dtype)
+    """Return one line per loop."""
+    tile_elements = (tile_outputs + KERNEL_SIZE - 1) ** 2
+    width = target.tile()[1] * target.lanes(problem.dtype)
     tiles, filters = min(p.tile_block, p.tiles), min(p.filter_block, p.filters)
-    part, k = min(p.filter_part, filters), min(p.k_block, p.channels)
-    rows = main_height(tiles, rows)
-    groups = f"for {problem.groups:,} groups, " if problem.groups > 1 else "for "
+    part, k_block = min(p.filters_per_output_transform, filters), min(p.k_block, p.channels)
+    rows, vectors = main_height(tiles, target.tile()[0]), target.tile()[1]
+    groups = f"{problem.groups:,} groups, " if problem.groups > 1 else ""
     return (
         *describe_loop_nest(
-            f"{groups}{blocks(p.tiles, p.tile_block, 'tiles')}, "
-            f"each of {outputs} × {outputs} outputs",
-            f"for {blocks(p.filters, p.filter_block, 'filters')}: a task",
+            f"for {groups}{describe_blocks(p.tiles, p.tile_block, 'tiles')} "
+            f"of {tile_outputs} × {tile_outputs} outputs",
+            f"for {describe_blocks(p.filters, p.filter_block, 'filters')}: a task",
             [
-                f"transform {tiles:,} tiles of {p.channels:,} channels: V, {elements} elements "
-                "each",
+                f"input transform: {tiles:,} tiles × {p.channels:,} channels to V, {tile_elements} "
+                "elements per tile",
                 f"for {at_a_time(filters, 'filters', part)}",
             ],
-            f"for {elements} elements of a tile: M = V · U",
-            f"for {at_a_time(p.channels, 'channels', k)}",
+            f"for {tile_elements} elements of a tile: M = V · U",
+            f"for {at_a_time(p.channels, 'channels', k_block)}",
             f"for {at_a_time(tiles, 'tiles', rows)}",
             f"for {at_a_time(part, 'filters', width)}",
-            f"for {k:,} steps: the register tile, {rows} × {vectors} vectors",
+            f"for {k_block:,} steps: the register tile, {rows} × {vectors} vectors",
         ),
-        INDENT * 3 + f"transform M back to {outputs} × {outputs} outputs, add the bias",
+        INDENT * 3 + f"output transform: M to {tile_outputs} × {tile_outputs} outputs, add bias",
     )

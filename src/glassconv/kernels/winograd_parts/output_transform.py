@@ -1,36 +1,35 @@
-"""Winograd's output transform: each tile's outputs Aᵀ M A plus the bias, from M[element, tile, f].
+"""The Winograd output transform: Y = Aᵀ M A + bias for each tile, from M[element, tile, filter].
 
-Lanes are filters. Where the output's channels are contiguous (NHWC), outputs are stored as they are
-computed. Where its pixels are (NCHW), those of a strip of tiles are first kept in a buffer, [row,
-column, lane], and then transposed.
+Vector lanes are filters. For NHWC, outputs are stored directly. For NCHW, the outputs of a strip
+are collected in a buffer [row, column, lane] and then transposed.
 
-A NaN or an infinity of the input reaches every output of its tile, and so does an overflow in a
-transform. Each output is therefore tested, and a tile with one that is not finite is computed again
-by the definition (fallback.py), which spreads nothing.
+A NaN or infinity in the input, or an overflow in a transform, affects every output of the tile.
+Therefore tiles with a non-finite output are recomputed by direct convolution (fallback.py), in
+which non-finite values affect only the outputs that depend on them.
 """
 
 from __future__ import annotations
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
-from glassconv.kernels.winograd_parts.fallback import fallback_function
-from glassconv.kernels.winograd_parts.parameters import TAPS, WinogradParameters
-from glassconv.kernels.winograd_parts.strips import strips
+from glassconv.kernels.winograd_parts.fallback import emit_fallback
+from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE, WinogradParameters
+from glassconv.kernels.winograd_parts.strips import for_each_strip
 from glassconv.kernels.winograd_parts.transform_code import transform
 from glassconv.mathematics.cook_toom import Matrix
 from glassconv.problem.memory_layout import NCHW
 
 
-def output_transform_function(
+def emit_output_transform(
     module: Module, layout: str, matrix: Matrix, epilogue: Function | None
 ) -> Function:
-    """Write the function that transforms `tiles` tiles back, of `filters` filters.
+    """Emit the function that transforms `tiles` tiles of `filters` filters.
 
-    `weight` (not transformed), `bias` and `output` begin with the first filter. epilogue: the
-    epilogue's function for outputs that are stored, None without an epilogue.
+    `weight` (not transformed), `bias` and `output` point to the first filter. epilogue: the
+    function that is applied to the stored outputs, or None.
     """
-    outputs, n = len(matrix), len(matrix[0])
-    tile = _tile(module, matrix)
-    to_nchw = _to_nchw(module) if layout == NCHW else None
+    tile_outputs, tile_size = len(matrix), len(matrix[0])
+    transform_tile = _emit_tile(module, matrix)
+    transpose_to_nchw = _emit_transpose_to_nchw(module) if layout == NCHW else None
 
     @function(module)
     def output_transform(
@@ -42,101 +41,102 @@ def output_transform_function(
         weight: Pointer,
         bias: Pointer,
         output: Pointer,
-        first: Value,
+        first_tile: Value,
         tiles: Value,
         filters: Value,
-        residual_distance: Value,
+        residual_offset: Value,
     ) -> None:
         p = parameters
-        kept = buffer + outputs * n * code.lanes  # the first part holds half a transform
-        kept_stride = p.strip_tiles * (outputs * code.lanes)
-        with strips(code, p, outputs, first, tiles) as strip:
+        # The half-transformed tile comes first in the buffer.
+        strip_outputs = buffer + tile_outputs * tile_size * code.lanes
+        outputs_row_stride = p.tiles_per_strip * (tile_outputs * code.lanes)
+        with for_each_strip(code, p, tile_outputs, first_tile, tiles) as strip:
             image = input + strip.image * p.input_stride_n
-            rows = (p.output_height - strip.y).minimum(outputs)
-            columns = (p.output_width - strip.x).minimum(strip.tiles * outputs)
-            corner = output + (
+            rows = (p.output_height - strip.y).minimum(tile_outputs)
+            columns = (p.output_width - strip.x).minimum(strip.tiles * tile_outputs)
+            output_ptr = output + (
                 strip.image * p.output_stride_n
                 + strip.y * p.output_stride_h
                 + strip.x * p.output_stride_w
             )
             with code.loop(0, filters, code.lanes) as f:
                 lanes = (filters - f).minimum(code.lanes)
-                weights = weight + f * (p.channels * TAPS**2)
-                with code.loop(0, strip.tiles) as number:
-                    x = number * outputs
-                    source = m + ((strip.place + number) * p.m_tile_stride + f)
-                    if to_nchw:
-                        target = kept + x * code.lanes
-                        row_stride, column_stride = kept_stride, code.value(code.lanes)
+                weights = weight + f * (p.channels * KERNEL_SIZE**2)
+                with code.loop(0, strip.tiles) as tile:
+                    x = tile * tile_outputs
+                    src = m + ((strip.tile_index + tile) * p.m_tile_stride + f)
+                    if transpose_to_nchw:
+                        dst = strip_outputs + x * code.lanes
+                        row_stride, column_stride = outputs_row_stride, code.value(code.lanes)
                     else:
-                        target = corner + (x * p.output_stride_w + f)
+                        dst = output_ptr + (x * p.output_stride_w + f)
                         row_stride, column_stride = p.output_stride_h, p.output_stride_w
-                    tile.call(
+                    transform_tile.call(
                         parameters=p,
                         image=image,
-                        m=source,
-                        half=buffer,
+                        m=src,
+                        half_transformed=buffer,
                         weight=weights,
                         bias=bias + f,
-                        target=target,
+                        dst=dst,
                         row_stride=row_stride,
                         column_stride=column_stride,
                         y=strip.y,
                         x=strip.x + x,
                         rows=rows,
-                        columns=(columns - x).minimum(outputs),
+                        columns=(columns - x).minimum(tile_outputs),
                         filters=lanes,
                     )
-                if to_nchw:
-                    to_nchw.call(
+                if transpose_to_nchw:
+                    transpose_to_nchw.call(
                         parameters=p,
-                        kept=kept,
-                        output=corner + f * p.output_stride_c,
-                        kept_stride=kept_stride,
+                        strip_outputs=strip_outputs,
+                        output=output_ptr + f * p.output_stride_c,
+                        outputs_row_stride=outputs_row_stride,
                         rows=rows,
                         columns=columns,
                         filters=lanes,
                     )
-            if epilogue and to_nchw:  # runs are a filter's columns
+            if epilogue and transpose_to_nchw:  # each run: columns of one filter
                 with code.loop(0, filters) as filter:
                     epilogue.call(
-                        sums=corner + filter * p.output_stride_c,
+                        sums=output_ptr + filter * p.output_stride_c,
                         runs=rows,
                         stride=p.output_stride_h,
                         length=columns,
-                        residual_distance=residual_distance,
+                        residual_offset=residual_offset,
                     )
-            elif epilogue:  # runs are a pixel's filters
+            elif epilogue:  # each run: filters of one column
                 with code.loop(0, rows) as row:
                     epilogue.call(
-                        sums=corner + row * p.output_stride_h,
+                        sums=output_ptr + row * p.output_stride_h,
                         runs=columns,
                         stride=p.output_stride_w,
                         length=filters,
-                        residual_distance=residual_distance,
+                        residual_offset=residual_offset,
                     )
 
     return output_transform
 
 
-def _tile(module: Module, matrix: Matrix) -> Function:
-    """Write the function that transforms one tile of as many filters as a vector has lanes.
+def _emit_tile(module: Module, matrix: Matrix) -> Function:
+    """Emit the function that transforms one tile for a vector of filters.
 
-    Only the first `rows` rows, `columns` columns and `filters` lanes of the result are stored.
+    It stores only the first `rows` rows, `columns` columns and `filters` lanes.
     """
-    fallback = fallback_function(module)
-    n = len(matrix[0])
+    fallback = emit_fallback(module)
+    tile_size = len(matrix[0])
 
     @function(module)
-    def output_tile(
+    def transform_tile(
         code: Code,
         parameters: WinogradParameters[Value],
         image: Pointer,
         m: Pointer,
-        half: Pointer,
+        half_transformed: Pointer,
         weight: Pointer,
         bias: Pointer,
-        target: Pointer,
+        dst: Pointer,
         row_stride: Value,
         column_stride: Value,
         y: Value,
@@ -146,33 +146,35 @@ def _tile(module: Module, matrix: Matrix) -> Function:
         filters: Value,
     ) -> None:
         p = parameters
-        with code.loop(0, n) as j:
-            column = m + j * p.m_element_stride
-            vectors = [(column + i * n * p.m_element_stride).vector() for i in range(n)]
+        with code.loop(0, tile_size) as j:
+            column_ptr = m + j * p.m_element_stride
+            vectors = [
+                (column_ptr + i * tile_size * p.m_element_stride).vector() for i in range(tile_size)
+            ]
             for row, vector in enumerate(transform(code, matrix, vectors)):
-                (half + (row * n + j) * code.lanes)[0] = vector
-        biases = bias.masked(code.first_lanes(filters))
+                (half_transformed + (row * tile_size + j) * code.lanes)[0] = vector
+        bias_vector = bias.masked(code.first_lanes(filters))
         zeros = code.zeros()
-        tested = code.variable(zeros)  # stays zero as long as every output is finite
-        whole = filters.equals(code.lanes)
+        nonfinite = code.variable(zeros)  # Σ output · 0: NaN once an output is not finite
+        is_full = filters.equals(code.lanes)
         with code.loop(0, rows) as i:
-            line = half + i * (n * code.lanes)
-            vectors = [line.vector(j * code.lanes) for j in range(n)]
-            for number, vector in enumerate(transform(code, matrix, vectors)):
-                place = target + (i * row_stride + number * column_stride)
-                with code.if_(columns > number):
-                    tested.set(code.fma(vector, zeros, tested.get()))
-                    with code.if_(whole):
-                        place[0] = vector + biases
+            row_ptr = half_transformed + i * (tile_size * code.lanes)
+            vectors = [row_ptr.vector(j * code.lanes) for j in range(tile_size)]
+            for column, vector in enumerate(transform(code, matrix, vectors)):
+                dst_ptr = dst + (i * row_stride + column * column_stride)
+                with code.if_(columns > column):
+                    nonfinite.set(code.fma(vector, zeros, nonfinite.get()))
+                    with code.if_(is_full):
+                        dst_ptr[0] = vector + bias_vector
                     with code.else_():
-                        place.store_masked(code.first_lanes(filters), vector + biases)
-        with code.if_(code.any_nan(tested.get())):
+                        dst_ptr.store_masked(code.first_lanes(filters), vector + bias_vector)
+        with code.if_(code.any_nan(nonfinite.get())):
             fallback.call(
                 parameters=p,
                 image=image,
                 weight=weight,
                 bias=bias,
-                target=target,
+                dst=dst,
                 row_stride=row_stride,
                 column_stride=column_stride,
                 y=y,
@@ -182,55 +184,55 @@ def _tile(module: Module, matrix: Matrix) -> Function:
                 filters=filters,
             )
 
-    return output_tile
+    return transform_tile
 
 
-def _to_nchw(module: Module) -> Function:
-    """Write the function that transposes kept outputs into the planes of their filters.
+def _emit_transpose_to_nchw(module: Module) -> Function:
+    """Emit the function that transposes the collected outputs to NCHW.
 
-    A row's last vector ends where the row does, so that some outputs are stored twice; only a row
-    that is shorter than a vector is stored in part.
+    The last vector of a row is aligned to the end of the row and may overlap the previous one. Only
+    rows shorter than a vector need masked stores.
     """
 
     @function(module)
-    def to_nchw(
+    def transpose_to_nchw(
         code: Code,
         parameters: WinogradParameters[Value],
-        kept: Pointer,
+        strip_outputs: Pointer,
         output: Pointer,
-        kept_stride: Value,
+        outputs_row_stride: Value,
         rows: Value,
         columns: Value,
         filters: Value,
     ) -> None:
         p, lanes = parameters, code.lanes
-        with code.loop(0, rows) as row, code.loop(0, columns, lanes) as nominal:
-            column = nominal.minimum(columns - lanes).maximum(0)
-            source = kept + (row * kept_stride + column * lanes)
-            target = output + (row * p.output_stride_h + column)
-            vectors = code.transpose([source.vector(lane * lanes) for lane in range(lanes)])
+        with code.loop(0, rows) as row, code.loop(0, columns, lanes) as start:
+            column = start.minimum(columns - lanes).maximum(0)
+            src = strip_outputs + (row * outputs_row_stride + column * lanes)
+            dst = output + (row * p.output_stride_h + column)
+            vectors = code.transpose([src.vector(lane * lanes) for lane in range(lanes)])
             with code.if_(columns >= lanes):
-                _store(code, target, p.output_stride_c, vectors, filters, None)
+                _emit_stores(code, dst, p.output_stride_c, vectors, filters, None)
             with code.else_():
                 mask = code.first_lanes(columns)
-                _store(code, target, p.output_stride_c, vectors, filters, mask)
+                _emit_stores(code, dst, p.output_stride_c, vectors, filters, mask)
 
-    return to_nchw
+    return transpose_to_nchw
 
 
-def _store(
+def _emit_stores(
     code: Code,
-    target: Pointer,
+    dst: Pointer,
     stride: Value,
     vectors: list[Value],
     filters: Value,
     mask: Value | None,
 ) -> None:
-    """Store the vectors of the filters that exist, `stride` elements apart."""
-    for number, vector in enumerate(vectors):
-        with code.if_(filters > number):
-            place = target + number * stride
+    """Store the vectors of the first `filters` filters, `stride` elements apart."""
+    for index, vector in enumerate(vectors):
+        with code.if_(filters > index):
+            dst_ptr = dst + index * stride
             if mask is None:
-                place[0] = vector
+                dst_ptr[0] = vector
             else:
-                place.store_masked(mask, vector)
+                dst_ptr.store_masked(mask, vector)

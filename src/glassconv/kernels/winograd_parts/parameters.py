@@ -1,11 +1,11 @@
-"""What Winograd's machine code reads: sizes, strides, blocks, and where its arrays are in memory.
+"""The parameters of the Winograd kernels: sizes, strides, blocks, and offsets of arrays.
 
 A thread's workspace holds, one after the other:
 
-    V       [element, tile, channel]    a block's transformed tiles
-    strip   [row, column, channel]      what the input transform works on
-    M       [element, tile, filter]     the products of a part of the filters
-    result  what the output transform works on
+    V       [element, tile, channel]    the transformed input tiles of a block
+    strip   [row, column, channel]      the buffer of the input transform
+    M       [element, tile, filter]     the products of some filters
+    result                              the buffer of the output transform
 
 The packed weight holds U [group, element, panel, channel, filter of the panel], then the weight.
 """
@@ -22,23 +22,25 @@ from glassconv.kernels.runtime.blocking import Blocking, round_up
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
 
-TAPS = 3  # of a filter, along each axis
-LONGEST_K = 512  # of a block: a panel of U as long, 16 floats wide, fills L1
+KERNEL_SIZE = 3  # along each axis
+MAX_K_BLOCK = 512  # a 512 × 16 float32 panel of U fills a 32 KiB L1
 
 
 @dataclass(frozen=True)
 class WinogradBlocking(Blocking):
     """The blocks of a problem."""
 
-    tile_block: int  # tiles of a task
-    filter_block: int  # filters of a task
-    filter_part: int  # filters that are multiplied, then transformed back, while M is in L2
-    filters_in_l1: int  # filters whose U for a block of channels fits half of L1
+    tile_block: int  # tiles per task
+    filter_block: int  # filters per task
+    filters_per_output_transform: (
+        int  # filters that are multiplied, then transformed back, while M is in L2
+    )
+    filters_in_l1: int  # filters whose U for a block of channels fits in half of L1
 
 
 @dataclass(frozen=True)
 class WinogradParameters(Struct[N]):
-    """What the kernel reads; strides and offsets in elements."""
+    """The kernel's parameters; strides and offsets are in elements."""
 
     channels: N  # of a group
     filters: N  # of a group
@@ -61,17 +63,17 @@ class WinogradParameters(Struct[N]):
     tiles: N  # of all images
     tile_block: N
     tile_blocks: N
-    strip_tiles: N
+    tiles_per_strip: N
     filter_block: N
     filter_blocks: N
-    filter_part: N
+    filters_per_output_transform: N
     filters_in_l1: N
     k_block: N
-    channel_part: N  # channels that are transformed together
-    strip_stride: N  # from one row of a strip to the next
+    channel_block: N  # channels per pass of the input transform
+    strip_row_stride: N
     u_element_stride: N
     u_group_stride: N
-    raw_weight_offset: N
+    weight_offset: N
     v_tile_stride: N
     v_element_stride: N
     m_tile_stride: N
@@ -83,31 +85,42 @@ class WinogradParameters(Struct[N]):
 
 
 def parameters_of(
-    problem: ConvProblem, layout: Layout, target: Target, outputs: int, cut: WinogradBlocking
+    problem: ConvProblem,
+    layout: Layout,
+    target: Target,
+    tile_outputs: int,
+    blocks: WinogradBlocking,
 ) -> WinogradParameters[int]:
-    """Return the parameters of a problem; outputs: of a tile, along each axis."""
+    """Return the parameters of a problem; tile_outputs: outputs of a tile along each axis."""
     element, lanes = ELEMENT_BYTES[problem.dtype], target.lanes(problem.dtype)
     width, line = target.tile()[1] * lanes, CACHE_LINE // element
-    side = outputs + TAPS - 1
-    elements = side**2
+    tile_size = tile_outputs + KERNEL_SIZE - 1
+    tile_elements = tile_size**2
     channels, filters = problem.weight_shape[1], problem.gemm.m
     (output_height, output_width), nchw = problem.output_size, layout.name == NCHW
     stride_n, stride_c, stride_h, stride_w = layout.strides
-    rows_of_tiles, tiles_per_row = ceil(output_height / outputs), ceil(output_width / outputs)
+    rows_of_tiles, tiles_per_row = (
+        ceil(output_height / tile_outputs),
+        ceil(output_width / tile_outputs),
+    )
     tiles = problem.batch * rows_of_tiles * tiles_per_row
-    whole_filters = round_up(filters, width)
+    padded_filters = round_up(filters, width)
 
-    strip_tiles = min(tiles_per_row, 16 if nchw else 4)
-    channel_part = min(round_up(channels, lanes), line if nchw else 4 * line)
-    strip_stride = round_up(strip_tiles * outputs + TAPS - 1, lanes) * channel_part + line
-    # One line more: rows are spread over the sets of a cache.
-    v_tile_stride, m_tile_stride = round_up(channels, lanes) + line, cut.filter_part + line
-    v_element_stride = _odd_lines(cut.tile_block * v_tile_stride, line)
-    m_element_stride = _odd_lines(cut.tile_block * m_tile_stride, line)
-    strip_offset = elements * v_element_stride
-    m_offset = strip_offset + round_up(side * strip_stride, line)
-    result_offset = m_offset + elements * m_element_stride
-    result = (outputs * side + outputs * strip_tiles * outputs + outputs * lanes) * lanes
+    tiles_per_strip = min(tiles_per_row, 16 if nchw else 4)
+    channel_block = min(round_up(channels, lanes), line if nchw else 4 * line)
+    strip_row_stride = (
+        round_up(tiles_per_strip * tile_outputs + KERNEL_SIZE - 1, lanes) * channel_block + line
+    )
+    # One extra cache line avoids conflicts of rows in the sets of a cache.
+    v_tile_stride = round_up(channels, lanes) + line
+    m_tile_stride = blocks.filters_per_output_transform + line
+    v_element_stride = _round_up_to_odd_lines(blocks.tile_block * v_tile_stride, line)
+    m_element_stride = _round_up_to_odd_lines(blocks.tile_block * m_tile_stride, line)
+    strip_offset = tile_elements * v_element_stride
+    m_offset = strip_offset + round_up(tile_size * strip_row_stride, line)
+    result_offset = m_offset + tile_elements * m_element_stride
+    strip_outputs = tile_outputs * tiles_per_strip * tile_outputs
+    result = (tile_outputs * tile_size + strip_outputs + tile_outputs * lanes) * lanes
     return WinogradParameters(
         channels=channels,
         filters=filters,
@@ -128,19 +141,19 @@ def parameters_of(
         rows_of_tiles=rows_of_tiles,
         tiles_per_row=tiles_per_row,
         tiles=tiles,
-        tile_block=cut.tile_block,
-        tile_blocks=ceil(tiles / cut.tile_block),
-        strip_tiles=strip_tiles,
-        filter_block=cut.filter_block,
-        filter_blocks=ceil(whole_filters / cut.filter_block),
-        filter_part=cut.filter_part,
-        filters_in_l1=cut.filters_in_l1,
-        k_block=LONGEST_K,
-        channel_part=channel_part,
-        strip_stride=strip_stride,
-        u_element_stride=whole_filters * channels,
-        u_group_stride=elements * whole_filters * channels,
-        raw_weight_offset=problem.groups * elements * whole_filters * channels,
+        tile_block=blocks.tile_block,
+        tile_blocks=ceil(tiles / blocks.tile_block),
+        tiles_per_strip=tiles_per_strip,
+        filter_block=blocks.filter_block,
+        filter_blocks=ceil(padded_filters / blocks.filter_block),
+        filters_per_output_transform=blocks.filters_per_output_transform,
+        filters_in_l1=blocks.filters_in_l1,
+        k_block=MAX_K_BLOCK,
+        channel_block=channel_block,
+        strip_row_stride=strip_row_stride,
+        u_element_stride=padded_filters * channels,
+        u_group_stride=tile_elements * padded_filters * channels,
+        weight_offset=problem.groups * tile_elements * padded_filters * channels,
         v_tile_stride=v_tile_stride,
         v_element_stride=v_element_stride,
         m_tile_stride=m_tile_stride,
@@ -152,7 +165,7 @@ def parameters_of(
     )
 
 
-def _odd_lines(number: int, line: int) -> int:
-    """Return an odd number of whole lines: arrays so far apart are spread over a cache's sets."""
+def _round_up_to_odd_lines(number: int, line: int) -> int:
+    """Round up to an odd number of cache lines, which avoids conflicts in the sets of a cache."""
     lines = ceil(number / line)
     return (lines + (lines % 2 == 0)) * line

@@ -1,7 +1,7 @@
-"""Strips: neighbouring tiles of one row of tiles, which Winograd's kernels transform together.
+"""Iteration over strips: runs of adjacent tiles in a row of tiles, which are transformed together.
 
-Tiles are numbered row by row and image by image, so a block of them may begin and end anywhere, and
-small images of one batch fill blocks together.
+Tiles are numbered consecutively over rows and images. So a block of tiles may start and end
+anywhere, and may span several small images.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from glassconv.kernels.winograd_parts.parameters import WinogradParameters
 
 @dataclass(frozen=True)
 class Strip:
-    """Some neighbouring tiles of a block: where they are, and how many."""
+    """A run of adjacent tiles of a block."""
 
     image: Value
-    y: Value  # of the first output
-    x: Value
+    y: Value  # output row of the tiles
+    x: Value  # output column of the first tile
     tiles: Value
-    place: Value  # of the first tile in its block
+    tile_index: Value  # of the first tile, within the block
 
 
 @contextmanager
-def strips(
-    code: Code, p: WinogradParameters[Value], outputs: int, first: Value, tiles: Value
+def for_each_strip(
+    code: Code, p: WinogradParameters[Value], tile_outputs: int, first: Value, tiles: Value
 ) -> Iterator[Strip]:
-    """Repeat what is written within for each strip of a block of tiles."""
-    per_row, stop = p.tiles_per_row, first + tiles
-    with code.loop(first // per_row, (stop + per_row - 1) // per_row) as row:
-        start = row * per_row
-        last = (stop - start).minimum(per_row)
-        with code.loop((first - start).maximum(0), last, p.strip_tiles) as tile:
+    """Emit a loop over the strips of a block of tiles."""
+    tiles_per_row, stop = p.tiles_per_row, first + tiles
+    with code.loop(first // tiles_per_row, (stop + tiles_per_row - 1) // tiles_per_row) as row:
+        row_start = row * tiles_per_row
+        row_stop = (stop - row_start).minimum(tiles_per_row)
+        with code.loop((first - row_start).maximum(0), row_stop, p.tiles_per_strip) as tile:
             yield Strip(
                 image=row // p.rows_of_tiles,
-                y=row % p.rows_of_tiles * outputs,
-                x=tile * outputs,
-                tiles=(last - tile).minimum(p.strip_tiles),
-                place=start + tile - first,
+                y=row % p.rows_of_tiles * tile_outputs,
+                x=tile * tile_outputs,
+                tiles=(row_stop - tile).minimum(p.tiles_per_strip),
+                tile_index=row_start + tile - first,
             )

@@ -1,12 +1,14 @@
-"""A small constant matrix times a column of vectors, in few additions and multiplications.
+"""The product of a small constant matrix and a column of vectors, with few operations.
 
-The points of Winograd's transforms come in pairs ±p, whose powers differ in sign alone. So each
-pair of rows or columns of a matrix shares what it can:
+The interpolation points of the Winograd transforms come in pairs ±p, whose powers differ only in
+sign. Pairs of columns or rows of a matrix therefore share subexpressions:
 
-    columns j, k with a_ij = ±a_ik    s = x_j + x_k, d = x_j − x_k, and each row takes one of them
-    rows i, k with a_ij = ±a_kj       y_i = e + o, y_k = e − o, e of equal entries, o of the others
+    columns j, k with a_ij = ±a_ik    s = x_j + x_k, d = x_j − x_k; each row uses one of s and d
+    rows i, m with a_ij = ±a_mj       y_i = e + o, y_l = e − o; e sums equal entries, o opposite
+    ones
 
-Each entry keeps its size, so a bound that holds for the plain sums holds for these.
+The absolute values of the coefficients are unchanged, so the error bound of the plain sums still
+applies.
 """
 
 from __future__ import annotations
@@ -23,66 +25,67 @@ ONE = Fraction(1)
 
 
 def transform(code: Code, matrix: Matrix, column: Sequence[Value]) -> list[Value]:
-    """Return matrix · column: as many vectors as the matrix has rows."""
+    """Return matrix · column as a list of vectors, one per row."""
     rows = [[(a, x) for a, x in zip(row, column, strict=True) if a] for row in matrix]
     for j, k in combinations(range(len(column)), 2):
         pairs = [(row[j], row[k]) for row in matrix]
-        if _mirrored(pairs):
-            _share(code, rows, pairs, column[j], column[k])
+        if _equal_up_to_sign(pairs):
+            _share_sum_and_difference(code, rows, pairs, column[j], column[k])
     results: dict[int, Value] = {}
-    for i, k in combinations(range(len(matrix)), 2):
-        pairs = list(zip(matrix[i], matrix[k], strict=True))
-        if _mirrored(pairs):
+    for i, m in combinations(range(len(matrix)), 2):
+        pairs = list(zip(matrix[i], matrix[m], strict=True))
+        if _equal_up_to_sign(pairs):
             equal = [(a, x) for (a, b), x in zip(pairs, column, strict=True) if a and a == b]
             opposite = [(a, x) for (a, b), x in zip(pairs, column, strict=True) if a and a == -b]
-            even, (factor, odd) = _sum(code, equal), _without_factor(code, opposite)
-            results[i] = _add_multiple(code, even, factor, odd)
-            results[k] = _add_multiple(code, even, -factor, odd)
+            equal_sum = _sum(code, equal)
+            factor, opposite_sum = _factor_out(code, opposite)
+            results[i] = _fma(code, equal_sum, factor, opposite_sum)
+            results[m] = _fma(code, equal_sum, -factor, opposite_sum)
     return [results[i] if i in results else _sum(code, row) for i, row in enumerate(rows)]
 
 
-def _mirrored(pairs: list[tuple[Fraction, Fraction]]) -> bool:
-    """Return whether all pairs are equal or opposite, and some of either kind are not zero."""
+def _equal_up_to_sign(pairs: list[tuple[Fraction, Fraction]]) -> bool:
+    """Return whether all pairs are equal or opposite, with a nonzero pair of each kind."""
     alike = all(abs(a) == abs(b) for a, b in pairs)
     return alike and any(a and a == b for a, b in pairs) and any(a and a == -b for a, b in pairs)
 
 
-def _share(
+def _share_sum_and_difference(
     code: Code, rows: list[Terms], pairs: list[tuple[Fraction, Fraction]], x: Value, y: Value
 ) -> None:
-    """Let every row take x + y or x − y instead of the two."""
-    both, difference = x + y, x - y
+    """Replace x and y by x + y or x − y in every row."""
+    sum_, difference = x + y, x - y
     for row, (a, b) in zip(rows, pairs, strict=True):
         if a:
             row[:] = [term for term in row if term[1] is not x and term[1] is not y]
-            row.append((a, both if a == b else difference))
+            row.append((a, sum_ if a == b else difference))
 
 
-def _without_factor(code: Code, terms: Terms) -> tuple[Fraction, Value]:
-    """Return (f, v) with f · v the sum, f the last entry where that leaves no entry rounded."""
-    factor = terms[-1][0]
-    divided = [(a / factor, x) for a, x in terms]
-    if all(_is_exact(a) for a, _ in divided):
-        return factor, _sum(code, divided)
+def _factor_out(code: Code, terms: Terms) -> tuple[Fraction, Value]:
+    """Return (f, v) with f · v equal to the sum; f is 1 unless dividing by it is exact."""
+    common_factor = terms[-1][0]
+    scaled = [(a / common_factor, x) for a, x in terms]
+    if all(_is_exact(a) for a, _ in scaled):
+        return common_factor, _sum(code, scaled)
     return ONE, _sum(code, terms)
 
 
 def _is_exact(number: Fraction) -> bool:
-    """Return whether float32 holds the number, within its range."""
+    """Return whether float32 represents the number exactly, ignoring the exponent's range."""
     fits = number.numerator.bit_length() <= 24
     return number.denominator.bit_count() == 1 and fits
 
 
 def _sum(code: Code, terms: Terms) -> Value:
-    """Return Σ a · x: first what needs no multiplication, then fused multiply-adds."""
-    (first, start), *others = sorted(terms, key=lambda term: (term[0] != 1, term[0] != -1))
+    """Return Σ a · x: first the terms with coefficient ±1, then fused multiply-adds."""
+    (first, start), *remaining = sorted(terms, key=lambda term: (term[0] != 1, term[0] != -1))
     total = start if first == 1 else start * code.constant(float(first))
-    for a, x in others:
-        total = _add_multiple(code, total, a, x)
+    for a, x in remaining:
+        total = _fma(code, total, a, x)
     return total
 
 
-def _add_multiple(code: Code, total: Value, factor: Fraction, x: Value) -> Value:
+def _fma(code: Code, total: Value, factor: Fraction, x: Value) -> Value:
     if factor == 1:
         return total + x
     if factor == -1:

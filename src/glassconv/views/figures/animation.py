@@ -1,4 +1,4 @@
-"""The window slides, its column fills, its output appears: im2col as a moving picture."""
+"""An animation of im2col: the window moves, its column and its output are drawn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from glassconv.errors import UnsupportedError
 from glassconv.reports.array import Array
 from glassconv.views.figures import padding, pipeline, planes, style
 from glassconv.views.figures.planes import Cell
-from glassconv.views.figures.slide import PADDING, STUFFED, Slide, headings, legend_of, shown
+from glassconv.views.figures.slide import INSERTED, PADDING, Slide, headings, legend_of, shown
 from glassconv.views.figures.style import Theme
 from glassconv.views.notation import added, factor, number, size
 
@@ -30,10 +30,10 @@ FORMATS = ("gif", "png", "apng")
 DOTS_PER_INCH = 100
 MILLISECONDS, LAST_MILLISECONDS = 320, 2400  # a frame's time, and the last one's
 MOST_BYTES = 2_000_000  # of a file
-COLOURS = (128, 64, 32)  # of a palette: the next where a file would be too large
+COLOURS = (128, 64, 32)  # in the palette; the next is used if the file is too large
 
 LEFT, TOP = 0.6, 1.75  # inches, as all lengths here
-GAP = 0.7  # between two planes, where the sign is
+GAP = 0.7  # between two planes, with the operator
 NOTE = 0.067  # the width of a character of a heading's note, and of the legend
 MATRIX_GAP = 1.05  # under the planes, the matrix's heading included
 LONGEST, HIGHEST = 11.0, 5.5  # the matrix
@@ -49,7 +49,7 @@ PARTED, HATCHED = 0.1, 0.2  # the smallest with a line around its colour; with i
 
 @dataclass(frozen=True)
 class Scene:
-    """The picture that does not move, and what stands where."""
+    """The static part of the figure, and the axes of its arrays."""
 
     slide: Slide
     theme: Theme
@@ -81,17 +81,17 @@ def frames(slide: Slide, theme: Theme) -> Iterator[Image.Image]:
 
 
 def to_bytes(drawn: Sequence[Image.Image], format: str) -> bytes:
-    """Return an animation that loops for ever, as a GIF's or an animated PNG's content.
+    """Return an animation that repeats forever, as the content of a GIF or an animated PNG.
 
-    Raises `UnsupportedError` where it would take more than `MOST_BYTES` in few colours too.
+    Raises `UnsupportedError` if it takes more than `MOST_BYTES` with the smallest palette.
     """
     for colours in COLOURS:
         content = _encode(list(_in_palette(drawn, colours)), format)
         if len(content) <= MOST_BYTES:
             return content
     raise UnsupportedError(
-        f"the animation would take {size(len(content))}, more than the {size(MOST_BYTES)} that one "
-        f"may: animate a smaller input, or fewer channels",
+        f"the animation would take {size(len(content))}, more than the limit of "
+        f"{size(MOST_BYTES)}: animate a smaller input, or fewer channels",
         request=f"{len(drawn)} frames of {drawn[0].width} × {drawn[0].height} as .{format}",
     )
 
@@ -140,7 +140,7 @@ def _unpacked(packed: Array) -> Array:
 
 
 def _scene(slide: Slide, theme: Theme) -> Scene:
-    """Return the figure without what will appear and move."""
+    """Return the figure without the parts that change between frames."""
     problem, (k, outputs) = slide.problem, slide.columns.shape
     source, kernel = planes.padded(problem, slide.trace.input[0, 0]), slide.trace.weight[0, 0]
     shapes = (source.shape, kernel.shape, slide.size)
@@ -159,7 +159,7 @@ def _scene(slide: Slide, theme: Theme) -> Scene:
     high = max(matrix_cell, min(THICKEST, HIGHEST / k))  # of a row: a strip, where cells are tiny
     bottom = matrix_top + k * high
     width = LEFT + max(
-        lefts[2] + taken[2] - LEFT, outputs * matrix_cell, len(slide.said) * 0.088, NARROWEST
+        lefts[2] + taken[2] - LEFT, outputs * matrix_cell, len(slide.subtitle) * 0.088, NARROWEST
     )
     numbered = input_cell >= planes.NUMBERED and all(
         _fontsize(values, cell)
@@ -171,7 +171,7 @@ def _scene(slide: Slide, theme: Theme) -> Scene:
     figure.set_dpi(DOTS_PER_INCH)
 
     style.write(figure, LEFT, 0.3, slide.title, theme, fontsize=17, weight="bold")
-    style.write(figure, LEFT, 0.7, slide.said, theme, color=theme.muted)
+    style.write(figure, LEFT, 0.7, slide.subtitle, theme, color=theme.muted)
     for left, (name, note) in zip(lefts, heads, strict=True):
         pipeline.head(figure, left, TOP, name, note, theme)
     for place, sign in enumerate("∗="):
@@ -182,10 +182,10 @@ def _scene(slide: Slide, theme: Theme) -> Scene:
     norm = style.centred_on_zero(slide.trace.input)
     axes = planes.draw(figure, LEFT, TOP, source, norm, theme, input_cell)
     padding.hatch(axes, source.shape, problem.padding, theme)
-    list(_draw_laid(axes, np.where(slide.laid == STUFFED, STUFFED, 0), (0, 0), theme))
+    list(_draw_zeros(axes, np.where(slide.kinds == INSERTED, INSERTED, 0), (0, 0), theme))
     for text in axes.texts:
         column, row = map(int, text.get_position())
-        text.set_path_effects(_halo(slide.laid[row, column], theme))
+        text.set_path_effects(_halo(slide.kinds[row, column], theme))
     planes.dim(axes, ((int(row), int(column)) for row, column in slide.unread()), theme)
     norm = style.centred_on_zero(kernel)
     planes.draw(figure, lefts[1], TOP, kernel, norm, theme, kernel_cell)
@@ -205,7 +205,7 @@ def _empty(
     cell: tuple[float, float],
     theme: Theme,
 ) -> Axes:
-    """Return axes for cells that are still to come, each (high, wide)."""
+    """Return axes of empty cells, each (height, width) in size."""
     (rows, columns), (high, wide) = shape, cell
     axes = style.add_axes(figure, *place, columns * wide, rows * high)
     planes.draw_nothing(axes, rows, columns, theme)
@@ -216,7 +216,7 @@ def _empty(
 
 
 def _fontsize(values: Array, cell: float) -> float:
-    """Return the size at which every number fits its cell, or 0 where that is not legible."""
+    """Return the font size at which every number fits its cell, or 0 if it is not legible."""
     longest = max(len(planes.brief(float(value))) for value in np.unique(values))
     points = cell * 72
     fitting = min(LARGEST_FONT, points * 0.6, points / (0.6 * longest + 0.8))
@@ -224,19 +224,19 @@ def _fontsize(values: Array, cell: float) -> float:
 
 
 def _draw(figure: Figure, artists: Iterable[Artist]) -> None:
-    """Draw what belongs to one moment, over what is there, and take it off the figure again."""
+    """Draw the artists of one frame over the figure, and remove them from it."""
     for artist in list(artists):
         figure.draw_artist(artist)
         artist.remove()
 
 
 def _appear(scene: Scene, places: range) -> Iterator[Artist]:
-    """Yield the cells of some outputs and of their columns, zeros that were laid in hatched."""
+    """Yield the cells of some outputs and of their columns, with zeros hatched."""
     slide, theme, matrix_cell, cell = scene.slide, scene.theme, scene.matrix_cell, scene.output_cell
-    laid = np.column_stack([slide.laid_in(place) for place in places])
+    kinds = np.column_stack([slide.column_kinds(place) for place in places])
     norm = style.centred_on_zero(slide.trace.input)  # as in the input
     corner = (0, places[0])
-    yield from _cells(scene.matrix, slide.columns, corner, laid, matrix_cell, norm, theme)
+    yield from _cells(scene.matrix, slide.columns, corner, kinds, matrix_cell, norm, theme)
     norm, nothing = style.centred_on_zero(slide.output), np.zeros((1, 1))
     for place in places:
         position = divmod(place, slide.size[1])
@@ -247,21 +247,21 @@ def _cells(
     axes: Axes,
     values: Array,
     corner: Cell,
-    laid: Array,
+    kinds: Array,
     cell: float,
     norm: Normalize,
     theme: Theme,
 ) -> Iterator[Artist]:
-    """Yield a block of the values' cells, of the size of laid, with numbers where they fit."""
+    """Yield a block of the values' cells, of the shape of `kinds`, with numbers if they fit."""
     top, left = corner
-    rows, columns = laid.shape
+    rows, columns = kinds.shape
     edges = left - 0.5, left + columns - 0.5, top + rows - 0.5, top - 0.5
     block = values[top : top + rows, left : left + columns]
     limits = axes.get_xlim(), axes.get_ylim()
     yield axes.imshow(block, cmap=theme.diverging_map, norm=norm, extent=edges, aspect="auto",
                       interpolation="nearest")  # fmt: skip
-    laid = laid * (cell >= HATCHED)
-    yield from _draw_laid(axes, laid, corner, theme)
+    hatched = kinds * (cell >= HATCHED)
+    yield from _draw_zeros(axes, hatched, corner, theme)
     if cell >= PARTED:
         lines: dict[str, Any] = {"color": theme.background, "linewidth": 1.2, "clip_on": False}
         yield axes.hlines(np.arange(rows + 1) + edges[3], *edges[:2], **lines)
@@ -272,31 +272,31 @@ def _cells(
     for row, column in product(range(rows), range(columns)) if fontsize else ():
         value = float(block[row, column])
         colour = style.readable_on(theme.diverging_map(norm(value)))
-        halo = _halo(laid[row, column], theme)
+        halo = _halo(hatched[row, column], theme)
         yield axes.text(left + column, top + row, planes.brief(value), color=colour, ha="center",
                         va="center", fontsize=fontsize, family=style.MONO,
                         path_effects=halo)  # fmt: skip
 
 
-def _draw_laid(axes: Axes, laid: Array, corner: Cell, theme: Theme) -> Iterator[Artist]:
-    """Hatch the cells of padding and of stuffed zeros, each in its own way; yield them."""
-    for row, column in np.argwhere(laid):
+def _draw_zeros(axes: Axes, kinds: Array, corner: Cell, theme: Theme) -> Iterator[Artist]:
+    """Hatch the cells of padding and of inserted zeros with different patterns; yield them."""
+    for row, column in np.argwhere(kinds):
         place = (corner[1] + int(column), corner[0] + int(row))
-        yield axes.add_patch(_laid(place, int(laid[row, column]), theme))
+        yield axes.add_patch(_hatched_cell(place, int(kinds[row, column]), theme))
 
 
-def _halo(laid: int, theme: Theme) -> list[AbstractPathEffect]:
-    """Return what keeps hatching off a number, if its cell has any."""
-    return [withStroke(linewidth=3, foreground=theme.background)] if laid else []
+def _halo(kind: int, theme: Theme) -> list[AbstractPathEffect]:
+    """Return an outline that keeps a number readable on a hatched cell."""
+    return [withStroke(linewidth=3, foreground=theme.background)] if kind else []
 
 
-def _laid(place: tuple[float, float], kind: int, theme: Theme) -> Rectangle:
-    """Return a cell around a place (across, down), hatched as `Slide.laid` says."""
-    stuffed = kind == STUFFED
+def _hatched_cell(place: tuple[float, float], kind: int, theme: Theme) -> Rectangle:
+    """Return a cell around a place (across, down), hatched for its kind of zero."""
+    inserted = kind == INSERTED
     left, top = place[0] - 0.5, place[1] - 0.5
     return Rectangle((left, top), 1, 1, facecolor=theme.background, linewidth=0,
-                     edgecolor=theme.muted if stuffed else theme.line,
-                     hatch="..." if stuffed else "////")  # fmt: skip
+                     edgecolor=theme.muted if inserted else theme.line,
+                     hatch="..." if inserted else "////")  # fmt: skip
 
 
 def _outlines(scene: Scene, place: int) -> Iterator[Artist]:
@@ -312,7 +312,7 @@ def _outlines(scene: Scene, place: int) -> Iterator[Artist]:
 
 
 def _sum(scene: Scene, place: int) -> Iterator[Artist]:
-    """Yield the output as a sum, largest products first, those with zeros only counted."""
+    """Yield the output as a sum, with the largest products first and a count of zero products."""
     slide, theme = scene.slide, scene.theme
     trace, column = slide.trace, slide.columns[:, place]
     weights = trace.weight[0].ravel()
@@ -338,7 +338,7 @@ def _sum(scene: Scene, place: int) -> Iterator[Artist]:
 
 
 def _lay_out(entries: list[tuple[str, str]], width: float) -> list[tuple[float, int, str, str]]:
-    """Return each entry of the legend after where it begins, and on which line of that width."""
+    """Return each entry of the legend with its left edge and line, for lines of that width."""
     left, line, laid = 0.0, 0, []
     for swatch, text in entries:
         wide = (1.5 * SWATCH if swatch else 0) + len(text) * NOTE + 0.3
@@ -364,9 +364,9 @@ def _draw_legend(
 
 
 def _swatch(name: str, theme: Theme) -> Rectangle:
-    """Return a cell that looks as what the legend speaks of."""
-    if name in ("padding", "stuffed"):
-        return _laid((0, 0), PADDING if name == "padding" else STUFFED, theme)
+    """Return the sample cell of a legend entry."""
+    if name in ("padding", "inserted"):
+        return _hatched_cell((0, 0), PADDING if name == "padding" else INSERTED, theme)
     faces = {
         "negative": theme.diverging[0],
         "positive": theme.diverging[-1],

@@ -1,7 +1,7 @@
-"""Both gradients of a convolution, each drawn as the convolution it is, one output of it by hand.
+"""Both gradients of a convolution, each drawn as a convolution with one output written out.
 
-With several images, channels or filters the first of each is drawn, and what the others add to the
-number written out is said.
+With several images, channels or filters the first one is drawn. The contribution of the others to
+the output written out is one term.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from glassconv.views.figures import padding, pipeline, style
 from glassconv.views.figures.style import Theme
 from glassconv.views.notation import factor, number, products
 
-MOST_NUMBERED = 16  # cells a side: above, colours only
+MOST_NUMBERED = 16  # cells per side; larger grids show colours only
 CELL = 0.32  # inches, as all lengths here
 LEFT, TOP = 0.75, 1.45
-GAP = 0.75  # between two grids, where the sign is
+GAP = 0.75  # between two grids, with the operator
 HEADING = 1.75  # the width of a heading's note
 ROW_HEADING = 0.5
-LINES = (0.2, 0.5, 0.92, 1.2)  # of what is written under a row's grids: from their bottom
-UNDER = 2.0  # all of it, up to the next row
-CHARACTER = 0.086  # the width of one in the sums
-NAMES = 1.75  # the width of what is said before a line
-NARROWEST = 7.5  # or a heading would not fit
-TERMS = 9  # of a sum, at most, before it is cut short
+LINES = (0.2, 0.5, 0.92, 1.2)  # of the text under the grids: distance from their bottom
+UNDER = 2.0  # from the grids to the next row
+CHARACTER = 0.086  # width in the sums
+NAMES = 1.75  # width of the label before a line
+NARROWEST = 7.5  # fits the headings
+TERMS = 9  # of a sum that are written out, at most
 NONE = ((0, 0), (0, 0))
 
 Index = tuple[int, int]  # (row, column)
@@ -41,14 +41,14 @@ Index = tuple[int, int]  # (row, column)
 
 @dataclass(frozen=True)
 class Grid:
-    """An array [rows, columns] laid on cells, its numbers apart and zeros around it."""
+    """An array [rows, columns] on cells, with optional zeros between and around its elements."""
 
     name: str
     note: str
     values: Array
-    spread: Index = (1, 1)  # cells from one number to the next
+    spacing: Index = (1, 1)  # cells from one element to the next
     padding: tuple[tuple[int, int], ...] = NONE  # (before, after) per axis
-    between: str = ""  # what lies between its numbers: zeros, or nothing
+    between: str = ""  # text of the cells between its elements
 
     @property
     def size(self) -> Index:
@@ -56,47 +56,47 @@ class Grid:
         high, wide = (
             (count - 1) * step + 1 + sum(around)
             for count, step, around in zip(
-                self.values.shape, self.spread, self.padding, strict=True
+                self.values.shape, self.spacing, self.padding, strict=True
             )
         )
         return high, wide
 
     @property
     def places(self) -> tuple[range, range]:
-        """Return the rows and the columns of cells that have a number."""
+        """Return the rows and the columns of the cells that hold an element."""
         rows, columns = (
             range(before, before + count * step, step)
             for count, step, (before, _) in zip(
-                self.values.shape, self.spread, self.padding, strict=True
+                self.values.shape, self.spacing, self.padding, strict=True
             )
         )
         return rows, columns
 
     @property
     def cells(self) -> Array:
-        """Return what lies in each cell, zeros included, shape [*size]."""
-        laid = np.zeros(self.size)
-        laid[np.ix_(*self.places)] += self.values  # added, for 0 + −0 is 0
-        return laid
+        """Return the value of each cell, zeros included, shape [*size]."""
+        cells = np.zeros(self.size)
+        cells[np.ix_(*self.places)] += self.values  # added, because 0 + −0 is 0
+        return cells
 
 
 @dataclass(frozen=True)
 class Equation:
-    """One gradient: left ∗ kernel = result, and which of its numbers is written out."""
+    """One gradient: left ∗ kernel = result, and the element that is written out."""
 
     heading: str
     left: Grid
     kernel: Grid
     result: Grid
     chosen: Index  # in the result
-    start: Index  # the cell of `left` on which the kernel's first then lies
-    others: str  # what is summed into the result and not drawn, or ""
+    start: Index  # the cell of `left` under the kernel's first cell
+    others: str  # the axes summed into the result that are not drawn, or ""
     convolution: str
     product: str
 
     @property
     def reads(self) -> tuple[list[int], list[int]]:
-        """Return the rows and the columns of `left` that the chosen number is made of."""
+        """Return the rows and the columns of `left` that the chosen element reads."""
         rows, columns = (
             [start + place for place in places]
             for start, places in zip(self.start, self.kernel.places, strict=True)
@@ -105,7 +105,7 @@ class Equation:
 
     @property
     def terms(self) -> tuple[Array, Array]:
-        """Return the factors of every product that is not with a zero laid in, [term] each."""
+        """Return the factors of all products except those with an inserted zero, [term] each."""
         rows, columns = self.reads
         own = [
             [place in places for place in read]
@@ -116,7 +116,7 @@ class Equation:
 
     @property
     def sum(self) -> str:
-        """Return the chosen number, written as its products."""
+        """Return the chosen element, written as its products."""
         values, weights = self.terms
         value = float(self.result.cells[self.chosen])
         summed = [products(values[:TERMS], weights[:TERMS])] if len(values) else []
@@ -126,12 +126,12 @@ class Equation:
         return " = ".join([place, *filter(None, [" + ".join(summed)]), number(value)])
 
     @property
-    def said(self) -> str:
-        """Return what the sum is made of, in words."""
+    def note(self) -> str:
+        """Return a description of the terms of the sum."""
         count, others = len(self.terms[0]), self.kernel.values.size - len(self.terms[0])
-        text = f"{count} product{'s' * (count != 1)} of numbers that meet"
+        text = f"{count} product{'s' * (count != 1)} of overlapping elements"
         text += f", the first {TERMS} written out" if count > TERMS else ""
-        text += f"; {others} with zeros" if others else ""
+        text += f"; {others} with inserted zeros or padding" if others else ""
         return text + (f"; last, the sum over the {self.others}" if self.others else "")
 
 
@@ -166,16 +166,16 @@ def _of_input(report: Backward) -> Equation:
     m, n, k = problem.gemm.m, prod(problem.output_size), problem.gemm.k
     copies = problem.copies()
     row, column = _nearest_to_middle(copies == copies.max())
-    cut = [  # where padding is wider than the kernel reaches, the result begins further in
+    cut = [  # with more padding than extent − 1, the result is cropped
         max(0, before - axis.extent + 1)
         for (before, _), axis in zip(problem.padding, problem.axes, strict=True)
     ]
     return Equation(
-        heading="The gradient of the input: grad_output stuffed with zeros, the kernel flipped",
+        heading="The gradient of the input: zero-inserted grad_output ∗ flipped kernel",
         left=Grid(
             "grad_output",
-            _apart(problem.output_size, "stuffed for stride", problem.stride)
-            + (", not stuffed: stride 1" if set(problem.stride) == {1} else ""),
+            _spaced(problem.output_size, "zeros inserted for stride", problem.stride)
+            + (", no inserted zeros: stride 1" if set(problem.stride) == {1} else ""),
             report["grad_output"][0, 0],
             _pair(problem.stride),
             report.input_convolution.padding,
@@ -183,7 +183,7 @@ def _of_input(report: Backward) -> Equation:
         ),
         kernel=Grid(
             "kernel",
-            _apart(problem.kernel_size, "dilation", problem.dilation) + ", flipped",
+            _spaced(problem.kernel_size, "dilation", problem.dilation) + ", flipped",
             report["flipped"][0, 0],
             _pair(problem.dilation),
         ),
@@ -202,7 +202,7 @@ def _of_weight(report: Backward) -> Equation:
     m, n, k = problem.gemm.m, prod(problem.output_size), problem.gemm.k
     row, column = (size // 2 for size in problem.kernel_size)
     return Equation(
-        heading="The gradient of the weight: the input, with grad_output as the kernel",
+        heading="The gradient of the weight: input ∗ grad_output",
         left=Grid(
             "input",
             _by(problem.input_size) + (" and its padding" if problem.padding != NONE else ""),
@@ -211,7 +211,7 @@ def _of_weight(report: Backward) -> Equation:
         ),
         kernel=Grid(
             "grad_output",
-            _apart(problem.output_size, "dilation", problem.stride),
+            _spaced(problem.output_size, "dilation", problem.stride),
             report["kernels"][0, 0],
             _pair(problem.stride),
         ),
@@ -226,7 +226,7 @@ def _of_weight(report: Backward) -> Equation:
 
 
 def _nearest_to_middle(wanted: Array) -> Index:
-    """Return where a map of truths [rows, columns] is true, nearest to its middle."""
+    """Return the true element of a boolean array [rows, columns] nearest to its middle."""
     middle = (np.array(wanted.shape) - 1) / 2
     places = np.argwhere(wanted)
     row, column = places[np.argmin(((places - middle) ** 2).sum(1))]
@@ -242,7 +242,7 @@ def _draw_equation(
     cell: float,
     theme: Theme,
 ) -> None:
-    """Draw the three grids side by side, the signs between them, and what belongs together."""
+    """Draw the three grids, the operators between them, and the outlines of one element."""
     left, middle = LEFT, top + high / 2
     drawn = []
     for grid, wide in zip((equation.left, equation.kernel, equation.result), widths, strict=True):
@@ -263,11 +263,11 @@ def _draw_grid(
     rows, columns = grid.size
     axes = style.add_axes(figure, left, top, columns * cell, rows * cell)
     norm, cells = style.centred_on_zero(grid.values), grid.cells
-    laid_in = np.ones(grid.size)
-    laid_in[np.ix_(*grid.places)] = 0
+    zeros = np.ones(grid.size)
+    zeros[np.ix_(*grid.places)] = 0
     if cell == CELL:
         texts = [[number(float(value)) for value in row] for row in cells]
-        for row, column in np.argwhere(laid_in):
+        for row, column in np.argwhere(zeros):
             texts[row][column] = ""
         longest = max(len(text) for row in texts for text in row)
         style.draw_cells(axes, cells, texts, norm, theme, fontsize=min(9, 27 / longest))
@@ -275,13 +275,13 @@ def _draw_grid(
     else:
         style.draw_map(axes, cells, norm, theme, "auto")
     hidden = ListedColormap([theme.background])
-    axes.imshow(np.ma.masked_equal(laid_in, 0), cmap=hidden, aspect="auto", zorder=0.5)
+    axes.imshow(np.ma.masked_equal(zeros, 0), cmap=hidden, aspect="auto", zorder=0.5)
     padding.hatch(axes, grid.size, grid.padding, theme)
     return axes
 
 
 def _write_between(axes: Axes, grid: Grid, theme: Theme) -> None:
-    """Write what lies between the grid's numbers, not what lies around them."""
+    """Write the text between the grid's elements, but not in its padding."""
     rows, columns = grid.places
     for row in range(rows[0], rows[-1] + 1):
         for column in range(columns[0], columns[-1] + 1):
@@ -293,7 +293,7 @@ def _write_between(axes: Axes, grid: Grid, theme: Theme) -> None:
 def _outline_all(
     axes: Axes, rows: Sequence[int], columns: Sequence[int], each: bool, theme: Theme
 ) -> None:
-    """Outline a block of cells; where it has holes and cells are large, every one on its own."""
+    """Outline a block of cells; with holes and large cells, outline each cell."""
     high, wide = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
     if not each or (high, wide) == (len(rows), len(columns)):
         style.outline(axes, rows[0], columns[0], high, wide, theme, 2.2)
@@ -312,16 +312,16 @@ def _write_title(figure: Figure, problem: ConvProblem, theme: Theme) -> None:
         ("filter", problem.out_channels),
     ]
     drawn = [f"{name} 0 of {count}" for name, count in counts if count > 1]
-    said = str(problem) + (f"; drawn: {', '.join(drawn)}" if drawn else "")
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+    subtitle = str(problem) + (f"; drawn: {', '.join(drawn)}" if drawn else "")
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
 
 def _write_under(figure: Figure, top: float, equation: Equation, theme: Theme) -> None:
-    """Write the sum of the outlined number, and what its gradient is in two other ways."""
-    sum_, said, convolution, product = (top + line for line in LINES)
+    """Write the sum of the outlined element, and the gradient as convolution and product."""
+    sum_, note, convolution, product = (top + line for line in LINES)
     style.write(figure, LEFT, sum_, equation.sum, theme, family=style.MONO, fontsize=10,
                 color=theme.accent)  # fmt: skip
-    style.write(figure, LEFT, said, equation.said, theme, fontsize=9, color=theme.muted)
+    style.write(figure, LEFT, note, equation.note, theme, fontsize=9, color=theme.muted)
     for place, name, text in (
         (convolution, "as a convolution", equation.convolution),
         (product, "as a matrix product", equation.product),
@@ -330,11 +330,11 @@ def _write_under(figure: Figure, top: float, equation: Equation, theme: Theme) -
         style.write(figure, LEFT + NAMES, place, text, theme, family=style.MONO, fontsize=9.5)
 
 
-def _apart(size: tuple[int, ...], said: str, steps: tuple[int, ...]) -> str:
-    """Write a size, and what lays its numbers apart if anything does."""
+def _spaced(size: tuple[int, ...], reason: str, steps: tuple[int, ...]) -> str:
+    """Write a size, and the spacing of its elements with its reason if it is not 1."""
     if set(steps) == {1}:
         return _by(size)
-    return f"{_by(size)}, {said} {_by(steps) if len(set(steps)) > 1 else steps[0]}"
+    return f"{_by(size)}, {reason} {_by(steps) if len(set(steps)) > 1 else steps[0]}"
 
 
 def _by(sizes: tuple[int, ...]) -> str:
@@ -351,7 +351,7 @@ def _others(name: str, count: int) -> str:
 
 
 def _cut(convolution: ConvProblem, size: tuple[int, ...]) -> str:
-    """Write a convolution, and what of its output is kept if that is not all."""
+    """Write a convolution, and the size of its output after cropping if it is cropped."""
     more = "" if convolution.output_size == size else f", of which {_by(size)} are kept"
     return f"{convolution}{more}"
 

@@ -25,11 +25,11 @@ def draw(first: Array, second: Array, difference: Difference, theme: Theme) -> F
     same = "the same up to rounding" if difference.verdict else "NOT the same"
     title = f"{difference.first} and {difference.second}: {same}"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
-    said = (
-        f"Largest difference {small(difference.maximum)}; "
-        f"rounding alone can make it {small(difference.bound)} there."
+    subtitle = (
+        f"The largest difference is {small(difference.maximum)}; "
+        f"rounding can cause up to {small(difference.bound)} there."
     )
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
     norm = style.centred_on_zero(first[plane], second[plane])
     outputs = [(difference.first, first[plane]), (difference.second, second[plane])]
@@ -47,8 +47,8 @@ def draw(first: Array, second: Array, difference: Difference, theme: Theme) -> F
     bar = style.add_axes(figure, left + SIDE + 0.75, TOP, BAR, SIDE)
     _draw_difference(figure, axes, bar, difference, theme)
     equal = float(np.mean(difference.array[plane] == 0))
-    said = f"{equal:.0%} of the outputs are equal to the last bit"
-    style.write(figure, left, TOP + SIDE + 0.12, said, theme, color=theme.muted, fontsize=9)
+    note = f"{equal:.0%} of the outputs are bitwise equal"
+    style.write(figure, left, TOP + SIDE + 0.12, note, theme, color=theme.muted, fontsize=9)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""What every algorithm would spend on a problem: bars side by side, and who cannot run at all."""
+"""The cost of every algorithm for a problem as bars, and the reasons of unsupported ones."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from glassconv.views.notation import size
 LEFT, TOP = 0.75, 2.0  # inches, as all lengths here
 NAMES = 1.65
 ROW = 0.34
-PANEL, VALUE, GAP = 1.75, 0.85, 0.3  # a bar, the figure behind it, and the space to the next
+PANEL, VALUE, GAP = 1.75, 0.85, 0.3  # a bar, its value, and the gap to the next
 LINE = 0.24
 WRAP = 118  # characters of a line of reasons
 
 
 @dataclass(frozen=True)
-class Spender:
-    """An algorithm that can compute the problem: its figures, the times in seconds."""
+class Bar:
+    """The cost of one algorithm that supports the problem; times are in seconds."""
 
     name: str
     multiplications: int
@@ -42,23 +42,23 @@ class Spender:
 
 def draw(facts: Explanation, theme: Theme) -> Figure:
     """Draw a row per algorithm, the fastest predicted first."""
-    spenders = sorted(filter(None, map(_spender, facts.algorithms)), key=lambda each: each.seconds)
+    bars = sorted(filter(None, map(_bar, facts.algorithms)), key=lambda each: each.seconds)
     reasons = _reasons(facts.algorithms)
-    rows = len(spenders) * ROW
+    rows = len(bars) * ROW
     width = LEFT + NAMES + 4 * (PANEL + VALUE + GAP) + 0.2
     figure = style.new_figure(width, TOP + rows + 0.75 + len(reasons) * LINE + 0.3, theme)
 
-    title = _title(spenders, facts.arithmetic.macs)
+    title = _title(bars, facts.arithmetic.macs)
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
-    said = f"{facts.shorthand}: what each algorithm spends, the fastest predicted first"
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+    subtitle = f"{facts.shorthand}: cost of each algorithm, in order of predicted time"
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
-    for number, spender in enumerate(spenders):
+    for number, bar in enumerate(bars):
         middle = TOP + (number + 0.5) * ROW
-        style.write(figure, LEFT, middle, spender.name, theme, va="center", family=style.MONO,
+        style.write(figure, LEFT, middle, bar.name, theme, va="center", family=style.MONO,
                     fontsize=10)  # fmt: skip
 
-    panels: list[tuple[str, Callable[[Spender], float], Callable[[float], str]]] = [
+    panels: list[tuple[str, Callable[[Bar], float], Callable[[float], str]]] = [
         ("multiplications", lambda each: each.multiplications, _counted),
         ("additions", lambda each: each.additions, _counted),
         ("workspace", lambda each: each.workspace_bytes, size),
@@ -66,10 +66,10 @@ def draw(facts: Explanation, theme: Theme) -> Figure:
     for number, (name, value, written) in enumerate(panels):
         left = LEFT + NAMES + number * (PANEL + VALUE + GAP)
         style.write(figure, left, TOP - 0.36, name, theme, fontsize=12, weight="bold")
-        axes = _bar_axes(figure, left, rows, max(map(value, spenders)), len(spenders))
-        axes.barh(range(len(spenders)), list(map(value, spenders)), 0.62, color=theme.diverging[1])
-        _write_values(figure, left, [written(value(each)) for each in spenders], theme)
-    _draw_times(figure, LEFT + NAMES + 3 * (PANEL + VALUE + GAP), spenders, facts, theme)
+        axes = _bar_axes(figure, left, rows, max(map(value, bars)), len(bars))
+        axes.barh(range(len(bars)), list(map(value, bars)), 0.62, color=theme.diverging[1])
+        _write_values(figure, left, [written(value(each)) for each in bars], theme)
+    _draw_times(figure, LEFT + NAMES + 3 * (PANEL + VALUE + GAP), bars, facts, theme)
 
     for number, line in enumerate(reasons):
         style.write(figure, LEFT, TOP + rows + 0.75 + number * LINE, line, theme, color=theme.muted,
@@ -77,20 +77,20 @@ def draw(facts: Explanation, theme: Theme) -> Figure:
     return figure
 
 
-def _title(spenders: Sequence[Spender], macs: int) -> str:
-    fewest = min(spenders, key=lambda each: each.multiplications)
+def _title(bars: Sequence[Bar], macs: int) -> str:
+    fewest = min(bars, key=lambda each: each.multiplications)
     times = macs / max(fewest.multiplications, 1)
-    fastest = f"{spenders[0].name} is predicted fastest"
+    fastest = f"{bars[0].name} is predicted fastest"
     if times < 1.05:
-        return f"None multiplies less; {fastest}"
-    return f"{fewest.name} multiplies {times:.1f} × less; {fastest}"
+        return f"No algorithm saves multiplications; {fastest}"
+    return f"{fewest.name} needs {times:.1f} × fewer multiplications; {fastest}"
 
 
 def _draw_times(
-    figure: Figure, left: float, spenders: Sequence[Spender], facts: Explanation, theme: Theme
+    figure: Figure, left: float, bars: Sequence[Bar], facts: Explanation, theme: Theme
 ) -> None:
-    """Draw the predicted time, split into what limits it."""
-    parts: list[tuple[str, str, Callable[[Spender], float]]] = [
+    """Draw the predicted time, split into arithmetic, memory and overhead."""
+    parts: list[tuple[str, str, Callable[[Bar], float]]] = [
         ("arithmetic", theme.diverging[1], lambda each: each.arithmetic),
         ("memory", theme.diverging[3], lambda each: each.memory),
         ("overhead", theme.muted, lambda each: each.overhead),
@@ -100,22 +100,22 @@ def _draw_times(
     for name, colour, _ in parts:
         style.write(figure, place, TOP - 0.32, f"■ {name}", theme, color=colour, fontsize=9)
         place += 0.066 * len(name) + 0.36
-    rows = len(spenders) * ROW
-    axes = _bar_axes(figure, left, rows, max(each.seconds for each in spenders), len(spenders))
-    start = [0.0] * len(spenders)
+    rows = len(bars) * ROW
+    axes = _bar_axes(figure, left, rows, max(each.seconds for each in bars), len(bars))
+    start = [0.0] * len(bars)
     for _, colour, value in parts:
-        widths = list(map(value, spenders))
-        axes.barh(range(len(spenders)), widths, 0.62, left=start, color=colour)
+        widths = list(map(value, bars))
+        axes.barh(range(len(bars)), widths, 0.62, left=start, color=colour)
         start = [before + width for before, width in zip(start, widths, strict=True)]
-    _write_values(figure, left, [_duration(each.seconds) for each in spenders], theme)
+    _write_values(figure, left, [_duration(each.seconds) for each in bars], theme)
     core = facts.core
-    said = (
+    note = (
         f"on a nominal core: {core.flops_per_second / 1e9:g} GFLOP/s, "
         f"{core.bytes_per_second / 1e9:g} GB/s, "
-        f"{core.seconds_per_operation * 1e6:g} µs an operation"
+        f"{core.seconds_per_operation * 1e6:g} µs per operation"
     )
     right = left + PANEL + VALUE
-    style.write(figure, right, TOP + rows + 0.16, said, theme, color=theme.muted, fontsize=9,
+    style.write(figure, right, TOP + rows + 0.16, note, theme, color=theme.muted, fontsize=9,
                 ha="right")  # fmt: skip
 
 
@@ -132,11 +132,11 @@ def _write_values(figure: Figure, left: float, written: Sequence[str], theme: Th
         style.write(figure, left + PANEL + 0.1, middle, text, theme, va="center", fontsize=9.5)
 
 
-def _spender(facts: AlgorithmFacts) -> Spender | None:
+def _bar(facts: AlgorithmFacts) -> Bar | None:
     if facts.cost is None or facts.prediction is None:
         return None
     seconds = facts.prediction.seconds
-    return Spender(
+    return Bar(
         name=facts.name,
         multiplications=facts.cost.multiplications,
         additions=facts.cost.additions,
@@ -148,14 +148,14 @@ def _spender(facts: AlgorithmFacts) -> Spender | None:
 
 
 def _reasons(algorithms: Sequence[AlgorithmFacts]) -> list[str]:
-    """Return a line for each algorithm that cannot, or may not by default."""
-    said = []
+    """Return a line for each algorithm that is unsupported or not selected by default."""
+    reasons = []
     for each in algorithms:
         if not each.supported:
-            said.append(f"{each.name} cannot: {each.supported.reason}")
+            reasons.append(f"{each.name} is not supported: {each.supported.reason}")
         elif not each.runs:
-            said.append(f"{each.name} not by default: {each.runs.reason}")
-    return [line for text in said for line in textwrap.wrap(text, WRAP)]
+            reasons.append(f"{each.name} is not selected by default: {each.runs.reason}")
+    return [line for text in reasons for line in textwrap.wrap(text, WRAP)]
 
 
 def _counted(count: float) -> str:
@@ -168,7 +168,7 @@ def _counted(count: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Write a time in the unit that suits it."""
+    """Write a time in seconds, milliseconds or microseconds."""
     for factor, unit in ((1.0, "s"), (1e-3, "ms")):
         if seconds >= factor:
             return f"{seconds / factor:.3g} {unit}"

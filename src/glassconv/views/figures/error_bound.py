@@ -1,4 +1,4 @@
-"""Errors against their bounds, log–log over the length of the sum: a panel for each algorithm."""
+"""Errors and bounds over the length of the sum, log–log, in one panel per algorithm."""
 
 from __future__ import annotations
 
@@ -17,34 +17,36 @@ GAP_ACROSS, GAP_DOWN = 0.35, 0.75
 COLUMNS = 4
 
 
-def draw(found: ErrorCurves, theme: Theme) -> Figure:
-    """Draw worst and rms error and the bound of every algorithm, on the same axes."""
-    columns = min(COLUMNS, len(found.curves))
-    rows = ceil(len(found.curves) / columns)
+def draw(report: ErrorCurves, theme: Theme) -> Figure:
+    """Draw maximum error, rms error and bound of every algorithm, with the same scales."""
+    columns = min(COLUMNS, len(report.curves))
+    rows = ceil(len(report.curves) / columns)
     width = LEFT + columns * (WIDE + GAP_ACROSS) + 0.45
     figure = style.new_figure(max(width, 8.2), TOP + rows * (HIGH + GAP_DOWN) + 0.35, theme)
-    title = "Every error under its bound, however long the sum"
-    within = all(share <= 1 for curve in found.curves for share in curve.share)
-    style.write(figure, LEFT, 0.34, title if within else "An error OVER its bound", theme,
+    title = "Every error is within its bound, for every length of the sum"
+    within = all(share <= 1 for curve in report.curves for share in curve.share)
+    style.write(figure, LEFT, 0.34, title if within else "An error EXCEEDS its bound", theme,
                 fontsize=18, weight="bold")  # fmt: skip
-    said = f"{found.problem}, with {found.products[0]:,} to {found.products[-1]:,} products a sum"
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+    subtitle = (
+        f"{report.problem}, with {report.products[0]:,} to {report.products[-1]:,} products per sum"
+    )
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
     place = LEFT
-    for name, colour in (("bound, proven", theme.accent), ("worst error", theme.diverging[-1]),
+    for name, colour in (("bound, proven", theme.accent), ("maximum error", theme.diverging[-1]),
                          ("rms error", theme.diverging[0])):  # fmt: skip
         style.write(figure, place, 1.22, f"━ {name}", theme, color=colour, fontsize=10)
         place += 0.08 * len(name) + 0.35
     style.write(figure, place, 1.22, "┅ √n", theme, color=theme.muted, fontsize=10)
 
-    parts = [part for curve in found.curves for part in (curve.worst, curve.rms, curve.bound)]
+    parts = [part for curve in report.curves for part in (curve.worst, curve.rms, curve.bound)]
     values = [value for part in parts for value in part if value]
     limits = (min(values) / 2, max(values) * 2)
-    for number, curve in enumerate(found.curves):
+    for number, curve in enumerate(report.curves):
         row, column = divmod(number, columns)
         left = LEFT + column * (WIDE + GAP_ACROSS)
         top = TOP + row * (HIGH + GAP_DOWN)
-        _draw_panel(figure, left, top, curve, found.products, limits, theme)
-        last_row = number + columns >= len(found.curves)
+        _draw_panel(figure, left, top, curve, report.products, limits, theme)
+        last_row = number + columns >= len(report.curves)
         _label(figure.axes[-1], column == 0, last_row, theme)
         if last_row:
             style.write(figure, left + WIDE, top + HIGH + 0.32, "products summed", theme,

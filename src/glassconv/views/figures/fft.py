@@ -1,4 +1,4 @@
-"""Convolution by Fourier transforms: two spectra, one product per frequency, and back."""
+"""Convolution by FFT: two spectra, one product per frequency, and the inverse transform."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from glassconv.reports.trace import Trace
 from glassconv.views.figures import pipeline, style
 from glassconv.views.figures.style import Theme
 
-SIDE = 2.5  # inches, as all lengths here: the longer side of the circle
-LEAST_SIDE = 0.8  # and the least that the other shrinks to
+SIDE = 2.5  # inches, as all lengths here: the longer side of a transformed array
+LEAST_SIDE = 0.8  # the shorter side, at least
 LEFT, TOP = 0.75, 1.95
 HEADING = 2.5
 GAP = 0.85
 LANES = 1.0
 BAR = 0.12
-LEAST = 1e-4  # of a spectrum's largest magnitude: what is drawn as nothing
-INSET = 0.42  # of a side: the enlarged filter, where there is room for it
+LEAST = 1e-4  # of a spectrum's largest magnitude: smaller values are drawn as zero
+INSET = 0.42  # of a side: the enlarged filter, if it fits
 
 
 def draw(trace: Trace, input_is: str, filter_is: str, theme: Theme) -> Figure:
     """Draw the steps of `fft` for the first image, the first filter and its first channel.
 
-    input_is, filter_is: what they are pictures of, for people.
+    input_is, filter_is: descriptions of the input and the filter.
     """
     lengths = trace["full correlation"].shape[2:]
     high, wide = _panel(lengths)
@@ -64,30 +64,30 @@ def draw(trace: Trace, input_is: str, filter_is: str, theme: Theme) -> Figure:
 
 
 def _write_title(figure: Figure, trace: Trace, theme: Theme) -> None:
-    title = "A convolution of pictures is a product of their spectra"
+    title = "A convolution is a product of spectra"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
-    said = (
+    subtitle = (
         "y = F⁻¹(F(x) · conj F(w)): transform, multiply each frequency by the filter’s, "
-        "transform back. The size of the kernel does not count."
+        "transform back. The cost does not depend on the kernel size."
     )
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
 
 def _draw_operands(
     figure: Figure,
     trace: Trace,
-    said: tuple[str, str],
+    descriptions: tuple[str, str],
     places: tuple[float, float, float],
     theme: Theme,
 ) -> None:
-    """Draw the padded input and the filter, each followed by zeros up to the circle's size."""
+    """Draw the padded input and the filter, each zero-padded to the transform's size."""
     problem, lengths = trace.problem, trace["full correlation"].shape[2:]
     left, *tops = places
     high, wide = _panel(lengths)
     padded, filter = trace["padded"][0, 0], trace["filters"][0, 0, 0]
     sizes = f"{_by(problem.input_size)}, padded {_by(padded.shape)}"
-    of_input = f"{said[0]}, {sizes}"
-    of_filter = f"{said[1]} of {_by(problem.kernel_size)}"
+    of_input = f"{descriptions[0]}, {sizes}"
+    of_filter = f"{descriptions[1]} of {_by(problem.kernel_size)}"
     for name, note, values, top in zip(
         ("input x", "filter w"), (of_input, of_filter), (padded, filter), tops, strict=True
     ):
@@ -123,22 +123,22 @@ def _draw_spectrum(axes: Axes, values: Array, theme: Theme) -> Any:
 def _draw_results(
     figure: Figure, trace: Trace, places: tuple[float, float, float], theme: Theme
 ) -> None:
-    """Draw the whole circle, the part that is kept outlined, and the output."""
+    """Draw the circular correlation with the kept part outlined, and the output."""
     problem, full, output = trace.problem, trace["full correlation"][0, 0], trace.output[0, 0]
     circle_left, output_left, top = places
     high, wide = _panel(full.shape)
     kept = kept_places(trace)
     norm = style.centred_on_zero(full, output)
 
-    pipeline.head(figure, circle_left, top, "full circle",
-                  f"{_by(full.shape)} places, {_by(kept)} kept", theme)  # fmt: skip
+    pipeline.head(figure, circle_left, top, "circular correlation",
+                  f"{_by(full.shape)} positions, {_by(kept)} kept", theme)  # fmt: skip
     axes = style.add_axes(figure, circle_left, top, wide, high)
     style.draw_map(axes, full, norm, theme, "auto")
     style.outline(axes, 0, 0, *kept, theme, 2.2)
 
     note = _by(output.shape)
     if set(problem.stride) != {1}:
-        note += f", every {_by(problem.stride)} places"
+        note += f", every {_by(problem.stride)} positions"
     pipeline.head(figure, output_left, top, "output y", note, theme)
     high, wide = _panel(output.shape)
     axes = style.add_axes(figure, output_left, top + (_panel(full.shape)[0] - high) / 2, wide, high)
@@ -146,7 +146,7 @@ def _draw_results(
 
 
 def kept_places(trace: Trace) -> tuple[int, int]:
-    """Return how many rows and columns of the circle hold windows inside the padded picture."""
+    """Return how many rows and columns of outputs have their window inside the padded input."""
     rows, columns = (axis.padded_size - axis.extent + 1 for axis in trace.problem.axes)
     return rows, columns
 
@@ -158,7 +158,7 @@ def _draw_arrows(
     sizes: tuple[float, float, float],
     theme: Theme,
 ) -> None:
-    """Draw what is made of what, with the transforms' names over their arrows."""
+    """Draw the arrows between the arrays, labelled with the transforms."""
     wide, half, high = sizes
     upper, lower, middle = (top + high / 2 for top in tops)
     away = 0.14
@@ -180,18 +180,18 @@ def _draw_arrows(
 
 
 def _write_circle(figure: Figure, top: float, trace: Trace, theme: Theme) -> None:
-    """Write what the product takes, how spectra are drawn, and why a part is dropped."""
+    """Write the number of products, how spectra are drawn, and why a part is dropped."""
     problem = trace.problem
     frequencies = prod(trace["product spectrum"].shape[-2:])
     pairs = problem.batch * problem.out_channels * problem.weight_shape[1]
     total = f"{frequencies * pairs:,} complex products"
-    said = f"{total} between transforms; the definition takes {problem.macs:,} multiplications."
-    style.write(figure, LEFT, top, said, theme, fontsize=12, color=theme.accent)
+    count = f"{total} between transforms; the definition takes {problem.macs:,} multiplications."
+    style.write(figure, LEFT, top, count, theme, fontsize=12, color=theme.accent)
     lines = [
         "Magnitudes on a logarithmic scale, as a share of the largest; frequency 0 in the middle "
-        "row, first column. Real numbers have a symmetric spectrum: half of it is stored.",
-        "Windows outside the outline are dropped: they read past the padded picture, and the last "
-        "of them, for the transform goes round in a circle, its beginning. "
+        "row, first column. The spectrum of a real array is symmetric: half of it is stored.",
+        "Windows outside the outline are dropped: they extend beyond the padded input, where the "
+        "indices of the transform wrap around to its beginning. "
         + (
             f"Spectra of {problem.weight_shape[1]} channels are summed; channel 0 is drawn."
             if problem.weight_shape[1] > 1
@@ -204,7 +204,7 @@ def _write_circle(figure: Figure, top: float, trace: Trace, theme: Theme) -> Non
 
 
 def _frame(axes: Axes, shape: Sequence[int], theme: Theme) -> None:
-    """Draw a fine line round the numbers that are not zeros after the array's end."""
+    """Draw a thin frame around the array, without the zeros after its end."""
     axes.add_patch(
         Rectangle((-0.5, -0.5), shape[1], shape[0], fill=False, edgecolor=theme.muted,
                   linewidth=0.8, clip_on=False)
@@ -212,7 +212,7 @@ def _frame(axes: Axes, shape: Sequence[int], theme: Theme) -> None:
 
 
 def _panel(shape: Sequence[int]) -> tuple[float, float]:
-    """Return the height and width of an array's panel: its own proportions, unless too thin."""
+    """Return the height and width of an array's panel, in its proportions if not too thin."""
     longest = max(shape)
     high, wide = (max(SIDE * size / longest, LEAST_SIDE) for size in shape)
     return high, wide

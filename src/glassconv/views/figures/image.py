@@ -1,4 +1,4 @@
-"""The input: a picture, and the same as three channels of numbers around zero."""
+"""The input: an image, and its three normalised channels."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from glassconv.views.notation import number
 CHANNELS = ("red", "green", "blue")
 
 
-def draw(picture: Array, input: Array, source: str, theme: Theme) -> Figure:
-    """Draw a picture [height, width, 3] beside its normalised input [3, height, width]."""
+def draw(image: Array, input: Array, source: str, theme: Theme) -> Figure:
+    """Draw an image [height, width, 3] beside the normalised input [3, height, width]."""
     side, gap, top, left = 3.0, 0.35, 1.25, 0.5
-    height, width, _ = picture.shape
+    height, width, _ = image.shape
     figure = style.new_figure(2 * left + 4 * side + 3 * gap + 0.75, top + side + 0.75, theme)
     title = f"The input: {height} × {width} pixels × 3 channels"
     style.write(figure, left, 0.32, title, theme, fontsize=17, weight="bold")
     style.write(figure, left, 0.72, source, theme, color=theme.muted)
 
     axes = style.add_axes(figure, left, top, side, side)
-    axes.imshow(picture, interpolation="nearest")
+    axes.imshow(image, interpolation="nearest")
     under = top + side + 0.12
     style.write(figure, left, under, "pixels, 0 to 255", theme, color=theme.muted)
 
@@ -30,9 +30,9 @@ def draw(picture: Array, input: Array, source: str, theme: Theme) -> Figure:
     for channel, (name, values) in enumerate(zip(CHANNELS, input, strict=True)):
         at = left + (channel + 1) * (side + gap)
         axes = style.add_axes(figure, at, top, side, side)
-        image = style.draw_map(axes, values, norm, theme, "equal")
+        channel_map = style.draw_map(axes, values, norm, theme, "equal")
         span = f"{name}, {number(float(values.min()))} to {number(float(values.max()))}"
         style.write(figure, at, under, span, theme, color=theme.muted)
     bar = style.add_axes(figure, left + 4 * side + 3 * gap + 0.15, top, 0.14, side)
-    style.colour_bar(figure, bar, image, theme)
+    style.colour_bar(figure, bar, channel_map, theme)
     return figure

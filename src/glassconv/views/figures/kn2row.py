@@ -1,4 +1,4 @@
-"""kn2row: every tap's picture by itself, shifted, and all of them added up."""
+"""kn2row: the input multiplied by each tap, and the sum of the shifted results."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from glassconv.views.notation import added, number
 
 LEFT, TOP = 0.75, 2.0  # inches, as all lengths here
 GAP = 0.9
-BETWEEN, HEAD = 0.4, 0.45  # two taps' pictures, and the words over each
-SMALL = 0.25  # a cell of a tap's picture
+BETWEEN, HEAD = 0.4, 0.45  # between two taps' planes, and the heading of each
+SMALL = 0.25  # a cell of a tap's plane
 HEADING, TAPS_HEADING, TAP_HEADING = 1.6, 3.0, 1.0  # the widths of the notes
-CHARACTER = 0.09  # the width of one in the sum
+CHARACTER = 0.09  # width in the sum
 NARROWEST = 9.0
 LINE = 0.25  # from one line of the legend to the next
 MOST_TERMS = 9  # of the sum that are written out
@@ -31,10 +31,10 @@ Place = tuple[float, float]  # from the figure's left and top
 
 
 def draw(trace: Trace, chosen: Cell, theme: Theme) -> Figure:
-    """Draw the input, the kernel, a picture for each tap, and their sum, from a trace of kn2row.
+    """Draw the input, the kernel, a plane for each tap, and their sum, from a trace of kn2row.
 
-    Filter 0 is drawn, of image 0; the taps' pictures are summed over its channels. chosen: (row,
-    column) of the output that is followed.
+    Filter 0 and image 0 are drawn; the planes of the taps are summed over channels. chosen: (row,
+    column) of the output that is written out.
     """
     problem = trace.problem
     source, kernel, output = trace.input[0, 0], trace.weight[0, 0], trace.output[0, 0]
@@ -55,15 +55,15 @@ def draw(trace: Trace, chosen: Cell, theme: Theme) -> Figure:
     total, terms = _sum(trace, chosen)
     legend = [
         f"outlined: {terms}",
-        "arrows: how far a picture is moved before it is added",
-        "dimmed: what lands on no output",
+        "arrows: the shift of a plane before it is added",
+        "dimmed: not added to any output",
     ]
     width = output_left + max(output.shape[1] * planes.CELL, HEADING)
     subtitle = _say_taps(problem)
     longest = max(len(total), len(subtitle)) * CHARACTER
     width = max(width, LEFT + longest, NARROWEST) + 0.6
     figure = style.new_figure(width, bottom + 0.95 + LINE * len(legend), theme)
-    title = "Weigh the whole picture once per tap, shift, add"
+    title = "Multiply the whole input by each tap, shift, add"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
     style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
@@ -77,11 +77,11 @@ def draw(trace: Trace, chosen: Cell, theme: Theme) -> Figure:
     planes.draw(figure, LEFT, kernel_top, kernel, style.centred_on_zero(kernel), theme)
 
     note = "weight × input" + (f", summed over {channels} channels" if channels > 1 else "")
-    pipeline.head(figure, taps_left, TOP, "one picture per tap of the kernel", note, theme)
+    pipeline.head(figure, taps_left, TOP, "one plane per tap of the kernel", note, theme)
     norm = style.centred_on_zero(mixed)
-    for (u, v), picture in zip(problem.taps(), mixed, strict=True):
+    for (u, v), plane in zip(problem.taps(), mixed, strict=True):
         place = taps_left + v * step_across, TOP + HEAD + u * step_down
-        _draw_tap(figure, place, problem, (u, v), picture, chosen, norm, theme)
+        _draw_tap(figure, place, problem, (u, v), plane, chosen, norm, theme)
 
     note = "their sum" + (", plus the bias" if trace.bias is not None else "")
     pipeline.head(figure, output_left, TOP, "output", note, theme)
@@ -100,11 +100,11 @@ def draw(trace: Trace, chosen: Cell, theme: Theme) -> Figure:
     return figure
 
 
-def moved(problem: ConvProblem, tap: Cell) -> Cell:
-    """Return how far a tap's picture is moved, (down, across), before it is added.
+def shift_of(problem: ConvProblem, tap: Cell) -> Cell:
+    """Return the shift (down, across) of a tap's plane before it is added.
 
     >>> from glassconv import parse
-    >>> moved(parse("1x6x6 1@3x3 p1"), (0, 2))
+    >>> shift_of(parse("1x6x6 1@3x3 p1"), (0, 2))
     (1, -1)
     """
     down, across = (
@@ -114,24 +114,24 @@ def moved(problem: ConvProblem, tap: Cell) -> Cell:
     return down, across
 
 
-def say_moved(problem: ConvProblem, tap: Cell) -> str:
-    """Say it in arrows.
+def say_shift(problem: ConvProblem, tap: Cell) -> str:
+    """Return the shift as arrows.
 
     >>> from glassconv import parse
-    >>> [say_moved(parse("1x6x6 1@3x3 p1"), tap) for tap in [(0, 0), (1, 1), (1, 2)]]
+    >>> [say_shift(parse("1x6x6 1@3x3 p1"), tap) for tap in [(0, 0), (1, 1), (1, 2)]]
     ['↓1 →1', 'stays', '←1']
     """
-    down, across = moved(problem, tap)
+    down, across = shift_of(problem, tap)
     arrows = [("↑" if down < 0 else "↓", down), ("←" if across < 0 else "→", across)]
     return " ".join(f"{arrow}{abs(count)}" for arrow, count in arrows if count) or "stays"
 
 
 def _say_taps(problem: ConvProblem) -> str:
-    """Say how many pictures there are, and what becomes of them."""
+    """Return the number of planes, and which elements are dropped."""
     taps = prod(problem.kernel_size)
-    count = "1 tap, so 1 picture" if taps == 1 else f"{taps} taps, so {taps} pictures"
-    said = f"{problem}: {count}; what lands outside the output is dropped"
-    return said + (", and what the stride steps over" if max(problem.stride) > 1 else "")
+    count = "1 tap, so 1 plane" if taps == 1 else f"{taps} taps, so {taps} planes"
+    text = f"{problem}: {count}; elements outside the output are dropped"
+    return text + (", and those skipped by the stride" if max(problem.stride) > 1 else "")
 
 
 def _draw_tap(
@@ -139,22 +139,22 @@ def _draw_tap(
     place: Place,
     problem: ConvProblem,
     tap: Cell,
-    picture: Array,
+    plane: Array,
     chosen: Cell,
     norm: Normalize,
     theme: Theme,
 ) -> None:
-    """Draw one tap's picture, dimmed where no output reads it, and over it where it is moved."""
+    """Draw the plane of one tap, dimmed where no output reads it, with its shift above it."""
     left, top = place
     name = f"tap {tap[0]},{tap[1]}"
     style.write(figure, left, top - 0.36, name, theme, fontsize=8.5, family=style.MONO)
-    said = say_moved(problem, tap)
+    shift = say_shift(problem, tap)
     style.write(
-        figure, left, top - 0.19, said, theme, fontsize=8.5, family=style.MONO, color=theme.muted
+        figure, left, top - 0.19, shift, theme, fontsize=8.5, family=style.MONO, color=theme.muted
     )
-    axes = planes.draw(figure, left, top, picture, norm, theme, SMALL)
+    axes = planes.draw(figure, left, top, plane, norm, theme, SMALL)
     _, reads = problem.tap_slices(tap)
-    unread = np.ones(picture.shape, dtype=bool)
+    unread = np.ones(plane.shape, dtype=bool)
     unread[reads] = False
     planes.dim(axes, ((int(row), int(column)) for row, column in np.argwhere(unread)), theme)
     pixel = _pixel(problem, tap, chosen)
@@ -163,7 +163,7 @@ def _draw_tap(
 
 
 def _pixel(problem: ConvProblem, tap: Cell, chosen: Cell) -> Cell | None:
-    """Return the pixel that lands on an output when a tap's picture is moved, None for padding."""
+    """Return the pixel that a tap adds to an output, or None for padding."""
     row, column = (
         int(axis.tap_map()[place, index])
         for axis, place, index in zip(problem.axes, chosen, tap, strict=True)
@@ -172,21 +172,21 @@ def _pixel(problem: ConvProblem, tap: Cell, chosen: Cell) -> Cell | None:
 
 
 def _sum(trace: Trace, chosen: Cell) -> tuple[str, str]:
-    """Return the output as the sum of what lands on it, and what the terms are."""
+    """Return the output as a sum of its terms, and a description of the terms."""
     problem, (row, column) = trace.problem, chosen
     terms = []
-    for (u, v), picture in zip(problem.taps(), trace["mixed"][0, 0, :, 0], strict=True):
+    for (u, v), plane in zip(problem.taps(), trace["mixed"][0, 0, :, 0], strict=True):
         pixel = _pixel(problem, (u, v), chosen)
         if pixel is not None:
-            terms.append(float(picture[pixel]))
-    count = "1 pixel" if len(terms) == 1 else f"{len(terms)} pixels"
-    said = f"the {count} that land{'s' if len(terms) == 1 else ''} on y[0, {row}, {column}]"
+            terms.append(float(plane[pixel]))
+    count = "1 element" if len(terms) == 1 else f"{len(terms)} elements"
+    note = f"the {count} added to y[0, {row}, {column}]"
     shown = terms
     if len(terms) > MOST_TERMS:
         shown = [*terms[:MOST_TERMS], sum(terms[MOST_TERMS:])]
-        said += f"; the last {len(terms) - MOST_TERMS} added up already"
+        note += f"; the last {len(terms) - MOST_TERMS} are one term"
     if trace.bias is not None:
         shown = [*shown, float(trace.bias[0])]
-        said += ", then the bias"
+        note += ", then the bias"
     value = number(float(trace.output[0, 0, row, column]))
-    return f"y[0, {row}, {column}] = {added(shown) or 0} = {value}", said
+    return f"y[0, {row}, {column}] = {added(shown) or 0} = {value}", note

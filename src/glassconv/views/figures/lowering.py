@@ -1,4 +1,4 @@
-"""im2col: a picture beside the matrix that its windows are laid out in, and what that costs."""
+"""im2col: an input beside its im2col matrix, and the memory that the matrix takes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from glassconv.views.figures.style import Theme
 from glassconv.views.notation import size
 
 LEFT, TOP = 0.75, 2.2  # inches, as all lengths here
-HEADING, NOTE = 2.2, 4.7  # the widths of the headings' notes
-LABELS = 1.3  # the gap before the matrix, where its rows' labels are
-ABOVE = 0.2  # what the columns' labels take
+HEADING, NOTE = 2.2, 4.7  # widths of the notes under the headings
+LABELS = 1.3  # the gap before the matrix, with the labels of its rows
+ABOVE = 0.2  # height of the labels of the columns
 WIDEST, TALLEST = 9.0, 6.5  # the matrix
-THINNEST = 0.12  # a cell's longer side, where the matrix is long
+THINNEST = 0.12  # a cell's longer side, if the matrix is long
 LABEL = 7.5  # points: a label's size
 LETTER = (0.066, 0.13)  # the width and the height of a letter in one
 LINE = 0.28  # from one line of the legend to the next
-NARROWEST = 10.2  # or the line under the title would not fit
+NARROWEST = 10.2  # fits the subtitle
 
 Size = tuple[float, float]  # (height, width)
 
@@ -53,10 +53,10 @@ def draw(trace: Trace, position: Cell, pixel: Cell, theme: Theme) -> Figure:
 
     norm = style.centred_on_zero(columns)
     pipeline.head(figure, LEFT, TOP - ABOVE, "input", _drawn(problem), theme)
-    picture = planes.draw(figure, LEFT, TOP, source, norm, theme, cell)
-    padding.hatch(picture, source.shape, problem.padding, theme)
-    planes.dim(picture, planes.unread(problem), theme)
-    planes.outline_window(picture, problem, position, cell, theme)
+    input_axes = planes.draw(figure, LEFT, TOP, source, norm, theme, cell)
+    padding.hatch(input_axes, source.shape, problem.padding, theme)
+    planes.dim(input_axes, planes.unread(problem), theme)
+    planes.outline_window(input_axes, problem, position, cell, theme)
 
     note = f"a row for each tap (c, u, v), a column for each output (i, j): {_by(columns.shape)}"
     pipeline.head(figure, matrix_left, TOP - ABOVE, "im2col matrix", note, theme)
@@ -67,7 +67,7 @@ def draw(trace: Trace, position: Cell, pixel: Cell, theme: Theme) -> Figure:
 
     (before, _), (left, _) = problem.padding
     for axes, cells, least in (
-        (picture, [(pixel[0] + before, pixel[1] + left)], cell),
+        (input_axes, [(pixel[0] + before, pixel[1] + left)], cell),
         (matrix, copies_of(problem, pixel), min(high, wide)),
     ):
         inset = 0.14 if least >= planes.NUMBERED else 0.0  # smaller cells are covered
@@ -81,31 +81,31 @@ def draw(trace: Trace, position: Cell, pixel: Cell, theme: Theme) -> Figure:
 def copies_of(problem: ConvProblem, pixel: Cell) -> list[Cell]:
     """Return the cells (row, column) of the matrix that hold a pixel of channel 0."""
     rows, columns = (axis.tap_map() for axis in problem.axes)  # [output, kernel]
-    found = []
+    cells = []
     for (i, u), (j, v) in product(np.argwhere(rows == pixel[0]), np.argwhere(columns == pixel[1])):
-        found.append((int(u * columns.shape[1] + v), int(i * columns.shape[0] + j)))
-    return found
+        cells.append((int(u * columns.shape[1] + v), int(i * columns.shape[0] + j)))
+    return cells
 
 
 def _write_title(figure: Figure, problem: ConvProblem, theme: Theme) -> None:
     title = "Every window becomes a column, so pixels are copied"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
-    said = (
+    subtitle = (
         f"{problem}: the matrix takes {size(problem.im2col_bytes)}, "
         f"{problem.expansion:.3g} × the input's {size(problem.input_bytes)}"
     )
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
 
 def _drawn(problem: ConvProblem) -> str:
-    """Say which part of the input is drawn, and how large it is."""
-    said = "image 0, " if problem.batch > 1 else ""
-    said += "channel 0, " if problem.in_channels > 1 else ""
-    return said + planes.extent(problem)
+    """Return which part of the input is drawn, and its size."""
+    part = "image 0, " if problem.batch > 1 else ""
+    part += "channel 0, " if problem.in_channels > 1 else ""
+    return part + planes.extent(problem)
 
 
 def _matrix_cell(shape: tuple[int, ...]) -> Size:
-    """Return the size of the matrix's cells: square, unless it would become a thread."""
+    """Return the size of the matrix's cells: square, unless the matrix would be too thin."""
     high, wide = min(planes.CELL, TALLEST / shape[0]), min(planes.CELL, WIDEST / shape[1])
     square = min(high, wide)
     return min(high, max(square, THINNEST)), min(wide, max(square, THINNEST))
@@ -123,7 +123,7 @@ def _draw_matrix(
 
 
 def _label(figure: Figure, problem: ConvProblem, left: float, cell: Size, theme: Theme) -> None:
-    """Write c,u,v before the rows and i,j over the columns; where that is too small, c and i."""
+    """Write c,u,v before the rows and i,j above the columns, or only c and i if space is short."""
     options = {"fontsize": LABEL, "family": style.MONO, "color": theme.muted, "va": "center"}
     rows = (problem.in_channels, *problem.kernel_size)
     for middle, text in _labels("c", rows, cell[0], across=False):
@@ -135,7 +135,7 @@ def _label(figure: Figure, problem: ConvProblem, left: float, cell: Size, theme:
 def _labels(
     first: str, sizes: Sequence[int], cell: float, *, across: bool
 ) -> list[tuple[float, str]]:
-    """Return labels and where their middles are: of each cell, or else of each first index."""
+    """Return the middle and text of each label: one per cell, or else one per first index."""
     every = [",".join(map(str, index)) for index in product(*map(range, sizes))]
     blocks = [f"{first}={index}" for index in range(sizes[0])]
     for labels, step in ((every, cell), (blocks, cell * prod(sizes[1:]))):
@@ -147,7 +147,7 @@ def _labels(
 def _legend(
     problem: ConvProblem, position: Cell, pixel: Cell, theme: Theme
 ) -> list[tuple[str, str]]:
-    """Return what is outlined, and why the matrix is as large as it is: lines and their colours."""
+    """Return the lines of the legend and their colours."""
     row, column = position
     place = row * problem.output_size[1] + column
     copies = int(problem.copies()[pixel])
@@ -156,15 +156,15 @@ def _legend(
     )  # fmt: skip
     lines = [
         (f"■ the window of output ({row}, {column}) is column {place}", theme.accent),
-        (f"■ pixel ({pixel[0]}, {pixel[1]}) lies in {windows}", _second(theme)),
+        (f"■ pixel ({pixel[0]}, {pixel[1]}) is in {windows}", _second(theme)),
     ]
     unread = planes.say_unread(problem)
     lines += [(f"dimmed: {unread}", theme.muted)] if unread else []
     taps, steps = ("·".join(map(str, each)) for each in (problem.kernel_size, problem.stride))
     most = prod(problem.kernel_size) / prod(problem.stride)
     why = f"{taps} taps" + ("" if set(problem.stride) == {1} else f" ÷ stride {steps}")
-    said = f"the larger the input, the closer its matrix comes to {most:.3g} × its size: {why}"
-    return [*lines, (said, theme.muted)]
+    limit = f"for large inputs the matrix approaches {most:.3g} × the input's size: {why}"
+    return [*lines, (limit, theme.muted)]
 
 
 def _by(sizes: tuple[int, ...]) -> str:

@@ -24,10 +24,10 @@ CELL_WIDTH, CELL_HEIGHT = 0.72, 0.32
 
 
 def draw(trace: Trace, theme: Theme) -> Figure:
-    """Draw the im2col steps of the first image and group, one output followed through all.
+    """Draw the im2col steps of the first image and group, with one output outlined in all.
 
     The output lies to the right of the weight and below the windows, so that each of its cells is
-    where a row and a column meet.
+    in the row of a filter and the column of a window.
     """
     problem = trace.problem
     m, k = problem.gemm.m, problem.gemm.k
@@ -60,7 +60,7 @@ def draw(trace: Trace, theme: Theme) -> Figure:
 
 
 def _chosen(outputs: Array) -> tuple[int, int]:
-    """Return (filter, position) of the largest output: one worth following."""
+    """Return (filter, position) of the output with the largest magnitude."""
     filter, position = np.unravel_index(int(np.abs(outputs).argmax()), outputs.shape)
     return int(filter), int(position)
 
@@ -68,8 +68,8 @@ def _chosen(outputs: Array) -> tuple[int, int]:
 def _draw_input(axes: Axes, trace: Trace, position: int, theme: Theme) -> None:
     """Draw the padded input's mean over channels, and the window at a position."""
     problem = trace.problem
-    picture = trace["padded"][0, : problem.weight_shape[1]].mean(axis=0)
-    style.draw_map(axes, picture, style.centred_on_zero(picture), theme, "equal")
+    plane = trace["padded"][0, : problem.weight_shape[1]].mean(axis=0)
+    style.draw_map(axes, plane, style.centred_on_zero(plane), theme, "equal")
     starts = np.unravel_index(position, problem.output_size)
     row, column = (int(i) * s for i, s in zip(starts, problem.stride, strict=True))
     rows, columns = problem.receptive_field
@@ -93,15 +93,15 @@ def _write_labels(figure: Figure, trace: Trace, right: float, bottom: float, the
     title = f"A convolution is a matrix product: ({m} × {k}) · ({k} × {n})"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
     copies = int(problem.copies().max())
-    said = f"{m * n * k:,} multiply-adds"
-    said += f" in each of {problem.groups} groups. " if problem.groups > 1 else ". "
-    said += (
-        f"Windows overlap, so im2col writes a pixel up to {copies} times: "
+    subtitle = f"{m * n * k:,} multiply-adds"
+    subtitle += f" in each of {problem.groups} groups. " if problem.groups > 1 else ". "
+    subtitle += (
+        f"Windows overlap, so im2col copies a pixel up to {copies} times: "
         if copies > 1
-        else "Windows do not overlap, so im2col writes no pixel twice: "
+        else "Windows do not overlap, so im2col copies no pixel twice: "
     )
-    said += f"its matrix is {problem.expansion:.1f} × the input."
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+    subtitle += f"its matrix is {problem.expansion:.1f} × the input."
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
     padded = "×".join(str(axis.padded_size) for axis in problem.axes)
     heads = [
         (LEFT, TOP, "input", f"{problem.in_channels}×{padded}, the mean of its channels"),
@@ -125,20 +125,20 @@ def _draw_sum(
     matrices: tuple[Array, Array],
     theme: Theme,
 ) -> None:
-    """Draw the chosen output's largest products in cells, and write what the others add."""
+    """Draw the largest products of the chosen output in cells, and write the sum of all."""
     filter, position = chosen
     row, column = matrices[0][filter].astype(np.float64), matrices[1][:, position]
     terms = row * column
     largest = np.argsort(-np.abs(terms))[:TERMS]
     others = len(terms) - len(largest)
     added_up = [*terms[largest]]
-    said = [f"the {len(largest)} largest of {len(terms)} products"]
+    parts = [f"the {len(largest)} largest of {len(terms)} products"]
     if others:
         added_up.append(terms.sum() - terms[largest].sum())
-        said.append(f"the other {others} together")
+        parts.append(f"the sum of the other {others}")
     if trace.bias is not None:
         added_up.append(float(trace.bias[filter]))
-        said.append("the bias")
+        parts.append("the bias")
 
     place = ", ".join(str(i) for i in np.unravel_index(position, trace.problem.output_size))
     value = number(float(trace["product"][0, filter, position]))
@@ -149,7 +149,7 @@ def _draw_sum(
     written = added(float(number_) for number_ in added_up)
     style.write(figure, LEFT, top + 0.42, f"= {written}", theme, fontsize=10, family=style.MONO)
     style.write(
-        figure, LEFT, top + 0.74, ", then ".join(said), theme, color=theme.muted, fontsize=9.5
+        figure, LEFT, top + 0.74, ", then ".join(parts), theme, color=theme.muted, fontsize=9.5
     )
 
     cells = np.stack([row[largest], column[largest], terms[largest]])

@@ -1,4 +1,4 @@
-"""Padding, hatched: the zeros around an array, which are drawn but are no numbers of its own."""
+"""Hatching of padding: the zeros drawn around an array."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ def hatch(
 ) -> None:
     """Hatch the padding of a map [rows, columns].
 
-    padded: the map's size. padding: how much of it is not the array's own, (before, after) per
-    axis.
+    padded: the map's size, padding included. padding: (before, after) per axis.
     """
     rows, columns = padded
     (top, bottom), (left, right) = padding

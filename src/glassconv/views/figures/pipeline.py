@@ -1,4 +1,4 @@
-"""What pictures of a pipeline share: arrays in columns, a heading over each, arrows between."""
+"""Headings, arrows and operators of figures that show a pipeline of arrays."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from matplotlib.patches import FancyArrowPatch
 from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
 
-HEAD = 0.56  # inches, as all lengths here: what a name and a note take over an array
+HEAD = 0.56  # inches, as all lengths here: the height of a name and a note above an array
 Point = tuple[float, float]  # from the figure's left and top
 
 
 def head(figure: Figure, left: float, top: float, name: str, note: str, theme: Theme) -> None:
-    """Write an array's name and, under it, what it is, over the array whose top left this is."""
+    """Write a name and a note above the array whose top left corner is at (left, top)."""
     style.write(figure, left, top - HEAD + 0.04, name, theme, fontsize=12, weight="bold")
     style.write(figure, left, top - HEAD + 0.31, note, theme, fontsize=9, color=theme.muted)
 
@@ -37,5 +37,5 @@ def arrow(figure: Figure, start: Point, end: Point, theme: Theme) -> None:
 
 
 def operator(figure: Figure, place: Point, sign: str, theme: Theme) -> None:
-    """Write the sign of what is done with two arrays at the point where their arrows meet."""
+    """Write an operator between two arrays, centred at a point."""
     style.write(figure, *place, sign, theme, fontsize=19, ha="center", va="center")

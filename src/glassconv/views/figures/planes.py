@@ -1,4 +1,4 @@
-"""One channel as a plane of cells: numbers where they can be read, what nothing reads dimmed."""
+"""One channel as a plane of cells, with numbers if they fit and unread cells dimmed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
 
 CELL = 0.34  # inches, as all lengths here: a cell with a number in it
-NUMBERED = 0.24  # the smallest cell that still has one
-MOST_NUMBERS = 16  # cells a side of a plane that has numbers
-SIDE = 4.0  # what larger planes are made to fit
-DIMMED = 0.72  # of a cell that nothing reads, how much is taken away
+NUMBERED = 0.24  # the smallest cell with a number
+MOST_NUMBERS = 16  # cells per side of a plane with numbers
+SIDE = 4.0  # the longer side of larger planes
+DIMMED = 0.72  # opacity of the cover of an unread cell
 
 Cell = tuple[int, int]  # (row, column)
 
@@ -54,7 +54,7 @@ def draw(
 
 
 def draw_nothing(axes: Axes, rows: int, columns: int, theme: Theme) -> None:
-    """Draw the empty cells that values will appear in."""
+    """Draw empty cells."""
     panel = ListedColormap([theme.panel])
     axes.imshow(np.zeros((rows, columns)), cmap=panel, aspect="auto", interpolation="nearest")
     for edge in range(columns + 1):
@@ -64,7 +64,7 @@ def draw_nothing(axes: Axes, rows: int, columns: int, theme: Theme) -> None:
 
 
 def brief(value: float) -> str:
-    """Write a number in few characters, with a true minus, and a product of 0 with −1 as 0.
+    """Write a number in few characters, with a minus sign, and −0 as 0.
 
     >>> brief(-2.0), brief(0.1234), brief(-0.0)
     ('−2', '0.12', '0')
@@ -81,7 +81,7 @@ def padded(problem: ConvProblem, plane: Array) -> Array:
 
 
 def extent(problem: ConvProblem) -> str:
-    """Say how large the input is as it is drawn."""
+    """Return the size of the input as drawn."""
     rows, columns = (axis.padded_size for axis in problem.axes)
     return f"{rows} × {columns}{' with its padding' if problem.is_padded else ''}"
 
@@ -98,9 +98,9 @@ def window(problem: ConvProblem, position: Cell) -> tuple[range, range]:
 def outline_window(
     axes: Axes, problem: ConvProblem, position: Cell, cell: float, theme: Theme
 ) -> None:
-    """Outline what one output reads in a padded plane; of a dilated window, each tap too.
+    """Outline the window of one output in a padded plane, and each tap of a dilated window.
 
-    cell: its size in inches.
+    cell: the size of a cell in inches.
     """
     rows, columns = window(problem, position)
     high, wide = (axis.extent for axis in problem.axes)
@@ -119,7 +119,7 @@ def unread(problem: ConvProblem) -> list[Cell]:
 
 
 def say_unread(problem: ConvProblem) -> str:
-    """Say what no window reads, or nothing where all is read.
+    """Return which cells no window reads, or "" if all are read.
 
     >>> from glassconv import parse
     >>> say_unread(parse("1x8x8 1@3x3 s2 p1"))
@@ -131,12 +131,12 @@ def say_unread(problem: ConvProblem) -> str:
         (pixels, "pixel" if pixels == 1 else "pixels"),
         (zeros, "zero of padding" if zeros == 1 else "zeros of padding"),
     ]
-    said = " and ".join(f"{count} {name}" for count, name in counts if count)
-    return f"{said} that no window reads" if said else ""
+    text = " and ".join(f"{count} {name}" for count, name in counts if count)
+    return f"{text} that no window reads" if text else ""
 
 
 def dim(axes: Axes, cells: Iterable[Cell], theme: Theme) -> None:
-    """Dim cells that nothing reads, and the numbers in them."""
+    """Dim cells and the numbers in them."""
     for row, column in cells:
         cover = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=theme.background,
                           linewidth=0, alpha=DIMMED, zorder=4)  # fmt: skip
@@ -151,9 +151,10 @@ def mark(
     colour: str = "",
     inset: float = 0.0,
 ) -> None:
-    """Outline cells one by one, in the accent colour unless told.
+    """Outline cells one by one, in the accent colour unless `colour` is given.
 
-    inset: by what part of a cell an outline is smaller, with a halo, to stand apart from others.
+    inset: the distance of the outline from the edge, as a share of a cell; if not 0, the outline
+    has a halo.
     """
     halo = withStroke(linewidth=2 * width, foreground=theme.background)
     for row, column in cells:

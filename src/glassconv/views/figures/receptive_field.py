@@ -1,4 +1,4 @@
-"""What one output sees of a picture, and how often every pixel of it is read."""
+"""The receptive field of one output, and how often every pixel is read."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from glassconv.views.figures import padding, pipeline, style
 from glassconv.views.figures.style import Theme
 
 LEFT, TOP = 0.75, 1.95  # inches, as all lengths here
-SIDE, WINDOW = 4.2, 2.9  # the longer side of the picture, and of the window enlarged
+SIDE, WINDOW = 4.2, 2.9  # the longer side of the input, and of the enlarged window
 LEAST_BAR = 1.0  # the height of the colour bar
-LEAST_TAPS = 0.045, 0.07  # the sides of a tap in the picture, and in the window enlarged
+LEAST_TAPS = 0.045, 0.07  # the sides of a tap in the input, and in the enlarged window
 HEADING = 2.9  # the width of a heading's note
 GAP = 0.55
-DIM, HOLE = 0.38, 0.22  # how much is left of what is not seen, and of what is skipped
+DIM, HOLE = 0.38, 0.22  # brightness outside the window, and of pixels skipped by dilation
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What the output in the middle of a problem's output sees of the input."""
+class Field:
+    """The receptive field of the output in the middle."""
 
     problem: ConvProblem
 
@@ -53,13 +53,13 @@ class Sight:
 
     @property
     def reads(self) -> int:
-        """Return how many pixels it reads, padding not counted."""
+        """Return how many pixels it reads, without padding."""
         taps = zip(self.problem.axes, self.output, strict=True)
         return prod(int((axis.tap_map()[place] != PADDING).sum()) for axis, place in taps)
 
     @property
     def spans(self) -> int:
-        """Return how many pixels its window spans, those it skips included, padding not."""
+        """Return how many pixels its window spans, including those it skips, without padding."""
         inside = (
             min(start - axis.padding[0] + axis.extent, axis.input_size)
             - max(start - axis.padding[0], 0)
@@ -76,14 +76,14 @@ class Sight:
         )
 
 
-def draw(problem: ConvProblem, picture: Array, source: str, theme: Theme) -> Figure:
-    """Draw the picture under one window, that window enlarged, and how often pixels are read.
+def draw(problem: ConvProblem, photograph: Array, source: str, theme: Theme) -> Figure:
+    """Draw an image with one window, the window enlarged, and how often pixels are read.
 
-    picture: [height, width, 3], uint8, of the problem's input size. source: where it is from.
+    photograph: [height, width, 3], uint8, of the problem's input size. source: its origin.
     """
     padded = tuple(axis.padded_size for axis in problem.axes)
     high, wide = (SIDE * size / max(padded) for size in padded)
-    sight = Sight(problem)
+    sight = Field(problem)
     field = sight.field
     window_high, window_wide = (WINDOW * size / max(field) for size in field)
     lefts = [LEFT, LEFT + max(wide, HEADING) + GAP]
@@ -92,48 +92,50 @@ def draw(problem: ConvProblem, picture: Array, source: str, theme: Theme) -> Fig
     figure = style.new_figure(lefts[2] + max(wide, HEADING) + 1.3, bottom + 1.0, theme)
     _write_title(figure, sight, theme)
 
-    seen = _lit(sight, picture, theme)
+    shaded = _shade(sight, photograph, theme)
     name, place = f"output [{sight.output[0]}, {sight.output[1]}]", (*sight.start, *field)
-    note = f"outlined: what {name} sees of it"
-    axes = _panel(figure, lefts[0], (wide, high), ("input", note), seen, problem, theme)
-    _enlarge_taps(axes, sight, seen, high / padded[0], LEAST_TAPS[0])
+    note = f"outlined: the window of {name}"
+    axes = _panel(figure, lefts[0], (wide, high), ("input", note), shaded, problem, theme)
+    _enlarge_taps(axes, sight, shaded, high / padded[0], LEAST_TAPS[0])
     _outline_next(figure, axes, TOP + high + 0.12, sight, theme)
     style.outline(axes, *place, theme, 2.2)
 
     every = sight.reads == sight.spans
     note = f"{'all' if every else f'{sight.reads:,}'} of its {sight.spans:,} pixels are read"
     size = (window_wide, window_high)
-    axes = _panel(figure, lefts[1], size, ("its window", note), seen, problem, theme)
-    _enlarge_taps(axes, sight, seen, window_high / field[0], LEAST_TAPS[1])
+    axes = _panel(figure, lefts[1], size, ("its window", note), shaded, problem, theme)
+    _enlarge_taps(axes, sight, shaded, window_high / field[0], LEAST_TAPS[1])
     (top, left), (rows, columns) = sight.start, field
     axes.set(xlim=(left - 0.5, left + columns - 0.5), ylim=(top + rows - 0.5, top - 0.5))
     style.outline(axes, *place, theme, 2.2)
 
     _draw_copies(figure, lefts[2], (wide, high), problem, theme)
     height, width = problem.input_size
-    said = f"The picture: {source}, scaled to {height} × {width}."
-    style.write(figure, LEFT, bottom + 0.55, said, theme, color=theme.muted, fontsize=9)
+    note = f"The image: {source}, scaled to {height} × {width}."
+    style.write(figure, LEFT, bottom + 0.55, note, theme, color=theme.muted, fontsize=9)
     return figure
 
 
-def _write_title(figure: Figure, sight: Sight, theme: Theme) -> None:
+def _write_title(figure: Figure, sight: Field, theme: Theme) -> None:
     problem = sight.problem
     share = sight.spans / prod(problem.input_size)
-    title = f"One output sees {'all' if share == 1 else _percent(share)} of the picture"
+    title = (
+        f"The window of one output covers {'all' if share == 1 else _percent(share)} of the input"
+    )
     if sight.reads < sight.spans:
         title += f" and reads {sight.reads:,} of its pixels"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
     rows, columns = sight.field
-    said = f"{problem}: receptive field {rows} × {columns}, stride {_steps(problem.stride)}"
+    subtitle = f"{problem}: receptive field {rows} × {columns}, stride {_steps(problem.stride)}"
     if set(problem.dilation) != {1}:
-        said += f", dilation {_steps(problem.dilation)}"
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+        subtitle += f", dilation {_steps(problem.dilation)}"
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
 
-def _lit(sight: Sight, picture: Array, theme: Theme) -> Array:
-    """Return the padded picture [height, width, 3], 0 to 1: full light where the output reads."""
+def _shade(sight: Field, photograph: Array, theme: Theme) -> Array:
+    """Return the padded image [height, width, 3], 0 to 1, dimmed where the output does not read."""
     ground = np.array(to_rgb(theme.background))
-    light = np.pad(picture / 255, (*sight.problem.padding, (0, 0)))
+    light = np.pad(photograph / 255, (*sight.problem.padding, (0, 0)))
     lit: Array = ground + DIM * (light - ground)
     window = tuple(
         slice(start, start + size) for start, size in zip(sight.start, sight.field, strict=True)
@@ -148,33 +150,33 @@ def _panel(
     figure: Figure,
     left: float,
     size: tuple[float, float],
-    said: tuple[str, str],
-    picture: Array,
+    heading: tuple[str, str],
+    pixels: Array,
     problem: ConvProblem,
     theme: Theme,
 ) -> Axes:
-    pipeline.head(figure, left, TOP, *said, theme)
+    pipeline.head(figure, left, TOP, *heading, theme)
     axes = style.add_axes(figure, left, TOP, *size)
-    axes.imshow(picture, interpolation="nearest", aspect="auto")
-    padding.hatch(axes, picture.shape[:2], problem.padding, theme)
+    axes.imshow(pixels, interpolation="nearest", aspect="auto")
+    padding.hatch(axes, pixels.shape[:2], problem.padding, theme)
     return axes
 
 
-def _enlarge_taps(axes: Axes, sight: Sight, picture: Array, cell: float, least: float) -> None:
-    """Draw taps that are too small to be seen larger, as far as the holes between them let."""
+def _enlarge_taps(axes: Axes, sight: Field, pixels: Array, cell: float, least: float) -> None:
+    """Draw taps larger if they are too small to be visible and the dilation leaves room."""
     side = min(least, 0.6 * min(sight.problem.dilation) * cell)
     if side <= cell:
         return
     rows, columns = (places.ravel() for places in np.meshgrid(*sight.taps, indexing="ij"))
     area = (side * 72) ** 2  # in points
-    colours = picture[rows, columns]
+    colours = pixels[rows, columns]
     axes.scatter(
         columns, rows, s=area, c=colours, marker="s", linewidths=0, clip_on=False, zorder=6
     )
 
 
-def _outline_next(figure: Figure, axes: Axes, top: float, sight: Sight, theme: Theme) -> None:
-    """Outline, dashed, what the next output in the row sees."""
+def _outline_next(figure: Figure, axes: Axes, top: float, sight: Field, theme: Theme) -> None:
+    """Outline the window of the next output in the row with a dashed line."""
     step = sight.problem.stride[1]
     if sight.output[1] + 1 == sight.problem.output_size[1]:
         return
@@ -193,19 +195,19 @@ def _outline_next(figure: Figure, axes: Axes, top: float, sight: Sight, theme: T
             clip_on=False,
         )
     )
-    said = f"dashed: the next output's window, {step} pixel{'s' * (step > 1)} on"
-    style.write(figure, LEFT, top, said, theme, color=theme.muted, fontsize=9)
+    note = f"dashed: the next output's window, {step} pixel{'s' * (step > 1)} to the right"
+    style.write(figure, LEFT, top, note, theme, color=theme.muted, fontsize=9)
 
 
 def _draw_copies(
     figure: Figure, left: float, size: tuple[float, float], problem: ConvProblem, theme: Theme
 ) -> None:
-    """Draw how often each pixel is read, those that never are in the accent colour."""
+    """Draw how often each pixel is read, with unread pixels in the accent colour."""
     copies = problem.copies()
     most = int(copies.max())
     often = f"{int(copies.min())} to {most} times" if copies.min() < most else f"each {most} ×"
-    said = ("how often a pixel is read", f"over all outputs: {often}")
-    pipeline.head(figure, left, TOP, *said, theme)
+    heading = ("how often a pixel is read", f"over all outputs: {often}")
+    pipeline.head(figure, left, TOP, *heading, theme)
     axes = style.add_axes(figure, left, TOP, *size)
     padded = np.pad(copies, problem.padding)
     image = axes.imshow(padded, cmap=theme.sequential_map, vmin=0, vmax=max(most, 1), aspect="auto",
@@ -222,7 +224,7 @@ def _draw_copies(
 
 
 def _unread(problem: ConvProblem) -> str:
-    """Write how many pixels no window reads, and how many of them the floor leaves over."""
+    """Return how many pixels no window reads, and how many of them are left over at the end."""
     unread = problem.copies() == 0
     count = int(unread.sum())
     if not count:

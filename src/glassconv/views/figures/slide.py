@@ -1,4 +1,4 @@
-"""What an animation shows: the outputs there are, the columns they read, which have a frame."""
+"""What an animation shows: the outputs, their im2col columns, and which outputs have a frame."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ from glassconv.views.figures.planes import Cell
 from glassconv.views.figures.window import channels_of
 
 MOST_FRAMES = 72  # a minute has 187
-PADDING, STUFFED = 1, 2  # what is laid into an input
+PADDING, INSERTED = 1, 2  # kinds of zeros in the padded input; 0 is an input element
 
 
 @dataclass(frozen=True)
 class Slide:
-    """What is animated: a trace of im2col, and what it is the trace of.
+    """What is animated: a trace of im2col and a description of its problem.
 
-    said: the problem in words. ndim: its spatial axes, 1 for a row drawn as a plane. stuffing: of a
-    transposed convolution, where zeros stand between the input's pixels; [height, width] booleans.
-    kept: the rows and columns of the trace's output that are not cut off, if not all.
+    subtitle: the problem in text form. ndim: its number of spatial axes; a 1D problem is drawn as
+    one row. inserted_zeros: for a transposed convolution, which input elements are inserted zeros,
+    [height, width] booleans. kept: the rows and columns of the trace's output that are not cropped,
+    or None for all.
     """
 
     trace: Trace
-    said: str
+    subtitle: str
     ndim: int = 2
-    stuffing: Array | None = None
+    inserted_zeros: Array | None = None
     kept: tuple[range, range] | None = None
 
     @property
     def title(self) -> str:
-        """Return the picture's title."""
+        """Return the title of the figure."""
         transposed = "A transposed convolution, window by window"
-        return "Window by window" if self.stuffing is None else transposed
+        return "Window by window" if self.inserted_zeros is None else transposed
 
     @property
     def problem(self) -> ConvProblem:
@@ -47,7 +48,7 @@ class Slide:
 
     @property
     def places(self) -> tuple[range, range]:
-        """Return the rows and the columns of the trace's output that are not cut off."""
+        """Return the rows and the columns of the trace's output that are not cropped."""
         rows, columns = map(range, self.problem.output_size)
         return self.kept or (rows, columns)
 
@@ -72,36 +73,36 @@ class Slide:
         return kept
 
     @cached_property
-    def laid(self) -> Array:
-        """Return what each cell of the padded input is: 0 for a pixel, `PADDING` or `STUFFED`."""
+    def kinds(self) -> Array:
+        """Return the kind of each padded input cell: 0 (element), `PADDING` or `INSERTED`."""
         size = self.problem.input_size
-        stuffing = np.zeros(size, bool) if self.stuffing is None else self.stuffing
+        inserted = np.zeros(size, bool) if self.inserted_zeros is None else self.inserted_zeros
         around: Array = np.pad(
-            np.where(stuffing, STUFFED, 0), self.problem.padding, constant_values=PADDING
+            np.where(inserted, INSERTED, 0), self.problem.padding, constant_values=PADDING
         )
         return around
 
     def position(self, place: int) -> Cell:
-        """Return the (row, column) of the trace's output that the place-th output is."""
+        """Return the (row, column) in the trace's output of the output with this index."""
         row, column = divmod(place, self.size[1])
         rows, columns = self.places
         return rows[row], columns[column]
 
-    def laid_in(self, place: int) -> Array:
-        """Return what each cell of an output's column is, as `laid` says it: [taps]."""
-        window = self.laid[np.ix_(*planes.window(self.problem, self.position(place)))]
+    def column_kinds(self, place: int) -> Array:
+        """Return the kind of each element of an output's im2col column: [taps]."""
+        window = self.kinds[np.ix_(*planes.window(self.problem, self.position(place)))]
         return np.tile(window.ravel(), len(self.columns) // window.size)
 
     def unread(self) -> Array:
         """Return the cells of the padded input that no output reads: [cell, (row, column)]."""
-        unread = np.ones(self.laid.shape, bool)
+        unread = np.ones(self.kinds.shape, bool)
         for place in range(self.output.size):
             unread[np.ix_(*planes.window(self.problem, self.position(place)))] = False
         return np.argwhere(unread)
 
 
 def shown(outputs: int, across: int) -> list[int]:
-    """Return the outputs that have a frame: all, or the first row and then every so many.
+    """Return the outputs that have a frame: all, or the first row and then every n-th.
 
     >>> shown(9, 3)
     [0, 1, 2, 3, 4, 5, 6, 7, 8]
@@ -115,14 +116,14 @@ def shown(outputs: int, across: int) -> list[int]:
 
 
 def pace(outputs: int, across: int) -> tuple[int, int]:
-    """Return how many outputs come one by one, and of how many that follow one has a frame."""
+    """Return how many outputs have a frame each, and the step between frames after them."""
     slow = min(across, MOST_FRAMES // 2)
     return slow, ceil((outputs - slow) / (MOST_FRAMES - slow))
 
 
 def headings(slide: Slide) -> list[tuple[str, str]]:
-    """Return the names of input, kernel, output and matrix, each with what it is."""
-    problem, read, transposed = slide.problem, channels_of(slide.problem, 0), slide.stuffing
+    """Return the names of input, kernel, output and matrix, each with a note."""
+    problem, read, transposed = slide.problem, channels_of(slide.problem, 0), slide.inserted_zeros
     size = problem.input_size
     if transposed is not None:
         size = tuple(int((~transposed).any(axis).sum()) for axis in (1, 0))
@@ -131,54 +132,58 @@ def headings(slide: Slide) -> list[tuple[str, str]]:
     notes = {
         "input": [
             (_by(size), True),
-            (f"stuffed to {_by(problem.input_size)}", size != problem.input_size),
-            (f"padded to {_by(slide.laid.shape)}", slide.laid.shape != problem.input_size),
+            (f"zero-inserted to {_by(problem.input_size)}", size != problem.input_size),
+            (f"padded to {_by(slide.kinds.shape)}", slide.kinds.shape != problem.input_size),
             (f"channel 0 of {problem.in_channels}", problem.in_channels > 1),
             (f"image 0 of {problem.batch}", problem.batch > 1),
         ],
         "kernel": [
             (_by(problem.kernel_size), True),
-            ("turned around", transposed is not None),
+            ("flipped", transposed is not None),
             filters,
             (f"channel 0 of {len(read)}", len(read) > 1),
         ],
         "output": [
             (_by(slide.size), True),
-            (f"cut from {_by(problem.output_size)}", slide.size != problem.output_size),
+            (f"cropped from {_by(problem.output_size)}", slide.size != problem.output_size),
             filters,
         ],
         "im2col matrix": [
             (_by(slide.columns.shape), True),
-            ("one window a column", True),
+            ("one window per column", True),
             (f"the rows of group 0, which is {channels}", problem.groups > 1),
         ],
     }
     return [
-        (name, ", ".join(said for said, there in each if there)) for name, each in notes.items()
+        (name, ", ".join(text for text, shown in parts if shown)) for name, parts in notes.items()
     ]
 
 
 def legend_of(slide: Slide, numbered: bool) -> list[tuple[str, str]]:
-    """Return the legend's entries, (swatch or "", text) each: what there is to be told apart.
+    """Return the entries of the legend, each (swatch or "", text).
 
-    numbered: whether every cell has its number.
+    numbered: whether every cell shows its value.
     """
     outputs, across = slide.output.size, slide.size[1]
     count, (slow, step) = len(shown(outputs, across)), pace(outputs, across)
     around = "padding: zeros around the input"
-    if slide.stuffing is not None:
-        around = "zeros around it: the kernel's reach less the padding"
+    if slide.inserted_zeros is not None:
+        around = "zeros around the input: kernel extent − 1 − padding"
     left_out = (
         f"{count} of {outputs} windows have a frame: the first {slow}, then one of {step}; the "
-        "columns between appear with it"
+        "columns between are drawn with it"
     )
     entries = [
         (True, "outlined", "the window, its column, its output"),
-        ((slide.laid == PADDING).any(), "padding", around),
-        ((slide.laid == STUFFED).any(), "stuffed", "stuffed zeros: stride − 1 between pixels"),
+        ((slide.kinds == PADDING).any(), "padding", around),
+        (
+            (slide.kinds == INSERTED).any(),
+            "inserted",
+            "inserted zeros (stride − 1)",
+        ),
         (len(slide.unread()), "unread", "dimmed: never read by a window"),
         (not numbered, "negative", "negative"),
-        (not numbered, "positive", "positive, where numbers do not fit"),
+        (not numbered, "positive", "positive (values do not fit)"),
         (count < outputs, "", left_out),
     ]
     return [(swatch, text) for there, swatch, text in entries if there]

@@ -1,4 +1,4 @@
-"""What every picture shares: two themes, one diverging colour map with zero fixed, number cells."""
+"""What all figures share: two themes, a diverging colour map centred on zero, number cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from glassconv.reports.array import Array
 
 DOTS_PER_INCH = 160
-FORMATS: dict[str, dict[str, Any]] = {  # with the metadata that would change from day to day
+FORMATS: dict[str, dict[str, Any]] = {  # with fixed values for metadata that varies
     "png": {"Software": "glassconv"},
     "svg": {"Date": None},
     "pdf": {"CreationDate": None},
@@ -28,7 +28,7 @@ Aspect = Literal["equal", "auto"]
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a picture. Negative is blue and positive orange, safe for colour-blind eyes."""
+    """Colours of a figure. Negative is blue and positive is orange, which is colour-blind safe."""
 
     name: str
     background: str
@@ -36,7 +36,7 @@ class Theme:
     ink: str
     muted: str
     line: str
-    accent: str  # the one window, row, column and output being talked about
+    accent: str  # the highlighted window, row, column and output
     diverging: tuple[str, ...]
     sequential: tuple[str, ...]
 
@@ -47,7 +47,7 @@ class Theme:
 
     @cached_property
     def sequential_map(self) -> Colormap:
-        """Return the map for sizes of errors."""
+        """Return the map for magnitudes."""
         return LinearSegmentedColormap.from_list("glassconv errors", self.sequential)
 
 
@@ -104,7 +104,7 @@ def write(figure: Figure, left: float, top: float, text: str, theme: Theme, **op
 
 
 def centred_on_zero(*arrays: Array) -> Normalize:
-    """Return the colour scale on which zero is the middle and the largest size an end."""
+    """Return a symmetric colour scale around zero, up to the largest magnitude."""
     largest = max((float(np.abs(array).max(initial=0.0)) for array in arrays), default=0.0)
     return Normalize(-(largest or 1.0), largest or 1.0)
 
@@ -166,7 +166,7 @@ def outline(
 
 
 def to_bytes(figure: Figure, format: str = "png") -> bytes:
-    """Return the figure as a file's content in one of `FORMATS`, the same each time."""
+    """Return the figure as the content of a file in one of `FORMATS`; deterministic."""
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "glassconv"}):
         figure.savefig(buffer, format=format, dpi=DOTS_PER_INCH, metadata=FORMATS[format])

@@ -1,4 +1,4 @@
-"""A convolution as one matrix: doubly blocked, constant along diagonals, almost all of it zero."""
+"""A convolution as one matrix: block Toeplitz with Toeplitz blocks, almost all zeros."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from glassconv.views.figures.style import Theme
 
 LEFT, TOP = 0.75, 2.0  # inches, as all lengths here
 LARGEST = 7.6  # a side of the matrix
-MOST_STRETCHED = 4  # a cell's sides to each other, where the matrix would be a thread
+MOST_STRETCHED = 4  # the ratio of a cell's sides, if the matrix would be too thin
 COLUMN = 0.32  # the width of a column of numbers
-SHORTEST = 3.5  # a column, unless its cells would be larger than a number needs
+SHORTEST = 3.5  # a column, unless its cells would be larger than `planes.CELL`
 GAP = 0.75
 WIDE_HEADING, HEADING = 2.6, 1.2  # the widths of the matrix's and the output's headings
-CHARACTER = 0.085  # the width of one in the line under the title
+CHARACTER = 0.085  # width in the subtitle
 NARROWEST = 9.5
 SMALLEST_TEXT = 6.0  # points: the smallest number worth writing
 
 
 def draw(trace: Trace, chosen: int, theme: Theme) -> Figure:
-    """Draw matrix · picture = output, for group 0. chosen: the row that is outlined, an output."""
+    """Draw matrix · input = output, for group 0. chosen: the output (row) that is outlined."""
     problem = trace.problem
     matrix, column = trace["matrix"][0], trace["column"][0, 0, :, :1]
     outputs = trace["output"][0].reshape(-1, 1)[: len(matrix)]
@@ -37,7 +37,7 @@ def draw(trace: Trace, chosen: int, theme: Theme) -> Figure:
     column_left = LEFT + max(across, WIDE_HEADING) + GAP
     output_left = column_left + COLUMN + GAP
     bottom = TOP + max(tall, length) + 0.25
-    subtitle = f"{problem}: the same weights in every row, moved along with the window"
+    subtitle = f"{problem}: each row has the same weights, shifted with the window"
     width = max(output_left + HEADING, LEFT + len(subtitle) * CHARACTER + 0.6, NARROWEST)
     figure = style.new_figure(width, bottom + 0.8, theme)
     zeros = float(np.mean(matrix == 0))
@@ -70,22 +70,22 @@ def draw(trace: Trace, chosen: int, theme: Theme) -> Figure:
     pipeline.operator(figure, (output_left - GAP / 2, middle), "=", theme)
 
     pixels = f"{len(read)} pixel{'' if len(read) == 1 else 's'}"
-    said = f"■ row {chosen} is one output: it meets the {pixels} of its window"
-    style.write(figure, LEFT, bottom, said, theme, color=theme.accent, fontsize=10)
+    note = f"■ row {chosen} is one output: it reads the {pixels} of its window"
+    style.write(figure, LEFT, bottom, note, theme, color=theme.accent, fontsize=10)
     block = f"{problem.output_size[1]} × {problem.input_size[1]}"
-    said = f"blocks of {block}: a row of outputs and a row of pixels"
-    style.write(figure, LEFT, bottom + 0.25, said, theme, color=theme.muted, fontsize=10)
+    note = f"blocks of {block}: a row of outputs and a row of pixels"
+    style.write(figure, LEFT, bottom + 0.25, note, theme, color=theme.muted, fontsize=10)
     return figure
 
 
 def _cell(shape: tuple[int, ...]) -> tuple[float, float]:
-    """Return a cell's (height, width): square, unless the matrix would become a thread."""
+    """Return a cell's (height, width): square, unless the matrix would be too thin."""
     high, wide = (min(planes.CELL, LARGEST / count) for count in shape)
     return min(high, MOST_STRETCHED * wide), min(wide, MOST_STRETCHED * high)
 
 
 def _write_weights(axes: Axes, matrix: Array, cell: tuple[float, float], theme: Theme) -> None:
-    """Write the weights where cells are large enough; zeros stay empty."""
+    """Write the nonzero weights if the cells are large enough."""
     texts = {value: planes.brief(float(value)) for value in np.unique(matrix) if value}
     longest = max(map(len, texts.values()), default=1)
     high, wide = cell

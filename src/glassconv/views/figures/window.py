@@ -1,4 +1,4 @@
-"""One output and all that it reads: the window in the input, the kernel, the sum."""
+"""One output and what it reads: its window, the kernel, and the sum."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from glassconv.views.figures.style import Theme
 from glassconv.views.notation import added, number, products
 
 LEFT, TOP = 0.75, 2.0  # inches, as all lengths here
-GAP = 0.7  # between two planes, where the sign is
+GAP = 0.7  # between two planes, with the operator
 HEADING = 2.2  # the width of a heading's note
 LINE = 0.28  # from one line of the legend to the next
-CHARACTER = 0.086  # the width of one in the sum
+CHARACTER = 0.086  # width in the sum
 NARROWEST = 8.5
 MOST_TERMS = 9  # of the sum that are written out
 
@@ -25,7 +25,7 @@ Chosen = tuple[int, int, int]  # (filter, row, column) in the output
 
 
 def draw(trace: Trace, chosen: Chosen, theme: Theme) -> Figure:
-    """Draw what one output reads, from a trace of im2col: one channel of it, and image 0."""
+    """Draw what one output reads, from a trace of im2col: one channel of image 0."""
     problem, (filter, row, column) = trace.problem, chosen
     channel = channels_of(problem, filter)[0]
     source = planes.padded(problem, trace.input[0, channel])
@@ -81,21 +81,21 @@ def channels_of(problem: ConvProblem, filter: int) -> range:
 
 
 def _say_drawn(problem: ConvProblem, filter: int) -> str:
-    """Say what the window belongs to, and which channels and filter of how many are drawn."""
-    said = f"{problem}: the window stands in {_by(problem.output_size)} places"
+    """Return the number of window positions, and which channel and filter are drawn."""
+    text = f"{problem}: the window has {_by(problem.output_size)} positions"
     channels = channels_of(problem, filter)
     if len(channels) > 1:
         read = f"channels {channels[0]}–{channels[-1]} of {problem.in_channels}"
-        return f"{said}; filter {filter} reads {read}, drawn: {channels[0]}"
+        return f"{text}; filter {filter} reads {read}, drawn: {channels[0]}"
     if problem.in_channels > 1:
-        return f"{said}; filter {filter} reads channel {channels[0]} of {problem.in_channels}"
+        return f"{text}; filter {filter} reads channel {channels[0]} of {problem.in_channels}"
     if problem.out_channels > 1:
-        return f"{said}; drawn: filter {filter} of {problem.out_channels}"
-    return said
+        return f"{text}; drawn: filter {filter} of {problem.out_channels}"
+    return text
 
 
 def _outline_next(axes: Axes, problem: ConvProblem, chosen: Chosen, theme: Theme) -> None:
-    """Outline thinly where the window stands next along the row."""
+    """Outline the window of the next output in the row with a thin line."""
     _, row, column = chosen
     if column + 1 < problem.output_size[1]:
         rows, columns = planes.window(problem, (row, column + 1))
@@ -104,7 +104,7 @@ def _outline_next(axes: Axes, problem: ConvProblem, chosen: Chosen, theme: Theme
 
 
 def _legend(problem: ConvProblem, chosen: Chosen) -> list[str]:
-    """Return what the outlines and the dimmed cells are, a line each; the window's first."""
+    """Return the lines of the legend, the window's first."""
     lines = [f"bold: the window of y[{', '.join(map(str, chosen))}]"]
     if set(problem.dilation) != {1}:
         lines[0] += ", of which only the marked pixels are read"
@@ -115,7 +115,7 @@ def _legend(problem: ConvProblem, chosen: Chosen) -> list[str]:
 
 
 def _sum(trace: Trace, chosen: Chosen) -> tuple[str, str, str]:
-    """Return the output as a sum, the sum's first terms, and what they are."""
+    """Return the output as a sum, its first terms, and a description of the terms."""
     problem, (filter, row, column) = trace.problem, chosen
     k, taps = problem.taps_per_output, int(np.prod(problem.kernel_size))
     group = filter // problem.gemm.m
@@ -132,11 +132,11 @@ def _sum(trace: Trace, chosen: Chosen) -> tuple[str, str, str]:
 
     shown = min(taps, MOST_TERMS)
     terms = products(weights[:shown], pixels[:shown]) + (" + …" if k > shown else "")
-    said = f"{k} product{'s' if k > 1 else ''}: a weight times a pixel for each tap"
+    text = f"{k} product{'s' if k > 1 else ''}: a weight times a pixel for each tap"
     if k > taps:
-        said += f" and each of {k // taps} channels"
-    said += f"; the first {shown} are written out" if k > shown else ""
-    return written, f"Σ w·x = {terms}", said
+        text += f" and each of {k // taps} channels"
+    text += f"; the first {shown} are written out" if k > shown else ""
+    return written, f"Σ w·x = {terms}", text
 
 
 def _write_under(
@@ -146,10 +146,10 @@ def _write_under(
         colour = theme.muted if place else theme.accent
         style.write(figure, LEFT, top + place * LINE, line, theme, color=colour, fontsize=9.5)
     top += LINE * len(legend) + 0.28
-    total, terms, said = lines
+    total, terms, text = lines
     style.write(figure, LEFT, top, total, theme, color=theme.accent, fontsize=14, family=style.MONO)
     style.write(figure, LEFT, top + 0.4, terms, theme, fontsize=10, family=style.MONO)
-    style.write(figure, LEFT, top + 0.68, said, theme, color=theme.muted, fontsize=9)
+    style.write(figure, LEFT, top + 0.68, text, theme, color=theme.muted, fontsize=9)
 
 
 def _by(sizes: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Winograd's convolution, one tile of it: from four by four pixels to two by two outputs."""
+"""One tile of Winograd's convolution, such as 4 × 4 pixels to 2 × 2 outputs."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ NAME, NOTE = 0.107, 0.067  # the width of a character of a heading's name, and o
 GAP = 0.62  # between two columns, where the arrows are
 LANES = 0.9  # between the tile and the filter, their heading included
 MATRIX_CELL = 0.3
-INSETS = (0.06, 0.13, 0.20, 0.27)  # of a cell: so that no tile's outline hides a neighbour's
+INSETS = (0.06, 0.13, 0.20, 0.27)  # of a cell, so that the outlines of tiles do not overlap
 
 Matrices = Mapping[str, Sequence[Sequence[Fraction]]]  # "Bᵀ", "G" and "Aᵀ" of one axis
 
 
 @dataclass(frozen=True)
 class Tile:
-    """The tile that is followed, in tiles from the top left, and how tiles lie."""
+    """The tile that is drawn: its index, and the sizes of all tiles."""
 
-    place: tuple[int, int]
-    elements: tuple[int, int]  # pixels it reads along each axis
-    outputs: tuple[int, int]  # outputs it gives along each axis
+    place: tuple[int, int]  # in tiles from the top left
+    elements: tuple[int, int]  # pixels that a tile reads along each axis
+    outputs: tuple[int, int]  # outputs of a tile along each axis
 
     @property
     def read_at(self) -> tuple[int, int]:
@@ -47,7 +47,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Grid:
-    """An array [rows, columns] to be drawn as cells with numbers, and the words over it."""
+    """An array [rows, columns] to be drawn as cells with numbers, and its heading."""
 
     name: str
     note: str
@@ -55,7 +55,7 @@ class Grid:
 
     @property
     def texts(self) -> list[list[str]]:
-        """Return the numbers as written: exact, up to four digits."""
+        """Return the numbers as text, with up to four digits."""
         rounded = np.round(self.values.astype(np.float64), 4) + 0.0  # no −0
         return [[f"{value:.4g}".replace("-", "−") for value in row] for row in rounded]
 
@@ -71,7 +71,7 @@ class Grid:
 
     @property
     def heading(self) -> float:
-        """Return the width of the words over it."""
+        """Return the width of its heading."""
         return max(NAME * len(self.name), NOTE * len(self.note))
 
     @property
@@ -81,9 +81,9 @@ class Grid:
 
 
 def draw(trace: Trace, matrices: Sequence[Matrices], theme: Theme) -> Figure:
-    """Draw a pipeline from left to right, of one tile, the first filter and its first channel.
+    """Draw the pipeline of one tile, for the first filter and its first channel.
 
-    trace: of a Winograd algorithm. matrices: of each spatial axis, as that algorithm used them.
+    trace: of a Winograd algorithm. matrices: those of the algorithm for each spatial axis.
     """
     tile = followed(trace)
     columns = _columns(trace, tile)
@@ -128,7 +128,7 @@ def followed(trace: Trace) -> Tile:
 
 
 def _columns(trace: Trace, tile: Tile) -> list[list[Grid]]:
-    """Return what stands in each column of the picture, from top to bottom."""
+    """Return the grids of each column of the figure, from top to bottom."""
     problem = trace.problem
     first = (0, 0, *tile.place)
     channels = problem.weight_shape[1]
@@ -157,9 +157,9 @@ def _columns(trace: Trace, tile: Tile) -> list[list[Grid]]:
 
 
 def _of_filter(problem: ConvProblem) -> str:
-    said = [f"filter 0 of {problem.out_channels}"] if problem.out_channels > 1 else []
-    said += ["channel 0"] if problem.weight_shape[1] > 1 else []
-    return f"{_by(problem.kernel_size)} weights" + "".join(f", {each}" for each in said)
+    parts = [f"filter 0 of {problem.out_channels}"] if problem.out_channels > 1 else []
+    parts += ["channel 0"] if problem.weight_shape[1] > 1 else []
+    return f"{_by(problem.kernel_size)} weights" + "".join(f", {part}" for part in parts)
 
 
 def _write_title(figure: Figure, trace: Trace, tile: Tile, theme: Theme) -> None:
@@ -167,15 +167,15 @@ def _write_title(figure: Figure, trace: Trace, tile: Tile, theme: Theme) -> None
     taps = prod(trace.problem.kernel_size)
     title = f"{outputs} outputs for {products} multiplications instead of {outputs * taps}"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
-    said = (
+    subtitle = (
         f"Winograd’s F({_by(tile.outputs)}, {_by(trace.problem.kernel_size)}): neighbouring "
-        f"windows share pixels. Add and subtract first, and fewer products are left."
+        f"windows share pixels, so additions and subtractions can replace products."
     )
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
 
 def _write_count(figure: Figure, top: float, trace: Trace, tile: Tile, theme: Theme) -> None:
-    """Write the count of all tiles, channels and filters against the definition's."""
+    """Write the number of multiplications for all tiles, channels and filters."""
     problem = trace.problem
     factors = [
         (problem.batch, "images"),
@@ -186,13 +186,13 @@ def _write_count(figure: Figure, top: float, trace: Trace, tile: Tile, theme: Th
     counted = [_many(count, name) for count, name in factors if count > 1 or name == "tiles"]
     counted.append(f"{prod(tile.elements)} products")
     total = trace["products"].size * problem.weight_shape[1]
-    said = (
-        f"All of it: {' × '.join(counted)} = {total:,} multiplications; "
+    count = (
+        f"In total: {' × '.join(counted)} = {total:,} multiplications; "
         f"the definition takes {problem.macs:,}."
     )
-    style.write(figure, LEFT, top, said, theme, fontsize=12, color=theme.accent)
+    style.write(figure, LEFT, top, count, theme, fontsize=12, color=theme.accent)
     note = (
-        "Transforms come on top, and are shared: a tile’s by all filters, a filter’s by all tiles."
+        "The transforms are additional: one per tile for all filters, one per filter for all tiles."
     )
     style.write(figure, LEFT, top + 0.3, note, theme, fontsize=9.5, color=theme.muted)
 
@@ -206,7 +206,7 @@ def _draw_grid(figure: Figure, left: float, top: float, grid: Grid, theme: Theme
 
 
 def _mark(axes: Axes, grid: Grid, trace: Trace, tile: Tile, theme: Theme) -> None:
-    """Outline the tile in the input and where its outputs go, among all the others."""
+    """Outline the tile in the input among all tiles, and its outputs in the output."""
     row, column = tile.read_at
     if grid.name == "input":
         _hatch_zeros(axes, trace, theme)
@@ -214,7 +214,7 @@ def _mark(axes: Axes, grid: Grid, trace: Trace, tile: Tile, theme: Theme) -> Non
         style.outline(axes, row, column, *tile.elements, theme, 2.4)
     elif grid.name == "output":
         high, wide = (
-            min(outputs, size - start)  # the last tile may hang over the edge
+            min(outputs, size - start)  # the last tile may extend beyond the edge
             for outputs, size, start in zip(
                 tile.outputs, grid.values.shape, tile.read_at, strict=True
             )
@@ -241,7 +241,7 @@ def _outline_tiles(axes: Axes, trace: Trace, tile: Tile, theme: Theme) -> None:
 
 
 def _hatch_zeros(axes: Axes, trace: Trace, theme: Theme) -> None:
-    """Hatch what is not the input: its padding, and the zeros that fill the last tiles."""
+    """Hatch the padding and the zeros that complete the last tiles."""
     rows, columns = trace["padded"].shape[2:]
     (top, left), (height, width) = (
         [before for before, _ in trace.problem.padding],
@@ -271,7 +271,7 @@ def _hatch_zeros(axes: Axes, trace: Trace, theme: Theme) -> None:
 def _draw_arrows(
     figure: Figure, ends: list[list[tuple[float, float, float]]], theme: Theme
 ) -> None:
-    """Draw what is made of what; the two transforms meet in the sign of their product."""
+    """Draw the arrows between the grids, and the operator between the two transforms."""
     away = 0.1
     [input], (tile, filter), (transformed, filters), [products], [outputs], [output] = ends
     steps = [(input, tile), (tile, transformed), (filter, filters), (products, outputs),
@@ -290,8 +290,8 @@ def _draw_matrices(
 ) -> None:
     """Draw Bᵀ, G and Aᵀ of one axis."""
     left = LEFT
-    said = f"the matrices, along {along}" if along else "the matrices"
-    style.write(figure, left, top, said, theme, fontsize=9.5, color=theme.muted)
+    label = f"the matrices, along {along}" if along else "the matrices"
+    style.write(figure, left, top, label, theme, fontsize=9.5, color=theme.muted)
     left += MATRICES
     for name, matrix in matrices.items():
         style.write(figure, left, top, name, theme, fontsize=12, weight="bold")
@@ -306,7 +306,7 @@ def _draw_matrices(
         left += cell * len(matrix[0]) + 0.5
 
 
-MATRICES = 2.1  # the width of what is said before them
+MATRICES = 2.1  # width of the label before the matrices
 
 
 def _matrix_cell(matrix: Sequence[Sequence[Fraction]]) -> float:

@@ -1,4 +1,4 @@
-"""The worked example: a small convolution in whole numbers, one output written out in full."""
+"""The worked example: a small convolution in integers, with one output written out in full."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from glassconv.views.notation import added, number, products
 CELL = 0.3  # inches, as all lengths here
 ROW_GAP = 0.28
 LEFT, TOP = 0.75, 1.85
-NARROWEST = 7.6  # or the title would not fit
-HEADING = 2.1  # the width of a heading's note
-CHARACTER = 0.105  # the width of one in the sums
+NARROWEST = 7.6  # fits the title
+HEADING = 2.1  # width of the note under a heading
+CHARACTER = 0.105  # width in the sums
 
 
 def draw(example: WorkedExample, theme: Theme) -> Figure:
-    """Draw a row per channel (padded input, filters, products), and the output they add up to."""
+    """Draw a row per channel (padded input, filters, products), and the output."""
     channels, rows, columns = example.padded.shape
     filters, _, kernel_rows, kernel_columns = example.weight.shape
     row_height = rows * CELL + ROW_GAP
@@ -51,7 +51,7 @@ def draw(example: WorkedExample, theme: Theme) -> Figure:
             if filter == example.chosen[0]:
                 style.outline(axes, 0, 0, kernel_rows, kernel_columns, theme, 2.2)
 
-    _head(figure, sums_left, "every product", "what the window and the filter share", theme)
+    _head(figure, sums_left, "every product", "input times weight, per channel", theme)
     for block, channel in zip(lines, example.channels_of(example.chosen[0]), strict=True):
         middle = TOP + channel * row_height + rows * CELL / 2
         for number_, line in enumerate(block):
@@ -82,8 +82,8 @@ def _write_title(figure: Figure, example: WorkedExample, theme: Theme) -> None:
     steps = (
         "×".join(map(str, problem.stride)) if len(set(problem.stride)) > 1 else problem.stride[0]
     )
-    said = f"Lay the filter on the window, multiply what meets, add it all up. Stride {steps}."
-    style.write(figure, LEFT, 0.8, said, theme, color=theme.muted)
+    subtitle = f"Multiply each weight by the input element under it and add up. Stride {steps}."
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
 
 def _draw_input(figure: Figure, example: WorkedExample, theme: Theme) -> None:
@@ -169,7 +169,7 @@ def _hatch_padding(axes: Axes, example: WorkedExample, theme: Theme) -> None:
 
 
 def _outline_window(axes: Axes, example: WorkedExample, theme: Theme) -> None:
-    """Outline the window; with dilation, which leaves holes, every cell that is read."""
+    """Outline the window; with dilation, outline every cell that is read."""
     rows, columns = example.rows, example.columns
     if set(example.problem.dilation) == {1}:
         style.outline(axes, rows[0], columns[0], len(rows), len(columns), theme, 2.2)

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from glassconv.reports.benchmark import Benched, Roof
+from glassconv.reports.benchmark import LayerBenchmark, Roofline
 from glassconv.views.notation import duration
 from glassconv.views.terminal.parts import mark, pairs, table
 
@@ -23,13 +23,13 @@ COLUMNS = (
 )
 
 
-def benched(
-    suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None
+def benchmark_table(
+    suite: str, how: str, rows: Sequence[LayerBenchmark], roofline: Roofline | None = None
 ) -> RenderableType:
     """Return a table of layers, and the geometric mean, the worst layer and the share won.
 
     suite: the name of what was measured. how: batch, threads, memory layout and element type.
-    roof: the roofline that was measured in the same run.
+    roofline: the roofline that was measured in the same run.
     """
     parts: list[RenderableType] = [Text(suite, "bold"), Text(how, "dim")]
     parts += [
@@ -45,12 +45,17 @@ def benched(
     if len(names) > 1 and len(rows) == layers:  # each layer has the algorithm chosen for it
         parts.append(_summary("auto", timed, layers))
     parts += [pairs(("once", _apart(rows)))]
-    if roof is not None:
-        parts += [pairs(("roofline", _limits(roof))), *(Text(note, "dim") for note in _notes(rows))]
+    if roofline is not None:
+        parts += [
+            pairs(("roofline", _limits(roofline))),
+            *(Text(note, "dim") for note in _notes(rows)),
+        ]
     return Group(*parts)
 
 
-def bench_to_json(suite: str, how: str, rows: Sequence[Benched], roof: Roof | None = None) -> str:
+def bench_to_json(
+    suite: str, how: str, rows: Sequence[LayerBenchmark], roofline: Roofline | None = None
+) -> str:
     """Return the results as a JSON document; a layer without a time has nulls and its reason."""
     layers = [
         {
@@ -63,7 +68,7 @@ def bench_to_json(suite: str, how: str, rows: Sequence[Benched], roof: Roof | No
             "ratio": row.ratio,
             "flops_per_second": row.flops_per_second,
             "attainable_flops_per_second": row.attainable,
-            "of_roof": row.of_roof,
+            "roofline_share": row.roofline_share,
             "compile_seconds": row.compile_seconds,
             "packing_seconds": row.packing_seconds,
         }
@@ -73,7 +78,7 @@ def bench_to_json(suite: str, how: str, rows: Sequence[Benched], roof: Roof | No
         "suite": suite,
         "how": how,
         "against": "aten",
-        "roof": None if roof is None else asdict(roof),
+        "roofline": None if roofline is None else asdict(roofline),
         "layers": layers,
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
@@ -88,13 +93,20 @@ def geometric_mean(ratios: Sequence[float]) -> float:
     return exp(sum(map(log, ratios)) / len(ratios))
 
 
-def _table(how: str, rows: Sequence[Benched]) -> Table:
-    roof = ("util",) if any(row.of_roof is not None for row in rows) else ()
+def _table(how: str, rows: Sequence[LayerBenchmark]) -> Table:
+    utilisation = ("util",) if any(row.roofline_share is not None for row in rows) else ()
     shown = table(
-        "layer", "×", "algorithm", "ours", "aten", "ratio", *roof, left=("layer", "algorithm")
+        "layer",
+        "×",
+        "algorithm",
+        "ours",
+        "aten",
+        "ratio",
+        *utilisation,
+        left=("layer", "algorithm"),
     )
     for row in rows:
-        share = "" if row.of_roof is None else f"{100 * row.of_roof:.0f}%"
+        share = "" if row.roofline_share is None else f"{100 * row.roofline_share:.0f}%"
         shown.add_row(
             _layer(row, how),
             str(row.count),
@@ -102,12 +114,12 @@ def _table(how: str, rows: Sequence[Benched]) -> Table:
             _time(row.seconds),
             _time(row.pytorch_seconds),
             "" if row.ratio is None else f"{row.ratio:.2f}",
-            *([share] if roof else []),
+            *([share] if utilisation else []),
         )
     return shown
 
 
-def _layer(row: Benched, how: str) -> str:
+def _layer(row: LayerBenchmark, how: str) -> str:
     """Return the problem's shorthand without defaults and without what `how` states."""
     words = str(row.problem).removesuffix(" nobias")
     if f"batch {row.problem.batch}," in how:
@@ -115,7 +127,7 @@ def _layer(row: Benched, how: str) -> str:
     return re.sub(r" (s1|p0)(?= |$)", "", words)
 
 
-def _apart(rows: Sequence[Benched]) -> str:
+def _apart(rows: Sequence[LayerBenchmark]) -> str:
     """Return what happens once, and is not part of the times above."""
     kernels = [row.compile_seconds for row in rows if row.compile_seconds]
     weights = [row.packing_seconds for row in rows if row.packing_seconds]
@@ -125,16 +137,16 @@ def _apart(rows: Sequence[Benched]) -> str:
     return "; ".join(parts)
 
 
-def _limits(roof: Roof) -> str:
-    threads = "1 thread" if roof.threads == 1 else f"{roof.threads} threads"
+def _limits(roofline: Roofline) -> str:
+    threads = "1 thread" if roofline.threads == 1 else f"{roofline.threads} threads"
+    gflops, gigabytes = roofline.flops_per_second / 1e9, roofline.bytes_per_second / 1e9
     return (
-        f"{roof.flops_per_second / 1e9:,.3g} GFLOP/s, {roof.bytes_per_second / 1e9:,.3g} GB/s, "
-        f"measured on {threads} in {roof.dtype}"
+        f"{gflops:,.3g} GFLOP/s, {gigabytes:,.3g} GB/s, measured on {threads} in {roofline.dtype}"
     )
 
 
-def _notes(rows: Sequence[Benched]) -> Iterator[str]:
-    above = {row.algorithm for row in rows if (row.of_roof or 0) > 1}
+def _notes(rows: Sequence[LayerBenchmark]) -> Iterator[str]:
+    above = {row.algorithm for row in rows if (row.roofline_share or 0) > 1}
     if any("winograd" in name for name in above):
         yield (
             "FLOPs are counted as the definition's; winograd executes fewer and may exceed the "
@@ -144,7 +156,7 @@ def _notes(rows: Sequence[Benched]) -> Iterator[str]:
         yield "Layers above the roofline keep their arrays in cache between calls."
 
 
-def _summary(algorithm: str, rows: Sequence[Benched], layers: int) -> RenderableType:
+def _summary(algorithm: str, rows: Sequence[LayerBenchmark], layers: int) -> RenderableType:
     ratios = [row.ratio for row in rows if row.ratio is not None]
     worst = min(rows, key=lambda row: row.ratio or 0)
     won = sum(ratio > 1 for ratio in ratios)

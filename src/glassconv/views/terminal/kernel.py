@@ -160,21 +160,21 @@ def _moved(report: KernelReport) -> int:
 
 
 def _roofline(report: KernelReport) -> Iterator[RenderableType]:
-    benched, roof, problem = report.benched, report.roofline, report.problem
-    under = roof.over(problem)
-    limit = "memory" if under < roof.flops_per_second else "arithmetic"
+    benchmark, roofline, problem = report.benchmark, report.roofline, report.problem
+    under = roofline.over(problem)
+    limit = "memory" if under < roofline.flops_per_second else "arithmetic"
     intensity = problem.arithmetic_intensity
     yield pairs(
-        ("arithmetic", f"{_giga(roof.flops_per_second)} GFLOP/s in registers alone, "
-                       f"{_count(roof.threads, 'thread')}, {roof.dtype}"),
-        ("memory", f"{_giga(roof.bytes_per_second)} GB/s · {intensity:.3g} FLOPs a byte "
-                   f"= {_giga(roof.bytes_per_second * intensity)} GFLOP/s"),
+        ("arithmetic", f"{_giga(roofline.flops_per_second)} GFLOP/s in registers alone, "
+                       f"{_count(roofline.threads, 'thread')}, {roofline.dtype}"),
+        ("memory", f"{_giga(roofline.bytes_per_second)} GB/s · {intensity:.3g} FLOPs a byte "
+                   f"= {_giga(roofline.bytes_per_second * intensity)} GFLOP/s"),
         ("roofline", f"{_giga(under)} GFLOP/s: {limit} is the limit"),
     )  # fmt: skip
     yield ""
-    speed, ratio, seconds = benched.flops_per_second, benched.ratio, benched.seconds
-    if speed is None or ratio is None or seconds is None or benched.of_roof is None:
-        yield Text.assemble(mark(benched.verdict), f" no figure: {benched.verdict.reason}")
+    speed, ratio, seconds = benchmark.flops_per_second, benchmark.ratio, benchmark.seconds
+    if speed is None or ratio is None or seconds is None or benchmark.roofline_share is None:
+        yield Text.assemble(mark(benchmark.verdict), f" no figure: {benchmark.verdict.reason}")
         return
     bars = {"PyTorch": speed / ratio, report.algorithm: speed, "roofline": under}
     longest = max(bars.values())
@@ -184,11 +184,11 @@ def _roofline(report: KernelReport) -> Iterator[RenderableType]:
         style = "green" if name == report.algorithm else "dim"
         text = f"{_giga(value)} GFLOP/s"
         if name == report.algorithm:
-            text += f", {100 * benched.of_roof:.0f} % of the roofline"
+            text += f", {100 * benchmark.roofline_share:.0f} % of the roofline"
         yield Text.assemble((f"{name:{width}}  ", "dim"), (bar, style), f" {text}")
     yield ""
     yield pairs(
-        ("verified", benched.verdict.reason),
+        ("verified", benchmark.verdict.reason),
         ("time", f"{duration(seconds)}, PyTorch's {duration(seconds * ratio)}: {ratio:.2f} × as "
                  "fast, timed in turn"),
         ("predicted", f"{_giga(report.predicted)} GFLOP/s by the model that auto ranks by"),
@@ -219,9 +219,9 @@ def _notes(report: KernelReport, speed: float, under: float) -> Iterator[str]:
 
 
 def _compiled(report: KernelReport) -> str:
-    seconds = report.benched.compile_seconds
+    seconds = report.benchmark.compile_seconds
     text = f"in {1e3 * seconds:.0f} ms, once" if seconds else "before: it came from the disk cache"
-    packing = report.benched.packing_seconds
+    packing = report.benchmark.packing_seconds
     return text + (f"; the weight packed in {duration(packing)}, once" if packing else "")
 
 

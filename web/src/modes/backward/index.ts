@@ -77,7 +77,7 @@ function toPixels(context: Context, gradients: Gradients): Piece[] {
   arrangeFour(context, (size: Room): Four => {
     const gradOutput = inputPane(gradientPanes, size, {
       title: "Gradient of the output",
-      symbol: apart ? "stuffed" : "∂L/∂y",
+      symbol: apart ? "zero_inserted" : "∂L/∂y",
       planes: [FILTER],
       scale: gradients.outputScale,
       value: (filter, row, column) => gradientScene.pixel(filter, row, column),

@@ -37,7 +37,7 @@ function inputSteps(problem: Problem, weight: Numbers, gradOutput: Numbers): Ste
   }
   return [
     { name: "grad_output", shape: outputShape(problem), values: gradOutput },
-    { name: "stuffed", shape: inputShape(plain), values: plainOperands.input },
+    { name: "zero_inserted", shape: inputShape(plain), values: plainOperands.input },
     { name: "flipped", shape: weightShape(plain), values: plainOperands.weight },
     { name: "grad_input", shape: inputShape(problem), values: convolve(transposed, original) },
     { name: "grad_columns", shape: [problem.batch, groups * k, positions], values: gradColumns },
