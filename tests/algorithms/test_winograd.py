@@ -189,7 +189,7 @@ def test_nan_reaches_only_the_outputs_of_its_tiles(name: str, poison: float) -> 
 def test_strict_refuses_what_spreads_nan(name: str) -> None:
     choice = choose(parse("8x8x8 8@3x3"), accuracy="strict")
     [candidate] = [each for each in choice.candidates if each.name == name]
-    assert "NaN and infinity stay in their windows" in candidate.verdict.reason
+    assert "NaN and infinity affect only outputs that read them" in candidate.verdict.reason
 
 
 # -- what it refuses ----------------------------------------------------------------------------

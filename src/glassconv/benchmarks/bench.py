@@ -37,7 +37,6 @@ from glassconv.problem.operands import Operands, random_operands
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.benchmark import LayerBenchmark, Roofline
-from glassconv.reports.verdict import Verdict
 from glassconv.verification.verify import verify
 
 REPEATS = 20
@@ -115,20 +114,13 @@ def _bench(layer: Layer, algorithm: str, layout: str, repeats: int) -> LayerBenc
     accuracy = "default" if algorithm == AUTO else "any"
     chosen = choose(problem, algorithm, accuracy, layout).algorithm
     operands = _in_layout(random_operands(problem), layout)
-    verdict = _verify(problem, chosen, operands)
+    verdict = verify(problem, chosen, operands).verdict
     if not verdict:
         return LayerBenchmark(problem, layer.count, chosen, verdict, None, None)
     ours, theirs = in_turn(
         _ours(problem, algorithm, operands), _pytorchs(problem, operands), repeats
     )
     return LayerBenchmark(problem, layer.count, chosen, verdict, ours, theirs)
-
-
-def _verify(problem: Problem, algorithm: str, operands: Operands) -> Verdict:
-    if isinstance(problem, TransposedProblem):
-        arrays = problem.convolution_arrays(operands.input, operands.weight, operands.bias)
-        return verify(problem.convolution, algorithm, Operands(*arrays)).verdict
-    return verify(problem, algorithm, operands).verdict
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Arguments that are NumPy arrays or tensors: checked alike, computed on as tensors."""
+"""Validate NumPy arrays and tensors by the same rules, and convert arrays to tensors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def check_kinds(function: str, arrays: dict[str, Any]) -> None:
 def check_types(
     function: str, ndim: int, shapes: dict[str, tuple[int, ...]], dtypes: dict[str, str]
 ) -> None:
-    """Raise `DtypeError` unless all have one supported element type, `ShapeError` for the weight's.
+    """Raise `DtypeError` unless all have one supported dtype, `ShapeError` for a wrong weight.
 
     shapes, dtypes: of the arrays by name. The weight has ndim + 2 axes.
     """
@@ -66,7 +66,10 @@ def torch_dtype_name(dtype: torch.dtype) -> str:
 
 
 def as_tensor(array: Array | Tensor) -> Tensor:
-    """Return a tensor on the same memory; a copy where PyTorch cannot use the array's strides."""
+    """Return a tensor that shares the array's memory, or a copy.
+
+    It copies if the strides are unsupported, the array is read-only, or its byte order not native.
+    """
     if isinstance(array, Tensor):
         return array
     odd_strides = any(stride < 0 or stride % array.itemsize for stride in array.strides)

@@ -1,8 +1,8 @@
-"""CompiledCall: what computes every call of one signature, as one object with `__call__`.
+"""CompiledCall: a callable for one combination of shapes, strides, dtypes and arguments.
 
-A kernel's plan is one. The other classes put around it, or around PyTorch's own convolution, what a
-plan does not do: an activation that PyTorch applies, a conversion of memory layout, zeros inserted
-for a transposed convolution, a missing batch axis.
+A kernel's plan is one. The other classes wrap a plan, or PyTorch's convolution, and add what it
+lacks: an activation that PyTorch applies, a conversion of memory layout, zeros inserted for a
+transposed convolution, a missing batch axis.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CompiledCall(Protocol):
 
 @dataclass(frozen=True)
 class AlgorithmCall:
-    """An algorithm without a kernel, PyTorch's or readable steps; PyTorch applies the epilogue."""
+    """A call of PyTorch's convolution or of an algorithm's steps; PyTorch applies the epilogue."""
 
     name: str
     compute: Call
@@ -94,7 +94,7 @@ class ConvertedCall:
 
 @dataclass(frozen=True)
 class TransposedCall:
-    """A kernel of the convolution that a transposed convolution equals."""
+    """A transposed convolution, computed by a kernel of the convolution it equals."""
 
     problem: TransposedProblem
     plan: Plan

@@ -1,4 +1,4 @@
-"""A call: from arguments to what computes the output, settled once and remembered.
+"""Dispatch a call: validate the arguments, choose an implementation, and cache it.
 
 The first call with some shapes, strides, element types and arguments checks them, chooses an
 algorithm and plans its kernel. None of that depends on a number in an array. The next such call
@@ -37,7 +37,7 @@ from glassconv.problem.memory_layout import NCHW, layout_from
 from glassconv.problem.problem import Arguments, Problem
 from glassconv.reports.array import Array
 
-REMEMBERED = 2048  # calls; each takes some kilobytes
+MAX_CACHED_CALLS = 2048  # some kilobytes each
 
 ArrayType = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element type
 
@@ -74,7 +74,7 @@ def run(
 ) -> Tensor:
     """Run an algorithm by name: its kernel if it has one for the problem, else its steps.
 
-    Kernels are not differentiable, so its steps run where operations are recorded.
+    Kernels do not support autograd, so the steps run if gradients are required.
     """
     plain = is_plain(input, weight, bias, None)
     call = compile_problem(
@@ -83,7 +83,7 @@ def run(
     return call(input, weight, bias, None)
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=MAX_CACHED_CALLS)
 def compile_call(
     arguments: Arguments,
     shape: tuple[int, ...],
@@ -135,8 +135,8 @@ def compile_problem(
     *,
     plain: bool,
 ) -> CompiledCall:
-    """Choose for inputs of this shape and these strides, and return what computes them."""
-    if not plain:  # PyTorch's own, or an algorithm's steps: whatever can be recorded
+    """Choose an implementation for inputs of this shape and these strides, and return it."""
+    if not plain:  # PyTorch's convolution and an algorithm's steps are PyTorch operations
         name = "aten" if algorithm == AUTO else algorithm
         chosen = choose(problem, name, accuracy).algorithm
         return algorithm_call(named(chosen), problem, epilogue)
@@ -148,7 +148,7 @@ def compile_problem(
 
 
 def _settled(arguments: Arguments, input: Tensor, weight: Tensor, bias: Tensor | None) -> Arguments:
-    """Return the arguments as whole numbers and tuples; a refusal repeats the whole request."""
+    """Return the arguments as ints and tuples of ints; an error repeats the whole request."""
     try:
         return arguments.settled()
     except ArgumentTypeError:
@@ -159,12 +159,14 @@ def _settled(arguments: Arguments, input: Tensor, weight: Tensor, bias: Tensor |
 def _convolve_arrays(
     input: Array, weight: Array, bias: Array | None, residual: Array | None, arguments: Arguments
 ) -> Array:
-    """Convolve NumPy arrays: as tensors on the same memory."""
+    """Convolve NumPy arrays as tensors that share their memory."""
     arrays = _named(input, weight, bias, residual)
     check_kinds(arguments.function, arrays)
     shapes = {name: array.shape for name, array in arrays.items()}
     dtypes = {name: dtype_name(array) for name, array in arrays.items()}
-    check_types(arguments.function, arguments.ndim, shapes, dtypes)  # PyTorch lacks some of NumPy's
+    check_types(
+        arguments.function, arguments.ndim, shapes, dtypes
+    )  # PyTorch lacks some NumPy dtypes
     x, w = as_tensor(input), as_tensor(weight)
     b, r = (None if each is None else as_tensor(each) for each in (bias, residual))
     output: Array = convolve(x, w, b, r, arguments).numpy()

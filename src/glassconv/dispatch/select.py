@@ -70,14 +70,14 @@ def choose(
 
 @lru_cache(maxsize=1024)
 def _choose(problem: Problem, algorithm: str, accuracy: str, layout: str, threads: int) -> Choice:
-    """Choose for this number of threads, on which times and records depend."""
+    """Choose for this number of threads; predictions and measurements depend on it."""
     verdicts = candidates(problem, accuracy, layout)
     taken = _pick(problem, algorithm, verdicts)
     return Choice(problem, taken.name, taken.name if taken.kernel else None, verdicts)
 
 
 def forget() -> None:
-    """Let the next calls of `choose` ask every candidate again."""
+    """Clear the cache of `choose`."""
     _choose.cache_clear()
 
 
@@ -133,7 +133,7 @@ def _candidate(
     pytorch_seconds: float,
     measured_ratio: float | None,
 ) -> Candidate:
-    """Ask an algorithm, and its kernel if it has one, once each."""
+    """Return the verdict, cost, bound and predicted time of one algorithm; each is asked once."""
     supported = algorithm.supports(problem)
     if not supported:
         return Candidate(algorithm.name, supported, supported, None, None, seconds=inf)
@@ -171,7 +171,8 @@ def _may_run(
         )
     if accuracy == "strict" and not bound.local:
         return Verdict(
-            False, "accuracy 'strict' requires that NaN and infinity stay in their windows"
+            False,
+            "accuracy 'strict' requires that NaN and infinity affect only outputs that read them",
         )
     if bound.rms_factor > ACCURACY[accuracy]:
         return Verdict(

@@ -26,8 +26,8 @@ PRIVATE_NAMES = {
     "_C._len_torch_function_stack": "modes that see every function, such as torch.device('meta')",
     "_C._functorch.peek_interpreter_stack": "torch.func's transforms: vmap, grad, jvp",
     "_C._is_any_autocast_enabled": "autocast, which changes element types",
-    "Tensor._is_zerotensor": "tensors of zeros without memory, which forward differentiation makes",
-    "autograd.forward_ad._current_level": "forward differentiation; below 0 outside of it",
+    "Tensor._is_zerotensor": "zero tensors without memory, which forward-mode AD creates",
+    "autograd.forward_ad._current_level": "the level of forward-mode AD; −1 when it is inactive",
 }
 
 
@@ -43,7 +43,7 @@ PRIVATE = {name: find(name) for name in PRIVATE_NAMES}
 
 
 def _make_is_plain() -> IsPlain:
-    """Return `is_plain`, or what is never true where a private function is missing."""
+    """Return `is_plain`; if a private function is missing, a function that is always false."""
     if any(found is None for found in PRIVATE.values()):
         return lambda input, weight, bias, residual: False
     modes, functions, transforms, autocast, is_zero_tensor, _ = PRIVATE.values()
@@ -53,8 +53,8 @@ def _make_is_plain() -> IsPlain:
     def is_plain(
         input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> bool:
-        """Return whether these are numbers in memory and nothing records what is done to them."""
-        if input is None or weight is None:  # an argument of no kind, which is refused later
+        """Return whether all are strided CPU tensors, without gradients, modes or transforms."""
+        if input is None or weight is None:  # a missing argument; check_kinds raises the error
             return False
         if (  # first, since modes see attributes being read, too
             modes()

@@ -61,7 +61,7 @@ def _transposed_chapters(facts: Explanation, problem: TransposedProblem) -> tupl
 
 
 def _output_size(facts: Explanation) -> Iterable[Block]:
-    yield Note("floor((size + padding − dilation·(kernel − 1) − 1) / stride) + 1")
+    yield Note("floor((size + 2·padding − dilation·(kernel − 1) − 1) / stride) + 1")
     axes = zip(facts.axes, facts.problem.axes, strict=True)
     sizes = [(axis.name, output_size_formula(sizes)) for axis, sizes in axes]
     field = ("receptive field", _receptive_field(facts))
@@ -75,7 +75,7 @@ def _padding(facts: Explanation) -> Iterable[tuple[str, str]]:
         text = _sides(facts, problem.padding)
         if is_same:
             odd = any(before != after for before, after in same)
-            text += "; equal to padding='same'"
+            text += "; the same as padding='same'"
             text += ", which adds the odd one at the end" if odd else ""
         yield "padding", text
     if not is_same:

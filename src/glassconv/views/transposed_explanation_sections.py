@@ -33,36 +33,37 @@ def output_size(facts: Explanation, problem: TransposedProblem) -> tuple[Block, 
         zeros = f"stride − 1 zeros between neighbours make it {by(problem.zero_inserted_size)}"
     reach = by([axis.extent for axis in problem.axes])
     pairs = (
-        ("reach", f"one input element adds to {reach} outputs; the next element's outputs start "
-                  f"{step_text(problem.stride)} further"),
+        ("reach", f"one input element contributes to {reach} outputs; those of the next element "
+                  f"start {step_text(problem.stride)} later"),
         ("equals", f"the convolution {facts.problem} of the input with zeros inserted, by flipped "
                    "filters"),
         ("input", zeros),
     )  # fmt: skip
-    note = "(size − 1)·stride − padding + dilation·(kernel − 1) + output_padding + 1"
+    note = "(size − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1"
     return (Note(note), Pairs((*sizes, *pairs)))
 
 
 def product(facts: Explanation, problem: TransposedProblem) -> tuple[Block, ...]:
     """Return the product Wᵀ · x and what fold does with its result."""
     gemm = facts.product.gemm
+    per_group = "" if gemm.groups == 1 else f", for each of {gemm.groups} groups"
     groups = () if gemm.groups == 1 else (gemm.groups,)
     filters = " / ".join(map(str, (problem.out_channels, *groups)))
     channels = " / ".join(map(str, (problem.in_channels, *groups)))
     taps = f"{filters} · {times(problem.kernel_size)}"
     windows = times((problem.batch, *problem.input_size))
-    element = problem.format.bytes
     result = (gemm.m, gemm.n)
+    total_bytes = gemm.groups * prod(result) * problem.format.bytes
     return (
         Pairs(
             (
-                ("product", f"({gemm.m:,} × {gemm.k:,}) · ({gemm.k:,} × {gemm.n:,})"),
+                ("product", f"({gemm.m:,} × {gemm.k:,}) · ({gemm.k:,} × {gemm.n:,})" + per_group),
                 ("m = filters · taps", equation(taps, gemm.m)),
                 ("n = input positions", equation(windows, gemm.n)),
                 ("k = channels", equation(channels, gemm.k)),
                 ("rows", f"{shape(facts.product.rows_shape)}: the weight of a group, transposed"),
                 ("columns", f"{shape(facts.product.columns_shape)}: the input, reshaped"),
-                ("result", f"{shape(result)}, {size(prod(result) * element)}: a value for each "
+                ("result", f"{shape(result)}{per_group}, {size(total_bytes)} in total: a value for each "
                            "tap of each input element; fold adds those of one output, "
                            f"{facts.product.expansion:.3g} × the output"),
             )
@@ -90,8 +91,8 @@ def arithmetic(facts: Explanation, problem: TransposedProblem) -> tuple[Block, .
                 ("FLOPs", f"2 · {count.macs:,} = {count.flops:,}"),
                 ("with zeros", f"{with_zeros:,} MACs as the convolution it equals, "
                                f"{with_zeros / max(count.macs, 1):.3g} × as many"),
-                ("per output", f"at most {count.products_per_output:,} products that are not with "
-                               "an inserted zero"),
+                ("per output", f"at most {count.products_per_output:,} products that do not "
+                               "involve an inserted zero"),
                 ("bias", bias_text(facts)),
                 ("padding", cut),
                 ("backward", f"{count.input_gradient_flops:,} FLOPs each for the gradients of "

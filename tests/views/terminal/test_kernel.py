@@ -68,7 +68,7 @@ def test_the_page_says_what_the_report_holds() -> None:
         "blocking  filter block 64, pixel block 1,024",
         "12 tasks, taken by 2 threads",
         "10 instructions: 4 multiply-adds, 4 loads, 2 others",
-        "32 products for 72 bytes loaded: 0.889 FLOPs a byte",
+        "32 products for 72 bytes loaded: 0.889 FLOPs per byte",
         "8 of 16 vector registers, in this loop",
         "30 kB  fits L1, one for each of 2 threads",
         "larger than L2",

@@ -43,7 +43,7 @@ class Matrices(Struct[N]):
 
 @dataclass(frozen=True)
 class Blocks:
-    """The block of B, [kc, nc], that the loops of a rung stay in until they are done with it."""
+    """The sizes of a block of B, [kc, nc], in BLIS's names."""
 
     kc: int  # a micro-panel of B, kc × nr, fills half of L1
     nc: int  # a block of B fills half of L2
@@ -66,7 +66,7 @@ def blocks(target: Target, dtype: str) -> Blocks:
 
 
 def naive(module: Module, cut: Blocks) -> Function:
-    """Write the definition: each element of C is a row of A times a column of B."""
+    """Compute the definition: each element of C is a row of A times a column of B."""
 
     @function(module)
     def naive(code: Code, a: Pointer, b: Pointer, c: Pointer, m: Value, n: Value, k: Value) -> None:
@@ -80,7 +80,7 @@ def naive(module: Module, cut: Blocks) -> Function:
 
 
 def reordered(module: Module, cut: Blocks) -> Function:
-    """Write the same with the loop over columns innermost: B and C are walked along their rows."""
+    """Reorder the loops: with columns innermost, B and C are read along their rows."""
 
     @function(module)
     def reordered(
@@ -95,7 +95,7 @@ def reordered(module: Module, cut: Blocks) -> Function:
 
 
 def blocked(module: Module, cut: Blocks) -> Function:
-    """Write the same block by block of B: all rows of A meet a block before the next one."""
+    """Block the loops over n and k: a block of B is multiplied by all rows of A before the next."""
 
     @function(module)
     def blocked(
@@ -115,7 +115,7 @@ def blocked(module: Module, cut: Blocks) -> Function:
 
 
 def register_tile(module: Module, cut: Blocks) -> Function:
-    """Write the same tile by tile of C: mr × nr sums stay in registers through kc steps.
+    """Add a register tile: mr × nr accumulators stay in registers through kc steps.
 
     Here a vector has one lane; `vectors` below is this program for vectors as wide as a register.
     """
@@ -149,7 +149,7 @@ def register_tile(module: Module, cut: Blocks) -> Function:
 
 
 def panels(module: Module, cut: Blocks) -> Function:
-    """Write the same with each block of B packed into micro-panels, which tiles read in order."""
+    """Pack each block of B into micro-panels, which the tiles read in order."""
     mr, vectors = module.target.tile()
     lanes = module.target.lanes(module.dtype)
     nr = vectors * lanes
@@ -191,9 +191,10 @@ def panels(module: Module, cut: Blocks) -> Function:
 
 
 def production(module: Module, cut: Blocks) -> Function:
-    """Write the same by production's product: it prefetches A and C, and has tiles for the edges.
+    """Call production's product, which prefetches A and C and has tiles for the edges.
 
-    A convolution calls it likewise: for one block of k after the other, with packed panels.
+    `implicit_gemm` calls it in the same way, once per block of k: in NHWC with packed panels, in
+    NCHW with the row-major buffer of lowered windows.
     """
     multiply_block = product(module, ROWS)
     nr = multiply_block.width
@@ -232,7 +233,7 @@ def production(module: Module, cut: Blocks) -> Function:
 
 
 def pack_panels(module: Module, cut: Blocks) -> Function:
-    """Write the packing of a block of B [kc, nc]: packed[panel, p, column of the panel].
+    """Pack a block of B [kc, nc]: packed[panel, p, column of the panel].
 
     Panels begin cut.kc · nr elements apart. Beyond nc there are zeros.
     """
@@ -268,7 +269,7 @@ def edges(
     whole_m: Value,
     whole_n: Value,
 ) -> None:
-    """Add the products that no whole tile has: columns from whole_n, and rows from whole_m."""
+    """Compute the rows and columns that fill no tile: columns from whole_n, rows from whole_m."""
     for first_row, first_column, last_column in ((0, whole_n, n), (whole_m, 0, whole_n)):
         with code.loop(first_row, m) as i, code.loop(0, k) as p:
             left = a[i * k + p]

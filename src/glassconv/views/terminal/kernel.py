@@ -73,11 +73,11 @@ def _tile(report: KernelReport) -> Iterator[RenderableType]:
         ("iteration", f"{hot.instructions} instructions: {_count(hot.products, 'multiply-add')}, "
                       f"{_count(hot.loads, 'load')}, {_count(hot.others, 'other')}"),
         ("", f"{hot.products * report.lanes} products for {hot.loaded_bytes} bytes loaded: "
-             f"{per_byte:.3g} FLOPs a byte"),
+             f"{per_byte:.3g} FLOPs per byte"),
         ("registers", f"{hot.registers} of {report.target_registers} vector registers, "
                       "in this loop"),
         ("spills", f"{spilled}: stored to memory, no register was free" if spilled
-                   else "none: no function stores a vector for want of a register"),
+                   else "none: no function spills a vector register"),
     )  # fmt: skip
 
 
@@ -144,9 +144,9 @@ def _bytes(report: KernelReport) -> Iterator[RenderableType]:
     loaded = report.multiplications / products * hot.loaded_bytes
     caches = ", ".join(f"{name} {size(count)}" for name, count in sizes.items())
     yield pairs(
-        ("registers", f"{size(loaded):>9}  about: loaded by the loop above, mostly from L1"),
+        ("loaded", f"{size(loaded):>9}  about: by the loop above, from L1 and L2"),
         ("memory", f"{size(_moved(report)):>9}  at least: every number once, "
-                   f"{problem.arithmetic_intensity:.3g} FLOPs a byte"),
+                   f"{problem.arithmetic_intensity:.3g} FLOPs per byte"),
         ("caches", f"{'':>9}  {caches} of each core"),
     )  # fmt: skip
 
@@ -167,7 +167,7 @@ def _roofline(report: KernelReport) -> Iterator[RenderableType]:
     yield pairs(
         ("arithmetic", f"{_giga(roofline.flops_per_second)} GFLOP/s in registers alone, "
                        f"{_count(roofline.threads, 'thread')}, {roofline.dtype}"),
-        ("memory", f"{_giga(roofline.bytes_per_second)} GB/s · {intensity:.3g} FLOPs a byte "
+        ("memory", f"{_giga(roofline.bytes_per_second)} GB/s · {intensity:.3g} FLOPs per byte "
                    f"= {_giga(roofline.bytes_per_second * intensity)} GFLOP/s"),
         ("roofline", f"{_giga(under)} GFLOP/s: {limit} is the limit"),
     )  # fmt: skip
@@ -190,7 +190,7 @@ def _roofline(report: KernelReport) -> Iterator[RenderableType]:
     yield pairs(
         ("verified", benchmark.verdict.reason),
         ("time", f"{duration(seconds)}, PyTorch's {duration(seconds * ratio)}: {ratio:.2f} × as "
-                 "fast, timed in turn"),
+                 "fast, medians of alternating runs"),
         ("predicted", f"{_giga(report.predicted)} GFLOP/s by the model that auto ranks by"),
         ("compiled", _compiled(report)),
     )  # fmt: skip
@@ -220,7 +220,7 @@ def _notes(report: KernelReport, speed: float, under: float) -> Iterator[str]:
 
 def _compiled(report: KernelReport) -> str:
     seconds = report.benchmark.compile_seconds
-    text = f"in {1e3 * seconds:.0f} ms, once" if seconds else "before: it came from the disk cache"
+    text = f"in {1e3 * seconds:.0f} ms, once" if seconds else "earlier, loaded from the disk cache"
     packing = report.benchmark.packing_seconds
     return text + (f"; the weight packed in {duration(packing)}, once" if packing else "")
 
