@@ -63,8 +63,8 @@ def product(facts: Explanation, problem: TransposedProblem) -> tuple[Block, ...]
                 ("k = channels", equation(channels, gemm.k)),
                 ("rows", f"{shape(facts.product.rows_shape)}: the weight of a group, transposed"),
                 ("columns", f"{shape(facts.product.columns_shape)}: the input, reshaped"),
-                ("result", f"{shape(result)}{per_group}, {size(total_bytes)} in total: a value for each "
-                           "tap of each input element; fold adds those of one output, "
+                ("result", f"{shape(result)}{per_group}, {size(total_bytes)} in total: a value "
+                           "for each tap of each input element; fold adds those of one output, "
                            f"{facts.product.expansion:.3g} × the output"),
             )
         ),
