@@ -177,11 +177,12 @@ def settled(name: str, value: object) -> Any:
     >>> settled("stride", [2, 1])
     (2, 1)
     """
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is int or kind is str:  # first, since checks of protocols take microseconds
         return value
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return tuple(settled(name, entry) for entry in value)
-    return whole(name, value)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return tuple([settled(name, entry) for entry in value])
+    return value if isinstance(value, str) else whole(name, value)
 
 
 def per_axis(

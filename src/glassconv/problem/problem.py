@@ -70,8 +70,18 @@ class Arguments(NamedTuple):
 
         Raises `ArgumentTypeError` for what is not a whole number.
         """
-        sizes = ("stride", "padding", "dilation", "groups", "output_padding")
-        return self._replace(**{name: settled(name, getattr(self, name)) for name in sizes})
+        return Arguments(
+            self.ndim,
+            self.transposed,
+            settled("stride", self.stride),
+            settled("padding", self.padding),
+            settled("dilation", self.dilation),
+            settled("groups", self.groups),
+            settled("output_padding", self.output_padding),
+            self.algorithm,
+            self.accuracy,
+            self.activation,
+        )
 
     def problem(
         self,
