@@ -65,7 +65,7 @@ def derive(problem: Problem) -> Explanation:
         transposed=transposed,
         axes=tuple(map(_axis, AXIS_NAMES[problem.ndim], convolution.axes)),
         product=_transposed_product(transposed) if transposed else _product(convolution),
-        arithmetic=_transposed_arithmetic(transposed) if transposed else _arithmetic(convolution),
+        arithmetic=_arithmetic(problem),
         memory=_memory(problem),
         core=CoreFacts(FLOPS_PER_SECOND, BYTES_PER_SECOND, SECONDS_PER_OPERATION),
         algorithms=tuple(_algorithm(candidate) for candidate in candidates(problem)),
@@ -100,13 +100,13 @@ def _product(problem: ConvProblem) -> ProductFacts:
     )
 
 
-def _arithmetic(problem: ConvProblem) -> ArithmeticFacts:
+def _arithmetic(problem: Problem) -> ArithmeticFacts:
     outputs = prod(problem.output_shape)
     tried = prod(axis.output_size * axis.kernel_size for axis in problem.axes)
     inside = prod(axis.taps_inside for axis in problem.axes)
     return ArithmeticFacts(
         outputs=outputs,
-        products_per_output=problem.taps_per_output,
+        products_per_output=problem.products_per_output,
         macs=problem.macs,
         flops=problem.flops,
         bias_additions=outputs if problem.bias else 0,
@@ -134,24 +134,6 @@ def _transposed_product(problem: TransposedProblem) -> ProductFacts:
         rows_bytes=gemm.m * gemm.k * element,
         columns_bytes=gemm.k * gemm.n * element,
         expansion=gemm.groups * product_bytes / problem.output_bytes if problem.batch else 0.0,
-    )
-
-
-def _transposed_arithmetic(problem: TransposedProblem) -> ArithmeticFacts:
-    outputs = prod(problem.output_shape)
-    tried = prod(axis.output_size * axis.kernel_size for axis in problem.axes)
-    inside = prod(axis.taps_inside for axis in problem.axes)
-    return ArithmeticFacts(
-        outputs=outputs,
-        products_per_output=problem.products_per_output,
-        macs=problem.macs,
-        flops=problem.flops,
-        bias_additions=outputs if problem.bias else 0,
-        padding_macs=problem.macs // tried * (tried - inside),
-        padding_share=(tried - inside) / tried,
-        input_gradient_flops=problem.flops,
-        weight_gradient_flops=problem.flops,
-        torch=_torch_count(problem),
     )
 
 

@@ -18,7 +18,7 @@ class LayerBenchmark:
     verdict: Verdict  # of the definition, or why the algorithm cannot
     seconds: float | None  # the median
     pytorch_seconds: float | None
-    attainable: float | None = None  # FLOP/s under the roofline, None where that was not measured
+    attainable: float | None = None  # FLOP/s that the roofline allows, None if it was not measured
     compile_seconds: float = 0.0  # 0 from the disk cache, or as an earlier layer's
     packing_seconds: float = 0.0  # of the weight, once
 

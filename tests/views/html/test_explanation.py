@@ -64,8 +64,8 @@ def texts(facts: Explanation) -> list[str]:
                     said += [text for row in rows for text in row]
                 case Note(text):
                     said.append(text)
-                case AlgorithmTable(headings, standings):
-                    said += [*headings, *(cell for _, cells in standings for cell in cells)]
+                case AlgorithmTable(headings, rows):
+                    said += [*headings, *(cell for _, cells in rows for cell in cells)]
                 case Listing(title, code):
                     said += [title, code]
     return said

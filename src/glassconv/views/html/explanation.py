@@ -53,9 +53,9 @@ STYLE = """
 }
 .ROOT .pairs th, .ROOT thead th { color: var(--muted); white-space: nowrap; }
 .ROOT .pairs td { overflow-wrap: anywhere; white-space: normal; }
-.ROOT .standings td, .ROOT .standings th { white-space: nowrap; }
-.ROOT .standings .number { text-align: right; }
-.ROOT .standings thead th { border-bottom: 1px solid var(--line); }
+.ROOT .algorithms td, .ROOT .algorithms th { white-space: nowrap; }
+.ROOT .algorithms .number { text-align: right; }
+.ROOT .algorithms thead th { border-bottom: 1px solid var(--line); }
 .ROOT .facts .yes { color: var(--yes); }
 .ROOT .facts .no { color: var(--no); }
 .ROOT pre {
@@ -97,11 +97,11 @@ def _block(block: Block) -> str:
             return f'<table class="facts pairs"><tbody>{lines}</tbody></table>'
         case Note(text):
             return f'<p class="note">{escape(text)}</p>'
-        case AlgorithmTable(headings, standings):
+        case AlgorithmTable(headings, rows):
             head = "".join(_cell("th", place, text) for place, text in enumerate(headings))
-            body = "".join(_row(verdict, cells) for verdict, cells in standings)
+            body = "".join(_row(verdict, cells) for verdict, cells in rows)
             return (
-                '<div class="wide"><table class="facts standings">'
+                '<div class="wide"><table class="facts algorithms">'
                 f'<thead><tr><th aria-label="may run"></th>{head}</tr></thead>'
                 f"<tbody>{body}</tbody></table></div>"
             )
