@@ -127,16 +127,7 @@ class ConvProblem(LayerShapes):
         """
         if self.ndim == 2:
             return self
-        if self.ndim == 3:
-            raise ShapeError("three spatial axes are not two", request=str(self))
-        return replace(
-            self,
-            input_size=(1, *self.input_size),
-            kernel_size=(1, *self.kernel_size),
-            stride=(1, *self.stride),
-            padding=((0, 0), *self.padding),
-            dilation=(1, *self.dilation),
-        )
+        return replace(self, **self.one_row())
 
     # -- counting -----------------------------------------------------------------------------
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from math import prod
+from typing import Any
 
+from glassconv.errors import ShapeError
 from glassconv.problem.dtypes import FORMATS, FloatFormat
 from glassconv.problem.size_text import by_x, once, sides
 
@@ -58,6 +60,21 @@ class LayerShapes(ABC):
     def even_padding(self) -> bool:
         """Return whether each axis is padded by as much after as before, as PyTorch pads."""
         return all(before == after for before, after in self.padding)
+
+    def one_row(self) -> dict[str, Any]:
+        """Return the fields that change when a sequence becomes an image of a single row.
+
+        Raises `ShapeError` for three spatial axes.
+        """
+        if self.ndim == 3:
+            raise ShapeError("three spatial axes are not two", request=str(self))
+        return {
+            "input_size": (1, *self.input_size),
+            "kernel_size": (1, *self.kernel_size),
+            "stride": (1, *self.stride),
+            "padding": ((0, 0), *self.padding),
+            "dilation": (1, *self.dilation),
+        }
 
     @property
     def format(self) -> FloatFormat:

@@ -77,17 +77,7 @@ class TransposedProblem(LayerShapes):
         """
         if self.ndim == 2:
             return self
-        if self.ndim == 3:
-            raise ShapeError("three spatial axes are not two", request=str(self))
-        return replace(
-            self,
-            input_size=(1, *self.input_size),
-            kernel_size=(1, *self.kernel_size),
-            stride=(1, *self.stride),
-            padding=((0, 0), *self.padding),
-            output_padding=(0, *self.output_padding),
-            dilation=(1, *self.dilation),
-        )
+        return replace(self, **self.one_row(), output_padding=(0, *self.output_padding))
 
     @property
     def output_size(self) -> tuple[int, ...]:
