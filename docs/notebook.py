@@ -6,6 +6,8 @@ cell that only the notebook has. Pictures of the page are left out: cells draw t
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import nbformat
 from markdown_it import MarkdownIt
 from nbclient import NotebookClient
 from nbformat import NotebookNode, v4
+from PIL import Image
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "tutorial.md"
@@ -24,6 +27,7 @@ CELL = re.compile(r"<!--notebook\n(.*)-->", re.DOTALL)
 COMMENT = re.compile(r"^<!--.*?-->\n?", re.MULTILINE)
 PICTURE = re.compile(r"^!\[[^\]]*\]\([^)]*\)\n\n?", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+COLOURS = 128  # of a stored picture
 LIVE = "glassconv.show("  # a cell whose output is a page of some 400 kB
 
 
@@ -78,18 +82,33 @@ def executed(made: NotebookNode) -> NotebookNode:
     """Run every cell in a fresh kernel, in the notebook's folder; raise where one fails."""
     client = NotebookClient(
         made,
-        timeout=300,
+        timeout=600,
         kernel_name="python3",
         resources={"metadata": {"path": str(NOTEBOOK.parent)}},
         store_widget_state=False,
         record_timing=False,
+        coalesce_streams=True,
     )
     client.execute()
     made.metadata.language_info = {"name": "python"}
     for cell in made.cells:
-        if LIVE in cell.source:
-            cell.outputs = []
+        if cell.cell_type == "code":
+            cell.outputs = [] if LIVE in cell.source else list(_kept(cell.outputs))
     return made
+
+
+def _kept(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
+    """Yield the outputs to store: no warnings, and pictures in a palette, a third of the bytes."""
+    for output in outputs:
+        if output.get("name") == "stderr":
+            continue
+        if picture := output.get("data", {}).get("image/png"):
+            with Image.open(io.BytesIO(base64.b64decode(picture))) as image:
+                flat = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+            buffer = io.BytesIO()
+            flat.save(buffer, format="png", optimize=True)
+            output.data["image/png"] = base64.b64encode(buffer.getvalue()).decode()
+        yield output
 
 
 def main() -> None:

@@ -15,11 +15,12 @@ from glassconv.figures.request import Request
 from glassconv.problem.gradients import input_gradient
 from glassconv.tracing.backward import backward
 from glassconv.views.figures import backward as both_gradients
-from glassconv.views.figures import receptive_field, toeplitz, window
+from glassconv.views.figures import output_size, receptive_field, toeplitz, window
 
 MOST_TOEPLITZ = 400  # rows or columns of a Toeplitz matrix
 MOST_GRADIENT_CELLS = 40  # per side of the operands of a gradient
 MOST_PHOTOGRAPH = 512  # pixels per side of an image
+MOST_PLACES = 40  # of an axis whose windows are drawn
 
 
 def draw_window(request: Request) -> Figure:
@@ -27,6 +28,18 @@ def draw_window(request: Request) -> Figure:
     check_planes("window", request)
     row, column = ((size - 1) // 2 for size in request.problem.output_size)
     return window.draw(request.trace("im2col"), (0, row, column), request.theme)
+
+
+def draw_output_size(request: Request) -> Figure:
+    """Draw every window of the first axis, and the formula of the output size."""
+    axes = request.problem.as_2d().axes[2 - request.asked.ndim :]
+    if axes[0].padded_size > MOST_PLACES:
+        raise request.refusal(
+            f"output-size is legible up to {MOST_PLACES} padded pixels; "
+            f"this has {axes[0].padded_size}"
+        )
+    name = "" if len(axes) == 1 else "both axes: " if axes[0] == axes[1] else "height: "
+    return output_size.draw(axes[0], name, request.theme)
 
 
 def draw_toeplitz(request: Request) -> Figure:

@@ -9,15 +9,18 @@ from glassconv.problem.axis import Axis
 from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
 
-LEFT, TOP = 0.75, 1.75  # inches, as all lengths here
+LEFT, TOP = 0.75, 1.4  # inches, as all lengths here
 CELL = 0.6  # a place of the axis
 ROW = 0.55  # a window
-NOTES = 6.2  # width of the derivation
+NOTES = 5.9  # width of the derivation
 LINE = 0.42  # from one line of it to the next
 
 
-def draw(axis: Axis, theme: Theme) -> Figure:
-    """Draw every window of an axis below the places of its input, and the formula step by step."""
+def draw(axis: Axis, name: str, theme: Theme) -> Figure:
+    """Draw every window of an axis below the places of its input, and the formula step by step.
+
+    name: written before the axis's arguments, such as "height: ".
+    """
     notes = _derivation(axis)
     windows = axis.output_size
     high = max(1.2 + windows * ROW, len(notes) * LINE + 0.3)
@@ -25,7 +28,7 @@ def draw(axis: Axis, theme: Theme) -> Figure:
     figure = style.new_figure(notes_left + NOTES, TOP + high + 0.5, theme)
     title = f"{windows} window{'s fit' if windows != 1 else ' fits'}"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
-    style.write(figure, LEFT, 0.8, _arguments(axis), theme, color=theme.muted)
+    style.write(figure, LEFT, 0.8, name + _arguments(axis), theme, color=theme.muted)
 
     axes = style.add_axes(figure, LEFT, TOP, axis.padded_size * CELL, high)
     axes.set_xlim(-0.5, axis.padded_size - 0.5)
@@ -37,7 +40,7 @@ def draw(axis: Axis, theme: Theme) -> Figure:
     for row, (formula, meaning) in enumerate(notes):
         top = TOP + row * LINE
         style.write(figure, notes_left, top, formula, theme, family=style.MONO, fontsize=11)
-        style.write(figure, notes_left + 2.75, top + 0.01, meaning, theme, color=theme.muted)
+        style.write(figure, notes_left + 2.4, top + 0.01, meaning, theme, color=theme.muted)
     return figure
 
 
