@@ -13,8 +13,9 @@ from doctest import DocTestParser
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
-from nbformat import NotebookNode, from_dict
+from nbformat import NotebookNode
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -30,8 +31,10 @@ def notebook() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def stored() -> NotebookNode:
-    text = (EXAMPLES / "tutorial.ipynb").read_text(encoding="utf-8")
-    return from_dict(json.loads(text))  # type: ignore[no-untyped-call]
+    read: NotebookNode = nbformat.read(  # type: ignore[no-untyped-call]
+        EXAMPLES / "tutorial.ipynb", as_version=4
+    )
+    return read
 
 
 @pytest.fixture(scope="module")
