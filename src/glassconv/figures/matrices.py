@@ -19,6 +19,7 @@ from glassconv.verification.verify import compare
 from glassconv.views.figures import comparison, image, kn2row, lowering, matrix_product
 from glassconv.views.figures import worked_example as by_hand
 from glassconv.views.figures.style import Theme
+from glassconv.views.figures.subject import Subject
 
 MOST_CELLS = 16  # rows or columns of a worked example
 MOST_SLICES = 6  # its channels and filters
@@ -33,7 +34,9 @@ def of_tutorial(facts: Tutorial, theme: Theme) -> dict[str, Figure]:
     return {
         "image": image.draw(facts.picture, facts.layer.input[0], facts.source, theme),
         "worked-example": by_hand.draw(facts.worked, theme),
-        "matrix-product": matrix_product.draw(facts.four_filters, theme),
+        "matrix-product": matrix_product.draw(
+            facts.four_filters, Subject(facts.four_filters.problem), theme
+        ),
         "comparison": comparison.draw(facts.conv2d, output, facts.difference, theme),
     }
 
@@ -65,7 +68,7 @@ def draw_worked_example(request: Request) -> Figure:
 
 def draw_matrix_product(request: Request) -> Figure:
     """Draw weight × windows = output."""
-    return matrix_product.draw(request.trace("im2col"), request.theme)
+    return matrix_product.draw(request.trace("im2col"), request.subject, request.theme)
 
 
 def draw_comparison(request: Request) -> Figure:
