@@ -71,7 +71,9 @@ def draw(trace: Trace, subject: Subject, theme: Theme) -> Figure:
     title = "A convolution is a matrix product"
     subtitle = _subtitle(problem, subject)
     width = LEFT + max(total, input_width + GAP + max(table.wide, 5.5), NARROWEST) + LEFT
-    lines = style.wrap(_written_sum(trace, subject, chosen), SUM, width - LEFT - sum_left, mono=True)
+    lines = style.wrap(
+        _written_sum(trace, subject, chosen), SUM, width - LEFT - sum_left, mono=True
+    )
     note = style.wrap(_note(trace), 10, width - LEFT - sum_left)
     subtitles = style.wrap(subtitle, 11, width - 2 * LEFT)
     top = TOP + 0.24 * (len(subtitles) - 1)
@@ -148,7 +150,7 @@ def _shared(widths: Sequence[float], room: float) -> list[float]:
     >>> _shared([1.0, 9.0, 5.0], 7.0)
     [1.0, 3.0, 3.0]
     """
-    limit, left = room, list(sorted(widths))
+    limit, left = room, sorted(widths)
     while left:
         limit = room / len(left)
         if left[0] > limit:
@@ -245,7 +247,8 @@ class Table:
     @property
     def wide(self) -> float:
         """Return its width with the names of the rows."""
-        return NAMES + self.cell * self.values.shape[1] + (0.35 if self.others else 0)
+        columns: int = self.values.shape[1]
+        return NAMES + self.cell * columns + (0.35 if self.others else 0)
 
 
 NAMES = 0.95

@@ -75,6 +75,7 @@ LIGHT = Theme(
     diverging=("#0b4f92", "#7db7e0", "#f3f3ef", "#f5a962", "#9c3d05"),
     sequential=("#f3f3ef", "#b9d7dc", "#62a3bd", "#2b6793", "#14304f"),
 )
+GROUPS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8f7ee6")  # of Okabe and Ito
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
 
@@ -83,6 +84,11 @@ class NotebookFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         return to_bytes(self)
+
+
+def group_colour(group: int) -> str:
+    """Return the colour of a group of channels; colours repeat after six."""
+    return GROUPS[group % len(GROUPS)]
 
 
 def new_figure(width: float, height: float, theme: Theme) -> Figure:
