@@ -30,7 +30,7 @@ LABEL = 8.5  # points: a label's size
 LETTER = (0.075, 0.145)  # the width and the height of a letter in one
 GROUP = 1.6  # the width of the name of a group
 LINE = 0.28  # from one line of the legend to the next
-NARROWEST = 10.2  # fits the subtitle
+NARROWEST = 9.6
 
 Size = tuple[float, float]  # (height, width)
 
@@ -51,9 +51,10 @@ def draw(trace: Trace, position: Cell, pixel: Cell, subject: Subject, theme: The
     legend = _legend(problem, position, pixel, subject, theme)
     groups = GROUP if problem.groups > 1 else 0
     room = max(columns.shape[1] * wide + groups, style.width_of(_note(columns, subject), 9.5))
-    width = max(matrix_left + room + 0.6, NARROWEST)
+    subtitle = _subtitle(problem, subject)
+    width = max(matrix_left + room, LEFT + style.width_of(subtitle, 11), NARROWEST) + 0.6
     figure = style.new_figure(width, bottom + LINE * len(legend) + 0.35, theme)
-    _write_title(figure, problem, subject, theme)
+    _write_title(figure, subtitle, theme)
 
     norm = style.centred_on_zero(columns)
     pipeline.head(figure, LEFT, TOP - ABOVE, subject.input_name, _drawn(problem, subject), theme)
@@ -93,14 +94,17 @@ def copies_of(problem: ConvProblem, pixel: Cell) -> list[Cell]:
     return cells
 
 
-def _write_title(figure: Figure, problem: ConvProblem, subject: Subject, theme: Theme) -> None:
+def _write_title(figure: Figure, subtitle: str, theme: Theme) -> None:
     title = "Every window becomes a column, so pixels are copied"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
-    subtitle = (
+    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
+
+
+def _subtitle(problem: ConvProblem, subject: Subject) -> str:
+    return (
         f"{subject}: the matrix takes {size(problem.im2col_bytes)}, "
         f"{problem.expansion:.3g} × the input's {size(problem.input_bytes)}"
     )
-    style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
 
 def _drawn(problem: ConvProblem, subject: Subject) -> str:
