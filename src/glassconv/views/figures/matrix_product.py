@@ -311,12 +311,16 @@ def _note(trace: Trace) -> str:
 
 
 def _subtitle(problem: ConvProblem, subject: Subject) -> str:
-    gemm, taps = problem.gemm, "·".join(map(str, problem.weight_shape[1:]))
+    gemm, ndim = problem.gemm, subject.problem.ndim
+    channels, places = problem.weight_shape[1], "·".join(map(str, problem.output_size[-ndim:]))
+    taps = "·".join(map(str, (channels, *problem.kernel_size[-ndim:])))
     m, n, k = gemm.m, gemm.n // problem.batch, gemm.k
-    text = f"{subject}: ({m} × {k}) · ({k} × {n}), {k} = {taps}: {m * n * k:,} multiply-adds"
+    text = f"{subject}: ({m} × {k}) · ({k} × {n}), where {k} = {taps}"
+    text += f" and {n} = {places}" if ndim > 1 else ""
+    text += f": {m * n * k:,} multiply-adds"
     if problem.groups > 1:
-        filters, channels = _span("filter", m), _span("channel", problem.weight_shape[1])
-        text += f" in each of {problem.groups} groups. Group 0 is drawn: {filters}, {channels}"
+        read = f"{_span('filter', m)}, {_span('channel', channels)}"
+        text += f" in each of {problem.groups} groups. Group 0 is drawn: {read}"
     copies = int(problem.copies().max())
     text += ". " + (
         f"Windows overlap, so a pixel is copied up to {copies} times: "
