@@ -65,13 +65,14 @@ class DrawnCell {
     const value = this.spec.value(plane, row, column);
     const colour = cellColour(value, kind === "unread", this.spec, theme);
     const fill = kind === "padding" ? hatched : css(colour);
-    const written = fontSize === null || kind === "inserted" ? "" : this.written(kind === "padding" && !this.spec.blankPadding ? 0 : value);
+    const written = fontSize === null || kind === "inserted" ? "" : this.written(kind === "padding" && this.spec.zeroPadding ? 0 : value);
     const ink = kind === "unread" || kind === "padding" ? theme.muted : readableOn(colour);
     const painted = `${fill} ${written} ${ink} ${fontSize}`;
     if (painted === this.painted) return;
     this.painted = painted;
     this.rectangle.setAttribute("fill", fill);
     this.write(written, ink, fontSize ?? 0);
+    this.number?.classList.toggle("padding", kind === "padding");
     if (kind === "inserted" && !this.dot) {
       const { x, y, width, height } = this.box;
       this.dot = svg("circle", { cx: x + width / 2, cy: y + height / 2, r: 1.5, fill: theme.muted });
