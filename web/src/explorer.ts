@@ -70,7 +70,7 @@ export class Explorer {
     this.scene = this.sceneOf(problem, source);
     this.controls = controls(this.store);
     this.player = player(this.store, () => this.scene, this.reducedMotion);
-    this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true);
+    this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true, report.guide !== undefined);
     this.build();
     this.listen();
     this.show(this.store.get(), null);
@@ -101,6 +101,7 @@ export class Explorer {
       speed: 1,
       playing: false,
       explanation: "",
+      revealed: null,
     };
     return this.model.get("page") ? this.restored(state, location.hash) : state;
   }

@@ -41,12 +41,12 @@ export class Grid {
   constructor(
     readonly spec: GridSpec,
     private readonly theme: Theme,
-    room: { width: number; height: number },
+    { largestCell, ...room }: { width: number; height: number; largestCell?: number },
     events: GridEvents = {},
   ) {
     const few = !spec.painted && spec.columns <= MOST_NUMBERED_COLUMNS && spec.planes * spec.rows * spec.columns <= MOST_SVG_CELLS;
-    const tall = few ? layout(spec, room.width, room.height * GROWTH) : null;
-    const low = layout(spec, room.width, room.height);
+    const tall = few ? layout(spec, room.width, room.height * GROWTH, largestCell) : null;
+    const low = layout(spec, room.width, room.height, largestCell);
     this.placed = tall && !textFits(low) && textFits(tall) ? tall : low;
     this.numbered = few && textFits(this.placed) && fontSizeOf(spec, this.placed) >= LEAST_FONT;
     const { width, height } = this.placed;
