@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from glassconv.data import Picture
 from glassconv.data.photograph import chelsea
 from glassconv.dispatch.array_boundary import as_tensor
 from glassconv.errors import ArgumentError, ConvError, DtypeError, UnsupportedError
-from glassconv.examples.sample_operands import photograph_input
+from glassconv.examples.sample_operands import photograph_input, whole_numbers
 from glassconv.examples.tutorial import normalise, tutorial_layer
 from glassconv.explanation.explain import Input, Layer, TransposedLayer, problem_of_layer
 from glassconv.explore.tensors import DTYPES, to_document
@@ -28,6 +29,7 @@ from glassconv.reports.array import Array
 
 SCHEMA = "glassconv.explorer/1"
 InputKind = Literal["random", "array", "image"]  # "image": its channels are red, green and blue
+MOST_READ = 256  # positions of an input whose numbers are read, as in web/src/numerics/arrays.ts
 MOST_DRAWN_BYTES = 4_000_000  # of random numbers: a larger problem's the page draws itself
 MOST_GIVEN_BYTES = 32_000_000  # of a user's arrays, which a notebook keeps for every output
 
@@ -83,7 +85,9 @@ class Exploration:
 
 
 def of_problems(problems: Sequence[Problem]) -> Exploration:
-    """Return the first of some problems on random numbers, and where there are more, a strip.
+    """Return the first of some problems on drawn numbers, and where there are more, a strip.
+
+    A small problem is drawn with whole numbers, which can be read, and a larger one with random ones.
 
     >>> from glassconv import parse
     >>> of_problems([parse("3x8x8 4@3x3")]).output.shape
@@ -93,7 +97,11 @@ def of_problems(problems: Sequence[Problem]) -> Exploration:
     first, layers = pictures[0], pictures if len(pictures) > 1 else ()
     if _bytes(first) > MOST_DRAWN_BYTES:
         return Exploration(first, layers)
-    return replace(_run(first, random_operands(first), "random", "random numbers"), layers=layers)
+    if prod(first.input_size) <= MOST_READ:
+        drawn = _run(first, whole_numbers(first), "random", "whole numbers")
+    else:
+        drawn = _run(first, random_operands(first), "random", "random numbers")
+    return replace(drawn, layers=layers)
 
 
 def of_picture(picture: Picture, problem: Problem | None = None) -> Exploration:

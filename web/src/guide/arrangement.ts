@@ -12,7 +12,7 @@ import type { View } from "./steps";
 
 const NARROW = 620; // pixels; below, everything is in one column
 const NUMBERED = 17; // pixels of a cell that holds its number
-const PLANE_GAP = 12; // pixels between the planes of a picture, as the grid leaves them
+const PLANE_GAP = 10; // pixels between the planes of a picture, as the grid leaves them
 const LABEL = 18; // pixels of the text above a plane
 
 /** The panes of a view, in `context.stage`. */

@@ -2,7 +2,7 @@
 // played product by product, the products so far are shown, and what they add up to.
 
 import { html } from "../drawing/dom";
-import { short } from "../drawing/numbers";
+import { bracketed, factors, short } from "../drawing/numbers";
 import { outputOf } from "../model/focus";
 import type { OutputFocus } from "../model/focus";
 import { channelsPerGroup, tapCount } from "../model/problem";
@@ -41,13 +41,12 @@ export function equation(scene: Scene, state: State, store: Store): Node {
 
 const added = (terms: readonly Term[]): number => terms.reduce((sum, { x, w }) => sum + x * w, 0);
 const name = ({ filter, row, column }: OutputFocus): HTMLElement => withIndices("y", [filter, row, column]);
-const factor = (value: number): string => (value < 0 ? `(${short(value)})` : short(value));
 
 function products(terms: readonly Term[], reached: number, across: number, focus: OutputFocus, store: Store): HTMLElement {
   const element = html("span", { class: "products", style: `--across:${across}` });
   for (const { k, x, w } of terms) {
     const chosen = k === focus.tap;
-    const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen), "data-k": k }, `${factor(x)} · ${factor(w)}`);
+    const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen), "data-k": k }, factors(x, w));
     button.classList.add(x * w < 0 ? "negative" : x * w > 0 ? "positive" : "zero");
     button.addEventListener("click", () => store.set({ focus: { ...focus, tap: chosen ? null : k } }));
     element.append(html("span", { class: k < reached ? "product" : "product coming" }, html("span", {}, k === terms[0].k ? "" : "+"), button));
@@ -57,7 +56,7 @@ function products(terms: readonly Term[], reached: number, across: number, focus
 
 function counted(terms: readonly Term[], { tap }: OutputFocus): HTMLElement {
   const chosen = terms.find(({ k }) => k === tap);
-  const written = chosen ? `${plural(terms.length, "product")}; number ${chosen.k}: ${factor(chosen.x)} · ${factor(chosen.w)}` : plural(terms.length, "product");
+  const written = chosen ? `${plural(terms.length, "product")}; number ${chosen.k}: ${factors(chosen.x, chosen.w)}` : plural(terms.length, "product");
   return html("span", { class: "counted" }, written);
 }
 
@@ -76,9 +75,9 @@ function total(scene: Scene, terms: readonly Term[], reached: number, focus: Out
   if (channels === 1 && !bias) return element; // the only line has it
   element.append(name(focus), " = ");
   if (channels > 1) {
-    for (let channel = 0; channel < channels; channel++) element.append(channel ? " + " : "", factor(added(terms.slice(channel * taps, (channel + 1) * taps))));
-    element.append(bias ? ` + bias ${factor(start)} = ` : " = ");
-  } else if (bias) element.append(`${factor(added(terms))} + bias ${factor(start)} = `);
+    for (let channel = 0; channel < channels; channel++) element.append(channel ? " + " : "", bracketed(added(terms.slice(channel * taps, (channel + 1) * taps))));
+    element.append(bias ? ` + bias ${bracketed(start)} = ` : " = ");
+  } else if (bias) element.append(`${bracketed(added(terms))} + bias ${bracketed(start)} = `);
   element.append(html("strong", {}, short(value)));
   return element;
 }

@@ -104,6 +104,7 @@ export class Guide {
       speed: 1,
       playing: false,
       explanation: "",
+      error: "",
       revealed: 0,
     };
   }

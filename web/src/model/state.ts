@@ -20,6 +20,7 @@ export interface State {
   readonly speed: number; // times normal; negative runs back
   readonly playing: boolean;
   readonly explanation: string; // why a setting became another
+  readonly error: string; // why what was typed is no problem
   /** How many outputs of each filter have appeared; null where all are shown. The focus makes them appear. */
   readonly revealed: number | null;
 }

@@ -21,7 +21,7 @@ type Copies = PaneContent<[group: number, row: number, position: number]>;
 export function columnsPane(
   context: Context,
   room: Room,
-  largestCell = 28,
+  largestCell = 44,
   marked: (focus: Focus) => Mark[] = (focus) => columnsMarks(context.scene, focus),
   other?: Copies,
 ): { element: HTMLElement; grid: Grid } {

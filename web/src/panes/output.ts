@@ -123,7 +123,7 @@ function rows(scene: Scene, focus: Focus): View {
       columns: scene.positions,
       across: 1,
       square: false,
-      largestCell: 30,
+      largestCell: 44,
       labelled: problem.groups > 1,
       planeLabel: (plane) => `group ${drawn.start + plane}`,
       ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),
