@@ -39,6 +39,7 @@ var Rn={name:"dark",background:"#0f1318",panel:"#1a2028",ink:"#e8edf2",muted:"#9
 .glassconv .shorthand:focus { outline: 0; border-color: var(--accent); box-shadow: 0 1px var(--accent); }
 .glassconv .actions { display: flex; flex-wrap: wrap; margin-left: auto; font-size: .93em; }
 .glassconv .first { position: relative; }
+.glassconv .introduction { color: var(--ink); text-decoration-color: var(--line); text-underline-offset: .2em; font-size: .93em; }
 .glassconv .status { position: absolute; z-index: 6; top: 100%; right: 0; max-width: 60em; padding: .3em .8em; background: var(--panel); color: var(--accent); font-size: .93em; overflow-wrap: anywhere; }
 .glassconv .status:empty { display: none; }
 .glassconv nav { display: flex; flex-wrap: wrap; gap: .1em; }
