@@ -321,7 +321,7 @@ var Rn={name:"dark",background:"#0f1318",panel:"#1a2028",ink:"#e8edf2",muted:"#9
 .guide .operator { font: 1.6em/1 var(--prose); width: 1.05em; text-align: center; padding-top: 1em; color: var(--accent); }
 .guide .pane > h2 { flex-wrap: nowrap; white-space: nowrap; margin-bottom: .45em; line-height: 1.5; }
 .guide .scale, .guide .note { display: none; }
-.guide .plane-label { font-size: 12px; }
+.guide .plane-label { font-size: clamp(12px, .8em, 15px); }
 
 /* the sum */
 .guide .numbers { border-top: 1px solid var(--line); padding-top: .3em; }
