@@ -74,7 +74,7 @@ export class Explorer {
     this.scene = this.sceneOf(problem, source);
     this.controls = controls(this.store);
     this.player = player(this.store, () => this.scene, this.reducedMotion);
-    this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true);
+    this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true, report.guide !== undefined);
     this.build();
     this.listen();
     this.show(this.store.get(), null);
@@ -106,6 +106,7 @@ export class Explorer {
       playing: false,
       explanation: "",
       error: "",
+      revealed: null,
     };
     return this.model.get("page") ? this.restored(state, location.hash) : state;
   }

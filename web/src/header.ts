@@ -32,8 +32,8 @@ export interface Header {
   showStatus(text: string): void;
 }
 
-/** page: whether the explorer has the page to itself; then its name is the page's heading. */
-export function header(events: HeaderEvents, layers: readonly { name: string; problem: string }[], page: boolean): Header {
+/** page: whether the explorer has the page to itself; then its name is the page's heading. introduced: whether the page has a guide. */
+export function header(events: HeaderEvents, layers: readonly { name: string; problem: string }[], page: boolean, introduced: boolean): Header {
   const shorthand = html("input", { type: "text", class: "shorthand", spellcheck: "false", autocomplete: "off", "aria-label": "problem in shorthand" });
   shorthand.addEventListener("change", () => events.problem(shorthand.value));
   const presets = html("nav", { class: "presets", "aria-label": "examples" });
@@ -56,7 +56,7 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
   const element = html(
     "header",
     {},
-    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), entry, actions(events), status),
+    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), entry, ...(page && introduced ? [introduction()] : []), actions(events), status),
     strip,
     presets,
     html("div", { class: "second" }, tabs),
@@ -105,6 +105,8 @@ function choice(name: string, label: string, about: string, chosen: () => void):
   button.addEventListener("click", chosen);
   return button;
 }
+
+const introduction = (): HTMLElement => html("a", { class: "introduction", href: "#guide" }, "Introduction");
 
 function press(group: HTMLElement, name: string): void {
   for (const button of group.querySelectorAll("button")) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import Any, Literal, cast
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from glassconv.algorithms import named
 from glassconv.data import Picture
+from glassconv.data.photograph import chelsea
 from glassconv.dispatch.array_boundary import as_tensor
 from glassconv.errors import ArgumentError, ConvError, DtypeError, UnsupportedError
 from glassconv.examples.sample_operands import photograph_input, whole_numbers
@@ -34,6 +35,21 @@ MOST_GIVEN_BYTES = 32_000_000  # of a user's arrays, which a notebook keeps for 
 
 
 @dataclass(frozen=True)
+class Link:
+    """A place beside the page, by its name and its address."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Guide:
+    """The introduction with which a page begins, and what it links to."""
+
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True)
 class Exploration:
     """A convolution of pictures to explore; an array that is None is drawn by the page."""
 
@@ -45,6 +61,12 @@ class Exploration:
     output: Array | None = None  # PyTorch's
     input_kind: InputKind = "random"
     source: str = ""  # where the numbers come from, for people
+    guide: Guide | None = None  # with which the page begins
+
+    @property
+    def title(self) -> str:
+        """Return what the page is about, in a few words."""
+        return str(self.problem) if self.guide is None else "convolution you can see through"
 
     def to_json(self) -> str:
         """Write the document that the page reads."""
@@ -62,6 +84,8 @@ class Exploration:
             document["inputKind"] = self.input_kind
         if self.source:
             document["source"] = self.source
+        if self.guide is not None:
+            document["guide"] = asdict(self.guide)
         return json.dumps(document)
 
 
@@ -105,6 +129,15 @@ def of_picture(picture: Picture, problem: Problem | None = None) -> Exploration:
     _fitting(problem)
     operands = replace(random_operands(problem), input=photograph_input(problem, picture.pixels))
     return _run(problem, operands, "image", picture.source)
+
+
+def introduction(links: Sequence[Link] = ()) -> Exploration:
+    """Return the tutorial's cat and Conv2d(3, 1, 5), with the guide that leads to them.
+
+    links: what the guide links to, such as `glassconv.explore.links.links()` on a page beside
+        the documentation's.
+    """
+    return replace(of_picture(chelsea()), guide=Guide(tuple(links)))
 
 
 def of_layer(layer: nn.Module, input: Input) -> Exploration:

@@ -43,7 +43,7 @@ class DrawnCell {
   private number: SVGTextElement | null = null;
   private dot: SVGCircleElement | null = null;
   private readonly box: { x: number; y: number; width: number; height: number };
-  private painted = ""; // fill, ink and number, as last drawn
+  private painted = ""; // kind, fill, ink and number, as last drawn
 
   constructor(
     private readonly spec: GridSpec,
@@ -64,13 +64,15 @@ class DrawnCell {
     const kind = this.spec.kind?.(plane, row, column) ?? "value";
     const value = this.spec.value(plane, row, column);
     const colour = cellColour(value, kind === "unread", this.spec, theme);
-    const fill = kind === "padding" ? hatched : css(colour);
-    const written = fontSize === null || kind === "inserted" ? "" : this.written(kind === "padding" && this.spec.zeroPadding ? 0 : value);
+    const fill = kind === "padding" ? hatched : kind === "hidden" ? theme.background : css(colour);
+    const blank = fontSize === null || kind === "inserted" || kind === "hidden";
+    const written = blank ? "" : this.written(kind === "padding" && this.spec.zeroPadding ? 0 : value);
     const ink = kind === "unread" || kind === "padding" ? theme.muted : readableOn(colour);
-    const painted = `${fill} ${written} ${ink} ${fontSize}`;
+    const painted = `${kind} ${fill} ${written} ${ink} ${fontSize}`;
     if (painted === this.painted) return;
     this.painted = painted;
     this.rectangle.setAttribute("fill", fill);
+    this.rectangle.setAttribute("stroke", kind === "hidden" ? theme.line : "none");
     this.write(written, ink, fontSize ?? 0);
     this.number?.classList.toggle("padding", kind === "padding");
     if (kind === "inserted" && !this.dot) {

@@ -35,10 +35,10 @@ export class Grid {
   constructor(
     readonly spec: GridSpec,
     private readonly theme: Theme,
-    room: { width: number; height: number },
+    { largestCell, ...room }: { width: number; height: number; largestCell?: number },
     events: GridEvents = {},
   ) {
-    this.placed = layout(spec, room.width, room.height);
+    this.placed = layout(spec, room.width, room.height, largestCell);
     const few = !spec.painted && spec.planes * spec.rows * spec.columns <= MOST_SVG_CELLS;
     this.numbered = few && fontSizeOf(spec, this.placed) >= LEAST_FONT;
     const { width, height } = this.placed;

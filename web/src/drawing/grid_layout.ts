@@ -31,8 +31,8 @@ const LABEL = 18;
 const LARGEST_CELL = 88;
 
 /** The layout with the largest cells that fits a width and a height. */
-export function layout(shape: Shape, width: number, height: number): Layout {
-  const { planes, rows, columns, square = true, largestCell = LARGEST_CELL } = shape;
+export function layout(shape: Shape, width: number, height: number, largestCell = shape.largestCell ?? LARGEST_CELL): Layout {
+  const { planes, rows, columns, square = true } = shape;
   const gap = planes === 1 || planes > 1000 ? 0 : planes <= 16 ? 10 : planes <= 128 ? 4 : 2;
   const label = shape.labelled && planes <= 16 ? LABEL : 0;
   let best: Layout | null = null;

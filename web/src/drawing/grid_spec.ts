@@ -2,8 +2,11 @@
 
 import type { Cell, Shape } from "./grid_layout";
 
-/** What a cell is. "padding" has no number, "unread" is read by no window, "inserted" is a zero of a transposed convolution. */
-export type Kind = "value" | "padding" | "unread" | "inserted";
+/**
+ * What a cell is. "padding" has no number, "unread" is read by no window, "inserted" is a zero of a transposed convolution,
+ * "hidden" has not appeared yet.
+ */
+export type Kind = "value" | "padding" | "unread" | "inserted" | "hidden";
 
 export interface GridSpec extends Shape {
   readonly label: string; // for assistive technology

@@ -105,7 +105,7 @@ function filters(scene: Scene, focus: Focus, [outer, inner]: readonly PlaneIndex
       rows: tall,
       columns: wide,
       together: width,
-      labelled: true,
+      labelled: problem.outChannels * perGroup > 1,
       planeLabel: (plane) => {
         const [f, c] = indicesOf(plane);
         return perGroup === 1 ? `${outer.letter} = ${f}` : problem.outChannels === 1 ? `${inner.letter} = ${c}` : `${outer.letter}${f} ${inner.letter}${c}`;
