@@ -25,7 +25,7 @@ import type { State } from "./model/state";
 import { MODES } from "./modes";
 import { chosenName } from "./modes/mode";
 import { read } from "./numerics/image_file";
-import { describe, Scene } from "./numerics/scene";
+import { describe, describeInput, Scene } from "./numerics/scene";
 import type { Context } from "./panes/context";
 import { controls } from "./panes/controls";
 import controlsStyle from "./panes/controls.css";
@@ -305,7 +305,7 @@ export class Explorer {
       image: (file) => void this.openImage(file),
       theme: () => store.set({ theme: themeOf(store.get().theme).name === "dark" ? "light" : "dark" }),
       link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, this.userImage ? "link, without your image," : "link"),
-      code: () => void this.copy(pytorchCode(store.get().problem), "PyTorch code"),
+      code: () => void this.copy(pytorchCode(this.scene.original, this.scene.originalOperands, describeInput(this.scene)), "PyTorch code"),
       svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(stageSvg(this.stage))], { type: "image/svg+xml" })),
       png: () =>
         void png(stageSvg(this.stage))

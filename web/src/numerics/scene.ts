@@ -179,3 +179,15 @@ export function describe(scene: Scene): string {
   const what = original.transposed ? "Transposed convolution" : "Convolution";
   return `${what} of an input ${inputShape(original).join(" × ")} to an output ${outputShape(original).join(" × ")}`;
 }
+
+/** What the input is, and how to read a photograph of one's own in its place: comments of copied code. */
+export function describeInput({ original, photograph, source }: Scene): readonly string[] {
+  if (!photograph) return source.input ? [] : ["the input is the page’s own random picture"];
+  const [mode, axes] = photograph === "grey" ? ["L", "[None, None]"] : ["RGB", ".permute(2, 0, 1)[None]"];
+  const [height, width] = original.inputSize;
+  return [
+    `the input is a photograph, ${photograph === "grey" ? "grey" : "its channels red, green and blue"}, each number (pixel / 255 - 0.5) / 0.5; your own:`,
+    `pixels = numpy.asarray(PIL.Image.open("photo.png").convert("${mode}").resize((${width}, ${height})))`,
+    `x = (torch.tensor(pixels, dtype=torch.${original.dtype}) / 255 - 0.5)${axes} / 0.5`,
+  ];
+}
