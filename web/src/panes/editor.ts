@@ -64,7 +64,8 @@ export class Editor {
     const field = html("div", { class: "number-field" }, input, wrong);
     placeOver(field, editable.grid, at.cell);
     const close = (): void => {
-      if (this.field === field) this.field = null;
+      this.field = null; // before the field loses the keyboard's focus, which would keep the number
+      editable.grid.element.focus({ preventScroll: true });
       field.remove();
     };
     const keep = (next: At | null): void => {
@@ -72,7 +73,6 @@ export class Editor {
         const value = readNumber(input.value, dtype);
         const changed = input.value !== before;
         if (changed) this.store.set({ source: withEdit(this.store.get().source, { ...place, value }), playing: false });
-        editable.grid.element.focus({ preventScroll: true });
         close();
         if (next && changed) this.next = next;
         else if (next) this.open(next);
@@ -86,10 +86,7 @@ export class Editor {
       if (event.key === "Enter") keep(null);
       else if (event.key === "Tab") keep(after(editable, at, event.shiftKey ? -1 : 1));
       else if (event.key !== "Escape") return;
-      else {
-        editable.grid.element.focus({ preventScroll: true });
-        close();
-      }
+      else close();
       event.preventDefault();
     });
     input.addEventListener("blur", () => {
