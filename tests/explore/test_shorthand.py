@@ -135,17 +135,15 @@ def test_both_agree_on_random_texts(tmp_path: Path) -> None:
     assert sum(answer != REFUSED for answer in answers) > RANDOM / 10
 
 
-@pytest.mark.parametrize(
-    ("text", "cause"),
-    [
-        ("3x8x8 4@3x3 o1", "add the word transposed"),
-        ("3x8x8 4@3x3 transposed psame", "takes its padding as numbers, not as 'same'"),
-        ("3x8x8 4@3x3 transposed pvalid", "takes its padding as numbers, not as 'valid'"),
-        ("3x8x8 4@3x3 g3 transposed", "4 is not a multiple of 3"),
-    ],
-)
-def test_both_give_the_cause(text: str, cause: str, tmp_path: Path) -> None:
-    with pytest.raises(ConvError, match=cause):
-        parse_problem(text)
-    (answer,) = in_node("shorthand.mjs", [text], tmp_path)
-    assert cause in answer["cause"]
+def test_both_give_the_cause(tmp_path: Path) -> None:
+    causes = {
+        "3x8x8 4@3x3 o1": "add the word transposed",
+        "3x8x8 4@3x3 transposed psame": "takes its padding as numbers, not as 'same'",
+        "3x8x8 4@3x3 transposed pvalid": "takes its padding as numbers, not as 'valid'",
+        "3x8x8 4@3x3 g3 transposed": "4 is not a multiple of 3",
+    }
+    answers = in_node("shorthand.mjs", list(causes), tmp_path)
+    for (text, cause), answer in zip(causes.items(), answers, strict=True):
+        assert cause in answer["cause"]
+        with pytest.raises(ConvError, match=cause):
+            parse_problem(text)

@@ -24,7 +24,7 @@ test("sliders for every hyper-parameter recompute at once", { skip }, () =>
     await slide(page, "input_size W", 20);
     assert.equal(await shorthand(page), "1x3x32x20 5@3x5 s1x2 p1:0x0:2 d2x1");
     assert.equal(await shape(page), "[1, 5, 29, 9]");
-    await page.getByLabel("bias").uncheck();
+    await page.getByRole("checkbox", { name: "bias" }).uncheck();
     await settled(page);
     assert.match(await shorthand(page), /nobias$/);
     assert.equal(await explanation(page), "");
