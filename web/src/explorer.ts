@@ -7,9 +7,10 @@ import { Magnifier } from "./drawing/magnifier";
 import { header } from "./header";
 import type { Header } from "./header";
 import { keys } from "./keys";
-import { fromHash, toHash } from "./model/address";
+import { fromHash, numbersFromHash, toHash } from "./model/address";
 import { clamp } from "./model/arithmetic";
 import { TUTORIAL_PROBLEM } from "./model/constants";
+import { withoutPixelEdits } from "./model/edits";
 import { outputAt } from "./model/focus";
 import { PRESETS, presetSource } from "./model/presets";
 import { bytes, convolutionOf } from "./model/problem";
@@ -23,11 +24,16 @@ import { Store } from "./model/state";
 import type { State } from "./model/state";
 import { MODES } from "./modes";
 import { chosenName } from "./modes/mode";
-import { grey, read } from "./numerics/image_file";
-import { describe, Scene } from "./numerics/scene";
+import { read } from "./numerics/image_file";
+import { describe, describeInput, Scene } from "./numerics/scene";
 import type { Context } from "./panes/context";
 import { controls } from "./panes/controls";
+import controlsStyle from "./panes/controls.css";
 import { costs } from "./panes/costs";
+import { Editor } from "./panes/editor";
+import numbersStyle from "./panes/numbers.css";
+import { numbersPanel } from "./panes/numbers_panel";
+import type { NumbersPanel } from "./panes/numbers_panel";
 import { player } from "./panes/player";
 import type { Player } from "./panes/player";
 import { sentence } from "./panes/sentence";
@@ -46,6 +52,8 @@ export class Explorer {
   private readonly dock = html("div", { class: "dock" }); // the equation and the player, always in view
   private readonly costs = html("section", { class: "side-part", "aria-label": "costs" });
   private readonly magnifier = new Magnifier();
+  private readonly editor: Editor;
+  private readonly numbersPanel: NumbersPanel;
   private readonly store: Store;
   private readonly reportNumbers: Source;
   private readonly header: Header;
@@ -54,7 +62,7 @@ export class Explorer {
   private readonly reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
   private readonly cleanups: (() => void)[] = [];
   private scene: Scene;
-  private userImage: Pick<Source, "name" | "resampled" | "rgb" | "input"> | null = null; // the reader's own image
+  private userImage: Pick<Source, "name" | "resampled" | "photograph" | "input"> | null = null; // the reader's own image
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private width = 0; // of the stage when it was drawn
   private height = 0; // of the window when it was drawn
@@ -73,6 +81,8 @@ export class Explorer {
     const { problem, source } = this.store.get();
     this.scene = this.sceneOf(problem, source);
     this.controls = controls(this.store);
+    this.editor = new Editor(this.store);
+    this.numbersPanel = numbersPanel(this.store);
     this.player = player(this.store, () => this.scene, this.reducedMotion);
     this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true, report.guide !== undefined);
     this.build();
@@ -119,15 +129,17 @@ export class Explorer {
   private restored(state: State, hash: string): State {
     const fromAddress = fromHash(hash);
     const preset = PRESETS.find(({ name }) => name === fromAddress.preset);
-    return { ...state, preset: "", choice: "", ...fromAddress, source: preset ? presetSource(preset, this.baseSource) : this.baseSource };
+    const source = preset ? presetSource(preset, this.baseSource) : this.baseSource;
+    const { explanation, ...numbers } = numbersFromHash(hash, fromAddress.problem ?? state.problem);
+    return { ...state, preset: "", choice: "", explanation, ...fromAddress, source: { ...source, ...numbers } };
   }
 
   private build(): void {
-    const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.costs);
+    const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.numbersPanel.element, this.costs);
     this.dock.append(this.sentence, this.player.element);
     const main = html("div", { class: "main" }, this.stage, hint(), this.dock);
     this.root.classList.toggle("page", this.model.get("page") === true);
-    this.root.append(html("style", {}, style), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element);
+    this.root.append(html("style", {}, style, controlsStyle, numbersStyle), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element);
     this.host.append(this.root);
   }
 
@@ -184,6 +196,7 @@ export class Explorer {
     this.root.classList.toggle("pinned", state.pinned);
     this.player.show(state, this.scene);
     this.showSentence(state);
+    this.numbersPanel.show(state, this.scene);
     this.updateAddress();
     if (newProblem && !this.requestOutput()) this.continueComputing();
   }
@@ -214,6 +227,7 @@ export class Explorer {
       stage: this.stage,
       room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - PANE_TEXT, 130, 900) },
       magnifier: this.magnifier,
+      editor: this.editor,
       choice,
       still: this.reducedMotion,
       onState: (listener) => {
@@ -228,6 +242,7 @@ export class Explorer {
     if (refusal !== null) this.stage.append(html("p", { class: "refusal" }, refusal));
     this.drawn = { leave: mode?.render(context) ?? (() => undefined), listeners, numbers };
     if (focused >= 0 && wanted.name === before) this.grids()[focused]?.focus({ preventScroll: true });
+    this.editor.resume();
   }
 
   /** The stage's grids, which take the keyboard's focus. */
@@ -308,7 +323,7 @@ export class Explorer {
       image: (file) => void this.openImage(file),
       theme: () => store.set({ theme: themeOf(store.get().theme).name === "dark" ? "light" : "dark" }),
       link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, this.userImage ? "link, without your image," : "link"),
-      code: () => void this.copy(pytorchCode(store.get().problem), "PyTorch code"),
+      code: () => void this.copy(pytorchCode(this.scene.original, this.scene.originalOperands, describeInput(this.scene)), "PyTorch code"),
       svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(stageSvg(this.stage))], { type: "image/svg+xml" })),
       png: () =>
         void png(stageSvg(this.stage))
@@ -338,11 +353,10 @@ export class Explorer {
 
   private async openImage(file: File): Promise<void> {
     try {
-      const picture = await read(file);
-      const { problem, source } = this.store.get();
-      const input = problem.inChannels === 1 ? grey(picture) : picture;
-      this.userImage = { name: file.name, resampled: true, rgb: true, input };
-      this.store.set({ source: { ...source, ...this.userImage, output: undefined } });
+      const input = await read(file);
+      const { source } = this.store.get();
+      this.userImage = { name: file.name, resampled: true, photograph: true, input };
+      this.store.set({ source: withoutPixelEdits({ ...source, ...this.userImage, output: undefined }) });
       this.header.showStatus(`${file.name} stays in this page`);
     } catch {
       this.header.showStatus(`${file.name} is not an image that this browser can read`);

@@ -124,7 +124,7 @@ function actions(events: HeaderEvents): HTMLElement {
   const all: [string, string, () => void][] = [
     ["Image…", "open your own image, or drop it here; it never leaves this page", () => file.click()],
     ["Link", "copy a link that restores exactly this state", events.link],
-    ["PyTorch", "copy the layer as PyTorch code", events.code],
+    ["PyTorch", "copy PyTorch code that computes the numbers of this page", events.code],
     ["PNG", "save the drawing as a PNG image", events.png],
     ["SVG", "save the drawing as an SVG image", events.svg],
     ["◐", "dark, light, or as the system prefers", events.theme],

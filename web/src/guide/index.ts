@@ -208,6 +208,7 @@ export class Guide {
       stage: this.stage,
       room: { width: this.stage.clientWidth - 2 * MARGIN, height: this.stage.clientHeight - 2 * MARGIN },
       magnifier: this.magnifier,
+      editor: null,
       choice: "",
       still: this.still,
       onState: (listener) => {

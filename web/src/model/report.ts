@@ -40,7 +40,7 @@ export function reportSource(report: Report): Source {
   return {
     name: source,
     resampled: input !== undefined && inputKind !== "random",
-    rgb: input?.shape[1] === 3 && inputKind === "image",
+    photograph: input !== undefined && inputKind === "image",
     input: input && decode(input),
     weight: weight && decode(weight),
     bias: bias && decode(bias),
