@@ -60,7 +60,7 @@ def test_a_sequential_of_one_layer_is_that_layer() -> None:
         ((nn.Conv2d(1, 2, 3), nn.MaxPool2d(9)), ArgumentError, "takes no input .1, 2, 6, 6."),
         ((nn.Conv2d(1, 2, 3), nn.Sigmoid()), UnsupportedError, "layer 1, Sigmoid.., is no"),
         ((nn.Conv2d(1, 2, 3), nn.MaxPool2d(2, ceil_mode=True)), UnsupportedError, "ceil_mode"),
-        ((nn.Conv2d(1, 2, 3), nn.MaxPool2d(2, dilation=2)), UnsupportedError, "dilation"),
+        ((nn.Conv2d(1, 2, 3), nn.MaxPool2d(2, return_indices=True)), UnsupportedError, "indices"),
         (
             (nn.Conv2d(1, 2, 3), nn.AvgPool2d(2, padding=1, count_include_pad=False)),
             UnsupportedError,

@@ -6,6 +6,9 @@ import { png, save, stageSvg, text } from "./drawing/export";
 import { Magnifier } from "./drawing/magnifier";
 import { header } from "./header";
 import type { Header } from "./header";
+import embedStyle from "./embed.css";
+import { keyHint, keyList } from "./key_list";
+import keyListStyle from "./key_list.css";
 import { keys } from "./keys";
 import { fromHash, toHash } from "./model/address";
 import { clamp } from "./model/arithmetic";
@@ -13,25 +16,34 @@ import { TUTORIAL_PROBLEM } from "./model/constants";
 import { outputAt } from "./model/focus";
 import { PRESETS, presetSource } from "./model/presets";
 import { bytes, convolutionOf } from "./model/problem";
+import type { Layer } from "./model/layers";
 import type { Problem } from "./model/problem";
 import { pytorchCode } from "./model/pytorch_code";
-import { reportSource } from "./model/report";
+import { reportLayers, reportSource } from "./model/report";
 import type { Answer, Model } from "./model/report";
 import { format, parse } from "./model/shorthand";
 import type { Source } from "./model/source";
 import { Store } from "./model/state";
 import type { State } from "./model/state";
 import { MODES } from "./modes";
+import groupStyle from "./modes/groups.css";
 import { chosenName } from "./modes/mode";
 import { grey, read } from "./numerics/image_file";
 import { describe, Scene } from "./numerics/scene";
 import type { Context } from "./panes/context";
 import { controls } from "./panes/controls";
 import { costs } from "./panes/costs";
+import { captionPanes } from "./panes/pane_captions";
+import captionStyle from "./panes/pane_captions.css";
+import { LayerStrip } from "./panes/layer_strip";
+import stripStyle from "./panes/layer_strip.css";
 import { player } from "./panes/player";
 import type { Player } from "./panes/player";
 import { sentence } from "./panes/sentence";
-import style from "./style.css";
+import { Strip, withNumbers } from "./strip";
+import baseStyle from "./style.css";
+
+const STYLE = [baseStyle, groupStyle, captionStyle, stripStyle, keyListStyle, embedStyle].join("\n");
 
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
@@ -45,7 +57,12 @@ export class Explorer {
   private readonly magnifier = new Magnifier();
   private readonly store: Store;
   private readonly reportNumbers: Source;
+  private readonly reportLayers: readonly Layer[];
+  private readonly strip: Strip;
+  private readonly layerStrip: LayerStrip;
   private readonly header: Header;
+  private readonly keyList = keyList();
+  private readonly embedded: boolean; // in another page: without header and side
   private readonly controls: ReturnType<typeof controls>;
   private readonly player: Player;
   private readonly reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -64,13 +81,17 @@ export class Explorer {
     private readonly host: HTMLElement,
   ) {
     const report = model.get("report") ?? {};
+    this.embedded = model.get("page") === true && new URLSearchParams(location.search).has("embed");
     this.reportNumbers = reportSource(report);
+    this.reportLayers = reportLayers(report);
     this.store = new Store(this.firstState(report.problem ?? TUTORIAL_PROBLEM, report.mode));
     const { problem, source } = this.store.get();
     this.scene = this.sceneOf(problem, source);
     this.controls = controls(this.store);
     this.player = player(this.store, () => this.scene, this.reducedMotion);
-    this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true);
+    this.strip = new Strip(this.store, () => this.scene);
+    this.layerStrip = new LayerStrip(this.strip);
+    this.header = header(this.events(), this.layerStrip.element, this.model.get("page") === true);
     this.build();
     this.listen();
     this.show(this.store.get(), null);
@@ -101,6 +122,9 @@ export class Explorer {
       speed: 1,
       playing: false,
       explanation: "",
+      layers: this.reportLayers,
+      layer: 0,
+      first: null,
     };
     return this.model.get("page") ? this.restored(state, location.hash) : state;
   }
@@ -113,19 +137,21 @@ export class Explorer {
   private restored(state: State, hash: string): State {
     const fromAddress = fromHash(hash);
     const preset = PRESETS.find(({ name }) => name === fromAddress.preset);
-    return { ...state, preset: "", choice: "", ...fromAddress, source: preset ? presetSource(preset, this.baseSource) : this.baseSource };
+    const source = preset ? presetSource(preset, this.baseSource) : this.baseSource;
+    return withNumbers({ ...state, preset: "", choice: "", ...fromAddress, source }, this.reportLayers);
   }
 
   private build(): void {
     const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.costs);
-    const main = html("div", { class: "main" }, this.stage, this.sentence, this.player.element, hint());
-    this.root.append(html("style", {}, style), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element);
+    const main = html("div", { class: "main" }, this.stage, this.sentence, this.player.element, keyHint());
+    this.root.append(html("style", {}, STYLE), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element, this.keyList);
+    this.root.classList.toggle("embed", this.embedded);
     this.host.append(this.root);
   }
 
   private listen(): void {
     this.cleanups.push(this.store.subscribe((state, before) => this.show(state, before)));
-    this.cleanups.push(keys(this.root, this.store, () => this.scene, this.player));
+    this.cleanups.push(keys(this.root, this.store, () => this.scene, this.player, () => this.keyList.showModal()));
     const resized = new ResizeObserver(() => {
       if (this.stage.clientWidth !== this.width) this.draw(); // also where nothing had a size yet
     });
@@ -164,6 +190,9 @@ export class Explorer {
     if (newProblem || before.counting !== state.counting) this.costs.replaceChildren(costs(state.problem, this.store));
     const newMode = newProblem || before.mode !== state.mode || before.choice !== state.choice;
     if (newMode || before.preset !== state.preset) this.header.show(state);
+    if (newProblem) this.strip.follow();
+    if (newProblem || before.theme !== state.theme || before.layers !== state.layers) this.layerStrip.show(this.strip.chain(), state, themeOf(state.theme));
+    else this.layerStrip.follow(state);
     if (newMode || before.theme !== state.theme) this.draw();
     else for (const listener of this.drawn?.listeners ?? []) listener(state);
     this.root.classList.toggle("pinned", state.pinned);
@@ -195,7 +224,7 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width: this.width, height: clamp((innerHeight - 480) / 2, 180, 760) },
+      room: { width: this.width, height: this.embedded ? clamp((innerHeight - 190) / 2, 60, 760) : clamp((innerHeight - 480) / 2, 180, 760) },
       magnifier: this.magnifier,
       choice,
       still: this.reducedMotion,
@@ -210,6 +239,7 @@ export class Explorer {
     this.stage.dataset.mode = wanted.name;
     if (refusal !== null) this.stage.append(html("p", { class: "refusal" }, refusal));
     this.drawn = { leave: mode?.render(context) ?? (() => undefined), listeners, numbers };
+    captionPanes(this.stage, wanted.captions);
     if (focused >= 0 && wanted.name === before) this.grids()[focused]?.focus({ preventScroll: true });
   }
 
@@ -283,7 +313,7 @@ export class Explorer {
     const { store } = this;
     return {
       problem: (written) => this.openProblem(written, ""),
-      layer: (written) => this.openProblem(written, ""),
+      layer: () => this.layerStrip.startAdding(),
       preset: (name) => this.openPreset(name),
       mode: (mode) => store.set({ mode, choice: "" }),
       choice: (choice) => store.set({ choice }),
@@ -291,12 +321,20 @@ export class Explorer {
       theme: () => store.set({ theme: themeOf(store.get().theme).name === "dark" ? "light" : "dark" }),
       link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, this.userImage ? "link, without your image," : "link"),
       code: () => void this.copy(pytorchCode(store.get().problem), "PyTorch code"),
-      svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(stageSvg(this.stage))], { type: "image/svg+xml" })),
+      svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(this.drawing())], { type: "image/svg+xml" })),
+      keys: () => this.keyList.showModal(),
       png: () =>
-        void png(stageSvg(this.stage))
+        void png(this.drawing())
           .then((picture) => save(`glassconv-${store.get().mode}.png`, picture))
           .catch((error: Error) => this.header.showStatus(error.message)),
     };
+  }
+
+  /** The stage as an image, with what it shows in words. */
+  private drawing(): SVGSVGElement {
+    const { mode, problem } = this.store.get();
+    const title = MODES.find(({ name }) => name === mode)?.label ?? "";
+    return stageSvg(this.stage, { title, problem: format(problem), equation: this.sentence.querySelector(".equation") });
   }
 
   private openProblem(written: string, preset: string): void {
@@ -305,7 +343,8 @@ export class Explorer {
       const size = bytes(problem);
       const total = size.input + size.weight + size.output + bytes(convolutionOf(problem)).input;
       if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, more than this page’s limit of ${MOST_BYTES / 1e6} MB`);
-      this.store.set({ problem, preset, source: this.baseSource, explanation: "", focus: outputAt(0, 0, 0), playing: false });
+      const { layer, source } = this.store.get();
+      this.store.set({ problem, preset, source: layer ? source : this.baseSource, explanation: "", focus: outputAt(0, 0, 0), playing: false });
     } catch (error) {
       this.store.set({ explanation: `${written}: ${(error as Error).message}` });
     }
@@ -315,12 +354,13 @@ export class Explorer {
     const preset = PRESETS.find((each) => each.name === name);
     if (!preset) return;
     const source = presetSource(preset, this.baseSource);
-    this.store.set({ problem: parse(preset.problem), source, preset: name, explanation: "", focus: outputAt(0, 0, 0), pinned: false, playing: false });
+    this.store.set({ problem: parse(preset.problem), source, layers: [], layer: 0, first: null, preset: name, explanation: "", focus: outputAt(0, 0, 0), pinned: false, playing: false });
   }
 
   private async openImage(file: File): Promise<void> {
     try {
       const picture = await read(file);
+      if (this.store.get().layer > 0) this.strip.open(0);
       const { problem, source } = this.store.get();
       const input = problem.inChannels === 1 ? grey(picture) : picture;
       this.userImage = { name: file.name, resampled: true, rgb: true, input };
@@ -339,11 +379,4 @@ export class Explorer {
       this.header.showStatus(words); // to be copied by hand
     }
   }
-}
-
-/** What keys and clicks do. */
-function hint(): HTMLElement {
-  const keys = (names: string, what: string): (Node | string)[] => [html("kbd", {}, names), ` ${what} · `];
-  const all = [...keys("← →", "outputs"), ...keys("↑ ↓", "filters"), ...keys("Shift ← →", "products"), ...keys("Space", "plays")];
-  return html("p", { class: "hint" }, ...all, html("span", { class: "pin" }, "a click pins the focus, ", html("kbd", {}, "Esc"), " releases it"));
 }

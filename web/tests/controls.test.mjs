@@ -106,7 +106,7 @@ test("an address restores the exact state", { skip }, () =>
     await page.getByRole("button", { name: "Matrix" }).click();
     await slide(page, "stride H", 2);
     await page.locator(".pane-output .grid").click();
-    await press(page, "Shift+ArrowRight", "ArrowDown");
+    await press(page, "Shift+ArrowRight", "]");
     await page.getByRole("button", { name: "theme" }).click();
     await page.getByRole("button", { name: "FLOPs" }).click();
     await settled(page);

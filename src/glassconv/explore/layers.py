@@ -6,7 +6,7 @@ The page gets them as the list `layers` of its report. A layer is an object of
     kind    "conv", "relu", "maxpool" or "avgpool"
     text    a convolution in shorthand, its input included ("1x3x32x32 8@3x3 s1 p1"), or "relu",
             "maxpool 2", "avgpool 3x2 s2 p1": the window, its stride where that is another size,
-            its padding
+            its padding, its dilation (d2)
     weight, bias   a convolution's numbers (glassconv.explore.tensors), where there are some
 
 The first layer is a convolution, and reads the report's `input`.
@@ -73,7 +73,7 @@ def flat(model: nn.Sequential, prefix: str = "") -> Iterator[tuple[str, nn.Modul
 def simple(name: str, layer: Simple, request: str) -> Layer:
     """Return ReLU or a pooling layer of PyTorch as a layer of a strip.
 
-    Raises `UnsupportedError` for pooling that the page does not compute: with ceil_mode, dilation,
+    Raises `UnsupportedError` for pooling that the page does not compute: with ceil_mode
     or another divisor than the window's size.
 
     >>> simple("1", nn.MaxPool2d(3, stride=2, padding=1), "show").text
@@ -94,6 +94,9 @@ def simple(name: str, layer: Simple, request: str) -> Layer:
         words.append(f"s{_once(stride)}")
     if any(padding):
         words.append(f"p{_once(padding)}")
+    dilation = _per_axis(layer, getattr(layer, "dilation", 1), 1)
+    if dilation != (1, 1):
+        words.append(f"d{_once(dilation)}")
     return Layer(name, kind, " ".join(words))
 
 
@@ -103,8 +106,7 @@ def _refusal(layer: Pooling) -> str | None:
     if isinstance(layer, nn.MaxPool1d | nn.MaxPool2d):
         if layer.return_indices:
             return "returns indices beside its output"
-        dilated = _per_axis(layer, layer.dilation, 1) != (1, 1)
-        return "has a dilation, which the explorer does not draw" if dilated else None
+        return None
     if not layer.count_include_pad and any(_per_axis(layer, layer.padding, 0)):
         return "leaves the padding out of its averages (count_include_pad=False)"
     divided = isinstance(layer, nn.AvgPool2d) and layer.divisor_override is not None

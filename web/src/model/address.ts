@@ -1,7 +1,9 @@
 // The state in the page's address: #problem=…&mode=…&at=… restores it exactly.
 
+import { clamp } from "./arithmetic";
 import { outputAt } from "./focus";
 import type { Focus } from "./focus";
+import { place, readLayers, titleOf, writeLayers } from "./layers";
 import { format, parse } from "./shorthand";
 import { SPEEDS } from "./state";
 import type { State } from "./state";
@@ -9,6 +11,10 @@ import type { State } from "./state";
 /** The address that restores the state exactly, except for the reader's own image, which is never sent. */
 export function toHash(state: State): string {
   const words = new URLSearchParams({ problem: format(state.problem), mode: state.mode, at: written(state.focus) });
+  if (state.layers.length > 1) {
+    words.set("layers", writeLayers(state.layers));
+    words.set("layer", String(state.layer + 1));
+  }
   if (state.choice) words.set("choice", state.choice);
   if (state.preset) words.set("preset", state.preset);
   if (state.pinned) words.set("pinned", "1");
@@ -27,6 +33,8 @@ export function fromHash(hash: string): Partial<State> {
   } catch (error) {
     state.explanation = `The link has no valid problem: ${(error as Error).message}`;
   }
+  if (words.has("problem")) state.layers = [];
+  if (words.has("layers")) readStrip(words, state);
   const focus = read(words.get("at") ?? "");
   if (focus) state.focus = focus;
   const mode = words.get("mode");
@@ -42,6 +50,18 @@ export function fromHash(hash: string): Partial<State> {
   const speed = Number(words.get("speed"));
   if (SPEEDS.includes(Math.abs(speed))) state.speed = speed;
   return state;
+}
+
+/** The layers of a strip, and the problem of the one that is open. */
+function readStrip(words: URLSearchParams, state: { -readonly [name in keyof State]?: State[name] }): void {
+  const layers = readLayers(words.get("layers") ?? "");
+  const layer = clamp(Number(words.get("layer") ?? 1) - 1 || 0, 0, layers.length - 1);
+  const { problem, kind, misfit } = place(layers)[layer];
+  if (kind !== "conv" || !problem) {
+    state.explanation = `The link opens ${titleOf(layers[layer], layer)}, ${layers[layer].text}: ${misfit || "it is no convolution."}`;
+    return;
+  }
+  Object.assign(state, { layers, layer, problem });
 }
 
 function written(focus: Focus): string {

@@ -2,6 +2,7 @@
 
 import { within } from "./focus";
 import type { Focus } from "./focus";
+import type { Layer } from "./layers";
 import type { Problem } from "./problem";
 import type { Source } from "./source";
 
@@ -20,6 +21,9 @@ export interface State {
   readonly speed: number; // times normal; negative runs back
   readonly playing: boolean;
   readonly explanation: string; // why a setting became another
+  readonly layers: readonly Layer[]; // of a strip; empty where there is one layer alone
+  readonly first: Source | null; // the numbers of the strip's first layer, where another one is open
+  readonly layer: number; // of the strip, the one that `problem` is of
 }
 
 type Listener = (state: State, before: State) => void;

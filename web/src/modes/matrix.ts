@@ -16,6 +16,12 @@ export const matrix: Mode = {
   name: "matrix",
   label: "Matrix",
   about: "Each window laid out as a column, each filter as a row: the convolution is one matrix product.",
+  captions: {
+    input: "What the layer reads; the outlined window becomes one column of the matrix beside it.",
+    columns: "Each window of the input as a column, in the order of the outputs.",
+    weight: "Each filter as a row: its weights channel by channel, row by row.",
+    output: "The product of both matrices: each output is a row of weights times a column of pixels, and each row is the output image of one filter.",
+  },
   render(context) {
     const { stage, room, scene } = context;
     const narrow = room.width < 620;

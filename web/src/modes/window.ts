@@ -14,6 +14,12 @@ export const window: Mode = {
   name: "window",
   label: "Window",
   about: "At each position, the filter multiplies the pixels of its window and adds the products: one output.",
+  captions: {
+    input: "What the layer reads; the outlined window is what the output in focus is computed from.",
+    columns: "Each window as a column, in the order of the outputs: a pixel appears once for every window that contains it.",
+    weight: "The filters: one number for each pixel of a window.",
+    output: "What the layer writes: one number for each position of the window, in one image for each filter.",
+  },
   render(context) {
     const makePanes = (size: Room): Four => [
       inputPane(context, size).element,
