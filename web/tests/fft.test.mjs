@@ -67,7 +67,7 @@ test("a frequency: the same one in every spectrum, and its wave", { skip }, () =
     }
     assert.match(await text(page, ".caption"), /^Frequency 0, 1, 0 waves down and 1 across: \|X\| · \|W\| = .*; its term in y\[0, 0, 0\] is /);
     await page.locator(".pane-result-phase .grid").focus();
-    await press(page, "]");
+    await press(page, "ArrowDown");
     assert.match(await text(page, ".caption"), /^Frequency 1, 1/);
   }, SMALL),
 );

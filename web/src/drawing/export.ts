@@ -75,6 +75,10 @@ function lines(within: Element): Line[] {
       range.setStart(node, word.index);
       range.setEnd(node, word.index + word[0].length);
       const at = range.getBoundingClientRect();
+      if (getComputedStyle(parent).textOverflow === "ellipsis" && at.right > parent.getBoundingClientRect().right) {
+        if (line) line.words += " …";
+        break;
+      }
       if (line && Math.abs(line.at.top - at.top) < at.height / 2) line.words += ` ${word[0]}`;
       else all.push((line = { words: word[0], at, font: getComputedStyle(parent) }));
     }
