@@ -43,7 +43,7 @@ test("ReLU and pooling open to what goes in and what comes out", { skip }, () =>
 test("layers are added in shorthand, kept in the address, and removed", { skip }, () =>
   onPage({ hash: "#problem=1x1x12x12 2@3x3 s1 p0" }, async (page) => {
     const add = async (words) => {
-      await page.getByRole("textbox", { name: "a layer in shorthand" }).fill(words);
+      await page.getByRole("combobox", { name: "a layer in shorthand" }).fill(words);
       await press(page, "Enter");
     };
     await page.locator(".actions").getByRole("button", { name: "+ layer" }).click();
