@@ -74,9 +74,10 @@ def _step(layer: nn.Module, x: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
     if isinstance(layer, nn.MaxPool2d):
         return output, layer(error)
     if isinstance(layer, nn.AvgPool2d):
-        products = np.prod(layer.kernel_size) + 2
+        window = layer.kernel_size
+        products = 2 + (window if isinstance(window, int) else int(np.prod(window))) ** 2
         return output, layer(error) + 2 * products * UNIT_ROUNDOFF * layer(x.abs() + error)
-    assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+    assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.bias is not None
     positive = _copy_of(layer, layer.weight.abs(), layer.bias.abs())
     carried = _copy_of(layer, layer.weight.abs(), torch.zeros_like(layer.bias))
     products = layer.weight.numel() + 2  # at least as many as there are in a sum
@@ -169,14 +170,11 @@ def _layer(kind: str, channels: int, chance: random.Random) -> tuple[nn.Module, 
     padding = min(padding, *(size - 1 for size in kernel))
     words = f"{filters}@{kernel[0]}x{kernel[1]} s{step} p{padding}"
     if chance.random() < 0.2:
-        steps = {"stride": step, "padding": padding}
-        return nn.ConvTranspose2d(channels, filters, kernel, **steps).double(), (
-            f"{words} float64 transposed"
-        )
+        transposed = nn.ConvTranspose2d(channels, filters, kernel, step, padding).double()
+        return transposed, f"{words} float64 transposed"
     dilation = chance.randint(1, 2)
-    steps = {"stride": step, "padding": padding, "dilation": dilation}
-    layer = nn.Conv2d(channels, filters, kernel, **steps).double()
-    return layer, f"{words} d{dilation} float64"
+    convolution = nn.Conv2d(channels, filters, kernel, step, padding, dilation).double()
+    return convolution, f"{words} d{dilation} float64"
 
 
 def _document(array: Tensor) -> dict[str, Any]:

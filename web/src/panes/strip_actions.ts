@@ -1,14 +1,14 @@
 // The strip's actions: opens, adds and removes layers, and keeps the numbers of a layer that is left.
 
-import { outputAt } from "./model/focus";
-import { kindOf, place, readLayers, withProblem } from "./model/layers";
-import type { Layer } from "./model/layers";
-import { weightShape } from "./model/problem";
-import { format } from "./model/shorthand";
-import type { Source } from "./model/source";
-import type { State, Store } from "./model/state";
-import { Chain } from "./numerics/chain";
-import type { Scene } from "./numerics/scene";
+import { outputAt } from "../model/focus";
+import { kindOf, place, readLayers, withProblem } from "../model/layers";
+import type { Layer } from "../model/layers";
+import { weightShape } from "../model/problem";
+import { format } from "../model/shorthand";
+import type { Source } from "../model/source";
+import type { State, Store } from "../model/state";
+import { Chain } from "../numerics/chain";
+import type { Scene } from "../numerics/scene";
 
 export class Strip {
   private known: { scene: Scene; layers: readonly Layer[]; chain: Chain } | null = null;

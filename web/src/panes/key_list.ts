@@ -1,6 +1,6 @@
 // The keys in words: a line below the panes, and a list that ? opens.
 
-import { html } from "./drawing/dom";
+import { html } from "../drawing/dom";
 
 interface Line {
   readonly keys: readonly string[];
