@@ -177,5 +177,5 @@ def _layer(kind: str, channels: int, chance: random.Random) -> tuple[nn.Module, 
     return convolution, f"{words} d{dilation} float64"
 
 
-def _document(array: Tensor) -> dict[str, Any]:
-    return to_document(array.detach().numpy())
+def _document(array: Tensor | None) -> dict[str, Any] | None:
+    return None if array is None else to_document(array.detach().numpy())
