@@ -17,10 +17,10 @@ export const matrix: Mode = {
   label: "Matrix",
   about: "Each window laid out as a column, each filter as a row: the convolution is one matrix product.",
   captions: {
-    input: "What the layer reads; the outlined window becomes one column of the matrix beside it.",
+    input: "What the layer reads.",
     columns: "Each window of the input as a column, in the order of the outputs.",
-    weight: "Each filter as a row: its weights channel by channel, row by row.",
-    output: "The product of both matrices: each output is a row of weights times a column of pixels, and each row is the output image of one filter.",
+    weight: "Each filter as a row.",
+    output: "The product: a row of weights times a column of pixels is one output.",
   },
   render(context) {
     const { stage, room, scene } = context;

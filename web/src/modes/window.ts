@@ -15,10 +15,10 @@ export const window: Mode = {
   label: "Window",
   about: "At each position, the filter multiplies the pixels of its window and adds the products: one output.",
   captions: {
-    input: "What the layer reads; the outlined window is what the output in focus is computed from.",
-    columns: "Each window as a column, in the order of the outputs: a pixel appears once for every window that contains it.",
+    input: "What the layer reads; the window is outlined.",
+    columns: "Each window of the input as a column.",
     weight: "The filters: one number for each pixel of a window.",
-    output: "What the layer writes: one number for each position of the window, in one image for each filter.",
+    output: "One number for each position of the window.",
   },
   render(context) {
     const makePanes = (size: Room): Four => [
