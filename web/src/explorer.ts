@@ -6,6 +6,9 @@ import { png, save, stageSvg, text } from "./drawing/export";
 import { Magnifier } from "./drawing/magnifier";
 import { header } from "./header";
 import type { Header } from "./header";
+import embedStyle from "./panes/embed.css";
+import { keyHint, keyList } from "./panes/key_list";
+import keyListStyle from "./panes/key_list.css";
 import { keys } from "./keys";
 import { fromHash, numbersFromHash, toHash } from "./model/address";
 import { clamp } from "./model/arithmetic";
@@ -14,15 +17,17 @@ import { withoutPixelEdits } from "./model/edits";
 import { outputAt } from "./model/focus";
 import { PRESETS, presetSource } from "./model/presets";
 import { bytes, convolutionOf } from "./model/problem";
+import type { Layer } from "./model/layers";
 import type { Problem } from "./model/problem";
 import { pytorchCode } from "./model/pytorch_code";
-import { reportSource } from "./model/report";
+import { reportLayers, reportSource } from "./model/report";
 import type { Answer, Model } from "./model/report";
 import { format, parse } from "./model/shorthand";
 import type { Source } from "./model/source";
 import { Store } from "./model/state";
 import type { State } from "./model/state";
 import { MODES } from "./modes";
+import groupStyle from "./modes/groups.css";
 import { chosenName } from "./modes/mode";
 import { read } from "./numerics/image_file";
 import { describe, describeInput, Scene } from "./numerics/scene";
@@ -34,10 +39,17 @@ import { Editor } from "./panes/editor";
 import numbersStyle from "./panes/numbers.css";
 import { numbersPanel } from "./panes/numbers_panel";
 import type { NumbersPanel } from "./panes/numbers_panel";
+import { captionPanes } from "./panes/pane_captions";
+import captionStyle from "./panes/pane_captions.css";
+import { LayerStrip } from "./panes/layer_strip";
+import stripStyle from "./panes/layer_strip.css";
 import { player } from "./panes/player";
 import type { Player } from "./panes/player";
 import { sentence } from "./panes/sentence";
-import style from "./style.css";
+import { Strip, withNumbers } from "./panes/strip_actions";
+import baseStyle from "./style.css";
+
+const STYLE = [baseStyle, controlsStyle, numbersStyle, groupStyle, captionStyle, stripStyle, keyListStyle, embedStyle].join("\n");
 
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
@@ -56,7 +68,12 @@ export class Explorer {
   private readonly numbersPanel: NumbersPanel;
   private readonly store: Store;
   private readonly reportNumbers: Source;
+  private readonly reportLayers: readonly Layer[];
+  private readonly strip: Strip;
+  private readonly layerStrip: LayerStrip;
   private readonly header: Header;
+  private readonly keyList = keyList();
+  private readonly embedded: boolean; // in another page: without header and side
   private readonly controls: ReturnType<typeof controls>;
   private readonly player: Player;
   private readonly reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -76,7 +93,9 @@ export class Explorer {
     private readonly host: HTMLElement,
   ) {
     const report = model.get("report") ?? {};
+    this.embedded = model.get("page") === true && new URLSearchParams(location.search).has("embed");
     this.reportNumbers = reportSource(report);
+    this.reportLayers = reportLayers(report);
     this.store = new Store(this.firstState(report.problem ?? TUTORIAL_PROBLEM, report.mode));
     const { problem, source } = this.store.get();
     this.scene = this.sceneOf(problem, source);
@@ -84,7 +103,9 @@ export class Explorer {
     this.editor = new Editor(this.store);
     this.numbersPanel = numbersPanel(this.store);
     this.player = player(this.store, () => this.scene, this.reducedMotion);
-    this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true, report.guide !== undefined);
+    this.strip = new Strip(this.store, () => this.scene);
+    this.layerStrip = new LayerStrip(this.strip);
+    this.header = header(this.events(), this.layerStrip.element, this.model.get("page") === true, report.guide !== undefined);
     this.build();
     this.listen();
     this.show(this.store.get(), null);
@@ -117,6 +138,9 @@ export class Explorer {
       explanation: "",
       error: "",
       revealed: null,
+      layers: this.reportLayers,
+      layer: 0,
+      first: null,
     };
     return this.model.get("page") ? this.restored(state, location.hash) : state;
   }
@@ -131,21 +155,23 @@ export class Explorer {
     const preset = PRESETS.find(({ name }) => name === fromAddress.preset);
     const source = preset ? presetSource(preset, this.baseSource) : this.baseSource;
     const { explanation, ...numbers } = numbersFromHash(hash, fromAddress.problem ?? state.problem);
-    return { ...state, preset: "", choice: "", explanation, ...fromAddress, source: { ...source, ...numbers } };
+    const restored = withNumbers({ ...state, preset: "", choice: "", explanation, ...fromAddress, source }, this.reportLayers);
+    return { ...restored, source: { ...restored.source, ...numbers } };
   }
 
   private build(): void {
     const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.numbersPanel.element, this.costs);
     this.dock.append(this.sentence, this.player.element);
-    const main = html("div", { class: "main" }, this.stage, hint(), this.dock);
+    const main = html("div", { class: "main" }, this.stage, keyHint(), this.dock);
     this.root.classList.toggle("page", this.model.get("page") === true);
-    this.root.append(html("style", {}, style, controlsStyle, numbersStyle), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element);
+    this.root.append(html("style", {}, STYLE), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element, this.keyList);
+    this.root.classList.toggle("embed", this.embedded);
     this.host.append(this.root);
   }
 
   private listen(): void {
     this.cleanups.push(this.store.subscribe((state, before) => this.show(state, before)));
-    this.cleanups.push(keys(this.root, this.store, () => this.scene, this.player));
+    this.cleanups.push(keys(this.root, this.store, () => this.scene, this.player, () => this.keyList.showModal()));
     const resized = new ResizeObserver(() => {
       if (this.stage.clientWidth !== this.width) this.draw(); // also where nothing had a size yet
     });
@@ -191,6 +217,9 @@ export class Explorer {
     if (newProblem || before.counting !== state.counting) this.costs.replaceChildren(costs(state.problem, this.store));
     const newMode = newProblem || before.mode !== state.mode || before.choice !== state.choice;
     if (newMode || before.preset !== state.preset) this.header.show(state);
+    if (newProblem) this.strip.follow();
+    if (newProblem || before.theme !== state.theme || before.layers !== state.layers) this.layerStrip.show(this.strip.chain(), state, themeOf(state.theme));
+    else this.layerStrip.follow(state);
     if (newMode || before.theme !== state.theme) this.draw();
     else for (const listener of this.drawn?.listeners ?? []) listener(state);
     this.root.classList.toggle("pinned", state.pinned);
@@ -225,7 +254,7 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - PANE_TEXT, 130, 900) },
+      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - PANE_TEXT, this.embedded ? 60 : 130, 900) },
       magnifier: this.magnifier,
       editor: this.editor,
       choice,
@@ -241,6 +270,7 @@ export class Explorer {
     this.stage.dataset.mode = wanted.name;
     if (refusal !== null) this.stage.append(html("p", { class: "refusal" }, refusal));
     this.drawn = { leave: mode?.render(context) ?? (() => undefined), listeners, numbers };
+    captionPanes(this.stage, wanted.captions);
     if (focused >= 0 && wanted.name === before) this.grids()[focused]?.focus({ preventScroll: true });
     this.editor.resume();
   }
@@ -316,7 +346,7 @@ export class Explorer {
     const { store } = this;
     return {
       problem: (written) => this.openProblem(written, ""),
-      layer: (written) => this.openProblem(written, ""),
+      layer: () => this.layerStrip.startAdding(),
       preset: (name) => this.openPreset(name),
       mode: (mode) => store.set({ mode, choice: "" }),
       choice: (choice) => store.set({ choice }),
@@ -324,12 +354,20 @@ export class Explorer {
       theme: () => store.set({ theme: themeOf(store.get().theme).name === "dark" ? "light" : "dark" }),
       link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, this.userImage ? "link, without your image," : "link"),
       code: () => void this.copy(pytorchCode(this.scene.original, this.scene.originalOperands, describeInput(this.scene)), "PyTorch code"),
-      svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(stageSvg(this.stage))], { type: "image/svg+xml" })),
+      svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(this.drawing())], { type: "image/svg+xml" })),
+      keys: () => this.keyList.showModal(),
       png: () =>
-        void png(stageSvg(this.stage))
+        void png(this.drawing())
           .then((picture) => save(`glassconv-${store.get().mode}.png`, picture))
           .catch((error: Error) => this.header.showStatus(error.message)),
     };
+  }
+
+  /** The stage as an image, with what it shows in words. */
+  private drawing(): SVGSVGElement {
+    const { mode, problem } = this.store.get();
+    const title = MODES.find(({ name }) => name === mode)?.label ?? "";
+    return stageSvg(this.stage, { title, problem: format(problem), equation: this.sentence.querySelector(".equation") });
   }
 
   private openProblem(written: string, preset: string): void {
@@ -338,7 +376,8 @@ export class Explorer {
       const size = bytes(problem);
       const total = size.input + size.weight + size.output + bytes(convolutionOf(problem)).input;
       if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, more than this page’s limit of ${MOST_BYTES / 1e6} MB`);
-      this.store.set({ problem, preset, source: this.baseSource, explanation: "", error: "", focus: outputAt(0, 0, 0), playing: false });
+      const { layer, source } = this.store.get();
+      this.store.set({ problem, preset, source: layer ? source : this.baseSource, explanation: "", error: "", focus: outputAt(0, 0, 0), playing: false });
     } catch (error) {
       this.store.set({ error: `${written}: ${(error as Error).message}` });
     }
@@ -348,12 +387,25 @@ export class Explorer {
     const preset = PRESETS.find((each) => each.name === name);
     if (!preset) return;
     const source = presetSource(preset, this.baseSource);
-    this.store.set({ problem: parse(preset.problem), source, preset: name, explanation: "", error: "", focus: preset.focus ?? outputAt(0, 0, 0), pinned: false, playing: false });
+    this.store.set({
+      problem: parse(preset.problem),
+      source,
+      layers: [],
+      layer: 0,
+      first: null,
+      preset: name,
+      explanation: "",
+      error: "",
+      focus: preset.focus ?? outputAt(0, 0, 0),
+      pinned: false,
+      playing: false,
+    });
   }
 
   private async openImage(file: File): Promise<void> {
     try {
       const input = await read(file);
+      if (this.store.get().layer > 0) this.strip.open(0);
       const { source } = this.store.get();
       this.userImage = { name: file.name, resampled: true, photograph: true, input };
       this.store.set({ source: withoutPixelEdits({ ...source, ...this.userImage, output: undefined }) });
@@ -371,11 +423,4 @@ export class Explorer {
       this.header.showStatus(words); // to be copied by hand
     }
   }
-}
-
-/** What keys and clicks do. */
-function hint(): HTMLElement {
-  const keys = (names: string, what: string): (Node | string)[] => [html("kbd", {}, names), ` ${what} · `];
-  const all = [...keys("← →", "outputs"), ...keys("↑ ↓", "filters"), ...keys("Shift ← →", "products"), ...keys("Space", "plays")];
-  return html("p", { class: "hint" }, ...all, html("span", { class: "pin" }, "a click pins the focus, ", html("kbd", {}, "Esc"), " releases it"));
 }

@@ -106,6 +106,9 @@ export class Guide {
       explanation: "",
       error: "",
       revealed: 0,
+      layers: [],
+      layer: 0,
+      first: null,
     };
   }
 

@@ -36,7 +36,7 @@ export class Scene {
   ) {
     this.problem = convolutionOf(original);
     this.axes = axes(this.problem);
-    this.originalOperands = edited(original, { input: inputOf(original, source), ...weightOf(original, source) }, editsOf(original, source));
+    this.originalOperands = operandsOfSource(original, source);
     this.operands = operandsOf(original, this.originalOperands);
     this.inputScale = largestMagnitude(this.originalOperands.input);
     this.weightScale = largestMagnitude(this.originalOperands.weight);
@@ -129,6 +129,11 @@ export class Scene {
   isInsertedZero(row: number, column: number): boolean {
     return this.original.transposed && (row % this.original.stride[0] !== 0 || column % this.original.stride[1] !== 0);
   }
+}
+
+/** The numbers that a source has for a problem; what is missing or does not fit is random. */
+export function operandsOfSource(problem: Problem, source: Source): Operands {
+  return edited(problem, { input: inputOf(problem, source), ...weightOf(problem, source) }, editsOf(problem, source));
 }
 
 function inputOf(problem: Problem, source: Source): Numbers {
