@@ -32,7 +32,8 @@ def draw_window(request: Request) -> Figure:
     """Draw one output and what it reads."""
     check_planes("window", request)
     row, column = ((size - 1) // 2 for size in request.problem.output_size)
-    return window.draw(request.trace("im2col"), (0, row, column), request.theme)
+    chosen = 0, row, column
+    return window.draw(request.trace("im2col"), chosen, request.subject, request.theme)
 
 
 def draw_toeplitz(request: Request) -> Figure:
@@ -47,7 +48,7 @@ def draw_toeplitz(request: Request) -> Figure:
         )
     rows, columns = problem.output_size
     middle = rows // 2 * columns + columns // 2
-    return toeplitz.draw(request.trace("toeplitz"), middle, request.theme)
+    return toeplitz.draw(request.trace("toeplitz"), middle, request.subject, request.theme)
 
 
 def draw_backward(request: Request) -> Figure:
@@ -61,9 +62,8 @@ def draw_backward(request: Request) -> Figure:
             f"inserted zeros; this has {cells}"
         )
     gradient = whole_gradient(problem)
-    return both_gradients.draw(
-        backward(problem, "im2col", request.operands, gradient), request.theme
-    )
+    both = backward(problem, "im2col", request.operands, gradient)
+    return both_gradients.draw(both, request.subject, request.theme)
 
 
 def draw_receptive_field(request: Request) -> Figure:

@@ -162,10 +162,12 @@ def test_every_channel_is_drawn_with_its_window() -> None:
     scene = stage(slide, LIGHT, 4)
     for channel in range(3):
         padded = planes.padded(slide.problem, slide.trace.input[0, channel])
-        assert (scene.sources[channel].images[0].get_array() == padded).all()
-        kernel = scene.kernels[channel].images[0].get_array()
+        source = np.asarray(scene.sources[channel].images[0].get_array())
+        assert (source == padded).all()
+        kernel = np.asarray(scene.kernels[channel].images[0].get_array())
         assert (kernel == slide.trace.weight[0, channel]).all()
-    assert (scene.weights.images[0].get_array() == slide.trace.weight[0].reshape(1, -1)).all()
+    row = np.asarray(scene.weights.images[0].get_array())
+    assert (row == slide.trace.weight[0].reshape(1, -1)).all()
     outlined = [patch.axes for patch in sliding._outlines(scene, 8)]
     everything = [*scene.sources, *scene.kernels, scene.weights, scene.matrix]
     assert outlined == [*everything, scene.output, scene.product]

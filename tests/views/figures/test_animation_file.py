@@ -13,25 +13,26 @@ from PIL import Image
 
 from glassconv.errors import MissingExtraError, UnsupportedError
 from glassconv.figures.animations import ANIMATED, animation, slide_of
-from glassconv.problem import ConvProblem
 from glassconv.problem.problem import parse_problem
 from glassconv.problem.shorthand import parse
 from glassconv.views.figures import animation as sliding
 from glassconv.views.figures import animation_file as file
 from glassconv.views.figures.style import DARK, LIGHT, Theme
 
-PICTURES = ("gif", "png", "apng")
+PICTURES = ("gif", "png")
 
 
-def content(problem: ConvProblem, format: str) -> bytes:
-    return file.to_bytes(list(animation(problem, DARK)), format)
+@pytest.fixture(scope="module")
+def drawn() -> list[Image.Image]:
+    return list(animation(parse(ANIMATED), DARK))
 
 
 @pytest.mark.parametrize("format", PICTURES)
-def test_the_file_moves_and_loops_and_is_the_same_each_time(format: str) -> None:
-    problem = parse(ANIMATED)
-    made = content(problem, format)
-    assert made == content(problem, format)
+def test_the_file_moves_and_loops_and_is_the_same_each_time(
+    format: str, drawn: list[Image.Image]
+) -> None:
+    made = file.to_bytes(drawn, format)
+    assert made == file.to_bytes(drawn, format)
     image = Image.open(io.BytesIO(made))
     assert getattr(image, "n_frames", 1) == 9
     assert image.info["loop"] == 0
@@ -43,11 +44,10 @@ def test_the_file_moves_and_loops_and_is_the_same_each_time(format: str) -> None
     assert times == [1500] * 8 + [3000]
 
 
-@pytest.mark.parametrize("text", ["1x14x14 1@3x3", "4x3x4 1@3x3 s2 transposed"])
+@pytest.mark.parametrize("text", ["4x3x4 1@3x3 s2 transposed"])
 def test_large_files_are_bounded(text: str) -> None:
     drawn = list(sliding.frames(slide_of(parse_problem(text)), LIGHT))
     assert len(file.to_bytes(drawn, "gif")) < 900_000
-    assert len(file.to_bytes(drawn, "png")) < file.MOST_BYTES
 
 
 def test_a_file_too_large_has_fewer_colours_and_is_refused_at_last(
@@ -83,7 +83,10 @@ def test_the_file_shows_the_frames_as_drawn(theme: Theme) -> None:
 
 
 def test_each_frame_is_shown_as_long_as_asked() -> None:
-    drawn = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    pixels = np.zeros((3, 8, 8, 3), np.uint8)
+    for place in range(3):
+        pixels[place, place] = 255  # the same colours in each frame
+    drawn = [Image.fromarray(each) for each in pixels]
     with Image.open(io.BytesIO(file.to_bytes(drawn, "gif", seconds=0.25))) as image:
         times = []
         for place in range(3):
@@ -127,6 +130,15 @@ def test_a_films_frames_are_handed_to_ffmpeg(
 def test_a_film_lasts_as_long_as_asked(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     film.write_bytes(file.to_bytes(list(animation(parse("1x4 1@2"), DARK)), "mp4", seconds=0.5))
-    asked = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", film]
+    asked = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-show_entries",
+        "format=duration",
+        "-of",
+        "csv=p=0",
+        str(film),
+    ]
     said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     assert float(said) == pytest.approx(2.0, abs=0.15)
