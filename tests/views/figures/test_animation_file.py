@@ -140,5 +140,5 @@ def test_a_film_lasts_as_long_as_asked(tmp_path: Path) -> None:
         "csv=p=0",
         str(film),
     ]
-    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run([*asked, str(film)], capture_output=True, text=True, check=True).stdout
     assert float(said) == pytest.approx(2.0, abs=0.15)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -212,23 +213,31 @@ def _outline_scatter(
     theme: Theme,
 ) -> None:
     """Outline an input of the window and the outputs that it is added to with dashed lines."""
-    steps = subject.problem.stride
-    places, corners, sizes = [], [], []
-    for axis, at, step in zip(problem.axes, chosen[1:], (1, *steps)[-2:], strict=True):
-        inputs = np.arange(axis.padding[0], axis.padding[0] + axis.input_size, step)
-        place = int(inputs[np.abs(inputs - at - (axis.extent - 1) / 2).argmin()])
-        first, last = max(0, place - axis.extent + 1), min(place, axis.output_size - 1)
+    strides = (1, *subject.problem.stride)[-2:]
+    places, outputs = [], []
+    for axis, at, stride in zip(problem.axes, chosen[1:], strides, strict=True):
+        inputs = range(axis.padding[0], axis.padding[0] + axis.input_size, stride)
+        middle = at + (axis.extent - 1) / 2
+        place = min(inputs, key=lambda input: abs(input - middle))
+        reached = [place - tap * axis.dilation for tap in reversed(range(axis.kernel_size))]
         places.append(place)
-        corners.append(first)
-        sizes.append(last - first + 1)
-    for axes, (top, left), (high, wide) in (
-        (source, places, (1, 1)),
-        (output, corners, sizes),
-    ):
-        axes.add_patch(
-            Rectangle((left - 0.5, top - 0.5), wide, high, fill=False, edgecolor=theme.ink,
-                      linestyle=(0, (3, 2)), linewidth=1.6, clip_on=False, zorder=6)
-        )  # fmt: skip
+        outputs.append([each for each in reached if 0 <= each < axis.output_size])
+    _dash(source, (places[0], places[1]), (1, 1), theme)
+    rows, columns = outputs
+    if set(problem.dilation) == {1}:
+        _dash(output, (rows[0], columns[0]), (len(rows), len(columns)), theme)
+        return
+    for cell in product(rows, columns):
+        _dash(output, cell, (1, 1), theme)
+
+
+def _dash(axes: Axes, cell: tuple[int, int], size: tuple[int, int], theme: Theme) -> None:
+    """Outline a block of (rows, columns) cells with a dashed line."""
+    (row, column), (high, wide) = cell, size
+    axes.add_patch(
+        Rectangle((column - 0.5, row - 0.5), wide, high, fill=False, edgecolor=theme.ink,
+                  linestyle=(0, (3, 2)), linewidth=1.6, clip_on=False, zorder=6)
+    )  # fmt: skip
 
 
 def _legend(problem: ConvProblem, chosen: Chosen, subject: Subject) -> list[str]:
