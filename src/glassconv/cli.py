@@ -43,7 +43,7 @@ from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_input
 from glassconv.verification.verify import verification_targets
 from glassconv.verification.verify import verify as verify_problem
 from glassconv.views import files
-from glassconv.views.figures import animation
+from glassconv.views.figures import animation_file
 from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
 from glassconv.views.terminal.algorithms import algorithms as algorithms_table
@@ -210,8 +210,8 @@ def figure(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Output file: .png, .svg or .pdf; of animate .gif or .png (default: KIND.png or "
-            "animate.gif).",
+            help="Output file: .png, .svg or .pdf; of animate .gif, .png or, with ffmpeg, .mp4 "
+            "(default: KIND.png or animate.gif).",
             metavar="FILE",
         ),
     ] = None,
@@ -223,10 +223,15 @@ def figure(
         bool, typer.Option("--random", help="Draw random numbers instead of whole ones.")
     ] = False,
     seed: SeedOption = 0,
+    seconds_per_frame: Annotated[
+        float, typer.Option(min=0.02, max=60, help="Time that animate shows each frame.")
+    ] = animation_file.SECONDS,
 ) -> None:
     """Draw a figure of PROBLEM, or of the tutorial's convolution."""
     if kind == "animate":
-        _animate(" ".join(problem or [animations.ANIMATED]), out, THEMES[style], transposed)
+        words = " ".join(problem or [animations.ANIMATED])
+        moved = parse_transposed(words) if transposed else parse_problem(words)
+        _animate(moved, out or Path("animate.gif"), THEMES[style], seconds_per_frame)
         return
     if transposed:
         raise ArgumentError("--transposed can only be used with animate")
@@ -239,18 +244,13 @@ def figure(
     _print(written_files("Figures", files.write_all(file.parent, contents)))
 
 
-def _animate(problem: str, out: Path | None, theme: Theme, transposed: bool) -> None:
-    file = out or Path("animate.gif")
-    format = _format(file, animation.FORMATS)
-    if transposed:
-        read = parse_transposed(problem)
-        frames, size = animations.transposed_animation(read, theme), read.output_size
-    else:
-        parsed = parse(problem)
-        frames, size = animations.animation(parsed, theme), parsed.output_size
+def _animate(problem: Problem, file: Path, theme: Theme, seconds: float) -> None:
+    format = _format(file, animation_file.FORMATS)
+    animation_file.check_format(format)
+    frames, size = animations.animation(problem, theme), problem.output_size
     number = len(shown(prod(size), size[-1]))
     drawn = list(counted(frames, number, "drawing", _stderr()))
-    contents = {file.name: animation.to_bytes(drawn, format)}
+    contents = {file.name: animation_file.to_bytes(drawn, format, seconds)}
     _print(written_files("Figures", files.write_all(file.parent, contents)))
 
 
