@@ -79,6 +79,8 @@ def refusal(block: Block) -> str | None:
     if block.language == "python":
         example = block.lines and block.lines[0].startswith(">>> ")
         return None if example else "Python that no doctest runs and no source is included from"
+    if block.language.startswith("{"):
+        return None  # a directive, which building the site runs; see `docs/_extensions`
     if block.language == "text":
         return None  # what one machine printed once: figures that no other run repeats
     if block.language:
