@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from docutils import nodes
+from draw import EXAMPLES
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
@@ -23,6 +24,7 @@ from glassconv.views.figures.style import THEMES, to_bytes
 FOLDER = "figures"
 GALLERY = "gallery"
 ANIMATE = "animate"
+STILL = {**{kind: (kind, None) for kind in figures.KINDS}, **EXAMPLES}
 
 IMAGE = (
     '<img class="only-{theme}" src="{folder}/{name}-{theme}.{format}" alt="{text}" '
@@ -41,7 +43,7 @@ class FollowTheme(SphinxTransform):
         drawn = Path(self.app.outdir) / FOLDER
         for image in list(self.document.findall(nodes.image)):
             name = Path(image["uri"]).stem
-            if name not in (*figures.KINDS, ANIMATE) or Path(image["uri"]).parent.name != "images":
+            if name not in (*STILL, ANIMATE) or Path(image["uri"]).parent.name != "images":
                 continue
             html = _both(name, folder, drawn, image.get("alt", ""))
             if self.env.docname == GALLERY:
@@ -84,7 +86,7 @@ def draw(app: Sphinx) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     package = Path(figures.__file__).parent
     newest = max(file.stat().st_mtime for file in package.rglob("*.py"))
-    jobs = [(name, theme) for name in (*figures.KINDS, ANIMATE) for theme in THEMES]
+    jobs = [(name, theme) for name in (*STILL, ANIMATE) for theme in THEMES]
     for name, theme in status_iterator(
         jobs, "drawing figures... ", "green", len(jobs), app.verbosity, "-".join
     ):
@@ -96,7 +98,8 @@ def draw(app: Sphinx) -> None:
             frames = list(figures.animation(parse(figures.ANIMATED), THEMES[theme]))
             file.write_bytes(animation.to_bytes(frames, "gif"))
             continue
-        figure = figures.draw_figure(name, None, THEMES[theme])
+        kind, problem = STILL[name]
+        figure = figures.draw_figure(kind, parse(problem) if problem else None, THEMES[theme])
         file.with_suffix(".png").write_bytes(to_bytes(figure, "png"))
         file.write_bytes(to_bytes(figure, "svg"))
 
