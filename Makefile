@@ -42,7 +42,7 @@ site: .venv/tests
 	npm ci --prefix web --silent --no-fund --no-audit
 	rm -rf site
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
-	$(BIN)/python -m pytest --numprocesses=2 -m site tests/site
+	$(PYTEST) -m site tests/site
 
 web:
 	npm ci --prefix web --silent --no-fund --no-audit

@@ -1,5 +1,5 @@
-// Opens every page of the site: node site.mjs FOLDER CHROMIUM SCREENSHOTS. Prints what is wrong as JSON, a line for each page
-// that has a fault: messages of the console, requests to other hosts, violations found by axe-core, horizontal scrolling.
+// Opens pages of the site without a network: node site.mjs CHROMIUM FOLDER FILE... Prints every fault, a line each:
+// messages of the console, requests to a host, violations found by axe-core, horizontal scrolling.
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { relative } from "node:path";
@@ -10,7 +10,6 @@ import { chromium } from "playwright-core";
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const [executablePath, root, ...files] = process.argv.slice(2);
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-const faults = [];
 const screens = [
   { viewport: { width: 1366, height: 768 }, colorScheme: "light" },
   { viewport: { width: 390, height: 844 }, colorScheme: "dark" },
@@ -19,7 +18,7 @@ for (const screen of screens) {
   const context = await browser.newContext({ ...screen, offline: true, bypassCSP: true });
   const page = await context.newPage();
   let name = "";
-  const fault = (what) => faults.push(`${name} at ${screen.viewport.width}: ${what}`);
+  const fault = (what) => console.log(`${name} at ${screen.viewport.width}: ${what}`);
   page.on("console", (message) => fault(`the console has ${message.text()}`));
   page.on("pageerror", (error) => fault(String(error)));
   page.on("request", (request) => {
@@ -37,4 +36,3 @@ for (const screen of screens) {
   await context.close();
 }
 await browser.close();
-console.log(JSON.stringify(faults));
