@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from glassconv import figures
+import glassconv
+from glassconv.figures import animations
+from glassconv.figures.kinds import KINDS
 from glassconv.problem.shorthand import parse
 from glassconv.views.figures import animation, panels
 from glassconv.views.figures.style import DARK, LIGHT, to_bytes
@@ -20,14 +22,12 @@ EXAMPLES = {
 
 def main() -> None:
     """Write each kind of picture with its usual problem, the examples and the animation."""
-    for kind in figures.KINDS:
-        (IMAGES / f"{kind}.png").write_bytes(to_bytes(figures.draw_figure(kind, None, DARK)))
-    for name, (kind, problem) in EXAMPLES.items():
-        drawn = figures.draw_figure(kind, parse(problem), DARK)
-        (IMAGES / f"{name}.png").write_bytes(to_bytes(drawn))
+    stills = {**{kind: (kind, None) for kind in KINDS}, **EXAMPLES}
+    for name, (kind, problem) in stills.items():
+        (IMAGES / f"{name}.png").write_bytes(to_bytes(glassconv.figure(kind, problem)))
     for name, theme in (("panels", DARK), ("panels-light", LIGHT)):
         (IMAGES / f"{name}.png").write_bytes(to_bytes(panels.draw(theme)))
-    frames = list(figures.animation(parse(figures.ANIMATED), DARK))
+    frames = list(animations.animation(parse(animations.ANIMATED), DARK))
     (IMAGES / "animate.gif").write_bytes(animation.to_bytes(frames, "gif"))
 
 

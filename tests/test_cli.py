@@ -21,7 +21,7 @@ from glassconv.cli import main
 from glassconv.codegen.analysis import roofline
 from glassconv.data import cifar10
 from glassconv.dispatch.select import choose
-from glassconv.figures import KINDS
+from glassconv.figures.kinds import KINDS
 from glassconv.problem import ConvProblem
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict

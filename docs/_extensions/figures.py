@@ -16,15 +16,17 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util.display import status_iterator
 
-from glassconv import figures
+import glassconv
+from glassconv.figures.animations import ANIMATED, animation
+from glassconv.figures.kinds import KINDS
 from glassconv.problem.shorthand import parse
-from glassconv.views.figures import animation
+from glassconv.views.figures.animation import to_bytes as frames_to_bytes
 from glassconv.views.figures.style import THEMES, to_bytes
 
 FOLDER = "figures"
 GALLERY = "gallery"
 ANIMATE = "animate"
-STILL = {**{kind: (kind, None) for kind in figures.KINDS}, **EXAMPLES}
+STILL = {**{kind: (kind, None) for kind in KINDS}, **EXAMPLES}
 
 IMAGE = (
     '<img class="only-{theme}" src="{folder}/{name}-{theme}.{format}" alt="{text}" '
@@ -84,7 +86,7 @@ def draw(app: Sphinx) -> None:
     """Draw each kind of figure in each theme, unless that was done for this version of the code."""
     folder = Path(app.outdir) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    package = Path(figures.__file__).parent
+    package = Path(glassconv.__file__).parent
     newest = max(file.stat().st_mtime for file in package.rglob("*.py"))
     jobs = [(name, theme) for name in (*STILL, ANIMATE) for theme in THEMES]
     for name, theme in status_iterator(
@@ -95,11 +97,11 @@ def draw(app: Sphinx) -> None:
         if file.exists() and file.stat().st_mtime > newest:
             continue
         if name == ANIMATE:
-            frames = list(figures.animation(parse(figures.ANIMATED), THEMES[theme]))
-            file.write_bytes(animation.to_bytes(frames, "gif"))
+            frames = list(animation(parse(ANIMATED), THEMES[theme]))
+            file.write_bytes(frames_to_bytes(frames, "gif"))
             continue
         kind, problem = STILL[name]
-        figure = figures.draw_figure(kind, parse(problem) if problem else None, THEMES[theme])
+        figure = glassconv.figure(kind, problem, style=theme)
         file.with_suffix(".png").write_bytes(to_bytes(figure, "png"))
         file.write_bytes(to_bytes(figure, "svg"))
 

@@ -4,6 +4,11 @@ if (window.DOCUMENTATION_OPTIONS && location.protocol === "file:") {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false; // which fetches each page that it found
 }
 
+// A caption of the navigation is a heading whose level the theme leaves out.
+addEventListener("DOMContentLoaded", () => {
+  for (const caption of document.querySelectorAll("[role=heading]:not([aria-level])")) caption.ariaLevel = "2";
+});
+
 function letScroll() {
   for (const box of document.querySelectorAll("article pre, article .formula, article .table-wrapper, .sidebar-scroll, .toc-scroll")) {
     if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;

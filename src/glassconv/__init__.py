@@ -11,6 +11,7 @@ True
 from glassconv.dispatch.select import choose
 from glassconv.explanation.explain import Report, explain
 from glassconv.explore.show import show
+from glassconv.figures import figure
 from glassconv.functional import (
     conv1d,
     conv2d,
@@ -45,6 +46,7 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "explain",
+    "figure",
     "judge",
     "parse",
     "parse_transposed",

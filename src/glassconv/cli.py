@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from glassconv import __version__, figures
+from glassconv import __version__
+from glassconv import figure as draw_figure
 from glassconv.algorithms import ALGORITHMS
 from glassconv.benchmarks import inspect_kernel as looking
 from glassconv.benchmarks.bench import bench as bench_layers
@@ -28,6 +29,8 @@ from glassconv.errors import ArgumentError, ConvError
 from glassconv.examples.tutorial import walk
 from glassconv.explanation.explain import explain as explain_problem
 from glassconv.explore.command import explore
+from glassconv.figures import animations
+from glassconv.figures.kinds import KINDS, tutorial_figures
 from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.shorthand import EXAMPLE, parse
@@ -114,7 +117,7 @@ def demo(
     files.prepare(out)
     picture = _picture(image, cifar10, index, download)
     facts = walk(picture.pixels, picture.source)
-    pictures = figures.tutorial_figures(facts, THEMES[style])
+    pictures = tutorial_figures(facts, THEMES[style])
     contents = {f"{kind}.png": to_bytes(drawn) for kind, drawn in pictures.items()}
     written = files.write_all(out, contents)
     _print(*tutorial_view(facts), written_files("Figures", written))
@@ -202,7 +205,7 @@ def backward(
 
 @app.command()
 def figure(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(figures.KINDS)}, or animate.")],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}, or animate.")],
     problem: Annotated[list[str] | None, ProblemWords] = None,
     out: Annotated[
         Path | None,
@@ -216,17 +219,22 @@ def figure(
     transposed: Annotated[
         bool, typer.Option("--transposed", help="Animate PROBLEM as a transposed convolution.")
     ] = False,
+    random: Annotated[
+        bool, typer.Option("--random", help="Draw random numbers instead of whole ones.")
+    ] = False,
+    seed: SeedOption = 0,
 ) -> None:
     """Draw a figure of PROBLEM, or of the tutorial's convolution."""
     if kind == "animate":
-        _animate(" ".join(problem or [figures.ANIMATED]), out, THEMES[style], transposed)
+        _animate(" ".join(problem or [animations.ANIMATED]), out, THEMES[style], transposed)
         return
     if transposed:
         raise ArgumentError("--transposed can only be used with animate")
     file = out or Path(f"{kind}.png")
     format = _format(file, tuple(FORMATS))
     with _stderr().status(f"drawing {kind}"):
-        drawn = figures.draw_figure(kind, _parse(problem) if problem else None, THEMES[style])
+        asked = " ".join(problem) if problem else None
+        drawn = draw_figure(kind, asked, style=style, random=random, seed=seed)
         contents = {file.name: to_bytes(drawn, format)}
     _print(written_files("Figures", files.write_all(file.parent, contents)))
 
@@ -236,10 +244,10 @@ def _animate(problem: str, out: Path | None, theme: Theme, transposed: bool) -> 
     format = _format(file, animation.FORMATS)
     if transposed:
         read = parse_transposed(problem)
-        frames, size = figures.transposed_animation(read, theme), read.output_size
+        frames, size = animations.transposed_animation(read, theme), read.output_size
     else:
         parsed = parse(problem)
-        frames, size = figures.animation(parsed, theme), parsed.output_size
+        frames, size = animations.animation(parsed, theme), parsed.output_size
     number = len(shown(prod(size), size[-1]))
     drawn = list(counted(frames, number, "drawing", _stderr()))
     contents = {file.name: animation.to_bytes(drawn, format)}

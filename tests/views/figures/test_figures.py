@@ -13,7 +13,8 @@ from PIL import Image
 from glassconv.data import photograph
 from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.examples.tutorial import walk
-from glassconv.figures import KINDS, draw_figure, tutorial_figures
+from glassconv.figures import figure as draw_figure
+from glassconv.figures.kinds import KINDS, tutorial_figures
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.worked_example import Tutorial
@@ -32,6 +33,9 @@ STRETCHED = [
     ("matrix-product", "2x4x4 3@2x2"),
     ("matrix-product", "2x6x5x9 64@3x3 g2 nobias"),
     ("matrix-product", "16x20x20 128@3x3 s2 p1"),
+    ("output-size", "1x1 1@1"),
+    ("output-size", "1x40 1@3"),
+    ("output-size", "1x12x9 1@3x2 s3 p1:2 d2"),
     ("comparison", "1x3x3 1@3x3"),
     ("comparison", "3x8x40 2@3x3 p1 float64"),
     ("comparison", "3x8x8 2@3x3 p1 float16"),
@@ -54,7 +58,7 @@ def test_the_tutorials_pictures_are_legible(facts: Tutorial, theme: Theme) -> No
 
 @pytest.mark.parametrize(("kind", "problem"), STRETCHED)
 def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
-    assert_legible(draw_figure(kind, parse(problem), DARK))
+    assert_legible(draw_figure(kind, parse(problem)))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +72,19 @@ def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
 )
 def test_pictures_say_the_tutorials_numbers(facts: Tutorial, kind: str, said: list[str]) -> None:
     text = text_of(tutorial_figures(facts, DARK)[kind])
+    assert [phrase for phrase in said if phrase not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        ("1x5 1@3 s2 p1", ["3 windows fit", "5 + 2·1 = 7", "7 − 2 − 1 = 4", "2 + 1 = 3"]),
+        ("1x6x6 1@3x3 s2", ["2 windows fit", "both axes", "3 mod 2 = 1"]),
+        ("1x9x8 1@3x3 d2 p0:1", ["6 windows fit", "height", "2·(3 − 1) = 4", "9 + 0 + 1 = 10"]),
+    ],
+)
+def test_the_output_size_is_derived(problem: str, said: list[str]) -> None:
+    text = text_of(draw_figure("output-size", parse(problem)))
     assert [phrase for phrase in said if phrase not in text] == []
 
 
@@ -86,7 +103,7 @@ def test_the_worked_example_outlines_the_window_in_every_channel(facts: Tutorial
 
 
 def test_the_worked_sum_stands_below_the_outputs_however_many() -> None:
-    figure = draw_figure("worked-example", parse("2x4x4 4@2x2 g2"), DARK)
+    figure = draw_figure("worked-example", parse("2x4x4 4@2x2 g2"))
     figure.draw_without_rendering()
     [total] = [text for text in figure.texts if text.get_text().startswith("y[0, 1, 1] = ")]
     box = total.get_window_extent()
@@ -95,7 +112,7 @@ def test_the_worked_sum_stands_below_the_outputs_however_many() -> None:
 
 @pytest.mark.parametrize(("problem", "said"), [("2x4x4 1@2x2", False), ("2x4x4 1@2x2 p1", True)])
 def test_padding_is_named_where_there_is_some(problem: str, said: bool) -> None:
-    text = text_of(draw_figure("worked-example", parse(problem), DARK))
+    text = text_of(draw_figure("worked-example", parse(problem)))
     assert ("with its padding" in text) == said
 
 
@@ -125,7 +142,7 @@ def test_a_png_has_the_themes_background(facts: Tutorial, theme: Theme) -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_same_picture_is_the_same_file(format: str) -> None:
     problem = parse("2x4x4 3@2x2")
-    first, second = (to_bytes(draw_figure("matrix-product", problem, DARK), format) for _ in "ab")
+    first, second = (to_bytes(draw_figure("matrix-product", problem), format) for _ in "ab")
     assert first == second
 
 
@@ -133,18 +150,19 @@ def test_the_same_picture_is_the_same_file(format: str) -> None:
     ("kind", "problem", "cause"),
     [
         ("image", "3x8x8 1@3x3", "not a problem"),
-        ("comparison", "3x8 1@3", "two spatial axes"),
-        ("matrix-product", "0x3x8x8 1@3x3", "a batch that is not empty"),
+        ("comparison", "3x8x8x8 1@3x3x3", "needs a 1-D or 2-D problem; this one is 3-D"),
+        ("matrix-product", "0x3x8x8 1@3x3", "this batch is empty"),
+        ("output-size", "1x41 1@3", "legible up to 40 padded pixels; this has 41"),
         ("worked-example", "3x30x8 1@3x3", "legible up to 16"),
         ("worked-example", "9x8x8 1@3x3", "legible up to 16"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(kind: str, problem: str, cause: str) -> None:
     with pytest.raises(UnsupportedError, match=cause) as caught:
-        draw_figure(kind, parse(problem), DARK)
+        draw_figure(kind, parse(problem))
     assert str(parse(problem)) in str(caught.value)
 
 
 def test_an_unknown_kind_is_told_all_kinds() -> None:
     with pytest.raises(UnknownNameError, match=", ".join(KINDS)):
-        draw_figure("spiral", None, DARK)
+        draw_figure("spiral")

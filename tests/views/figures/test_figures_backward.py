@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from glassconv.data import photograph
 from glassconv.errors import UnsupportedError
 from glassconv.examples.sample_operands import whole_gradient, whole_numbers
-from glassconv.figures import draw_figure
+from glassconv.figures import figure as draw_figure
 from glassconv.problem.axis import PADDING
 from glassconv.problem.shorthand import parse
 from glassconv.reports.array import Array
@@ -39,7 +39,7 @@ STRETCHED = [
 
 @cache
 def _drawn(problem: str) -> Figure:
-    return draw_figure("backward", parse(problem), DARK)
+    return draw_figure("backward", parse(problem))
 
 
 @cache
@@ -70,7 +70,7 @@ def test_gradients_are_drawn_legibly(problem: str) -> None:
 
 @BOTH_THEMES
 def test_the_usual_gradients_are_legible_in_both_themes(theme: Theme) -> None:
-    figure = draw_figure("backward", None, theme)
+    figure = draw_figure("backward", style=theme.name)
     assert_legible(figure)
     text = text_of(figure)
     assert "1x1x5x5 1@3x3 s1 p1 nobias" in text  # the convolution of the zero-inserted gradient
@@ -157,9 +157,9 @@ def test_what_is_not_drawn_is_said() -> None:
 
 def test_gradients_too_large_to_tell_apart_are_refused() -> None:
     with pytest.raises(UnsupportedError, match=r"up to 40 cells per side.*this has 44"):
-        draw_figure("backward", parse("1x40x40 1@3x3 p2"), DARK)
+        draw_figure("backward", parse("1x40x40 1@3x3 p2"))
     with pytest.raises(UnsupportedError, match="inserted zeros; this has 42"):
-        draw_figure("backward", parse("1x40x40 1@3x3"), DARK)
+        draw_figure("backward", parse("1x40x40 1@3x3"))
 
 
 @pytest.mark.parametrize(
@@ -173,12 +173,12 @@ def test_gradients_too_large_to_tell_apart_are_refused() -> None:
     ],
 )
 def test_receptive_fields_are_drawn_legibly(problem: str) -> None:
-    assert_legible(draw_figure("receptive-field", parse(problem), DARK))
+    assert_legible(draw_figure("receptive-field", parse(problem)))
 
 
 @BOTH_THEMES
 def test_the_usual_receptive_field_is_legible_in_both_themes(theme: Theme) -> None:
-    figure = draw_figure("receptive-field", None, theme)
+    figure = draw_figure("receptive-field", style=theme.name)
     assert_legible(figure)
     text = text_of(figure)
     assert "The window of one output covers 3.1% of the input and reads 25 of its pixels" in text
@@ -237,10 +237,10 @@ def test_every_pixel_read_is_said_and_all_of_the_picture_seen() -> None:
 
 def test_a_picture_too_large_for_its_pixels_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="up to 512 padded pixels per side; this has 514"):
-        draw_figure("receptive-field", parse("3x512x512 8@3x3 p1"), DARK)
+        draw_figure("receptive-field", parse("3x512x512 8@3x3 p1"))
 
 
 def test_the_photograph_is_the_embedded_one() -> None:
-    figure = draw_figure("receptive-field", parse("3x32x32 1@32x32"), DARK)
+    figure = draw_figure("receptive-field", parse("3x32x32 1@32x32"))
     shown = _shown(figure.axes[0])
     assert np.array_equal(np.round(shown * 255), photograph.chelsea().pixels)

@@ -9,11 +9,11 @@ import pytest
 from matplotlib.container import BarContainer
 
 from glassconv.errors import UnsupportedError
-from glassconv.figures import draw_figure
+from glassconv.figures import figure as draw_figure
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verification import ErrorCurve, ErrorCurves
 from glassconv.views.figures import cost, error_bound
-from glassconv.views.figures.style import DARK, LIGHT, THEMES, Theme
+from glassconv.views.figures.style import LIGHT, THEMES, Theme
 from support.fixed_reports import fixed_facts
 from support.legible_figures import assert_legible, text_of
 
@@ -33,7 +33,7 @@ CURVES = ErrorCurves(
     ["64x56x56 64@3x3 p1", "16x20x20 16@5x5 g16", "1x1x1 1@1x1", "3x8x8 2@3x3 s2 float16"],
 )
 def test_costs_are_drawn_legibly(problem: str) -> None:
-    assert_legible(draw_figure("cost", parse(problem), DARK))
+    assert_legible(draw_figure("cost", parse(problem)))
 
 
 @BOTH_THEMES
@@ -80,4 +80,4 @@ def test_an_error_over_its_bound_is_called_so() -> None:
 
 def test_curves_of_a_large_problem_are_refused() -> None:
     with pytest.raises(UnsupportedError, match="up to 20,000 outputs; this has 200,704"):
-        draw_figure("error-bound", parse("64x56x56 64@3x3 p1"), DARK)
+        draw_figure("error-bound", parse("64x56x56 64@3x3 p1"))

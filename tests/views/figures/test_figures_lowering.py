@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from glassconv.errors import UnsupportedError
 from glassconv.examples.sample_operands import whole_numbers
-from glassconv.figures import draw_figure
+from glassconv.figures import figure as draw_figure
 from glassconv.problem.shorthand import parse
 from glassconv.reports.array import Array
 from glassconv.tracing.forward import trace
@@ -56,7 +56,7 @@ def axes_of(figure: Figure, rows: int, columns: int) -> Axes:
 @BOTH_THEMES
 @pytest.mark.parametrize("kind", LOWERING)
 def test_the_usual_picture_is_legible_and_labelled(kind: str, theme: Theme) -> None:
-    figure = draw_figure(kind, None, theme)
+    figure = draw_figure(kind, style=theme.name)
     assert_legible(figure)
     text = text_of(figure)
     assert all(name in text for name in ("input", "output"))
@@ -66,13 +66,13 @@ def test_the_usual_picture_is_legible_and_labelled(kind: str, theme: Theme) -> N
 @pytest.mark.parametrize("problem", STRETCHED)
 @pytest.mark.parametrize("kind", LOWERING)
 def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
-    assert_legible(draw_figure(kind, parse(problem), DARK))
+    assert_legible(draw_figure(kind, parse(problem)))
 
 
 @pytest.mark.parametrize("problem", LARGE)
 @pytest.mark.parametrize("kind", ["window", "im2col"])
 def test_a_large_problem_is_drawn_legibly(kind: str, problem: str) -> None:
-    assert_legible(draw_figure(kind, parse(problem), LIGHT))
+    assert_legible(draw_figure(kind, parse(problem), style="light"))
 
 
 def test_the_window_is_what_the_output_reads() -> None:
@@ -114,7 +114,7 @@ def test_the_sum_is_written_out_in_the_order_of_the_taps() -> None:
 
 
 def test_without_a_bias_none_is_added() -> None:
-    text = text_of(draw_figure("window", parse("1x3x3 1@2x2 nobias"), DARK))
+    text = text_of(draw_figure("window", parse("1x3x3 1@2x2 nobias")))
     assert "= Σ w·x = " in text and "+ b" not in text
 
 
@@ -135,7 +135,7 @@ def test_without_a_bias_none_is_added() -> None:
     ],
 )
 def test_what_else_the_output_reads_is_said(text: str, said: list[str]) -> None:
-    everything = text_of(draw_figure("window", parse(text), DARK))
+    everything = text_of(draw_figure("window", parse(text)))
     assert [phrase for phrase in said if phrase not in everything] == []
 
 
@@ -153,7 +153,7 @@ def test_what_else_the_output_reads_is_said(text: str, said: list[str]) -> None:
 )
 def test_what_no_window_reads_is_dimmed_and_said(kind: str, text: str, said: str) -> None:
     problem = parse(text)
-    figure = draw_figure(kind, problem, DARK)
+    figure = draw_figure(kind, problem)
     assert said in text_of(figure)
     source = axes_of(figure, *(axis.padded_size for axis in problem.axes))
     dimmed = {
@@ -173,7 +173,7 @@ def test_what_no_window_reads_is_dimmed_and_said(kind: str, text: str, said: str
 
 
 def test_where_every_pixel_is_read_none_is_called_dimmed() -> None:
-    assert "dimmed" not in text_of(draw_figure("window", parse("1x5x5 1@3x3 s2 p1"), DARK))
+    assert "dimmed" not in text_of(draw_figure("window", parse("1x5x5 1@3x3 s2 p1")))
 
 
 def test_the_taps_of_a_dilated_window_are_outlined_one_by_one() -> None:
@@ -218,7 +218,7 @@ def test_a_pixels_copies_are_marked_and_only_they(text: str) -> None:
     ],
 )
 def test_im2col_says_what_it_costs(text: str, said: list[str]) -> None:
-    everything = text_of(draw_figure("im2col", parse(text), DARK))
+    everything = text_of(draw_figure("im2col", parse(text)))
     assert [phrase for phrase in said if phrase not in everything] == []
 
 
@@ -231,7 +231,7 @@ def test_im2col_says_what_it_costs(text: str, said: list[str]) -> None:
     ],
 )
 def test_rows_and_columns_are_labelled(text: str, labels: list[str], missing: str) -> None:
-    figure = draw_figure("im2col", parse(text), DARK)
+    figure = draw_figure("im2col", parse(text))
     said = text_of(figure).split("\n")
     assert set(labels) <= set(said)
     assert missing not in said
@@ -239,7 +239,7 @@ def test_rows_and_columns_are_labelled(text: str, labels: list[str], missing: st
 
 
 def test_the_whole_matrix_is_drawn_inside_the_picture() -> None:
-    figure = draw_figure("im2col", parse("4x7x6 4@3x2 s2 p1:0x2 d2x1 g2"), DARK)
+    figure = draw_figure("im2col", parse("4x7x6 4@3x2 s2 p1:0x2 d2x1 g2"))
     bounds = axes_of(figure, 24, 10).get_position()
     lowest = min(text.get_position()[1] for text in figure.texts)
     assert bounds.x1 < 1
@@ -272,7 +272,7 @@ def test_the_marked_pixels_of_all_taps_add_up_to_the_output(text: str) -> None:
 def test_how_far_a_taps_picture_is_moved_is_said(text: str, arrows: list[str]) -> None:
     problem = parse(text)
     assert [kn2row.say_shift(problem, (u, v)) for u, v in problem.taps()] == arrows
-    said = text_of(draw_figure("kn2row", problem, DARK)).split("\n")
+    said = text_of(draw_figure("kn2row", problem)).split("\n")
     assert [line for line in said if line in arrows] == arrows
 
 
@@ -310,7 +310,7 @@ def test_what_lands_on_the_output_is_added_up_in_writing() -> None:
 
 def test_of_many_taps_the_last_are_one_term() -> None:
     problem = parse("1x6x6 1@5x5 p2 nobias")
-    text = text_of(draw_figure("kn2row", problem, DARK))
+    text = text_of(draw_figure("kn2row", problem))
     assert "the 25 elements added to y[0, 3, 3]; the last 16 are one term" in text
     assert "bias" not in text.replace("nobias", "")
     assert "−0" not in text.split("\n")  # a negative weight times a black pixel
@@ -319,7 +319,7 @@ def test_of_many_taps_the_last_are_one_term() -> None:
 @pytest.mark.parametrize("text", ["1x9x9 1@3x3 s2 d2", "1x3x3 20@3x3 p1"])
 def test_a_matrix_that_would_be_a_thread_is_stretched(text: str) -> None:
     problem = parse(text)
-    figure = draw_figure("toeplitz", problem, DARK)
+    figure = draw_figure("toeplitz", problem)
     outputs, pixels = problem.gemm.m * problem.gemm.n, 81 if "9x9" in text else 9
     axes = axes_of(figure, outputs, pixels)
     high, wide = axes.bbox.height / outputs, axes.bbox.width / pixels
@@ -337,7 +337,7 @@ def test_a_matrix_that_would_be_a_thread_is_stretched(text: str) -> None:
     ],
 )
 def test_the_toeplitz_matrix_says_what_is_not_in_it(text: str, said: str, missing: str) -> None:
-    everything = text_of(draw_figure("toeplitz", parse(text), DARK))
+    everything = text_of(draw_figure("toeplitz", parse(text)))
     assert said in everything
     assert missing not in everything
 
@@ -373,5 +373,5 @@ def test_the_toeplitz_rows_pixels_are_marked_in_the_column() -> None:
 )
 def test_what_is_not_legible_is_refused(kind: str, problem: str, cause: str) -> None:
     with pytest.raises(UnsupportedError, match=cause) as caught:
-        draw_figure(kind, parse(problem), DARK)
+        draw_figure(kind, parse(problem))
     assert str(parse(problem)) in str(caught.value)

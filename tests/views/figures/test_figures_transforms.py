@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from glassconv.algorithms.parts.winograd import transforms_of
 from glassconv.errors import UnsupportedError
 from glassconv.examples.sample_operands import blurred_photograph, whole_numbers
-from glassconv.figures import draw_figure
+from glassconv.figures import figure as draw_figure
 from glassconv.problem.dtypes import FORMATS
 from glassconv.problem.shorthand import parse
 from glassconv.reports.array import Array
@@ -64,18 +64,18 @@ def accented(axes: Axes, theme: Theme) -> list[tuple[float, float, float, float]
 @BOTH_THEMES
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_usual_picture_is_legible_and_labelled(kind: str, theme: Theme) -> None:
-    figure = draw_figure(kind, None, theme)
+    figure = draw_figure(kind, style=theme.name)
     assert_legible(figure)
     assert all(name in text_of(figure) for name in ("input", "filter", "output"))
 
 
 @pytest.mark.parametrize(("kind", "problem"), STRETCHED)
 def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
-    assert_legible(draw_figure(kind, parse(problem), DARK))
+    assert_legible(draw_figure(kind, parse(problem)))
 
 
 def test_winograd_counts_its_multiplications() -> None:
-    text = text_of(draw_figure("winograd", parse("3x6x6 2@3x3"), DARK))
+    text = text_of(draw_figure("winograd", parse("3x6x6 2@3x3")))
     assert "4 outputs for 16 multiplications instead of 36" in text
     assert "384 multiplications" in text  # 4 tiles · 2 filters · 3 channels · 16
     assert "the definition takes 864" in text  # 32 outputs · 27
@@ -117,7 +117,7 @@ def test_the_tile_and_its_outputs_are_outlined() -> None:
     ],
 )
 def test_padding_is_said_where_there_is_any(problem: str, note: str) -> None:
-    assert note in text_of(draw_figure("winograd", parse(problem), DARK)).splitlines()
+    assert note in text_of(draw_figure("winograd", parse(problem))).splitlines()
 
 
 def test_the_windows_that_are_kept_read_the_padded_picture_alone() -> None:
@@ -171,7 +171,7 @@ def test_a_photograph_is_grey_for_one_channel_and_coloured_for_three() -> None:
 )
 def test_what_winograd_cannot_draw_is_refused(problem: str, cause: str) -> None:
     with pytest.raises(UnsupportedError, match=cause) as caught:
-        draw_figure("winograd", parse(problem), DARK)
+        draw_figure("winograd", parse(problem))
     assert str(parse(problem)) in str(caught.value)
 
 
@@ -185,5 +185,5 @@ def test_what_winograd_cannot_draw_is_refused(problem: str, cause: str) -> None:
 )
 def test_what_fft_cannot_draw_is_refused(problem: str, cause: str) -> None:
     with pytest.raises(UnsupportedError, match=cause) as caught:
-        draw_figure("fft", parse(problem), DARK)
+        draw_figure("fft", parse(problem))
     assert str(parse(problem)) in str(caught.value)

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.testing.compare import compare_images
 from PIL import Image, ImageDraw
 
-from glassconv.figures import KINDS, draw_figure
+from glassconv.figures import figure as draw_figure
+from glassconv.figures.kinds import KINDS
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import Difference, ErrorCurve, ErrorCurves
@@ -93,7 +94,7 @@ def file_of(kind: str, theme: str) -> str:
     ],
 )
 def test_the_picture_is_the_one_that_was_looked_at(kind: str, theme: Theme) -> Figure:
-    return FIXED[kind](theme) if kind in FIXED else draw_figure(kind, None, theme)
+    return FIXED[kind](theme) if kind in FIXED else draw_figure(kind, style=theme.name)
 
 
 def test_no_baseline_is_left_of_a_kind_that_is_gone() -> None:

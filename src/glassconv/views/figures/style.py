@@ -76,9 +76,16 @@ LIGHT = Theme(
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook displays, also one that never imported pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return to_bytes(self)
+
+
 def new_figure(width: float, height: float, theme: Theme) -> Figure:
     """Return an empty figure, sizes in inches."""
-    return Figure(figsize=(width, height), facecolor=theme.background)
+    return NotebookFigure(figsize=(width, height), facecolor=theme.background)
 
 
 def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
