@@ -35,12 +35,15 @@ import style from "./style.css";
 
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
+const BROWSER_BAR = 120; // pixels that a telephone's browser takes and gives while its page is scrolled
+const PANE_TEXT = 60; // pixels of the titles and notes of a pane
 const REST = 250; // milliseconds without a change, after which the address is updated and Python is asked
 
 export class Explorer {
   private readonly root = html("div", { class: "glassconv" });
   private readonly stage = html("div", { class: "stage" });
-  private readonly sentence = html("section", { class: "sentence", "aria-label": "in numbers", "aria-live": "off" });
+  private readonly sentence = html("section", { class: "sentence", tabindex: 0, "aria-label": "equation", "aria-live": "off" });
+  private readonly dock = html("div", { class: "dock" }); // the equation and the player, always in view
   private readonly costs = html("section", { class: "side-part", "aria-label": "costs" });
   private readonly magnifier = new Magnifier();
   private readonly store: Store;
@@ -54,6 +57,7 @@ export class Explorer {
   private userImage: Pick<Source, "name" | "resampled" | "rgb" | "input"> | null = null; // the reader's own image
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private width = 0; // of the stage when it was drawn
+  private height = 0; // of the window when it was drawn
   private computeFrame = 0;
   private requestTimer = 0;
   private addressTimer = 0;
@@ -70,7 +74,7 @@ export class Explorer {
     this.scene = this.sceneOf(problem, source);
     this.controls = controls(this.store);
     this.player = player(this.store, () => this.scene, this.reducedMotion);
-    this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true);
+    this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true, report.guide !== undefined);
     this.build();
     this.listen();
     this.show(this.store.get(), null);
@@ -101,6 +105,8 @@ export class Explorer {
       speed: 1,
       playing: false,
       explanation: "",
+      error: "",
+      revealed: null,
     };
     return this.model.get("page") ? this.restored(state, location.hash) : state;
   }
@@ -118,7 +124,9 @@ export class Explorer {
 
   private build(): void {
     const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.costs);
-    const main = html("div", { class: "main" }, this.stage, this.sentence, this.player.element, hint());
+    this.dock.append(this.sentence, this.player.element);
+    const main = html("div", { class: "main" }, this.stage, hint(), this.dock);
+    this.root.classList.toggle("page", this.model.get("page") === true);
     this.root.append(html("style", {}, style), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element);
     this.host.append(this.root);
   }
@@ -131,6 +139,11 @@ export class Explorer {
     });
     resized.observe(this.stage);
     this.cleanups.push(() => resized.disconnect());
+    const windowResized = (): void => {
+      if (Math.abs(innerHeight - this.height) > BROWSER_BAR) this.draw();
+    };
+    addEventListener("resize", windowResized);
+    this.cleanups.push(() => removeEventListener("resize", windowResized));
     const onAnswer = (answer: Answer): void => this.onAnswer(answer);
     this.model.on("msg:custom", onAnswer);
     this.cleanups.push(() => this.model.off("msg:custom", onAnswer));
@@ -157,9 +170,11 @@ export class Explorer {
   private show(state: State, before: State | null): void {
     const newProblem = !before || before.problem !== state.problem || before.source !== state.source;
     if (newProblem) {
+      if (before && before.error === state.error && state.error) this.store.set({ error: "" }); // another problem is drawn since
       if (before) this.scene = this.sceneOf(state.problem, state.source);
       this.root.setAttribute("aria-label", describe(this.scene));
     }
+    if (!before || before.error !== state.error) this.header.showError(state.error);
     if (newProblem || before.explanation !== state.explanation) this.controls.show(state.problem, state.explanation);
     if (newProblem || before.counting !== state.counting) this.costs.replaceChildren(costs(state.problem, this.store));
     const newMode = newProblem || before.mode !== state.mode || before.choice !== state.choice;
@@ -184,6 +199,8 @@ export class Explorer {
     this.stage.replaceChildren();
     this.stage.removeAttribute("style");
     this.width = this.stage.clientWidth;
+    this.height = innerHeight;
+    this.root.style.setProperty("--header", `${this.stage.offsetTop}px`);
     const wanted = MODES.find(({ name }) => name === state.mode) ?? MODES[0];
     const choice = chosenName(wanted, state.choice);
     const refusal = wanted.refusal?.(this.scene.problem, choice) ?? null;
@@ -195,7 +212,7 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width: this.width, height: clamp((innerHeight - 480) / 2, 180, 760) },
+      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - PANE_TEXT, 140, 900) },
       magnifier: this.magnifier,
       choice,
       still: this.reducedMotion,
@@ -222,6 +239,7 @@ export class Explorer {
     const mode = MODES.find(({ name }) => name === state.mode);
     const node = mode?.sentence?.(this.scene, state, this.store) ?? sentence(this.scene, state.focus, this.store);
     this.sentence.replaceChildren(node);
+    this.sentence.scrollTop = 0;
   }
 
   /** Goes on computing, some milliseconds a frame, until the output is whole. */
@@ -305,9 +323,9 @@ export class Explorer {
       const size = bytes(problem);
       const total = size.input + size.weight + size.output + bytes(convolutionOf(problem)).input;
       if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, more than this page’s limit of ${MOST_BYTES / 1e6} MB`);
-      this.store.set({ problem, preset, source: this.baseSource, explanation: "", focus: outputAt(0, 0, 0), playing: false });
+      this.store.set({ problem, preset, source: this.baseSource, explanation: "", error: "", focus: outputAt(0, 0, 0), playing: false });
     } catch (error) {
-      this.store.set({ explanation: `${written}: ${(error as Error).message}` });
+      this.store.set({ error: `${written}: ${(error as Error).message}` });
     }
   }
 
@@ -315,7 +333,7 @@ export class Explorer {
     const preset = PRESETS.find((each) => each.name === name);
     if (!preset) return;
     const source = presetSource(preset, this.baseSource);
-    this.store.set({ problem: parse(preset.problem), source, preset: name, explanation: "", focus: outputAt(0, 0, 0), pinned: false, playing: false });
+    this.store.set({ problem: parse(preset.problem), source, preset: name, explanation: "", error: "", focus: preset.focus ?? outputAt(0, 0, 0), pinned: false, playing: false });
   }
 
   private async openImage(file: File): Promise<void> {

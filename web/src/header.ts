@@ -26,12 +26,14 @@ export interface HeaderEvents {
 export interface Header {
   readonly element: HTMLElement;
   show(state: State): void;
+  /** Says at the input line why what was typed is no problem; empty where it is one. */
+  showError(text: string): void;
   /** Says what an action did, for a while. */
   showStatus(text: string): void;
 }
 
-/** page: whether the explorer has the page to itself; then its name is the page's heading. */
-export function header(events: HeaderEvents, layers: readonly { name: string; problem: string }[], page: boolean): Header {
+/** page: whether the explorer has the page to itself; then its name is the page's heading. introduced: whether the page has a guide. */
+export function header(events: HeaderEvents, layers: readonly { name: string; problem: string }[], page: boolean, introduced: boolean): Header {
   const shorthand = html("input", { type: "text", class: "shorthand", spellcheck: "false", autocomplete: "off", "aria-label": "problem in shorthand" });
   shorthand.addEventListener("change", () => events.problem(shorthand.value));
   const presets = html("nav", { class: "presets", "aria-label": "examples" });
@@ -41,6 +43,8 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
   const choices = html("nav", { class: "choices", "aria-label": "choices" });
   const about = html("p", { class: "about" });
   const status = html("span", { class: "status", role: "status" });
+  const error = html("p", { class: "error", role: "alert" });
+  const entry = html("div", { class: "entry" }, shorthand, error);
   const strip = html("nav", { class: "layers", "aria-label": "layers", hidden: layers.length < 2 });
   const facts = layerFacts(layers.map(({ problem }) => parse(problem)));
   for (const [place, layer] of layers.entries()) {
@@ -52,10 +56,11 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
   const element = html(
     "header",
     {},
-    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), shorthand, actions(events), status),
+    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), entry, ...(page && introduced ? [introduction()] : []), actions(events), status),
     strip,
     presets,
-    html("div", { class: "second" }, tabs, choices, about),
+    html("div", { class: "second" }, tabs),
+    html("div", { class: "third" }, about, choices),
   );
   return {
     element,
@@ -83,6 +88,10 @@ export function header(events: HeaderEvents, layers: readonly { name: string; pr
       about.textContent = shown.about;
       if (preset && state.mode === "window") about.textContent = preset.about;
     },
+    showError: (text) => {
+      error.textContent = text;
+      shorthand.setAttribute("aria-invalid", String(text !== ""));
+    },
     showStatus: (text) => {
       status.textContent = text;
       clearTimeout(timer);
@@ -96,6 +105,8 @@ function choice(name: string, label: string, about: string, chosen: () => void):
   button.addEventListener("click", chosen);
   return button;
 }
+
+const introduction = (): HTMLElement => html("a", { class: "introduction", href: "#guide" }, "Introduction");
 
 function press(group: HTMLElement, name: string): void {
   for (const button of group.querySelectorAll("button")) {

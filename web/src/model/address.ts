@@ -25,7 +25,7 @@ export function fromHash(hash: string): Partial<State> {
   try {
     if (words.has("problem")) state.problem = parse(words.get("problem") ?? "");
   } catch (error) {
-    state.explanation = `The link has no valid problem: ${(error as Error).message}`;
+    state.error = `The link has no valid problem: ${(error as Error).message}`;
   }
   const focus = read(words.get("at") ?? "");
   if (focus) state.focus = focus;
