@@ -43,6 +43,7 @@ html_theme = "furo"
 html_title = "glassconv"
 html_short_title = "glassconv"
 html_static_path = ["_static"]
+templates_path = ["_templates"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
 html_copy_source = False

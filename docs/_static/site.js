@@ -4,9 +4,15 @@ if (window.DOCUMENTATION_OPTIONS && location.protocol === "file:") {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false; // which fetches each page that it found
 }
 
-// A caption of the navigation is a heading whose level the theme leaves out.
+// What the theme's HTML leaves out for screen readers: the level of a caption, the names of the two
+// columns beside a page, and that a signature of several lines is no list of definitions.
 addEventListener("DOMContentLoaded", () => {
   for (const caption of document.querySelectorAll("[role=heading]:not([aria-level])")) caption.ariaLevel = "2";
+  for (const [column, name] of [[".sidebar-drawer", "Pages"], [".toc-drawer", "On this page"]]) {
+    const found = document.querySelector(column);
+    if (found) found.ariaLabel = name;
+  }
+  for (const part of document.querySelectorAll("dt.sig dl, dt.sig dd")) part.role = "none";
 });
 
 function letScroll() {
