@@ -47,7 +47,7 @@ def explore(
     if not browser and not serve:
         raise ArgumentError("--no-browser is for --serve")
     exploration = _exploration(subjects or [])
-    report, title = exploration.to_json(), f"glassconv · {exploration.problem}"
+    report, title = exploration.to_json(), f"glassconv · {exploration.title}"
     if serve:
         _serve(report, title, browser)
         return
@@ -60,7 +60,10 @@ def explore(
 
 
 def _exploration(subjects: list[str]) -> Exploration:
-    """Return what the arguments name: nothing, a picture, a picture and a problem, or problems."""
+    """Return what the arguments name: a picture, a picture and a problem, problems, or nothing.
+
+    Nothing opens the introduction.
+    """
     pictures = [Path(each) for each in subjects if _is_picture(each)]
     words = [each for each in subjects if not _is_picture(each)]
     problems = [parse_problem(text) for text in split(" ".join(words))]

@@ -39,6 +39,7 @@ var Rn={name:"dark",background:"#0f1318",panel:"#1a2028",ink:"#e8edf2",muted:"#9
 .glassconv .shorthand:focus { outline: 0; border-color: var(--accent); box-shadow: 0 1px var(--accent); }
 .glassconv .actions { display: flex; flex-wrap: wrap; margin-left: auto; font-size: .93em; }
 .glassconv .first { position: relative; }
+.glassconv .introduction { color: var(--ink); text-decoration-color: var(--line); text-underline-offset: .2em; font-size: .93em; }
 .glassconv .status { position: absolute; z-index: 6; top: 100%; right: 0; max-width: 60em; padding: .3em .8em; background: var(--panel); color: var(--accent); font-size: .93em; overflow-wrap: anywhere; }
 .glassconv .status:empty { display: none; }
 .glassconv nav { display: flex; flex-wrap: wrap; gap: .1em; }
@@ -320,7 +321,7 @@ var Rn={name:"dark",background:"#0f1318",panel:"#1a2028",ink:"#e8edf2",muted:"#9
 .guide .operator { font: 1.6em/1 var(--prose); width: 1.05em; text-align: center; padding-top: 1em; color: var(--accent); }
 .guide .pane > h2 { flex-wrap: nowrap; white-space: nowrap; margin-bottom: .45em; line-height: 1.5; }
 .guide .scale, .guide .note { display: none; }
-.guide .plane-label { font-size: 12px; }
+.guide .plane-label { font-size: clamp(12px, .8em, 15px); }
 
 /* the sum */
 .guide .numbers { border-top: 1px solid var(--line); padding-top: .3em; }

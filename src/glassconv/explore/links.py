@@ -21,7 +21,7 @@ def links(base: str = "") -> tuple[Link, ...]:
 
 
 def project_links() -> tuple[Link, ...]:
-    """Return the links of a file that may be anywhere: to the project's documentation if it has one.
+    """Return the links of a file that may be anywhere: to the project's documentation, if any.
 
     The address is the one that the package's own metadata name `Documentation`.
     """

@@ -63,6 +63,11 @@ class Exploration:
     source: str = ""  # where the numbers come from, for people
     guide: Guide | None = None  # with which the page begins
 
+    @property
+    def title(self) -> str:
+        """Return what the page is about, in a few words."""
+        return str(self.problem) if self.guide is None else "convolution you can see through"
+
     def to_json(self) -> str:
         """Write the document that the page reads."""
         document: dict[str, Any] = {"schema": SCHEMA, "problem": str(self.problem)}
