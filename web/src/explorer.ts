@@ -36,7 +36,7 @@ import style from "./style.css";
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
 const BROWSER_BAR = 120; // pixels that a telephone's browser takes and gives while its page is scrolled
-const PANE_TEXT = 60; // pixels of the titles and notes of a pane
+const PANE_TEXT = 66; // pixels of the titles and notes of a pane
 const REST = 250; // milliseconds without a change, after which the address is updated and Python is asked
 
 export class Explorer {
@@ -212,7 +212,7 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - PANE_TEXT, 140, 900) },
+      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - PANE_TEXT, 130, 900) },
       magnifier: this.magnifier,
       choice,
       still: this.reducedMotion,

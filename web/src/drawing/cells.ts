@@ -66,7 +66,7 @@ class DrawnCell {
     const colour = cellColour(value, kind === "unread", this.spec, theme);
     const fill = kind === "padding" ? hatched : kind === "hidden" ? theme.background : css(colour);
     const blank = fontSize === null || kind === "inserted" || kind === "hidden";
-    const written = blank ? "" : this.written(kind === "padding" && !this.spec.blankPadding ? 0 : value);
+    const written = blank ? "" : this.written(kind === "padding" && this.spec.zeroPadding ? 0 : value);
     const ink = kind === "unread" || kind === "padding" ? theme.muted : readableOn(colour);
     const painted = `${kind} ${fill} ${written} ${ink} ${fontSize}`;
     if (painted === this.painted) return;
@@ -74,6 +74,7 @@ class DrawnCell {
     this.rectangle.setAttribute("fill", fill);
     this.rectangle.setAttribute("stroke", kind === "hidden" ? theme.line : "none");
     this.write(written, ink, fontSize ?? 0);
+    this.number?.classList.toggle("padding", kind === "padding");
     if (kind === "inserted" && !this.dot) {
       const { x, y, width, height } = this.box;
       this.dot = svg("circle", { cx: x + width / 2, cy: y + height / 2, r: 1.5, fill: theme.muted });

@@ -18,7 +18,7 @@ export interface GridEvents {
 }
 
 const ROLES: readonly Role[] = ["use", "read", "window", "tap"];
-const MOST_NUMBERED_COLUMNS = 40;
+const MOST_SVG_COLUMNS = 24; // without numbers
 const MOST_SVG_CELLS = 3000;
 const LEAST_MARK = 2.5; // pixels
 const LEAST_LABELLED = 30; // pixels of a plane's width, for labels side by side
@@ -38,8 +38,8 @@ export class Grid {
     { largestCell, ...room }: { width: number; height: number; largestCell?: number },
     events: GridEvents = {},
   ) {
-    const few = !spec.painted && spec.columns <= MOST_NUMBERED_COLUMNS && spec.planes * spec.rows * spec.columns <= MOST_SVG_CELLS;
     this.placed = layout(spec, room.width, room.height, largestCell);
+    const few = !spec.painted && spec.planes * spec.rows * spec.columns <= MOST_SVG_CELLS;
     this.numbered = few && fontSizeOf(spec, this.placed) >= LEAST_FONT;
     const { width, height } = this.placed;
     this.overlay = svg("svg", { class: "overlay", width, height, "aria-hidden": "true" });
@@ -54,7 +54,7 @@ export class Grid {
     this.element.setAttribute("aria-roledescription", "grid of numbers");
     this.element.setAttribute("aria-label", spec.label);
     this.element.tabIndex = 0;
-    if (few) {
+    if (this.numbered || (few && spec.columns <= MOST_SVG_COLUMNS)) {
       this.cells = drawCells(spec, this.placed, theme, this.numbered);
       this.element.append(this.cells.element);
     } else {

@@ -11,7 +11,7 @@ export type Kind = "value" | "padding" | "unread" | "inserted" | "hidden";
 export interface GridSpec extends Shape {
   readonly label: string; // for assistive technology
   readonly painted?: boolean; // drawn on a canvas even if there are few cells: for cells that change with the focus
-  readonly blankPadding?: boolean; // padding is no zero here, but where there is nothing
+  readonly zeroPadding?: boolean; // padding is written as the zeros that are read there; otherwise nothing is there
   readonly scale: number; // the size that is an end of the colours
   readonly map?: "sequential"; // for magnitudes; diverging by default
   value(plane: number, row: number, column: number): number;

@@ -36,8 +36,8 @@ export const kn2row: Mode = {
     stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : `${left}px minmax(0, 1fr)`;
     const input = inputPane(context, { width: left, height: room.height }).element;
     const weight = weightPane(context, { width: left, height: room.height }).element;
-    const convolutions = tapConvolutionsPane(context, { width: right, height: room.height * 1.35 });
-    const sums = sumsPane(context, { width: right, height: room.height });
+    const convolutions = tapConvolutionsPane(context, { width: right, height: room.height * 1.6 });
+    const sums = sumsPane(context, { width: right, height: room.height * 0.4 });
     if (narrow) stage.append(input, weight, convolutions, sums);
     else stage.append(html("div", { class: "stack" }, input, weight), html("div", { class: "stack" }, convolutions, sums));
     return noCleanup;

@@ -74,6 +74,7 @@ export function columnsPane(
         square: false,
         largestCell,
         labelled: problem.groups > 1,
+        zeroPadding: !other,
         get scale() {
           return shown.scale;
         },
