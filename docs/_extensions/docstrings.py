@@ -44,7 +44,9 @@ def to_rst(lines: list[str]) -> Iterator[str]:
 def _escaped(text: str) -> str:
     """Return text in which signs are no markup, except between backticks."""
     parts = re.split(r"(`[^`]*`)", text)
-    return "".join(part if part.startswith("`") else re.sub(r"([*|])", r"\\\1", part) for part in parts)
+    return "".join(
+        part if part.startswith("`") else re.sub(r"([*|])", r"\\\1", part) for part in parts
+    )
 
 
 def process(

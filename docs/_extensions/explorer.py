@@ -19,10 +19,10 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from glassconv.data import photograph
 from glassconv.errors import ConvError
+from glassconv.explore.links import links
 from glassconv.explore.page import page
-from glassconv.explore.reports import of_picture
+from glassconv.explore.reports import introduction
 from glassconv.problem.problem import parse_problem
 
 PAGE = "explore.html"
@@ -59,7 +59,9 @@ class Explorer(SphinxDirective):
             title=escape(title),
             loading="eager" if wide else "lazy",
         )
-        alone = f'<a class="alone" href="{escape(above + PAGE + state)}">Open this in the explorer</a>'
+        alone = (
+            f'<a class="alone" href="{escape(above + PAGE + state)}">Open this in the explorer</a>'
+        )
         figure = nodes.container(classes=["explorer-figure"])
         figure += nodes.raw("", frame, format="html")
         figure += nodes.container("", *caption, nodes.raw("", alone, format="html"))
@@ -82,8 +84,8 @@ def address(state: str) -> str:
 
 
 def write(app: Sphinx) -> None:
-    """Write the explorer's page into the site: what `glassconv explore` writes."""
-    report = of_picture(photograph.chelsea()).to_json()
+    """Write the explorer's page into the site: it begins with the guide."""
+    report = introduction(links()).to_json()
     file = Path(app.outdir) / PAGE
     file.write_text(page(report, TITLE), encoding="utf-8")
 

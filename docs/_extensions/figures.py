@@ -1,7 +1,7 @@
 """The figures of glassconv in the site, drawn by the package in both themes.
 
-A page shows a figure as any Markdown does, ``![text](images/window.png)``, which GitHub shows too. In
-the site, that image follows the reader's theme. The gallery offers each for download.
+A page shows a figure as any Markdown does, ``![text](images/window.png)``, which GitHub shows too.
+In the site, that image follows the reader's theme. The gallery offers each for download.
 """
 
 from __future__ import annotations

@@ -12,7 +12,16 @@ addEventListener("DOMContentLoaded", () => {
     const found = document.querySelector(column);
     if (found) found.ariaLabel = name;
   }
-  for (const part of document.querySelectorAll("dt.sig dl, dt.sig dd")) part.role = "none";
+  for (const list of document.querySelectorAll("dt.sig dl")) {
+    const lines = document.createElement("div");
+    lines.className = "signature";
+    for (const part of list.children) {
+      const line = document.createElement("div");
+      line.append(...part.childNodes);
+      lines.append(line);
+    }
+    list.replaceWith(lines);
+  }
 });
 
 function letScroll() {

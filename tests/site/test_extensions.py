@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ import pytest
 
 import glassconv
 from glassconv.errors import ConvError
+from glassconv.figures.kinds import KINDS
 
 pytestmark = pytest.mark.site
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,6 +55,12 @@ def test_signs_in_docstrings_are_no_markup() -> None:
     lines = ["error: |x|, `*a`", "", ">>> 2 * 2", "4", "", "2 * 3"]
     expected = ["`error`", r"    \|x\|, `*a`", "", ">>> 2 * 2", "4", "", r"2 \* 3"]
     assert list(imported("docstrings").to_rst(lines)) == expected
+
+
+def test_the_gallery_has_every_kind_of_figure() -> None:
+    page = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"\(images/([\w-]+)\.\w+\)", page))
+    assert shown == {*KINDS, "animate"}
 
 
 def test_the_api_has_every_public_name() -> None:
