@@ -17,13 +17,10 @@ _ARGUMENT = re.compile(r"^([a-z_]\w*(?:, [a-z_]\w*)*): (.+)$")
 def to_rst(lines: list[str]) -> Iterator[str]:
     r"""Yield the lines of a docstring as reStructuredText.
 
-    >>> print("\n".join(to_rst(["input: [batch, *size],", "    an array.", "", ">>> 2 * 2", "4"])))
+    >>> print("\n".join(to_rst(["input: [batch, *size],", "    an array."])))
     `input`
         [batch, \*size],
         an array.
-    <BLANKLINE>
-    >>> 2 * 2
-    4
     """
     is_example, describes = False, False  # within an example, within what an argument is
     for line in lines:
