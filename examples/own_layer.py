@@ -1,8 +1,8 @@
 """Your own layer on your own picture: `python examples/own_layer.py [PICTURE]`.
 
 Change LAYER and SIZE. The script prints what the layer does to the picture, compares PyTorch's
-output with unfold and matmul, and writes two files into the folder `own-layer`: a figure of both outputs,
-and a page in which you can step through the layer.
+output with unfold and matmul, and writes two files into the folder `own-layer`: a figure of both
+outputs, and a page in which you can step through the layer.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def test_what_was_asked_for_opens_without_the_introduction(
 )
 def test_problems_may_be_quoted_or_not(monkeypatch: MonkeyPatch, arguments: list[str]) -> None:
     assert run(monkeypatch, *arguments, "--out", "some/page.html") == 0
-    assert [each["problem"] for each in report_of("some/page.html")["layers"]] == [
+    assert [each["text"] for each in report_of("some/page.html")["layers"]] == [
         "1x2x6x6 3@3x3 s1 p0",
         "1x4x6x6 2@1x1 s1 p0",
     ]

@@ -121,3 +121,10 @@ def test_a_bundle_that_cannot_be_inlined_is_refused(
     monkeypatch.setattr(pages, "bundle", lambda: code)
     with pytest.raises(DataError, match=cause):
         script.__wrapped__()
+
+
+def test_the_page_says_what_it_is_where_its_link_is_shared() -> None:
+    written = page("{}", HOSTILE)
+    for name in ('name="description"', 'property="og:description"', 'property="og:title"'):
+        assert written.count(f"<meta {name} content=") == 1
+    assert HOSTILE not in written

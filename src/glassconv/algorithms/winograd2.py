@@ -4,9 +4,9 @@ Two neighbouring outputs of three taps share two of their pixels. Six products b
 a sum or difference of pixels times a sum or difference of weights, and the outputs are sums of
 them. On an input this is done along one axis and then along the other, and the savings multiply.
 
-    m1 = (d2 − d0) · −g0                     m3 = (d2 − d1) · (g0 − g1 + g2) / 2
-    m2 = (d1 + d2) · (g0 + g1 + g2) / 2      m4 = (d3 − d1) · g2
-    y0 = m1 + m2 + m3 = g0·d0 + g1·d1 + g2·d2        y1 = m2 − m3 + m4 = g0·d1 + g1·d2 + g2·d3
+    m1 = (d0 − d2) · g0                      m3 = (d2 − d1) · (g0 − g1 + g2) / 2
+    m2 = (d1 + d2) · (g0 + g1 + g2) / 2      m4 = (d1 − d3) · g2
+    y0 = m1 + m2 + m3 = g0·d0 + g1·d1 + g2·d2        y1 = m2 − m3 − m4 = g0·d1 + g1·d2 + g2·d3
 
     y[b, f, tile] = Aᵀ [Σ_c (G w[f, c] Gᵀ) ⊙ (Bᵀ x[b, c, tile] B)] A + bias[f]
 

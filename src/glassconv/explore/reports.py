@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from math import prod
 from typing import Any, Literal, cast
 
@@ -20,6 +21,7 @@ from glassconv.errors import ArgumentError, ConvError, DtypeError, UnsupportedEr
 from glassconv.examples.sample_operands import photograph_input, whole_numbers
 from glassconv.examples.tutorial import normalise, tutorial_layer
 from glassconv.explanation.explain import Input, Layer, TransposedLayer, problem_of_layer
+from glassconv.explore import layers as strips
 from glassconv.explore.tensors import DTYPES, to_document
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
@@ -54,7 +56,7 @@ class Exploration:
     """A convolution of pictures to explore; an array that is None is drawn by the page."""
 
     problem: Problem
-    layers: tuple[Problem, ...] = ()  # of a strip, this problem the first of them
+    layers: tuple[strips.Layer, ...] = ()  # of a strip, this problem the first of them
     input: Array | None = None
     weight: Array | None = None
     bias: Array | None = None
@@ -72,10 +74,7 @@ class Exploration:
         """Write the document that the page reads."""
         document: dict[str, Any] = {"schema": SCHEMA, "problem": str(self.problem)}
         if self.layers:
-            document["layers"] = [
-                {"name": f"layer {place}", "problem": str(problem)}
-                for place, problem in enumerate(self.layers, start=1)
-            ]
+            document["layers"] = [layer.to_document() for layer in self.layers]
         for name in ("input", "weight", "bias", "output"):
             array = getattr(self, name)
             if array is not None:
@@ -99,14 +98,16 @@ def of_problems(problems: Sequence[Problem]) -> Exploration:
     (1, 4, 6, 6)
     """
     pictures = tuple(map(_as_picture, problems))
-    first, layers = pictures[0], pictures if len(pictures) > 1 else ()
+    first, several = pictures[0], len(pictures) > 1
+    named = enumerate(pictures if several else (), start=1)
+    strip = tuple(strips.convolution(f"layer {place}", problem) for place, problem in named)
     if _bytes(first) > MOST_DRAWN_BYTES:
-        return Exploration(first, layers)
+        return Exploration(first, strip)
     if prod(first.input_size) <= MOST_READ:
         drawn = _run(first, whole_numbers(first), "random", "whole numbers")
     else:
         drawn = _run(first, random_operands(first), "random", "random numbers")
-    return replace(drawn, layers=layers)
+    return replace(drawn, layers=strip)
 
 
 def of_picture(picture: Picture, problem: Problem | None = None) -> Exploration:
@@ -143,10 +144,20 @@ def introduction(links: Sequence[Link] = ()) -> Exploration:
 def of_layer(layer: nn.Module, input: Input) -> Exploration:
     """Return a layer of PyTorch at work on an input, or on random numbers of a shape.
 
+    layer: a convolution, or an `nn.Sequential` that begins with one, of convolutions, ReLU and
+        max or average pooling: then a strip, whose layers read one another's output.
+
     Of a batch the first image is shown. Raises what `explain` raises, and `ArgumentError` where
     there is no image, or more than a page can hold.
     """
     request = f"show({layer!r})"
+    if isinstance(layer, nn.Sequential):
+        return _of_sequential(layer, input, request)
+    return _of_one(layer, input, request)
+
+
+def _of_one(layer: nn.Module, input: Input, request: str) -> Exploration:
+    """Return a convolution's layer at work on an input; a refusal repeats the request."""
     problem = problem_of_layer(layer, input, request)
     try:
         one = _fitting(replace(problem, batch=min(problem.batch, 1)))
@@ -160,6 +171,55 @@ def of_layer(layer: nn.Module, input: Input) -> Exploration:
         x, kind, source = random_operands(one).input, "random", "random numbers"
     layer = cast(Layer | TransposedLayer, layer)  # or there would be no problem
     return _run(one, Operands(x, layer.weight, layer.bias), kind, source)
+
+
+def _of_sequential(model: nn.Sequential, input: Input, request: str) -> Exploration:
+    """Return the first convolution of a model, and all its layers as a strip."""
+    every = list(strips.flat(model))
+    if not every or not isinstance(every[0][1], Layer | TransposedLayer):
+        cause = "a strip of layers begins with a convolution, which reads the input"
+        raise UnsupportedError(cause, request=request)
+    name, first = every[0]
+    problem = problem_of_layer(first, input, request)
+    explored = _of_one(first, input, request)
+    strip = [strips.convolution(name, explored.problem, explored.weight, explored.bias)]
+    x = torch.from_numpy(explored.input).reshape(1, *problem.input_shape[1:])
+    held = _bytes(explored.problem)
+    for (_, before), (name, layer) in pairwise(every):
+        x = _output(before, x, request)
+        if isinstance(layer, Layer | TransposedLayer):
+            try:
+                problem = _fitting(problem_of_layer(layer, x, request))
+            except ConvError as error:
+                raise error.asked_as(request) from None
+            held += _bytes(problem)
+            strip.append(_convolution(name, _as_picture(problem), layer))
+        elif isinstance(layer, strips.Simple):
+            strip.append(strips.simple(name, layer, request))
+        else:
+            cause = f"layer {name}, {layer!r}, is no convolution, ReLU, max or average pooling"
+            raise UnsupportedError(cause, request=request)
+    _output(every[-1][1], x, request)
+    if held > MOST_GIVEN_BYTES:
+        raise ArgumentError(_too_large(held), request=request)
+    return replace(explored, layers=tuple(strip)) if len(strip) > 1 else explored
+
+
+def _output(layer: nn.Module, input: Tensor, request: str) -> Tensor:
+    """Return a layer's output; what PyTorch refuses is refused with its words."""
+    try:
+        with torch.no_grad():
+            output: Tensor = layer(input)
+    except RuntimeError as error:
+        cause = f"{layer!r} takes no input {list(input.shape)}: {error}"
+        raise ArgumentError(cause, request=request) from None
+    return output
+
+
+def _convolution(name: str, drawn: Problem, layer: Layer | TransposedLayer) -> strips.Layer:
+    weight = to_numpy(layer.weight.detach()).reshape(drawn.weight_shape)
+    bias = None if layer.bias is None else to_numpy(layer.bias.detach())
+    return strips.convolution(name, drawn, weight, bias)
 
 
 def _run(problem: Problem, operands: Operands, input_kind: InputKind, source: str) -> Exploration:
@@ -200,12 +260,15 @@ def _fitting(problem: Problem) -> Problem:
     """Return a problem that can be drawn and whose arrays a page can hold, or raise."""
     _as_picture(problem)
     if _bytes(problem) > MOST_GIVEN_BYTES:
-        cause = (
-            f"its arrays take {_bytes(problem) / 1e6:.0f} MB, and a page holds up to "
-            f"{MOST_GIVEN_BYTES / 1e6:.0f}; try a smaller input or fewer channels"
-        )
-        raise ArgumentError(cause, request=str(problem))
+        raise ArgumentError(_too_large(_bytes(problem)), request=str(problem))
     return problem
+
+
+def _too_large(size: int) -> str:
+    return (
+        f"its arrays take {size / 1e6:.0f} MB, and a page holds up to "
+        f"{MOST_GIVEN_BYTES / 1e6:.0f}; try a smaller input or fewer channels"
+    )
 
 
 def _bytes(problem: Problem) -> int:

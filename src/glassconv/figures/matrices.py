@@ -9,16 +9,17 @@ from matplotlib.figure import Figure
 
 from glassconv.algorithms import named
 from glassconv.data import photograph
-from glassconv.examples.tutorial import walk, worked_example
+from glassconv.examples.tutorial import walk
 from glassconv.figures.request import Request
 from glassconv.problem import ConvProblem
 from glassconv.problem.operands import random_operands
-from glassconv.reports.worked_example import Tutorial
+from glassconv.reports.worked_example import Tutorial, WorkedExample
 from glassconv.tracing.forward import trace
 from glassconv.verification.verify import compare
 from glassconv.views.figures import comparison, image, kn2row, lowering, matrix_product
 from glassconv.views.figures import worked_example as by_hand
 from glassconv.views.figures.style import Theme
+from glassconv.views.figures.subject import Subject
 
 MOST_CELLS = 16  # rows or columns of a worked example
 MOST_SLICES = 6  # its channels and filters
@@ -32,9 +33,13 @@ def of_tutorial(facts: Tutorial, theme: Theme) -> dict[str, Figure]:
     output = facts.layer.output
     return {
         "image": image.draw(facts.picture, facts.layer.input[0], facts.source, theme),
-        "worked-example": by_hand.draw(facts.worked, theme),
-        "matrix-product": matrix_product.draw(facts.four_filters, theme),
-        "comparison": comparison.draw(facts.conv2d, output, facts.difference, theme),
+        "worked-example": by_hand.draw(facts.worked, Subject(facts.worked.problem), theme),
+        "matrix-product": matrix_product.draw(
+            facts.four_filters, Subject(facts.four_filters.problem), theme
+        ),
+        "comparison": comparison.draw(
+            facts.conv2d, output, facts.difference, Subject(facts.layer.problem), theme
+        ),
     }
 
 
@@ -60,12 +65,16 @@ def draw_worked_example(request: Request) -> Figure:
             f"{MOST_SLICES} channels and filters; this has {cells} and {slices}"
         )
     rows, columns = problem.output_size
-    return by_hand.draw(worked_example(problem, (0, rows // 2, columns // 2)), request.theme)
+    chosen = 0, rows // 2, columns // 2
+    traced = request.trace("direct")
+    bias = np.zeros(problem.out_channels) if traced.bias is None else traced.bias
+    example = WorkedExample(problem, traced.input[0], traced.weight, bias, traced.output[0], chosen)
+    return by_hand.draw(example, request.subject, request.theme)
 
 
 def draw_matrix_product(request: Request) -> Figure:
     """Draw weight × windows = output."""
-    return matrix_product.draw(request.trace("im2col"), request.theme)
+    return matrix_product.draw(request.trace("im2col"), request.subject, request.theme)
 
 
 def draw_comparison(request: Request) -> Figure:
@@ -76,7 +85,7 @@ def draw_comparison(request: Request) -> Figure:
     bound = named("im2col").error_bound(problem)
     first, second = ("PyTorch", aten.output, bound), ("im2col", im2col.output, bound)
     difference = compare(problem, operands, first, second)
-    return comparison.draw(aten.output, im2col.output, difference, request.theme)
+    return comparison.draw(aten.output, im2col.output, difference, request.subject, request.theme)
 
 
 def draw_im2col(request: Request) -> Figure:
@@ -91,7 +100,9 @@ def draw_im2col(request: Request) -> Figure:
         )
     row, column = (size // 2 for size in problem.output_size)
     pixel = _most_copied(problem, (row, column))
-    return lowering.draw(request.trace("im2col"), (row, column), pixel, request.theme)
+    return lowering.draw(
+        request.trace("im2col"), (row, column), pixel, request.subject, request.theme
+    )
 
 
 def draw_kn2row(request: Request) -> Figure:
@@ -104,7 +115,9 @@ def draw_kn2row(request: Request) -> Figure:
             f"this has {cells}"
         )
     rows, columns = problem.output_size
-    return kn2row.draw(request.trace("kn2row"), (rows // 2, columns // 2), request.theme)
+    return kn2row.draw(
+        request.trace("kn2row"), (rows // 2, columns // 2), request.subject, request.theme
+    )
 
 
 def check_planes(kind: str, request: Request) -> None:

@@ -33,7 +33,7 @@ def draw_winograd(request: Request) -> Figure:
         {"Bᵀ": each.input, "G": each.filter, "Aᵀ": each.output}
         for each in transforms_of(problem, winograd2.OUTPUTS)
     ]
-    return one_tile.draw(traced, matrices, request.theme)
+    return one_tile.draw(traced, matrices, request.subject, request.theme)
 
 
 def draw_fft(request: Request) -> Figure:
@@ -48,6 +48,12 @@ def draw_fft(request: Request) -> Figure:
         )
     if request.has_own_numbers or problem.in_channels not in (1, 3):
         random = "random numbers" if request.random else "numbers"
-        return spectra.draw(request.trace("fft"), random, random, request.theme)
+        return spectra.draw(request.trace("fft"), random, random, request.subject, request.theme)
     operands = blurred_photograph(problem, photograph.chelsea().pixels)
-    return spectra.draw(trace(problem, "fft", operands), "Chelsea the cat", "a blur", request.theme)
+    return spectra.draw(
+        trace(problem, "fft", operands),
+        "Chelsea the cat",
+        "a blur",
+        request.subject,
+        request.theme,
+    )

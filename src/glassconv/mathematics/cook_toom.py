@@ -10,7 +10,8 @@ Transposed, that multiplication is the correlation that neural networks call a c
 
 Everything here is computed in exact fractions; docs/algorithms/winograd.md derives it.
 
-Source: S. Winograd, Arithmetic complexity of computations, 1980.
+Source: S. Winograd, Arithmetic complexity of computations, 1980; the signs of A. Lavin and S. Gray,
+Fast algorithms for convolutional neural networks, 2016.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ def cook_toom(m: int, r: int, points: Row | None = None) -> Transforms:
 
     >>> for row in cook_toom(2, 3).input:
     ...     print(*row)
-    -1 0 1 0
+    1 0 -1 0
     0 1 1 0
     0 -1 1 0
-    0 -1 0 1
+    0 1 0 -1
     >>> print(*cook_toom(2, 3).filter[1])
     1/2 1/2 1/2
     """
@@ -64,10 +65,20 @@ def cook_toom(m: int, r: int, points: Row | None = None) -> Transforms:
     ]
     at_points = zip(points, divisors, strict=True)
     values = [*(_powers(point, m) for point in points), _at_infinity(m)]
+    weights = [tuple(x / by for x in _powers(p, r)) for p, by in at_points]
+    pieces = [(*_with_roots(rest), Fraction(0)) for rest in others]
+    # Two factors may change their sign together. As in Lavin and Gray's paper, the rows of Bᵀ for
+    # the points 0 and infinity begin with a positive number.
+    for j, point in enumerate(points):
+        if not point and _first(pieces[j]) < 0:
+            pieces[j], weights[j] = _negated(pieces[j]), _negated(weights[j])
+    pieces.append(_with_roots(points))
+    if _first(pieces[-1]) < 0:
+        pieces[-1], values[-1] = _negated(pieces[-1]), _negated(values[-1])
     return Transforms(
         output=tuple(zip(*values, strict=True)),
-        filter=(*(tuple(x / by for x in _powers(p, r)) for p, by in at_points), _at_infinity(r)),
-        input=(*((*_with_roots(rest), Fraction(0)) for rest in others), _with_roots(points)),
+        filter=(*weights, _at_infinity(r)),
+        input=tuple(pieces),
     )
 
 
@@ -95,6 +106,15 @@ def _pairs() -> Iterator[Fraction]:
     for exponent in count(1):
         for point in (Fraction(1, 2**exponent), Fraction(2**exponent)):
             yield from (point, -point)
+
+
+def _first(row: Row) -> Fraction:
+    """Return the first entry that is not 0."""
+    return next(entry for entry in row if entry)
+
+
+def _negated(row: Row) -> Row:
+    return tuple(-entry for entry in row)
 
 
 def _powers(point: Fraction, number: int) -> Row:

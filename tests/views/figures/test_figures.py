@@ -20,6 +20,7 @@ from glassconv.reports.verdict import Verdict
 from glassconv.reports.worked_example import Tutorial
 from glassconv.views.figures import comparison
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
+from glassconv.views.figures.subject import Subject
 from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
@@ -118,13 +119,15 @@ def test_padding_is_named_where_there_is_some(problem: str, said: bool) -> None:
 
 def test_a_difference_that_is_too_large_is_called_so(facts: Tutorial) -> None:
     wrong = replace(facts.difference, verdict=Verdict(False, "too large"), maximum=1.0)
-    figure = comparison.draw(facts.conv2d, facts.layer.output, wrong, DARK)
+    figure = comparison.draw(
+        facts.conv2d, facts.layer.output, wrong, Subject(facts.layer.problem), DARK
+    )
     assert "NOT the same" in text_of(figure)
 
 
 def test_equal_outputs_are_drawn(facts: Tutorial) -> None:
     same = replace(facts.difference, maximum=0.0, array=np.zeros_like(facts.difference.array))
-    figure = comparison.draw(facts.conv2d, facts.conv2d, same, DARK)
+    figure = comparison.draw(facts.conv2d, facts.conv2d, same, Subject(facts.layer.problem), DARK)
     assert "100% of the outputs are bitwise equal" in text_of(figure)
     assert_legible(figure)
 

@@ -25,6 +25,7 @@ from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import Difference, ErrorCurve, ErrorCurves
 from glassconv.views.figures import comparison, cost, error_bound
 from glassconv.views.figures.style import THEMES, Theme
+from glassconv.views.figures.subject import Subject
 from support.fixed_reports import fixed_facts
 
 BASELINE = Path(__file__).parent / "baseline"
@@ -39,7 +40,9 @@ def _difference(theme: Theme) -> Figure:
     largest = (0, 0, 11, 10)
     said = Verdict(True, "the same up to rounding")
     found = Difference("Conv2d", "im2col", said, largest, float(array[largest]), 1e-5, array)
-    return comparison.draw(np.sin(places), np.sin(places) + array, found, theme)
+    return comparison.draw(
+        np.sin(places), np.sin(places) + array, found, Subject(parse("1x14x14 1@3x3")), theme
+    )
 
 
 def _curves(theme: Theme) -> Figure:

@@ -63,7 +63,7 @@ class DrawnCell {
     const { plane, row, column } = this.at;
     const kind = this.spec.kind?.(plane, row, column) ?? "value";
     const value = this.spec.value(plane, row, column);
-    const colour = cellColour(value, kind === "unread", this.spec, theme);
+    const colour = cellColour(value, kind === "unread", this.spec, theme, this.spec.colour?.(plane, row, column));
     const fill = kind === "padding" ? hatched : kind === "hidden" ? theme.background : css(colour);
     const blank = fontSize === null || kind === "inserted" || kind === "hidden";
     const written = blank ? "" : this.written(kind === "padding" && this.spec.zeroPadding ? 0 : value);
@@ -129,9 +129,9 @@ function widthOf(written: string): number {
   return (written.length - points) * WIDTH_OF_A_DIGIT + points * WIDTH_OF_A_POINT;
 }
 
-/** The colour of a cell. A pixel that no window reads is dimmed: mixed with the background. */
-export function cellColour(value: number, dim: boolean, spec: Pick<GridSpec, "scale" | "map">, theme: Theme): Rgb {
-  const colour = Number.isNaN(value) ? rgb(theme.panel) : colourMap(theme, spec.map).at(value, spec.scale);
+/** The colour of a cell: its own, or its value's. A pixel that no window reads is dimmed: mixed with the background. */
+export function cellColour(value: number, dim: boolean, spec: Pick<GridSpec, "scale" | "map">, theme: Theme, own?: Rgb | null): Rgb {
+  const colour = own ?? (Number.isNaN(value) ? rgb(theme.panel) : colourMap(theme, spec.map).at(value, spec.scale));
   if (!dim) return colour;
   const background = rgb(theme.background);
   return [0, 1, 2].map((part) => Math.round(0.28 * colour[part] + 0.72 * background[part])) as unknown as Rgb;

@@ -15,6 +15,7 @@ export interface GridEvents {
   hover?(cell: Cell): void;
   leave?(): void;
   pick?(cell: Cell): void;
+  open?(cell: Cell): void; // clicked twice
 }
 
 const ROLES: readonly Role[] = ["use", "read", "window", "tap"];
@@ -128,6 +129,10 @@ export class Grid {
     this.element.addEventListener("click", (event) => {
       const cell = at(event);
       if (cell) events.pick?.(cell);
+    });
+    this.element.addEventListener("dblclick", (event) => {
+      const cell = at(event);
+      if (cell) events.open?.(cell);
     });
   }
 }

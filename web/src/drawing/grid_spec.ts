@@ -1,5 +1,6 @@
 // What a grid shows: its planes, their values, and the marks above them.
 
+import type { Rgb } from "./colour";
 import type { Cell, Shape } from "./grid_layout";
 
 /**
@@ -15,6 +16,7 @@ export interface GridSpec extends Shape {
   readonly scale: number; // the size that is an end of the colours
   readonly map?: "sequential"; // for magnitudes; diverging by default
   value(plane: number, row: number, column: number): number;
+  colour?(plane: number, row: number, column: number): Rgb | null; // in place of the map's, where it is not null
   kind?(plane: number, row: number, column: number): Kind;
   planeLabel?(plane: number): string;
   band?(plane: number): number; // the group a plane belongs to, drawn as a band beside its label

@@ -106,6 +106,9 @@ export class Guide {
       explanation: "",
       error: "",
       revealed: 0,
+      layers: [],
+      layer: 0,
+      first: null,
     };
   }
 
@@ -208,6 +211,7 @@ export class Guide {
       stage: this.stage,
       room: { width: this.stage.clientWidth - 2 * MARGIN, height: this.stage.clientHeight - 2 * MARGIN },
       magnifier: this.magnifier,
+      editor: null,
       choice: "",
       still: this.still,
       onState: (listener) => {

@@ -92,7 +92,7 @@ export const STEPS: readonly Step[] = [
 const isPhotograph = ({ problem }: Step): boolean => problem === TUTORIAL_PROBLEM;
 
 /** The steps that a page can show: the photograph is the page's own. */
-export const stepsOf = (own: Source): readonly Step[] => STEPS.filter((step) => !isPhotograph(step) || own.rgb);
+export const stepsOf = (own: Source): readonly Step[] => STEPS.filter((step) => !isPhotograph(step) || own.photograph);
 
 /** A step's numbers: the page's own photograph, or the worked example's first channels and filters. */
 export function sourceOf(step: Step, own: Source): Source {
@@ -108,7 +108,7 @@ export function sourceOf(step: Step, own: Source): Source {
   return {
     name: "the worked example",
     resampled: false,
-    rgb: false,
+    photograph: false,
     input: array(inputShape(problem), WORKED_EXAMPLE.input),
     weight: array(weightShape(problem), weight.flat()),
     bias: array([filters], WORKED_EXAMPLE.bias),

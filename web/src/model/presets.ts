@@ -36,7 +36,7 @@ export function presetSource(preset: Preset, own: Source): Source {
   const overrides = preset.numbers?.() ?? {};
   if (preset.name === "tutorial" && own.resampled) return own;
   const picture = own.resampled && !overrides.input && parse(preset.problem).inChannels === 3;
-  return { name: preset.label, resampled: picture, rgb: picture && own.rgb, input: picture ? own.input : undefined, ...overrides };
+  return { name: preset.label, resampled: picture, photograph: picture && own.photograph, input: picture ? own.input : undefined, ...overrides };
 }
 
 function workedExample(): Partial<Source> {

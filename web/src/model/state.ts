@@ -2,6 +2,7 @@
 
 import { positionOf, within } from "./focus";
 import type { Focus } from "./focus";
+import type { Layer } from "./layers";
 import type { Problem } from "./problem";
 import type { Source } from "./source";
 
@@ -23,6 +24,9 @@ export interface State {
   readonly error: string; // why what was typed is no problem
   /** How many outputs of each filter have appeared; null where all are shown. The focus makes them appear. */
   readonly revealed: number | null;
+  readonly layers: readonly Layer[]; // of a strip; empty where there is one layer alone
+  readonly first: Source | null; // the numbers of the strip's first layer, where another one is open
+  readonly layer: number; // of the strip, the one that `problem` is of
 }
 
 /** How many columns of the im2col matrix have appeared: the window's own is there before its sum is complete. */

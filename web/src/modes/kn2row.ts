@@ -28,6 +28,12 @@ export const kn2row: Mode = {
   name: "kn2row",
   label: "kn2row",
   about: "No im2col matrix: a 1 × 1 convolution for each tap, whose results are shifted and added.",
+  captions: {
+    input: "What the layer reads; each tap multiplies the whole of it.",
+    weight: "The filters; each of their taps is a 1 × 1 convolution of its own.",
+    "tap-convolutions": "The input times the weights of one tap, an image for each tap.",
+    sums: "These images, each shifted by its tap’s position and added; the outlined part is the output.",
+  },
   render(context) {
     const { stage, room } = context;
     const narrow = room.width < 620;

@@ -17,6 +17,12 @@ export const matrix: Mode = {
   name: "matrix",
   label: "Matrix",
   about: "Each window laid out as a column, each filter as a row: the convolution is one matrix product.",
+  captions: {
+    input: "What the layer reads.",
+    columns: "Each window of the input as a column, in the order of the outputs.",
+    weight: "Each filter as a row.",
+    output: "The product: a row of weights times a column of pixels is one output.",
+  },
   render(context) {
     const { stage, room, scene } = context;
     const narrow = room.width < 620;

@@ -11,22 +11,27 @@ from glassconv.reports.array import Array
 from glassconv.reports.verification import Difference
 from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
+from glassconv.views.figures.subject import Subject
 from glassconv.views.notation import small
 
 LEFT, TOP = 0.75, 1.75  # inches, as all lengths here
-SIDE = 3.6
+SIDE = 3.3
+ROW = 1.2  # the height of a sequence
 BAR = 0.14
 
 
-def draw(first: Array, second: Array, difference: Difference, theme: Theme) -> Figure:
+def draw(
+    first: Array, second: Array, difference: Difference, subject: Subject, theme: Theme
+) -> Figure:
     """Draw the plane of both outputs [batch, out_channels, height, width] that differs most."""
     plane = difference.index[:2]
-    figure = style.new_figure(LEFT + 3 * SIDE + 3.55, TOP + SIDE + 1.0, theme)
+    high = SIDE if subject.problem.ndim > 1 else ROW
+    figure = style.new_figure(LEFT + 3 * SIDE + 3.75, TOP + high + 1.0, theme)
     same = "the same up to rounding" if difference.verdict else "NOT the same"
     title = f"{difference.first} and {difference.second}: {same}"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
     subtitle = (
-        f"The largest difference is {small(difference.maximum)}; "
+        f"{subject.problem}. The largest difference is {small(difference.maximum)}; "
         f"rounding can cause up to {small(difference.bound)} there."
     )
     style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
@@ -36,19 +41,19 @@ def draw(first: Array, second: Array, difference: Difference, theme: Theme) -> F
     for number, (name, values) in enumerate(outputs):
         left = LEFT + number * (SIDE + 0.4)
         style.write(figure, left, TOP - 0.36, f"{name} output", theme, fontsize=12, weight="bold")
-        axes = style.add_axes(figure, left, TOP, SIDE, SIDE)
+        axes = style.add_axes(figure, left, TOP, SIDE, high)
         image = style.draw_map(axes, values, norm, theme, "auto")
     bar_left = LEFT + 2 * SIDE + 0.55
-    style.colour_bar(figure, style.add_axes(figure, bar_left, TOP, BAR, SIDE), image, theme)
+    style.colour_bar(figure, style.add_axes(figure, bar_left, TOP, BAR, high), image, theme)
 
     left = bar_left + 0.95
     style.write(figure, left, TOP - 0.36, "|difference|", theme, fontsize=12, weight="bold")
-    axes = style.add_axes(figure, left, TOP, SIDE, SIDE)
-    bar = style.add_axes(figure, left + SIDE + 0.75, TOP, BAR, SIDE)
+    axes = style.add_axes(figure, left, TOP, SIDE, high)
+    bar = style.add_axes(figure, left + SIDE + 0.75, TOP, BAR, high)
     _draw_difference(figure, axes, bar, difference, theme)
     equal = float(np.mean(difference.array[plane] == 0))
     note = f"{equal:.0%} of the outputs are bitwise equal"
-    style.write(figure, left, TOP + SIDE + 0.12, note, theme, color=theme.muted, fontsize=9)
+    style.write(figure, left, TOP + high + 0.12, note, theme, color=theme.muted, fontsize=10)
     return figure
 
 

@@ -41,22 +41,29 @@ class Bar:
 
 
 def draw(facts: Explanation, theme: Theme) -> Figure:
-    """Draw a row per algorithm, the fastest predicted first."""
-    bars = sorted(filter(None, map(_bar, facts.algorithms)), key=lambda each: each.seconds)
+    """Draw a row per algorithm: the one that runs, then in order of predicted time."""
+    bars = sorted(
+        filter(None, map(_bar, facts.algorithms)),
+        key=lambda each: (each.name != facts.chosen, each.seconds),
+    )
     reasons = _reasons(facts.algorithms)
     rows = len(bars) * ROW
     width = LEFT + NAMES + 4 * (PANEL + VALUE + GAP) + 0.2
     figure = style.new_figure(width, TOP + rows + 0.75 + len(reasons) * LINE + 0.3, theme)
 
-    title = _title(bars, facts.arithmetic.macs)
+    title = _title(bars, facts.arithmetic.macs, facts.chosen)
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
-    subtitle = f"{facts.shorthand}: cost of each algorithm, in order of predicted time"
+    subtitle = (
+        f"{facts.shorthand}: what each algorithm costs as readable steps, not as a compiled kernel"
+    )
     style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
     for number, bar in enumerate(bars):
         middle = TOP + (number + 0.5) * ROW
+        runs = bar.name == facts.chosen
         style.write(figure, LEFT, middle, bar.name, theme, va="center", family=style.MONO,
-                    fontsize=10)  # fmt: skip
+                    fontsize=10, color=theme.accent if runs else theme.ink,
+                    weight="bold" if runs else "normal")  # fmt: skip
 
     panels: list[tuple[str, Callable[[Bar], float], Callable[[float], str]]] = [
         ("multiplications", lambda each: each.multiplications, _counted),
@@ -77,13 +84,13 @@ def draw(facts: Explanation, theme: Theme) -> Figure:
     return figure
 
 
-def _title(bars: Sequence[Bar], macs: int) -> str:
+def _title(bars: Sequence[Bar], macs: int, chosen: str | None) -> str:
     fewest = min(bars, key=lambda each: each.multiplications)
     times = macs / max(fewest.multiplications, 1)
-    fastest = f"{bars[0].name} is predicted fastest"
+    runs = f"; glassconv runs {chosen}" if chosen else ""
     if times < 1.05:
-        return f"No algorithm saves multiplications; {fastest}"
-    return f"{fewest.name} needs {times:.1f} × fewer multiplications; {fastest}"
+        return f"No algorithm saves multiplications{runs}"
+    return f"{fewest.name} needs {times:.1f} × fewer multiplications{runs}"
 
 
 def _draw_times(
@@ -95,7 +102,9 @@ def _draw_times(
         ("memory", theme.diverging[3], lambda each: each.memory),
         ("overhead", theme.muted, lambda each: each.overhead),
     ]
-    style.write(figure, left, TOP - 0.62, "predicted time", theme, fontsize=12, weight="bold")
+    style.write(
+        figure, left, TOP - 0.62, "predicted time of the steps", theme, fontsize=12, weight="bold"
+    )
     place = left
     for name, colour, _ in parts:
         style.write(figure, place, TOP - 0.32, f"■ {name}", theme, color=colour, fontsize=9)
@@ -110,7 +119,7 @@ def _draw_times(
     _write_values(figure, left, [_duration(each.seconds) for each in bars], theme)
     core = facts.core
     note = (
-        f"on a nominal core: {core.flops_per_second / 1e9:g} GFLOP/s, "
+        f"for an assumed core, not this machine: {core.flops_per_second / 1e9:g} GFLOP/s, "
         f"{core.bytes_per_second / 1e9:g} GB/s, "
         f"{core.seconds_per_operation * 1e6:g} µs per operation"
     )

@@ -16,6 +16,7 @@ from glassconv.reports.array import Array
 from glassconv.reports.trace import Trace
 from glassconv.views.figures import pipeline, style
 from glassconv.views.figures.style import Theme
+from glassconv.views.figures.subject import Subject
 
 SIDE = 2.5  # inches, as all lengths here: the longer side of a transformed array
 LEAST_SIDE = 0.8  # the shorter side, at least
@@ -28,7 +29,7 @@ LEAST = 1e-4  # of a spectrum's largest magnitude: smaller values are drawn as z
 INSET = 0.42  # of a side: the enlarged filter, if it fits
 
 
-def draw(trace: Trace, input_is: str, filter_is: str, theme: Theme) -> Figure:
+def draw(trace: Trace, input_is: str, filter_is: str, subject: Subject, theme: Theme) -> Figure:
     """Draw the steps of `fft` for the first image, the first filter and its first channel.
 
     input_is, filter_is: descriptions of the input and the filter.
@@ -44,20 +45,20 @@ def draw(trace: Trace, input_is: str, filter_is: str, theme: Theme) -> Figure:
     _write_title(figure, trace, theme)
 
     upper, lower, middle = TOP, TOP + high + LANES, TOP + (body - high) / 2
-    _draw_operands(figure, trace, (input_is, filter_is), (lefts[0], upper, lower), theme)
+    _draw_operands(figure, trace, (input_is, filter_is), (lefts[0], upper, lower), subject, theme)
     spectra = [
         (lefts[1], upper, "input spectrum X", trace["input spectrum"][0, 0, 0]),
         (lefts[1], lower, "filter spectrum W", trace["filter spectrum"][0, 0, 0]),
         (lefts[2], middle, "product X · W̄", trace["product spectrum"][0, 0, 0]),
     ]
     for left, top, name, values in spectra:
-        note = f"{_by(values.shape)} frequencies"
+        note = f"{subject.by(values.shape)} frequencies"
         pipeline.head(figure, left, top, name, note, theme)
         scale = _draw_spectrum(style.add_axes(figure, left, top, half, high), values, theme)
     bar = style.add_axes(figure, lefts[2] + half + 0.12, middle, BAR, high)
     style.colour_bar(figure, bar, scale, theme)
 
-    _draw_results(figure, trace, (lefts[3], lefts[4], middle), theme)
+    _draw_results(figure, trace, (lefts[3], lefts[4], middle), subject, theme)
     _draw_arrows(figure, lefts, (upper, lower, middle), (wide, half, high), theme)
     _write_circle(figure, TOP + body + 0.32, trace, theme)
     return figure
@@ -78,6 +79,7 @@ def _draw_operands(
     trace: Trace,
     descriptions: tuple[str, str],
     places: tuple[float, float, float],
+    subject: Subject,
     theme: Theme,
 ) -> None:
     """Draw the padded input and the filter, each zero-padded to the transform's size."""
@@ -85,9 +87,9 @@ def _draw_operands(
     left, *tops = places
     high, wide = _panel(lengths)
     padded, filter = trace["padded"][0, 0], trace["filters"][0, 0, 0]
-    sizes = f"{_by(problem.input_size)}, padded {_by(padded.shape)}"
+    sizes = f"{subject.by(problem.input_size)}, padded {subject.by(padded.shape)}"
     of_input = f"{descriptions[0]}, {sizes}"
-    of_filter = f"{descriptions[1]} of {_by(problem.kernel_size)}"
+    of_filter = f"{descriptions[1]} of {subject.by(problem.kernel_size)}"
     for name, note, values, top in zip(
         ("input x", "filter w"), (of_input, of_filter), (padded, filter), tops, strict=True
     ):
@@ -121,7 +123,11 @@ def _draw_spectrum(axes: Axes, values: Array, theme: Theme) -> Any:
 
 
 def _draw_results(
-    figure: Figure, trace: Trace, places: tuple[float, float, float], theme: Theme
+    figure: Figure,
+    trace: Trace,
+    places: tuple[float, float, float],
+    subject: Subject,
+    theme: Theme,
 ) -> None:
     """Draw the circular correlation with the kept part outlined, and the output."""
     problem, full, output = trace.problem, trace["full correlation"][0, 0], trace.output[0, 0]
@@ -130,15 +136,15 @@ def _draw_results(
     kept = kept_places(trace)
     norm = style.centred_on_zero(full, output)
 
-    pipeline.head(figure, circle_left, top, "circular correlation",
-                  f"{_by(full.shape)} positions, {_by(kept)} kept", theme)  # fmt: skip
+    note = f"{subject.by(full.shape)} positions, {subject.by(kept)} kept"
+    pipeline.head(figure, circle_left, top, "circular correlation", note, theme)
     axes = style.add_axes(figure, circle_left, top, wide, high)
     style.draw_map(axes, full, norm, theme, "auto")
     style.outline(axes, 0, 0, *kept, theme, 2.2)
 
-    note = _by(output.shape)
+    note = subject.by(output.shape)
     if set(problem.stride) != {1}:
-        note += f", every {_by(problem.stride)} positions"
+        note += f", every {subject.by(problem.stride)} positions"
     pipeline.head(figure, output_left, top, "output y", note, theme)
     high, wide = _panel(output.shape)
     axes = style.add_axes(figure, output_left, top + (_panel(full.shape)[0] - high) / 2, wide, high)
@@ -216,7 +222,3 @@ def _panel(shape: Sequence[int]) -> tuple[float, float]:
     longest = max(shape)
     high, wide = (max(SIDE * size / longest, LEAST_SIDE) for size in shape)
     return high, wide
-
-
-def _by(sizes: Sequence[int]) -> str:
-    return " × ".join(map(str, sizes))

@@ -15,7 +15,12 @@ Point = tuple[float, float]  # from the figure's left and top
 def head(figure: Figure, left: float, top: float, name: str, note: str, theme: Theme) -> None:
     """Write a name and a note above the array whose top left corner is at (left, top)."""
     style.write(figure, left, top - HEAD + 0.04, name, theme, fontsize=12, weight="bold")
-    style.write(figure, left, top - HEAD + 0.31, note, theme, fontsize=9, color=theme.muted)
+    style.write(figure, left, top - HEAD + 0.31, note, theme, fontsize=9.5, color=theme.muted)
+
+
+def width_of_head(name: str, note: str) -> float:
+    """Return the width of a name and a note."""
+    return max(style.width_of(name, 12, bold=True), style.width_of(note, 9.5)) + 0.05
 
 
 def arrow(figure: Figure, start: Point, end: Point, theme: Theme) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -12,7 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import text_to_path
 
 from glassconv.reports.array import Array
 
@@ -73,6 +75,7 @@ LIGHT = Theme(
     diverging=("#0b4f92", "#7db7e0", "#f3f3ef", "#f5a962", "#9c3d05"),
     sequential=("#f3f3ef", "#b9d7dc", "#62a3bd", "#2b6793", "#14304f"),
 )
+GROUPS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8f7ee6")  # of Okabe and Ito
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
 
@@ -81,6 +84,11 @@ class NotebookFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         return to_bytes(self)
+
+
+def group_colour(group: int) -> str:
+    """Return the colour of a group of channels; colours repeat after six."""
+    return GROUPS[group % len(GROUPS)]
 
 
 def new_figure(width: float, height: float, theme: Theme) -> Figure:
@@ -108,6 +116,34 @@ def write(figure: Figure, left: float, top: float, text: str, theme: Theme, **op
     full_width, full_height = figure.get_size_inches()
     style: dict[str, Any] = {"color": theme.ink, "fontsize": 11, "ha": "left", "va": "top"}
     figure.text(left / full_width, 1 - top / full_height, text, **(style | options))
+
+
+@lru_cache(maxsize=4096)
+def width_of(text: str, fontsize: float, *, mono: bool = False, bold: bool = False) -> float:
+    """Return the width of a text in inches."""
+    font = FontProperties(
+        family=MONO if mono else "sans-serif", weight="bold" if bold else "normal", size=fontsize
+    )
+    advance: float = text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+    return advance / 72
+
+
+def fitting(characters: int, high: float, wide: float, largest: float) -> float:
+    """Return the font size, in points, at which so many digits fit a cell in inches."""
+    per_point = width_of("0" * characters, 10, mono=True) / 10
+    return min(largest, high * 72 * 0.62, (wide - 0.06) / per_point)
+
+
+def wrap(text: str, fontsize: float, width: float, *, mono: bool = False) -> list[str]:
+    """Return the lines of a text that is broken at spaces to fit a width in inches."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and width_of(longer, fontsize, mono=mono) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def centred_on_zero(*arrays: Array) -> Normalize:

@@ -17,12 +17,13 @@ from glassconv.reports.array import Array
 from glassconv.reports.trace import Trace
 from glassconv.views.figures import pipeline, style
 from glassconv.views.figures.style import Theme
+from glassconv.views.figures.subject import Subject
 
 CELL = 0.36  # inches, as all lengths here
 CHARACTER = 0.078  # the width of one in a cell
 LEFT, TOP = 0.75, 1.95  # TOP: of the first array, below its heading
 NAME, NOTE = 0.107, 0.067  # the width of a character of a heading's name, and of its note
-GAP = 0.62  # between two columns, where the arrows are
+GAP = 0.55  # between two columns, where the arrows are
 LANES = 0.9  # between the tile and the filter, their heading included
 MATRIX_CELL = 0.3
 INSETS = (0.06, 0.13, 0.20, 0.27)  # of a cell, so that the outlines of tiles do not overlap
@@ -80,25 +81,26 @@ class Grid:
         return CELL * len(self.values)
 
 
-def draw(trace: Trace, matrices: Sequence[Matrices], theme: Theme) -> Figure:
+def draw(trace: Trace, matrices: Sequence[Matrices], subject: Subject, theme: Theme) -> Figure:
     """Draw the pipeline of one tile, for the first filter and its first channel.
 
     trace: of a Winograd algorithm. matrices: those of the algorithm for each spatial axis.
     """
     tile = followed(trace)
-    columns = _columns(trace, tile)
+    columns = _columns(trace, tile, subject)
     lefts = [LEFT]
     for column in columns:
         lefts.append(lefts[-1] + max(max(grid.width, grid.heading) for grid in column) + GAP)
     heights = [sum(grid.height for grid in column) + LANES * (len(column) - 1)
                for column in columns]  # fmt: skip
     body = max(heights)
+    matrices = matrices[-subject.problem.ndim :]  # a row has no transform along its height
     strips = list(matrices) if len({_shape(each) for each in matrices}) > 1 else [matrices[0]]
     bottom = TOP + body + 1.15
     strip = max(len(matrix) for each in strips for matrix in each.values()) * MATRIX_CELL + 0.62
     width = max(lefts[-1] - GAP, *(_strip_right(each) for each in strips)) + 0.6
     figure = style.new_figure(width, bottom + strip * len(strips), theme)
-    _write_title(figure, trace, tile, theme)
+    _write_title(figure, trace, tile, subject, theme)
 
     middle = TOP + body / 2
     ends: list[list[tuple[float, float, float]]] = []  # left, right, middle of every grid
@@ -127,49 +129,60 @@ def followed(trace: Trace) -> Tile:
     return Tile((middle[0], middle[1]), (elements[0], elements[1]), (outputs[0], outputs[1]))
 
 
-def _columns(trace: Trace, tile: Tile) -> list[list[Grid]]:
+def _columns(trace: Trace, tile: Tile, subject: Subject) -> list[list[Grid]]:
     """Return the grids of each column of the figure, from top to bottom."""
     problem = trace.problem
     first = (0, 0, *tile.place)
     channels = problem.weight_shape[1]
     row, column = tile.read_at
-    summed = f"⊙, then Σ over {channels} channels" if channels > 1 else "(Bᵀ d B) ⊙ (G g Gᵀ)"
+    along_rows = subject.problem.ndim > 1
+    transformed, filters = ("Bᵀ d B", "G g Gᵀ") if along_rows else ("Bᵀ d", "G g")
+    summed = (
+        f"⊙, then Σ over {channels} channels" if channels > 1 else f"({transformed}) ⊙ ({filters})"
+    )
+    read_at = f"row {row}, column {column}" if along_rows else f"place {column}"
     bias = 0.0 if trace.bias is None else float(trace.bias[0])
     placed = "tiles side by side" + (f", plus the bias {bias:g}" if bias else "")
     padded, output = trace["padded"][0, 0], trace.output[0, 0]
-    of_input = _by(padded.shape)
+    of_input = subject.by(padded.shape)
     of_input += ", with padding" if padded.shape != problem.input_size else ""
     of_input += ", channel 0" if problem.in_channels > 1 else ""
     return [
-        [Grid("input", of_input, padded)],
+        [Grid(subject.input_name, of_input, padded)],
         [
-            Grid("tile d", f"read at row {row}, column {column}", trace["tiles"][first]),
-            Grid("filter g", _of_filter(problem), trace.weight[0, 0]),
+            Grid("tile d", f"read at {read_at}", trace["tiles"][first]),
+            Grid("filter g", _of_filter(problem, subject), trace.weight[0, 0]),
         ],
         [
-            Grid("transformed tile", "Bᵀ d B", trace["transformed input"][first]),
-            Grid("transformed filter", "G g Gᵀ", trace["transformed filters"][0, 0]),
+            Grid("transformed tile", transformed, trace["transformed input"][first]),
+            Grid("transformed filter", filters, trace["transformed filters"][0, 0]),
         ],
         [Grid("products m", summed, trace["products"][first])],
-        [Grid("outputs of the tile", "Aᵀ m A", trace["output tiles"][first])],
+        [
+            Grid(
+                "outputs of the tile",
+                "Aᵀ m A" if along_rows else "Aᵀ m",
+                trace["output tiles"][first],
+            )
+        ],
         [Grid("output", placed, output)],
     ]
 
 
-def _of_filter(problem: ConvProblem) -> str:
+def _of_filter(problem: ConvProblem, subject: Subject) -> str:
     parts = [f"filter 0 of {problem.out_channels}"] if problem.out_channels > 1 else []
     parts += ["channel 0"] if problem.weight_shape[1] > 1 else []
-    return f"{_by(problem.kernel_size)} weights" + "".join(f", {part}" for part in parts)
+    return f"{subject.by(problem.kernel_size)} weights" + "".join(f", {part}" for part in parts)
 
 
-def _write_title(figure: Figure, trace: Trace, tile: Tile, theme: Theme) -> None:
+def _write_title(figure: Figure, trace: Trace, tile: Tile, subject: Subject, theme: Theme) -> None:
     products, outputs = prod(tile.elements), prod(tile.outputs)
     taps = prod(trace.problem.kernel_size)
     title = f"{outputs} outputs for {products} multiplications instead of {outputs * taps}"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
     subtitle = (
-        f"Winograd’s F({_by(tile.outputs)}, {_by(trace.problem.kernel_size)}): neighbouring "
-        f"windows share pixels, so additions and subtractions can replace products."
+        f"Winograd’s F({subject.by(tile.outputs)}, {subject.by(trace.problem.kernel_size)}): "
+        f"neighbouring windows share pixels, so additions and subtractions can replace products."
     )
     style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
@@ -208,7 +221,7 @@ def _draw_grid(figure: Figure, left: float, top: float, grid: Grid, theme: Theme
 def _mark(axes: Axes, grid: Grid, trace: Trace, tile: Tile, theme: Theme) -> None:
     """Outline the tile in the input among all tiles, and its outputs in the output."""
     row, column = tile.read_at
-    if grid.name == "input":
+    if grid.name.endswith("input"):
         _hatch_zeros(axes, trace, theme)
         _outline_tiles(axes, trace, tile, theme)
         style.outline(axes, row, column, *tile.elements, theme, 2.4)
@@ -320,10 +333,6 @@ def _strip_right(matrices: Matrices) -> float:
 
 def _shape(matrices: Matrices) -> tuple[tuple[int, int], ...]:
     return tuple((len(matrix), len(matrix[0])) for matrix in matrices.values())
-
-
-def _by(sizes: Sequence[int]) -> str:
-    return " × ".join(map(str, sizes))
 
 
 def _many(count: int, name: str) -> str:

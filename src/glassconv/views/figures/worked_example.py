@@ -11,9 +11,10 @@ from glassconv.reports.array import Array
 from glassconv.reports.worked_example import WorkedExample
 from glassconv.views.figures import style
 from glassconv.views.figures.style import Theme
+from glassconv.views.figures.subject import Subject
 from glassconv.views.notation import added, number, products
 
-CELL = 0.3  # inches, as all lengths here
+CELL = 0.32  # inches, as all lengths here
 ROW_GAP = 0.28
 LEFT, TOP = 0.75, 1.85
 NARROWEST = 7.6  # fits the title
@@ -21,7 +22,7 @@ HEADING = 2.1  # width of the note under a heading
 CHARACTER = 0.105  # width in the sums
 
 
-def draw(example: WorkedExample, theme: Theme) -> Figure:
+def draw(example: WorkedExample, subject: Subject, theme: Theme) -> Figure:
     """Draw a row per channel (padded input, filters, products), and the output."""
     channels, rows, columns = example.padded.shape
     filters, _, kernel_rows, kernel_columns = example.weight.shape
@@ -38,8 +39,8 @@ def draw(example: WorkedExample, theme: Theme) -> Figure:
     bottom = TOP + max(channels * row_height, output_stack)
     figure = style.new_figure(width, bottom + 1.0, theme)
 
-    _write_title(figure, example, theme)
-    _draw_input(figure, example, theme)
+    _write_title(figure, example, subject, theme)
+    _draw_input(figure, example, subject, theme)
 
     norm = style.centred_on_zero(example.weight)
     for filter in range(filters):
@@ -58,8 +59,8 @@ def draw(example: WorkedExample, theme: Theme) -> Figure:
             top = middle + (number_ - len(block) / 2) * CELL + 0.06
             style.write(figure, sums_left, top, line, theme, family=style.MONO, fontsize=10)
 
-    _draw_output(figure, output_left, example, theme)
-    _write_sum(figure, sums_left, bottom - 0.02, example, theme)
+    _draw_output(figure, output_left, example, subject, theme)
+    _write_sum(figure, sums_left, bottom - 0.02, example, subject, theme)
     return figure
 
 
@@ -75,22 +76,27 @@ def _product_lines(example: WorkedExample) -> list[list[str]]:
     return blocks
 
 
-def _write_title(figure: Figure, example: WorkedExample, theme: Theme) -> None:
+def _write_title(figure: Figure, example: WorkedExample, subject: Subject, theme: Theme) -> None:
     problem = example.problem
     title = f"Where does the {number(example.value)} come from?"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
-    steps = (
-        "×".join(map(str, problem.stride)) if len(set(problem.stride)) > 1 else problem.stride[0]
-    )
+    strides = problem.stride[-subject.problem.ndim :]
+    steps = "×".join(map(str, strides)) if len(set(strides)) > 1 else strides[0]
     subtitle = f"Multiply each weight by the input element under it and add up. Stride {steps}."
     style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
 
-def _draw_input(figure: Figure, example: WorkedExample, theme: Theme) -> None:
+def _draw_input(figure: Figure, example: WorkedExample, subject: Subject, theme: Theme) -> None:
     channels, rows, columns = example.padded.shape
     norm = style.centred_on_zero(example.padded)
     padding = " with its padding" if example.problem.is_padded else ""
-    _head(figure, LEFT, "input", f"{channels} × {rows} × {columns}{padding}", theme)
+    _head(
+        figure,
+        LEFT,
+        subject.input_name,
+        f"{channels} × {subject.by((rows, columns))}{padding}",
+        theme,
+    )
     for channel in range(channels):
         top = TOP + channel * (rows * CELL + ROW_GAP)
         axes = _grid(figure, LEFT, top, example.padded[channel], norm, theme)
@@ -99,16 +105,20 @@ def _draw_input(figure: Figure, example: WorkedExample, theme: Theme) -> None:
             _outline_window(axes, example, theme)
         middle = top + rows * CELL / 2
         label = f"channel {channel}"
+        is_tall = rows * CELL >= 0.75
+        text, turned = (label, 90) if is_tall else (f"c={channel}", 0)
         style.write(
-            figure, LEFT - 0.22, middle, label, theme,
-            color=theme.muted, fontsize=9, rotation=90, ha="center", va="center",
+            figure, LEFT - 0.22, middle, text, theme,
+            color=theme.muted, fontsize=9, rotation=turned, ha="center", va="center",
         )  # fmt: skip
 
 
-def _draw_output(figure: Figure, left: float, example: WorkedExample, theme: Theme) -> None:
+def _draw_output(
+    figure: Figure, left: float, example: WorkedExample, subject: Subject, theme: Theme
+) -> None:
     filters, rows, columns = example.output.shape
     norm = style.centred_on_zero(example.output)
-    _head(figure, left, "output", f"{filters} × {rows} × {columns}", theme)
+    _head(figure, left, "output", f"{filters} × {subject.by((rows, columns))}", theme)
     for filter in range(filters):
         top = TOP + filter * (rows * CELL + ROW_GAP)
         axes = _grid(figure, left, top, example.output[filter], norm, theme)
@@ -117,11 +127,16 @@ def _draw_output(figure: Figure, left: float, example: WorkedExample, theme: The
 
 
 def _write_sum(
-    figure: Figure, left: float, top: float, example: WorkedExample, theme: Theme
+    figure: Figure,
+    left: float,
+    top: float,
+    example: WorkedExample,
+    subject: Subject,
+    theme: Theme,
 ) -> None:
     filter, row, column = example.chosen
     terms = added([*example.channel_sums, float(example.bias[filter])])
-    written = f"y[{filter}, {row}, {column}] = {terms} = {number(example.value)}"
+    written = f"{subject.element(filter, (row, column))} = {terms} = {number(example.value)}"
     style.write(
         figure, left, top, written, theme, family=style.MONO, fontsize=14, color=theme.accent
     )

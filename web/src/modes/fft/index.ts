@@ -28,6 +28,20 @@ export const fft: Mode = {
   name: "fft",
   label: "FFT",
   about: "An image is a sum of waves, and a convolution multiplies each wave by one number.",
+  captions: {
+    picture: "The input as numbers.",
+    "picture-size": "How strong each wave is in the input, on a logarithmic scale.",
+    "picture-phase": "How far each wave of the input is shifted.",
+    filter: "The filter, in the same size as the input.",
+    "filter-size": "By how much the filter strengthens or weakens each wave.",
+    "filter-phase": "By how much the filter shifts each wave.",
+    result: "The sum of the products, transformed back; the outlined part is the output.",
+    "result-size": "How strong each wave is in the result: the product of both, summed over channels.",
+    "result-phase": "How far each wave of the result is shifted.",
+    shares: "What each wave contributes to the output in focus.",
+    wave: "The wave under the pointer, as it is in the input.",
+    output: "The part of the result that is the layer’s output.",
+  },
   refusal: (problem) => {
     const lengths = transformLengths(problem);
     if (count(lengths) <= MOST_POINTS) return null;
