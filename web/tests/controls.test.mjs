@@ -81,7 +81,7 @@ test("a problem can be typed, and a wrong one says what is wrong", { skip }, () 
     assert.equal(await shape(page), "[1, 4, 8, 8]");
     await page.locator(".shorthand").fill("8x16x16 4@3y3");
     await press(page, "Enter");
-    assert.match(await explanation(page), /filters are written OUT@KxK/);
+    assert.match(await text(page, ".error"), /filters are written OUT@KxK/);
     assert.equal(await shape(page), "[1, 4, 8, 8]");
   }),
 );
@@ -108,7 +108,7 @@ test("an address restores the exact state", { skip }, () =>
     await page.getByRole("button", { name: "Matrix" }).click();
     await slide(page, "stride", 2);
     await page.locator(".pane-output .grid").click();
-    await press(page, "Shift+ArrowRight", "ArrowDown");
+    await press(page, "Shift+ArrowRight", "]");
     await page.getByRole("button", { name: "theme" }).click();
     await page.getByRole("button", { name: "FLOPs" }).click();
     await settled(page);
@@ -128,7 +128,7 @@ test("an address restores the exact state", { skip }, () =>
 
 test("an address that says nonsense is no harm", { skip }, () =>
   onPage({ hash: "#problem=<img>&at=y,99,99,99&mode=nothing&speed=7&theme=pink" }, async (page) => {
-    assert.match(await explanation(page), /The link has no valid problem/);
+    assert.match(await text(page, ".error"), /The link has no valid problem/);
     assert.match(await text(page, ".sentence"), /y\s*0, 27, 27/);
   }),
 );
@@ -156,6 +156,25 @@ test("what is drawn is saved as SVG and as PNG", { skip }, () =>
   }),
 );
 
+test("what is saved has a title, the problem and the equation, at a legible size", { skip }, async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    await onPage({ colorScheme, hash: "#problem=1x1x5x5 1@3x3 s1 p1&mode=matrix&at=y,0,2,3" }, async (page) => {
+      const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "SVG", exact: true }).click()]);
+      const lines = await page.evaluate((svg) => {
+        const texts = new DOMParser().parseFromString(svg, "image/svg+xml").querySelectorAll("svg > text");
+        return [...texts].map((each) => [each.textContent, parseFloat(each.getAttribute("font-size")), Number(each.getAttribute("y"))]);
+      }, await readFile(await download.path(), "utf8"));
+      assert.deepEqual(lines[0].slice(0, 2), ["Matrix", 20]);
+      assert.deepEqual(lines[1].slice(0, 2), ["1x1x5x5 1@3x3 s1 p1", 15]);
+      const spoken = (await page.locator(".sentence .equation").innerText()).replaceAll(/\s+/g, "");
+      const below = lines.filter(([, , y]) => y > Math.max(...lines.filter(([words]) => words === "Output matrix").map(([, , at]) => at)));
+      assert.ok(below.map(([words]) => words).join("").replaceAll(/\s+/g, "").endsWith(spoken), spoken);
+      const sum = lines[lines.length - 1];
+      assert.ok(sum[1] >= 12, String(sum));
+    });
+  }
+});
+
 test("what is saved holds every line that is seen, in every mode", { skip }, () =>
   onPage({ hash: "#problem=1x2x8x8 2@3x3 s1 p1" }, async (page) => {
     for (const mode of await page.locator(".modes button").all()) {
@@ -164,7 +183,7 @@ test("what is saved holds every line that is seen, in every mode", { skip }, () 
       const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "SVG", exact: true }).click()]);
       const saved = (await readFile(await download.path(), "utf8")).replaceAll(/<[^>]*>|\s+/g, "");
       const seen = (await page.locator(".stage").innerText()).split("\n").map((line) => line.trim()).filter((line) => line);
-      const alternatives = await page.locator(".stage .alternative").allTextContents();
+      const alternatives = await page.locator(".stage :is(.alternative, .pane-caption)").allTextContents(); // captions may end in …
       for (const line of seen.filter((each) => !alternatives.includes(each))) assert.ok(saved.includes(line.replaceAll(/\s+/g, "")), `${await mode.innerText()}: ${line}`);
     }
   }),
@@ -198,5 +217,5 @@ test("layers of a report stand in a strip", { skip }, () =>
     await page.getByRole("button", { name: /layer 2/ }).click();
     await settled(page);
     assert.equal(await shape(page), "[1, 4, 2, 2]");
-  }, [{ problem: "1x3x8x8 2@3x3 s1 p0", layers: [{ name: "layer 1", problem: "1x3x8x8 2@3x3 s1 p0" }, { name: "layer 2", problem: "1x2x6x6 4@3x3 s2 p0" }] }]),
+  }, [{ problem: "1x3x8x8 2@3x3 s1 p0", layers: [{ name: "layer 1", kind: "conv", text: "1x3x8x8 2@3x3 s1 p0" }, { name: "layer 2", kind: "conv", text: "1x2x6x6 4@3x3 s2 p0" }] }]),
 );

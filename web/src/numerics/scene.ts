@@ -8,7 +8,7 @@ import type { Axis, Problem } from "../model/problem";
 import type { Edit, Source } from "../model/source";
 import { decode, encode, zeros } from "../model/tensors";
 import type { Numbers, Tensor } from "../model/tensors";
-import { largestMagnitude, randomInput, randomWeight, resampleToInput } from "./arrays";
+import { largestMagnitude, drawnInput, drawnWeight, resampleToInput } from "./arrays";
 import { convolvePlane, operandsOf, terms } from "./convolution";
 import type { Operands, Term } from "./convolution";
 import { grey } from "./image_file";
@@ -36,7 +36,7 @@ export class Scene {
   ) {
     this.problem = convolutionOf(original);
     this.axes = axes(this.problem);
-    this.originalOperands = edited(original, { input: inputOf(original, source), ...weightOf(original, source) }, editsOf(original, source));
+    this.originalOperands = operandsOfSource(original, source);
     this.operands = operandsOf(original, this.originalOperands);
     this.inputScale = largestMagnitude(this.originalOperands.input);
     this.weightScale = largestMagnitude(this.originalOperands.weight);
@@ -131,11 +131,16 @@ export class Scene {
   }
 }
 
+/** The numbers that a source has for a problem; what is missing or does not fit is random. */
+export function operandsOfSource(problem: Problem, source: Source): Operands {
+  return edited(problem, { input: inputOf(problem, source), ...weightOf(problem, source) }, editsOf(problem, source));
+}
+
 function inputOf(problem: Problem, source: Source): Numbers {
   const { input } = source;
-  if (!input) return randomInput(problem);
+  if (!input) return drawnInput(problem);
   if (same(input.shape, inputShape(problem))) return input.values;
-  if (!source.resampled) return randomInput(problem);
+  if (!source.resampled) return drawnInput(problem);
   const mixed = source.photograph && problem.inChannels === 1 && input.shape[1] === 3 ? grey(input) : input;
   return resampleToInput(mixed, problem);
 }
@@ -143,7 +148,7 @@ function inputOf(problem: Problem, source: Source): Numbers {
 function weightOf(problem: Problem, source: Source): { weight: Numbers; bias: Numbers | null } {
   const named = source.kernel ? namedWeight(source.kernel, problem) : null;
   if (named) return { weight: layersWeight(problem, named), bias: problem.bias ? zeros(problem.outChannels, problem.dtype) : null };
-  const drawn = randomWeight(problem);
+  const drawn = drawnWeight(problem);
   const fits = source.weight && same(source.weight.shape, weightShape(problem));
   if (!fits) return drawn;
   const bias = source.bias?.values.length === problem.outChannels ? source.bias.values : drawn.bias;

@@ -11,9 +11,10 @@ import { pixelPlace } from "../model/edits";
 import { channelOf, outputAt } from "../model/focus";
 import type { Focus } from "../model/focus";
 import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel } from "../model/problem";
+import { columnsRevealed } from "../model/state";
 import type { Scene } from "../numerics/scene";
 import type { Context, Room } from "./context";
-import { block, blockNote, pane, plural } from "./pane";
+import { appearing, block, blockNote, pane, plural } from "./pane";
 import type { PaneContent } from "./pane";
 
 const MOST_GROUPS = 6;
@@ -26,7 +27,7 @@ interface Copies extends PaneContent<[group: number, row: number, position: numb
 export function columnsPane(
   context: Context,
   room: Room,
-  largestCell = 28,
+  largestCell = 44,
   marked: (focus: Focus) => Mark[] = (focus) => columnsMarks(context.scene, focus),
   other?: Copies,
 ): { element: HTMLElement; grid: Grid } {
@@ -56,22 +57,23 @@ export function columnsPane(
   };
   const { edited } = shown;
   const kind = (_plane: number, row: number, n: number): Kind => {
+    if (n >= columnsRevealed(store.get())) return "hidden";
     const [y, x] = [yOf(row, n), xOf(row, n)];
     return y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize ? "padding" : "value";
   };
   const colour = (plane: number, row: number, n: number): Rgb | null =>
     scene.isInsertedZero(yOf(row, n), xOf(row, n)) ? null : channelColour(shown.value(drawn.start + plane, row, n), channelAt(plane, row), shown.photograph === "coloured");
-  const { columns, input } = bytes(scene.original);
-  const times = columns / input;
+  const size = bytes(scene.original);
+  const times = size.columns / size.input;
 
-  return pane(
+  const columns = pane(
     context,
     {
       name: "columns",
       title: shown.title,
       shape: `${problem.groups > 1 ? `${problem.groups} × ` : ""}[${k}, ${positions}]`,
       notes: [
-        `${bytesOf(columns)}, ${short(times, 3)} × the input${times > 1 ? ": windows overlap" : ""}.`,
+        `${bytesOf(size.columns)}, ${short(times, 3)} × the input${times > 1 ? ": windows overlap" : ""}.`,
         ...blockNote("groups", problem.groups, drawn),
       ],
       grid: {
@@ -83,6 +85,7 @@ export function columnsPane(
         square: false,
         largestCell,
         labelled: problem.groups > 1,
+        zeroPadding: !other,
         get scale() {
           return shown.scale;
         },
@@ -93,7 +96,9 @@ export function columnsPane(
         ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),
         describe: ({ plane, row, column }) => {
           const at = `${shown.symbol}[${channelAt(plane, row)}, ${yOf(row, column)}, ${xOf(row, column)}]`;
-          const what = kind(plane, row, column) === "padding" ? `padding, ${other ? "dropped" : "0"}` : `${at} = ${short(shown.value(drawn.start + plane, row, column), 4)}`;
+          const kindOf = kind(plane, row, column);
+          if (kindOf === "hidden") return `row ${row}, column ${column}: not reached yet`;
+          const what = kindOf === "padding" ? `padding, ${other ? "dropped" : "0"}` : `${at} = ${short(shown.value(drawn.start + plane, row, column), 4)}`;
           return `row ${row}, column ${column}: ${what}`;
         },
       },
@@ -112,6 +117,8 @@ export function columnsPane(
     },
     room,
   );
+  appearing(context, columns.grid, columnsRevealed);
+  return columns;
 }
 
 export function columnsMarks(scene: Scene, focus: Focus): Mark[] {

@@ -17,6 +17,7 @@ import { block, blockNote, CHANNEL, pane, plural } from "./pane";
 import type { PaneContent } from "./pane";
 
 interface Pixels extends PaneContent<[channel: number, row: number, column: number]> {
+  readonly padded: boolean; // a window reads padding as zeros; a gradient has none there
   readonly photograph?: Scene["photograph"];
 }
 
@@ -25,6 +26,7 @@ const pixels = (scene: Scene): Pixels => ({
   symbol: "x",
   planes: [CHANNEL],
   scale: scene.inputScale,
+  padded: true,
   photograph: scene.photograph,
   value: (channel, row, column) => scene.pixel(channel, row, column),
   edited: (channel, row, column) => pixelPlace(scene.original, channel, row, column),
@@ -72,6 +74,7 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
         rows: top + height.inputSize + Math.max(0, height.padding[1]),
         columns: left + width.inputSize + Math.max(0, width.padding[1]),
         labelled: problem.inChannels > 1,
+        zeroPadding: shown.padded,
         get scale() {
           return shown.scale;
         },

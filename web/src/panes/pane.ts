@@ -8,6 +8,7 @@ import type { GridSpec, Mark } from "../drawing/grid_spec";
 import { short } from "../drawing/numbers";
 import type { Focus } from "../model/focus";
 import type { Place as NumberPlace } from "../model/source";
+import type { State } from "../model/state";
 import type { Context, Room } from "./context";
 
 /** An index of planes, by its letter and what it counts. */
@@ -80,11 +81,11 @@ export function pane(context: Context, spec: PaneSpec, room: Room): { element: H
   });
   const edit = (cell: Cell | undefined): void => {
     magnifier.hide();
-    if (spec.place && cell) context.editor.open({ pane: spec.name, cell });
+    if (spec.place && cell) context.editor?.open({ pane: spec.name, cell });
   };
   if (spec.place) {
     const { value, describe } = spec.grid;
-    context.editor.register(spec.name, {
+    context.editor?.register(spec.name, {
       grid,
       place: spec.place,
       value: ({ plane, row, column }) => value(plane, row, column),
@@ -125,6 +126,16 @@ export function pane(context: Context, spec: PaneSpec, room: Room): { element: H
   context.onNumbers(showScale);
   context.onState(showScale);
   return { element, grid };
+}
+
+/** Repaints a grid when more of its cells, or fewer, have appeared. */
+export function appearing(context: Context, grid: Grid, revealed: (state: State) => number | null): void {
+  let before = revealed(context.store.get());
+  context.onState((state) => {
+    const now = revealed(state);
+    if (now !== before) grid.repaint();
+    before = now;
+  });
 }
 
 /** The one cell that the focus marks; where it marks many, the cell that the arrow keys would start from. */
