@@ -47,12 +47,16 @@ const STYLE = [baseStyle, groupStyle, captionStyle, stripStyle, keyListStyle, em
 
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
+const BROWSER_BAR = 120; // pixels that a telephone's browser takes and gives while its page is scrolled
+const PANE_TEXT = 86; // pixels of the titles, captions and notes of a pane
+const EMBEDDED_PANE_TEXT = 56; // pixels, without captions and notes
 const REST = 250; // milliseconds without a change, after which the address is updated and Python is asked
 
 export class Explorer {
   private readonly root = html("div", { class: "glassconv" });
   private readonly stage = html("div", { class: "stage" });
-  private readonly sentence = html("section", { class: "sentence", "aria-label": "in numbers", "aria-live": "off" });
+  private readonly sentence = html("section", { class: "sentence", tabindex: 0, "aria-label": "equation", "aria-live": "off" });
+  private readonly dock = html("div", { class: "dock" }); // the equation and the player, always in view
   private readonly costs = html("section", { class: "side-part", "aria-label": "costs" });
   private readonly magnifier = new Magnifier();
   private readonly store: Store;
@@ -71,6 +75,7 @@ export class Explorer {
   private userImage: Pick<Source, "name" | "resampled" | "rgb" | "input"> | null = null; // the reader's own image
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private width = 0; // of the stage when it was drawn
+  private height = 0; // of the window when it was drawn
   private computeFrame = 0;
   private requestTimer = 0;
   private addressTimer = 0;
@@ -91,7 +96,7 @@ export class Explorer {
     this.player = player(this.store, () => this.scene, this.reducedMotion);
     this.strip = new Strip(this.store, () => this.scene);
     this.layerStrip = new LayerStrip(this.strip);
-    this.header = header(this.events(), this.layerStrip.element, this.model.get("page") === true);
+    this.header = header(this.events(), this.layerStrip.element, this.model.get("page") === true, report.guide !== undefined);
     this.build();
     this.listen();
     this.show(this.store.get(), null);
@@ -122,6 +127,8 @@ export class Explorer {
       speed: 1,
       playing: false,
       explanation: "",
+      error: "",
+      revealed: null,
       layers: this.reportLayers,
       layer: 0,
       first: null,
@@ -143,9 +150,11 @@ export class Explorer {
 
   private build(): void {
     const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.costs);
-    const main = html("div", { class: "main" }, this.stage, this.sentence, this.player.element, keyHint());
-    this.root.append(html("style", {}, STYLE), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element, this.keyList);
+    this.dock.append(this.sentence, this.player.element);
+    const main = html("div", { class: "main" }, this.stage, keyHint(), this.dock);
+    this.root.classList.toggle("page", this.model.get("page") === true);
     this.root.classList.toggle("embed", this.embedded);
+    this.root.append(html("style", {}, STYLE), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element, this.keyList);
     this.host.append(this.root);
   }
 
@@ -157,6 +166,11 @@ export class Explorer {
     });
     resized.observe(this.stage);
     this.cleanups.push(() => resized.disconnect());
+    const windowResized = (): void => {
+      if (Math.abs(innerHeight - this.height) > BROWSER_BAR) this.draw();
+    };
+    addEventListener("resize", windowResized);
+    this.cleanups.push(() => removeEventListener("resize", windowResized));
     const onAnswer = (answer: Answer): void => this.onAnswer(answer);
     this.model.on("msg:custom", onAnswer);
     this.cleanups.push(() => this.model.off("msg:custom", onAnswer));
@@ -183,9 +197,11 @@ export class Explorer {
   private show(state: State, before: State | null): void {
     const newProblem = !before || before.problem !== state.problem || before.source !== state.source;
     if (newProblem) {
+      if (before && before.error === state.error && state.error) this.store.set({ error: "" }); // another problem is drawn since
       if (before) this.scene = this.sceneOf(state.problem, state.source);
       this.root.setAttribute("aria-label", describe(this.scene));
     }
+    if (!before || before.error !== state.error) this.header.showError(state.error);
     if (newProblem || before.explanation !== state.explanation) this.controls.show(state.problem, state.explanation);
     if (newProblem || before.counting !== state.counting) this.costs.replaceChildren(costs(state.problem, this.store));
     const newMode = newProblem || before.mode !== state.mode || before.choice !== state.choice;
@@ -213,6 +229,8 @@ export class Explorer {
     this.stage.replaceChildren();
     this.stage.removeAttribute("style");
     this.width = this.stage.clientWidth;
+    this.height = innerHeight;
+    this.root.style.setProperty("--header", `${this.stage.offsetTop}px`);
     const wanted = MODES.find(({ name }) => name === state.mode) ?? MODES[0];
     const choice = chosenName(wanted, state.choice);
     const refusal = wanted.refusal?.(this.scene.problem, choice) ?? null;
@@ -224,7 +242,7 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width: this.width, height: this.embedded ? clamp((innerHeight - 190) / 2, 60, 760) : clamp((innerHeight - 480) / 2, 180, 760) },
+      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - (this.embedded ? EMBEDDED_PANE_TEXT : PANE_TEXT), this.embedded ? 60 : 130, 900) },
       magnifier: this.magnifier,
       choice,
       still: this.reducedMotion,
@@ -252,6 +270,7 @@ export class Explorer {
     const mode = MODES.find(({ name }) => name === state.mode);
     const node = mode?.sentence?.(this.scene, state, this.store) ?? sentence(this.scene, state.focus, this.store);
     this.sentence.replaceChildren(node);
+    this.sentence.scrollTop = 0;
   }
 
   /** Goes on computing, some milliseconds a frame, until the output is whole. */
@@ -344,9 +363,9 @@ export class Explorer {
       const total = size.input + size.weight + size.output + bytes(convolutionOf(problem)).input;
       if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, more than this page’s limit of ${MOST_BYTES / 1e6} MB`);
       const { layer, source } = this.store.get();
-      this.store.set({ problem, preset, source: layer ? source : this.baseSource, explanation: "", focus: outputAt(0, 0, 0), playing: false });
+      this.store.set({ problem, preset, source: layer ? source : this.baseSource, explanation: "", error: "", focus: outputAt(0, 0, 0), playing: false });
     } catch (error) {
-      this.store.set({ explanation: `${written}: ${(error as Error).message}` });
+      this.store.set({ error: `${written}: ${(error as Error).message}` });
     }
   }
 
@@ -354,7 +373,8 @@ export class Explorer {
     const preset = PRESETS.find((each) => each.name === name);
     if (!preset) return;
     const source = presetSource(preset, this.baseSource);
-    this.store.set({ problem: parse(preset.problem), source, layers: [], layer: 0, first: null, preset: name, explanation: "", focus: outputAt(0, 0, 0), pinned: false, playing: false });
+    const state = { layers: [], layer: 0, first: null, preset: name, explanation: "", error: "", focus: preset.focus ?? outputAt(0, 0, 0) };
+    this.store.set({ ...state, problem: parse(preset.problem), source, pinned: false, playing: false });
   }
 
   private async openImage(file: File): Promise<void> {

@@ -26,12 +26,14 @@ export interface HeaderEvents {
 export interface Header {
   readonly element: HTMLElement;
   show(state: State): void;
+  /** Says at the input line why what was typed is no problem; empty where it is one. */
+  showError(text: string): void;
   /** Says what an action did, for a while. */
   showStatus(text: string): void;
 }
 
-/** page: whether the explorer has the page to itself; then its name is the page's heading. */
-export function header(events: HeaderEvents, strip: HTMLElement, page: boolean): Header {
+/** page: whether the explorer has the page to itself; then its name is the page's heading. introduced: whether the page has a guide. */
+export function header(events: HeaderEvents, strip: HTMLElement, page: boolean, introduced: boolean): Header {
   const shorthand = html("input", { type: "text", class: "shorthand", spellcheck: "false", autocomplete: "off", "aria-label": "problem in shorthand" });
   shorthand.addEventListener("change", () => events.problem(shorthand.value));
   const presets = html("nav", { class: "presets", "aria-label": "examples" });
@@ -45,14 +47,17 @@ export function header(events: HeaderEvents, strip: HTMLElement, page: boolean):
   const choices = html("nav", { class: "choices", "aria-label": "choices" });
   const about = html("p", { class: "about" });
   const status = html("span", { class: "status", role: "status" });
+  const error = html("p", { class: "error", role: "alert" });
+  const entry = html("div", { class: "entry" }, shorthand, error);
   let timer = 0;
   const element = html(
     "header",
     {},
-    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), shorthand, actions(events), status),
+    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), entry, ...(page && introduced ? [introduction()] : []), actions(events), status),
     strip,
     presets,
-    html("div", { class: "second" }, tabs, choices, about),
+    html("div", { class: "second" }, tabs),
+    html("div", { class: "third" }, about, choices),
   );
   return {
     element,
@@ -80,6 +85,10 @@ export function header(events: HeaderEvents, strip: HTMLElement, page: boolean):
       about.textContent = shown.about;
       if (preset && state.mode === "window") about.textContent = preset.about;
     },
+    showError: (text) => {
+      error.textContent = text;
+      shorthand.setAttribute("aria-invalid", String(text !== ""));
+    },
     showStatus: (text) => {
       status.textContent = text;
       clearTimeout(timer);
@@ -93,6 +102,8 @@ function choice(name: string, label: string, about: string, chosen: () => void):
   button.addEventListener("click", chosen);
   return button;
 }
+
+const introduction = (): HTMLElement => html("a", { class: "introduction", href: "#guide" }, "Introduction");
 
 function press(group: HTMLElement, name: string): void {
   for (const button of group.querySelectorAll("button")) {

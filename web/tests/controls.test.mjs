@@ -23,7 +23,7 @@ test("sliders for every hyper-parameter recompute at once", { skip }, () =>
     await slide(page, "input_size W", 20);
     assert.equal(await shorthand(page), "1x3x32x20 5@3x5 s1x2 p1:0x0:2 d2x1");
     assert.equal(await shape(page), "[1, 5, 29, 9]");
-    await page.getByLabel("bias").uncheck();
+    await page.getByRole("checkbox", { name: "bias" }).uncheck();
     await settled(page);
     assert.match(await shorthand(page), /nobias$/);
     assert.equal(await explanation(page), "");
@@ -79,7 +79,7 @@ test("a problem can be typed, and a wrong one says what is wrong", { skip }, () 
     assert.equal(await shape(page), "[1, 4, 8, 8]");
     await page.locator(".shorthand").fill("8x16x16 4@3y3");
     await press(page, "Enter");
-    assert.match(await explanation(page), /filters are written OUT@KxK/);
+    assert.match(await text(page, ".error"), /filters are written OUT@KxK/);
     assert.equal(await shape(page), "[1, 4, 8, 8]");
   }),
 );
@@ -126,7 +126,7 @@ test("an address restores the exact state", { skip }, () =>
 
 test("an address that says nonsense is no harm", { skip }, () =>
   onPage({ hash: "#problem=<img>&at=y,99,99,99&mode=nothing&speed=7&theme=pink" }, async (page) => {
-    assert.match(await explanation(page), /The link has no valid problem/);
+    assert.match(await text(page, ".error"), /The link has no valid problem/);
     assert.match(await text(page, ".sentence"), /y\s*0, 27, 27/);
   }),
 );

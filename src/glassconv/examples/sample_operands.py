@@ -10,10 +10,11 @@ from torch import Tensor
 from glassconv.examples.tutorial import normalise
 from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands
+from glassconv.problem.problem import Problem
 from glassconv.reports.array import Array
 
 
-def whole_numbers(problem: ConvProblem) -> Operands:
+def whole_numbers(problem: Problem) -> Operands:
     """Return small whole numbers, for sums to be checked by hand: pixels 0 to 3, weights ±1, ±2.
 
     >>> from glassconv import parse

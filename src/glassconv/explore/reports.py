@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from math import prod
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -14,9 +15,10 @@ from torch import Tensor, nn
 
 from glassconv.algorithms import named
 from glassconv.data import Picture
+from glassconv.data.photograph import chelsea
 from glassconv.dispatch.array_boundary import as_tensor
 from glassconv.errors import ArgumentError, ConvError, DtypeError, UnsupportedError
-from glassconv.examples.sample_operands import photograph_input
+from glassconv.examples.sample_operands import photograph_input, whole_numbers
 from glassconv.examples.tutorial import normalise, tutorial_layer
 from glassconv.explanation.explain import Input, Layer, TransposedLayer, problem_of_layer
 from glassconv.explore import layers as strips
@@ -29,8 +31,24 @@ from glassconv.reports.array import Array
 
 SCHEMA = "glassconv.explorer/1"
 InputKind = Literal["random", "array", "image"]  # "image": its channels are red, green and blue
+MOST_READ = 256  # positions of an input whose numbers are read, as in web/src/numerics/arrays.ts
 MOST_DRAWN_BYTES = 4_000_000  # of random numbers: a larger problem's the page draws itself
 MOST_GIVEN_BYTES = 32_000_000  # of a user's arrays, which a notebook keeps for every output
+
+
+@dataclass(frozen=True)
+class Link:
+    """A place beside the page, by its name and its address."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Guide:
+    """The introduction with which a page begins, and what it links to."""
+
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,12 @@ class Exploration:
     output: Array | None = None  # PyTorch's
     input_kind: InputKind = "random"
     source: str = ""  # where the numbers come from, for people
+    guide: Guide | None = None  # with which the page begins
+
+    @property
+    def title(self) -> str:
+        """Return what the page is about, in a few words."""
+        return str(self.problem) if self.guide is None else "convolution you can see through"
 
     def to_json(self) -> str:
         """Write the document that the page reads."""
@@ -59,11 +83,15 @@ class Exploration:
             document["inputKind"] = self.input_kind
         if self.source:
             document["source"] = self.source
+        if self.guide is not None:
+            document["guide"] = asdict(self.guide)
         return json.dumps(document)
 
 
 def of_problems(problems: Sequence[Problem]) -> Exploration:
-    """Return the first of some problems on random numbers, and where there are more, a strip.
+    """Return the first of some problems on drawn numbers, and where there are more, a strip.
+
+    A small problem is drawn with whole numbers, which can be read, and a larger one with random ones.
 
     >>> from glassconv import parse
     >>> of_problems([parse("3x8x8 4@3x3")]).output.shape
@@ -75,7 +103,11 @@ def of_problems(problems: Sequence[Problem]) -> Exploration:
     strip = tuple(strips.convolution(f"layer {place}", problem) for place, problem in named)
     if _bytes(first) > MOST_DRAWN_BYTES:
         return Exploration(first, strip)
-    return replace(_run(first, random_operands(first), "random", "random numbers"), layers=strip)
+    if prod(first.input_size) <= MOST_READ:
+        drawn = _run(first, whole_numbers(first), "random", "whole numbers")
+    else:
+        drawn = _run(first, random_operands(first), "random", "random numbers")
+    return replace(drawn, layers=strip)
 
 
 def of_picture(picture: Picture, problem: Problem | None = None) -> Exploration:
@@ -98,6 +130,15 @@ def of_picture(picture: Picture, problem: Problem | None = None) -> Exploration:
     _fitting(problem)
     operands = replace(random_operands(problem), input=photograph_input(problem, picture.pixels))
     return _run(problem, operands, "image", picture.source)
+
+
+def introduction(links: Sequence[Link] = ()) -> Exploration:
+    """Return the tutorial's cat and Conv2d(3, 1, 5), with the guide that leads to them.
+
+    links: what the guide links to, such as `glassconv.explore.links.links()` on a page beside
+        the documentation's.
+    """
+    return replace(of_picture(chelsea()), guide=Guide(tuple(links)))
 
 
 def of_layer(layer: nn.Module, input: Input) -> Exploration:

@@ -46,7 +46,7 @@ export function paint(canvas: HTMLCanvasElement, spec: GridSpec, placed: Layout,
 function fill(image: ImageData, spec: GridSpec, plane: number, theme: Theme, map: ColourMap): void {
   const { width, height } = image;
   const pixels = new Uint32Array(image.data.buffer);
-  const panel = pack(rgb(theme.panel));
+  const [panel, background] = [pack(rgb(theme.panel)), pack(rgb(theme.background))];
   let place = 0;
   for (let y = 0; y < height; y++) {
     const [row, rowEnd, rowStep] = span(y, height, spec.rows);
@@ -55,6 +55,10 @@ function fill(image: ImageData, spec: GridSpec, plane: number, theme: Theme, map
       const kind = spec.kind?.(plane, row, column) ?? "value";
       if (kind === "padding") {
         pixels[place] = 0;
+        continue;
+      }
+      if (kind === "hidden") {
+        pixels[place] = background;
         continue;
       }
       let sum = 0;

@@ -31,7 +31,7 @@ export function fromHash(hash: string): Partial<State> {
   try {
     if (words.has("problem")) state.problem = parse(words.get("problem") ?? "");
   } catch (error) {
-    state.explanation = `The link has no valid problem: ${(error as Error).message}`;
+    state.error = `The link has no valid problem: ${(error as Error).message}`;
   }
   if (words.has("problem")) state.layers = [];
   if (words.has("layers")) readStrip(words, state);

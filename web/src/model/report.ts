@@ -24,6 +24,7 @@ export interface Report {
   readonly mode?: string;
   readonly inputKind?: "random" | "array" | "image"; // an image's channels are red, green and blue
   readonly source?: string; // for people
+  readonly guide?: { readonly links: readonly { readonly label: string; readonly href: string }[] }; // the page begins with the guide
 }
 
 export interface Answer {

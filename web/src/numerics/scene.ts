@@ -6,7 +6,7 @@ import type { Axis, Problem } from "../model/problem";
 import type { Source } from "../model/source";
 import { decode, encode } from "../model/tensors";
 import type { Numbers, Tensor } from "../model/tensors";
-import { largestMagnitude, randomInput, randomWeight, resampleToInput } from "./arrays";
+import { largestMagnitude, drawnInput, drawnWeight, resampleToInput } from "./arrays";
 import { convolvePlane, operandsOf, terms } from "./convolution";
 import type { Operands, Term } from "./convolution";
 
@@ -128,13 +128,13 @@ export function operandsOfSource(problem: Problem, source: Source): Operands {
 
 function inputOf(problem: Problem, source: Source): Numbers {
   const { input } = source;
-  if (!input) return randomInput(problem);
+  if (!input) return drawnInput(problem);
   if (same(input.shape, inputShape(problem))) return input.values;
-  return source.resampled ? resampleToInput(input, problem) : randomInput(problem);
+  return source.resampled ? resampleToInput(input, problem) : drawnInput(problem);
 }
 
 function weightOf(problem: Problem, source: Source): { weight: Numbers; bias: Numbers | null } {
-  const drawn = randomWeight(problem);
+  const drawn = drawnWeight(problem);
   const fits = source.weight && same(source.weight.shape, weightShape(problem));
   if (!fits) return drawn;
   const bias = source.bias?.values.length === problem.outChannels ? source.bias.values : drawn.bias;

@@ -7,9 +7,10 @@ import { bytesOf, short } from "../drawing/numbers";
 import { channelOf, outputAt } from "../model/focus";
 import type { Focus } from "../model/focus";
 import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel } from "../model/problem";
+import { columnsRevealed } from "../model/state";
 import type { Scene } from "../numerics/scene";
 import type { Context, Room } from "./context";
-import { block, blockNote, pane, plural } from "./pane";
+import { appearing, block, blockNote, pane, plural } from "./pane";
 import type { PaneContent } from "./pane";
 
 const MOST_GROUPS = 6;
@@ -20,7 +21,7 @@ type Copies = PaneContent<[group: number, row: number, position: number]>;
 export function columnsPane(
   context: Context,
   room: Room,
-  largestCell = 28,
+  largestCell = 44,
   marked: (focus: Focus) => Mark[] = (focus) => columnsMarks(context.scene, focus),
   other?: Copies,
 ): { element: HTMLElement; grid: Grid } {
@@ -47,20 +48,21 @@ export function columnsPane(
     value: (of, row, n) => scene.pixel(of * perGroup + taps[row][0], yOf(row, n), xOf(row, n)) || 0, // padding has no number in the input, and is 0 here
   };
   const kind = (_plane: number, row: number, n: number): Kind => {
+    if (n >= columnsRevealed(store.get())) return "hidden";
     const [y, x] = [yOf(row, n), xOf(row, n)];
     return y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize ? "padding" : "value";
   };
-  const { columns, input } = bytes(scene.original);
-  const times = columns / input;
+  const size = bytes(scene.original);
+  const times = size.columns / size.input;
 
-  return pane(
+  const columns = pane(
     context,
     {
       name: "columns",
       title: shown.title,
       shape: `${problem.groups > 1 ? `${problem.groups} × ` : ""}[${k}, ${positions}]`,
       notes: [
-        `${bytesOf(columns)}, ${short(times, 3)} × the input${times > 1 ? ": windows overlap" : ""}.`,
+        `${bytesOf(size.columns)}, ${short(times, 3)} × the input${times > 1 ? ": windows overlap" : ""}.`,
         ...blockNote("groups", problem.groups, drawn),
       ],
       grid: {
@@ -72,6 +74,7 @@ export function columnsPane(
         square: false,
         largestCell,
         labelled: problem.groups > 1,
+        zeroPadding: !other,
         get scale() {
           return shown.scale;
         },
@@ -81,7 +84,9 @@ export function columnsPane(
         ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),
         describe: ({ plane, row, column }) => {
           const at = `${shown.symbol}[${channelAt(plane, row)}, ${yOf(row, column)}, ${xOf(row, column)}]`;
-          const what = kind(plane, row, column) === "padding" ? `padding, ${other ? "dropped" : "0"}` : `${at} = ${short(shown.value(drawn.start + plane, row, column), 4)}`;
+          const kindOf = kind(plane, row, column);
+          if (kindOf === "hidden") return `row ${row}, column ${column}: not reached yet`;
+          const what = kindOf === "padding" ? `padding, ${other ? "dropped" : "0"}` : `${at} = ${short(shown.value(drawn.start + plane, row, column), 4)}`;
           return `row ${row}, column ${column}: ${what}`;
         },
       },
@@ -99,6 +104,8 @@ export function columnsPane(
     },
     room,
   );
+  appearing(context, columns.grid, columnsRevealed);
+  return columns;
 }
 
 export function columnsMarks(scene: Scene, focus: Focus): Mark[] {

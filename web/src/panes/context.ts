@@ -8,6 +8,7 @@ import type { Scene } from "../numerics/scene";
 export interface Room {
   readonly width: number;
   readonly height: number;
+  readonly largestCell?: number; // where not the grid's own
 }
 
 export interface Context {

@@ -15,13 +15,16 @@ import type { PaneContent } from "./pane";
 
 const COLOURS = ["red", "green", "blue"];
 
-type Pixels = PaneContent<[channel: number, row: number, column: number]>;
+interface Pixels extends PaneContent<[channel: number, row: number, column: number]> {
+  readonly padded: boolean; // a window reads padding as zeros; a gradient has none there
+}
 
 const pixels = (scene: Scene): Pixels => ({
   title: scene.original.transposed ? "Input with inserted zeros" : "Input",
   symbol: "x",
   planes: [CHANNEL],
   scale: scene.inputScale,
+  padded: true,
   value: (channel, row, column) => scene.pixel(channel, row, column),
 });
 
@@ -56,6 +59,7 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
         rows: top + height.inputSize + Math.max(0, height.padding[1]),
         columns: left + width.inputSize + Math.max(0, width.padding[1]),
         labelled: problem.inChannels > 1,
+        zeroPadding: shown.padded,
         get scale() {
           return shown.scale;
         },

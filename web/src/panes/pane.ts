@@ -7,6 +7,7 @@ import type { Cell } from "../drawing/grid_layout";
 import type { GridSpec, Mark } from "../drawing/grid_spec";
 import { short } from "../drawing/numbers";
 import type { Focus } from "../model/focus";
+import type { State } from "../model/state";
 import type { Context, Room } from "./context";
 
 /** An index of planes, by its letter and what it counts. */
@@ -99,6 +100,16 @@ export function pane(context: Context, spec: PaneSpec, room: Room): { element: H
   context.onNumbers(showScale);
   context.onState(showScale);
   return { element, grid };
+}
+
+/** Repaints a grid when more of its cells, or fewer, have appeared. */
+export function appearing(context: Context, grid: Grid, revealed: (state: State) => number | null): void {
+  let before = revealed(context.store.get());
+  context.onState((state) => {
+    const now = revealed(state);
+    if (now !== before) grid.repaint();
+    before = now;
+  });
 }
 
 /** The block of planes that contains an index: very many planes are drawn in blocks. */

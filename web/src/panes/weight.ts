@@ -105,7 +105,7 @@ function filters(scene: Scene, focus: Focus, [outer, inner]: readonly PlaneIndex
       rows: tall,
       columns: wide,
       together: width,
-      labelled: true,
+      labelled: problem.outChannels * perGroup > 1,
       planeLabel: (plane) => {
         const [f, c] = indicesOf(plane);
         return perGroup === 1 ? `${outer.letter} = ${f}` : problem.outChannels === 1 ? `${inner.letter} = ${c}` : `${outer.letter}${f} ${inner.letter}${c}`;
@@ -138,7 +138,7 @@ function rows(scene: Scene, focus: Focus): View {
       columns: k,
       across: 1,
       square: false,
-      largestCell: 30,
+      largestCell: 44,
       labelled: problem.groups > 1,
       planeLabel: (plane) => `group ${drawn.start + plane}`,
       ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),

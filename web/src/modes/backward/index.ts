@@ -25,6 +25,8 @@ import { gradientsOf } from "./gradients";
 import type { Gradients } from "./gradients";
 import { backwardSentence } from "./sentence";
 
+const FORMULA = 24; // pixels that the line above the panes takes from each of their two rows
+
 export const backward: Mode = {
   name: "backward",
   label: "Backward",
@@ -45,7 +47,8 @@ export const backward: Mode = {
   ],
   render(context) {
     const numbers: (() => void)[] = [];
-    const own: Context = { ...context, onNumbers: (listener) => numbers.push(listener) };
+    const room = { ...context.room, height: context.room.height - FORMULA };
+    const own: Context = { ...context, room, onNumbers: (listener) => numbers.push(listener) };
     const gradients = gradientsOf(context.scene);
     const pieces = context.choice === "weight" ? toWeights(own, gradients) : toPixels(own, gradients);
     const changed = new Set<Grid>();
@@ -89,6 +92,7 @@ function toPixels(context: Context, gradients: Gradients): Piece[] {
       title: "Gradient of the output",
       symbol: apart ? "zero_inserted" : "∂L/∂y",
       planes: [FILTER],
+      padded: true,
       scale: gradients.outputScale,
       value: (filter, row, column) => gradientScene.pixel(filter, row, column),
     });
@@ -103,6 +107,7 @@ function toPixels(context: Context, gradients: Gradients): Piece[] {
       title: "Gradient of the input",
       symbol: "∂L/∂x",
       planes: [CHANNEL],
+      padded: false,
       get scale() {
         return gradientScene.outputScale;
       },

@@ -20,6 +20,7 @@ import type { Drawn } from "./planes";
 import { fftSentence } from "./sentence";
 import { spectraIn } from "./spectra";
 
+const ROW = 0.58; // of a pane: three rows of planes take the room of two
 const MOST_POINTS = 2 ** 18; // of a plane that the page transforms
 const SLICE = 9; // milliseconds a frame that summing channels may take
 
@@ -116,7 +117,7 @@ function arranged({ stage, room }: Context): Room {
   const areas = narrow
     ? '"picture picture-size picture-phase" "filter filter-size filter-phase" "result result-size result-phase" "output shares wave" "caption caption caption"'
     : '"picture picture-size picture-phase output" "filter filter-size filter-phase shares" "result result-size result-phase wave" "caption caption caption caption"';
-  const side = Math.min(width, clamp(0.9 * room.height, 150, 540));
+  const side = Math.min(width, clamp(ROW * room.height, 96, 540));
   stage.style.gridTemplate = `${areas} / ${new Array<string>(columns).fill(`${side}px`).join(" ")}`;
   stage.style.columnGap = `${gap}px`;
   return { width: side, height: side };

@@ -43,6 +43,7 @@ export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElem
         rows: height.paddedSize,
         columns: width.paddedSize,
         labelled: problem.inChannels > 1,
+        zeroPadding: true,
         scale: scene.inputScale,
         value: (plane, row, column) => scene.pixel(drawn.start + plane, row - top, column - left),
         kind: (_plane, row, column) => (outside(row, column) ? "padding" : "value"),
