@@ -47,10 +47,7 @@ def explore(
     if not browser and not serve:
         raise ArgumentError("--no-browser is for --serve")
     exploration = _exploration(subjects or [])
-    report, title = (
-        exploration.to_json(),
-        f"Convolution {exploration.problem}, step by step · glassconv",
-    )
+    report, title = exploration.to_json(), f"glassconv · {exploration.title}"
     if serve:
         _serve(report, title, browser)
         return
