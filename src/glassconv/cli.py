@@ -32,6 +32,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.shorthand import EXAMPLE, parse
 from glassconv.problem.transposed import parse_transposed
+from glassconv.reports.benchmark import Benchmark
 from glassconv.reports.verification import Verification
 from glassconv.tracing.backward import backward as run_backward
 from glassconv.tracing.forward import trace as trace_problem
@@ -43,13 +44,10 @@ from glassconv.views import files
 from glassconv.views.figures import animation
 from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
-from glassconv.views.terminal.algorithms import algorithms as algorithms_table
-from glassconv.views.terminal.benchmark import bench_to_json, benchmark_table
-from glassconv.views.terminal.kernel import kernel_report
+from glassconv.views.terminal.algorithms import listed
+from glassconv.views.terminal.benchmark import bench_to_json
 from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import DownloadBar, counted
-from glassconv.views.terminal.trace import backward as backward_view
-from glassconv.views.terminal.trace import trace as trace_view
 from glassconv.views.terminal.tutorial import tutorial as tutorial_view
 from glassconv.views.terminal.verification import render_verification
 
@@ -162,7 +160,7 @@ def trace(
     """Run an algorithm step by step and print its intermediate arrays."""
     with _stderr().status(f"running {algorithm}"):
         traced = trace_problem(_parse_any(problem), algorithm, seed=seed)
-    _print(trace_view(traced))
+    _print(traced)
     if save is not None:
         contents = {save.name: files.arrays_to_bytes(traced)}
         _print(written_files("Arrays", files.write_all(save.parent, contents)))
@@ -197,7 +195,7 @@ def backward(
     """Compute both gradients, as convolutions and as matrix products; print every array."""
     with _stderr().status("running both gradients"):
         both = run_backward(_parse(problem), algorithm, seed=seed)
-    _print(*backward_view(both))
+    _print(both)
 
 
 @app.command()
@@ -279,9 +277,10 @@ def bench(
         )
         rows = list(counted(timings, len(names) * len(layers), "timing", _stderr()))
     how = f"batch {batch}, {used} threads, {layout.name}, float32"
-    _print(benchmark_table(suite, how, rows, roofline))
+    results = Benchmark(suite, how, tuple(rows), roofline)
+    _print(results)
     if json is not None:
-        contents = {json.name: bench_to_json(suite, how, rows, roofline).encode()}
+        contents = {json.name: bench_to_json(results).encode()}
         _print(written_files("Results", files.write_all(json.parent, contents)))
     if any(row.ratio is None for row in rows):
         raise typer.Exit(1)
@@ -307,7 +306,7 @@ def kernel(
         return
     with _stderr().status("verifying and timing"):
         report = looking.inspect(parsed, algorithm, layout.name)
-    _print(kernel_report(report))
+    _print(report)
     if not report.benchmark.verdict:
         raise typer.Exit(1)
 
@@ -333,7 +332,7 @@ def tune(
         tuning = tune_problems(problems, layout.name)
         rows = [row for each in counted(tuning, len(problems), "timing", _stderr()) for row in each]
     _print(
-        benchmark_table("tuned", f"{used} threads, {layout.name}", rows),
+        Benchmark("tuned", f"{used} threads, {layout.name}", tuple(rows)),
         written_files("Records", [tuning_store.file()]),
     )
 
@@ -341,8 +340,7 @@ def tune(
 @app.command()
 def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> None:
     """List the algorithms, or whether each supports PROBLEM."""
-    choice = choose(_parse_any(problem)) if problem else None
-    _print(algorithms_table(list(ALGORITHMS.values()), choice))
+    _print(choose(_parse_any(problem)) if problem else listed(list(ALGORITHMS.values())))
 
 
 @app.callback(invoke_without_command=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -81,12 +80,9 @@ class Report:
 
     def __str__(self) -> str:
         """Return the text, 80 columns wide and without colours."""
-        from rich.console import Console
+        from glassconv.views.terminal.text import plain
 
-        console = Console(file=io.StringIO(), width=80, highlight=False)
-        with console.capture() as captured:
-            console.print(self)
-        return "\n".join(line.rstrip() for line in captured.get().splitlines())
+        return plain(self)
 
     def __rich__(self) -> RenderableType:
         """Return what rich prints in a terminal."""

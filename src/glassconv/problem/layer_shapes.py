@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 from glassconv.errors import ShapeError
 from glassconv.problem.dtypes import FORMATS, FloatFormat
@@ -25,6 +25,7 @@ class LayerShapes(ABC):
     groups: int
     bias: bool
     dtype: str
+    __dataclass_fields__: ClassVar[dict[str, Any]]  # of the dataclass that each problem is
 
     @property
     @abstractmethod
@@ -105,6 +106,20 @@ class LayerShapes(ABC):
     def arithmetic_intensity(self) -> float:
         """Return FLOPs for each byte of input, weight and output moved once."""
         return self.flops / (self.input_bytes + self.weight_bytes + self.output_bytes)
+
+    def __repr__(self) -> str:
+        """Return the class and the shorthand: `parse_problem(str(problem))` is the same problem.
+
+        >>> from glassconv.problem.shorthand import parse
+        >>> parse("3x32x32 4@5x5")
+        ConvProblem('1x3x32x32 4@5x5 s1 p0')
+        """
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def field_text(self) -> str:
+        """Return the class and its fields: for a refusal, where no shorthand may say them."""
+        values = (f"{name}={getattr(self, name)!r}" for name in self.__dataclass_fields__)
+        return f"{type(self).__name__}({', '.join(values)})"
 
     def __str__(self) -> str:
         """Return the shorthand that is read back into this same problem."""

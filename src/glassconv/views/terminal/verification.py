@@ -50,10 +50,25 @@ def render_verification(
         yield Text("All outputs that have an error bound are within it.")
 
 
+def verified(report: Verification | Sameness | Difference) -> RenderableType:
+    """Return one verification, or one comparison of two outputs."""
+    if isinstance(report, Verification):
+        verdict = Text.assemble(mark(report.verdict), " ", report.verdict.reason)
+        return Group(Text(str(report.problem), "bold"), _errors([report], None, []), verdict)
+    if isinstance(report, Sameness):
+        return Group(Text(str(report.problem), "bold"), _sameness(report))
+    title = Text(f"{report.first} compared with {report.second}", "bold")
+    place = ", ".join(map(str, report.index))
+    return Group(title, Text(_differ(report)), Text(f"largest at y[{place}]", "dim"))
+
+
 def _errors(
-    results: Sequence[Verification], pytorch: Verification, unsupported: Sequence[Candidate]
+    results: Sequence[Verification],
+    pytorch: Verification | None,
+    unsupported: Sequence[Candidate],
 ) -> RenderableType:
-    columns = ("max", "÷ bound", "rms", "÷ bound", "÷ aten’s", "ulps")
+    to_pytorch = () if pytorch is None else ("÷ aten’s",)
+    columns = ("max", "÷ bound", "rms", "÷ bound", *to_pytorch, "ulps")
     shown = table(NAMES, *columns, left=[NAMES])
     bounds: dict[str, list[str]] = {}
     for result in results:
@@ -64,7 +79,7 @@ def _errors(
             _percent(result.share) if bounded else "",
             small(result.rms_error),
             _percent(result.rms_share) if bounded else "",
-            f"{result.rms_error / pytorch.rms_error:.2f}" if pytorch.rms_error else "",
+            *([] if pytorch is None else [_ratio(result, pytorch)]),
             _count(result.ulps),
         )
         bound = f"|error| ≤ {small(result.bound_factor)} · ({result.bound_reference}) + underflow"
@@ -85,6 +100,10 @@ def _errors(
             for each in unsupported
         ),
     )
+
+
+def _ratio(result: Verification, pytorch: Verification) -> str:
+    return f"{result.rms_error / pytorch.rms_error:.2f}" if pytorch.rms_error else ""
 
 
 def _stray_reasons(results: Sequence[Verification]) -> dict[str, list[str]]:
