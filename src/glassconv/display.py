@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
@@ -16,37 +17,10 @@ if TYPE_CHECKING:
 
 
 def view(report: Shown) -> RenderableType:
-    """Return what rich prints for a report."""
-    from rich.console import Group
-
-    match report:
-        case Trace():
-            from glassconv.views.terminal.trace import trace
-
-            return trace(report)
-        case Backward():
-            from glassconv.views.terminal.trace import backward
-
-            return Group(*backward(report))
-        case Verification() | Sameness() | Difference():
-            from glassconv.views.terminal.verification import verified
-
-            return verified(report)
-        case LayerBenchmark():
-            return view(Benchmark(str(report.problem), "one layer", (report,)))
-        case Benchmark():
-            from glassconv.views.terminal.benchmark import benchmark_table
-
-            return benchmark_table(report)
-        case KernelReport():
-            from glassconv.views.terminal.kernel import kernel_report
-
-            return kernel_report(report)
-        case Choice():
-            from glassconv.views.terminal.algorithms import verdicts
-
-            return verdicts(report)
-    raise TypeError(f"no view shows a {type(report).__name__}")
+    """Return what rich prints for a report; raises `TypeError` for one without a view."""
+    if type(report) not in VIEWS:
+        raise TypeError(f"no view shows a {type(report).__name__}")
+    return VIEWS[type(report)](report)
 
 
 def text(report: Shown) -> str:
@@ -63,4 +37,57 @@ def html(report: Shown) -> str:
     return fragment(view(report))
 
 
+def _trace(report: Trace) -> RenderableType:
+    from glassconv.views.terminal.trace import trace
+
+    return trace(report)
+
+
+def _backward(report: Backward) -> RenderableType:
+    from rich.console import Group
+
+    from glassconv.views.terminal.trace import backward
+
+    return Group(*backward(report))
+
+
+def _verified(report: Verification | Sameness | Difference) -> RenderableType:
+    from glassconv.views.terminal.verification import verified
+
+    return verified(report)
+
+
+def _benchmark(report: Benchmark) -> RenderableType:
+    from glassconv.views.terminal.benchmark import benchmark_table
+
+    return benchmark_table(report)
+
+
+def _layer_benchmark(report: LayerBenchmark) -> RenderableType:
+    return _benchmark(Benchmark(str(report.problem), "one layer", (report,)))
+
+
+def _kernel(report: KernelReport) -> RenderableType:
+    from glassconv.views.terminal.kernel import kernel_report
+
+    return kernel_report(report)
+
+
+def _choice(report: Choice) -> RenderableType:
+    from glassconv.views.terminal.algorithms import verdicts
+
+    return verdicts(report)
+
+
+VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
+    Trace: _trace,
+    Backward: _backward,
+    Verification: _verified,
+    Sameness: _verified,
+    Difference: _verified,
+    Benchmark: _benchmark,
+    LayerBenchmark: _layer_benchmark,
+    KernelReport: _kernel,
+    Choice: _choice,
+}
 Shown.display = Display(view, text, html)

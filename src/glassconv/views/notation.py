@@ -94,13 +94,13 @@ def added(terms: Iterable[float]) -> str:
 
 
 def corner(array: Array, rows: int = 3, columns: int = 6) -> list[str]:
-    """Write the first numbers of an array's last two axes as lines, and what they leave out.
+    r"""Write the first numbers of an array's last two axes as lines, and what they leave out.
 
     The other axes are at 0. No more of a row than a terminal of 80 columns shows without breaking
     it.
 
     >>> import numpy as np
-    >>> print(*corner(np.arange(16.0).reshape(2, 8)), sep="\\n")
+    >>> print(*corner(np.arange(16.0).reshape(2, 8)), sep="\n")
       0   1   2   3   4   5  …
       8   9  10  11  12  13  …
     shown: columns 1 to 6 of 8
