@@ -82,8 +82,8 @@ SeedOption = Annotated[
 ]
 ProblemWords = typer.Argument(
     metavar="PROBLEM",
-    help=f"[Nx]CxHxW OUT@KxK [sSTRIDE] [pPADDING] [dDILATION] [gGROUPS] [nobias] [DTYPE] "
-    f"[transposed oPADDING], such as '{EXAMPLE}'.",
+    help="CxHxW OUT@KxK, or NxCxHxW with a batch, then options: sSTRIDE pPADDING dDILATION "
+    f"gGROUPS nobias float64 transposed oPADDING. Such as '{EXAMPLE}'.",
     show_default=False,
 )
 
@@ -102,7 +102,7 @@ def demo(
         Path | None, typer.Option(help="Folder of the CIFAR-10 data set.", metavar="DIR")
     ] = None,
     index: Annotated[
-        int | None, typer.Option(min=0, help="Index of the CIFAR-10 image [0].")
+        int | None, typer.Option(min=0, help="Index of the CIFAR-10 image (default: 0).")
     ] = None,
     download: Annotated[
         bool, typer.Option("--download", help="Download CIFAR-10 into its folder first.")
@@ -143,7 +143,8 @@ def verify(
         if algorithm is None and parsed.batch and isinstance(parsed, ConvProblem):
             sameness = same(parsed, seed=seed)
     unsupported = [each for each in requested if not each.verdict]
-    _print(*render_verification(parsed, results, pytorch, unsupported, sameness))
+    inputs = {kind: stress.about for kind, stress in STRESS_INPUTS.items()}
+    _print(*render_verification(parsed, results, pytorch, unsupported, sameness, inputs))
     if not all(each.verdict for found in results.values() for each in found):
         raise typer.Exit(1)
 

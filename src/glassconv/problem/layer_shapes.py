@@ -10,6 +10,8 @@ from glassconv.errors import ShapeError
 from glassconv.problem.dtypes import FORMATS, FloatFormat
 from glassconv.problem.size_text import by_x, once, sides
 
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
 
 class LayerShapes(ABC):
     """The shapes of a layer's arrays, and their sizes in bytes, from the fields of a problem."""
@@ -46,6 +48,11 @@ class LayerShapes(ABC):
     def ndim(self) -> int:
         """Return the number of spatial axes: 1, 2 or 3."""
         return len(self.input_size)
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Return the name of each spatial axis: length, height, width or depth."""
+        return AXIS_NAMES[self.ndim]
 
     @property
     def input_shape(self) -> tuple[int, ...]:

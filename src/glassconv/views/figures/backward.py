@@ -206,7 +206,7 @@ def _of_weight(report: Backward) -> Equation:
         left=Grid(
             "input",
             _by(problem.input_size) + (" and its padding" if problem.padding != NONE else ""),
-            report["pictures"][0, 0],
+            report["swapped_input"][0, 0],
             padding=problem.padding,
         ),
         kernel=Grid(
