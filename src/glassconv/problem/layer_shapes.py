@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import fields
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, cast
 
 from glassconv.errors import ShapeError
 from glassconv.problem.dtypes import FORMATS, FloatFormat
@@ -27,7 +28,6 @@ class LayerShapes(ABC):
     groups: int
     bias: bool
     dtype: str
-    __dataclass_fields__: ClassVar[dict[str, Any]]  # of the dataclass that each problem is
 
     @property
     @abstractmethod
@@ -125,7 +125,8 @@ class LayerShapes(ABC):
 
     def field_text(self) -> str:
         """Return the class and its fields: for a refusal, where no shorthand may say them."""
-        values = (f"{name}={getattr(self, name)!r}" for name in self.__dataclass_fields__)
+        names = [field.name for field in fields(cast(Any, self))]
+        values = (f"{name}={getattr(self, name)!r}" for name in names)
         return f"{type(self).__name__}({', '.join(values)})"
 
     def __str__(self) -> str:
