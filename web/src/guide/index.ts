@@ -109,9 +109,6 @@ export class Guide {
       first: null,
       error: "",
       revealed: 0,
-      layers: [],
-      layer: 0,
-      first: null,
     };
   }
 
