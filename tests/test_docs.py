@@ -91,7 +91,11 @@ def refusal(block: Block) -> str | None:
     if block.language.startswith("{explorer}"):
         return _refusal_of_explorer(block.language)
     if block.language:  # text: what one machine printed once, which no other run repeats
-        return None if block.language.startswith(("text", *SPHINX)) else f"no test runs {block.language!r}"
+        return (
+            None
+            if block.language.startswith(("text", *SPHINX))
+            else f"no test runs {block.language!r}"
+        )
     for command in commands_of(block):
         if command[0] not in ("glassconv", "make") and shlex.join(command) not in OTHER_COMMANDS:
             return f"no test knows of {shlex.join(command)!r}"

@@ -35,6 +35,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.shorthand import EXAMPLE, parse
 from glassconv.problem.transposed import parse_transposed
+from glassconv.reports.benchmark import Benchmark
 from glassconv.reports.verification import Verification
 from glassconv.tracing.backward import backward as run_backward
 from glassconv.tracing.forward import trace as trace_problem
@@ -43,16 +44,13 @@ from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_input
 from glassconv.verification.verify import verification_targets
 from glassconv.verification.verify import verify as verify_problem
 from glassconv.views import files
-from glassconv.views.figures import animation
+from glassconv.views.figures import animation_file
 from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
-from glassconv.views.terminal.algorithms import algorithms as algorithms_table
-from glassconv.views.terminal.benchmark import bench_to_json, benchmark_table
-from glassconv.views.terminal.kernel import kernel_report
+from glassconv.views.terminal.algorithms import listed
+from glassconv.views.terminal.benchmark import bench_to_json
 from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import DownloadBar, counted
-from glassconv.views.terminal.trace import backward as backward_view
-from glassconv.views.terminal.trace import trace as trace_view
 from glassconv.views.terminal.tutorial import tutorial as tutorial_view
 from glassconv.views.terminal.verification import render_verification
 
@@ -87,8 +85,8 @@ SeedOption = Annotated[
 ]
 ProblemWords = typer.Argument(
     metavar="PROBLEM",
-    help=f"[Nx]CxHxW OUT@KxK [sSTRIDE] [pPADDING] [dDILATION] [gGROUPS] [nobias] [DTYPE] "
-    f"[transposed oPADDING], such as '{EXAMPLE}'.",
+    help="CxHxW OUT@KxK, or NxCxHxW with a batch, then options: sSTRIDE pPADDING dDILATION "
+    f"gGROUPS nobias float64 transposed oPADDING. Such as '{EXAMPLE}'.",
     show_default=False,
 )
 
@@ -107,7 +105,7 @@ def demo(
         Path | None, typer.Option(help="Folder of the CIFAR-10 data set.", metavar="DIR")
     ] = None,
     index: Annotated[
-        int | None, typer.Option(min=0, help="Index of the CIFAR-10 image [0].")
+        int | None, typer.Option(min=0, help="Index of the CIFAR-10 image (default: 0).")
     ] = None,
     download: Annotated[
         bool, typer.Option("--download", help="Download CIFAR-10 into its folder first.")
@@ -148,7 +146,8 @@ def verify(
         if algorithm is None and parsed.batch and isinstance(parsed, ConvProblem):
             sameness = same(parsed, seed=seed)
     unsupported = [each for each in requested if not each.verdict]
-    _print(*render_verification(parsed, results, pytorch, unsupported, sameness))
+    inputs = {kind: stress.about for kind, stress in STRESS_INPUTS.items()}
+    _print(*render_verification(parsed, results, pytorch, unsupported, sameness, inputs))
     if not all(each.verdict for found in results.values() for each in found):
         raise typer.Exit(1)
 
@@ -165,7 +164,7 @@ def trace(
     """Run an algorithm step by step and print its intermediate arrays."""
     with _stderr().status(f"running {algorithm}"):
         traced = trace_problem(_parse_any(problem), algorithm, seed=seed)
-    _print(trace_view(traced))
+    _print(traced)
     if save is not None:
         contents = {save.name: files.arrays_to_bytes(traced)}
         _print(written_files("Arrays", files.write_all(save.parent, contents)))
@@ -200,7 +199,7 @@ def backward(
     """Compute both gradients, as convolutions and as matrix products; print every array."""
     with _stderr().status("running both gradients"):
         both = run_backward(_parse(problem), algorithm, seed=seed)
-    _print(*backward_view(both))
+    _print(both)
 
 
 @app.command()
@@ -210,8 +209,8 @@ def figure(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Output file: .png, .svg or .pdf; of animate .gif or .png (default: KIND.png or "
-            "animate.gif).",
+            help="Output file: .png, .svg or .pdf; of animate .gif, .png or, with ffmpeg, .mp4 "
+            "(default: KIND.png or animate.gif).",
             metavar="FILE",
         ),
     ] = None,
@@ -223,10 +222,15 @@ def figure(
         bool, typer.Option("--random", help="Draw random numbers instead of whole ones.")
     ] = False,
     seed: SeedOption = 0,
+    seconds_per_frame: Annotated[
+        float, typer.Option(min=0.02, max=60, help="Time that animate shows each frame.")
+    ] = animation_file.SECONDS,
 ) -> None:
     """Draw a figure of PROBLEM, or of the tutorial's convolution."""
     if kind == "animate":
-        _animate(" ".join(problem or [animations.ANIMATED]), out, THEMES[style], transposed)
+        words = " ".join(problem or [animations.ANIMATED])
+        moved = parse_transposed(words) if transposed else parse_problem(words)
+        _animate(moved, out or Path("animate.gif"), THEMES[style], seconds_per_frame)
         return
     if transposed:
         raise ArgumentError("--transposed can only be used with animate")
@@ -239,18 +243,13 @@ def figure(
     _print(written_files("Figures", files.write_all(file.parent, contents)))
 
 
-def _animate(problem: str, out: Path | None, theme: Theme, transposed: bool) -> None:
-    file = out or Path("animate.gif")
-    format = _format(file, animation.FORMATS)
-    if transposed:
-        read = parse_transposed(problem)
-        frames, size = animations.transposed_animation(read, theme), read.output_size
-    else:
-        parsed = parse(problem)
-        frames, size = animations.animation(parsed, theme), parsed.output_size
+def _animate(problem: Problem, file: Path, theme: Theme, seconds: float) -> None:
+    format = _format(file, animation_file.FORMATS)
+    animation_file.check_format(format)
+    frames, size = animations.animation(problem, theme), problem.output_size
     number = len(shown(prod(size), size[-1]))
     drawn = list(counted(frames, number, "drawing", _stderr()))
-    contents = {file.name: animation.to_bytes(drawn, format)}
+    contents = {file.name: animation_file.to_bytes(drawn, format, seconds)}
     _print(written_files("Figures", files.write_all(file.parent, contents)))
 
 
@@ -287,9 +286,10 @@ def bench(
         )
         rows = list(counted(timings, len(names) * len(layers), "timing", _stderr()))
     how = f"batch {batch}, {used} threads, {layout.name}, float32"
-    _print(benchmark_table(suite, how, rows, roofline))
+    results = Benchmark(suite, how, tuple(rows), roofline)
+    _print(results)
     if json is not None:
-        contents = {json.name: bench_to_json(suite, how, rows, roofline).encode()}
+        contents = {json.name: bench_to_json(results).encode()}
         _print(written_files("Results", files.write_all(json.parent, contents)))
     if any(row.ratio is None for row in rows):
         raise typer.Exit(1)
@@ -315,7 +315,7 @@ def kernel(
         return
     with _stderr().status("verifying and timing"):
         report = looking.inspect(parsed, algorithm, layout.name)
-    _print(kernel_report(report))
+    _print(report)
     if not report.benchmark.verdict:
         raise typer.Exit(1)
 
@@ -341,7 +341,7 @@ def tune(
         tuning = tune_problems(problems, layout.name)
         rows = [row for each in counted(tuning, len(problems), "timing", _stderr()) for row in each]
     _print(
-        benchmark_table("tuned", f"{used} threads, {layout.name}", rows),
+        Benchmark("tuned", f"{used} threads, {layout.name}", tuple(rows)),
         written_files("Records", [tuning_store.file()]),
     )
 
@@ -349,8 +349,7 @@ def tune(
 @app.command()
 def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> None:
     """List the algorithms, or whether each supports PROBLEM."""
-    choice = choose(_parse_any(problem)) if problem else None
-    _print(algorithms_table(list(ALGORITHMS.values()), choice))
+    _print(choose(_parse_any(problem)) if problem else listed(list(ALGORITHMS.values())))
 
 
 @app.callback(invoke_without_command=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
 
     from glassconv.problem.problem import Problem
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 def figure(
     kind: str,
-    problem: Problem | str | None = None,
+    problem: Problem | str | Sequence[str] | None = None,
     *,
     style: str = "dark",
     input: Any = None,
@@ -27,7 +29,8 @@ def figure(
 
     kind: one of `glassconv.figures.kinds.KINDS`, such as "matrix-product".
     problem: a problem or its shorthand, with one or two spatial axes, also a transposed one; by
-        default the kind's example.
+        default the kind's example. "receptive-field" also draws a stack of layers, such as
+        ["3x32x32 8@3x3 p1", "relu", "maxpool 2", "16@3x3 s2"].
     style: "dark" or "light".
     input: an array [batch, in_channels, *input_size], or without the batch axis; image 0 is drawn.
     weight: an array [out_channels, in_channels / groups, *kernel_size], of a transposed problem

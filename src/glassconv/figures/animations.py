@@ -14,6 +14,7 @@ from glassconv.examples.sample_operands import whole_numbers
 from glassconv.figures.matrices import MOST_PIXELS
 from glassconv.problem import ConvProblem
 from glassconv.problem.operands import to_numpy
+from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.tracing.forward import trace
 from glassconv.views.figures import animation as sliding
@@ -24,23 +25,27 @@ ANIMATED = "1x5x5 1@3x3 s2 p1"  # the default problem of animate
 MOST_POSITIONS, MOST_ANIMATED_ROWS = 400, 64  # of an animation: columns and rows of its matrix
 
 
-def animation(problem: ConvProblem, theme: Theme) -> Iterator[Image.Image]:
-    """Yield the frames of a window sliding over small integers; the last shows the whole matrix.
+def animation(problem: Problem, theme: Theme) -> Iterator[Image.Image]:
+    """Yield the frames of a window sliding over small whole numbers; the last is whole.
+
+    A transposed convolution is drawn as the convolution of its zero-inserted input.
 
     Raises `UnsupportedError` for a problem with too many positions or too large planes.
     """
+    return sliding.frames(slide_of(problem), theme)
+
+
+def slide_of(problem: Problem) -> Slide:
+    """Return what is animated of a problem; raises `UnsupportedError` as `animation` does."""
+    if isinstance(problem, TransposedProblem):
+        return _transposed_slide(problem)
     _check_animation(problem, problem.output_size, str(problem))
     plane = problem.as_2d()
     subtitle = f"{problem}{', drawn as one row' if problem.ndim == 1 else ''}"
-    traced = trace(plane, "im2col", whole_numbers(plane))
-    return sliding.frames(Slide(traced, subtitle, problem.ndim), theme)
+    return Slide(trace(plane, "im2col", whole_numbers(plane)), subtitle, problem.ndim)
 
 
-def transposed_animation(problem: TransposedProblem, theme: Theme) -> Iterator[Image.Image]:
-    """Yield the frames of a transposed convolution: a convolution of the zero-inserted input.
-
-    Raises `UnsupportedError` as `animation` does.
-    """
+def _transposed_slide(problem: TransposedProblem) -> Slide:
     request = f"{problem.convolution}, which is the transposed convolution"
     _check_animation(problem.convolution, problem.output_size, request)
     plane = problem.as_2d()
@@ -56,14 +61,13 @@ def transposed_animation(problem: TransposedProblem, theme: Theme) -> Iterator[I
         range(start, start + size) for start, size in zip(starts, plane.output_size, strict=True)
     )
     is_cropped = plane.output_size != convolution.output_size
-    slide = Slide(
+    return Slide(
         traced,
         _describe_transposed(problem),
         problem.ndim,
         to_numpy(inserted),
         (rows, columns) if is_cropped else None,
     )
-    return sliding.frames(slide, theme)
 
 
 def _describe_transposed(problem: TransposedProblem) -> str:

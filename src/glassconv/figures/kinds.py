@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from glassconv.errors import ArgumentError, unknown_name
+from glassconv.errors import ArgumentError, UnsupportedError, unknown_name
 from glassconv.figures import costs, matrices, transforms, windows
 from glassconv.figures.request import Request
+from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem, parse_problem
+from glassconv.problem.stack import is_stack, parse_stack
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.worked_example import Tutorial
 from glassconv.views.figures.style import THEMES, Theme
@@ -44,9 +46,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "winograd": Kind(transforms.draw_winograd, "1x6x6 1@3x3"),
         "fft": Kind(transforms.draw_fft, "1x64x64 1@7x7 p3"),
         "backward": Kind(windows.draw_backward, "1x5x5 1@3x3 s2 p1", transposed=False),
-        "receptive-field": Kind(
-            windows.draw_receptive_field, "3x96x96 8@5x5 s3 d4", (2,), transposed=False
-        ),
+        "receptive-field": Kind(windows.draw_receptive_field, "3x96x96 8@5x5 s3 d4"),
         "cost": Kind(costs.draw_cost, "64x56x56 64@3x3 p1", (1, 2, 3)),
     }
 )
@@ -54,7 +54,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 
 def draw(
     kind: str,
-    problem: Problem | str | None,
+    problem: Problem | str | Sequence[str] | None,
     style: str,
     given: Mapping[str, Any],
     random: bool,
@@ -73,6 +73,16 @@ def draw(
         if chosen.default is None:
             return matrices.tutorial_default(kind, theme)
         problem = chosen.default
+    if not isinstance(problem, str | ConvProblem | TransposedProblem):
+        problem = " ".join(problem)
+    if isinstance(problem, str) and is_stack(problem):
+        stack = parse_stack(problem)
+        if kind != "receptive-field":
+            cause = f"{kind} draws one layer; receptive-field draws a stack of layers"
+            raise UnsupportedError(cause, request=str(stack))
+        if arrays:
+            raise ArgumentError(f"figure({kind!r}) of a stack of layers takes no arrays")
+        return windows.draw_stack(stack, theme)
     asked = parse_problem(problem) if isinstance(problem, str) else problem
     if "input" in arrays and arrays["input"].ndim == asked.ndim + 1:
         arrays["input"] = arrays["input"][None]

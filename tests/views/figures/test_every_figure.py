@@ -125,8 +125,8 @@ def test_a_wrong_call_says_what_to_do() -> None:
         glassconv.figure("im2cool", "1x6 1@3")
     with pytest.raises(UnknownNameError, match="available: dark, light"):
         glassconv.figure("im2col", "1x6 1@3", style="black")
-    with pytest.raises(UnsupportedError, match="needs a 2-D problem; this one is 1-D"):
-        glassconv.figure("receptive-field", "1x6 1@3")
+    with pytest.raises(UnsupportedError, match="needs a 1-D or 2-D problem; this one is 3-D"):
+        glassconv.figure("receptive-field", "1x6x6x6 1@3x3x3")
     with pytest.raises(ShapeError, match="the input must be of shape"):
         glassconv.figure("im2col", "1x6 1@3", input=np.zeros((1, 2, 6)))
 

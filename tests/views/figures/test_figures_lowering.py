@@ -20,6 +20,7 @@ from glassconv.reports.array import Array
 from glassconv.tracing.forward import trace
 from glassconv.views.figures import kn2row, lowering, planes, toeplitz, window
 from glassconv.views.figures.style import DARK, LIGHT, THEMES, Theme
+from glassconv.views.figures.subject import Subject
 from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
@@ -78,7 +79,7 @@ def test_a_large_problem_is_drawn_legibly(kind: str, problem: str) -> None:
 def test_the_window_is_what_the_output_reads() -> None:
     problem = parse("2x8x7 2@3x2 s2x3 p1:0 g2")
     traced = trace(problem, "im2col", whole_numbers(problem))
-    figure = window.draw(traced, (1, 2, 1), LIGHT)
+    figure = window.draw(traced, (1, 2, 1), Subject(problem), LIGHT)
     source = axes_of(figure, 9, 7 + 1)
     assert outlined(source, LIGHT.accent) == [(4, 3, 3, 2)]
     assert outlined(axes_of(figure, *problem.output_size), LIGHT.accent) == [(2, 1, 1, 1)]
@@ -92,12 +93,12 @@ def test_the_window_is_what_the_output_reads() -> None:
 def test_the_next_window_is_a_stride_to_the_right() -> None:
     problem = parse("1x6x9 1@2x3 s2x4")
     traced = trace(problem, "im2col", whole_numbers(problem))
-    figure = window.draw(traced, (0, 1, 0), DARK)
+    figure = window.draw(traced, (0, 1, 0), Subject(problem), DARK)
     source = axes_of(figure, 6, 9)
     assert outlined(source, DARK.accent) == [(2, 0, 2, 3)]
     assert outlined(source, DARK.accent, thin=True) == [(2, 4, 2, 3)]
     assert "thin: the window of the next output, 4 to the right" in text_of(figure)
-    last = window.draw(traced, (0, 1, 1), DARK)
+    last = window.draw(traced, (0, 1, 1), Subject(problem), DARK)
     assert outlined(axes_of(last, 6, 9), DARK.accent, thin=True) == []
     assert "thin" not in text_of(last)
 
@@ -107,15 +108,17 @@ def test_the_sum_is_written_out_in_the_order_of_the_taps() -> None:
     operands = whole_numbers(problem)
     operands.input[0, 0] = torch.arange(9.0).reshape(3, 3)
     operands.weight[0, 0] = torch.tensor([[5.0, -1.0], [2.0, 3.0]])
-    text = text_of(window.draw(trace(problem, "im2col", operands), (0, 1, 2), DARK))
-    assert "Σ w·x = 5·1 + (−1)·2 + 2·4 + 3·5\n" in text + "\n"
-    assert "y[0, 1, 2] = Σ w·x + b = 26 + 1 = 27" in text
-    assert "4 products: a weight times a pixel for each tap" in text
+    text = text_of(
+        window.draw(trace(problem, "im2col", operands), (0, 1, 2), Subject(problem), DARK)
+    )
+    assert "Σ x·w = 1·5 + 2·(−1) + 4·2 + 5·3 = 26\n" in text + "\n"
+    assert "y[0, 1, 2] = Σ x·w + bias = 26 + 1 = 27" in text
+    assert "4 products: a pixel times a weight for each tap" in text
 
 
 def test_without_a_bias_none_is_added() -> None:
     text = text_of(draw_figure("window", parse("1x3x3 1@2x2 nobias")))
-    assert "= Σ w·x = " in text and "+ b" not in text
+    assert "= Σ x·w = " in text and "+ bias" not in text
 
 
 @pytest.mark.parametrize(
@@ -124,18 +127,21 @@ def test_without_a_bias_none_is_added() -> None:
         (
             "3x3x3 2@2x2",
             [
-                "filter 0 reads channels 0–2 of 3, drawn: 0",
-                "12 products: a weight times a pixel for each tap and each of 3 channels",
-                "the first 4 are written out",
+                "filter 0 reads channels 0–2 of 3",
+                "12 products: a pixel times a weight for each tap and each of 3 channels",
+                "channel 2: Σ x·w = ",
             ],
         ),
-        ("3x3x3 3@2x2 g3", ["filter 0 reads channel 0 of 3"]),
+        ("5x3x3 1@2x2", ["channels 0–4 of 5, drawn: 0", "20 products", "4 are written out"]),
+        ("3x3x3 3@2x2 g3", ["filter 0 reads channel 0 of 3, that of group 0"]),
+        ("4x5 4@2 g2", ["filter 0 reads channels 0–1 of 4, those of group 0", "y[0, 1] = "]),
+        ("1x3 1@3 s2 transposed", ["zero-inserted input", "the outputs it is added to"]),
         ("1x3x3 3@2x2", ["drawn: filter 0 of 3"]),
         ("2x1x3x3 1@2x2", ["image 0, 3 × 3"]),
     ],
 )
 def test_what_else_the_output_reads_is_said(text: str, said: list[str]) -> None:
-    everything = text_of(draw_figure("window", parse(text)))
+    everything = text_of(draw_figure("window", text))
     assert [phrase for phrase in said if phrase not in everything] == []
 
 
@@ -179,7 +185,7 @@ def test_where_every_pixel_is_read_none_is_called_dimmed() -> None:
 def test_the_taps_of_a_dilated_window_are_outlined_one_by_one() -> None:
     problem = parse("1x6x6 1@2x2 d3")
     traced = trace(problem, "im2col", whole_numbers(problem))
-    source = axes_of(window.draw(traced, (0, 0, 1), DARK), 6, 6)
+    source = axes_of(window.draw(traced, (0, 0, 1), Subject(problem), DARK), 6, 6)
     taps = {(0, 1, 1, 1), (0, 4, 1, 1), (3, 1, 1, 1), (3, 4, 1, 1)}
     assert set(outlined(source, DARK.accent)) == taps | {(0, 1, 4, 4)}
 
@@ -191,7 +197,7 @@ def test_a_pixels_copies_are_marked_and_only_they(text: str) -> None:
     operands.input.zero_()
     operands.input[0, 0, 3, 2] = 7
     traced = trace(problem, "im2col", operands)
-    figure = lowering.draw(traced, (1, 1), (3, 2), DARK)
+    figure = lowering.draw(traced, (1, 1), (3, 2), Subject(problem), DARK)
     matrix = traced["columns"][0]
     axes = axes_of(figure, *matrix.shape)
     marked = {(row, column) for row, column, _, _ in outlined(axes, DARK.diverging[0])}
@@ -251,7 +257,7 @@ def test_the_marked_pixels_of_all_taps_add_up_to_the_output(text: str) -> None:
     problem = parse(text)
     traced = trace(problem, "kn2row", whole_numbers(problem))
     chosen = (1, 2)
-    figure = kn2row.draw(traced, chosen, LIGHT)
+    figure = kn2row.draw(traced, chosen, Subject(problem), LIGHT)
     total = 0.0
     for axes in figure.axes[1:-1]:
         values = shown(axes)
@@ -300,10 +306,12 @@ def test_what_lands_on_the_output_is_added_up_in_writing() -> None:
     operands.input[0, 0] = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     operands.weight[0, 0] = torch.tensor([[5.0, -1.0], [2.0, 3.0]])
     traced = trace(problem, "kn2row", operands)
-    text = text_of(kn2row.draw(traced, (1, 1), DARK))
+    text = text_of(kn2row.draw(traced, (1, 1), Subject(problem), DARK))
     assert "y[0, 1, 1] = 5 − 2 + 6 + 12 + 1 = 22" in text
     assert "outlined: the 4 elements added to y[0, 1, 1], then the bias" in text
-    text = text_of(kn2row.draw(traced, (0, 0), DARK))  # of its window, three quarters are padding
+    text = text_of(
+        kn2row.draw(traced, (0, 0), Subject(problem), DARK)
+    )  # of its window, three quarters are padding
     assert "y[0, 0, 0] = 3 + 1 = 4" in text
     assert "outlined: the 1 element added to y[0, 0, 0], then the bias" in text
 
@@ -345,7 +353,7 @@ def test_the_toeplitz_matrix_says_what_is_not_in_it(text: str, said: str, missin
 def test_the_toeplitz_rows_pixels_are_marked_in_the_column() -> None:
     problem = parse("1x5x4 1@3x2 nobias")
     traced = trace(problem, "toeplitz", whole_numbers(problem))
-    figure = toeplitz.draw(traced, 4, DARK)
+    figure = toeplitz.draw(traced, 4, Subject(problem), DARK)
     matrix = traced["matrix"][0]
     assert outlined(axes_of(figure, *matrix.shape), DARK.accent) == [(4, 0, 1, 20)]
     column = axes_of(figure, 20, 1)

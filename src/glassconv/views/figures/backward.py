@@ -20,6 +20,7 @@ from glassconv.reports.array import Array
 from glassconv.reports.trace import Backward
 from glassconv.views.figures import padding, pipeline, style
 from glassconv.views.figures.style import Theme
+from glassconv.views.figures.subject import Subject
 from glassconv.views.notation import factor, number, products
 
 MOST_NUMBERED = 16  # cells per side; larger grids show colours only
@@ -84,6 +85,7 @@ class Grid:
 class Equation:
     """One gradient: left ∗ kernel = result, and the element that is written out."""
 
+    subject: Subject
     heading: str
     left: Grid
     kernel: Grid
@@ -122,7 +124,7 @@ class Equation:
         summed = [products(values[:TERMS], weights[:TERMS])] if len(values) else []
         summed += ["…"] if len(values) > TERMS else []
         summed += [factor(value - float(np.sum(values * weights)))] if self.others else []
-        place = f"{self.result.name}[0, 0, {self.chosen[0]}, {self.chosen[1]}]"
+        place = f"{self.result.name}[0, 0, {self.subject.place(self.chosen)}]"
         return " = ".join([place, *filter(None, [" + ".join(summed)]), number(value)])
 
     @property
@@ -135,9 +137,9 @@ class Equation:
         return text + (f"; last, the sum over the {self.others}" if self.others else "")
 
 
-def draw(report: Backward, theme: Theme) -> Figure:
+def draw(report: Backward, subject: Subject, theme: Theme) -> Figure:
     """Draw a row per gradient: of the input, and of the weight."""
-    equations = (_of_input(report), _of_weight(report))
+    equations = (_of_input(report, subject), _of_weight(report, subject))
     rows = [(each.left, each.kernel, each.result) for each in equations]
     largest = max(max(grid.size) for row in rows for grid in row)
     cell = CELL * min(1, MOST_NUMBERED / largest)
@@ -149,7 +151,7 @@ def draw(report: Backward, theme: Theme) -> Figure:
     width = LEFT + max(*map(sum, widths), written - 2 * GAP) + 2 * GAP + 0.6
     height = TOP + sum(heights) + len(rows) * (ROW_HEADING + pipeline.HEAD + UNDER) - 0.2
     figure = style.new_figure(width, height, theme)
-    _write_title(figure, report.problem, theme)
+    _write_title(figure, report.problem, subject, theme)
 
     top = TOP
     for equation, wide, high in zip(equations, widths, heights, strict=True):
@@ -161,7 +163,7 @@ def draw(report: Backward, theme: Theme) -> Figure:
     return figure
 
 
-def _of_input(report: Backward) -> Equation:
+def _of_input(report: Backward, subject: Subject) -> Equation:
     problem = report.problem
     m, n, k = problem.gemm.m, prod(problem.output_size), problem.gemm.k
     copies = problem.copies()
@@ -171,10 +173,11 @@ def _of_input(report: Backward) -> Equation:
         for (before, _), axis in zip(problem.padding, problem.axes, strict=True)
     ]
     return Equation(
+        subject=subject,
         heading="The gradient of the input: zero-inserted grad_output ∗ flipped kernel",
         left=Grid(
             "grad_output",
-            _spaced(problem.output_size, "zeros inserted for stride", problem.stride)
+            _spaced(subject, problem.output_size, "zeros inserted for stride", problem.stride)
             + (", no inserted zeros: stride 1" if set(problem.stride) == {1} else ""),
             report["grad_output"][0, 0],
             _pair(problem.stride),
@@ -183,39 +186,41 @@ def _of_input(report: Backward) -> Equation:
         ),
         kernel=Grid(
             "kernel",
-            _spaced(problem.kernel_size, "dilation", problem.dilation) + ", flipped",
+            _spaced(subject, problem.kernel_size, "dilation", problem.dilation) + ", flipped",
             report["flipped"][0, 0],
             _pair(problem.dilation),
         ),
-        result=Grid("grad_input", _by(problem.input_size), report["grad_input"][0, 0]),
+        result=Grid("grad_input", subject.by(problem.input_size), report["grad_input"][0, 0]),
         chosen=(row, column),
         start=(row + cut[0], column + cut[1]),
         others=_others("filters", m),
         convolution=_cut(report.input_convolution, problem.input_size),
         product=f"fold(Wᵀ · grad_output): ({k} × {m}) · ({m} × {n}) = ({k} × {n})"
-        f"{_each(problem)}, folded to {_by(problem.input_size)}",
+        f"{_each(problem)}, folded to {subject.by(problem.input_size)}",
     )
 
 
-def _of_weight(report: Backward) -> Equation:
+def _of_weight(report: Backward, subject: Subject) -> Equation:
     problem = report.problem
     m, n, k = problem.gemm.m, prod(problem.output_size), problem.gemm.k
     row, column = (size // 2 for size in problem.kernel_size)
     return Equation(
+        subject=subject,
         heading="The gradient of the weight: input ∗ grad_output",
         left=Grid(
             "input",
-            _by(problem.input_size) + (" and its padding" if problem.padding != NONE else ""),
-            report["pictures"][0, 0],
+            subject.by(problem.input_size)
+            + (" and its padding" if problem.padding != NONE else ""),
+            report["swapped_input"][0, 0],
             padding=problem.padding,
         ),
         kernel=Grid(
             "grad_output",
-            _spaced(problem.output_size, "dilation", problem.stride),
+            _spaced(subject, problem.output_size, "dilation", problem.stride),
             report["kernels"][0, 0],
             _pair(problem.stride),
         ),
-        result=Grid("grad_weight", _by(problem.kernel_size), report["grad_weight"][0, 0]),
+        result=Grid("grad_weight", subject.by(problem.kernel_size), report["grad_weight"][0, 0]),
         chosen=(row, column),
         start=(row * problem.dilation[0], column * problem.dilation[1]),
         others=_others("images", problem.batch),
@@ -303,7 +308,7 @@ def _outline_all(
             style.outline(axes, row, column, 1, 1, theme, 1.4)
 
 
-def _write_title(figure: Figure, problem: ConvProblem, theme: Theme) -> None:
+def _write_title(figure: Figure, problem: ConvProblem, subject: Subject, theme: Theme) -> None:
     title = "Both gradients of a convolution are convolutions"
     style.write(figure, LEFT, 0.34, title, theme, fontsize=18, weight="bold")
     counts = [
@@ -312,7 +317,7 @@ def _write_title(figure: Figure, problem: ConvProblem, theme: Theme) -> None:
         ("filter", problem.out_channels),
     ]
     drawn = [f"{name} 0 of {count}" for name, count in counts if count > 1]
-    subtitle = str(problem) + (f"; drawn: {', '.join(drawn)}" if drawn else "")
+    subtitle = str(subject) + (f"; drawn: {', '.join(drawn)}" if drawn else "")
     style.write(figure, LEFT, 0.8, subtitle, theme, color=theme.muted)
 
 
@@ -330,11 +335,12 @@ def _write_under(figure: Figure, top: float, equation: Equation, theme: Theme) -
         style.write(figure, LEFT + NAMES, place, text, theme, family=style.MONO, fontsize=9.5)
 
 
-def _spaced(size: tuple[int, ...], reason: str, steps: tuple[int, ...]) -> str:
+def _spaced(subject: Subject, size: tuple[int, ...], reason: str, steps: tuple[int, ...]) -> str:
     """Write a size, and the spacing of its elements with its reason if it is not 1."""
+    steps = steps[-subject.problem.ndim :]
     if set(steps) == {1}:
-        return _by(size)
-    return f"{_by(size)}, {reason} {_by(steps) if len(set(steps)) > 1 else steps[0]}"
+        return subject.by(size)
+    return f"{subject.by(size)}, {reason} {_by(steps) if len(set(steps)) > 1 else steps[0]}"
 
 
 def _by(sizes: tuple[int, ...]) -> str:

@@ -15,7 +15,8 @@ from glassconv.views.figures import planes
 from glassconv.views.figures.planes import Cell
 from glassconv.views.figures.window import channels_of
 
-MOST_FRAMES = 72  # a minute has 187
+MOST_FRAMES = 48  # 72 seconds, at 1.5 seconds each
+MOST_CHANNELS = 8  # whose planes are drawn
 PADDING, INSERTED = 1, 2  # kinds of zeros in the padded input; 0 is an input element
 
 
@@ -57,6 +58,15 @@ class Slide:
         """Return the rows and columns of the output."""
         rows, columns = self.places
         return len(rows), len(columns)
+
+    @property
+    def channels(self) -> range:
+        """Return the channels of filter 0 whose planes are drawn."""
+        return range(min(MOST_CHANNELS, self.problem.weight_shape[1]))
+
+    def by(self, sizes: tuple[int, ...]) -> str:
+        """Write the size of a plane (rows, columns), of a sequence without the row."""
+        return " × ".join(map(str, sizes[2 - self.ndim :]))
 
     @cached_property
     def output(self) -> Array:
@@ -121,42 +131,43 @@ def pace(outputs: int, across: int) -> tuple[int, int]:
     return slow, ceil((outputs - slow) / (MOST_FRAMES - slow))
 
 
-def headings(slide: Slide) -> list[tuple[str, str]]:
-    """Return the names of input, kernel, output and matrix, each with a note."""
-    problem, read, transposed = slide.problem, channels_of(slide.problem, 0), slide.inserted_zeros
-    size = problem.input_size
+def headings(slide: Slide) -> dict[str, str]:
+    """Return a note for each array by its name: those of the convolution, then of the product."""
+    problem, transposed, by = slide.problem, slide.inserted_zeros, slide.by
+    size, channels = problem.input_size, channels_of(problem, 0)
     if transposed is not None:
         size = tuple(int((~transposed).any(axis).sum()) for axis in (1, 0))
-    channels = f"channels 0 to {read[-1]}" if read[-1] else "channel 0"
+    drawn, (k, outputs) = len(slide.channels), slide.columns.shape
     filters = (f"filter 0 of {problem.out_channels}", problem.out_channels > 1)
     notes = {
         "input": [
-            (_by(size), True),
-            (f"zero-inserted to {_by(problem.input_size)}", size != problem.input_size),
-            (f"padded to {_by(slide.kinds.shape)}", slide.kinds.shape != problem.input_size),
-            (f"channel 0 of {problem.in_channels}", problem.in_channels > 1),
+            (by(size), True),
+            (f"zero-inserted to {by(problem.input_size)}", size != problem.input_size),
+            (f"padded to {by(slide.kinds.shape)}", slide.kinds.shape != problem.input_size),
+            (f"channels 0 to {drawn - 1} of {len(channels)}", drawn < len(channels)),
+            (f"channels of group 0 of {problem.groups}", problem.groups > 1),
             (f"image 0 of {problem.batch}", problem.batch > 1),
         ],
         "kernel": [
-            (_by(problem.kernel_size), True),
+            (by(problem.kernel_size), True),
             ("flipped", transposed is not None),
             filters,
-            (f"channel 0 of {len(read)}", len(read) > 1),
         ],
         "output": [
-            (_by(slide.size), True),
-            (f"cropped from {_by(problem.output_size)}", slide.size != problem.output_size),
+            (by(slide.size), True),
+            (f"cropped from {by(problem.output_size)}", slide.size != problem.output_size),
             filters,
         ],
+        "weight row": [(f"1 × {k}: the kernel as a row", True)],
         "im2col matrix": [
-            (_by(slide.columns.shape), True),
-            ("one window per column", True),
-            (f"the rows of group 0, which is {channels}", problem.groups > 1),
+            (f"{k} × {outputs}, one window per column", True),
+            ("rows of group 0", problem.groups > 1),
         ],
+        "output row": [(f"1 × {outputs}: the output as a row", True)],
     }
-    return [
-        (name, ", ".join(text for text, shown in parts if shown)) for name, parts in notes.items()
-    ]
+    return {
+        name: ", ".join(text for text, shown in parts if shown) for name, parts in notes.items()
+    }
 
 
 def legend_of(slide: Slide, numbered: bool) -> list[tuple[str, str]]:
@@ -174,7 +185,7 @@ def legend_of(slide: Slide, numbered: bool) -> list[tuple[str, str]]:
         "columns between are drawn with it"
     )
     entries = [
-        (True, "outlined", "the window, its column, its output"),
+        (True, "outlined", "window, column, output; each times the weights"),
         ((slide.kinds == PADDING).any(), "padding", around),
         (
             (slide.kinds == INSERTED).any(),
@@ -187,7 +198,3 @@ def legend_of(slide: Slide, numbered: bool) -> list[tuple[str, str]]:
         (count < outputs, "", left_out),
     ]
     return [(swatch, text) for there, swatch, text in entries if there]
-
-
-def _by(sizes: tuple[int, ...]) -> str:
-    return " × ".join(map(str, sizes))

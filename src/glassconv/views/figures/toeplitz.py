@@ -13,6 +13,7 @@ from glassconv.reports.array import Array
 from glassconv.reports.trace import Trace
 from glassconv.views.figures import pipeline, planes, style
 from glassconv.views.figures.style import Theme
+from glassconv.views.figures.subject import Subject
 
 LEFT, TOP = 0.75, 2.0  # inches, as all lengths here
 LARGEST = 7.6  # a side of the matrix
@@ -21,12 +22,11 @@ COLUMN = 0.32  # the width of a column of numbers
 SHORTEST = 3.5  # a column, unless its cells would be larger than `planes.CELL`
 GAP = 0.75
 WIDE_HEADING, HEADING = 2.6, 1.2  # the widths of the matrix's and the output's headings
-CHARACTER = 0.085  # width in the subtitle
 NARROWEST = 9.5
 SMALLEST_TEXT = 6.0  # points: the smallest number worth writing
 
 
-def draw(trace: Trace, chosen: int, theme: Theme) -> Figure:
+def draw(trace: Trace, chosen: int, subject: Subject, theme: Theme) -> Figure:
     """Draw matrix · input = output, for group 0. chosen: the output (row) that is outlined."""
     problem = trace.problem
     matrix, column = trace["matrix"][0], trace["column"][0, 0, :, :1]
@@ -35,10 +35,10 @@ def draw(trace: Trace, chosen: int, theme: Theme) -> Figure:
     tall, across = matrix.shape[0] * high, matrix.shape[1] * wide
     length = min(len(column) * planes.CELL, max(tall, SHORTEST))
     column_left = LEFT + max(across, WIDE_HEADING) + GAP
-    output_left = column_left + COLUMN + GAP
+    output_left = column_left + max(COLUMN, style.width_of(subject.input_name, 12, bold=True)) + GAP
     bottom = TOP + max(tall, length) + 0.25
-    subtitle = f"{problem}: each row has the same weights, shifted with the window"
-    width = max(output_left + HEADING, LEFT + len(subtitle) * CHARACTER + 0.6, NARROWEST)
+    subtitle = f"{subject}: each row has the same weights, shifted with the window"
+    width = max(output_left + HEADING, LEFT + style.width_of(subtitle, 11) + 0.6, NARROWEST)
     figure = style.new_figure(width, bottom + 0.8, theme)
     zeros = float(np.mean(matrix == 0))
     title = f"The whole convolution is one matrix, {zeros:.0%} of it zeros"
@@ -47,14 +47,14 @@ def draw(trace: Trace, chosen: int, theme: Theme) -> Figure:
 
     group = "of group 0, " if problem.groups > 1 else ""
     note = f"{group}[{matrix.shape[0]} outputs, {matrix.shape[1]} pixels]"
-    pipeline.head(figure, LEFT, TOP, "kernel, as a matrix", note, theme)
+    pipeline.head(figure, LEFT, TOP, f"{subject.kernel_name}, as a matrix", note, theme)
     axes = style.add_axes(figure, LEFT, TOP, across, tall)
     style.draw_map(axes, matrix, style.centred_on_zero(matrix), theme, "auto")
     _write_weights(axes, matrix, (high, wide), theme)
     _draw_blocks(axes, problem, matrix.shape, theme)
     style.outline(axes, chosen, 0, 1, matrix.shape[1], theme, 2.2)
 
-    pipeline.head(figure, column_left, TOP, "input", "a column", theme)
+    pipeline.head(figure, column_left, TOP, subject.input_name, "a column", theme)
     read = np.flatnonzero(matrix[chosen])
     axes = style.add_axes(figure, column_left, TOP, COLUMN, length)
     style.draw_map(axes, column, style.centred_on_zero(column), theme, "auto")
@@ -66,7 +66,7 @@ def draw(trace: Trace, chosen: int, theme: Theme) -> Figure:
     style.draw_map(axes, outputs, style.centred_on_zero(outputs), theme, "auto")
     style.outline(axes, chosen, 0, 1, 1, theme, 2.2)
     middle = TOP + tall / 2
-    pipeline.operator(figure, (column_left - GAP / 2, middle), "·", theme)
+    pipeline.operator(figure, (column_left - GAP / 2, middle), "×", theme)
     pipeline.operator(figure, (output_left - GAP / 2, middle), "=", theme)
 
     pixels = f"{len(read)} pixel{'' if len(read) == 1 else 's'}"
@@ -74,6 +74,8 @@ def draw(trace: Trace, chosen: int, theme: Theme) -> Figure:
     style.write(figure, LEFT, bottom, note, theme, color=theme.accent, fontsize=10)
     block = f"{problem.output_size[1]} × {problem.input_size[1]}"
     note = f"blocks of {block}: a row of outputs and a row of pixels"
+    if subject.problem.ndim == 1:
+        note = f"a block of {block} for each channel"
     style.write(figure, LEFT, bottom + 0.25, note, theme, color=theme.muted, fontsize=10)
     return figure
 
