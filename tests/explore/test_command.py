@@ -16,6 +16,7 @@ from PIL import Image
 from pytest import CaptureFixture, MonkeyPatch
 
 from glassconv.cli import main
+from glassconv.explore.links import project_links
 from glassconv.explore.server import Server
 
 
@@ -41,15 +42,28 @@ def report_of(file: str) -> dict[str, Any]:
     return report
 
 
-def test_by_default_the_tutorial_is_written(
+def test_by_default_the_introduction_is_written(
     monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch) == 0
     out, said = capsys.readouterr()
     assert re.fullmatch(r"explorer\.html, \d+ kB: open it in any browser\n", out)
     assert said == ""
-    assert report_of("explorer.html")["problem"] == "1x3x32x32 1@5x5 s1 p0"
+    report = report_of("explorer.html")
+    assert report["problem"] == "1x3x32x32 1@5x5 s1 p0"
+    assert report["guide"] == {"links": [vars(link) for link in project_links()]}
+    assert "<title>glassconv · convolution you can see through</title>" in Path(
+        "explorer.html"
+    ).read_text(encoding="utf-8")
     assert Path("explorer.html").stat().st_size <= 400_000
+
+
+@pytest.mark.parametrize("arguments", [["2x6x6 3@3x3"], ["own.png"]])
+def test_what_was_asked_for_opens_without_the_introduction(
+    monkeypatch: MonkeyPatch, arguments: list[str]
+) -> None:
+    assert run(monkeypatch, *arguments) == 0
+    assert "guide" not in report_of("explorer.html")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +71,7 @@ def test_by_default_the_tutorial_is_written(
 )
 def test_problems_may_be_quoted_or_not(monkeypatch: MonkeyPatch, arguments: list[str]) -> None:
     assert run(monkeypatch, *arguments, "--out", "some/page.html") == 0
-    assert [each["problem"] for each in report_of("some/page.html")["layers"]] == [
+    assert [each["text"] for each in report_of("some/page.html")["layers"]] == [
         "1x2x6x6 3@3x3 s1 p0",
         "1x4x6x6 2@1x1 s1 p0",
     ]

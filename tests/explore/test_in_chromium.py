@@ -11,7 +11,7 @@ import torch
 from glassconv import parse
 from glassconv.data import photograph
 from glassconv.explore.page import cell, page
-from glassconv.explore.reports import of_picture, of_problems
+from glassconv.explore.reports import Link, introduction, of_picture, of_problems
 from glassconv.explore.server import Server
 from glassconv.problem.operands import Operands
 from glassconv.problem.problem import equal_convolution
@@ -36,6 +36,17 @@ def test_the_file_draws_with_the_network_off(tmp_path: Path) -> None:
     assert seen["requests"] == [file.as_uri()]
     assert seen["messages"] == []
     check_first_output(seen["text"], PROBLEM, OPERANDS)
+
+
+def test_the_introduction_draws_with_the_network_off(tmp_path: Path) -> None:
+    file = tmp_path / "introduction.html"
+    report = introduction([Link("Tutorial", "tutorial.html")]).to_json()
+    file.write_text(page(report, "the introduction"), encoding="utf-8")
+    seen = drive("open.mjs", file.as_uri(), tmp_path / "introduction.png", "offline")
+    assert seen["requests"] == [file.as_uri()]
+    assert seen["messages"] == []
+    for words in ("Convolution you can see through", "Tutorial", "Skip the introduction"):
+        assert words in seen["text"]
 
 
 def test_a_saved_cell_draws_with_the_network_off(tmp_path: Path) -> None:

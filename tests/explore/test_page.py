@@ -10,11 +10,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from glassconv.data import photograph
 from glassconv.errors import DataError
 from glassconv.explore import page as pages
+from glassconv.explore.links import links
 from glassconv.explore.page import bundle, cell, page, policy, script
-from glassconv.explore.reports import of_picture
+from glassconv.explore.reports import introduction
 
 HOSTILE = "</script></title></iframe><img src=x onerror=alert(1)>\"'&\u2028"
 
@@ -43,8 +43,8 @@ class Parsed(HTMLParser):
 
 
 def test_the_default_page_is_small() -> None:
-    report = of_picture(photograph.chelsea()).to_json()
-    assert len(page(report, "the tutorial").encode()) <= 400_000
+    report = introduction(links()).to_json()
+    assert len(page(report, "the introduction").encode()) <= 400_000
 
 
 def test_nothing_is_fetched() -> None:
@@ -121,3 +121,10 @@ def test_a_bundle_that_cannot_be_inlined_is_refused(
     monkeypatch.setattr(pages, "bundle", lambda: code)
     with pytest.raises(DataError, match=cause):
         script.__wrapped__()
+
+
+def test_the_page_says_what_it_is_where_its_link_is_shared() -> None:
+    written = page("{}", HOSTILE)
+    for name in ('name="description"', 'property="og:description"', 'property="og:title"'):
+        assert written.count(f"<meta {name} content=") == 1
+    assert HOSTILE not in written

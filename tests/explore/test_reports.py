@@ -71,8 +71,8 @@ def test_several_problems_are_a_strip() -> None:
     problems = [parse("3x8x8 4@3x3"), parse("4x6x6 8@1x1 nobias")]
     document = json.loads(of_problems(problems).to_json())
     assert document["layers"] == [
-        {"name": "layer 1", "problem": "1x3x8x8 4@3x3 s1 p0"},
-        {"name": "layer 2", "problem": "1x4x6x6 8@1x1 s1 p0 nobias"},
+        {"name": "layer 1", "kind": "conv", "text": "1x3x8x8 4@3x3 s1 p0"},
+        {"name": "layer 2", "kind": "conv", "text": "1x4x6x6 8@1x1 s1 p0 nobias"},
     ]
 
 

@@ -24,6 +24,7 @@ def test_the_widget_holds_the_report_and_the_bundle() -> None:
     shown = glassconv.show(LAYER, INPUT)
     state = shown.get_state()
     assert state["report"] == json.loads(of_layer(LAYER, INPUT).to_json())
+    assert "guide" not in state["report"]  # a notebook's reader asked for this layer
     assert state["_esm"] == bundle()
     assert state["remote"] is True
 

@@ -6,54 +6,83 @@ import { png, save, stageSvg, text } from "./drawing/export";
 import { Magnifier } from "./drawing/magnifier";
 import { header } from "./header";
 import type { Header } from "./header";
+import embedStyle from "./panes/embed.css";
+import { keyHint, keyList } from "./panes/key_list";
+import keyListStyle from "./panes/key_list.css";
 import { keys } from "./keys";
-import { fromHash, toHash } from "./model/address";
+import { fromHash, numbersFromHash, toHash } from "./model/address";
 import { clamp } from "./model/arithmetic";
 import { TUTORIAL_PROBLEM } from "./model/constants";
+import { withoutPixelEdits } from "./model/edits";
 import { outputAt } from "./model/focus";
 import { PRESETS, presetSource } from "./model/presets";
 import { bytes, convolutionOf } from "./model/problem";
+import type { Layer } from "./model/layers";
 import type { Problem } from "./model/problem";
 import { pytorchCode } from "./model/pytorch_code";
-import { reportSource } from "./model/report";
+import { reportLayers, reportSource } from "./model/report";
 import type { Answer, Model } from "./model/report";
 import { format, parse } from "./model/shorthand";
 import type { Source } from "./model/source";
 import { Store } from "./model/state";
 import type { State } from "./model/state";
 import { MODES } from "./modes";
+import groupStyle from "./modes/groups.css";
 import { chosenName } from "./modes/mode";
-import { grey, read } from "./numerics/image_file";
-import { describe, Scene } from "./numerics/scene";
+import { read } from "./numerics/image_file";
+import { describe, describeInput, Scene } from "./numerics/scene";
 import type { Context } from "./panes/context";
 import { controls } from "./panes/controls";
+import controlsStyle from "./panes/controls.css";
 import { costs } from "./panes/costs";
+import { Editor } from "./panes/editor";
+import numbersStyle from "./panes/numbers.css";
+import { numbersPanel } from "./panes/numbers_panel";
+import type { NumbersPanel } from "./panes/numbers_panel";
+import { captionPanes } from "./panes/pane_captions";
+import captionStyle from "./panes/pane_captions.css";
+import { LayerStrip } from "./panes/layer_strip";
+import stripStyle from "./panes/layer_strip.css";
 import { player } from "./panes/player";
 import type { Player } from "./panes/player";
 import { sentence } from "./panes/sentence";
-import style from "./style.css";
+import { Strip, withNumbers } from "./panes/strip_actions";
+import baseStyle from "./style.css";
+
+const STYLE = [baseStyle, controlsStyle, numbersStyle, groupStyle, captionStyle, stripStyle, keyListStyle, embedStyle].join("\n");
 
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
+const BROWSER_BAR = 120; // pixels that a telephone's browser takes and gives while its page is scrolled
+const PANE_TEXT = 66; // pixels of the titles and notes of a pane
 const REST = 250; // milliseconds without a change, after which the address is updated and Python is asked
 
 export class Explorer {
   private readonly root = html("div", { class: "glassconv" });
   private readonly stage = html("div", { class: "stage" });
-  private readonly sentence = html("section", { class: "sentence", "aria-label": "in numbers", "aria-live": "off" });
+  private readonly sentence = html("section", { class: "sentence", tabindex: 0, "aria-label": "equation", "aria-live": "off" });
+  private readonly dock = html("div", { class: "dock" }); // the equation and the player, always in view
   private readonly costs = html("section", { class: "side-part", "aria-label": "costs" });
   private readonly magnifier = new Magnifier();
+  private readonly editor: Editor;
+  private readonly numbersPanel: NumbersPanel;
   private readonly store: Store;
   private readonly reportNumbers: Source;
+  private readonly reportLayers: readonly Layer[];
+  private readonly strip: Strip;
+  private readonly layerStrip: LayerStrip;
   private readonly header: Header;
+  private readonly keyList = keyList();
+  private readonly embedded: boolean; // in another page: without header and side
   private readonly controls: ReturnType<typeof controls>;
   private readonly player: Player;
   private readonly reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
   private readonly cleanups: (() => void)[] = [];
   private scene: Scene;
-  private userImage: Pick<Source, "name" | "resampled" | "rgb" | "input"> | null = null; // the reader's own image
+  private userImage: Pick<Source, "name" | "resampled" | "photograph" | "input"> | null = null; // the reader's own image
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private width = 0; // of the stage when it was drawn
+  private height = 0; // of the window when it was drawn
   private computeFrame = 0;
   private requestTimer = 0;
   private addressTimer = 0;
@@ -64,13 +93,19 @@ export class Explorer {
     private readonly host: HTMLElement,
   ) {
     const report = model.get("report") ?? {};
+    this.embedded = model.get("page") === true && new URLSearchParams(location.search).has("embed");
     this.reportNumbers = reportSource(report);
+    this.reportLayers = reportLayers(report);
     this.store = new Store(this.firstState(report.problem ?? TUTORIAL_PROBLEM, report.mode));
     const { problem, source } = this.store.get();
     this.scene = this.sceneOf(problem, source);
     this.controls = controls(this.store);
+    this.editor = new Editor(this.store);
+    this.numbersPanel = numbersPanel(this.store);
     this.player = player(this.store, () => this.scene, this.reducedMotion);
-    this.header = header(this.events(), report.layers ?? [], this.model.get("page") === true);
+    this.strip = new Strip(this.store, () => this.scene);
+    this.layerStrip = new LayerStrip(this.strip);
+    this.header = header(this.events(), this.layerStrip.element, this.model.get("page") === true, report.guide !== undefined);
     this.build();
     this.listen();
     this.show(this.store.get(), null);
@@ -101,6 +136,11 @@ export class Explorer {
       speed: 1,
       playing: false,
       explanation: "",
+      error: "",
+      revealed: null,
+      layers: this.reportLayers,
+      layer: 0,
+      first: null,
     };
     return this.model.get("page") ? this.restored(state, location.hash) : state;
   }
@@ -113,24 +153,35 @@ export class Explorer {
   private restored(state: State, hash: string): State {
     const fromAddress = fromHash(hash);
     const preset = PRESETS.find(({ name }) => name === fromAddress.preset);
-    return { ...state, preset: "", choice: "", ...fromAddress, source: preset ? presetSource(preset, this.baseSource) : this.baseSource };
+    const source = preset ? presetSource(preset, this.baseSource) : this.baseSource;
+    const { explanation, ...numbers } = numbersFromHash(hash, fromAddress.problem ?? state.problem);
+    const restored = withNumbers({ ...state, preset: "", choice: "", explanation, ...fromAddress, source }, this.reportLayers);
+    return { ...restored, source: { ...restored.source, ...numbers } };
   }
 
   private build(): void {
-    const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.costs);
-    const main = html("div", { class: "main" }, this.stage, this.sentence, this.player.element, hint());
-    this.root.append(html("style", {}, style), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element);
+    const side = html("aside", { class: "side", "aria-label": "layer" }, this.controls.element, this.numbersPanel.element, this.costs);
+    this.dock.append(this.sentence, this.player.element);
+    const main = html("div", { class: "main" }, this.stage, keyHint(), this.dock);
+    this.root.classList.toggle("page", this.model.get("page") === true);
+    this.root.append(html("style", {}, STYLE), this.header.element, html("div", { class: "body" }, main, side), this.magnifier.element, this.keyList);
+    this.root.classList.toggle("embed", this.embedded);
     this.host.append(this.root);
   }
 
   private listen(): void {
     this.cleanups.push(this.store.subscribe((state, before) => this.show(state, before)));
-    this.cleanups.push(keys(this.root, this.store, () => this.scene, this.player));
+    this.cleanups.push(keys(this.root, this.store, () => this.scene, this.player, () => this.keyList.showModal()));
     const resized = new ResizeObserver(() => {
       if (this.stage.clientWidth !== this.width) this.draw(); // also where nothing had a size yet
     });
     resized.observe(this.stage);
     this.cleanups.push(() => resized.disconnect());
+    const windowResized = (): void => {
+      if (Math.abs(innerHeight - this.height) > BROWSER_BAR) this.draw();
+    };
+    addEventListener("resize", windowResized);
+    this.cleanups.push(() => removeEventListener("resize", windowResized));
     const onAnswer = (answer: Answer): void => this.onAnswer(answer);
     this.model.on("msg:custom", onAnswer);
     this.cleanups.push(() => this.model.off("msg:custom", onAnswer));
@@ -157,18 +208,24 @@ export class Explorer {
   private show(state: State, before: State | null): void {
     const newProblem = !before || before.problem !== state.problem || before.source !== state.source;
     if (newProblem) {
+      if (before && before.error === state.error && state.error) this.store.set({ error: "" }); // another problem is drawn since
       if (before) this.scene = this.sceneOf(state.problem, state.source);
       this.root.setAttribute("aria-label", describe(this.scene));
     }
+    if (!before || before.error !== state.error) this.header.showError(state.error);
     if (newProblem || before.explanation !== state.explanation) this.controls.show(state.problem, state.explanation);
     if (newProblem || before.counting !== state.counting) this.costs.replaceChildren(costs(state.problem, this.store));
     const newMode = newProblem || before.mode !== state.mode || before.choice !== state.choice;
     if (newMode || before.preset !== state.preset) this.header.show(state);
+    if (newProblem) this.strip.follow();
+    if (newProblem || before.theme !== state.theme || before.layers !== state.layers) this.layerStrip.show(this.strip.chain(), state, themeOf(state.theme));
+    else this.layerStrip.follow(state);
     if (newMode || before.theme !== state.theme) this.draw();
     else for (const listener of this.drawn?.listeners ?? []) listener(state);
     this.root.classList.toggle("pinned", state.pinned);
     this.player.show(state, this.scene);
     this.showSentence(state);
+    this.numbersPanel.show(state, this.scene);
     this.updateAddress();
     if (newProblem && !this.requestOutput()) this.continueComputing();
   }
@@ -184,6 +241,8 @@ export class Explorer {
     this.stage.replaceChildren();
     this.stage.removeAttribute("style");
     this.width = this.stage.clientWidth;
+    this.height = innerHeight;
+    this.root.style.setProperty("--header", `${this.stage.offsetTop}px`);
     const wanted = MODES.find(({ name }) => name === state.mode) ?? MODES[0];
     const choice = chosenName(wanted, state.choice);
     const refusal = wanted.refusal?.(this.scene.problem, choice) ?? null;
@@ -195,8 +254,9 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width: this.width, height: clamp((innerHeight - 480) / 2, 180, 760) },
+      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - PANE_TEXT, this.embedded ? 60 : 130, 900) },
       magnifier: this.magnifier,
+      editor: this.editor,
       choice,
       still: this.reducedMotion,
       onState: (listener) => {
@@ -210,7 +270,9 @@ export class Explorer {
     this.stage.dataset.mode = wanted.name;
     if (refusal !== null) this.stage.append(html("p", { class: "refusal" }, refusal));
     this.drawn = { leave: mode?.render(context) ?? (() => undefined), listeners, numbers };
+    captionPanes(this.stage, wanted.captions);
     if (focused >= 0 && wanted.name === before) this.grids()[focused]?.focus({ preventScroll: true });
+    this.editor.resume();
   }
 
   /** The stage's grids, which take the keyboard's focus. */
@@ -222,6 +284,7 @@ export class Explorer {
     const mode = MODES.find(({ name }) => name === state.mode);
     const node = mode?.sentence?.(this.scene, state, this.store) ?? sentence(this.scene, state.focus, this.store);
     this.sentence.replaceChildren(node);
+    this.sentence.scrollTop = 0;
   }
 
   /** Goes on computing, some milliseconds a frame, until the output is whole. */
@@ -283,20 +346,28 @@ export class Explorer {
     const { store } = this;
     return {
       problem: (written) => this.openProblem(written, ""),
-      layer: (written) => this.openProblem(written, ""),
+      layer: () => this.layerStrip.startAdding(),
       preset: (name) => this.openPreset(name),
       mode: (mode) => store.set({ mode, choice: "" }),
       choice: (choice) => store.set({ choice }),
       image: (file) => void this.openImage(file),
       theme: () => store.set({ theme: themeOf(store.get().theme).name === "dark" ? "light" : "dark" }),
       link: () => void this.copy(`${location.href.split("#")[0]}${toHash(store.get())}`, this.userImage ? "link, without your image," : "link"),
-      code: () => void this.copy(pytorchCode(store.get().problem), "PyTorch code"),
-      svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(stageSvg(this.stage))], { type: "image/svg+xml" })),
+      code: () => void this.copy(pytorchCode(this.scene.original, this.scene.originalOperands, describeInput(this.scene)), "PyTorch code"),
+      svg: () => save(`glassconv-${store.get().mode}.svg`, new Blob([text(this.drawing())], { type: "image/svg+xml" })),
+      keys: () => this.keyList.showModal(),
       png: () =>
-        void png(stageSvg(this.stage))
+        void png(this.drawing())
           .then((picture) => save(`glassconv-${store.get().mode}.png`, picture))
           .catch((error: Error) => this.header.showStatus(error.message)),
     };
+  }
+
+  /** The stage as an image, with what it shows in words. */
+  private drawing(): SVGSVGElement {
+    const { mode, problem } = this.store.get();
+    const title = MODES.find(({ name }) => name === mode)?.label ?? "";
+    return stageSvg(this.stage, { title, problem: format(problem), equation: this.sentence.querySelector(".equation") });
   }
 
   private openProblem(written: string, preset: string): void {
@@ -305,9 +376,10 @@ export class Explorer {
       const size = bytes(problem);
       const total = size.input + size.weight + size.output + bytes(convolutionOf(problem)).input;
       if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, more than this page’s limit of ${MOST_BYTES / 1e6} MB`);
-      this.store.set({ problem, preset, source: this.baseSource, explanation: "", focus: outputAt(0, 0, 0), playing: false });
+      const { layer, source } = this.store.get();
+      this.store.set({ problem, preset, source: layer ? source : this.baseSource, explanation: "", error: "", focus: outputAt(0, 0, 0), playing: false });
     } catch (error) {
-      this.store.set({ explanation: `${written}: ${(error as Error).message}` });
+      this.store.set({ error: `${written}: ${(error as Error).message}` });
     }
   }
 
@@ -315,16 +387,28 @@ export class Explorer {
     const preset = PRESETS.find((each) => each.name === name);
     if (!preset) return;
     const source = presetSource(preset, this.baseSource);
-    this.store.set({ problem: parse(preset.problem), source, preset: name, explanation: "", focus: outputAt(0, 0, 0), pinned: false, playing: false });
+    this.store.set({
+      problem: parse(preset.problem),
+      source,
+      layers: [],
+      layer: 0,
+      first: null,
+      preset: name,
+      explanation: "",
+      error: "",
+      focus: preset.focus ?? outputAt(0, 0, 0),
+      pinned: false,
+      playing: false,
+    });
   }
 
   private async openImage(file: File): Promise<void> {
     try {
-      const picture = await read(file);
-      const { problem, source } = this.store.get();
-      const input = problem.inChannels === 1 ? grey(picture) : picture;
-      this.userImage = { name: file.name, resampled: true, rgb: true, input };
-      this.store.set({ source: { ...source, ...this.userImage, output: undefined } });
+      const input = await read(file);
+      if (this.store.get().layer > 0) this.strip.open(0);
+      const { source } = this.store.get();
+      this.userImage = { name: file.name, resampled: true, photograph: true, input };
+      this.store.set({ source: withoutPixelEdits({ ...source, ...this.userImage, output: undefined }) });
       this.header.showStatus(`${file.name} stays in this page`);
     } catch {
       this.header.showStatus(`${file.name} is not an image that this browser can read`);
@@ -339,11 +423,4 @@ export class Explorer {
       this.header.showStatus(words); // to be copied by hand
     }
   }
-}
-
-/** What keys and clicks do. */
-function hint(): HTMLElement {
-  const keys = (names: string, what: string): (Node | string)[] => [html("kbd", {}, names), ` ${what} · `];
-  const all = [...keys("← →", "outputs"), ...keys("↑ ↓", "filters"), ...keys("Shift ← →", "products"), ...keys("Space", "plays")];
-  return html("p", { class: "hint" }, ...all, html("span", { class: "pin" }, "a click pins the focus, ", html("kbd", {}, "Esc"), " releases it"));
 }

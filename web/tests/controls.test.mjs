@@ -14,6 +14,7 @@ const shape = (page) => text(page, ".pane-output .shape");
 
 test("sliders for every hyper-parameter recompute at once", { skip }, () =>
   onPage({}, async (page) => {
+    await page.getByLabel("H ≠ W").check();
     await slide(page, "kernel_size H", 3);
     await slide(page, "stride W", 2);
     await slide(page, "padding ↑", 1);
@@ -23,7 +24,7 @@ test("sliders for every hyper-parameter recompute at once", { skip }, () =>
     await slide(page, "input_size W", 20);
     assert.equal(await shorthand(page), "1x3x32x20 5@3x5 s1x2 p1:0x0:2 d2x1");
     assert.equal(await shape(page), "[1, 5, 29, 9]");
-    await page.getByLabel("bias").uncheck();
+    await page.getByRole("checkbox", { name: "bias" }).uncheck();
     await settled(page);
     assert.match(await shorthand(page), /nobias$/);
     assert.equal(await explanation(page), "");
@@ -41,8 +42,8 @@ test("groups go from 1 to depthwise, and the filters follow", { skip }, () =>
 
 test("a kernel that does not fit explains itself and is clamped", { skip }, () =>
   onPage({}, async (page) => {
-    await slide(page, "kernel_size H", 11);
-    assert.equal(await shorthand(page), "1x1x5x5 1@5x3 s1 p0");
+    await slide(page, "kernel_size", 11);
+    assert.equal(await shorthand(page), "1x1x5x5 1@5x5 s1 p0");
     assert.match(await explanation(page), /the kernel spans 11 positions of the height .* The nearest valid value is kernel_size 5/);
   }, [{ problem: "1x1x5x5 1@3x3" }]),
 );
@@ -50,6 +51,7 @@ test("a kernel that does not fit explains itself and is clamped", { skip }, () =
 test("'same' pads, unevenly for an even kernel, and needs stride 1", { skip }, () =>
   onPage({}, async (page) => {
     await page.getByLabel("'same'").check();
+    await page.getByLabel("H ≠ W").check();
     await slide(page, "kernel_size W", 4);
     assert.equal(await shorthand(page), "1x3x32x32 1@5x4 s1 psame");
     assert.equal(await shape(page), "[1, 1, 32, 32]");
@@ -63,8 +65,8 @@ test("'same' pads, unevenly for an even kernel, and needs stride 1", { skip }, (
 test("a transposed convolution has an output_padding, and zeros between its pixels", { skip }, () =>
   onPage({}, async (page) => {
     await page.getByLabel("transposed").check();
-    await slide(page, "stride H", 2);
-    await slide(page, "stride W", 2);
+    await slide(page, "stride", 2);
+    await page.getByLabel("H ≠ W").check();
     await slide(page, "output_padding W", 5);
     assert.match(await explanation(page), /output_padding must be smaller than the stride or the dilation/);
     assert.equal(await shape(page), "[1, 1, 11, 12]");
@@ -79,7 +81,7 @@ test("a problem can be typed, and a wrong one says what is wrong", { skip }, () 
     assert.equal(await shape(page), "[1, 4, 8, 8]");
     await page.locator(".shorthand").fill("8x16x16 4@3y3");
     await press(page, "Enter");
-    assert.match(await explanation(page), /filters are written OUT@KxK/);
+    assert.match(await text(page, ".error"), /filters are written OUT@KxK/);
     assert.equal(await shape(page), "[1, 4, 8, 8]");
   }),
 );
@@ -104,9 +106,9 @@ test("an address restores the exact state", { skip }, () =>
   onPage({}, async (page) => {
     await page.getByRole("button", { name: "Edge detectors" }).click();
     await page.getByRole("button", { name: "Matrix" }).click();
-    await slide(page, "stride H", 2);
+    await slide(page, "stride", 2);
     await page.locator(".pane-output .grid").click();
-    await press(page, "Shift+ArrowRight", "ArrowDown");
+    await press(page, "Shift+ArrowRight", "]");
     await page.getByRole("button", { name: "theme" }).click();
     await page.getByRole("button", { name: "FLOPs" }).click();
     await settled(page);
@@ -126,7 +128,7 @@ test("an address restores the exact state", { skip }, () =>
 
 test("an address that says nonsense is no harm", { skip }, () =>
   onPage({ hash: "#problem=<img>&at=y,99,99,99&mode=nothing&speed=7&theme=pink" }, async (page) => {
-    assert.match(await explanation(page), /The link has no valid problem/);
+    assert.match(await text(page, ".error"), /The link has no valid problem/);
     assert.match(await text(page, ".sentence"), /y\s*0, 27, 27/);
   }),
 );
@@ -136,7 +138,7 @@ test("the layer is copied as PyTorch code, the address as a link", { skip }, () 
     const pasted = () => page.evaluate(() => navigator.clipboard.readText());
     await page.getByRole("button", { name: "PyTorch" }).click();
     await page.getByText("PyTorch code copied").waitFor();
-    assert.match(await pasted(), /conv = nn\.Conv2d\(3, 4, 3, stride=2, padding=1, bias=False\)\nx = torch\.randn\(1, 3, 9, 9\)/);
+    assert.match(await pasted(), /conv = nn\.Conv2d\(3, 4, 3, stride=2, padding=1, bias=False\)\nwith torch\.no_grad\(\):\n    conv\.weight\.copy_\(torch\.tensor\(\[\[\[\[0\.0901/);
     await page.getByRole("button", { name: "Link" }).click();
     await page.getByText("link copied").waitFor();
     assert.match(await pasted(), /#problem=1x3x9x9/);
@@ -154,6 +156,25 @@ test("what is drawn is saved as SVG and as PNG", { skip }, () =>
   }),
 );
 
+test("what is saved has a title, the problem and the equation, at a legible size", { skip }, async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    await onPage({ colorScheme, hash: "#problem=1x1x5x5 1@3x3 s1 p1&mode=matrix&at=y,0,2,3" }, async (page) => {
+      const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "SVG", exact: true }).click()]);
+      const lines = await page.evaluate((svg) => {
+        const texts = new DOMParser().parseFromString(svg, "image/svg+xml").querySelectorAll("svg > text");
+        return [...texts].map((each) => [each.textContent, parseFloat(each.getAttribute("font-size")), Number(each.getAttribute("y"))]);
+      }, await readFile(await download.path(), "utf8"));
+      assert.deepEqual(lines[0].slice(0, 2), ["Matrix", 20]);
+      assert.deepEqual(lines[1].slice(0, 2), ["1x1x5x5 1@3x3 s1 p1", 15]);
+      const spoken = (await page.locator(".sentence .equation").innerText()).replaceAll(/\s+/g, "");
+      const below = lines.filter(([, , y]) => y > Math.max(...lines.filter(([words]) => words === "Output matrix").map(([, , at]) => at)));
+      assert.ok(below.map(([words]) => words).join("").replaceAll(/\s+/g, "").endsWith(spoken), spoken);
+      const sum = lines[lines.length - 1];
+      assert.ok(sum[1] >= 12, String(sum));
+    });
+  }
+});
+
 test("what is saved holds every line that is seen, in every mode", { skip }, () =>
   onPage({ hash: "#problem=1x2x8x8 2@3x3 s1 p1" }, async (page) => {
     for (const mode of await page.locator(".modes button").all()) {
@@ -162,7 +183,7 @@ test("what is saved holds every line that is seen, in every mode", { skip }, () 
       const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "SVG", exact: true }).click()]);
       const saved = (await readFile(await download.path(), "utf8")).replaceAll(/<[^>]*>|\s+/g, "");
       const seen = (await page.locator(".stage").innerText()).split("\n").map((line) => line.trim()).filter((line) => line);
-      const alternatives = await page.locator(".stage .alternative").allTextContents();
+      const alternatives = await page.locator(".stage :is(.alternative, .pane-caption)").allTextContents(); // captions may end in …
       for (const line of seen.filter((each) => !alternatives.includes(each))) assert.ok(saved.includes(line.replaceAll(/\s+/g, "")), `${await mode.innerText()}: ${line}`);
     }
   }),
@@ -196,5 +217,5 @@ test("layers of a report stand in a strip", { skip }, () =>
     await page.getByRole("button", { name: /layer 2/ }).click();
     await settled(page);
     assert.equal(await shape(page), "[1, 4, 2, 2]");
-  }, [{ problem: "1x3x8x8 2@3x3 s1 p0", layers: [{ name: "layer 1", problem: "1x3x8x8 2@3x3 s1 p0" }, { name: "layer 2", problem: "1x2x6x6 4@3x3 s2 p0" }] }]),
+  }, [{ problem: "1x3x8x8 2@3x3 s1 p0", layers: [{ name: "layer 1", kind: "conv", text: "1x3x8x8 2@3x3 s1 p0" }, { name: "layer 2", kind: "conv", text: "1x2x6x6 4@3x3 s2 p0" }] }]),
 );

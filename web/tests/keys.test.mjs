@@ -6,16 +6,20 @@ import { onPage, point, press, settled, skip, text } from "./page.mjs";
 const SMALL = [{ problem: "1x2x6x6 3@3x3 s1 p1 nobias" }];
 const at = async (page) => (await text(page, ".sentence .named")).replaceAll(/\s+/g, "");
 
-test("arrows step outputs and filters, Shift and arrows step products", { skip }, () =>
+test("arrows step outputs and rows, brackets filters, Shift and arrows products", { skip }, () =>
   onPage({}, async (page) => {
     await press(page, "ArrowRight");
     assert.equal(await at(page), "y0,0,1");
     await press(page, "ArrowLeft", "ArrowLeft");
     assert.equal(await at(page), "y0,5,5"); // around
-    await press(page, "ArrowDown", "ArrowDown");
-    assert.equal(await at(page), "y2,5,5");
-    await press(page, "ArrowUp");
-    assert.equal(await at(page), "y1,5,5");
+    await press(page, "ArrowUp", "ArrowUp");
+    assert.equal(await at(page), "y0,3,5");
+    await press(page, "ArrowDown", "ArrowDown", "ArrowDown");
+    assert.equal(await at(page), "y0,0,5"); // around
+    await press(page, "]", "PageDown");
+    assert.equal(await at(page), "y2,0,5");
+    await press(page, "[");
+    assert.equal(await at(page), "y1,0,5");
     await press(page, "Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowDown");
     assert.match(await text(page, ".sentence"), /Product 4:/);
     await press(page, "Shift+ArrowLeft");
@@ -101,3 +105,25 @@ test("the explorer takes itself away", { skip }, () =>
     assert.match(await text(page, "#explorer-1 .sentence"), /^y/);
   }, [SMALL[0], SMALL[0]]),
 );
+
+test("? lists the keys, and Esc closes the list and changes nothing else", { skip }, () =>
+  onPage({}, async (page) => {
+    await press(page, "ArrowRight", "?");
+    const list = page.getByRole("dialog", { name: "keys" });
+    assert.match(await list.innerText(), /the output one row up, one row down/);
+    await press(page, "ArrowRight", "Escape");
+    assert.equal(await list.isVisible(), false);
+    assert.equal(await at(page), "y0,0,1");
+    await page.getByRole("button", { name: "keys" }).click();
+    await list.getByRole("button", { name: "Close" }).click();
+    assert.equal(await list.isVisible(), false);
+  }, SMALL),
+);
+
+test("a phone and a touch screen get no hints of keys", { skip }, async () => {
+  for (const context of [{ viewport: { width: 390, height: 844 } }, { hasTouch: true, isMobile: true }]) {
+    await onPage(context, async (page) => {
+      for (const hint of await page.locator(".with-keyboard").all()) assert.equal(await hint.isVisible(), false);
+    }, SMALL);
+  }
+});

@@ -38,7 +38,7 @@ window.leave = ${JSON.stringify(reports)}.map((report, place) => {
 
 /** Runs a test on a page; any error on it, or message in its console, fails the test. */
 export async function onPage(options, test, reports = [{}]) {
-  const { hash = "", owns = true, python = null, css = "", ...context } = options;
+  const { hash = "", query = "", owns = true, python = null, css = "", ...context } = options;
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   try {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...context });
@@ -46,8 +46,8 @@ export async function onPage(options, test, reports = [{}]) {
     page.on("console", (message) => wrong.push(message.text()));
     page.on("pageerror", (error) => wrong.push(String(error.stack)));
     const html = await pageOf(reports, { owns, python, css });
-    await page.route("https://glassconv.test/", (route) => route.fulfill({ contentType: "text/html", body: html }));
-    await page.goto(`https://glassconv.test/${hash}`);
+    await page.route(/^https:..glassconv.test/, (route) => route.fulfill({ contentType: "text/html", body: html }));
+    await page.goto(`https://glassconv.test/${query}${hash}`);
     await page.locator(css ? ".stage" : ".stage > *").first().waitFor({ state: "attached" });
     await test(page);
     if (wrong.length) throw new Error(wrong.join("\n"));

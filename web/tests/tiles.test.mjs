@@ -23,7 +23,7 @@ test("the tile walks over the output matrix, and its panel over the columns", { 
     for (let step = 0; step < 16; step++) await press(page, "ArrowRight");
     const [next] = await rectangles(page, ".pane-output .mark.window");
     assert.ok(next.x > first.x && next.y === first.y);
-    for (let step = 0; step < 6; step++) await press(page, "ArrowDown");
+    for (let step = 0; step < 6; step++) await press(page, "]");
     const [below] = await rectangles(page, ".pane-output .mark.window");
     assert.ok(below.y > next.y && below.x === next.x);
     const [panel] = await rectangles(page, ".pane-columns .mark.window");

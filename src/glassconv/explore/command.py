@@ -10,8 +10,9 @@ import typer
 
 from glassconv.data import photograph
 from glassconv.errors import ArgumentError
+from glassconv.explore.links import project_links
 from glassconv.explore.page import page
-from glassconv.explore.reports import Exploration, of_picture, of_problems
+from glassconv.explore.reports import Exploration, introduction, of_picture, of_problems
 from glassconv.explore.server import Server
 from glassconv.problem.problem import parse_problem
 from glassconv.problem.shorthand import EXAMPLE, split
@@ -25,7 +26,7 @@ def explore(
         list[str] | None,
         typer.Argument(
             metavar="PROBLEM|IMAGE",
-            help=f"Such as '{EXAMPLE}', cat.png, or several problems; by default the tutorial's.",
+            help=f"Such as '{EXAMPLE}', cat.png, or several problems; by default an introduction.",
             show_default=False,
         ),
     ] = None,
@@ -46,7 +47,10 @@ def explore(
     if not browser and not serve:
         raise ArgumentError("--no-browser is for --serve")
     exploration = _exploration(subjects or [])
-    report, title = exploration.to_json(), f"glassconv · {exploration.problem}"
+    report, title = (
+        exploration.to_json(),
+        f"Convolution {exploration.problem}, step by step · glassconv",
+    )
     if serve:
         _serve(report, title, browser)
         return
@@ -59,12 +63,15 @@ def explore(
 
 
 def _exploration(subjects: list[str]) -> Exploration:
-    """Return what the arguments name: nothing, a picture, a picture and a problem, or problems."""
+    """Return what the arguments name: a picture, a picture and a problem, problems, or nothing.
+
+    Nothing opens the introduction.
+    """
     pictures = [Path(each) for each in subjects if _is_picture(each)]
     words = [each for each in subjects if not _is_picture(each)]
     problems = [parse_problem(text) for text in split(" ".join(words))]
     if not pictures:
-        return of_problems(problems) if problems else of_picture(photograph.chelsea())
+        return of_problems(problems) if problems else introduction(project_links())
     if len(pictures) > 1 or len(problems) > 1:
         raise ArgumentError("explore takes one picture, and one problem to use it on")
     (problem,) = problems or (None,)

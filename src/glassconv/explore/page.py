@@ -16,6 +16,10 @@ from importlib.resources import files
 
 from glassconv.errors import DataError
 
+DESCRIPTION = (
+    "A convolution you can see through: move the window over the image, and see its products, its "
+    "column of the im2col matrix and its sum, in your own layer."
+)
 TEMPLATE = """\
 <!doctype html>
 <html lang="en">
@@ -25,6 +29,10 @@ TEMPLATE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
+<meta name="description" content="{description}">
+<meta property="og:type" content="website">
+<meta property="og:title" content="{title}">
+<meta property="og:description" content="{description}">
 <link rel="icon" href="data:,">
 <style>body {{ margin: 0 }}</style>
 </head>
@@ -45,6 +53,7 @@ def page(report: str, title: str, *, remote: bool = False) -> str:
     return TEMPLATE.format(
         policy=escape(policy(remote=remote)),
         title=escape(title),
+        description=escape(DESCRIPTION),
         remote=" data-remote" if remote else "",
         report=report.replace("<", r"\u003c"),  # or a text could end the script it lies in
         script=script(),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from math import prod
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -13,11 +15,13 @@ from torch import Tensor, nn
 
 from glassconv.algorithms import named
 from glassconv.data import Picture
+from glassconv.data.photograph import chelsea
 from glassconv.dispatch.array_boundary import as_tensor
 from glassconv.errors import ArgumentError, ConvError, DtypeError, UnsupportedError
-from glassconv.examples.sample_operands import photograph_input
+from glassconv.examples.sample_operands import photograph_input, whole_numbers
 from glassconv.examples.tutorial import normalise, tutorial_layer
 from glassconv.explanation.explain import Input, Layer, TransposedLayer, problem_of_layer
+from glassconv.explore import layers as strips
 from glassconv.explore.tensors import DTYPES, to_document
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
@@ -27,8 +31,24 @@ from glassconv.reports.array import Array
 
 SCHEMA = "glassconv.explorer/1"
 InputKind = Literal["random", "array", "image"]  # "image": its channels are red, green and blue
+MOST_READ = 256  # positions of an input whose numbers are read, as in web/src/numerics/arrays.ts
 MOST_DRAWN_BYTES = 4_000_000  # of random numbers: a larger problem's the page draws itself
 MOST_GIVEN_BYTES = 32_000_000  # of a user's arrays, which a notebook keeps for every output
+
+
+@dataclass(frozen=True)
+class Link:
+    """A place beside the page, by its name and its address."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Guide:
+    """The introduction with which a page begins, and what it links to."""
+
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,22 +56,25 @@ class Exploration:
     """A convolution of pictures to explore; an array that is None is drawn by the page."""
 
     problem: Problem
-    layers: tuple[Problem, ...] = ()  # of a strip, this problem the first of them
+    layers: tuple[strips.Layer, ...] = ()  # of a strip, this problem the first of them
     input: Array | None = None
     weight: Array | None = None
     bias: Array | None = None
     output: Array | None = None  # PyTorch's
     input_kind: InputKind = "random"
     source: str = ""  # where the numbers come from, for people
+    guide: Guide | None = None  # with which the page begins
+
+    @property
+    def title(self) -> str:
+        """Return what the page is about, in a few words."""
+        return str(self.problem) if self.guide is None else "convolution you can see through"
 
     def to_json(self) -> str:
         """Write the document that the page reads."""
         document: dict[str, Any] = {"schema": SCHEMA, "problem": str(self.problem)}
         if self.layers:
-            document["layers"] = [
-                {"name": f"layer {place}", "problem": str(problem)}
-                for place, problem in enumerate(self.layers, start=1)
-            ]
+            document["layers"] = [layer.to_document() for layer in self.layers]
         for name in ("input", "weight", "bias", "output"):
             array = getattr(self, name)
             if array is not None:
@@ -60,21 +83,31 @@ class Exploration:
             document["inputKind"] = self.input_kind
         if self.source:
             document["source"] = self.source
+        if self.guide is not None:
+            document["guide"] = asdict(self.guide)
         return json.dumps(document)
 
 
 def of_problems(problems: Sequence[Problem]) -> Exploration:
-    """Return the first of some problems on random numbers, and where there are more, a strip.
+    """Return the first of some problems on drawn numbers, and where there are more, a strip.
+
+    A small problem is drawn with whole numbers, which can be read, and a larger one with random ones.
 
     >>> from glassconv import parse
     >>> of_problems([parse("3x8x8 4@3x3")]).output.shape
     (1, 4, 6, 6)
     """
     pictures = tuple(map(_as_picture, problems))
-    first, layers = pictures[0], pictures if len(pictures) > 1 else ()
+    first, several = pictures[0], len(pictures) > 1
+    named = enumerate(pictures if several else (), start=1)
+    strip = tuple(strips.convolution(f"layer {place}", problem) for place, problem in named)
     if _bytes(first) > MOST_DRAWN_BYTES:
-        return Exploration(first, layers)
-    return replace(_run(first, random_operands(first), "random", "random numbers"), layers=layers)
+        return Exploration(first, strip)
+    if prod(first.input_size) <= MOST_READ:
+        drawn = _run(first, whole_numbers(first), "random", "whole numbers")
+    else:
+        drawn = _run(first, random_operands(first), "random", "random numbers")
+    return replace(drawn, layers=strip)
 
 
 def of_picture(picture: Picture, problem: Problem | None = None) -> Exploration:
@@ -99,13 +132,32 @@ def of_picture(picture: Picture, problem: Problem | None = None) -> Exploration:
     return _run(problem, operands, "image", picture.source)
 
 
+def introduction(links: Sequence[Link] = ()) -> Exploration:
+    """Return the tutorial's cat and Conv2d(3, 1, 5), with the guide that leads to them.
+
+    links: what the guide links to, such as `glassconv.explore.links.links()` on a page beside
+        the documentation's.
+    """
+    return replace(of_picture(chelsea()), guide=Guide(tuple(links)))
+
+
 def of_layer(layer: nn.Module, input: Input) -> Exploration:
     """Return a layer of PyTorch at work on an input, or on random numbers of a shape.
+
+    layer: a convolution, or an `nn.Sequential` that begins with one, of convolutions, ReLU and
+        max or average pooling: then a strip, whose layers read one another's output.
 
     Of a batch the first image is shown. Raises what `explain` raises, and `ArgumentError` where
     there is no image, or more than a page can hold.
     """
     request = f"show({layer!r})"
+    if isinstance(layer, nn.Sequential):
+        return _of_sequential(layer, input, request)
+    return _of_one(layer, input, request)
+
+
+def _of_one(layer: nn.Module, input: Input, request: str) -> Exploration:
+    """Return a convolution's layer at work on an input; a refusal repeats the request."""
     problem = problem_of_layer(layer, input, request)
     try:
         one = _fitting(replace(problem, batch=min(problem.batch, 1)))
@@ -119,6 +171,55 @@ def of_layer(layer: nn.Module, input: Input) -> Exploration:
         x, kind, source = random_operands(one).input, "random", "random numbers"
     layer = cast(Layer | TransposedLayer, layer)  # or there would be no problem
     return _run(one, Operands(x, layer.weight, layer.bias), kind, source)
+
+
+def _of_sequential(model: nn.Sequential, input: Input, request: str) -> Exploration:
+    """Return the first convolution of a model, and all its layers as a strip."""
+    every = list(strips.flat(model))
+    if not every or not isinstance(every[0][1], Layer | TransposedLayer):
+        cause = "a strip of layers begins with a convolution, which reads the input"
+        raise UnsupportedError(cause, request=request)
+    name, first = every[0]
+    problem = problem_of_layer(first, input, request)
+    explored = _of_one(first, input, request)
+    strip = [strips.convolution(name, explored.problem, explored.weight, explored.bias)]
+    x = torch.from_numpy(explored.input).reshape(1, *problem.input_shape[1:])
+    held = _bytes(explored.problem)
+    for (_, before), (name, layer) in pairwise(every):
+        x = _output(before, x, request)
+        if isinstance(layer, Layer | TransposedLayer):
+            try:
+                problem = _fitting(problem_of_layer(layer, x, request))
+            except ConvError as error:
+                raise error.asked_as(request) from None
+            held += _bytes(problem)
+            strip.append(_convolution(name, _as_picture(problem), layer))
+        elif isinstance(layer, strips.Simple):
+            strip.append(strips.simple(name, layer, request))
+        else:
+            cause = f"layer {name}, {layer!r}, is no convolution, ReLU, max or average pooling"
+            raise UnsupportedError(cause, request=request)
+    _output(every[-1][1], x, request)
+    if held > MOST_GIVEN_BYTES:
+        raise ArgumentError(_too_large(held), request=request)
+    return replace(explored, layers=tuple(strip)) if len(strip) > 1 else explored
+
+
+def _output(layer: nn.Module, input: Tensor, request: str) -> Tensor:
+    """Return a layer's output; what PyTorch refuses is refused with its words."""
+    try:
+        with torch.no_grad():
+            output: Tensor = layer(input)
+    except RuntimeError as error:
+        cause = f"{layer!r} takes no input {list(input.shape)}: {error}"
+        raise ArgumentError(cause, request=request) from None
+    return output
+
+
+def _convolution(name: str, drawn: Problem, layer: Layer | TransposedLayer) -> strips.Layer:
+    weight = to_numpy(layer.weight.detach()).reshape(drawn.weight_shape)
+    bias = None if layer.bias is None else to_numpy(layer.bias.detach())
+    return strips.convolution(name, drawn, weight, bias)
 
 
 def _run(problem: Problem, operands: Operands, input_kind: InputKind, source: str) -> Exploration:
@@ -159,12 +260,15 @@ def _fitting(problem: Problem) -> Problem:
     """Return a problem that can be drawn and whose arrays a page can hold, or raise."""
     _as_picture(problem)
     if _bytes(problem) > MOST_GIVEN_BYTES:
-        cause = (
-            f"its arrays take {_bytes(problem) / 1e6:.0f} MB, and a page holds up to "
-            f"{MOST_GIVEN_BYTES / 1e6:.0f}; try a smaller input or fewer channels"
-        )
-        raise ArgumentError(cause, request=str(problem))
+        raise ArgumentError(_too_large(_bytes(problem)), request=str(problem))
     return problem
+
+
+def _too_large(size: int) -> str:
+    return (
+        f"its arrays take {size / 1e6:.0f} MB, and a page holds up to "
+        f"{MOST_GIVEN_BYTES / 1e6:.0f}; try a smaller input or fewer channels"
+    )
 
 
 def _bytes(problem: Problem) -> int:

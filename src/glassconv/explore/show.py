@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def show(layer: nn.Module, input: Input) -> Explorer:
     """Return the explorer on a convolution's layer and input, to be shown in a notebook.
 
-    layer: an `nn.Conv1d` or `nn.Conv2d`, in float32 or float64.
+    layer: an `nn.Conv1d` or `nn.Conv2d`, in float32 or float64; or an `nn.Sequential` of such
+        layers, ReLU and max or average pooling, which are shown as a strip.
     input: an array [batch, in_channels, *input_size], of which the first image is shown, or such a
         shape, for random numbers.
 

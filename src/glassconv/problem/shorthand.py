@@ -50,10 +50,12 @@ def parse(text: str) -> ConvProblem:
               ^^^^^
     """
     written = read(text)
-    for name in ("transposed", "output_padding"):
-        if name in written.places:
-            cause = "this is a transposed convolution: read it with parse_transposed"
-            _refuse(written.text, written.places[name], cause)
+    if written.transposed:
+        cause = "this is a transposed convolution: read it with parse_transposed"
+        _refuse(written.text, written.places["transposed"], cause)
+    if "output_padding" in written.places:
+        cause = "only a transposed convolution has an output_padding: add the word transposed"
+        _refuse(written.text, written.places["output_padding"], cause)
     in_channels, groups = written.in_channels, written.options.get("groups", 1)
     if groups == 0 or in_channels % groups:
         cause = f"groups must divide in_channels, but {in_channels} is not a multiple of {groups}"

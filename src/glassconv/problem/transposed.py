@@ -312,6 +312,15 @@ def parse_transposed(text: str) -> TransposedProblem:
     weight_shape = [written.in_channels, written.out_channels // groups, *written.kernel_size]
     bias_shape = [weight_shape[1] * groups] if written.bias else None
     try:
+        if isinstance(padding := written.options.get("padding"), str):
+            cause = f"a transposed convolution takes its padding as numbers, not as {padding!r}"
+            raise ArgumentError(cause)
+        if written.out_channels % groups:  # which no weight shape could show
+            cause = (
+                f"groups must divide out_channels, "
+                f"but {written.out_channels} is not a multiple of {groups}"
+            )
+            raise ArgumentError(cause)
         return transposed_of(written.input_shape, weight_shape, bias_shape, **written.options)
     except ConvError as error:
         written.refuse(error)

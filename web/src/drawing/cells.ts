@@ -8,7 +8,10 @@ import type { Cell, Layout } from "./grid_layout";
 import type { GridSpec } from "./grid_spec";
 import { cell } from "./numbers";
 
+export const LEAST_FONT = 11; // pixels of a number
 const GAP = 1;
+const WIDTH_OF_A_DIGIT = 0.66; // in units of the font's size, with a little room
+const WIDTH_OF_A_POINT = 0.33;
 let patterns = 0; // names of the hatching patterns are numbered: several explorers may share a page
 
 export interface Cells {
@@ -28,7 +31,7 @@ export function drawCells(spec: GridSpec, placed: Layout, theme: Theme, numbered
     }
   }
   const repaint = (): void => {
-    const fontSize = numbered ? fontSizeOf(spec, placed) : null;
+    const fontSize = numbered ? Math.max(LEAST_FONT, fontSizeOf(spec, placed)) : null; // numbers that changed may be longer than room was made for
     for (const each of drawn) each.paint(theme, `url(#${name})`, fontSize);
   };
   repaint();
@@ -40,7 +43,7 @@ class DrawnCell {
   private number: SVGTextElement | null = null;
   private dot: SVGCircleElement | null = null;
   private readonly box: { x: number; y: number; width: number; height: number };
-  private painted = ""; // fill, ink and number, as last drawn
+  private painted = ""; // kind, fill, ink and number, as last drawn
 
   constructor(
     private readonly spec: GridSpec,
@@ -60,20 +63,27 @@ class DrawnCell {
     const { plane, row, column } = this.at;
     const kind = this.spec.kind?.(plane, row, column) ?? "value";
     const value = this.spec.value(plane, row, column);
-    const colour = cellColour(value, kind === "unread", this.spec, theme);
-    const fill = kind === "padding" ? hatched : css(colour);
-    const written = fontSize === null || kind === "padding" || kind === "inserted" || Number.isNaN(value) ? "" : (this.spec.written ?? cell)(value);
-    const ink = kind === "unread" ? theme.muted : readableOn(colour);
-    const painted = `${fill} ${written} ${ink} ${fontSize}`;
+    const colour = cellColour(value, kind === "unread", this.spec, theme, this.spec.colour?.(plane, row, column));
+    const fill = kind === "padding" ? hatched : kind === "hidden" ? theme.background : css(colour);
+    const blank = fontSize === null || kind === "inserted" || kind === "hidden";
+    const written = blank ? "" : this.written(kind === "padding" && this.spec.zeroPadding ? 0 : value);
+    const ink = kind === "unread" || kind === "padding" ? theme.muted : readableOn(colour);
+    const painted = `${kind} ${fill} ${written} ${ink} ${fontSize}`;
     if (painted === this.painted) return;
     this.painted = painted;
     this.rectangle.setAttribute("fill", fill);
+    this.rectangle.setAttribute("stroke", kind === "hidden" ? theme.line : "none");
     this.write(written, ink, fontSize ?? 0);
+    this.number?.classList.toggle("padding", kind === "padding");
     if (kind === "inserted" && !this.dot) {
       const { x, y, width, height } = this.box;
       this.dot = svg("circle", { cx: x + width / 2, cy: y + height / 2, r: 1.5, fill: theme.muted });
       this.parent.append(this.dot);
     }
+  }
+
+  private written(value: number): string {
+    return Number.isNaN(value) ? "" : (this.spec.written ?? cell)(value);
   }
 
   private write(written: string, ink: string, fontSize: number): void {
@@ -96,27 +106,32 @@ class DrawnCell {
 
 /** The size of numbers that fit their cells. */
 export function fontSizeOf(spec: GridSpec, { cellWidth, cellHeight }: Layout): number {
-  return Math.min(13, cellHeight * 0.6, (cellWidth * 1.5) / longest(spec));
+  return Math.min(cellHeight * 0.68, 9 + cellHeight / 4, (cellWidth - GAP) / widest(spec));
 }
 
-/** Letters of the longest number, which decide the size of them all. */
-function longest(spec: GridSpec): number {
+/** The width of the widest number, in units of the font's size: it decides the size of them all. */
+function widest(spec: GridSpec): number {
   const written = spec.written ?? cell;
-  let letters = 2;
+  let width = 2 * WIDTH_OF_A_DIGIT;
   for (let plane = 0; plane < spec.planes; plane++) {
     for (let row = 0; row < spec.rows; row++) {
       for (let column = 0; column < spec.columns; column++) {
         const value = spec.value(plane, row, column);
-        if (!Number.isNaN(value)) letters = Math.max(letters, written(value).length);
+        if (!Number.isNaN(value)) width = Math.max(width, widthOf(written(value)));
       }
     }
   }
-  return letters;
+  return width;
 }
 
-/** The colour of a cell. A pixel that no window reads is dimmed: mixed with the background. */
-export function cellColour(value: number, dim: boolean, spec: Pick<GridSpec, "scale" | "map">, theme: Theme): Rgb {
-  const colour = Number.isNaN(value) ? rgb(theme.panel) : colourMap(theme, spec.map).at(value, spec.scale);
+function widthOf(written: string): number {
+  const points = written.split(".").length - 1;
+  return (written.length - points) * WIDTH_OF_A_DIGIT + points * WIDTH_OF_A_POINT;
+}
+
+/** The colour of a cell: its own, or its value's. A pixel that no window reads is dimmed: mixed with the background. */
+export function cellColour(value: number, dim: boolean, spec: Pick<GridSpec, "scale" | "map">, theme: Theme, own?: Rgb | null): Rgb {
+  const colour = own ?? (Number.isNaN(value) ? rgb(theme.panel) : colourMap(theme, spec.map).at(value, spec.scale));
   if (!dim) return colour;
   const background = rgb(theme.background);
   return [0, 1, 2].map((part) => Math.round(0.28 * colour[part] + 0.72 * background[part])) as unknown as Rgb;

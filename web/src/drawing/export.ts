@@ -1,18 +1,37 @@
-// Exports the stage as an SVG or a PNG image.
+// Exports the stage as an SVG or a PNG image, with its title and problem above it and the equation below.
 
 import { html, svg } from "./dom";
 
 const MARGIN = 24;
 const BASELINE = 0.8; // of a line's height
 const PIXELS = 2; // of a PNG, for one of the screen
+const HEAD = 64; // pixels, as all lengths here
+const TITLE = { "font-size": "20px", "font-weight": "600" };
+const PROBLEM = { "font-size": "15px" };
+
+/** What an image says beside the stage. */
+export interface Captions {
+  readonly title: string;
+  readonly problem: string; // in shorthand
+  readonly equation: Element | null; // on the page; of the output in focus
+}
 
 /** The stage as one SVG: its SVGs, canvases, bars and lines of text, at their places on the screen. */
-export function stageSvg(stage: HTMLElement): SVGSVGElement {
+export function stageSvg(stage: HTMLElement, { title, problem, equation }: Captions): SVGSVGElement {
   const box = stage.getBoundingClientRect();
-  const [width, height] = [box.width + 2 * MARGIN, box.height + 2 * MARGIN];
-  const place = (at: DOMRect): { x: number; y: number } => ({ x: at.left - box.left + MARGIN, y: at.top - box.top + MARGIN });
+  const below = equation?.getBoundingClientRect();
+  const foot = below ? below.height + MARGIN : 0;
+  const [width, height] = [Math.max(box.width, below?.width ?? 0) + 2 * MARGIN, HEAD + box.height + foot + 2 * MARGIN];
+  const place = (at: DOMRect, from = box, top = HEAD): { x: number; y: number } => ({ x: at.left - from.left + MARGIN, y: at.top - from.top + MARGIN + top });
   const whole = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}` });
-  whole.append(svg("rect", { width, height, fill: getComputedStyle(stage).getPropertyValue("--background") }));
+  const look = getComputedStyle(stage);
+  const [ink, muted, face, mono] = ["--ink", "--muted", "--face", "--mono"].map((name) => look.getPropertyValue(name));
+  whole.append(
+    svg("title", {}, `${title}: ${problem}`),
+    svg("rect", { width, height, fill: look.getPropertyValue("--background") }),
+    svg("text", { x: MARGIN, y: MARGIN + 18, fill: ink, "font-family": face, ...TITLE }, title),
+    svg("text", { x: MARGIN, y: MARGIN + 42, fill: muted, "font-family": mono, ...PROBLEM }, problem),
+  );
   for (const element of stage.querySelectorAll<SVGSVGElement | HTMLElement>("svg, canvas, i")) {
     const at = element.getBoundingClientRect();
     if (element.parentElement?.closest("svg") || !at.width || !at.height) continue;
@@ -28,11 +47,12 @@ export function stageSvg(stage: HTMLElement): SVGSVGElement {
       whole.append(svg("rect", { ...where, rx: parseFloat(borderRadius), fill: backgroundColor }));
     }
   }
-  for (const { words, at, font } of lines(stage)) {
-    const { x, y } = place(at);
+  const write = ({ words, at, font }: Line, { x, y }: { x: number; y: number }): void => {
     const look = { fill: font.color, "font-size": font.fontSize, "font-weight": font.fontWeight, "font-style": font.fontStyle, "font-family": font.fontFamily };
     whole.append(svg("text", { x, y: y + at.height * BASELINE, ...look }, words));
-  }
+  };
+  for (const line of lines(stage)) write(line, place(line.at));
+  if (equation && below) for (const line of lines(equation)) write(line, place(line.at, below, HEAD + box.height + MARGIN));
   return whole;
 }
 
@@ -43,9 +63,9 @@ interface Line {
 }
 
 /** The visible lines of text, broken as on the screen. */
-function lines(stage: HTMLElement): Line[] {
+function lines(within: Element): Line[] {
   const all: Line[] = [];
-  const walker = document.createTreeWalker(stage, NodeFilter.SHOW_TEXT);
+  const walker = document.createTreeWalker(within, NodeFilter.SHOW_TEXT);
   const range = document.createRange();
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = node.parentElement;
@@ -55,6 +75,10 @@ function lines(stage: HTMLElement): Line[] {
       range.setStart(node, word.index);
       range.setEnd(node, word.index + word[0].length);
       const at = range.getBoundingClientRect();
+      if (getComputedStyle(parent).textOverflow === "ellipsis" && at.right > parent.getBoundingClientRect().right) {
+        if (line) line.words += " …";
+        break;
+      }
       if (line && Math.abs(line.at.top - at.top) < at.height / 2) line.words += ` ${word[0]}`;
       else all.push((line = { words: word[0], at, font: getComputedStyle(parent) }));
     }

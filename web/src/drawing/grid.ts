@@ -1,7 +1,7 @@
 // A grid of numbers as colours: as SVG with the numbers where the cells are few, on a canvas where they are
 // many. Marks are drawn above it, one path for each role, so that moving them is cheap.
 
-import { drawCells, fontSizeOf } from "./cells";
+import { drawCells, fontSizeOf, LEAST_FONT } from "./cells";
 import type { Cells } from "./cells";
 import { colourMap } from "./colour";
 import type { Theme } from "./colour";
@@ -15,19 +15,14 @@ export interface GridEvents {
   hover?(cell: Cell): void;
   leave?(): void;
   pick?(cell: Cell): void;
+  open?(cell: Cell): void; // clicked twice
 }
 
 const ROLES: readonly Role[] = ["use", "read", "window", "tap"];
-const MOST_NUMBERED_COLUMNS = 24;
+const MOST_SVG_COLUMNS = 24; // without numbers
 const MOST_SVG_CELLS = 3000;
 const LEAST_MARK = 2.5; // pixels
-const TEXT_FITS = { width: 16.5, height: 11 };
 const LEAST_LABELLED = 30; // pixels of a plane's width, for labels side by side
-const LEAST_FONT = 6.5; // pixels
-const GROWTH = 1.75; // the factor by which a grid may grow in height to make room for numbers
-
-const textFits = ({ cellWidth, cellHeight }: Layout): boolean =>
-  cellWidth >= TEXT_FITS.width && cellHeight >= TEXT_FITS.height;
 
 export class Grid {
   readonly element: HTMLElement;
@@ -41,14 +36,12 @@ export class Grid {
   constructor(
     readonly spec: GridSpec,
     private readonly theme: Theme,
-    room: { width: number; height: number },
+    { largestCell, ...room }: { width: number; height: number; largestCell?: number },
     events: GridEvents = {},
   ) {
-    const few = !spec.painted && spec.columns <= MOST_NUMBERED_COLUMNS && spec.planes * spec.rows * spec.columns <= MOST_SVG_CELLS;
-    const tall = few ? layout(spec, room.width, room.height * GROWTH) : null;
-    const low = layout(spec, room.width, room.height);
-    this.placed = tall && !textFits(low) && textFits(tall) ? tall : low;
-    this.numbered = few && textFits(this.placed) && fontSizeOf(spec, this.placed) >= LEAST_FONT;
+    this.placed = layout(spec, room.width, room.height, largestCell);
+    const few = !spec.painted && spec.planes * spec.rows * spec.columns <= MOST_SVG_CELLS;
+    this.numbered = few && fontSizeOf(spec, this.placed) >= LEAST_FONT;
     const { width, height } = this.placed;
     this.overlay = svg("svg", { class: "overlay", width, height, "aria-hidden": "true" });
     for (const role of ROLES) {
@@ -62,7 +55,7 @@ export class Grid {
     this.element.setAttribute("aria-roledescription", "grid of numbers");
     this.element.setAttribute("aria-label", spec.label);
     this.element.tabIndex = 0;
-    if (few) {
+    if (this.numbered || (few && spec.columns <= MOST_SVG_COLUMNS)) {
       this.cells = drawCells(spec, this.placed, theme, this.numbered);
       this.element.append(this.cells.element);
     } else {
@@ -136,6 +129,10 @@ export class Grid {
     this.element.addEventListener("click", (event) => {
       const cell = at(event);
       if (cell) events.pick?.(cell);
+    });
+    this.element.addEventListener("dblclick", (event) => {
+      const cell = at(event);
+      if (cell) events.open?.(cell);
     });
   }
 }

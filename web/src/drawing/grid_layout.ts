@@ -28,12 +28,12 @@ export interface Layout {
 }
 
 const LABEL = 18;
-const LARGEST_CELL = 40;
+const LARGEST_CELL = 88;
 
 /** The layout with the largest cells that fits a width and a height. */
-export function layout(shape: Shape, width: number, height: number): Layout {
-  const { planes, rows, columns, square = true, largestCell = LARGEST_CELL } = shape;
-  const gap = planes === 1 || planes > 1000 ? 0 : planes <= 16 ? 12 : planes <= 128 ? 4 : 2;
+export function layout(shape: Shape, width: number, height: number, largestCell = shape.largestCell ?? LARGEST_CELL): Layout {
+  const { planes, rows, columns, square = true } = shape;
+  const gap = planes === 1 || planes > 1000 ? 0 : planes <= 16 ? 10 : planes <= 128 ? 4 : 2;
   const label = shape.labelled && planes <= 16 ? LABEL : 0;
   let best: Layout | null = null;
   const step = shape.across ?? shape.together ?? 1;

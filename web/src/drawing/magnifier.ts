@@ -27,7 +27,7 @@ export class Magnifier {
       for (let column = left; column < left + columns; column++) {
         const kind = spec.kind?.(cell.plane, row, column) ?? "value";
         const value = kind === "padding" ? NaN : spec.value(cell.plane, row, column);
-        const colour = cellColour(value, kind === "unread", spec, theme);
+        const colour = cellColour(value, kind === "unread", spec, theme, kind === "padding" ? null : spec.colour?.(cell.plane, row, column));
         const [x, y] = [(column - left) * WIDTH, (row - top) * HEIGHT];
         drawn.append(svg("rect", { x, y, width: WIDTH - 1, height: HEIGHT - 1, fill: css(colour) }));
         const text = kind === "padding" ? "pad" : Number.isNaN(value) ? "…" : (spec.written ?? written)(value);

@@ -11,6 +11,12 @@ export function short(value: number, digits = 3): string {
   return signed(value.toPrecision(digits).includes("e") ? String(Math.round(value)) : value.toPrecision(digits));
 }
 
+/** A term of a sum or a factor of a product: a negative number is in brackets. */
+export const bracketed = (value: number): string => (value < 0 ? `(${short(value)})` : short(value));
+
+/** A pixel times a weight: 2·(−1). */
+export const factors = (pixel: number, weight: number): string => `${bracketed(pixel)}·${bracketed(weight)}`;
+
 /** What fits a cell: at most two decimals, and no zero before them. */
 export function cell(value: number): string {
   if (Number.isInteger(value)) return signed(String(value));

@@ -3,7 +3,7 @@
 
 import { cellColour } from "./cells";
 import { pack, rgb } from "./colour";
-import type { ColourMap, Theme } from "./colour";
+import type { ColourMap, Rgb, Theme } from "./colour";
 import { corner } from "./grid_layout";
 import type { Layout } from "./grid_layout";
 import type { GridSpec } from "./grid_spec";
@@ -46,34 +46,60 @@ export function paint(canvas: HTMLCanvasElement, spec: GridSpec, placed: Layout,
 function fill(image: ImageData, spec: GridSpec, plane: number, theme: Theme, map: ColourMap): void {
   const { width, height } = image;
   const pixels = new Uint32Array(image.data.buffer);
-  const panel = pack(rgb(theme.panel));
+  const [panel, background] = [pack(rgb(theme.panel)), pack(rgb(theme.background))];
   let place = 0;
   for (let y = 0; y < height; y++) {
-    const [row, rowEnd, rowStep] = span(y, height, spec.rows);
+    const rowsUnder = span(y, height, spec.rows);
     for (let x = 0; x < width; x++, place++) {
-      const [column, columnEnd, columnStep] = span(x, width, spec.columns);
-      const kind = spec.kind?.(plane, row, column) ?? "value";
+      const columnsUnder = span(x, width, spec.columns);
+      const kind = spec.kind?.(plane, rowsUnder[0], columnsUnder[0]) ?? "value";
       if (kind === "padding") {
         pixels[place] = 0;
         continue;
       }
-      let sum = 0;
-      let cells = 0;
-      for (let r = row; r < rowEnd; r += rowStep) {
-        for (let c = column; c < columnEnd; c += columnStep) {
-          sum += spec.value(plane, r, c);
-          cells++;
-        }
+      if (kind === "hidden") {
+        pixels[place] = background;
+        continue;
       }
-      const value = sum / cells;
-      if (kind === "unread") pixels[place] = pack(cellColour(value, true, spec, theme));
+      const colour = spec.colour && meanColour(spec, plane, rowsUnder, columnsUnder);
+      const value = colour ? NaN : mean(spec, plane, rowsUnder, columnsUnder);
+      if (kind === "unread" || colour) pixels[place] = pack(cellColour(value, kind === "unread", spec, theme, colour));
       else pixels[place] = Number.isNaN(value) ? panel : map.packed[map.step(value, spec.scale)];
     }
   }
 }
 
+function mean(spec: GridSpec, plane: number, [row, rowEnd, rowStep]: Span, [column, columnEnd, columnStep]: Span): number {
+  let sum = 0;
+  let cells = 0;
+  for (let r = row; r < rowEnd; r += rowStep) {
+    for (let c = column; c < columnEnd; c += columnStep) {
+      sum += spec.value(plane, r, c);
+      cells++;
+    }
+  }
+  return sum / cells;
+}
+
+/** The mean of the cells' own colours; null where one of them has none. */
+function meanColour(spec: GridSpec, plane: number, [row, rowEnd, rowStep]: Span, [column, columnEnd, columnStep]: Span): Rgb | null {
+  const sum = [0, 0, 0];
+  let cells = 0;
+  for (let r = row; r < rowEnd; r += rowStep) {
+    for (let c = column; c < columnEnd; c += columnStep) {
+      const colour = spec.colour?.(plane, r, c);
+      if (!colour) return null;
+      colour.forEach((part, place) => (sum[place] += part));
+      cells++;
+    }
+  }
+  return sum.map((part) => Math.round(part / cells)) as unknown as Rgb;
+}
+
+type Span = readonly [first: number, end: number, step: number];
+
 /** The cells under a pixel: first, end, and how far apart to sample them. */
-function span(pixel: number, pixels: number, cells: number): [number, number, number] {
+function span(pixel: number, pixels: number, cells: number): Span {
   const first = Math.floor((pixel * cells) / pixels);
   const end = Math.max(first + 1, Math.floor(((pixel + 1) * cells) / pixels));
   return [first, end, Math.max(1, Math.ceil((end - first) / MOST_SAMPLES))];

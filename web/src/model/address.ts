@@ -1,21 +1,34 @@
 // The state in the page's address: #problem=…&mode=…&at=… restores it exactly.
 
+import { clamp } from "./arithmetic";
+import { editsOf, MOST_EDITS_IN_ADDRESS, readEdits, written as writtenEdits } from "./edits";
 import { outputAt } from "./focus";
 import type { Focus } from "./focus";
+import { namedKernel } from "./kernels";
+import { place, readLayers, titleOf, writeLayers } from "./layers";
+import type { Problem } from "./problem";
 import { format, parse } from "./shorthand";
+import type { Edit } from "./source";
 import { SPEEDS } from "./state";
 import type { State } from "./state";
 
-/** The address that restores the state exactly, except for the reader's own image, which is never sent. */
+/** The address that restores the state exactly, except for the reader's own image, which is never sent, and very many edits. */
 export function toHash(state: State): string {
   const words = new URLSearchParams({ problem: format(state.problem), mode: state.mode, at: written(state.focus) });
+  if (state.layers.length > 1) {
+    words.set("layers", writeLayers(state.layers));
+    words.set("layer", String(state.layer + 1));
+  }
   if (state.choice) words.set("choice", state.choice);
   if (state.preset) words.set("preset", state.preset);
+  if (state.source.kernel) words.set("kernel", state.source.kernel);
+  const edits = editsOf(state.problem, state.source);
+  if (edits.length && edits.length <= MOST_EDITS_IN_ADDRESS) words.set("edit", writtenEdits(state.problem, edits));
   if (state.pinned) words.set("pinned", "1");
   if (state.theme !== "auto") words.set("theme", state.theme);
   if (state.counting !== "macs") words.set("count", state.counting);
   if (state.speed !== 1) words.set("speed", String(state.speed));
-  return `#${words.toString().replaceAll("%40", "@").replaceAll("%3A", ":").replaceAll("%2C", ",")}`;
+  return `#${words.toString().replaceAll("%40", "@").replaceAll("%3A", ":").replaceAll("%2C", ",").replaceAll("%3B", ";")}`;
 }
 
 /** The state that an address describes; missing and invalid parts are left out. */
@@ -25,8 +38,10 @@ export function fromHash(hash: string): Partial<State> {
   try {
     if (words.has("problem")) state.problem = parse(words.get("problem") ?? "");
   } catch (error) {
-    state.explanation = `The link has no valid problem: ${(error as Error).message}`;
+    state.error = `The link has no valid problem: ${(error as Error).message}`;
   }
+  if (words.has("problem")) state.layers = [];
+  if (words.has("layers")) readStrip(words, state);
   const focus = read(words.get("at") ?? "");
   if (focus) state.focus = focus;
   const mode = words.get("mode");
@@ -42,6 +57,29 @@ export function fromHash(hash: string): Partial<State> {
   const speed = Number(words.get("speed"));
   if (SPEEDS.includes(Math.abs(speed))) state.speed = speed;
   return state;
+}
+
+/** The named kernel and the edits that an address describes for a problem, with an explanation where something does not fit. */
+export function numbersFromHash(hash: string, problem: Problem): { kernel: string; edits: readonly Edit[]; explanation: string } {
+  const words = new URLSearchParams(hash.replace(/^#/, ""));
+  const kernel = words.get("kernel") ?? "";
+  const { edits, wrong } = readEdits(problem, words.get("edit") ?? "");
+  const causes = wrong.map((word) => `${word} names no number of ${format(problem)}`);
+  if (kernel && !namedKernel(kernel)) causes.push(`no kernel is named ${kernel}`);
+  const explanation = causes.length ? `The link has edits that cannot be made: ${causes.join("; ")}.` : "";
+  return { kernel: namedKernel(kernel)?.name ?? "", edits, explanation };
+}
+
+/** The layers of a strip, and the problem of the one that is open. */
+function readStrip(words: URLSearchParams, state: { -readonly [name in keyof State]?: State[name] }): void {
+  const layers = readLayers(words.get("layers") ?? "");
+  const layer = clamp(Number(words.get("layer") ?? 1) - 1 || 0, 0, layers.length - 1);
+  const { problem, kind, misfit } = place(layers)[layer];
+  if (kind !== "conv" || !problem) {
+    state.explanation = `The link opens ${titleOf(layers[layer], layer)}, ${layers[layer].text}: ${misfit || "it is no convolution."}`;
+    return;
+  }
+  Object.assign(state, { layers, layer, problem });
 }
 
 function written(focus: Focus): string {

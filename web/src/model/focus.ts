@@ -17,6 +17,11 @@ export function outputOf(focus: Focus): OutputFocus {
   return focus.kind === "output" ? focus : outputAt(focus.kind === "weight" ? focus.filter : 0, 0, 0);
 }
 
+/** The position of an output in its filter, row by row: the column of the im2col matrix that it reads. */
+export function positionOf(original: Problem, { row, column }: OutputFocus): number {
+  return row * axes(convolutionOf(original))[1].outputSize + column;
+}
+
 export const outputAt = (filter: number, row: number, column: number, tap: number | null = null): OutputFocus => ({
   kind: "output",
   filter,

@@ -1,6 +1,8 @@
 // Examples, each opened with one click.
 
 import { TUTORIAL_PROBLEM, WORKED_EXAMPLE } from "./constants";
+import { outputAt } from "./focus";
+import type { Focus } from "./focus";
 import { channelsPerGroup } from "./problem";
 import { parse } from "./shorthand";
 import type { Source } from "./source";
@@ -11,12 +13,13 @@ export interface Preset {
   readonly label: string;
   readonly about: string;
   readonly problem: string;
+  readonly focus?: Focus; // the first output unless given
   readonly numbers?: () => Partial<Source>;
 }
 
 export const PRESETS: readonly Preset[] = [
   { name: "tutorial", label: "The tutorial", about: "One 5 × 5 filter on a 32 × 32 image: a convolution is unfold and a matrix product.", problem: TUTORIAL_PROBLEM },
-  { name: "worked-example", label: "By hand", about: "The example of the CS231n notes in whole numbers: two 3 × 3 filters, stride 2, padding 1.", problem: WORKED_EXAMPLE.problem, numbers: workedExample },
+  { name: "worked-example", label: "By hand", about: "The example of the CS231n notes in whole numbers: two 3 × 3 filters, stride 2, padding 1.", problem: WORKED_EXAMPLE.problem, focus: outputAt(0, 1, 2), numbers: workedExample },
   { name: "edges", label: "Edge detectors", about: "Sobel’s filters, a Laplacian and a blur: filters designed by hand, before filters were learnt.", problem: "1x3x32x32 4@3x3 s1 p1 nobias", numbers: edgeDetectors },
   { name: "strided", label: "Strided", about: "Stride 2: half the outputs along each axis, and a last row and column that no window reads.", problem: "1x1x10x10 1@3x3 s2 p0" },
   { name: "dilated", label: "Dilated", about: "Taps three apart: a large window from few weights.", problem: "1x1x12x12 1@3x3 s1 p0 d3" },
@@ -33,7 +36,7 @@ export function presetSource(preset: Preset, own: Source): Source {
   const overrides = preset.numbers?.() ?? {};
   if (preset.name === "tutorial" && own.resampled) return own;
   const picture = own.resampled && !overrides.input && parse(preset.problem).inChannels === 3;
-  return { name: preset.label, resampled: picture, rgb: picture && own.rgb, input: picture ? own.input : undefined, ...overrides };
+  return { name: preset.label, resampled: picture, photograph: picture && own.photograph, input: picture ? own.input : undefined, ...overrides };
 }
 
 function workedExample(): Partial<Source> {

@@ -1,13 +1,22 @@
 // What the explorer receives: anywidget's model, and the report that Python wrote into it.
 
+import type { Layer, LayerKind } from "./layers";
 import type { Source } from "./source";
 import { decode } from "./tensors";
 import type { Tensor } from "./tensors";
 
+export interface ReportLayer {
+  readonly name: string;
+  readonly kind: LayerKind;
+  readonly text: string; // in shorthand; a convolution's with its input
+  readonly weight?: Tensor;
+  readonly bias?: Tensor;
+}
+
 export interface Report {
   readonly schema?: string;
   readonly problem?: string;
-  readonly layers?: readonly { readonly name: string; readonly problem: string }[];
+  readonly layers?: readonly ReportLayer[]; // of a strip; see Python's explore/layers.py
   readonly input?: Tensor;
   readonly weight?: Tensor;
   readonly bias?: Tensor;
@@ -15,6 +24,7 @@ export interface Report {
   readonly mode?: string;
   readonly inputKind?: "random" | "array" | "image"; // an image's channels are red, green and blue
   readonly source?: string; // for people
+  readonly guide?: { readonly links: readonly { readonly label: string; readonly href: string }[] }; // the page begins with the guide
 }
 
 export interface Answer {
@@ -34,12 +44,16 @@ export interface Model {
   send(content: Record<string, unknown>): void;
 }
 
+export function reportLayers({ layers = [] }: Report): Layer[] {
+  return layers.map(({ name, text, weight, bias }) => ({ name, text, weight: weight && decode(weight), bias: bias && decode(bias) }));
+}
+
 export function reportSource(report: Report): Source {
   const { input, inputKind = "array", weight, bias, output, source = "" } = report;
   return {
     name: source,
     resampled: input !== undefined && inputKind !== "random",
-    rgb: input?.shape[1] === 3 && inputKind === "image",
+    photograph: input !== undefined && inputKind === "image",
     input: input && decode(input),
     weight: weight && decode(weight),
     bias: bias && decode(bias),

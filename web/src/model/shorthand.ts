@@ -1,11 +1,13 @@
 // Problems in shorthand, as people write them on a whiteboard: "3x32x32 4@5x5 s1 p0".
-// The same as Python's problem/shorthand.py, with two more options: "transposed", and "o1" for its output_padding.
+// The same texts as Python's problem/shorthand.py reads; tests/explore/test_shorthand.py compares them. The explorer computes in
+// float32 and float64, and draws no volumes.
 
 import { refusal, samePadding } from "./problem";
 import type { Pair, Problem, Sides } from "./problem";
 
 const SIZES = /^\d{1,9}(x\d{1,9})*$/;
 const FILTERS = /^(\d{1,9})@(\d{1,9}(?:x\d{1,9})*)$/;
+const DTYPES = ["float32", "float64", "float16", "bfloat16"]; // Python's
 const OPTION = /^([spdgo])(same|valid|\d{1,9}(?::\d{1,9})?(?:x\d{1,9}(?::\d{1,9})?)*)$/;
 
 /** The problem that a shorthand describes; throws an Error with the reason where there is none. */
@@ -26,6 +28,8 @@ export function parse(text: string): Problem {
   }
   const sizes = input.slice(leading);
   const values = read(options, kernel.length);
+  if (values.outputPadding && !values.transposed) throw new Error("only a transposed convolution has an output_padding: add the word transposed");
+  if (values.rule && values.transposed) throw new Error(`a transposed convolution takes its padding as numbers, not as '${values.rule}'`);
   const problem: Problem = {
     batch: leading === 2 ? input[0] : 1,
     inChannels: input[leading - 1],
@@ -38,11 +42,11 @@ export function parse(text: string): Problem {
     groups: values.groups,
     bias: values.bias,
     dtype: values.dtype,
-    same: values.same,
+    same: values.rule === "same",
     transposed: values.transposed,
-    outputPadding: picture(values.outputPadding, 0),
+    outputPadding: picture(values.outputPadding ?? spread([0], kernel.length), 0),
   };
-  const padded = values.same ? { ...problem, padding: samePadding(problem) } : problem;
+  const padded = problem.same ? { ...problem, padding: samePadding(problem) } : problem;
   const cause = refusal(padded);
   if (cause !== null) throw new Error(cause);
   return padded;
@@ -57,11 +61,11 @@ interface Options {
   stride: number[];
   padding: Sides[];
   dilation: number[];
-  outputPadding: number[];
+  outputPadding: number[] | null; // null where the text has none
   groups: number;
   bias: boolean;
   dtype: Problem["dtype"];
-  same: boolean;
+  rule: "same" | "valid" | null; // of the padding, in place of numbers
   transposed: boolean;
 }
 
@@ -70,26 +74,27 @@ function read(words: readonly string[], axes: number): Options {
     stride: spread([1], axes),
     padding: spread([[0, 0]], axes),
     dilation: spread([1], axes),
-    outputPadding: spread([0], axes),
+    outputPadding: null,
     groups: 1,
     bias: true,
     dtype: "float32",
-    same: false,
+    rule: null,
     transposed: false,
   };
   const seen = new Set<string>();
   for (const word of words) {
     const match = OPTION.exec(word);
-    const name = match ? match[1] : word;
+    const name = match ? match[1] : DTYPES.includes(word) ? "dtype" : word;
     if (seen.has(name)) throw new Error(`${word} repeats an option`);
     seen.add(name);
     if (word === "nobias") options.bias = false;
     else if (word === "transposed") options.transposed = true;
     else if (word === "float32" || word === "float64") options.dtype = word;
-    else if (!match) throw new Error(`options are s, p, d, g with a number, nobias, float64 or transposed, not ${word}`);
+    else if (name === "dtype") throw new Error(`the explorer computes in float32 or float64, not in ${word}`);
+    else if (!match) throw new Error(`options are s, p, d, g or o with a number, nobias, float64 or transposed, not ${word}`);
     else if (name === "p") {
-      options.same = match[2] === "same";
-      if (match[2] !== "same" && match[2] !== "valid") options.padding = spread(sides(match[2]), axes);
+      if (match[2] === "same" || match[2] === "valid") options.rule = match[2];
+      else options.padding = spread(sides(match[2]), axes);
     } else if (!SIZES.test(match[2])) throw new Error(`${word} needs numbers, such as ${name}2 or ${name}2x1`);
     else if (name === "g") options.groups = Number(match[2]);
     else options[({ s: "stride", d: "dilation", o: "outputPadding" } as const)[name as "s" | "d" | "o"]] =

@@ -6,10 +6,22 @@ import type { Array4 } from "./tensors";
 export interface Source {
   readonly name: string; // for people
   readonly resampled: boolean; // to another input size; otherwise that size gets random numbers
-  readonly rgb: boolean; // the three channels are red, green and blue
+  readonly photograph: boolean; // its channels are red, green and blue, or one of grey
   readonly input?: Array4 | undefined;
   readonly weight?: Array4 | undefined;
   readonly bias?: Array4 | undefined;
   readonly output?: Array4 | undefined; // PyTorch's, for `problem`
   readonly problem?: string | undefined;
+  readonly kernel?: string | undefined; // a named kernel, in place of the weight; the bias is then 0
+  readonly edits?: readonly Edit[] | undefined; // numbers that the reader typed, the oldest first
+}
+
+/** One number of the layer: w[filter, channel of its group, row, column], x[channel, row, column] or bias[filter]. */
+export interface Place {
+  readonly array: "w" | "x" | "b";
+  readonly index: readonly number[];
+}
+
+export interface Edit extends Place {
+  readonly value: number;
 }

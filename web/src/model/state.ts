@@ -1,7 +1,8 @@
 // The page's state: immutable, in a store with listeners.
 
-import { within } from "./focus";
+import { positionOf, within } from "./focus";
 import type { Focus } from "./focus";
+import type { Layer } from "./layers";
 import type { Problem } from "./problem";
 import type { Source } from "./source";
 
@@ -20,6 +21,18 @@ export interface State {
   readonly speed: number; // times normal; negative runs back
   readonly playing: boolean;
   readonly explanation: string; // why a setting became another
+  readonly error: string; // why what was typed is no problem
+  /** How many outputs of each filter have appeared; null where all are shown. The focus makes them appear. */
+  readonly revealed: number | null;
+  readonly layers: readonly Layer[]; // of a strip; empty where there is one layer alone
+  readonly first: Source | null; // the numbers of the strip's first layer, where another one is open
+  readonly layer: number; // of the strip, the one that `problem` is of
+}
+
+/** How many columns of the im2col matrix have appeared: the window's own is there before its sum is complete. */
+export function columnsRevealed({ problem, focus, revealed }: State): number {
+  if (revealed === null) return Infinity;
+  return focus.kind === "output" ? Math.max(revealed, positionOf(problem, focus) + 1) : revealed;
 }
 
 type Listener = (state: State, before: State) => void;
@@ -33,7 +46,7 @@ export class Store {
   private state: State;
 
   constructor(first: State) {
-    this.state = { ...first, focus: within(first.problem, first.focus) };
+    this.state = consistent(first);
     this.notified = this.state;
   }
 
@@ -42,8 +55,7 @@ export class Store {
   }
 
   set(changes: Partial<State>): void {
-    const next = { ...this.state, ...changes };
-    this.state = { ...next, focus: within(next.problem, next.focus) };
+    this.state = consistent({ ...this.state, ...changes });
     this.frame ||= requestAnimationFrame(() => this.notify());
   }
 
@@ -63,4 +75,12 @@ export class Store {
     this.notified = this.state;
     for (const listener of [...this.listeners]) listener(this.notified, before);
   }
+}
+
+/** The state with its focus inside the problem; an output whose sum is complete has appeared. */
+function consistent(state: State): State {
+  const focus = within(state.problem, state.focus);
+  if (state.revealed === null || focus.kind !== "output") return { ...state, focus };
+  const reached = positionOf(state.problem, focus) + (focus.tap === null ? 1 : 0);
+  return { ...state, focus, revealed: Math.max(state.revealed, reached) };
 }

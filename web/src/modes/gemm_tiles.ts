@@ -29,6 +29,13 @@ export const tiles: Mode = {
   name: "tiles",
   label: "GEMM tiles",
   about: "The matrix product as the kernel computes it: blocks that fit the caches, and a tile of sums that stays in registers.",
+  captions: {
+    registers: "What the processor’s registers hold: one weight for each row, one pixel for each column, and their running sums.",
+    columns: "The im2col matrix, of which a block is in the cache and a strip is being multiplied.",
+    weight: "The weight matrix, of which some rows are being multiplied.",
+    output: "The output matrix; the outlined tile is in the registers.",
+    levels: "What each level of the memory hierarchy holds, and how many bytes are loaded into it.",
+  },
   choices: TARGETS.map(({ name, label, registers, vectorBytes }) => ({ name, label, about: `${registers} vectors of ${8 * vectorBytes} bits` })),
   render(context) {
     const { scene, stage, room } = context;

@@ -3,7 +3,7 @@
 
 import { html } from "../drawing/dom";
 import type { Mark } from "../drawing/grid_spec";
-import { bytesOf, grouped, short } from "../drawing/numbers";
+import { bracketed, bytesOf, grouped, short } from "../drawing/numbers";
 import { DTYPES } from "../model/constants";
 import { outputAt, outputOf } from "../model/focus";
 import type { Focus, OutputFocus } from "../model/focus";
@@ -16,18 +16,24 @@ import type { Scene } from "../numerics/scene";
 import type { Context } from "../panes/context";
 import { inputPane } from "../panes/input";
 import { block, blockNote, pane, plural } from "../panes/pane";
-import { withIndices } from "../panes/sentence";
+import { biasTerm, restTerm, withIndices } from "../panes/sentence";
 import { weightPane } from "../panes/weight";
 import { noCleanup } from "./mode";
 import type { Mode } from "./mode";
 
 const GAP = 40;
-const MOST_TERMS = 6;
+const MOST_TERMS = 9;
 
 export const kn2row: Mode = {
   name: "kn2row",
   label: "kn2row",
   about: "No im2col matrix: a 1 × 1 convolution for each tap, whose results are shifted and added.",
+  captions: {
+    input: "What the layer reads; each tap multiplies the whole of it.",
+    weight: "The filters; each of their taps is a 1 × 1 convolution of its own.",
+    "tap-convolutions": "The input times the weights of one tap, an image for each tap.",
+    sums: "These images, each shifted by its tap’s position and added; the outlined part is the output.",
+  },
   render(context) {
     const { stage, room } = context;
     const narrow = room.width < 620;
@@ -36,8 +42,8 @@ export const kn2row: Mode = {
     stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : `${left}px minmax(0, 1fr)`;
     const input = inputPane(context, { width: left, height: room.height }).element;
     const weight = weightPane(context, { width: left, height: room.height }).element;
-    const convolutions = tapConvolutionsPane(context, { width: right, height: room.height * 1.35 });
-    const sums = sumsPane(context, { width: right, height: room.height });
+    const convolutions = tapConvolutionsPane(context, { width: right, height: room.height * 1.6 });
+    const sums = sumsPane(context, { width: right, height: room.height * 0.4 });
     if (narrow) stage.append(input, weight, convolutions, sums);
     else stage.append(html("div", { class: "stack" }, input, weight), html("div", { class: "stack" }, convolutions, sums));
     return noCleanup;
@@ -240,19 +246,18 @@ function ofOutput(scene: Scene, focus: OutputFocus): Node {
     const column = inputPosition(width, focus.column, tap % width.kernelSize);
     if (row !== null && column !== null) terms.push({ tap, row, column, value: values[(tap * height.inputSize + row) * width.inputSize + column] });
   }
-  const largestFirst = [...terms].sort((one, other) => Math.abs(other.value) - Math.abs(one.value));
   const equation = html("p", { class: "equation" });
   equation.append(withIndices("y", [focus.filter, focus.row, focus.column]), " = ");
   const chosen = focus.tap === null ? null : focus.tap % taps;
-  largestFirst.slice(0, MOST_TERMS).forEach(({ tap, value, row, column }, place) => {
+  terms.slice(0, MOST_TERMS).forEach(({ tap, value, row, column }, place) => {
     const title = `tap ${Math.floor(tap / width.kernelSize)}, ${tap % width.kernelSize} at pixel ${row}, ${column}`;
-    const term = html("span", { class: `term ${value < 0 ? "negative" : "positive"}${tap === chosen ? " chosen" : ""}`, title }, short(value));
+    const term = html("span", { class: `term ${value < 0 ? "negative" : "positive"}${tap === chosen ? " chosen" : ""}`, title }, bracketed(value));
     equation.append(place ? " + " : "", term);
   });
-  const rest = largestFirst.slice(MOST_TERMS);
-  if (rest.length) equation.append(" + ", html("span", { class: "rest" }, `${rest.length} more, ${short(rest.reduce((sum, { value }) => sum + value, 0))}`));
+  const rest = terms.slice(MOST_TERMS);
+  if (rest.length) equation.append(...restTerm(rest.reduce((sum, { value }) => sum + value, 0), rest.length, "more tap"));
   const bias = scene.operands.bias?.[focus.filter];
-  if (bias !== undefined) equation.append(" + ", html("span", { class: "bias", title: "bias" }, short(bias)));
+  if (bias !== undefined) equation.append(...biasTerm(bias));
   const sum = terms.reduce((total, { value }) => total + value, bias ?? 0);
   equation.append(" = ", html("strong", {}, short(sum, 5)));
 

@@ -15,6 +15,8 @@ export interface Mode {
   readonly name: string; // in the address
   readonly label: string; // on its tab
   readonly about: string; // one sentence: what the mode shows
+  /** What each pane draws, in one sentence: by the pane’s name, or by its title where two have one name. */
+  readonly captions: Readonly<Record<string, string>>;
   /** What its reader may choose among, the first unless they do. */
   readonly choices?: readonly Choice[];
   /** Why it cannot show a problem; null where it can. The problem is the plain convolution. */

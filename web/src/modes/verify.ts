@@ -36,6 +36,10 @@ export const verify: Mode = {
   name: "verify",
   label: "Verify",
   about: "How far each output is from the definition in float64, and how far it may be.",
+  captions: {
+    errors: "Each output’s error as a share of what its bound allows.",
+    bounds: "Each output as a point: its error upwards, its bound to the right; no point may lie above the line.",
+  },
   choices: CANDIDATES,
   refusal: (problem, choice) => candidateOf(choice).refusal?.(problem) ?? null,
   render(context) {

@@ -14,6 +14,12 @@ export const window: Mode = {
   name: "window",
   label: "Window",
   about: "At each position, the filter multiplies the pixels of its window and adds the products: one output.",
+  captions: {
+    input: "What the layer reads; the window is outlined.",
+    columns: "Each window of the input as a column.",
+    weight: "The filters: one number for each pixel of a window.",
+    output: "One number for each position of the window.",
+  },
   render(context) {
     const makePanes = (size: Room): Four => [
       inputPane(context, size).element,

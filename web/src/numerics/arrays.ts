@@ -1,9 +1,12 @@
-// Numbers to fill arrays with: random ones from a fixed seed, and images resampled to a layer's input.
+// Numbers to fill arrays with: small whole numbers where they are read, random ones from a fixed seed where they
+// are looked at, and images resampled to a layer's input.
 
 import { channelsPerGroup, count, inputShape, tapCount, weightShape } from "../model/problem";
 import type { Problem } from "../model/problem";
 import { zeros } from "../model/tensors";
 import type { Array4, Numbers } from "../model/tensors";
+
+const MOST_READ = 256; // positions of an input
 
 /** The largest absolute value, the end of a colour scale; 1 where every value is zero. */
 export function largestMagnitude(values: ArrayLike<number>): number {
@@ -28,8 +31,17 @@ export function random(length: number, limit: number, seed: number, dtype: Probl
   return values;
 }
 
-/** A smooth random image, to look at instead of noise. Between −1 and 1. */
-export function randomInput(problem: Problem): Numbers {
+/** Whether a problem is small enough for its numbers to be read, and its sums to be checked by hand. */
+const isRead = (problem: Problem): boolean => count(problem.inputSize) <= MOST_READ;
+
+/** An input without an image: whole numbers 0 to 3 for a small problem, else a smooth random image between −1 and 1. */
+export function drawnInput(problem: Problem): Numbers {
+  if (!isRead(problem)) return randomImage(problem);
+  const length = count(inputShape(problem));
+  return random(length, 1, 1, problem.dtype).map((value) => Math.min(3, Math.floor(2 * value + 2)));
+}
+
+function randomImage(problem: Problem): Numbers {
   const [batch, channels, height, width] = inputShape(problem);
   const values = zeros(batch * channels * height * width, problem.dtype);
   const waves = random(batch * channels * 8, 1, 1, "float64");
@@ -48,12 +60,17 @@ export function randomInput(problem: Problem): Numbers {
   return values;
 }
 
-/** Weights and biases as PyTorch draws a new layer's: uniform between ±1 / √(products per output). */
-export function randomWeight(problem: Problem): { weight: Numbers; bias: Numbers | null } {
+/** Weights and biases: −2 to 2 and 1 for a small problem, else as PyTorch draws a new layer's, uniform between ±1 / √(products per output). */
+export function drawnWeight(problem: Problem): { weight: Numbers; bias: Numbers | null } {
+  const length = count(weightShape(problem));
+  if (isRead(problem)) {
+    const whole = random(length, 1, 2, problem.dtype).map((value) => Math.min(2, Math.floor(2.5 * value + 2.5) - 2));
+    return { weight: whole, bias: problem.bias ? zeros(problem.outChannels, problem.dtype).fill(1) : null };
+  }
   const fan = problem.transposed ? problem.outChannels / problem.groups : channelsPerGroup(problem);
   const limit = 1 / Math.sqrt(fan * tapCount(problem));
   return {
-    weight: random(count(weightShape(problem)), limit, 2, problem.dtype),
+    weight: random(length, limit, 2, problem.dtype),
     bias: problem.bias ? random(problem.outChannels, limit, 3, problem.dtype) : null,
   };
 }

@@ -11,6 +11,8 @@ export async function read(file: Blob): Promise<Array4> {
   const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * shrink)));
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   if (!context) throw new Error("this browser has no Canvas 2D");
+  context.fillStyle = "white"; // seen through a transparent picture, as in Python
+  context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0, width, height);
   bitmap.close();
   return toArray(context.getImageData(0, 0, width, height));
@@ -21,8 +23,7 @@ function toArray({ data, width, height }: ImageData): Array4 {
   const values = new Float32Array(3 * size);
   for (let place = 0; place < size; place++) {
     for (let channel = 0; channel < 3; channel++) {
-      const shown = (data[4 * place + channel] * data[4 * place + 3]) / 255; // on black where it is clear
-      values[channel * size + place] = (shown / 255 - 0.5) / 0.5;
+      values[channel * size + place] = (data[4 * place + channel] / 255 - 0.5) / 0.5;
     }
   }
   return { shape: [1, 3, height, width], values };

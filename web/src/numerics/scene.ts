@@ -1,14 +1,17 @@
 // A problem with its numbers: what every pane and mode draws. The output is computed here, in slices
 // in time slices so that the page stays responsive, or by Python where the page would take too long.
 
-import { axes, convolutionOf, count, inputShape, macs, outputShape, outputSize, tapCount, weightShape } from "../model/problem";
+import { editsOf, isChanged, offsetOf, weightPlace } from "../model/edits";
+import { namedWeight } from "../model/kernels";
+import { axes, channelsPerGroup, convolutionOf, count, inputShape, macs, outputShape, outputSize, tapCount, weightShape } from "../model/problem";
 import type { Axis, Problem } from "../model/problem";
-import type { Source } from "../model/source";
-import { decode, encode } from "../model/tensors";
+import type { Edit, Source } from "../model/source";
+import { decode, encode, zeros } from "../model/tensors";
 import type { Numbers, Tensor } from "../model/tensors";
-import { largestMagnitude, randomInput, randomWeight, resampleToInput } from "./arrays";
+import { largestMagnitude, drawnInput, drawnWeight, resampleToInput } from "./arrays";
 import { convolvePlane, operandsOf, terms } from "./convolution";
 import type { Operands, Term } from "./convolution";
+import { grey } from "./image_file";
 
 const TOO_LARGE = 50_000_000; // multiply-adds, which Python does faster than the page
 
@@ -33,14 +36,21 @@ export class Scene {
   ) {
     this.problem = convolutionOf(original);
     this.axes = axes(this.problem);
-    this.originalOperands = { input: inputOf(original, source), ...weightOf(original, source) };
+    this.originalOperands = operandsOfSource(original, source);
     this.operands = operandsOf(original, this.originalOperands);
     this.inputScale = largestMagnitude(this.originalOperands.input);
     this.weightScale = largestMagnitude(this.originalOperands.weight);
     this.output = new Float64Array(original.outChannels * this.positions).fill(NaN);
-    const hasOutput = source.output && source.problem === text;
+    const hasOutput = source.output && source.problem === text && !isChanged(original, source);
     this.pytorch = hasOutput ? source.output.values : null;
     if (macs(original) / original.batch <= TOO_LARGE) this.compute(Infinity);
+  }
+
+  /** How the input's pixels are coloured, where it is a photograph. */
+  get photograph(): "coloured" | "grey" | null {
+    const { input, photograph } = this.source;
+    if (!photograph || !input) return null;
+    return this.problem.inChannels === 1 || input.shape[1] === 1 ? "grey" : "coloured";
   }
 
   /** Output positions of one filter. */
@@ -121,19 +131,49 @@ export class Scene {
   }
 }
 
+/** The numbers that a source has for a problem; what is missing or does not fit is random. */
+export function operandsOfSource(problem: Problem, source: Source): Operands {
+  return edited(problem, { input: inputOf(problem, source), ...weightOf(problem, source) }, editsOf(problem, source));
+}
+
 function inputOf(problem: Problem, source: Source): Numbers {
   const { input } = source;
-  if (!input) return randomInput(problem);
+  if (!input) return drawnInput(problem);
   if (same(input.shape, inputShape(problem))) return input.values;
-  return source.resampled ? resampleToInput(input, problem) : randomInput(problem);
+  if (!source.resampled) return drawnInput(problem);
+  const mixed = source.photograph && problem.inChannels === 1 && input.shape[1] === 3 ? grey(input) : input;
+  return resampleToInput(mixed, problem);
 }
 
 function weightOf(problem: Problem, source: Source): { weight: Numbers; bias: Numbers | null } {
-  const drawn = randomWeight(problem);
+  const named = source.kernel ? namedWeight(source.kernel, problem) : null;
+  if (named) return { weight: layersWeight(problem, named), bias: problem.bias ? zeros(problem.outChannels, problem.dtype) : null };
+  const drawn = drawnWeight(problem);
   const fits = source.weight && same(source.weight.shape, weightShape(problem));
   if (!fits) return drawn;
   const bias = source.bias?.values.length === problem.outChannels ? source.bias.values : drawn.bias;
   return { weight: source.weight.values, bias: problem.bias ? bias : null };
+}
+
+/** A weight of the plain convolution as the layer has it. */
+function layersWeight(problem: Problem, plain: readonly number[]): Numbers {
+  const weight = zeros(plain.length, problem.dtype);
+  const perFilter = channelsPerGroup(problem) * tapCount(problem);
+  plain.forEach((value, place) => {
+    weight[offsetOf(problem, weightPlace(problem, Math.floor(place / perFilter), place % perFilter))] = value;
+  });
+  return weight;
+}
+
+/** The operands with the numbers that the reader typed; the arrays of a source stay as they are. */
+function edited(problem: Problem, operands: Operands, edits: readonly Edit[]): Operands {
+  if (!edits.length) return operands;
+  const arrays = { x: operands.input.slice(), w: operands.weight.slice(), b: operands.bias?.slice() ?? null };
+  for (const edit of edits) {
+    const array = arrays[edit.array];
+    if (array) array[offsetOf(problem, edit)] = edit.value;
+  }
+  return { input: arrays.x, weight: arrays.w, bias: arrays.b };
 }
 
 const same = (one: readonly number[], other: readonly number[]): boolean => one.join() === other.join();
@@ -143,4 +183,16 @@ export function describe(scene: Scene): string {
   const { original } = scene;
   const what = original.transposed ? "Transposed convolution" : "Convolution";
   return `${what} of an input ${inputShape(original).join(" × ")} to an output ${outputShape(original).join(" × ")}`;
+}
+
+/** What the input is, and how to read a photograph of one's own in its place: comments of copied code. */
+export function describeInput({ original, photograph, source }: Scene): readonly string[] {
+  if (!photograph) return source.input ? [] : ["the input is the page’s own random picture"];
+  const [mode, axes] = photograph === "grey" ? ["L", "[None, None]"] : ["RGB", ".permute(2, 0, 1)[None]"];
+  const [height, width] = original.inputSize;
+  return [
+    `the input is a photograph, ${photograph === "grey" ? "grey" : "its channels red, green and blue"}, each number (pixel / 255 - 0.5) / 0.5; your own:`,
+    `pixels = numpy.asarray(PIL.Image.open("photo.png").convert("${mode}").resize((${width}, ${height})))`,
+    `x = (torch.tensor(pixels, dtype=torch.${original.dtype}) / 255 - 0.5)${axes} / 0.5`,
+  ];
 }

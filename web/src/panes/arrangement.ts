@@ -14,11 +14,11 @@ export type Four = readonly [HTMLElement, HTMLElement, HTMLElement, HTMLElement]
 /** Four panes side by side, in two stacks, or one below the other: as the room has it. */
 export function arrangeFour({ stage, room }: Context, makePanes: (size: Room) => Four): void {
   const across = room.width >= 1900 && innerHeight < 1200 ? 4 : room.width >= 620 ? 2 : 1;
-  const panes = makePanes({ width: (room.width - (across - 1) * GAP) / across, height: room.height * [0, 1.4, 1, 1, 1.7][across] });
-  const [first, second, third, fourth] = panes;
+  const [first, second, third, fourth] = makePanes({ width: (room.width - (across - 1) * GAP) / across, height: room.height * [0, 1, 1, 1, 1.7][across] });
   stage.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`;
   if (across === 2) stage.append(html("div", { class: "stack" }, first, third), html("div", { class: "stack" }, second, fourth));
-  else stage.append(...panes);
+  else if (across === 1) stage.append(first, fourth, third, second); // the output is in view with the input
+  else stage.append(first, second, third, fourth);
 }
 
 /** Very many planes are drawn in blocks: a focus in another block needs that one drawn. */

@@ -1,26 +1,33 @@
 // The im2col matrix: each column is a window, with k rows. A pixel appears once for every window that
 // reads it, which is why lowering costs memory.
 
+import type { Rgb } from "../drawing/colour";
 import type { Grid } from "../drawing/grid";
+import type { Cell } from "../drawing/grid_layout";
 import type { Kind, Mark } from "../drawing/grid_spec";
 import { bytesOf, short } from "../drawing/numbers";
+import { channelColour } from "../drawing/photograph";
+import { pixelPlace } from "../model/edits";
 import { channelOf, outputAt } from "../model/focus";
 import type { Focus } from "../model/focus";
 import { bytes, channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel } from "../model/problem";
+import { columnsRevealed } from "../model/state";
 import type { Scene } from "../numerics/scene";
 import type { Context, Room } from "./context";
-import { block, blockNote, pane, plural } from "./pane";
+import { appearing, block, blockNote, pane, plural } from "./pane";
 import type { PaneContent } from "./pane";
 
 const MOST_GROUPS = 6;
 
-type Copies = PaneContent<[group: number, row: number, position: number]>;
+interface Copies extends PaneContent<[group: number, row: number, position: number]> {
+  readonly photograph?: Scene["photograph"];
+}
 
 /** marked: what to mark, a plane for each group; by default what the focus is linked to. */
 export function columnsPane(
   context: Context,
   room: Room,
-  largestCell = 28,
+  largestCell = 44,
   marked: (focus: Focus) => Mark[] = (focus) => columnsMarks(context.scene, focus),
   other?: Copies,
 ): { element: HTMLElement; grid: Grid } {
@@ -44,23 +51,29 @@ export function columnsPane(
     symbol: "x",
     planes: [],
     scale: scene.inputScale,
+    photograph: scene.photograph,
+    edited: (of, row, n) => pixelPlace(scene.original, of * perGroup + taps[row][0], yOf(row, n), xOf(row, n)),
     value: (of, row, n) => scene.pixel(of * perGroup + taps[row][0], yOf(row, n), xOf(row, n)) || 0, // padding has no number in the input, and is 0 here
   };
+  const { edited } = shown;
   const kind = (_plane: number, row: number, n: number): Kind => {
+    if (n >= columnsRevealed(store.get())) return "hidden";
     const [y, x] = [yOf(row, n), xOf(row, n)];
     return y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize ? "padding" : "value";
   };
-  const { columns, input } = bytes(scene.original);
-  const times = columns / input;
+  const colour = (plane: number, row: number, n: number): Rgb | null =>
+    scene.isInsertedZero(yOf(row, n), xOf(row, n)) ? null : channelColour(shown.value(drawn.start + plane, row, n), channelAt(plane, row), shown.photograph === "coloured");
+  const size = bytes(scene.original);
+  const times = size.columns / size.input;
 
-  return pane(
+  const columns = pane(
     context,
     {
       name: "columns",
       title: shown.title,
       shape: `${problem.groups > 1 ? `${problem.groups} × ` : ""}[${k}, ${positions}]`,
       notes: [
-        `${bytesOf(columns)}, ${short(times, 3)} × the input${times > 1 ? ": windows overlap" : ""}.`,
+        `${bytesOf(size.columns)}, ${short(times, 3)} × the input${times > 1 ? ": windows overlap" : ""}.`,
         ...blockNote("groups", problem.groups, drawn),
       ],
       grid: {
@@ -72,16 +85,20 @@ export function columnsPane(
         square: false,
         largestCell,
         labelled: problem.groups > 1,
+        zeroPadding: !other,
         get scale() {
           return shown.scale;
         },
         value: (plane, row, n) => shown.value(drawn.start + plane, row, n),
+        ...(shown.photograph ? { colour } : {}),
         kind,
         planeLabel: (plane) => `group ${drawn.start + plane}`,
         ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),
         describe: ({ plane, row, column }) => {
           const at = `${shown.symbol}[${channelAt(plane, row)}, ${yOf(row, column)}, ${xOf(row, column)}]`;
-          const what = kind(plane, row, column) === "padding" ? `padding, ${other ? "dropped" : "0"}` : `${at} = ${short(shown.value(drawn.start + plane, row, column), 4)}`;
+          const kindOf = kind(plane, row, column);
+          if (kindOf === "hidden") return `row ${row}, column ${column}: not reached yet`;
+          const what = kindOf === "padding" ? `padding, ${other ? "dropped" : "0"}` : `${at} = ${short(shown.value(drawn.start + plane, row, column), 4)}`;
           return `row ${row}, column ${column}: ${what}`;
         },
       },
@@ -95,10 +112,13 @@ export function columnsPane(
         const filter = focus.kind !== "input" && groupOf(problem, focus.filter) === here ? focus.filter : here * filtersPerGroup(problem);
         return outputAt(filter, Math.floor(column / width.outputSize), column % width.outputSize, row);
       },
+      ...(edited ? { place: ({ plane, row, column }: Cell) => edited(drawn.start + plane, row, column) } : {}),
       alternative: (focus) => alternative(scene, shown, focus),
     },
     room,
   );
+  appearing(context, columns.grid, columnsRevealed);
+  return columns;
 }
 
 export function columnsMarks(scene: Scene, focus: Focus): Mark[] {

@@ -4,10 +4,12 @@ import type { Theme } from "../drawing/colour";
 import type { Magnifier } from "../drawing/magnifier";
 import type { State, Store } from "../model/state";
 import type { Scene } from "../numerics/scene";
+import type { Editor } from "./editor";
 
 export interface Room {
   readonly width: number;
   readonly height: number;
+  readonly largestCell?: number; // where not the grid's own
 }
 
 export interface Context {
@@ -17,6 +19,7 @@ export interface Context {
   readonly stage: HTMLElement; // empty; the mode fills it
   readonly room: Room; // the stage's width, and the height that fits a window
   readonly magnifier: Magnifier;
+  readonly editor: Editor | null; // null where numbers cannot be edited
   readonly choice: string; // of the mode's choices
   readonly still: boolean; // the reader asked for reduced motion
   /** Calls now and after every change of state that keeps the problem, until the mode is left. */

@@ -1,9 +1,12 @@
 // The input: padding is hatched, pixels that no window reads are dimmed.
 
 import type { Grid } from "../drawing/grid";
+import type { Rgb } from "../drawing/colour";
 import type { Cell } from "../drawing/grid_layout";
 import type { Kind, Mark } from "../drawing/grid_spec";
 import { short } from "../drawing/numbers";
+import { CHANNEL_NAMES, channelColour, pixelColour } from "../drawing/photograph";
+import { pixelPlace } from "../model/edits";
 import { channelOf } from "../model/focus";
 import type { Focus } from "../model/focus";
 import { channelsPerGroup, groupOf, inputShape, positionsRead, tapCount, unravel } from "../model/problem";
@@ -13,16 +16,20 @@ import type { Context, Room } from "./context";
 import { block, blockNote, CHANNEL, pane, plural } from "./pane";
 import type { PaneContent } from "./pane";
 
-const COLOURS = ["red", "green", "blue"];
-
-type Pixels = PaneContent<[channel: number, row: number, column: number]>;
+interface Pixels extends PaneContent<[channel: number, row: number, column: number]> {
+  readonly padded: boolean; // a window reads padding as zeros; a gradient has none there
+  readonly photograph?: Scene["photograph"];
+}
 
 const pixels = (scene: Scene): Pixels => ({
   title: scene.original.transposed ? "Input with inserted zeros" : "Input",
   symbol: "x",
   planes: [CHANNEL],
   scale: scene.inputScale,
+  padded: true,
+  photograph: scene.photograph,
   value: (channel, row, column) => scene.pixel(channel, row, column),
+  edited: (channel, row, column) => pixelPlace(scene.original, channel, row, column),
 });
 
 export function inputPane(context: Context, room: Room, shown = pixels(context.scene)): { element: HTMLElement; grid: Grid } {
@@ -31,6 +38,9 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
   const [height, width] = scene.axes;
   const [top, left] = [Math.max(0, height.padding[0]), Math.max(0, width.padding[0])];
   const drawn = block(problem.inChannels, channelOf(scene.problem, store.get().focus));
+  const whole = shown.photograph === "coloured" && problem.inChannels === CHANNEL_NAMES.length ? 1 : 0; // planes before the channels
+  const channelOfPlane = (plane: number): number => drawn.start + plane - whole; // −1: the photograph itself
+  const { edited } = shown;
   const [rowsRead, columnsRead] = [positionsRead(height), positionsRead(width)];
 
   const kind = (_plane: number, row: number, column: number): Kind => {
@@ -40,8 +50,16 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
     return rowsRead[y] && columnsRead[x] ? "value" : "unread";
   };
   const apart = original.transposed ? original.stride : [1, 1]; // the step from pixel to pixel, over inserted zeros
-  const named = (channel: number): string =>
-    scene.source.rgb && problem.inChannels === 3 ? `c = ${channel} · ${COLOURS[channel]}` : `${shown.planes[0].letter} = ${channel}`;
+  const named = (channel: number): string => {
+    if (channel < 0) return "photograph";
+    return whole ? `c = ${channel} · ${CHANNEL_NAMES[channel]}` : `${shown.planes[0].letter} = ${channel}`;
+  };
+  const colour = (plane: number, row: number, column: number): Rgb | null => {
+    if (kind(plane, row, column) === "inserted") return null;
+    const channel = channelOfPlane(plane);
+    const at = (of: number): number => shown.value(of, row - top, column - left);
+    return channel < 0 ? pixelColour(at(0), at(1), at(2)) : channelColour(at(channel), channel, shown.photograph === "coloured");
+  };
 
   return pane(
     context,
@@ -52,33 +70,43 @@ export function inputPane(context: Context, room: Room, shown = pixels(context.s
       notes: [...notes(scene), ...blockNote(shown.planes[0].plural, problem.inChannels, drawn)],
       grid: {
         label: `${shown.title}, ${plural(problem.inChannels, "channel")} of ${height.inputSize} by ${width.inputSize}`,
-        planes: drawn.end - drawn.start,
+        planes: whole + drawn.end - drawn.start,
         rows: top + height.inputSize + Math.max(0, height.padding[1]),
         columns: left + width.inputSize + Math.max(0, width.padding[1]),
         labelled: problem.inChannels > 1,
+        zeroPadding: shown.padded,
         get scale() {
           return shown.scale;
         },
-        value: (plane, row, column) => (kind(plane, row, column) === "padding" ? NaN : shown.value(drawn.start + plane, row - top, column - left)),
+        value: (plane, row, column) =>
+          plane < whole || kind(plane, row, column) === "padding" ? NaN : shown.value(channelOfPlane(plane), row - top, column - left),
+        ...(shown.photograph ? { colour } : {}),
         kind,
-        planeLabel: (plane) => named(drawn.start + plane),
-        ...(problem.groups > 1 ? { band: (plane: number) => Math.floor((drawn.start + plane) / channelsPerGroup(problem)) } : {}),
+        planeLabel: (plane) => named(channelOfPlane(plane)),
+        ...(problem.groups > 1 ? { band: (plane: number) => Math.floor(channelOfPlane(plane) / channelsPerGroup(problem)) } : {}),
         describe: ({ plane, row, column }) => {
           const kindOf = kind(plane, row, column);
-          const at = `${shown.symbol}[${drawn.start + plane}, ${row - top}, ${column - left}]`;
           if (kindOf === "padding") return "padding, 0";
-          const value = short(shown.value(drawn.start + plane, row - top, column - left), 4);
+          const channel = channelOfPlane(plane);
+          const numberAt = (of: number): string => short(shown.value(of, row - top, column - left), 4);
+          if (channel < 0) return `pixel ${row - top}, ${column - left}: ${CHANNEL_NAMES.map((name, of) => `${name} ${numberAt(of)}`).join(", ")}`;
+          const at = `${shown.symbol}[${channel}, ${row - top}, ${column - left}]`;
+          const value = numberAt(channel);
           return `${at} = ${value}${kindOf === "unread" ? ", not read by any window" : ""}`;
         },
       },
-      marks: (focus) =>
-        inputMarks(scene, focus)
-          .map((mark) => ({ ...mark, plane: mark.plane - drawn.start, row: mark.row + top, column: mark.column + left }))
-          .filter(({ plane }) => plane >= 0 && plane < drawn.end - drawn.start),
+      marks: (focus) => {
+        const marks = inputMarks(scene, focus).map((mark) => ({ ...mark, row: mark.row + top, column: mark.column + left }));
+        const inChannels = marks.map((mark) => ({ ...mark, plane: mark.plane - drawn.start + whole }));
+        const once = marks.filter(({ plane, role }) => role === "window" && plane === marks[0].plane);
+        const inPhotograph = whole ? once.map((mark) => ({ ...mark, plane: 0 })) : [];
+        return [...inChannels.filter(({ plane }) => plane >= whole && plane < whole + drawn.end - drawn.start), ...inPhotograph];
+      },
       focusOf: ({ plane, row, column }: Cell) =>
         kind(plane, row, column) === "padding"
           ? null
-          : { kind: "input", channel: drawn.start + plane, row: row - top, column: column - left },
+          : { kind: "input", channel: plane < whole ? channelOf(problem, store.get().focus) : channelOfPlane(plane), row: row - top, column: column - left },
+      ...(edited ? { place: ({ plane, row, column }: Cell) => (plane < whole ? null : edited(channelOfPlane(plane), row - top, column - left)) } : {}),
       step: (focus, rows, columns) =>
         focus.kind === "input"
           ? { ...focus, row: focus.row + rows * apart[0], column: focus.column + columns * apart[1] }

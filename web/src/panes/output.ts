@@ -9,7 +9,7 @@ import type { Focus, OutputFocus } from "../model/focus";
 import { filtersPerGroup, gemm, groupOf, outputShape, readersOf } from "../model/problem";
 import type { Scene } from "../numerics/scene";
 import type { Context, Room } from "./context";
-import { block, blockNote, FILTER, pane, plural } from "./pane";
+import { appearing, block, blockNote, FILTER, pane, plural } from "./pane";
 import type { PaneContent } from "./pane";
 
 const MOST_GROUPS = 6;
@@ -45,6 +45,10 @@ export function outputPane(
   const { problem, original } = scene;
   const [, out, height, width] = outputShape(original);
   const view = flat ? rows(scene, store.get().focus) : pictures(scene, store.get().focus);
+  const isHidden = ({ row, column }: OutputFocus): boolean => {
+    const { revealed } = store.get();
+    return revealed !== null && row * width + column >= revealed;
+  };
   const output = pane(
     context,
     {
@@ -62,18 +66,21 @@ export function outputPane(
           const at = view.outputOf({ plane, row, column });
           return shown.value(at.filter, at.row, at.column);
         },
+        kind: (plane, row, column) => (isHidden(view.outputOf({ plane, row, column })) ? "hidden" : "value"),
         describe: (cell) => {
           const at = view.outputOf(cell);
+          if (isHidden(at)) return `${shown.symbol}[${at.filter}, ${at.row}, ${at.column}], not computed yet`;
           return `${shown.symbol}[${at.filter}, ${at.row}, ${at.column}] = ${short(shown.value(at.filter, at.row, at.column), 4)}`;
         },
       },
       marks: (focus) => (marked ? shifted(marked(focus), view) : marks(scene, focus, view)).filter(({ plane }) => plane >= 0 && plane < view.shape.planes),
       focusOf: (cell) => view.outputOf(cell),
-      alternative: (focus) => alternative(scene, shown, focus),
+      alternative: (focus) => alternative(scene, shown, focus, isHidden),
     },
     room,
   );
   context.onNumbers(() => output.grid.repaint());
+  appearing(context, output.grid, ({ revealed }) => revealed);
   return output;
 }
 
@@ -116,7 +123,7 @@ function rows(scene: Scene, focus: Focus): View {
       columns: scene.positions,
       across: 1,
       square: false,
-      largestCell: 30,
+      largestCell: 44,
       labelled: problem.groups > 1,
       planeLabel: (plane) => `group ${drawn.start + plane}`,
       ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),
@@ -149,7 +156,7 @@ function marks(scene: Scene, focus: Focus, view: View): Mark[] {
   return uses;
 }
 
-function alternative(scene: Scene, shown: Outputs, focus: Focus): string {
+function alternative(scene: Scene, shown: Outputs, focus: Focus, isHidden: (at: OutputFocus) => boolean): string {
   const [, filters, height, width] = outputShape(scene.original);
   const size = `${shown.title}: ${plural(filters, "filter")}, ${height} by ${width}.`;
   if (focus.kind === "weight") return `${size} Every output of filter ${focus.filter} adds a product with the weight.`;
@@ -157,6 +164,7 @@ function alternative(scene: Scene, shown: Outputs, focus: Focus): string {
     const [down, across] = [readersOf(scene.axes[0], focus.row), readersOf(scene.axes[1], focus.column)];
     return `${size} ${plural(down.length * across.length, "output")} of each filter of its group use the pixel.`;
   }
+  if (isHidden(focus)) return `${size} At filter ${focus.filter}, row ${focus.row}, column ${focus.column} the sum is not complete yet.`;
   const value = short(shown.value(focus.filter, focus.row, focus.column));
   return `${size} At filter ${focus.filter}, row ${focus.row}, column ${focus.column} it is ${value}.`;
 }

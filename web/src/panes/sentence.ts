@@ -1,16 +1,17 @@
-// The text below the panes. For an output: its sum written out with numbers, the largest terms first, and
+// The equation of what is in focus. For an output: its sum in the order of the products, channel by channel, and
 // its running sum. For a pixel or a weight: where it is used.
 
 import { html, svg } from "../drawing/dom";
-import { scientific, short } from "../drawing/numbers";
+import { bracketed, factors, scientific, short } from "../drawing/numbers";
 import type { Focus, OutputFocus } from "../model/focus";
-import { filtersPerGroup, readersOf, unravel } from "../model/problem";
+import { channelsPerGroup, filtersPerGroup, readersOf, tapCount, unravel } from "../model/problem";
 import type { Store } from "../model/state";
 import type { Term } from "../numerics/convolution";
 import type { Scene } from "../numerics/scene";
 import { plural } from "./pane";
 
-const MOST_TERMS = 6;
+const WHOLE = 9; // products of a sum that is written whole
+const FIRST = 3; // products, or channels, written of a longer one
 const SUM_WIDTH = 960;
 const SUM_HEIGHT = 72;
 
@@ -23,38 +24,71 @@ export function sentence(scene: Scene, focus: Focus, store: Store): Node {
 function ofOutput(scene: Scene, focus: OutputFocus, store: Store): Node {
   const { bias } = scene.operands;
   const terms = scene.terms(focus.filter, focus.row, focus.column);
-  const largestFirst = [...terms].sort((one, other) => Math.abs(other.x * other.w) - Math.abs(one.x * one.w));
-  const start = bias ? bias[focus.filter] : 0;
-  const exact = terms.reduce((sum, term) => sum + term.x * term.w, start);
+  const start = bias ? bias[focus.filter] : null;
+  const exact = total(terms) + (start ?? 0);
   const value = scene.problem.dtype === "float32" ? Math.fround(exact) : exact;
-
-  const equation = html("p", { class: "equation" });
-  equation.append(withIndices("y", [focus.filter, focus.row, focus.column]), " = ");
-  const shown = largestFirst.slice(0, MOST_TERMS);
-  shown.forEach((term, place) => {
-    if (place) equation.append(" + ");
-    equation.append(product(term, focus, store));
-  });
-  const rest = largestFirst.slice(MOST_TERMS);
-  if (rest.length) {
-    const sum = rest.reduce((total, { x, w }) => total + x * w, 0);
-    equation.append(" + ", html("span", { class: "rest" }, `${rest.length} more, ${short(sum)}`));
-  }
-  if (bias) equation.append(" + ", html("span", { class: "bias", title: "bias" }, short(start)));
-  equation.append(" = ", html("strong", {}, short(value, 5)));
+  const name = withIndices("y", [focus.filter, focus.row, focus.column]);
 
   const padded = terms.filter(({ inside }) => !inside).length;
   const facts = html("p", { class: "facts" });
-  facts.append(`${plural(terms.length, "product")}${padded ? `, ${padded} of them with padding` : ""}, summed in float64 and rounded once. `, compared(scene, focus, value));
-  const { tap } = focus;
-  if (tap !== null) facts.prepend(tapped(scene, terms[tap], focus));
-  return fragment(equation, runningSum(largestFirst, start, tap), facts);
+  if (focus.tap !== null) facts.append(tapped(scene, terms[focus.tap], focus));
+  facts.append(`${plural(terms.length, "product")}${padded ? `, ${padded} of them with padding` : ""}. `, compared(scene, focus, value));
+  const written = html("div", { class: "equation" }, ...sumByChannel(scene, terms, focus, store, name, start, value));
+  return fragment(written, runningSum(terms, focus.tap, start), facts);
 }
+
+/** The sum in one line where it has one channel or one tap; else a line of partial sums, and one for each channel. */
+function sumByChannel(scene: Scene, terms: readonly Term[], focus: OutputFocus, store: Store, name: Node, bias: number | null, value: number): Node[] {
+  const taps = tapCount(scene.problem);
+  const channels = channelsPerGroup(scene.problem);
+  const result = html("strong", {}, short(value, 5));
+  const added = bias === null ? [] : biasTerm(bias);
+  if (channels === 1 || taps === 1) {
+    return [html("p", {}, name, " = ", ...products(terms, focus, store), ...added, " = ", result)];
+  }
+  const byChannel = Array.from({ length: channels }, (_, channel) => terms.slice(channel * taps, (channel + 1) * taps));
+  const chosen = focus.tap === null ? null : Math.floor(focus.tap / taps);
+  const shown = chooseShown(byChannel.map((_, channel) => channel), chosen);
+  const first = byChannel[0][0].channel;
+  const partial = shown.flatMap((channel, place) => [
+    place ? " + " : "",
+    html("span", { class: "partial" }, `${bracketed(total(byChannel[channel]))} (channel ${first + channel})`),
+  ]);
+  const left = byChannel.filter((_, channel) => !shown.includes(channel));
+  const more = left.length ? restTerm(total(left.flat()), left.length, "more channel") : [];
+  const line = (channel: number): HTMLElement =>
+    html("p", { class: "channel" }, `channel ${first + channel}: `, ...products(byChannel[channel], focus, store), " = ", html("b", {}, short(total(byChannel[channel]))));
+  return [html("p", {}, name, " = ", ...partial, ...more, ...added, " = ", result), ...shown.map(line)];
+}
+
+/** Products joined by +: all of a short sum, else the first of them, the chosen one, and what the others add up to. */
+function products(terms: readonly Term[], focus: OutputFocus, store: Store): (Node | string)[] {
+  const shown = chooseShown(terms, terms.find(({ k }) => k === focus.tap) ?? null);
+  const written = shown.flatMap((term, place) => [place ? " + " : "", product(term, focus, store)]);
+  const rest = terms.filter((term) => !shown.includes(term));
+  if (!rest.length) return written;
+  return [...written, ...restTerm(total(rest), rest.length, "more product")];
+}
+
+/** The bias as the last term of a sum. */
+export const biasTerm = (bias: number): (Node | string)[] => [" + ", html("span", { class: "bias" }, `${bracketed(bias)} (bias)`)];
+
+/** What the terms that are not written add up to. */
+export const restTerm = (sum: number, number: number, what: string): (Node | string)[] => [
+  " + … + ",
+  html("span", { class: "rest" }, `${bracketed(sum)} (${plural(number, what)})`),
+];
+
+/** All of a few, else the first and the chosen one. */
+function chooseShown<Part>(parts: readonly Part[], chosen: Part | null): Part[] {
+  return parts.filter((part, place) => parts.length <= WHOLE || place < FIRST || part === chosen);
+}
+
+const total = (terms: readonly Pick<Term, "x" | "w">[]): number => terms.reduce((sum, { x, w }) => sum + x * w, 0);
 
 function product(term: Term, focus: OutputFocus, store: Store): HTMLElement {
   const chosen = term.k === focus.tap;
-  const text = `${short(term.x)} · ${short(term.w)}`;
-  const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen) }, text);
+  const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen) }, factors(term.x, term.w));
   button.classList.add(term.x * term.w < 0 ? "negative" : "positive");
   button.addEventListener("click", () => store.set({ focus: { ...focus, tap: chosen ? null : term.k }, pinned: true, playing: false }));
   return button;
@@ -63,14 +97,14 @@ function product(term: Term, focus: OutputFocus, store: Store): HTMLElement {
 function tapped(scene: Scene, term: Term, focus: OutputFocus): Node {
   const place = term.inside ? withIndices("x", [term.channel, term.row, term.column]) : "padding";
   const weight = withIndices("w", [focus.filter, ...unravel(scene.problem, term.k)]);
-  const value = ` = ${short(term.x)} · ${short(term.w)} = ${short(term.x * term.w)}. `;
+  const value = ` = ${factors(term.x, term.w)} = ${short(term.x * term.w)}. `;
   return html("span", { class: "tapped" }, `Product ${term.k}: `, place, " · ", weight, value);
 }
 
 /** |Δ| against PyTorch's own value, where this page has it. */
-function compared(scene: Scene, focus: OutputFocus, value: number): Node {
+function compared(scene: Scene, focus: OutputFocus, value: number): Node | string {
+  if (!scene.pytorch) return "";
   const place = focus.filter * scene.positions + focus.row * scene.axes[1].outputSize + focus.column;
-  if (!scene.pytorch) return html("span", {}, "|Δ| needs PyTorch’s output: run glassconv explore --serve.");
   const theirs = scene.pytorch[place];
   const difference = Math.abs(value - theirs);
   return html(
@@ -82,25 +116,26 @@ function compared(scene: Scene, focus: OutputFocus, value: number): Node {
   );
 }
 
-/** The sum as it grows, one bar a product, the largest first: up is more, down is less. */
-export function runningSum(terms: readonly Pick<Term, "k" | "x" | "w">[], start: number, tap: number | null): SVGSVGElement {
-  let sum = start;
-  const levels = [start, ...terms.map(({ x, w }) => (sum += x * w))];
-  const [least, most] = [Math.min(0, ...levels), Math.max(0, ...levels)];
+/** The sum as it grows, one bar a product and one for the bias: up is more, down is less. */
+export function runningSum(terms: readonly Pick<Term, "k" | "x" | "w">[], tap: number | null, bias: number | null = null): SVGSVGElement {
+  const added = [...terms.map(({ k, x, w }) => ({ k, by: x * w })), ...(bias === null ? [] : [{ k: -1, by: bias }])];
+  let sum = 0;
+  const levels = [0, ...added.map(({ by }) => (sum += by))];
+  const [least, most] = [Math.min(...levels), Math.max(...levels)];
   const height = (value: number): number => SUM_HEIGHT - 4 - ((value - least) / (most - least || 1)) * (SUM_HEIGHT - 8);
-  const step = SUM_WIDTH / terms.length;
+  const step = SUM_WIDTH / added.length;
   const bars = { positive: "", negative: "" };
   let chosen = "";
-  let line = `M0 ${height(start).toFixed(1)}`;
-  terms.forEach((term, place) => {
+  let line = `M0 ${height(0).toFixed(1)}`;
+  added.forEach(({ k, by }, place) => {
     const [from, to] = [height(levels[place]), height(levels[place + 1])];
     const x = place * step;
     const bar = `M${x.toFixed(2)} ${from.toFixed(1)}V${to.toFixed(1)}h${(step * 0.86).toFixed(2)}V${from.toFixed(1)}z`;
-    bars[term.x * term.w < 0 ? "negative" : "positive"] += bar;
-    if (term.k === tap) chosen = bar;
+    bars[by < 0 ? "negative" : "positive"] += bar;
+    if (k === tap) chosen = bar;
     line += `L${(x + step).toFixed(2)} ${to.toFixed(1)}`;
   });
-  const label = `The running sum: from ${short(start)} over ${terms.length} products to ${short(sum)}.`;
+  const label = `The running sum: over ${plural(terms.length, "product")}${bias === null ? "" : " and the bias"} to ${short(sum)}.`;
   return svg(
     "svg",
     { class: "running-sum", viewBox: `0 0 ${SUM_WIDTH} ${SUM_HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label },

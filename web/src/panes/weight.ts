@@ -4,6 +4,7 @@ import type { Grid } from "../drawing/grid";
 import type { Cell } from "../drawing/grid_layout";
 import type { GridSpec, Mark } from "../drawing/grid_spec";
 import { short } from "../drawing/numbers";
+import { weightPlace } from "../model/edits";
 import { channelOf, filterOf, firstFilterOf } from "../model/focus";
 import type { Focus } from "../model/focus";
 import { channelsPerGroup, filtersPerGroup, gemm, groupOf, readersOf, tapCount, unravel, weightShape } from "../model/problem";
@@ -31,6 +32,7 @@ const weights = (scene: Scene, flat: boolean): Weights => ({
   planes: [FILTER, CHANNEL],
   scale: scene.weightScale,
   value: (filter, k) => scene.weightAt(filter, k),
+  edited: (filter, k) => weightPlace(scene.original, filter, k),
 });
 
 /** marked: what to mark in the flat matrices, a plane for each group; by default what the focus is linked to. */
@@ -43,6 +45,7 @@ export function weightPane(
 ): { element: HTMLElement; grid: Grid } {
   const { scene, store } = context;
   const { problem, original } = scene;
+  const { edited } = shown;
   const view = flat ? rows(scene, store.get().focus) : filters(scene, store.get().focus, shown.planes);
   const inView = ({ plane }: Cell): boolean => plane >= 0 && plane < view.shape.planes;
   return pane(
@@ -69,6 +72,14 @@ export function weightPane(
       },
       marks: (focus) => (marked ? shifted(marked(focus), view) : marks(scene, focus, view, flat)).filter(inView),
       focusOf: (cell) => ({ kind: "weight", ...view.weightOf(cell) }),
+      ...(edited
+        ? {
+            place: (cell: Cell) => {
+              const { filter, k } = view.weightOf(cell);
+              return edited(filter, k);
+            },
+          }
+        : {}),
       step: (focus, down, across) => {
         if (focus.kind !== "weight") return { kind: "weight", filter: focus.kind === "output" ? focus.filter : 0, k: 0 };
         const by = flat ? across : down * problem.kernelSize[1] + across;
@@ -105,7 +116,7 @@ function filters(scene: Scene, focus: Focus, [outer, inner]: readonly PlaneIndex
       rows: tall,
       columns: wide,
       together: width,
-      labelled: true,
+      labelled: problem.outChannels * perGroup > 1,
       planeLabel: (plane) => {
         const [f, c] = indicesOf(plane);
         return perGroup === 1 ? `${outer.letter} = ${f}` : problem.outChannels === 1 ? `${inner.letter} = ${c}` : `${outer.letter}${f} ${inner.letter}${c}`;
@@ -138,7 +149,7 @@ function rows(scene: Scene, focus: Focus): View {
       columns: k,
       across: 1,
       square: false,
-      largestCell: 30,
+      largestCell: 44,
       labelled: problem.groups > 1,
       planeLabel: (plane) => `group ${drawn.start + plane}`,
       ...(problem.groups > 1 ? { band: (plane: number) => drawn.start + plane } : {}),

@@ -49,7 +49,7 @@ export class Gradients {
     const input = { shape: [1, ...image], values: this.output.subarray(0, count(image)) as Numbers };
     const transposed = inputGradientProblem({ ...problem, batch: 1 });
     const weight = { shape: weightShape(transposed), values: scene.operands.weight };
-    this.gradientScene = new Scene(transposed, { name: "", resampled: false, rgb: false, input, weight }, "");
+    this.gradientScene = new Scene(transposed, { name: "", resampled: false, photograph: false, input, weight }, "");
     const { groups, k } = gemm(problem);
     const copies = groups * k * scene.positions;
     this.columns = copies <= MOST_COPIES ? zeros(copies, problem.dtype).fill(NaN) : null;

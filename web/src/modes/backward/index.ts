@@ -25,17 +25,30 @@ import { gradientsOf } from "./gradients";
 import type { Gradients } from "./gradients";
 import { backwardSentence } from "./sentence";
 
+const FORMULA = 24; // pixels that the line above the panes takes from each of their two rows
+
 export const backward: Mode = {
   name: "backward",
   label: "Backward",
   about: "An output’s gradient flows to every pixel and weight that it was computed from; each of these sums what it receives.",
+  captions: {
+    "Gradient of the output": "What the next layer sends back: how much the loss changes with each output.",
+    "Filters, flipped": "The weights in reverse order: with them the gradient of the input is a convolution too.",
+    "Gradient of the columns": "The flipped filters times the gradient of the output: one number for every copy of a pixel.",
+    "Gradient of the input": "Each pixel’s gradient: the sum over all its copies.",
+    Input: "What the layer read in the forward pass.",
+    "Input with inserted zeros": "What the layer read in the forward pass, with the zeros that a transposed convolution inserts.",
+    "im2col matrix": "The windows of the input, one column for each output: each column is multiplied by that output’s gradient.",
+    "Gradient of the weight": "Each weight’s gradient: the sum of the pixels that it multiplied, each times the gradient of its output.",
+  },
   choices: [
     { name: "input", label: "input gradient", about: "the gradient of the input: a convolution of the output’s gradient with the flipped filters" },
     { name: "weight", label: "weight gradient", about: "the gradient of the weight: the sum of the input’s windows times the output’s gradient" },
   ],
   render(context) {
     const numbers: (() => void)[] = [];
-    const own: Context = { ...context, onNumbers: (listener) => numbers.push(listener) };
+    const room = { ...context.room, height: context.room.height - FORMULA };
+    const own: Context = { ...context, room, onNumbers: (listener) => numbers.push(listener) };
     const gradients = gradientsOf(context.scene);
     const pieces = context.choice === "weight" ? toWeights(own, gradients) : toPixels(own, gradients);
     const changed = new Set<Grid>();
@@ -79,6 +92,7 @@ function toPixels(context: Context, gradients: Gradients): Piece[] {
       title: "Gradient of the output",
       symbol: apart ? "zero_inserted" : "∂L/∂y",
       planes: [FILTER],
+      padded: true,
       scale: gradients.outputScale,
       value: (filter, row, column) => gradientScene.pixel(filter, row, column),
     });
@@ -93,6 +107,7 @@ function toPixels(context: Context, gradients: Gradients): Piece[] {
       title: "Gradient of the input",
       symbol: "∂L/∂x",
       planes: [CHANNEL],
+      padded: false,
       get scale() {
         return gradientScene.outputScale;
       },

@@ -1,7 +1,7 @@
 // The text below the panes: the terms that an output contributes, or those that a pixel or a weight sums.
 
 import { html } from "../../drawing/dom";
-import { grouped, short } from "../../drawing/numbers";
+import { factors, grouped, short } from "../../drawing/numbers";
 import type { Focus, OutputFocus } from "../../model/focus";
 import { convolutionOf, filtersPerGroup, macs, readersOf, unravel } from "../../model/problem";
 import type { Store } from "../../model/state";
@@ -9,10 +9,11 @@ import type { Term } from "../../numerics/convolution";
 import { weightGradientProblem } from "../../numerics/gradients";
 import type { Scene } from "../../numerics/scene";
 import { plural } from "../../panes/pane";
-import { runningSum, withIndices } from "../../panes/sentence";
+import { restTerm, runningSum, withIndices } from "../../panes/sentence";
 import type { Gradients, GradientTerm } from "./gradients";
 
-const MOST_TERMS = 6;
+const MOST_TERMS = 9; // of a sum
+const MOST_TARGETS = 3; // that an output contributes to
 
 export function backwardSentence(scene: Scene, gradients: Gradients, focus: Focus, toWeights: boolean, store: Store): Node {
   const text = document.createDocumentFragment();
@@ -53,16 +54,15 @@ function ofWeight(scene: Scene, gradients: Gradients, focus: WeightFocus, store:
   return [...summed(name, gradientTerms, focus, store), html("p", { class: "facts" }, facts)];
 }
 
-/** The sum of some terms written out, the largest first, and the running sum. */
+/** The sum of some terms written out in their order, and the running sum. */
 function summed(name: Node, gradientTerms: readonly GradientTerm[], focus: Focus, store: Store): Node[] {
-  const largestFirst = [...gradientTerms].sort((one, other) => Math.abs(other.x * other.w) - Math.abs(one.x * one.w));
   const equation = html("p", { class: "equation" }, name, " = ");
-  largestFirst.slice(0, MOST_TERMS).forEach((share, place) => equation.append(place ? " + " : "", term(share, focus, store)));
-  const rest = largestFirst.slice(MOST_TERMS);
-  if (rest.length) equation.append(" + ", html("span", { class: "rest" }, `${rest.length} more, ${short(total(rest))}`));
+  gradientTerms.slice(0, MOST_TERMS).forEach((share, place) => equation.append(place ? " + " : "", term(share, focus, store)));
+  const rest = gradientTerms.slice(MOST_TERMS);
+  if (rest.length) equation.append(...restTerm(total(rest), rest.length, "more product"));
   if (gradientTerms.length) equation.append(" = ");
   equation.append(html("strong", {}, short(total(gradientTerms), 5)));
-  return gradientTerms.length ? [equation, runningSum(largestFirst, 0, null)] : [equation];
+  return gradientTerms.length ? [equation, runningSum(gradientTerms, null)] : [equation];
 }
 
 const total = (gradientTerms: readonly GradientTerm[]): number => gradientTerms.reduce((sum, { x, w }) => sum + x * w, 0);
@@ -70,7 +70,7 @@ const total = (gradientTerms: readonly GradientTerm[]): number => gradientTerms.
 /** One product, which leads to the output that sent it. */
 function term({ from, x, w }: GradientTerm, focus: Focus, store: Store): HTMLElement {
   const chosen = focus.kind === "output" && focus.tap === from.tap;
-  const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen) }, `${short(x)} · ${short(w)}`);
+  const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen) }, factors(x, w));
   button.classList.add(x * w < 0 ? "negative" : "positive");
   button.addEventListener("click", () => store.set({ focus: chosen ? { ...from, tap: null } : from, pinned: true, playing: false }));
   return button;
@@ -80,17 +80,15 @@ function ofOutput(scene: Scene, gradients: Gradients, focus: OutputFocus, toWeig
   const arrived = gradients.outputAt(focus.filter, focus.row, focus.column);
   const terms = scene.terms(focus.filter, focus.row, focus.column);
   const inside = terms.filter((each) => each.inside);
-  const factor = ({ x, w }: Term): number => (toWeights ? x : w);
-  const largestFirst = [...inside].sort((one, other) => Math.abs(factor(other)) - Math.abs(factor(one)));
-  const target = (each: Term): HTMLElement =>
+    const target = (each: Term): HTMLElement =>
     toWeights ? withIndices("∂L/∂w", [focus.filter, ...unravel(scene.problem, each.k)]) : withIndices("∂L/∂x", [each.channel, each.row, each.column]);
 
   const equation = html("p", { class: "equation" }, withIndices("∂L/∂y", [focus.filter, focus.row, focus.column]), " = ", html("strong", {}, short(arrived, 5)), " contributes ");
-  largestFirst.slice(0, MOST_TERMS / 2).forEach((each, place) => {
-    const share = { from: { ...focus, tap: each.k }, image: 0, x: arrived, w: factor(each), k: each.k };
+  inside.slice(0, MOST_TARGETS).forEach((each, place) => {
+    const share = { from: { ...focus, tap: each.k }, image: 0, x: arrived, w: toWeights ? each.x : each.w, k: each.k };
     equation.append(place ? ", " : "", term(share, focus, store), " to ", target(each));
   });
-  const more = inside.length - Math.min(inside.length, MOST_TERMS / 2);
+  const more = inside.length - Math.min(inside.length, MOST_TARGETS);
   if (more > 0) equation.append(", ", html("span", { class: "rest" }, `and to ${more} more`));
 
   const bias = scene.problem.bias ? `The bias receives all of it: ∂L/∂b is ${short(gradients.biasGradient(focus.filter), 5)}, the sum over the filter’s outputs. ` : "";
@@ -115,7 +113,7 @@ function tapped(scene: Scene, gradients: Gradients, focus: OutputFocus, { channe
   const gradientTerms = toWeights ? gradients.weightTerms({ kind: "weight", filter: focus.filter, k }) : gradients.pixelTerms({ kind: "input", channel, row, column });
   const name = toWeights ? withIndices("∂L/∂w", [focus.filter, ...unravel(scene.problem, k)]) : withIndices("∂L/∂x", [channel, row, column]);
   const own = gradientTerms.find(({ from, image }) => image === 0 && from.filter === focus.filter && from.row === focus.row && from.column === focus.column && from.tap === k);
-  if (own) span.append(`Product ${k}: `, name, ` receives ${short(own.x)} · ${short(own.w)} = ${short(own.x * own.w)}, one of ${plural(gradientTerms.length, "term")} that add up to ${short(total(gradientTerms), 4)}. `);
+  if (own) span.append(`Product ${k}: `, name, ` receives ${factors(own.x, own.w)} = ${short(own.x * own.w)}, one of ${plural(gradientTerms.length, "term")} that add up to ${short(total(gradientTerms), 4)}. `);
   return span;
 }
 

@@ -20,6 +20,7 @@ import type { Drawn } from "./planes";
 import { fftSentence } from "./sentence";
 import { spectraIn } from "./spectra";
 
+const ROW = 0.58; // of a pane: three rows of planes take the room of two
 const MOST_POINTS = 2 ** 18; // of a plane that the page transforms
 const SLICE = 9; // milliseconds a frame that summing channels may take
 
@@ -27,6 +28,20 @@ export const fft: Mode = {
   name: "fft",
   label: "FFT",
   about: "An image is a sum of waves, and a convolution multiplies each wave by one number.",
+  captions: {
+    picture: "The input as numbers.",
+    "picture-size": "How strong each wave is in the input, on a logarithmic scale.",
+    "picture-phase": "How far each wave of the input is shifted.",
+    filter: "The filter, in the same size as the input.",
+    "filter-size": "By how much the filter strengthens or weakens each wave.",
+    "filter-phase": "By how much the filter shifts each wave.",
+    result: "The sum of the products, transformed back; the outlined part is the output.",
+    "result-size": "How strong each wave is in the result: the product of both, summed over channels.",
+    "result-phase": "How far each wave of the result is shifted.",
+    shares: "What each wave contributes to the output in focus.",
+    wave: "The wave under the pointer, as it is in the input.",
+    output: "The part of the result that is the layer’s output.",
+  },
   refusal: (problem) => {
     const lengths = transformLengths(problem);
     if (count(lengths) <= MOST_POINTS) return null;
@@ -102,7 +117,7 @@ function arranged({ stage, room }: Context): Room {
   const areas = narrow
     ? '"picture picture-size picture-phase" "filter filter-size filter-phase" "result result-size result-phase" "output shares wave" "caption caption caption"'
     : '"picture picture-size picture-phase output" "filter filter-size filter-phase shares" "result result-size result-phase wave" "caption caption caption caption"';
-  const side = Math.min(width, clamp(0.9 * room.height, 150, 540));
+  const side = Math.min(width, clamp(ROW * room.height, 96, 540));
   stage.style.gridTemplate = `${areas} / ${new Array<string>(columns).fill(`${side}px`).join(" ")}`;
   stage.style.columnGap = `${gap}px`;
   return { width: side, height: side };

@@ -23,6 +23,7 @@ export interface PlanePane {
 
 export function planePane(context: Context, plane: Plane, lengths: Pair, hovered: Hovered, room: Room): PlanePane {
   const [rows, columns] = lengths;
+  const { colour } = plane;
   let numbers: Float64Array | null = null;
   let end = 0;
   const read = (): Float64Array => {
@@ -63,6 +64,7 @@ export function planePane(context: Context, plane: Plane, lengths: Pair, hovered
           return end;
         },
         value: (_plane, row, column) => value(row, column),
+        ...(colour ? { colour: (_plane: number, row: number, column: number) => colour(value(row, column)) } : {}),
         kind: (_plane, row, column) => plane.kind?.(row, column) ?? "value",
         describe: ({ row, column }) => describe(row, column),
       },

@@ -1,7 +1,9 @@
 // The planes of the mode: for each its numbers, the marks for a focus, and the focus of a cell. Spectra have
 // frequency 0 in the centre.
 
+import type { Rgb } from "../../drawing/colour";
 import type { Kind, Mark } from "../../drawing/grid_spec";
+import { channelColour } from "../../drawing/photograph";
 import { outputAt } from "../../model/focus";
 import type { Focus, OutputFocus } from "../../model/focus";
 import { channelsPerGroup, readersOf, tapCount } from "../../model/problem";
@@ -29,6 +31,7 @@ export interface Plane {
   /** All its numbers in row-major order; NaN where a cell has none. */
   numbers(): Float64Array;
   scale?(): number; // the end of the colour scale; their largest magnitude by default
+  colour?(value: number): Rgb; // of a photograph's pixel
   kind?(row: number, column: number): Kind;
   marks(focus: Focus): Mark[];
   focusOf(row: number, column: number): Focus | null;
@@ -111,6 +114,7 @@ function picturePlane(scene: Scene, { lengths }: Spectra, drawn: Drawn): Plane {
     frequencies: false,
     scale: () => scene.inputScale,
     numbers: () => filled(lengths, (row, column) => (inPicture(row, column) ? scene.pixel(drawn.selection.plane, row - top, column - left) : NaN)),
+    ...(scene.photograph ? { colour: (value: number) => channelColour(value, drawn.selection.plane, scene.photograph === "coloured") } : {}),
     kind: (row, column) => (inPicture(row, column) ? "value" : "padding"),
     marks: (focus) =>
       inputMarks(scene, focus)

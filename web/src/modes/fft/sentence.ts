@@ -3,13 +3,13 @@
 
 import { html } from "../../drawing/dom";
 import { multiplicationBars } from "../../drawing/multiplication_bars";
-import { grouped, scientific, short } from "../../drawing/numbers";
+import { bracketed, grouped, scientific, short } from "../../drawing/numbers";
 import type { Focus, OutputFocus } from "../../model/focus";
 import { channelsPerGroup } from "../../model/problem";
 import { multiplications } from "../../numerics/algorithms/fft";
 import type { Scene } from "../../numerics/scene";
 import { plural } from "../../panes/pane";
-import { withIndices } from "../../panes/sentence";
+import { biasTerm, restTerm, withIndices } from "../../panes/sentence";
 import { signedFrequency } from "./spectra";
 import type { Spectra } from "./spectra";
 
@@ -37,11 +37,11 @@ function ofOutput(scene: Scene, spectra: Spectra, focus: OutputFocus): Node[] {
   }
   const { number, most, rest } = wavesOf(spectra.waveTerms(focus), spectra.lengths);
   most.forEach(({ share, k, l }, place) => {
-    equation.append(place ? " + " : "", html("span", { class: `term ${share < 0 ? "negative" : "positive"}`, title: `frequency ${k}, ${l}` }, short(share)));
+    equation.append(place ? " + " : "", html("span", { class: `term ${share < 0 ? "negative" : "positive"}`, title: `frequency ${k}, ${l}` }, bracketed(share)));
   });
-  if (number > most.length) equation.append(" + ", html("span", { class: "rest" }, `${grouped(number - most.length)} more, ${short(rest)}`));
+  if (number > most.length) equation.append(...restTerm(rest, number - most.length, "more wave"));
   const { bias } = scene.operands;
-  if (bias) equation.append(" + ", html("span", { class: "bias", title: "bias" }, short(bias[focus.filter])));
+  if (bias) equation.append(...biasTerm(bias[focus.filter]));
   const [height, width] = scene.axes;
   const full = sum.full[focus.row * height.stride * spectra.lengths[1] + focus.column * width.stride];
   const value = full + (bias ? bias[focus.filter] : 0);

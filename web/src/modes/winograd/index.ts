@@ -35,6 +35,17 @@ export const winograd: Mode = {
   name: "winograd",
   label: "Winograd",
   about: "Neighbouring outputs share pixels: after a transform, a tile of outputs takes fewer multiplications.",
+  captions: {
+    padded: "The input, cut into overlapping tiles; the outlined tile is computed below.",
+    output: "The outputs, in tiles that do not overlap; the outlined one comes from the tile of the input.",
+    d: "The tile’s pixels.",
+    V: "The tile, transformed: only sums of its pixels, times small constants.",
+    g: "The filter’s weights.",
+    U: "The filter, transformed once for all tiles.",
+    M: "Transformed tile times transformed filter, element by element: the only multiplications.",
+    Y: "Transformed back: a tile of outputs.",
+    channels: "The products of each channel, which are added to the one above.",
+  },
   choices: CHOICES,
   refusal: (problem, choice) => refusalOf(problem, outputsOf(choice)),
   render(context) {

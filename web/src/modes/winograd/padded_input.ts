@@ -1,7 +1,9 @@
 // The input, padded to whole tiles. Tiles overlap: each starts where the outputs of the one before it end.
 
+import type { Rgb } from "../../drawing/colour";
 import type { Mark } from "../../drawing/grid_spec";
 import { short } from "../../drawing/numbers";
+import { channelColour } from "../../drawing/photograph";
 import { channelOf } from "../../model/focus";
 import type { Focus } from "../../model/focus";
 import { axes, channelsPerGroup } from "../../model/problem";
@@ -19,6 +21,8 @@ export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElem
   const drawn = block(problem.inChannels, channelOf(scene.problem, store.get().focus));
   const outside = (row: number, column: number): boolean =>
     row < top || row >= top + height.inputSize || column < left || column >= left + width.inputSize;
+  const colour = (plane: number, row: number, column: number): Rgb =>
+    channelColour(scene.pixel(drawn.start + plane, row - top, column - left), drawn.start + plane, scene.photograph === "coloured");
   const perGroup = channelsPerGroup(problem);
   const [tall, wide] = tiles.elements;
 
@@ -43,8 +47,10 @@ export function paddedPane(context: Context, tiles: Tiles, room: Room): HTMLElem
         rows: height.paddedSize,
         columns: width.paddedSize,
         labelled: problem.inChannels > 1,
+        zeroPadding: true,
         scale: scene.inputScale,
         value: (plane, row, column) => scene.pixel(drawn.start + plane, row - top, column - left),
+        ...(scene.photograph ? { colour } : {}),
         kind: (_plane, row, column) => (outside(row, column) ? "padding" : "value"),
         planeLabel: (plane) => `c = ${drawn.start + plane}`,
         ...(problem.groups > 1 ? { band: (plane: number) => Math.floor((drawn.start + plane) / perGroup) } : {}),

@@ -3,13 +3,13 @@
 
 import { html } from "../../drawing/dom";
 import { multiplicationBars } from "../../drawing/multiplication_bars";
-import { fraction, grouped, scientific, short } from "../../drawing/numbers";
+import { bracketed, fraction, grouped, scientific, short } from "../../drawing/numbers";
 import type { Focus, OutputFocus } from "../../model/focus";
 import { count, tapCount } from "../../model/problem";
 import { multiplications } from "../../numerics/algorithms/winograd";
 import type { Scene } from "../../numerics/scene";
 import { plural } from "../../panes/pane";
-import { withIndices } from "../../panes/sentence";
+import { biasTerm, restTerm, withIndices } from "../../panes/sentence";
 import { positionsIn } from "./tile";
 import type { Tiles } from "./tile";
 
@@ -36,22 +36,21 @@ function ofOutput(scene: Scene, tiles: Tiles, focus: OutputFocus): Node[] {
       factor: height.output[a][Math.floor(element / tiles.elements[1])] * width.output[b][element % tiles.elements[1]],
       product,
     }))
-    .filter(({ factor }) => factor !== 0)
-    .sort((one, other) => Math.abs(other.factor * other.product) - Math.abs(one.factor * one.product));
+    .filter(({ factor }) => factor !== 0);
 
   const equation = html("p", { class: "equation" }, withIndices("y", [focus.filter, focus.row, focus.column]), " = ");
   terms.slice(0, MOST_TERMS).forEach(({ factor, product }, place) => {
-    const text = Math.abs(factor) === 1 ? short(factor * product) : `${fraction(factor)} · ${short(product)}`;
+    const text = Math.abs(factor) === 1 ? bracketed(factor * product) : `${fraction(factor)}·${bracketed(product)}`;
     const sign = factor * product < 0 ? "negative" : "positive";
     equation.append(place ? " + " : "", html("span", { class: `term ${sign}` }, text));
   });
   const rest = terms.slice(MOST_TERMS);
   if (rest.length) {
     const sum = rest.reduce((total, { factor, product }) => total + factor * product, 0);
-    equation.append(" + ", html("span", { class: "rest" }, `${rest.length} more, ${short(sum)}`));
+    equation.append(...restTerm(sum, rest.length, "more term"));
   }
   const { bias } = scene.operands;
-  if (bias) equation.append(" + ", html("span", { class: "bias", title: "bias" }, short(bias[focus.filter])));
+  if (bias) equation.append(...biasTerm(bias[focus.filter]));
   const value = tile.result[a * tiles.outputs[1] + b];
   equation.append(" = ", html("strong", {}, short(value, 5)));
 
