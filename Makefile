@@ -3,6 +3,7 @@
 # make test   every test but the exhaustive ones
 # make slow   the exhaustive ones: what `make test` tries a slice of
 # make check  format, lint, types and the imports between folders
+# make site   the documentation as a site of static files in site/, tested in Chromium; needs node and chromium
 # make web    the explorer's page: types, the committed bundle, Chromium; needs node and chromium
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 # What a change of an algorithm or of a problem breaks first, without the many random problems.
 QUICK := tests/problem tests/reports tests/mathematics tests/algorithms
 
-.PHONY: demo quick test slow check web
+.PHONY: demo quick test slow check site web
 
 demo: .venv/package
 	$(BIN)/glassconv demo
@@ -34,6 +35,14 @@ check: .venv/package
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# KaTeX renders the formulas, and playwright-core opens the pages.
+site: .venv/tests
+	$(PIP) --editable '.[docs]'
+	npm ci --prefix web --silent --no-fund --no-audit
+	rm -rf site
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
+	$(PYTEST) -m site tests/site
 
 web:
 	npm ci --prefix web --silent --no-fund --no-audit

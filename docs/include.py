@@ -59,7 +59,8 @@ def _page(name: str) -> str:
 
 def main(*arguments: str) -> int:
     """Write every page anew, or with "--check" only say which are stale; 0 where all is well."""
-    pages = map(str, sorted(DOCS.rglob("*.md")))
+    including = [page for page in DOCS.rglob("*.md") if "<!--cog" in page.read_text("utf-8")]
+    pages = map(str, sorted(including))
     prologue = f"import include; include.CHECKING = {'--check' in arguments}; from include import *"
     settings = [f"--markers={MARKERS}", "-P", "-I", str(DOCS), "-p", prologue]
     status: int = Cog().main(["cog", *settings, "--verbosity=1", *(arguments or ["-r"]), *pages])

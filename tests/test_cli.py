@@ -158,11 +158,11 @@ def test_verify_exits_with_1_where_a_bound_is_exceeded(
     ) -> Iterator[tuple[str, Verification]]:
         for kind, found in run_stress_inputs(problem, algorithms, seed):
             verdict = Verdict(False, "off by 7 × its bound")
-            yield kind, replace(found, verdict=verdict) if kind == "cancel" else found
+            yield kind, replace(found, verdict=verdict) if kind == "cancelling" else found
 
     monkeypatch.setattr(cli, "run_stress_inputs", failing)
     assert run(monkeypatch, "verify", "3x8x8 2@3x3", "--algorithm", "im2col") == 1
-    assert "✗ im2col (cancel): off by 7 × its bound" in capsys.readouterr().out
+    assert "✗ im2col (cancelling): off by 7 × its bound" in capsys.readouterr().out
 
 
 def test_kernel_opens_a_kernel(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:

@@ -11,12 +11,15 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 from pytest import MonkeyPatch
 from typer.testing import CliRunner
 
 from glassconv.cli import app
+from glassconv.errors import ShorthandError
+from glassconv.problem.problem import parse_problem
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -27,6 +30,12 @@ OTHER_COMMANDS = {
     "python -m glassconv.kernels.microkernel": "ten seconds; its tests run it with --quick",
     "PYTHONPATH=tests python -m support.random_kernels 100000": "half an hour",
 }
+
+SPHINX = (
+    "{eval-rst}",
+    "{include}",
+    "{toctree}",
+)  # directives that the site's build refuses or runs
 
 
 @dataclass(frozen=True)
@@ -79,14 +88,35 @@ def refusal(block: Block) -> str | None:
     if block.language == "python":
         example = block.lines and block.lines[0].startswith(">>> ")
         return None if example else "Python that no doctest runs and no source is included from"
-    if block.language == "text":
-        return None  # what one machine printed once: figures that no other run repeats
-    if block.language:
-        return f"no test runs {block.language!r}"
+    if block.language.startswith("{explorer}"):
+        return _refusal_of_explorer(block.language)
+    if block.language:  # text: what one machine printed once, which no other run repeats
+        return (
+            None
+            if block.language.startswith(("text", *SPHINX))
+            else f"no test runs {block.language!r}"
+        )
     for command in commands_of(block):
         if command[0] not in ("glassconv", "make") and shlex.join(command) not in OTHER_COMMANDS:
             return f"no test knows of {shlex.join(command)!r}"
     return None
+
+
+def _refusal_of_explorer(directive: str) -> str | None:
+    """Return why a link into the explorer names no problem or no output of it, or None."""
+    words = dict(parse_qsl(directive.removeprefix("{explorer}").strip().removeprefix("#")))
+    if not words:
+        return None  # the explorer's own beginning
+    try:
+        problem = parse_problem(words["problem"])
+    except (KeyError, ShorthandError) as error:
+        return f"the explorer has no such problem: {error}"
+    kind, *place = words.get("at", "y,0,0,0").split(",")
+    shape = problem.output_shape[1:] if kind == "y" else problem.input_shape[1:]
+    inside = len(place) >= len(shape) and all(
+        int(at) < size for at, size in zip(place, shape, strict=False)
+    )
+    return None if inside else f"{words['at']} is outside of {shape}"
 
 
 BLOCKS = [
@@ -113,6 +143,11 @@ def test_every_block_is_run_or_included() -> None:
         ("```python\nx = 1\n```", "Python that no doctest runs"),
         ("```\nglassconv demo\nrm -r picture\n```", "no test knows of 'rm -r picture'"),
         ("~~~yaml\na: b\n~~~", "no test runs 'yaml'"),
+        ("```{explorer} #problem=3x5x5&mode=window\nA\n```", "no such problem"),
+        (
+            "```{explorer} #problem=1x5x5 1@3x3&at=y,0,3,0\nA\n```",
+            "y,0,3,0 is outside of (1, 3, 3)",
+        ),
         ("<!--cog -->\n```yaml\n```\n<!--end-->", "included, but not Python"),
         ("<!--cog -->\n<!--end-->\n```python\nx\n```", "Python that no doctest"),
     ],

@@ -8,6 +8,7 @@
 True
 """
 
+from glassconv import display as _display  # noqa: F401  # gives every report its view
 from glassconv.dispatch.select import choose
 from glassconv.explanation.explain import Report, explain
 from glassconv.explore.show import show

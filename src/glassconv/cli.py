@@ -35,6 +35,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.shorthand import EXAMPLE, parse
 from glassconv.problem.transposed import parse_transposed
+from glassconv.reports.benchmark import Benchmark
 from glassconv.reports.verification import Verification
 from glassconv.tracing.backward import backward as run_backward
 from glassconv.tracing.forward import trace as trace_problem
@@ -46,13 +47,10 @@ from glassconv.views import files
 from glassconv.views.figures import animation_file
 from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
-from glassconv.views.terminal.algorithms import algorithms as algorithms_table
-from glassconv.views.terminal.benchmark import bench_to_json, benchmark_table
-from glassconv.views.terminal.kernel import kernel_report
+from glassconv.views.terminal.algorithms import listed
+from glassconv.views.terminal.benchmark import bench_to_json
 from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import DownloadBar, counted
-from glassconv.views.terminal.trace import backward as backward_view
-from glassconv.views.terminal.trace import trace as trace_view
 from glassconv.views.terminal.tutorial import tutorial as tutorial_view
 from glassconv.views.terminal.verification import render_verification
 
@@ -87,8 +85,8 @@ SeedOption = Annotated[
 ]
 ProblemWords = typer.Argument(
     metavar="PROBLEM",
-    help=f"[Nx]CxHxW OUT@KxK [sSTRIDE] [pPADDING] [dDILATION] [gGROUPS] [nobias] [DTYPE] "
-    f"[transposed oPADDING], such as '{EXAMPLE}'.",
+    help="CxHxW OUT@KxK, or NxCxHxW with a batch, then options: sSTRIDE pPADDING dDILATION "
+    f"gGROUPS nobias float64 transposed oPADDING. Such as '{EXAMPLE}'.",
     show_default=False,
 )
 
@@ -107,7 +105,7 @@ def demo(
         Path | None, typer.Option(help="Folder of the CIFAR-10 data set.", metavar="DIR")
     ] = None,
     index: Annotated[
-        int | None, typer.Option(min=0, help="Index of the CIFAR-10 image [0].")
+        int | None, typer.Option(min=0, help="Index of the CIFAR-10 image (default: 0).")
     ] = None,
     download: Annotated[
         bool, typer.Option("--download", help="Download CIFAR-10 into its folder first.")
@@ -148,7 +146,8 @@ def verify(
         if algorithm is None and parsed.batch and isinstance(parsed, ConvProblem):
             sameness = same(parsed, seed=seed)
     unsupported = [each for each in requested if not each.verdict]
-    _print(*render_verification(parsed, results, pytorch, unsupported, sameness))
+    inputs = {kind: stress.about for kind, stress in STRESS_INPUTS.items()}
+    _print(*render_verification(parsed, results, pytorch, unsupported, sameness, inputs))
     if not all(each.verdict for found in results.values() for each in found):
         raise typer.Exit(1)
 
@@ -165,7 +164,7 @@ def trace(
     """Run an algorithm step by step and print its intermediate arrays."""
     with _stderr().status(f"running {algorithm}"):
         traced = trace_problem(_parse_any(problem), algorithm, seed=seed)
-    _print(trace_view(traced))
+    _print(traced)
     if save is not None:
         contents = {save.name: files.arrays_to_bytes(traced)}
         _print(written_files("Arrays", files.write_all(save.parent, contents)))
@@ -200,7 +199,7 @@ def backward(
     """Compute both gradients, as convolutions and as matrix products; print every array."""
     with _stderr().status("running both gradients"):
         both = run_backward(_parse(problem), algorithm, seed=seed)
-    _print(*backward_view(both))
+    _print(both)
 
 
 @app.command()
@@ -287,9 +286,10 @@ def bench(
         )
         rows = list(counted(timings, len(names) * len(layers), "timing", _stderr()))
     how = f"batch {batch}, {used} threads, {layout.name}, float32"
-    _print(benchmark_table(suite, how, rows, roofline))
+    results = Benchmark(suite, how, tuple(rows), roofline)
+    _print(results)
     if json is not None:
-        contents = {json.name: bench_to_json(suite, how, rows, roofline).encode()}
+        contents = {json.name: bench_to_json(results).encode()}
         _print(written_files("Results", files.write_all(json.parent, contents)))
     if any(row.ratio is None for row in rows):
         raise typer.Exit(1)
@@ -315,7 +315,7 @@ def kernel(
         return
     with _stderr().status("verifying and timing"):
         report = looking.inspect(parsed, algorithm, layout.name)
-    _print(kernel_report(report))
+    _print(report)
     if not report.benchmark.verdict:
         raise typer.Exit(1)
 
@@ -341,7 +341,7 @@ def tune(
         tuning = tune_problems(problems, layout.name)
         rows = [row for each in counted(tuning, len(problems), "timing", _stderr()) for row in each]
     _print(
-        benchmark_table("tuned", f"{used} threads, {layout.name}", rows),
+        Benchmark("tuned", f"{used} threads, {layout.name}", tuple(rows)),
         written_files("Records", [tuning_store.file()]),
     )
 
@@ -349,8 +349,7 @@ def tune(
 @app.command()
 def algorithms(problem: Annotated[list[str] | None, ProblemWords] = None) -> None:
     """List the algorithms, or whether each supports PROBLEM."""
-    choice = choose(_parse_any(problem)) if problem else None
-    _print(algorithms_table(list(ALGORITHMS.values()), choice))
+    _print(choose(_parse_any(problem)) if problem else listed(list(ALGORITHMS.values())))
 
 
 @app.callback(invoke_without_command=True)

@@ -25,7 +25,7 @@ COPIES = (
     "grad_output",
     "zero_inserted",
     "flipped",
-    "pictures",
+    "swapped_input",
     "kernels",
     "columns",
 )  # nothing is added

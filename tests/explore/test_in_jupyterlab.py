@@ -106,6 +106,18 @@ def test_a_notebook_shows_it_live_and_after_conversion(tmp_path: Path) -> None:
     check_first_output(kept["text"], PROBLEM, operands())
 
 
+def test_a_notebook_that_nbconvert_executes_shows_it_offline(tmp_path: Path) -> None:
+    for needed in ("anywidget", "nbconvert", "ipykernel"):
+        pytest.importorskip(needed)
+    notebook = tmp_path / "notebook.ipynb"
+    notebook.write_text(json.dumps(NOTEBOOK), encoding="utf-8")
+    convert = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute", str(notebook)]
+    subprocess.run(convert, check=True, capture_output=True)
+    exported = notebook.with_suffix(".html")
+    kept = drive("open.mjs", exported.as_uri(), tmp_path / "exported.png", "offline", "frame")
+    check_first_output(kept["text"], PROBLEM, operands())
+
+
 def operands() -> Operands:
     """Return the layer and the input of the notebook."""
     torch.manual_seed(0)

@@ -71,7 +71,7 @@ OPTIONS = (
     "g4 g3 g0 g2x2 nobias float32 float64 bfloat16 o1 o1x0 o0 o2 ssame o1:0 s1:2 S2 transposed "
     "transposed transposed o1 nobias s2 p1"
 ).split()
-RANDOM = 1500
+RANDOM = 300
 
 
 @dataclass(frozen=True)

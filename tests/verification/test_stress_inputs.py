@@ -55,20 +55,20 @@ def test_they_are_operands_of_the_problem_and_the_same_each_time(
 @EVERY_TYPE
 def test_whole_numbers_have_a_known_answer_that_plain_sums_hit(dtype: str) -> None:
     problem = parse(f"3x9x8 4@3x3 p1 {dtype}")
-    operands = STRESS_INPUTS["whole"].make(problem, 0)
+    operands = STRESS_INPUTS["integers"].make(problem, 0)
     for array in (operands.input, operands.weight, operands.bias):
         assert array is not None
         assert torch.equal(array, array.round())
         assert array.abs().max() == 2
     assert (definition(problem, operands).output == literal(problem, operands)).all()
     found = {each.candidate: each for kind, each in run_stress_inputs(problem, supporting(problem))
-             if kind == "whole"}  # fmt: skip
+             if kind == "integers"}  # fmt: skip
     plain = [name for name in found if name not in SPREADS or name == "toeplitz"]
     assert all(found[name].max_error == 0 for name in plain)
 
 
 def test_a_far_pixel_of_a_million_is_the_last() -> None:
-    input = STRESS_INPUTS["far pixel"].make(HARD, 0).input
+    input = STRESS_INPUTS["outlier"].make(HARD, 0).input
     assert input[-1, -1, -1, -1] == 1e6
     assert input.flatten()[:-1].abs().max() < 10
 
@@ -76,7 +76,7 @@ def test_a_far_pixel_of_a_million_is_the_last() -> None:
 @EVERY_TYPE
 def test_what_cancels_leaves_little_of_its_terms(dtype: str) -> None:
     problem = parse(f"8x9x9 4@3x3 {dtype}")
-    truth = definition(problem, STRESS_INPUTS["cancel"].make(problem, 0))
+    truth = definition(problem, STRESS_INPUTS["cancelling"].make(problem, 0))
     left = np.abs(truth.output) / truth.magnitude
     assert left.max() < 3 * 2.0**-8 if dtype == "bfloat16" else left.max() < 3e-3
 
@@ -84,14 +84,14 @@ def test_what_cancels_leaves_little_of_its_terms(dtype: str) -> None:
 @EVERY_TYPE
 def test_denormal_pixels_are_below_the_smallest_normal_number(dtype: str) -> None:
     problem = parse(f"3x9x8 4@3x3 p1 {dtype}")
-    input = STRESS_INPUTS["denormal"].make(problem, 0).input
+    input = STRESS_INPUTS["subnormal"].make(problem, 0).input
     assert 0 < input.abs().max() < torch.finfo(getattr(torch, dtype)).tiny
 
 
 @EVERY_TYPE
 def test_huge_sums_come_near_the_largest_number_and_stay_below(dtype: str) -> None:
     problem = parse(f"3x9x8 4@3x3 p1 {dtype}")
-    operands = STRESS_INPUTS["huge"].make(problem, 0)
+    operands = STRESS_INPUTS["near overflow"].make(problem, 0)
     largest = float(np.abs(definition(problem, operands).output).max())
     assert problem.format.largest / 8 < largest < problem.format.largest
 

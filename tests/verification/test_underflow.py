@@ -68,7 +68,7 @@ def test_the_bound_holds_where_products_and_sums_become_zero(
 @pytest.mark.parametrize("text", REPORTED)
 def test_gradual_underflow_does_not_explain_flushing(text: str) -> None:
     problem = parse(text)
-    operands = STRESS_INPUTS["denormal"].make(problem, 0)
+    operands = STRESS_INPUTS["subnormal"].make(problem, 0)
     flushed = judged(problem, operands, gradual(problem))
     assert not flushed.verdict
     assert flushed.share > 1
@@ -77,7 +77,7 @@ def test_gradual_underflow_does_not_explain_flushing(text: str) -> None:
 
 def test_the_model_is_a_convolution() -> None:
     problem = parse("2x6x9x8 4@3x2 s2 p1 g2 bfloat16")
-    operands = STRESS_INPUTS["whole"].make(problem, 0)
+    operands = STRESS_INPUTS["integers"].make(problem, 0)
     assert torch.equal(vdpbf16ps.convolve(problem, operands), by_torch(problem, operands))
 
 

@@ -54,7 +54,8 @@ const STYLE = [baseStyle, controlsStyle, numbersStyle, groupStyle, captionStyle,
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
 const BROWSER_BAR = 120; // pixels that a telephone's browser takes and gives while its page is scrolled
-const PANE_TEXT = 66; // pixels of the titles and notes of a pane
+const PANE_TEXT = 86; // pixels of the titles, captions and notes of a pane
+const EMBEDDED_PANE_TEXT = 56; // pixels, without captions and notes
 const REST = 250; // milliseconds without a change, after which the address is updated and Python is asked
 
 export class Explorer {
@@ -254,7 +255,7 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - PANE_TEXT, this.embedded ? 60 : 130, 900) },
+      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - (this.embedded ? EMBEDDED_PANE_TEXT : PANE_TEXT), this.embedded ? 60 : 130, 900) },
       magnifier: this.magnifier,
       editor: this.editor,
       choice,
@@ -387,19 +388,8 @@ export class Explorer {
     const preset = PRESETS.find((each) => each.name === name);
     if (!preset) return;
     const source = presetSource(preset, this.baseSource);
-    this.store.set({
-      problem: parse(preset.problem),
-      source,
-      layers: [],
-      layer: 0,
-      first: null,
-      preset: name,
-      explanation: "",
-      error: "",
-      focus: preset.focus ?? outputAt(0, 0, 0),
-      pinned: false,
-      playing: false,
-    });
+    const state = { layers: [], layer: 0, first: null, preset: name, explanation: "", error: "", focus: preset.focus ?? outputAt(0, 0, 0) };
+    this.store.set({ ...state, problem: parse(preset.problem), source, pinned: false, playing: false });
   }
 
   private async openImage(file: File): Promise<void> {

@@ -10,11 +10,13 @@ for (const [colorScheme, problem] of [["light", "1x1x5x5 1@3x3 s1 p0"], ["dark",
         for (const hidden of ["header", ".side", ".hint"]) assert.equal(await page.locator(hidden).first().isVisible(), false, hidden);
         const [tall, seen] = await page.evaluate(() => [document.documentElement.scrollHeight, innerHeight]);
         assert.ok(tall <= seen, `${tall} > ${seen}`);
-        const boxes = await Promise.all([".stage", ".equation", ".player"].map((each) => page.locator(each).first().boundingBox()));
+        const boxes = await Promise.all([".stage", ".sentence", ".player"].map((each) => page.locator(each).first().boundingBox()));
         for (const [place, box] of boxes.entries()) {
           assert.ok(box.height > 20 && box.y >= 0 && box.y + box.height <= 401, JSON.stringify(box));
           if (place) assert.ok(box.y >= boxes[place - 1].y + boxes[place - 1].height - 1);
         }
+        const result = await page.locator(".equation strong").first().boundingBox(); // the rest of a long equation is scrolled
+        assert.ok(result.y >= boxes[1].y && result.y + result.height <= boxes[1].y + boxes[1].height, JSON.stringify(result));
         assert.equal(await page.locator(".glassconv").evaluate((root) => getComputedStyle(root).backgroundColor), "rgba(0, 0, 0, 0)");
         assert.equal(await page.locator(".glassconv").getAttribute("data-theme"), colorScheme);
       }),

@@ -39,7 +39,7 @@ from torch import Tensor
 
 from glassconv.algorithms.parts import names, spectrum
 from glassconv.algorithms.parts.bias import add_bias
-from glassconv.algorithms.parts.padding import pad
+from glassconv.algorithms.parts.padding import pad, padded_note
 from glassconv.problem import ConvProblem
 from glassconv.reports.array import Array
 from glassconv.reports.cost import Cost
@@ -82,11 +82,11 @@ def steps(
     """Transform, multiply, transform back."""
     batch, groups, channels = problem.batch, problem.groups, problem.weight_shape[1]
     lengths = _lengths(problem)
-    frequencies = tuple(f"frequency {axis}" for axis in range(problem.ndim))
+    frequencies = names.along("frequency", problem)
 
     padded = pad(problem, input)
     named = ("batch", "in_channels", *names.sizes(problem))
-    yield Step("padded", padded, named, "the input with its padding")
+    yield Step("padded", padded, named, padded_note(problem))
 
     filters = spectrum.dilated(problem, weight)
     named = ("groups", "filters of a group", "channels of a group", *names.kernel(problem))
@@ -106,7 +106,7 @@ def steps(
     yield Step("product spectrum", product, named, "one number times another, at each frequency")
 
     full = spectrum.correlation(product, lengths).reshape(batch, problem.out_channels, *lengths)
-    named = ("batch", "out_channels", *(f"place {axis}" for axis in range(problem.ndim)))
+    named = ("batch", "out_channels", *names.along("place", problem))
     yield Step("full correlation", full, named, "the filter at every place of the circle")
 
     kept = tuple(slice(0, axis.padded_size - axis.extent + 1, axis.stride) for axis in problem.axes)

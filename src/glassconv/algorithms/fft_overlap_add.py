@@ -39,7 +39,7 @@ from torch import Tensor
 
 from glassconv.algorithms.parts import names, spectrum
 from glassconv.algorithms.parts.bias import add_bias
-from glassconv.algorithms.parts.padding import pad
+from glassconv.algorithms.parts.padding import pad, padded_note
 from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
 from glassconv.reports.array import Array
@@ -91,14 +91,14 @@ def steps(
 ) -> Iterator[Step]:
     """Cut, transform, multiply, transform back, add up."""
     batch, groups, channels = problem.batch, problem.groups, problem.weight_shape[1]
-    ndim, lengths, counts = problem.ndim, _lengths(problem), _block_counts(problem)
-    block_names = tuple(f"block {axis}" for axis in range(ndim))
-    points = tuple(f"point {axis}" for axis in range(ndim))
-    frequencies = tuple(f"frequency {axis}" for axis in range(ndim))
+    lengths, counts = _lengths(problem), _block_counts(problem)
+    block_names = names.along("block", problem)
+    points = names.along("point", problem)
+    frequencies = names.along("frequency", problem)
 
     padded = pad(problem, input)
     named = ("batch", "in_channels", *names.sizes(problem))
-    yield Step("padded", padded, named, "the input with its padding")
+    yield Step("padded", padded, named, padded_note(problem))
 
     blocks = _cut(problem, padded)
     named = ("batch", "in_channels", *block_names, *points)
@@ -127,7 +127,7 @@ def steps(
     yield Step("block correlations", correlations, named, "what each block adds to the outputs")
 
     full = _add_up(problem, correlations)
-    named = ("batch", "out_channels", *(f"place {axis}" for axis in range(ndim)))
+    named = ("batch", "out_channels", *names.along("place", problem))
     yield Step("full correlation", full, named, "the blocks, added up where they overlap")
 
     kept = tuple(slice(axis.extent - 1, axis.padded_size, axis.stride) for axis in problem.axes)

@@ -30,7 +30,7 @@ from math import prod
 from torch import Tensor
 
 from glassconv.algorithms.parts import names
-from glassconv.algorithms.parts.padding import pad
+from glassconv.algorithms.parts.padding import pad, padded_note
 from glassconv.problem import ConvProblem
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound, sum_of_products_bound
@@ -74,7 +74,7 @@ def steps(
 
     padded = pad(problem, input)
     named: names.Names = ("batch", "in_channels", *names.sizes(problem))
-    yield Step("padded", padded, named, "the input with its padding")
+    yield Step("padded", padded, named, padded_note(problem))
 
     windows = padded
     for number, axis in enumerate(problem.axes):

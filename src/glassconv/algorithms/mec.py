@@ -32,7 +32,7 @@ from torch import Tensor
 
 from glassconv.algorithms.parts import names
 from glassconv.algorithms.parts.bias import add_bias
-from glassconv.algorithms.parts.padding import pad
+from glassconv.algorithms.parts.padding import pad, padded_note
 from glassconv.problem import ConvProblem
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound, sum_of_products_bound
@@ -80,13 +80,13 @@ def steps(
     sizes, outputs = names.sizes(problem), names.outputs(problem)
 
     padded = pad(problem, input)
-    yield Step("padded", padded, ("batch", "in_channels", *sizes), "the input with its padding")
+    yield Step("padded", padded, ("batch", "in_channels", *sizes), padded_note(problem))
 
     windows = padded.unfold(-1, last.extent, last.stride)[..., :: last.dilation]
     windows = windows.reshape(batch, groups, channels, *windows.shape[2:])
     outer_axes = range(3, 2 + ndim)
     strips = windows.permute(0, 1, 2 + ndim, *outer_axes, 3 + ndim, 2).contiguous()
-    named = ("batch", "groups", outputs[-1], *sizes[:-1], f"kernel {ndim - 1}", "channels")
+    named = ("batch", "groups", outputs[-1], *sizes[:-1], names.kernel(problem)[-1], "channels")
     yield Step("strips", strips, named, "as wide as the kernel: the only copy")
 
     kernel_then_channels = (0, *range(3, 3 + ndim), 2, 1)

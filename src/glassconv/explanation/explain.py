@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from glassconv.dispatch.array_boundary import dtype_name
 from glassconv.errors import ArgumentError, ArgumentTypeError, DtypeError, UnsupportedError
 from glassconv.explanation.facts import derive
+from glassconv.explanation.network import NetworkReport, derive_network, stack_shape
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of, whole
 from glassconv.problem.problem import Problem, parse_problem
@@ -32,15 +33,25 @@ STEPS = ("stride", "padding", "dilation", "groups")
 Input = Sequence[int] | Array | Tensor  # a shape, or an array that has one
 
 
-def explain(subject: Subject, input: Input | None = None) -> Report:
-    """Return what can be said about a convolution without running it.
+@overload
+def explain(subject: str | Problem, input: None = None) -> Report: ...
+@overload
+def explain(subject: nn.Sequential, input: Input | None = None) -> NetworkReport: ...
+@overload
+def explain(subject: nn.Module, input: Input | None = None) -> Report | NetworkReport: ...
+def explain(subject: Subject, input: Input | None = None) -> Report | NetworkReport:
+    """Return what can be said about a convolution, or a stack of layers, without running it.
 
-    subject: a problem, transposed or not, as an object or in shorthand, or a layer of PyTorch.
+    subject: a problem, transposed or not, as an object or in shorthand; a layer of PyTorch; or an
+        `nn.Sequential` of convolutions, activations and pooling.
     input: for a layer, the shape [batch, in_channels, *input_size], or an array of that shape.
 
+    A layer with a `padding_mode` other than "zeros" is explained as two layers: an explicit pad,
+    and the convolution without padding.
+
     Raises `ArgumentError` for a layer without an input or a problem with one, `UnsupportedError`
-    for a layer that is no such convolution, `ArgumentTypeError` for what is neither; and what
-    `parse` and `problem_of` raise.
+    for a layer that is not understood, `ArgumentTypeError` for what is neither; and what `parse`
+    and `problem_of` raise.
 
     >>> report = explain("64x56x56 64@3x3 p1")
     >>> report.facts.arithmetic.macs
@@ -50,6 +61,11 @@ def explain(subject: Subject, input: Input | None = None) -> Report:
     """
     if isinstance(subject, nn.Module):
         request = f"explain({subject!r})"
+        padded = isinstance(subject, Layer | TransposedLayer) and subject.padding_mode != "zeros"
+        if padded or isinstance(subject, nn.Sequential):
+            stack = subject if isinstance(subject, nn.Sequential) else nn.Sequential(subject)
+            shape = stack_shape(stack, input, request)
+            return NetworkReport(derive_network(stack, shape, _without_padding))
         return Report(derive(problem_of_layer(subject, input, request)))
     if not isinstance(subject, str | ConvProblem | TransposedProblem):
         raise ArgumentTypeError(
@@ -81,12 +97,9 @@ class Report:
 
     def __str__(self) -> str:
         """Return the text, 80 columns wide and without colours."""
-        from rich.console import Console
+        from glassconv.views.terminal.text import plain
 
-        console = Console(file=io.StringIO(), width=80, highlight=False)
-        with console.capture() as captured:
-            console.print(self)
-        return "\n".join(line.rstrip() for line in captured.get().splitlines())
+        return plain(self)
 
     def __rich__(self) -> RenderableType:
         """Return what rich prints in a terminal."""
@@ -112,6 +125,15 @@ class Report:
         from glassconv.views.json.explanation import from_json
 
         return cls(from_json(text))
+
+
+def _without_padding(layer: nn.Module, shape: tuple[int, ...], request: str) -> Problem:
+    """Return the problem of a layer in a stack, where padding that is not of zeros is a layer."""
+    if getattr(layer, "padding_mode", "zeros") == "zeros":
+        return problem_of_layer(layer, shape, request)
+    bare: Any = copy(layer)
+    bare.padding_mode, bare.padding = "zeros", (0,) * (len(shape) - 2)
+    return problem_of_layer(bare, shape, request)
 
 
 def problem_of_layer(layer: nn.Module, input: Input | None, request: str) -> Problem:

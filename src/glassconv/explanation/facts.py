@@ -40,8 +40,6 @@ from glassconv.reports.explanation import (
     TorchCount,
 )
 
-AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
-
 
 def derive(problem: Problem) -> Explanation:
     """Return everything that can be said about a convolution without running it.
@@ -63,7 +61,7 @@ def derive(problem: Problem) -> Explanation:
         shorthand=str(problem),
         problem=convolution,
         transposed=transposed,
-        axes=tuple(map(_axis, AXIS_NAMES[problem.ndim], convolution.axes)),
+        axes=tuple(map(_axis, problem.axis_names, convolution.axes)),
         product=_transposed_product(transposed) if transposed else _product(convolution),
         arithmetic=_arithmetic(problem),
         memory=_memory(problem),

@@ -32,7 +32,7 @@ def explore(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help=f"The page, one .html file [{PAGE}].", metavar="FILE"),
+        typer.Option(help=f"The page, one .html file (default: {PAGE}).", metavar="FILE"),
     ] = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Serve the page here; Python helps with large layers.")
@@ -41,16 +41,13 @@ def explore(
         bool, typer.Option("--browser/--no-browser", help="Open the page that is served.")
     ] = True,
 ) -> None:
-    """See a convolution move: as a page that works offline, or served to your browser."""
+    """Write the explorer, a page that draws each step of a convolution, or serve it."""
     if serve and out is not None:
         raise ArgumentError("give --out or --serve, not both")
     if not browser and not serve:
         raise ArgumentError("--no-browser is for --serve")
     exploration = _exploration(subjects or [])
-    report, title = (
-        exploration.to_json(),
-        f"Convolution {exploration.problem}, step by step · glassconv",
-    )
+    report, title = exploration.to_json(), f"glassconv · {exploration.title}"
     if serve:
         _serve(report, title, browser)
         return

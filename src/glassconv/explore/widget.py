@@ -7,6 +7,7 @@ from typing import Any
 
 import traitlets
 from anywidget import AnyWidget
+from IPython import get_ipython
 
 from glassconv.explore.answers import answer
 from glassconv.explore.page import bundle, cell
@@ -35,4 +36,17 @@ class Explorer(AnyWidget):
             return None
         data, metadata = shown
         html = cell(self._exploration.to_json(), f"glassconv · {self._exploration.problem}")
+        if not _is_watched():
+            return {"text/plain": data["text/plain"], "text/html": html}, metadata
         return {**data, "text/html": html}, metadata
+
+
+def _is_watched() -> bool:
+    """Return whether a person may be at the notebook: whether its client can answer a question.
+
+    nbconvert and nbclient, which run a notebook to export it, say that they cannot. They would save
+    the widget, which a page shows only with scripts from elsewhere.
+    """
+    kernel = getattr(get_ipython(), "kernel", None)
+    request = kernel.get_parent("shell") if kernel is not None else {}
+    return bool(request.get("content", {}).get("allow_stdin", True))

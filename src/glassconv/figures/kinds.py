@@ -35,6 +35,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "image": Kind(matrices.draw_image),
         "window": Kind(windows.draw_window, "1x8x8 1@3x3 s2 p1"),
+        "output-size": Kind(windows.draw_output_size, "1x5 1@3 s2 p1", transposed=False),
         "im2col": Kind(matrices.draw_im2col, "1x6x6 1@3x3"),
         "kn2row": Kind(matrices.draw_kn2row, "1x6x6 1@3x3 p1"),
         "toeplitz": Kind(windows.draw_toeplitz, "1x6x6 1@3x3 p1"),

@@ -18,12 +18,19 @@ from glassconv.problem.stack import Stack, parse_stack
 from glassconv.reports.array import Array
 from glassconv.tracing.backward import backward
 from glassconv.views.figures import backward as both_gradients
-from glassconv.views.figures import receptive_field, receptive_field_stack, toeplitz, window
+from glassconv.views.figures import (
+    output_size,
+    receptive_field,
+    receptive_field_stack,
+    toeplitz,
+    window,
+)
 from glassconv.views.figures.style import Theme
 
 MOST_TOEPLITZ = 400  # rows or columns of a Toeplitz matrix
 MOST_GRADIENT_CELLS = 40  # per side of the operands of a gradient
 MOST_PHOTOGRAPH = 512  # pixels per side of an image
+MOST_PLACES = 40  # of an axis whose windows are drawn
 MOST_SEQUENCE = 128  # elements of a sequence
 MOST_LAYERS = 24  # of a stack
 
@@ -34,6 +41,18 @@ def draw_window(request: Request) -> Figure:
     row, column = ((size - 1) // 2 for size in request.problem.output_size)
     chosen = 0, row, column
     return window.draw(request.trace("im2col"), chosen, request.subject, request.theme)
+
+
+def draw_output_size(request: Request) -> Figure:
+    """Draw every window of the first axis, and the formula of the output size."""
+    axes = request.problem.as_2d().axes[2 - request.asked.ndim :]
+    if axes[0].padded_size > MOST_PLACES:
+        raise request.refusal(
+            f"output-size is legible up to {MOST_PLACES} padded pixels; "
+            f"this has {axes[0].padded_size}"
+        )
+    name = "" if len(axes) == 1 else "both axes: " if axes[0] == axes[1] else "height: "
+    return output_size.draw(axes[0], name, request.theme)
 
 
 def draw_toeplitz(request: Request) -> Figure:

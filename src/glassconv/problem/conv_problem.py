@@ -38,7 +38,7 @@ class Gemm:
     k: int  # in_channels / groups · taps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConvProblem(LayerShapes):
     """A convolution's shapes and steps, one entry per spatial axis, already normalised.
 
@@ -72,7 +72,7 @@ class ConvProblem(LayerShapes):
         try:
             _check(self)
         except (ArgumentError, ShapeError, DtypeError) as error:
-            raise error.asked_as(repr(self)) from None
+            raise error.asked_as(self.field_text()) from None
 
     # -- addressing ---------------------------------------------------------------------------
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import fields
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 from glassconv.errors import ShapeError
 from glassconv.problem.dtypes import FORMATS, FloatFormat
 from glassconv.problem.size_text import by_x, once, sides
+
+AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
 class LayerShapes(ABC):
@@ -45,6 +48,11 @@ class LayerShapes(ABC):
     def ndim(self) -> int:
         """Return the number of spatial axes: 1, 2 or 3."""
         return len(self.input_size)
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Return the name of each spatial axis: length, height, width or depth."""
+        return AXIS_NAMES[self.ndim]
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -105,6 +113,21 @@ class LayerShapes(ABC):
     def arithmetic_intensity(self) -> float:
         """Return FLOPs for each byte of input, weight and output moved once."""
         return self.flops / (self.input_bytes + self.weight_bytes + self.output_bytes)
+
+    def __repr__(self) -> str:
+        """Return the class and the shorthand: `parse_problem(str(problem))` is the same problem.
+
+        >>> from glassconv.problem.shorthand import parse
+        >>> parse("3x32x32 4@5x5")
+        ConvProblem('1x3x32x32 4@5x5 s1 p0')
+        """
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def field_text(self) -> str:
+        """Return the class and its fields: for a refusal, where no shorthand may say them."""
+        names = [field.name for field in fields(cast(Any, self))]
+        values = (f"{name}={getattr(self, name)!r}" for name in names)
+        return f"{type(self).__name__}({', '.join(values)})"
 
     def __str__(self) -> str:
         """Return the shorthand that is read back into this same problem."""

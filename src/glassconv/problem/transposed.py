@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 EVERY = (slice(None), slice(None))  # image of the batch, and channel
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TransposedProblem(LayerShapes):
     """A transposed convolution's shapes and steps, with the arguments of `conv_transpose2d`.
 
@@ -62,7 +62,7 @@ class TransposedProblem(LayerShapes):
         try:
             _check(self)
         except ConvError as error:
-            raise error.asked_as(repr(self)) from None
+            raise error.asked_as(self.field_text()) from None
 
     # -- shapes -------------------------------------------------------------------------------
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from glassconv.problem.problem import Problem
+from glassconv.reports.shown import Shown
 from glassconv.reports.verdict import Verdict
 
 
 @dataclass(frozen=True)
-class LayerBenchmark:
+class LayerBenchmark(Shown):
     """One layer timed against PyTorch; without times where it was not run, or was wrong."""
 
     problem: Problem
@@ -63,3 +64,13 @@ class Roofline:
         """Return the most FLOP/s for a convolution that reads and writes each number once."""
         moved = problem.input_bytes + problem.weight_bytes + problem.output_bytes
         return self.attainable(problem.flops, moved)
+
+
+@dataclass(frozen=True)
+class Benchmark(Shown):
+    """The layers of a suite timed in one run, against the roofline that the run measured."""
+
+    suite: str  # the name of what was measured
+    how: str  # batch, threads, memory layout and element type
+    rows: tuple[LayerBenchmark, ...]
+    roofline: Roofline | None = None

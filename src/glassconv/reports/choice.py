@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from glassconv.problem.problem import Problem
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound
+from glassconv.reports.shown import Shown
 from glassconv.reports.verdict import Verdict
 
 
@@ -25,7 +26,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Shown):
     """Which algorithm runs, and why each other one does not."""
 
     problem: Problem

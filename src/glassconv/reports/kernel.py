@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from glassconv.problem.problem import Problem
 from glassconv.reports.benchmark import LayerBenchmark, Roofline
+from glassconv.reports.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class CacheFit:
 
 
 @dataclass(frozen=True)
-class KernelReport:
+class KernelReport(Shown):
     """What a generated kernel is and does for one problem."""
 
     problem: Problem

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.array import Array
+from glassconv.reports.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,16 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Trace:
+class Trace(Shown):
     """Every array that an algorithm made on a problem, in order; the last is the output."""
 
     problem: ConvProblem  # of a transposed convolution, the convolution that it equals
     transposed: TransposedProblem | None
     algorithm: str
-    input: Array
-    weight: Array
-    bias: Array | None
-    steps: tuple[Step, ...]
+    input: Array = field(repr=False)
+    weight: Array = field(repr=False)
+    bias: Array | None = field(repr=False)
+    steps: tuple[Step, ...] = field(repr=False)
 
     @property
     def subject(self) -> Problem:
@@ -53,7 +54,7 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Backward:
+class Backward(Shown):
     """Both gradients of a convolution, each as a convolution and as a matrix product.
 
     In every pair the two ways make the same array: grad_input and folded, grad_weight and product.
@@ -63,10 +64,10 @@ class Backward:
     algorithm: str  # what ran the two convolutions: a name, or one and another
     input_convolution: ConvProblem  # of the zero-inserted grad_output with the flipped filters
     weight_convolution: ConvProblem  # of the input, by grad_output
-    input: Array
-    weight: Array
-    input_steps: tuple[Step, ...]
-    weight_steps: tuple[Step, ...]
+    input: Array = field(repr=False)
+    weight: Array = field(repr=False)
+    input_steps: tuple[Step, ...] = field(repr=False)
+    weight_steps: tuple[Step, ...] = field(repr=False)
 
     def __getitem__(self, name: str) -> Array:
         """Return the array of the step with this name; `KeyError` lists the names there are."""

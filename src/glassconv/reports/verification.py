@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem
 from glassconv.reports.array import Array, Index
+from glassconv.reports.shown import Shown
 from glassconv.reports.verdict import Verdict
 
 
@@ -22,7 +23,7 @@ class Element:
 
 
 @dataclass(frozen=True)
-class Verification:
+class Verification(Shown):
     """An output compared with the definition in float64, each element with its own bound.
 
     `worst` is the element with the largest error ÷ bound; None for an empty output.
@@ -69,7 +70,7 @@ class ErrorCurves:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Shown):
     """Two outputs compared with each other, under the bound that both being right implies."""
 
     first: str
@@ -78,11 +79,11 @@ class Difference:
     index: Index  # where they differ most
     maximum: float
     bound: float  # at that index: both errors together
-    array: Array  # |first − second|, float64
+    array: Array = field(repr=False)  # |first − second|, float64
 
 
 @dataclass(frozen=True)
-class Sameness:
+class Sameness(Shown):
     """Whether Conv2d is the same as unfold + matmul: to the bit, to allclose, and by the bound.
 
     outputs, grad_inputs and grad_weights each compare the two; checks hold both to the definition.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from glassconv.algorithms import Algorithm, named
+from glassconv.algorithms.parts import names
 from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import ShapeError
 from glassconv.problem import ConvProblem
@@ -71,21 +72,21 @@ def _input_steps(
 ) -> Iterator[Step]:
     batch, groups = problem.batch, problem.groups
     m, k = problem.gemm.m, problem.gemm.k
-    axes = ("batch", "out_channels", *_axis_names("output", problem))
+    axes = ("batch", "out_channels", *names.outputs(problem))
     yield Step(
         "grad_output", grad_output, axes, "∂L/∂y from the next layer, with the output's shape"
     )
 
     transposed = input_gradient(problem)
     given = Operands(*transposed.convolution_arrays(grad_output, weight, None))
-    axes = ("batch", "out_channels", *_axis_names("size", problem))
+    axes = ("batch", "out_channels", *names.sizes(problem))
     yield Step("zero_inserted", given.input, axes, "stride − 1 zeros inserted between neighbours")
-    axes = ("in_channels", "filters of a group", *_axis_names("kernel", problem))
+    axes = ("in_channels", "filters of a group", *names.kernel(problem))
     yield Step(
         "flipped", given.weight, axes, "filters and channels swapped, kernels rotated by 180°"
     )
     grad_input = transposed.cut(_run(transposed.convolution, algorithm, given))
-    axes = ("batch", "in_channels", *_axis_names("size", problem))
+    axes = ("batch", "in_channels", *names.sizes(problem))
     yield Step("grad_input", grad_input, axes, f"the convolution {transposed.convolution}")
 
     flat = grad_output.reshape(batch, groups, m, -1)
@@ -94,7 +95,7 @@ def _input_steps(
     yield Step(
         "grad_columns", grad_columns, axes, "Wᵀ · grad_output: the gradient of the im2col matrix"
     )
-    axes = ("batch", "in_channels", *_axis_names("size", problem))
+    axes = ("batch", "in_channels", *names.sizes(problem))
     folded = fold(problem, grad_columns)
     yield Step("folded", folded, axes, "fold (col2im): adds overlapping columns")
 
@@ -106,12 +107,12 @@ def _weight_steps(
     m, k = problem.gemm.m, problem.gemm.k
     gradient = WeightGradient(problem)
     given = gradient.operands(input, grad_output)
-    axes = ("channels of a group", "groups · batch", *_axis_names("size", problem))
-    yield Step("pictures", given.input, axes, "the input with batch and channel axes swapped")
-    axes = ("out_channels", "batch", *_axis_names("kernel", problem))
+    axes = ("channels of a group", "groups · batch", *names.sizes(problem))
+    yield Step("swapped_input", given.input, axes, "the input with batch and channel axes swapped")
+    axes = ("out_channels", "batch", *names.kernel(problem))
     yield Step("kernels", given.weight, axes, "grad_output as the kernel")
     grad_weight = gradient.cut(_run(gradient.convolution, algorithm, given))
-    axes = ("out_channels", "channels of a group", *_axis_names("kernel", problem))
+    axes = ("out_channels", "channels of a group", *names.kernel(problem))
     yield Step("grad_weight", grad_weight, axes, f"the convolution {gradient.convolution}")
 
     columns = unfold(problem, input)
@@ -120,7 +121,7 @@ def _weight_steps(
     flat = grad_output.reshape(batch, groups, m, -1)
     windows = columns.reshape(batch, groups, k, -1)
     product = (flat @ windows.transpose(2, 3)).sum(0).reshape(problem.weight_shape)
-    axes = ("out_channels", "channels of a group", *_axis_names("kernel", problem))
+    axes = ("out_channels", "channels of a group", *names.kernel(problem))
     yield Step("product", product, axes, "grad_output · columnsᵀ, summed over the batch")
     grad_bias = grad_output.transpose(0, 1).flatten(1).sum(1)
     yield Step("grad_bias", grad_bias, ("out_channels",), "grad_output, summed for each filter")
@@ -135,11 +136,6 @@ def _chosen(convolution: ConvProblem, algorithm: str) -> Algorithm:
     # Transforms round differently, and the two ways are compared with each other here.
     accuracy = "strict" if algorithm == AUTO else "any"
     return named(choose(convolution, algorithm, accuracy=accuracy).algorithm)
-
-
-def _axis_names(name: str, problem: ConvProblem) -> tuple[str, ...]:
-    """Return a name for each spatial axis."""
-    return tuple(f"{name} {axis}" for axis in range(problem.ndim))
 
 
 def _as_numpy(step: Step) -> Step:

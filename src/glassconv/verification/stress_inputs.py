@@ -121,11 +121,11 @@ def _rounded(problem: Problem, operands: Operands) -> Operands:
 STRESS_INPUTS: Mapping[str, StressInput] = MappingProxyType(
     {
         "random": StressInput("normal numbers, outputs of size 1", random_operands),
-        "far pixel": StressInput("one pixel of a million far away (float16: 1000)", _far_pixel),
-        "whole": StressInput("whole numbers −2 … 2, whose sums are exact", _whole),
-        "cancel": StressInput("terms of both signs that nearly cancel", _cancelling),
-        "denormal": StressInput("pixels below the smallest normal number", _denormal),
+        "outlier": StressInput("one pixel is 1,000,000 (float16: 1000)", _far_pixel),
+        "integers": StressInput("integers from −2 to 2, whose sums are exact", _whole),
+        "cancelling": StressInput("products of both signs whose sum is nearly 0", _cancelling),
+        "subnormal": StressInput("pixels below the smallest normal number", _denormal),
         "NaN, ∞": StressInput("a NaN in the first pixel, ∞ in the last", _not_finite),
-        "huge": StressInput("sums within a factor two of overflow", _near_overflow),
+        "near overflow": StressInput("sums half as large as a number can be", _near_overflow),
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import prod
 
 import numpy as np
 
@@ -93,13 +94,16 @@ def added(terms: Iterable[float]) -> str:
 
 
 def corner(array: Array, rows: int = 3, columns: int = 6) -> list[str]:
-    """Write the first numbers of an array, as lines: of its last two axes, the rest at 0.
+    r"""Write the first numbers of an array's last two axes as lines, and what they leave out.
 
-    No more of a row than a terminal of 80 columns shows without breaking it.
+    The other axes are at 0. No more of a row than a terminal of 80 columns shows without breaking
+    it.
 
     >>> import numpy as np
-    >>> corner(np.arange(16.0).reshape(2, 8))
-    ['  0   1   2   3   4   5  …', '  8   9  10  11  12  13  …']
+    >>> print(*corner(np.arange(16.0).reshape(2, 8)), sep="\n")
+      0   1   2   3   4   5  …
+      8   9  10  11  12  13  …
+    shown: columns 1 to 6 of 8
     """
     if not array.size:
         return ["(empty)"]
@@ -109,7 +113,14 @@ def corner(array: Array, rows: int = 3, columns: int = 6) -> list[str]:
     columns = min(columns, max(1, LINE // (width + 1)))
     more = "  …" if plane.shape[1] > columns else ""
     lines = [" ".join(value.rjust(width) for value in row[:columns]) + more for row in shown]
-    return [*lines, "  ⋮"] if len(plane) > rows else lines
+    parts = [
+        f"{name}s 1 to {most} of {size:,}"
+        for name, most, size in zip(("row", "column"), (rows, columns), plane.shape, strict=True)
+        if size > most
+    ]
+    if max(array.shape[:-2], default=1) > 1:
+        parts.append(f"the first of {prod(array.shape[:-2]):,} planes")
+    return [*lines, f"shown: {', '.join(parts)}"] if parts else lines
 
 
 def output_size_formula(axis: Axis) -> str:

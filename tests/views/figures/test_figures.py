@@ -34,6 +34,9 @@ STRETCHED = [
     ("matrix-product", "2x4x4 3@2x2"),
     ("matrix-product", "2x6x5x9 64@3x3 g2 nobias"),
     ("matrix-product", "16x20x20 128@3x3 s2 p1"),
+    ("output-size", "1x1 1@1"),
+    ("output-size", "1x40 1@3"),
+    ("output-size", "1x12x9 1@3x2 s3 p1:2 d2"),
     ("comparison", "1x3x3 1@3x3"),
     ("comparison", "3x8x40 2@3x3 p1 float64"),
     ("comparison", "3x8x8 2@3x3 p1 float16"),
@@ -70,6 +73,19 @@ def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
 )
 def test_pictures_say_the_tutorials_numbers(facts: Tutorial, kind: str, said: list[str]) -> None:
     text = text_of(tutorial_figures(facts, DARK)[kind])
+    assert [phrase for phrase in said if phrase not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        ("1x5 1@3 s2 p1", ["3 windows fit", "5 + 2·1 = 7", "7 − 2 − 1 = 4", "2 + 1 = 3"]),
+        ("1x6x6 1@3x3 s2", ["2 windows fit", "both axes", "3 mod 2 = 1"]),
+        ("1x9x8 1@3x3 d2 p0:1", ["6 windows fit", "height", "2·(3 − 1) = 4", "9 + 0 + 1 = 10"]),
+    ],
+)
+def test_the_output_size_is_derived(problem: str, said: list[str]) -> None:
+    text = text_of(draw_figure("output-size", parse(problem)))
     assert [phrase for phrase in said if phrase not in text] == []
 
 
@@ -139,6 +155,7 @@ def test_the_same_picture_is_the_same_file(format: str) -> None:
         ("image", "3x8x8 1@3x3", "not a problem"),
         ("comparison", "3x8x8x8 1@3x3x3", "needs a 1-D or 2-D problem; this one is 3-D"),
         ("matrix-product", "0x3x8x8 1@3x3", "this batch is empty"),
+        ("output-size", "1x41 1@3", "legible up to 40 padded pixels; this has 41"),
         ("worked-example", "3x30x8 1@3x3", "legible up to 16"),
         ("worked-example", "9x8x8 1@3x3", "legible up to 16"),
     ],

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from glassconv.benchmarks.suites import read_suite, suite_names
 from glassconv.problem.shorthand import parse
-from glassconv.reports.benchmark import LayerBenchmark, Roofline
+from glassconv.reports.benchmark import Benchmark, LayerBenchmark, Roofline
 from glassconv.reports.verdict import Verdict
 from glassconv.views.terminal.benchmark import bench_to_json, benchmark_table
 
@@ -24,11 +24,13 @@ ROWS = [
 
 ROOFLINE = Roofline(200e9, 20e9, 2, "float32")
 
+HOW = "batch 1, 2 threads, nchw, float32"
+
 
 def printed(rows: list[LayerBenchmark], roofline: Roofline | None = None) -> str:
     """Return the page on 80 columns."""
     console = Console(width=80, file=io.StringIO())
-    console.print(benchmark_table("mine", "batch 1, 2 threads, nchw, float32", rows, roofline))
+    console.print(benchmark_table(Benchmark("mine", HOW, tuple(rows), roofline)))
     assert isinstance(console.file, io.StringIO)
     page = console.file.getvalue()
     assert max(map(len, page.splitlines())) <= 80
@@ -80,7 +82,7 @@ def test_no_layer_of_a_suite_is_cut_short() -> None:
 
 
 def test_json_keeps_every_figure() -> None:
-    document = json.loads(bench_to_json("mine", "how", ROWS, ROOFLINE))
+    document = json.loads(bench_to_json(Benchmark("mine", "how", tuple(ROWS), ROOFLINE)))
     assert document["suite"] == "mine"
     assert (document["against"], document["roofline"]["threads"]) == ("aten", 2)
     assert [layer["ratio"] for layer in document["layers"]] == [4, 0.5, None]

@@ -18,20 +18,24 @@ from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_input
 from glassconv.views.terminal.verification import render_verification
 from support.supported_cases import supporting
 
+INPUTS = {kind: stress.about for kind, stress in STRESS_INPUTS.items()}
+
 
 def printed(text: str, verdict: Verdict | None = None) -> str:
     """Return the page of a problem; a verdict is put upon im2col's result on whole numbers."""
     problem = parse(text)
     results: dict[str, list[Verification]] = {kind: [] for kind in STRESS_INPUTS}
     for kind, found in run_stress_inputs(problem, supporting(problem)):
-        mine = verdict is not None and (kind, found.candidate) == ("whole", "im2col")
+        mine = verdict is not None and (kind, found.candidate) == ("integers", "im2col")
         results[kind].append(
             replace(found, verdict=verdict) if mine and verdict is not None else found
         )
     pytorch = next(each for each in results["random"] if each.candidate == "aten")
     unable = [each for each in choose(problem).candidates if not each.verdict]
     console = Console(width=80, file=io.StringIO())
-    console.print(*render_verification(problem, results, pytorch, unable, same(problem)), sep="\n")
+    console.print(
+        *render_verification(problem, results, pytorch, unable, same(problem), INPUTS), sep="\n"
+    )
     page = console.file
     assert isinstance(page, io.StringIO)
     return page.getvalue()
@@ -45,7 +49,7 @@ def test_an_empty_batch_has_no_overflow() -> None:
     console = Console(width=80)
     with console.capture() as captured:
         console.print(
-            *render_verification(problem, results, results["random"][0], [], None), sep="\n"
+            *render_verification(problem, results, results["random"][0], [], None, INPUTS), sep="\n"
         )
     [row] = [line for line in captured.get().splitlines() if line.count("empty")]
     assert row.split() == ["im2col", *["empty"] * (len(STRESS_INPUTS) - 1)]

@@ -104,11 +104,11 @@ export class Guide {
       speed: 1,
       playing: false,
       explanation: "",
-      error: "",
-      revealed: 0,
       layers: [],
       layer: 0,
       first: null,
+      error: "",
+      revealed: 0,
     };
   }
 

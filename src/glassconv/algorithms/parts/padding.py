@@ -8,6 +8,11 @@ from torch import Tensor
 from glassconv.problem import ConvProblem
 
 
+def padded_note(problem: ConvProblem) -> str:
+    """Return what the padded input is, for the note of a step."""
+    return "the input with zeros around it" if problem.is_padded else "the input: no padding"
+
+
 def pad(problem: ConvProblem, input: Tensor) -> Tensor:
     """Return the input [batch, in_channels, *input_size] with zeros on both sides of each axis."""
     innermost_first = [size for pair in reversed(problem.padding) for size in pair]

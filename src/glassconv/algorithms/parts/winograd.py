@@ -50,8 +50,8 @@ def steps(
 ) -> Iterator[Step]:
     """Cut tiles, transform, multiply element by element, transform back."""
     transforms = transforms_of(problem, outputs)
-    tiled = tuple(f"tiles {axis}" for axis in range(problem.ndim))
-    elements = tuple(f"element {axis}" for axis in range(problem.ndim))
+    tiled = names.along("tiles", problem)
+    elements = names.along("element", problem)
 
     padded = pad(problem, transforms, input)
     named = ("batch", "in_channels", *names.sizes(problem))
@@ -73,7 +73,7 @@ def steps(
     yield Step("products", products, named, "one matrix product over channels for each element")
 
     tiles = _transform([each.output for each in transforms], products)
-    inside = tuple(f"output in tile {axis}" for axis in range(problem.ndim))
+    inside = names.along("output in tile", problem)
     named = ("batch", "out_channels", *tiled, *inside)
     yield Step("output tiles", tiles, named, "Aᵀ along each axis of every tile")
 

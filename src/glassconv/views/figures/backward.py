@@ -211,7 +211,7 @@ def _of_weight(report: Backward, subject: Subject) -> Equation:
             "input",
             subject.by(problem.input_size)
             + (" and its padding" if problem.padding != NONE else ""),
-            report["pictures"][0, 0],
+            report["swapped_input"][0, 0],
             padding=problem.padding,
         ),
         kernel=Grid(

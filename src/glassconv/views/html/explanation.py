@@ -1,7 +1,7 @@
 """An explanation as one piece of HTML: for a notebook, or for any page it is put into.
 
-It brings its own style, scoped to itself and following the reader's dark or light theme, and
-neither a script nor anything from elsewhere.
+It brings its own style, scoped to itself and in the colours of the page around it, and neither a
+script nor anything from elsewhere.
 """
 
 from __future__ import annotations
@@ -19,51 +19,40 @@ from glassconv.views.explanation_blocks import (
     Pairs,
 )
 from glassconv.views.explanation_sections import chapters, summary
+from glassconv.views.html.style import COLOURS, TABLES
 
 ROOT = "glassconv-explanation"
 
-# The pictures' colours. Every rule is scoped to the root, and undoes what notebooks do to tables.
-STYLE = """
-.ROOT {
-  --background: #ffffff; --panel: #f3f3ef; --ink: #1b2026; --muted: #66717d; --line: #d5d8d3;
-  --yes: #1a7f4b; --no: #b3261e;
-  box-sizing: border-box; max-width: 50rem; padding: 1.5rem 1.75rem; border-radius: 8px;
-  background: var(--background); color: var(--ink);
+STYLE = f"""
+.ROOT {{{COLOURS}
+  box-sizing: border-box; max-width: 50rem; padding: .5rem 0; color: inherit;
   font: 14px/1.55 system-ui, sans-serif; font-variant-numeric: tabular-nums;
-}
-@media (prefers-color-scheme: dark) {
-  .ROOT {
-    --background: #0f1318; --panel: #1a2028; --ink: #e8edf2; --muted: #93a0ae; --line: #313b47;
-    --yes: #6cc995; --no: #ff8a80;
-  }
-}
-.ROOT header p { margin: 0; color: var(--muted); }
-.ROOT .problem { margin: 0; color: var(--ink); font: 600 18px/1.4 ui-monospace, monospace; }
-.ROOT section { margin-top: 1.75rem; padding-top: 1rem; border-top: 1px solid var(--line); }
-.ROOT h3 { margin: 0 0 .6rem; color: var(--ink); font: 600 15px/1.4 system-ui, sans-serif; }
-.ROOT h3 span { margin-right: .6em; color: var(--muted); font-weight: 400; }
-.ROOT h4 { margin: 1.1rem 0 .35rem; color: var(--ink); font: 600 13px/1.4 system-ui, sans-serif; }
-.ROOT .note { margin: .7rem 0; color: var(--muted); font-size: 13px; }
-.ROOT .wide { overflow-x: auto; }
-.ROOT table { margin: .2rem 0; border: 0; border-collapse: collapse; font-size: 13px; }
-.ROOT tr, .ROOT tbody tr:nth-child(odd), .ROOT tbody tr:hover { background: none; }
-.ROOT .facts th, .ROOT .facts td {
-  padding: .16rem 1.1rem .16rem 0; border: 0; background: none; color: var(--ink);
+}}
+{TABLES}
+.ROOT header p {{ margin: 0; color: var(--muted); }}
+.ROOT .problem {{ margin: 0; color: inherit; font: 600 18px/1.4 ui-monospace, monospace; }}
+.ROOT section {{ margin-top: 1.75rem; padding-top: 1rem; border-top: 1px solid var(--line); }}
+.ROOT h3 {{ margin: 0 0 .6rem; color: inherit; font: 600 15px/1.4 system-ui, sans-serif; }}
+.ROOT h3 span {{ margin-right: .6em; color: var(--muted); font-weight: 400; }}
+.ROOT h4 {{ margin: 1.1rem 0 .35rem; color: inherit; font: 600 13px/1.4 system-ui, sans-serif; }}
+.ROOT .note {{ margin: .7rem 0; color: var(--muted); font-size: 13px; }}
+.ROOT .facts th, .ROOT .facts td {{
+  padding: .16rem 1.1rem .16rem 0; border: 0; background: none; color: inherit;
   font-weight: 400; text-align: left; vertical-align: top;
-}
-.ROOT .pairs th, .ROOT thead th { color: var(--muted); white-space: nowrap; }
-.ROOT .pairs td { overflow-wrap: anywhere; white-space: normal; }
-.ROOT .algorithms td, .ROOT .algorithms th { white-space: nowrap; }
-.ROOT .algorithms .number { text-align: right; }
-.ROOT .algorithms thead th { border-bottom: 1px solid var(--line); }
-.ROOT .facts .yes { color: var(--yes); }
-.ROOT .facts .no { color: var(--no); }
-.ROOT pre {
+}}
+.ROOT .pairs th, .ROOT thead th {{ color: var(--muted); white-space: nowrap; }}
+.ROOT .pairs td {{ overflow-wrap: anywhere; white-space: normal; }}
+.ROOT .algorithms td, .ROOT .algorithms th {{ white-space: nowrap; }}
+.ROOT .algorithms .number {{ text-align: right; }}
+.ROOT .algorithms thead th {{ border-bottom: 1px solid var(--line); }}
+.ROOT .facts .yes {{ color: var(--yes); }}
+.ROOT .facts .no {{ color: var(--no); }}
+.ROOT pre {{
   margin: 0; padding: .7rem .9rem; overflow-x: auto; border: 0; border-radius: 6px;
-  background: var(--panel); color: var(--ink); font: 12.5px/1.5 ui-monospace, monospace;
-}
-.ROOT code { padding: 0; background: none; color: inherit; font: inherit; }
-.ROOT .comment { color: var(--muted); }
+  background: var(--panel); color: inherit; font: 12.5px/1.5 ui-monospace, monospace;
+}}
+.ROOT code {{ padding: 0; background: none; color: inherit; font: inherit; }}
+.ROOT .comment {{ color: var(--muted); }}
 """.replace("ROOT", ROOT)
 
 

@@ -14,16 +14,38 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from glassconv.errors import ConvError, DataError
 from glassconv.reports.explanation import SCHEMA_VERSION, Explanation
+from glassconv.reports.network import SCHEMA_VERSION as NETWORK_VERSION
+from glassconv.reports.network import NetworkExplanation
 
 
 def to_json(facts: Explanation) -> str:
     """Write an explanation as a JSON document, two spaces a level."""
-    document = {"version": SCHEMA_VERSION, **asdict(facts)}
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    return _write(SCHEMA_VERSION, facts)
 
 
 def from_json(text: str) -> Explanation:
     """Read what `to_json` wrote; raises `DataError` for any other document."""
+    facts: Explanation = _from_json(Explanation, SCHEMA_VERSION, text)
+    return facts
+
+
+def network_to_json(facts: NetworkExplanation) -> str:
+    """Write the explanation of a stack of layers as a JSON document."""
+    return _write(NETWORK_VERSION, facts)
+
+
+def network_from_json(text: str) -> NetworkExplanation:
+    """Read what `network_to_json` wrote; raises `DataError` for any other document."""
+    facts: NetworkExplanation = _from_json(NetworkExplanation, NETWORK_VERSION, text)
+    return facts
+
+
+def _write(version: int, facts: Explanation | NetworkExplanation) -> str:
+    document = {"version": version, **asdict(facts)}
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _from_json(kind: Any, expected: int, text: str) -> Any:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -31,17 +53,16 @@ def from_json(text: str) -> Explanation:
     if not isinstance(document, dict) or "version" not in document:
         raise DataError("this is not an explanation: it has no version")
     version = document.pop("version")
-    if type(version) is not int or version != SCHEMA_VERSION:
+    if type(version) is not int or version != expected:
         raise DataError(
-            f"an explanation of version {version} cannot be read, only one of {SCHEMA_VERSION}"
+            f"an explanation of version {version} cannot be read, only one of {expected}"
         )
     try:
-        facts: Explanation = _read(Explanation, document, "explanation")
+        return _read(kind, document, "explanation")
     except DataError:
         raise
     except ConvError as error:  # a problem that no convolution has
         raise DataError(error.cause, request=error.request) from None
-    return facts
 
 
 def _read(kind: Any, value: Any, place: str) -> Any:

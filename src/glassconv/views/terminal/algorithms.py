@@ -31,16 +31,20 @@ class Described(Protocol):
         """Return the file that implements it."""
 
 
-def algorithms(listed: Sequence[Described], choice: Choice | None) -> RenderableType:
-    """Return a table of algorithms: idea and file, or the verdict on each for a problem."""
+def listed(algorithms: Sequence[Described]) -> RenderableType:
+    """Return a table of algorithms: the idea of each, and its file."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    if choice is None:
-        for heading in ("algorithm", "idea", "in algorithms/"):
-            table.add_column(heading)
-        for algorithm in listed:
-            idea = algorithm.idea.partition(": ")[2]
-            table.add_row(algorithm.name, idea, algorithm.file.name)
-        return table
+    for heading in ("algorithm", "idea", "in algorithms/"):
+        table.add_column(heading)
+    for algorithm in algorithms:
+        idea = algorithm.idea.partition(": ")[2]
+        table.add_row(algorithm.name, idea, algorithm.file.name)
+    return table
+
+
+def verdicts(choice: Choice) -> RenderableType:
+    """Return a table of the algorithms with the verdict on each for a problem."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("algorithm", "verdict", "compiled kernel"):
         table.add_column(heading)
     for each in choice.candidates:

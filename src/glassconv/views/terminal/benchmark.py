@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from glassconv.reports.benchmark import LayerBenchmark, Roofline
+from glassconv.reports.benchmark import Benchmark, LayerBenchmark, Roofline
 from glassconv.views.notation import duration
 from glassconv.views.terminal.parts import mark, pairs, table
 
@@ -23,15 +23,10 @@ COLUMNS = (
 )
 
 
-def benchmark_table(
-    suite: str, how: str, rows: Sequence[LayerBenchmark], roofline: Roofline | None = None
-) -> RenderableType:
-    """Return a table of layers, and the geometric mean, the worst layer and the share won.
-
-    suite: the name of what was measured. how: batch, threads, memory layout and element type.
-    roofline: the roofline that was measured in the same run.
-    """
-    parts: list[RenderableType] = [Text(suite, "bold"), Text(how, "dim")]
+def benchmark_table(results: Benchmark) -> RenderableType:
+    """Return a table of layers, and the geometric mean, the worst layer and the share won."""
+    how, rows, roofline = results.how, results.rows, results.roofline
+    parts: list[RenderableType] = [Text(results.suite, "bold"), Text(how, "dim")]
     parts += [
         Text(COLUMNS, "dim"),
         _table(how, rows),
@@ -53,9 +48,7 @@ def benchmark_table(
     return Group(*parts)
 
 
-def bench_to_json(
-    suite: str, how: str, rows: Sequence[LayerBenchmark], roofline: Roofline | None = None
-) -> str:
+def bench_to_json(results: Benchmark) -> str:
     """Return the results as a JSON document; a layer without a time has nulls and its reason."""
     layers = [
         {
@@ -72,13 +65,13 @@ def bench_to_json(
             "compile_seconds": row.compile_seconds,
             "packing_seconds": row.packing_seconds,
         }
-        for row in rows
+        for row in results.rows
     ]
     document = {
-        "suite": suite,
-        "how": how,
+        "suite": results.suite,
+        "how": results.how,
         "against": "aten",
-        "roofline": None if roofline is None else asdict(roofline),
+        "roofline": None if results.roofline is None else asdict(results.roofline),
         "layers": layers,
     }
     return json.dumps(document, indent=2, ensure_ascii=False)

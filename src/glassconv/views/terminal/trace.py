@@ -40,7 +40,12 @@ def _steps(steps: Sequence[Step]) -> Iterator[RenderableType]:
     for step in steps:
         head = Text.assemble((step.name, "bold"), f"  {shape(step.array.shape)}  ")
         head.append(f"{step.array.dtype}, {size(step.array.nbytes)}", "dim")
-        axes = Text(" × ".join(step.axes), "dim")
+        axes = Text(f"axes: {', '.join(step.axes)}", "dim")
+        numbers = [Text(line, _style(line)) for line in corner(step.array)]
         yield head
-        body = Group(Text(step.note), axes, *map(Text, corner(step.array)))
+        body = Group(Text(step.note), axes, *numbers)
         yield Padding(body, (0, 0, 1, 2), expand=False)
+
+
+def _style(line: str) -> str:
+    return "dim" if line.startswith("shown") else ""

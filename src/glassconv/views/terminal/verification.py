@@ -18,6 +18,11 @@ from glassconv.views.terminal.parts import mark, pairs, section, table
 NAMES = "algorithm"  # the column of text
 COMPILED = " jit"  # after the name of an algorithm that ran as its kernel
 ALSO_ROUNDED = 'The definition itself is rounded in float64: "equal" does not imply exact.'
+CELLS = (
+    "Each cell is the largest error, in % of its bound; exact: no error; –: a sum",
+    "may overflow before it is complete, so that the output is not judged.",
+    "NaN, ∞: outputs that are not finite ÷ those of the definition; 1× is right.",
+)
 NO_COMPARISON = "Not compared with unfold + matmul: unfold has no windows of a transposed problem."
 
 
@@ -27,16 +32,18 @@ def render_verification(
     pytorch: Verification,
     unsupported: Sequence[Candidate],
     sameness: Sameness | None,
+    inputs: Mapping[str, str],
 ) -> Iterator[RenderableType]:
     """Yield the sections of a verification.
 
     results: by kind of operands, the random ones first; pytorch: its own, on the random ones.
+    inputs: what the operands of each kind are.
     """
     random, *stress = results
     yield Text(str(problem), "bold")
     yield from section(1, "Errors on random inputs", _errors(results[random], pytorch, unsupported))
     yield from section(
-        2, "Errors on stress inputs", _stress({kind: results[kind] for kind in stress})
+        2, "Errors on stress inputs", _stress({kind: results[kind] for kind in stress}, inputs)
     )
     if sameness is not None:
         title = f"Is Conv{problem.ndim}d the same as unfold + matmul?"
@@ -50,10 +57,25 @@ def render_verification(
         yield Text("All outputs that have an error bound are within it.")
 
 
+def verified(report: Verification | Sameness | Difference) -> RenderableType:
+    """Return one verification, or one comparison of two outputs."""
+    if isinstance(report, Verification):
+        verdict = Text.assemble(mark(report.verdict), " ", report.verdict.reason)
+        return Group(Text(str(report.problem), "bold"), _errors([report], None, []), verdict)
+    if isinstance(report, Sameness):
+        return Group(Text(str(report.problem), "bold"), _sameness(report))
+    title = Text(f"{report.first} compared with {report.second}", "bold")
+    place = ", ".join(map(str, report.index))
+    return Group(title, Text(_differ(report)), Text(f"largest at y[{place}]", "dim"))
+
+
 def _errors(
-    results: Sequence[Verification], pytorch: Verification, unsupported: Sequence[Candidate]
+    results: Sequence[Verification],
+    pytorch: Verification | None,
+    unsupported: Sequence[Candidate],
 ) -> RenderableType:
-    columns = ("max", "÷ bound", "rms", "÷ bound", "÷ aten’s", "ulps")
+    to_pytorch = () if pytorch is None else ("÷ aten’s",)
+    columns = ("max", "÷ bound", "rms", "÷ bound", *to_pytorch, "ulps")
     shown = table(NAMES, *columns, left=[NAMES])
     bounds: dict[str, list[str]] = {}
     for result in results:
@@ -64,7 +86,7 @@ def _errors(
             _percent(result.share) if bounded else "",
             small(result.rms_error),
             _percent(result.rms_share) if bounded else "",
-            f"{result.rms_error / pytorch.rms_error:.2f}" if pytorch.rms_error else "",
+            *([] if pytorch is None else [_ratio(result, pytorch)]),
             _count(result.ulps),
         )
         bound = f"|error| ≤ {small(result.bound_factor)} · ({result.bound_reference}) + underflow"
@@ -87,6 +109,10 @@ def _errors(
     )
 
 
+def _ratio(result: Verification, pytorch: Verification) -> str:
+    return f"{result.rms_error / pytorch.rms_error:.2f}" if pytorch.rms_error else ""
+
+
 def _stray_reasons(results: Sequence[Verification]) -> dict[str, list[str]]:
     """Return why NaN may appear beyond its windows, with the algorithms in which it may."""
     reasons: dict[str, list[str]] = {}
@@ -105,14 +131,17 @@ def _name(result: Verification) -> str:
     return result.candidate
 
 
-def _stress(results: Mapping[str, Sequence[Verification]]) -> RenderableType:
+def _stress(
+    results: Mapping[str, Sequence[Verification]], inputs: Mapping[str, str]
+) -> RenderableType:
     shown = table(NAMES, *results, left=[NAMES])
     for row in zip(*results.values(), strict=True):
         cells = [_format_result(each) for each in row]
         shown.add_row(_name(row[0]), *cells)
     return Group(
-        Text("Maximum error as % of the bound; –: may overflow on the way, not judged.", "dim"),
-        Text("NaN, ∞: number of non-finite outputs ÷ that of the definition.", "dim"),
+        Text("The columns, by what goes in:", "dim"),
+        pairs(*((kind, inputs[kind]) for kind in results)),
+        *(Text(line, "dim") for line in CELLS),
         shown,
     )
 

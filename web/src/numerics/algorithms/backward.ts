@@ -66,7 +66,7 @@ function weightSteps(problem: Problem, input: Numbers, gradOutput: Numbers): Ste
     gradBias[filter] = sum;
   }
   return [
-    { name: "pictures", shape: inputShape(gradient), values: gradientOperands.input },
+    { name: "swapped_input", shape: inputShape(gradient), values: gradientOperands.input },
     { name: "kernels", shape: weightShape(gradient), values: gradientOperands.weight },
     { name: "grad_weight", shape: weightShape(problem), values: cropToKernel(problem, convolve(gradient, gradientOperands)) },
     { name: "columns", shape: [batch, groups * k, positions], values: columns },

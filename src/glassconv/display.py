@@ -1,0 +1,93 @@
+"""Which view shows which report; a view is imported when its report is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from glassconv.reports.benchmark import Benchmark, LayerBenchmark
+from glassconv.reports.choice import Choice
+from glassconv.reports.kernel import KernelReport
+from glassconv.reports.shown import Display, Shown
+from glassconv.reports.trace import Backward, Trace
+from glassconv.reports.verification import Difference, Sameness, Verification
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def view(report: Shown) -> RenderableType:
+    """Return what rich prints for a report; raises `TypeError` for one without a view."""
+    if type(report) not in VIEWS:
+        raise TypeError(f"no view shows a {type(report).__name__}")
+    return VIEWS[type(report)](report)
+
+
+def text(report: Shown) -> str:
+    """Return a report as the terminal prints it, without colours."""
+    from glassconv.views.terminal.text import plain
+
+    return plain(view(report))
+
+
+def html(report: Shown) -> str:
+    """Return a report as one piece of HTML."""
+    from glassconv.views.html.rich_html import fragment
+
+    return fragment(view(report))
+
+
+def _trace(report: Trace) -> RenderableType:
+    from glassconv.views.terminal.trace import trace
+
+    return trace(report)
+
+
+def _backward(report: Backward) -> RenderableType:
+    from rich.console import Group
+
+    from glassconv.views.terminal.trace import backward
+
+    return Group(*backward(report))
+
+
+def _verified(report: Verification | Sameness | Difference) -> RenderableType:
+    from glassconv.views.terminal.verification import verified
+
+    return verified(report)
+
+
+def _benchmark(report: Benchmark) -> RenderableType:
+    from glassconv.views.terminal.benchmark import benchmark_table
+
+    return benchmark_table(report)
+
+
+def _layer_benchmark(report: LayerBenchmark) -> RenderableType:
+    return _benchmark(Benchmark(str(report.problem), "one layer", (report,)))
+
+
+def _kernel(report: KernelReport) -> RenderableType:
+    from glassconv.views.terminal.kernel import kernel_report
+
+    return kernel_report(report)
+
+
+def _choice(report: Choice) -> RenderableType:
+    from glassconv.views.terminal.algorithms import verdicts
+
+    return verdicts(report)
+
+
+VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
+    Trace: _trace,
+    Backward: _backward,
+    Verification: _verified,
+    Sameness: _verified,
+    Difference: _verified,
+    Benchmark: _benchmark,
+    LayerBenchmark: _layer_benchmark,
+    KernelReport: _kernel,
+    Choice: _choice,
+}
+Shown.display = Display(view, text, html)
