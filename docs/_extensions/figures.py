@@ -20,7 +20,7 @@ import glassconv
 from glassconv.figures.animations import ANIMATED, animation
 from glassconv.figures.kinds import KINDS
 from glassconv.problem.shorthand import parse
-from glassconv.views.figures.animation import to_bytes as frames_to_bytes
+from glassconv.views.figures.animation_file import to_bytes as frames_to_bytes
 from glassconv.views.figures.style import THEMES, to_bytes
 
 FOLDER = "figures"
