@@ -310,8 +310,8 @@ def test_version(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
-        ("demo --image missing.png", "missing.png cannot be read as a picture: No such file"),
-        ("demo --image text", "text is not a picture"),
+        ("demo --image missing.png", "missing.png cannot be read as an image: No such file"),
+        ("demo --image text", "text is not an image"),
         ("demo --out text", "cannot write into text: File exists"),
         ("demo --out text/below", "cannot write into text/below: Not a directory"),
         ("demo --cifar10 .", "holds no CIFAR-10 batch"),

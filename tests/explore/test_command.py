@@ -96,7 +96,7 @@ def test_a_picture_is_scaled_to_the_problem(monkeypatch: MonkeyPatch) -> None:
     [
         (["3x8x8"], "a problem needs an input and filters"),
         (["3x8x8", "2@9x9"], "the kernel spans 9 positions"),
-        (["nowhere.png"], "nowhere.png cannot be read as a picture: No such file"),
+        (["nowhere.png"], "nowhere.png cannot be read as an image: No such file"),
         (["own.png", "own.png"], "explore takes one picture"),
         (["own.png", "3x8x8 2@3x3", "3x8x8 2@3x3"], "explore takes one picture, and one problem"),
         (["own.png", "8x8x8 2@3x3"], "a picture has two axes and 3 channels"),
