@@ -250,7 +250,7 @@ def test_explain_refuses_with_what_would_work(
     said = capsys.readouterr().err
     assert "the kernel spans 7 positions" in said
     assert "the padded input has 4" in said
-    for remedy in ("padding=2", "input_size=7", "kernel_size=4"):
+    for remedy in ("p2", "3x7x7", "2@4x4"):
         assert f"try: {remedy}" in said
 
 

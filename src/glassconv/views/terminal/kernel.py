@@ -184,7 +184,9 @@ def _roofline(report: KernelReport) -> Iterator[RenderableType]:
         style = "green" if name == report.algorithm else "dim"
         text = f"{_giga(value)} GFLOP/s"
         if name == report.algorithm:
-            text += f", {100 * benchmark.roofline_share:.2g} % of the roofline"
+            share = 100 * benchmark.roofline_share
+            text += f", {share:.0f} % of" if share >= 1 else f", {share:.2g} % of"
+            text += " the roofline"
         yield Text.assemble((f"{name:{width}}  ", "dim"), (bar, style), f" {text}")
     yield ""
     yield pairs(
