@@ -77,7 +77,7 @@ def test_the_sections_stand_in_order() -> None:
         ("64x56x56 64@3x3 p1", "1 before and 1 after on every axis; the same as padding='same'"),
         ("2x11 3@4 psame",
          "padding 1 before and 2 after; the same as padding='same', which adds the odd one"),
-        ("3x9x9 2@3x2", "'same' adds height 1 before and 1 after; width 0 before and 1 after"),
+        ("3x9x9 2@3x2", "'same' would add height 1 before and 1 after; width 0 before and 1 after"),
         ("3x9x9 2@3x3 s2", "on every axis; PyTorch supports it with stride 1 only, not 2 unused"),
         ("3x9x9 2@3x3 s2x1", "PyTorch supports it with stride 1 only, not 2 × 1"),
         ("3x9x9 2@3x3 s2", "unused pixels none"),
