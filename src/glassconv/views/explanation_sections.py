@@ -122,7 +122,7 @@ def _leftover(axis: AxisFacts) -> str:
 
 def _stepped_over(axis: AxisFacts) -> str:
     between = axis.unread_input - axis.leftover_input
-    return f"{between:,} between the kernel's taps" if between else ""
+    return f"{between:,} between the taps" if between else ""
 
 
 def _pixels(stride: tuple[int, ...]) -> str:
