@@ -8,7 +8,7 @@ import glassconv
 from glassconv.figures import animations
 from glassconv.figures.kinds import KINDS
 from glassconv.problem.shorthand import parse
-from glassconv.views.figures import animation, panels
+from glassconv.views.figures import animation_file, panels
 from glassconv.views.figures.style import DARK, LIGHT, to_bytes
 
 IMAGES = Path(__file__).parent / "images"
@@ -28,7 +28,7 @@ def main() -> None:
     for name, theme in (("panels", DARK), ("panels-light", LIGHT)):
         (IMAGES / f"{name}.png").write_bytes(to_bytes(panels.draw(theme)))
     frames = list(animations.animation(parse(animations.ANIMATED), DARK))
-    (IMAGES / "animate.gif").write_bytes(animation.to_bytes(frames, "gif"))
+    (IMAGES / "animate.gif").write_bytes(animation_file.to_bytes(frames, "gif"))
 
 
 if __name__ == "__main__":
