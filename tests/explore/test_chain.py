@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from glassconv.explore.layers import simple
 from glassconv.explore.tensors import from_document, to_document
+from glassconv.problem.receptive_field import receptive_fields
+from glassconv.problem.stack import parse_stack
 from support.browsers import in_node
 
 STRIPS = 60
@@ -60,6 +62,8 @@ def test_a_strip_computes_what_pytorch_does_and_knows_its_receptive_field(tmp_pa
         assert answer["inside"] == inside, strip.text
         if not any(isinstance(layer, nn.ConvTranspose2d) for layer in strip.layers):
             assert [last - first + 1 for first, last in answer["field"]] == sizes, strip.text
+            ours = receptive_fields(parse_stack(strip.text).windows)[-1]
+            assert list(ours.size) == sizes, strip.text
 
 
 def _step(layer: nn.Module, x: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:

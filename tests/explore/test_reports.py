@@ -30,7 +30,7 @@ def test_the_document_is_of_its_schema_and_holds_the_arrays() -> None:
     document = json.loads(explored.to_json())
     assert document["schema"] == SCHEMA
     assert document["problem"] == "1x3x8x8 4@3x3 s2 p1"
-    assert document["source"] == "random numbers"
+    assert document["source"] == "whole numbers"
     assert document["inputKind"] == "random"
     assert "layers" not in document
     for name in ("input", "weight", "bias", "output"):

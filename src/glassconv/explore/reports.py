@@ -91,7 +91,7 @@ class Exploration:
 def of_problems(problems: Sequence[Problem]) -> Exploration:
     """Return the first of some problems on drawn numbers, and where there are more, a strip.
 
-    A small problem is drawn with whole numbers, which can be read, and a larger one with random ones.
+    A small problem has whole numbers, which can be read, and a larger one random ones.
 
     >>> from glassconv import parse
     >>> of_problems([parse("3x8x8 4@3x3")]).output.shape
