@@ -43,10 +43,11 @@ def test_there_is_a_page_for_each_document() -> None:
     assert SITE / "explore.html" in PAGES
 
 
-def test_no_page_has_a_fault() -> None:
+@pytest.mark.parametrize("screen", ["desktop", "phone"])  # the one light, the other dark
+def test_no_page_has_a_fault(screen: str) -> None:
     """No message, no request to a host, nothing that axe-core finds, no horizontal scrolling."""
     pages = [str(page) for page in PAGES if page.name != "explore.html"]  # which web/tests test
-    assert run("site.mjs", *pages) == []
+    assert run("site.mjs", screen, *pages) == []
 
 
 def test_search_finds_pages() -> None:
