@@ -56,7 +56,7 @@ def test_search_finds_pages() -> None:
 
 
 def test_the_explorer_follows_the_theme() -> None:
-    assert run("site_theme.mjs") == ["light", "dark"]
+    assert run("site_theme.mjs") == ["rgb(255, 255, 255) rgb(15, 19, 24)"]
 
 
 def test_links_lead_to_files_of_the_site() -> None:
