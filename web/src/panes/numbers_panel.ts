@@ -6,6 +6,7 @@ import { NAMED_KERNELS, namedKernel } from "../model/kernels";
 import { literal } from "../model/literal";
 import type { Problem } from "../model/problem";
 import type { Place, Source } from "../model/source";
+import type { OutputFocus } from "../model/focus";
 import type { State, Store } from "../model/state";
 import type { Scene } from "../numerics/scene";
 import { plural } from "./pane";
@@ -17,6 +18,14 @@ interface InFocus extends Place {
 export interface NumbersPanel {
   readonly element: HTMLElement;
   show(state: State, scene: Scene): void;
+  /** Gives the keyboard to the field of a number in focus. */
+  edit(place: Place): void;
+}
+
+/** The numbers of the layer that a product is made of; the pixel's is null for padding and inserted zeros. */
+export function placesOfProduct(scene: Scene, { filter, row, column }: OutputFocus, tap: number): { x: Place | null; w: Place } {
+  const pixel = scene.terms(filter, row, column)[tap];
+  return { x: pixelPlace(scene.original, pixel.channel, pixel.row, pixel.column), w: weightPlace(scene.original, filter, tap) };
 }
 
 export function numbersPanel(store: Store): NumbersPanel {
@@ -52,6 +61,7 @@ export function numbersPanel(store: Store): NumbersPanel {
       drawn = { places, scene };
       if (!fields.childElementCount) fields.append(html("p", { class: "note" }, "Double-click a pixel or a weight to change it."));
     },
+    edit: (place) => fields.querySelector<HTMLInputElement>(`[data-number="${nameOf(place)}"]`)?.select(),
   };
 }
 
@@ -80,9 +90,10 @@ function inFocus(scene: Scene, { focus }: State): InFocus[] {
   if (focus.kind === "input") add(pixelPlace(original, focus.channel, focus.row, focus.column), scene.pixel(focus.channel, focus.row, focus.column));
   if (focus.kind === "weight") add(weightPlace(original, focus.filter, focus.k), scene.weightAt(focus.filter, focus.k));
   if (focus.kind === "output" && focus.tap !== null) {
-    const { channel, row, column, x, w } = scene.terms(focus.filter, focus.row, focus.column)[focus.tap];
-    add(pixelPlace(original, channel, row, column), x);
-    add(weightPlace(original, focus.filter, focus.tap), w);
+    const { x, w } = scene.terms(focus.filter, focus.row, focus.column)[focus.tap];
+    const places = placesOfProduct(scene, focus, focus.tap);
+    add(places.x, x);
+    add(places.w, w);
   }
   if (focus.kind === "output" && problem.bias) add({ array: "b", index: [focus.filter] }, scene.operands.bias?.[focus.filter] ?? 0);
   return all;
@@ -91,7 +102,7 @@ function inFocus(scene: Scene, { focus }: State): InFocus[] {
 const nameOf = ({ array, index }: Place): string => `${array === "b" ? "bias" : array}[${index.join(", ")}]`;
 
 function field(store: Store, number: InFocus): HTMLElement {
-  const input = html("input", { type: "text", inputmode: "decimal", spellcheck: "false", autocomplete: "off", enterkeyhint: "done" });
+  const input = html("input", { type: "text", inputmode: "decimal", spellcheck: "false", autocomplete: "off", enterkeyhint: "done", "data-number": nameOf(number) });
   const wrong = html("span", { class: "wrong", role: "alert" });
   const restore = (): void => {
     const { problem, source } = store.get();
