@@ -355,6 +355,7 @@ ${n}`)}]`}function Sp(t,e){if(!Number.isFinite(t))return`float("${Number.isNaN(t
 .glassconv .stage[data-mode="fft"] .pane > h2 { flex-wrap: nowrap; white-space: nowrap; }
 .glassconv .stage[data-mode="fft"] :is([class*="-size"], [class*="-phase"]) .scale { display: none; }
 .glassconv .stage[data-mode="fft"] .pane { container-type: inline-size; }
+@container (max-width: 240px) { .glassconv .stage[data-mode="fft"] .pane-caption { display: none; } }
 .glassconv .stage[data-mode="fft"] .scale::before { content: none; }
 .glassconv .stage[data-mode="fft"] .scale::after { content: "±" attr(data-end); }
 .glassconv .stage[data-mode="fft"] .scale i { width: 2.4em; }
