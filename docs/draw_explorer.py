@@ -17,7 +17,7 @@ COLOURS = 64
 
 
 def main() -> None:
-    """Write the pictures, and the matrix product of the guided beginning, output by output, as a GIF."""
+    """Write the pictures, and a matrix product, output by output, as a GIF."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         page = folder / "page.html"
@@ -27,7 +27,7 @@ def main() -> None:
         for picture in folder.glob("[a-z]*.png"):
             _flat(picture, 256).save(DOCS / "images" / picture.name, optimize=True)
         frames = sorted(folder.glob("[0-9]*.png"))
-        palette = _flat(frames[-1], COLOURS)  # one for all, so that a frame stores its changes alone
+        palette = _flat(frames[-1], COLOURS)  # of all: a frame then stores its changes alone
         first, *others = (_flat(frame, COLOURS, palette) for frame in frames)
         first.save(
             DOCS / "images" / "explorer.gif",
