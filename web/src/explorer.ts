@@ -57,6 +57,7 @@ const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
 const BROWSER_BAR = 120; // pixels that a telephone's browser takes and gives while its page is scrolled
 const PANE_TEXT = 86; // pixels of the titles, captions and notes of a pane
+const LEAST_PANE = 100; // pixels, which a pane's grid is at least high
 const EMBEDDED_PANE_TEXT = 40; // pixels, without captions and notes
 const REST = 250; // milliseconds without a change, after which the address is updated and Python is asked
 
@@ -255,7 +256,7 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - (this.embedded ? EMBEDDED_PANE_TEXT : PANE_TEXT), this.embedded ? 60 : 130, 900) },
+      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - (this.embedded ? EMBEDDED_PANE_TEXT : PANE_TEXT), this.embedded ? 60 : LEAST_PANE, 900) },
       magnifier: this.magnifier,
       editor: this.editor,
       choice,
@@ -296,13 +297,13 @@ export class Explorer {
     if (term) this.sentence.scrollTop += Math.max(0, term.bottom - seen.bottom) + Math.min(0, term.top - seen.top);
   }
 
-  /** Edits a number of a product: on its cell where it is drawn, else in its field beside the arguments. */
+  /** Edits a number of a product on its cell. */
   private editNumber(tap: number, array: "x" | "w"): void {
     const focus = outputOf(this.store.get().focus);
     const place = placesOfProduct(this.scene, focus, tap)[array];
     this.store.set({ focus: { ...focus, tap }, pinned: true, playing: false });
-    if (!place) this.header.showStatus("padding is not a number of the layer");
-    else if (!this.editor.openNumber(place)) requestAnimationFrame(() => this.numbersPanel.edit(place)); // when the field is there
+    if (place) this.editor.openNumber(place);
+    else this.header.showStatus("this zero is not a number of the layer");
   }
 
   /** Goes on computing, some milliseconds a frame, until the output is whole. */

@@ -1,14 +1,12 @@
 // The head of the page: the problem, the examples, the modes, and the buttons that export.
 
-import { html } from "./drawing/dom";
+import { html, keepInView } from "./drawing/dom";
 import { PRESETS } from "./model/presets";
 import { convolutionOf } from "./model/problem";
 import { format } from "./model/shorthand";
 import type { State } from "./model/state";
 import { MODE_GROUPS, MODES } from "./modes";
 import { chosenName } from "./modes/mode";
-
-const EDGE = 30; // pixels, over which a row that is scrolled fades out
 
 export interface HeaderEvents {
   problem(text: string): void;
@@ -113,12 +111,6 @@ function press(group: HTMLElement, name: string): void {
     button.setAttribute("aria-pressed", String(button.dataset.name === name));
     if (button.dataset.name === name) keepInView(group, button);
   }
-}
-
-/** Scrolls a row that is wider than the page, and not the page. */
-function keepInView(row: HTMLElement, button: HTMLElement): void {
-  const [seen, box] = [row.getBoundingClientRect(), button.getBoundingClientRect()];
-  row.scrollLeft += Math.max(0, box.right + EDGE - seen.right) + Math.min(0, box.left - EDGE - seen.left);
 }
 
 function actions(events: HeaderEvents, links: readonly HTMLElement[]): HTMLElement {

@@ -56,17 +56,14 @@ export class Editor {
     this.field.querySelector("input")?.select();
   }
 
-  /** Opens the field on the cell of a number of the layer; false where none is drawn. The im2col matrix has only copies. */
-  openNumber(number: Place): boolean {
+  /** Opens the field on the cell of a number of the layer, where one is drawn. The im2col matrix has only copies. */
+  openNumber(number: Place): void {
     const drawn = [...this.panes].filter(([, { grid }]) => grid.element.isConnected);
     const panes = [...drawn.filter(([name]) => name !== "columns"), ...drawn];
     for (const [pane, editable] of panes) {
       const cell = cells(editable).find((each) => isNumber(editable, each, number));
-      if (!cell) continue;
-      this.open({ pane, cell });
-      return true;
+      if (cell) return this.open({ pane, cell });
     }
-    return false;
   }
 
   private fieldOn(editable: Editable, at: At, place: Place): HTMLElement {

@@ -18,8 +18,6 @@ interface InFocus extends Place {
 export interface NumbersPanel {
   readonly element: HTMLElement;
   show(state: State, scene: Scene): void;
-  /** Gives the keyboard to the field of a number in focus. */
-  edit(place: Place): void;
 }
 
 /** The numbers of the layer that a product is made of; the pixel's is null for padding and inserted zeros. */
@@ -61,7 +59,6 @@ export function numbersPanel(store: Store): NumbersPanel {
       drawn = { places, scene };
       if (!fields.childElementCount) fields.append(html("p", { class: "note" }, "Double-click a pixel or a weight to change it."));
     },
-    edit: (place) => fields.querySelector<HTMLInputElement>(`[data-number="${nameOf(place)}"]`)?.select(),
   };
 }
 
@@ -102,7 +99,7 @@ function inFocus(scene: Scene, { focus }: State): InFocus[] {
 const nameOf = ({ array, index }: Place): string => `${array === "b" ? "bias" : array}[${index.join(", ")}]`;
 
 function field(store: Store, number: InFocus): HTMLElement {
-  const input = html("input", { type: "text", inputmode: "decimal", spellcheck: "false", autocomplete: "off", enterkeyhint: "done", "data-number": nameOf(number) });
+  const input = html("input", { type: "text", inputmode: "decimal", spellcheck: "false", autocomplete: "off", enterkeyhint: "done" });
   const wrong = html("span", { class: "wrong", role: "alert" });
   const restore = (): void => {
     const { problem, source } = store.get();
