@@ -30,7 +30,7 @@ slow: .venv/tests
 	$(PYTEST) -m slow tests
 
 check: .venv/package
-	$(PIP) --editable '.[test,check]'
+	$(PIP) --editable '.[test,check,docs]'
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -4,6 +4,7 @@ import { applyTheme, themeOf } from "./drawing/colour";
 import { html } from "./drawing/dom";
 import { png, save, stageSvg, text } from "./drawing/export";
 import { Magnifier } from "./drawing/magnifier";
+import { onScheme } from "./drawing/scheme";
 import { header } from "./header";
 import type { Header } from "./header";
 import embedStyle from "./panes/embed.css";
@@ -189,10 +190,7 @@ export class Explorer {
     const onAnswer = (answer: Answer): void => this.onAnswer(answer);
     this.model.on("msg:custom", onAnswer);
     this.cleanups.push(() => this.model.off("msg:custom", onAnswer));
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const redraw = (): void => this.draw();
-    scheme.addEventListener("change", redraw);
-    this.cleanups.push(() => scheme.removeEventListener("change", redraw));
+    this.cleanups.push(onScheme(() => this.draw()));
     if (this.model.get("page")) {
       const restoreAddress = (): void => {
         if (location.hash !== toHash(this.store.get())) this.store.set(this.restored(this.store.get(), location.hash));
