@@ -133,7 +133,7 @@ def test_the_spectra_are_those_of_the_trace() -> None:
     problem = parse("1x30x20 1@5x5 p2 nobias")
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     traced = trace(problem, "fft", blurred_photograph(problem, pixels))
-    figure = fft.draw(traced, "a picture", "a blur", Subject(problem), LIGHT)
+    figure = fft.draw(traced, "a picture", "a blur", Subject(traced.problem), LIGHT)
     rows, columns = traced["product spectrum"].shape[-2:]
     shown = maps(figure, rows, columns)
     assert len(shown) == 3
