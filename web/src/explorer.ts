@@ -48,7 +48,7 @@ import { player } from "./panes/player";
 import type { Player } from "./panes/player";
 import { sentence } from "./panes/sentence";
 import { Strip, withNumbers } from "./panes/strip_actions";
-import { onNumberOpened, replaceTerms } from "./panes/term";
+import { keepTermInView, onNumberOpened, replaceTerms } from "./panes/term";
 import baseStyle from "./style.css";
 
 const STYLE = [baseStyle, controlsStyle, numbersStyle, groupStyle, captionStyle, stripStyle, keyListStyle, embedStyle].join("\n");
@@ -286,15 +286,8 @@ export class Explorer {
     const mode = MODES.find(({ name }) => name === state.mode);
     const node = mode?.sentence?.(this.scene, state, this.store) ?? sentence(this.scene, state.focus, this.store);
     replaceTerms(this.sentence, node);
-    if (state.focus.kind === "output" && state.focus.tap !== null) this.keepTermInView();
+    if (state.focus.kind === "output" && state.focus.tap !== null) keepTermInView(this.sentence);
     else this.sentence.scrollTop = 0;
-  }
-
-  /** Scrolls the equation, and not the page, to the product in focus. */
-  private keepTermInView(): void {
-    const term = this.sentence.querySelector('[aria-pressed="true"]')?.getBoundingClientRect();
-    const seen = this.sentence.getBoundingClientRect();
-    if (term) this.sentence.scrollTop += Math.max(0, term.bottom - seen.bottom) + Math.min(0, term.top - seen.top);
   }
 
   /** Edits a number of a product on its cell. */

@@ -34,3 +34,9 @@ export function replaceTerms(element: HTMLElement, node: Node): void {
   if (term) element.querySelector<HTMLElement>(`[data-k="${term}"]`)?.focus({ preventScroll: true });
 }
 
+/** Scrolls what shows terms, and not the page, to the one in focus. */
+export function keepTermInView(element: HTMLElement): void {
+  const term = element.querySelector('[aria-pressed="true"]')?.getBoundingClientRect();
+  const seen = element.getBoundingClientRect();
+  if (term) element.scrollTop += Math.max(0, term.bottom - seen.bottom) + Math.min(0, term.top - seen.top);
+}
