@@ -30,6 +30,7 @@ import type { State } from "./model/state";
 import { MODES } from "./modes";
 import groupStyle from "./modes/groups.css";
 import { chosenName } from "./modes/mode";
+import { isRead } from "./numerics/arrays";
 import { read } from "./numerics/image_file";
 import { describe, describeInput, Scene } from "./numerics/scene";
 import type { Context } from "./panes/context";
@@ -154,10 +155,15 @@ export class Explorer {
     return this.userImage ? { ...this.reportNumbers, ...this.userImage, output: undefined } : this.reportNumbers;
   }
 
+  /** The numbers that a problem opens with: a small one's are read, so they are whole unless the reader has an image. */
+  private sourceFor(problem: Problem): Source {
+    return this.userImage || !isRead(problem) ? this.baseSource : { ...this.baseSource, resampled: false };
+  }
+
   private restored(state: State, hash: string): State {
     const fromAddress = fromHash(hash);
     const preset = PRESETS.find(({ name }) => name === fromAddress.preset);
-    const source = preset ? presetSource(preset, this.baseSource) : this.baseSource;
+    const source = preset ? presetSource(preset, this.baseSource) : this.sourceFor(fromAddress.problem ?? state.problem);
     const { explanation, ...numbers } = numbersFromHash(hash, fromAddress.problem ?? state.problem);
     const restored = withNumbers({ ...state, preset: "", choice: "", explanation, ...fromAddress, source }, preset?.layers?.() ?? this.reportLayers);
     return { ...restored, source: { ...restored.source, ...numbers } };
@@ -389,7 +395,7 @@ export class Explorer {
       const total = size.input + size.weight + size.output + bytes(convolutionOf(problem)).input;
       if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, more than this page’s limit of ${MOST_BYTES / 1e6} MB`);
       const { layer, source, preset: opened } = this.store.get();
-      this.store.set({ problem, ...(layer ? { source, preset: opened } : { source: this.baseSource, preset }), explanation: "", error: "", focus: outputAt(0, 0, 0), playing: false });
+      this.store.set({ problem, ...(layer ? { source, preset: opened } : { source: this.sourceFor(problem), preset }), explanation: "", error: "", focus: outputAt(0, 0, 0), playing: false });
     } catch (error) {
       this.store.set({ error: `${written}: ${(error as Error).message}` });
     }
