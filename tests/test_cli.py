@@ -250,7 +250,7 @@ def test_explain_refuses_with_what_would_work(
     said = capsys.readouterr().err
     assert "the kernel spans 7 positions" in said
     assert "the padded input has 4" in said
-    for remedy in ("padding=2", "input_size=7", "kernel_size=4"):
+    for remedy in ("p2", "3x7x7", "2@4x4"):
         assert f"try: {remedy}" in said
 
 
@@ -310,8 +310,8 @@ def test_version(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
-        ("demo --image missing.png", "missing.png cannot be read as a picture: No such file"),
-        ("demo --image text", "text is not a picture"),
+        ("demo --image missing.png", "missing.png cannot be read as an image: No such file"),
+        ("demo --image text", "text is not an image"),
         ("demo --out text", "cannot write into text: File exists"),
         ("demo --out text/below", "cannot write into text/below: Not a directory"),
         ("demo --cifar10 .", "holds no CIFAR-10 batch"),

@@ -19,13 +19,13 @@ from glassconv.algorithms import ALGORITHMS
 from glassconv.benchmarks import inspect_kernel as looking
 from glassconv.benchmarks.bench import bench as bench_layers
 from glassconv.benchmarks.bench import using_threads
-from glassconv.benchmarks.suites import read_suite
+from glassconv.benchmarks.suites import read_suite, suite_names
 from glassconv.benchmarks.tune import tune as tune_problems
 from glassconv.codegen.analysis.roofline import measure as measure_roofline
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.dispatch import tuning_store
 from glassconv.dispatch.select import AUTO, choose
-from glassconv.errors import ArgumentError, ConvError
+from glassconv.errors import ArgumentError, ConvError, UnsupportedError
 from glassconv.examples.tutorial import walk
 from glassconv.explanation.explain import explain as explain_problem
 from glassconv.explore.command import explore
@@ -33,7 +33,7 @@ from glassconv.figures import animations
 from glassconv.figures.kinds import KINDS, tutorial_figures
 from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem, parse_problem
-from glassconv.problem.shorthand import EXAMPLE, parse
+from glassconv.problem.shorthand import EXAMPLE
 from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.benchmark import Benchmark
 from glassconv.reports.verification import Verification
@@ -54,10 +54,13 @@ from glassconv.views.terminal.progress import DownloadBar, counted
 from glassconv.views.terminal.tutorial import tutorial as tutorial_view
 from glassconv.views.terminal.verification import render_verification
 
+ABOUT = f"""Convolution you can see through: explain, verify, draw and benchmark it.
+
+PROBLEM is the input's CxHxW, then OUT_CHANNELS@KxK and options, such as {EXAMPLE}."""
 LARGEST_SEED = 2**63 - 2  # what PyTorch takes, less the one that a gradient is drawn by
 
 app = typer.Typer(
-    help="Convolution you can see through: explain, verify, draw and benchmark it.",
+    help=ABOUT,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -81,7 +84,7 @@ class Layout(StrEnum):
 
 StyleOption = Annotated[Style, typer.Option(help="Colour theme of the figures.")]
 SeedOption = Annotated[
-    int, typer.Option(help="Seed of the random operands.", min=0, max=LARGEST_SEED)
+    int, typer.Option(help="Seed of the random inputs and weights.", min=0, max=LARGEST_SEED)
 ]
 ProblemWords = typer.Argument(
     metavar="PROBLEM",
@@ -173,9 +176,7 @@ def trace(
 @app.command()
 def explain(
     problem: Annotated[list[str], ProblemWords],
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the report as JSON, of a versioned schema.")
-    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Report the sizes, costs, algorithms and equivalent code of a convolution; run nothing."""
     report = explain_problem(_parse_any(problem))
@@ -197,8 +198,12 @@ def backward(
     seed: SeedOption = 0,
 ) -> None:
     """Compute both gradients, as convolutions and as matrix products; print every array."""
+    parsed = _parse_any(problem)
+    if not isinstance(parsed, ConvProblem):
+        cause = "backward takes a convolution, and this is a transposed one"
+        raise UnsupportedError(cause, request=str(parsed))
     with _stderr().status("running both gradients"):
-        both = run_backward(_parse(problem), algorithm, seed=seed)
+        both = run_backward(parsed, algorithm, seed=seed)
     _print(both)
 
 
@@ -209,8 +214,8 @@ def figure(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Output file: .png, .svg or .pdf; of animate .gif, .png or, with ffmpeg, .mp4 "
-            "(default: KIND.png or animate.gif).",
+            help="Output file: .png, .svg or .pdf; for animate .gif, .png or .mp4, which needs "
+            "ffmpeg (default: KIND.png or animate.gif).",
             metavar="FILE",
         ),
     ] = None,
@@ -219,11 +224,11 @@ def figure(
         bool, typer.Option("--transposed", help="Animate PROBLEM as a transposed convolution.")
     ] = False,
     random: Annotated[
-        bool, typer.Option("--random", help="Draw random numbers instead of whole ones.")
+        bool, typer.Option("--random", help="Use random numbers instead of small integers.")
     ] = False,
     seed: SeedOption = 0,
     seconds_per_frame: Annotated[
-        float, typer.Option(min=0.02, max=60, help="Time that animate shows each frame.")
+        float, typer.Option(min=0.02, max=60, help="How long animate shows each frame.")
     ] = animation_file.SECONDS,
 ) -> None:
     """Draw a figure of PROBLEM, or of the tutorial's convolution."""
@@ -263,9 +268,16 @@ def _format(file: Path, formats: Sequence[str]) -> str:
 
 @app.command()
 def bench(
-    suite: Annotated[str, typer.Option(help="A network's name or a .csv file.", metavar="NAME")],
+    suite: Annotated[
+        str,
+        typer.Option(help=f"One of {', '.join(suite_names())}, or a .csv file.", metavar="NAME"),
+    ],
     algorithm: Annotated[
-        list[str] | None, typer.Option(help="Algorithm to time; repeatable.", metavar="NAME")
+        list[str] | None,
+        typer.Option(
+            help="Algorithm to time; may be given several times (default: auto, which chooses).",
+            metavar="NAME",
+        ),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Batch size.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
@@ -274,7 +286,7 @@ def bench(
         Path | None, typer.Option(help="Save the results as JSON.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Time a network's layers against PyTorch, in alternation; each is verified first."""
+    """Time a network's layers, alternating with PyTorch; the output of each is verified first."""
     layers = read_suite(suite, batch)
     names = algorithm or [AUTO]
     with using_threads(threads) as used:
@@ -386,10 +398,6 @@ def _picture(image: Path | None, folder: Path | None, index: int | None, downloa
         with closing(DownloadBar(_stderr(), "CIFAR-10")) as bar:
             cifar10.download(folder, cifar10.Archive(), bar)
     return cifar10.read(folder, index or 0)
-
-
-def _parse(words: list[str]) -> ConvProblem:
-    return parse(" ".join(words))
 
 
 def _parse_any(words: list[str]) -> Problem:

@@ -171,7 +171,7 @@ def test_broken_metadata_is_passed_over_in_silence(file: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n", b"GIF89a"])
 def test_no_picture_is_refused(file: Path, content: bytes) -> None:
     assert refusal(file, content) == (
-        "is not a picture in any of PNG, JPEG, GIF, WEBP, TIFF, BMP, PPM"
+        "is not an image in any of PNG, JPEG, GIF, WEBP, TIFF, BMP, PPM"
     )
 
 
@@ -179,7 +179,7 @@ def test_a_program_for_ghostscript_is_refused(file: Path) -> None:
     content = encoded(stripes(), "EPS")
     with Image.open(io.BytesIO(content)) as image:
         assert image.format == "EPS", "Pillow would run it"
-    assert refusal(file, content).startswith("is not a picture in any of")
+    assert refusal(file, content).startswith("is not an image in any of")
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "TIFF", "BMP", "PPM", "WEBP"])
@@ -192,10 +192,10 @@ def test_half_a_picture_is_refused(file: Path, format: str) -> None:
 @pytest.mark.parametrize(
     ("name", "cause"),
     [
-        ("missing", "cannot be read as a picture: No such file or directory"),
-        ("", "cannot be read as a picture: Is a directory"),
-        ("picture/below", "cannot be read as a picture: Not a directory"),
-        ("\0", "cannot be read as a picture: embedded null byte"),
+        ("missing", "cannot be read as an image: No such file or directory"),
+        ("", "cannot be read as an image: Is a directory"),
+        ("picture/below", "cannot be read as an image: Not a directory"),
+        ("\0", "cannot be read as an image: embedded null byte"),
     ],
 )
 def test_no_file_is_refused(file: Path, name: str, cause: str) -> None:
@@ -222,7 +222,7 @@ def test_over_89_megapixels_is_refused_by_the_header_alone(
 
 
 def test_89_megapixels_are_not_too_many(file: Path) -> None:
-    assert refusal(file, png_header(89_000_000, 1)).startswith("cannot be read as a picture: ")
+    assert refusal(file, png_header(89_000_000, 1)).startswith("cannot be read as an image: ")
 
 
 SMALL = Image.fromarray(np.random.default_rng(1).integers(0, 256, (9, 7, 3), dtype=np.uint8))

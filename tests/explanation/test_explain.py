@@ -76,7 +76,7 @@ REFUSALS: list[tuple[Any, Any, type[Exception], str]] = [
     ("1x4 1@9", None, ShorthandError, "spans 9 positions"),
     (3, None, ArgumentTypeError, "a layer such as nn.Conv2d, not a int"),
     (nn.Linear(2, 2), [1, 2], UnsupportedError, "only the layers nn.Conv1d"),
-    (nn.LazyConv2d(3, 3), [1, 2, 6, 6], UnsupportedError, "no shape before"),
+    (nn.LazyConv2d(3, 3), [1, 2, 6, 6], UnsupportedError, "no shape until"),
     (CONV, [1, 3, 9, 8], ShapeError, "the input has 3"),
     (CONV, [4, 9], ShapeError, "it has 2"),
     (CONV, [1, 4, 9, 8.5], ArgumentTypeError, "each size of `input` must be a whole number"),

@@ -96,16 +96,19 @@ def test_a_picture_is_scaled_to_the_problem(monkeypatch: MonkeyPatch) -> None:
     [
         (["3x8x8"], "a problem needs an input and filters"),
         (["3x8x8", "2@9x9"], "the kernel spans 9 positions"),
-        (["nowhere.png"], "nowhere.png cannot be read as a picture: No such file"),
-        (["own.png", "own.png"], "explore takes one picture"),
-        (["own.png", "3x8x8 2@3x3", "3x8x8 2@3x3"], "explore takes one picture, and one problem"),
-        (["own.png", "8x8x8 2@3x3"], "a picture has two axes and 3 channels"),
-        (["own.png", "3x8 2@3"], "a picture has two axes and 3 channels"),
-        (["1x4x4x4", "1@2x2x2"], "volumes it cannot"),
+        (["nowhere.png"], "nowhere.png cannot be read as an image: No such file"),
+        (["own.png", "own.png"], "explore takes one image"),
+        (
+            ["own.png", "3x8x8 2@3x3", "3x8x8 2@3x3"],
+            "explore takes one image, and at most one problem",
+        ),
+        (["own.png", "8x8x8 2@3x3"], "an image has two axes and 3 channels"),
+        (["own.png", "3x8 2@3"], "an image has two axes and 3 channels"),
+        (["1x4x4x4", "1@2x2x2"], "not of three"),
         (["--out", "page.png"], "page.png must end in .html"),
         (["--out", "own.png/page.html"], "cannot write into own.png"),
         (["--serve", "--out", "page.html"], "give --out or --serve, not both"),
-        (["--no-browser"], "--no-browser is for --serve"),
+        (["--no-browser"], "--no-browser can only be used with --serve"),
     ],
 )
 def test_what_cannot_be_explored_is_refused(

@@ -54,11 +54,15 @@ def test_a_sequential_of_one_layer_is_that_layer() -> None:
 @pytest.mark.parametrize(
     ("layers", "kind", "cause"),
     [
-        ((), UnsupportedError, "begins with a convolution"),
-        ((nn.ReLU(), nn.Conv2d(1, 1, 3)), UnsupportedError, "begins with a convolution"),
+        ((), UnsupportedError, "first layer must be a convolution"),
+        ((nn.ReLU(), nn.Conv2d(1, 1, 3)), UnsupportedError, "first layer must be a convolution"),
         ((nn.Conv2d(1, 2, 3), nn.Conv2d(3, 1, 3)), ShapeError, "reads 3 channels"),
-        ((nn.Conv2d(1, 2, 3), nn.MaxPool2d(9)), ArgumentError, "takes no input .1, 2, 6, 6."),
-        ((nn.Conv2d(1, 2, 3), nn.Sigmoid()), UnsupportedError, "layer 1, Sigmoid.., is no"),
+        (
+            (nn.Conv2d(1, 2, 3), nn.MaxPool2d(9)),
+            ArgumentError,
+            "does not accept an input .1, 2, 6, 6.",
+        ),
+        ((nn.Conv2d(1, 2, 3), nn.Sigmoid()), UnsupportedError, "layer 1, Sigmoid.., is not a"),
         ((nn.Conv2d(1, 2, 3), nn.MaxPool2d(2, ceil_mode=True)), UnsupportedError, "ceil_mode"),
         ((nn.Conv2d(1, 2, 3), nn.MaxPool2d(2, return_indices=True)), UnsupportedError, "indices"),
         (

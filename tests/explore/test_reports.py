@@ -107,7 +107,7 @@ def test_a_picture_becomes_the_input_of_a_problem() -> None:
 
 @pytest.mark.parametrize("text", ["4x8x8 2@3x3", "3x8 2@3", "3x4x4x4 2@2x2x2"])
 def test_what_is_no_picture_is_refused(text: str) -> None:
-    with pytest.raises(ArgumentError, match="a picture has two axes and 3 channels, or 1 in grey"):
+    with pytest.raises(ArgumentError, match="an image has two axes and 3 channels, or 1 in grey"):
         of_picture(photograph.chelsea(), parse(text))
 
 
@@ -164,7 +164,7 @@ def test_the_layer_is_left_as_it_was() -> None:
     ("layer", "shape", "kind", "cause"),
     [
         (nn.Conv2d(3, 1, 3), [0, 3, 8, 8], ArgumentError, "no image in an empty batch"),
-        (nn.Conv3d(1, 1, 2), [1, 1, 4, 4, 4], UnsupportedError, "volumes it cannot"),
+        (nn.Conv3d(1, 1, 2), [1, 1, 4, 4, 4], UnsupportedError, "not of three"),
         (nn.Conv2d(3, 1, 3).half(), [1, 3, 8, 8], DtypeError, "not in float16"),
         (nn.Conv2d(64, 64, 3), [1, 64, 512, 512], ArgumentError, "134 MB, and a page holds up"),
         (nn.Conv2d(3, 1, 3), [1, 4, 8, 8], ShapeError, "reads 3 channels"),

@@ -14,6 +14,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.shorthand import parse
 from glassconv.problem.suggestions import suggest
+from glassconv.problem.transposed import transposed_of
 
 REFUSED = {
     "a kernel too large": ([1, 3, 4, 4], [2, 3, 7, 7], {}),
@@ -97,12 +98,54 @@ def test_same_with_a_stride_is_told_the_padding_it_means() -> None:
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ("3x4x4 2@7x7", ["padding=2", "input_size=7", "kernel_size=4"]),
-        ("64x56x56 64@3x3 g3", ["groups=2", "groups=4", "groups=1"]),
+        ("3x4x4 2@7x7", ["p2", "3x7x7", "2@4x4"]),
+        ("2x3x9x4 2@3x7", ["p2", "2x3x9x7", "2@3x4"]),
+        ("64x56x56 64@3x3 g3", ["g2", "g4", "g1"]),
+        ("3x8x8 4@3x4 s2 psame", ["s1", "p1x1:2", "pvalid"]),
     ],
 )
-def test_shorthand_lists_them_under_the_caret(text: str, lines: list[str]) -> None:
+def test_shorthand_lists_them_in_shorthand_under_the_caret(text: str, lines: list[str]) -> None:
     with pytest.raises(ShorthandError) as caught:
         parse(text)
     said = re.findall(r"^  try: (.*)$", str(caught.value), re.MULTILINE)
     assert sorted(said) == sorted(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("32x32x3 4@5x5", "3x32x32"),
+        ("8x32x32x3 4@5x5", "8x3x32x32"),
+        ("16x1 4@3", "1x16"),
+        ("32x32x4 4@3x3 g3", None),  # 4 is no multiple of 3 either
+        ("3x2x2 4@5x5", None),  # the last size is not that of an image's channels
+        ("2x2x4 4@5x5", None),
+    ],
+)
+def test_channels_written_last_are_recognised(text: str, meant: str | None) -> None:
+    with pytest.raises(ShorthandError) as caught:
+        parse(text)
+    found = re.findall(r"^  did you mean (.*)\? channels come first$", str(caught.value), re.M)
+    assert found == ([] if meant is None else [meant])
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight", "call"),
+    [
+        ([2, 16, 3], [4, 3, 3], "x.permute(0, 2, 1)"),
+        ([2, 32, 32, 3], [4, 3, 5, 5], "x.permute(0, 3, 1, 2)"),
+        ([32, 32, 3], [4, 3, 5, 5], "x.permute(2, 0, 1)"),
+        ([2, 8, 8, 8, 3], [4, 3, 5, 5, 5], "x.permute(0, 4, 1, 2, 3)"),
+    ],
+)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_an_array_whose_channels_are_its_last_axis_is_recognised(
+    shape: list[int], weight: list[int], call: str, transposed: bool
+) -> None:
+    of = transposed_of if transposed else problem_of
+    weight = [weight[1], weight[0], *weight[2:]] if transposed else weight
+    with pytest.raises(ConvError, match="channels come first") as caught:
+        of(shape, weight)
+    assert call in str(caught.value)
+    permuted = [shape[int(axis)] for axis in re.findall(r"\d", call)]
+    assert of(permuted, weight).in_channels == 3

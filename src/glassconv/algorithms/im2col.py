@@ -39,8 +39,8 @@ from glassconv.reports.verdict import Verdict
 
 
 def supports(problem: ConvProblem) -> Verdict:
-    """Everything: any window can be laid out as a column."""
-    return Verdict(True, "any window can be laid out as a column")
+    """Return that every problem is supported: each window becomes a column."""
+    return Verdict(True, "any problem: each window becomes a column")
 
 
 def cost(problem: ConvProblem) -> Cost:

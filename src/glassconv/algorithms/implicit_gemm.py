@@ -43,7 +43,7 @@ POINTER_BYTES = 8
 
 def supports(problem: ConvProblem) -> Verdict:
     """Everything: any product can be tiled."""
-    return Verdict(True, "any product can be tiled")
+    return Verdict(True, "any problem: one matrix product, in tiles")
 
 
 def cost(problem: ConvProblem) -> Cost:

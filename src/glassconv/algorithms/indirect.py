@@ -42,7 +42,7 @@ POINTER_BYTES = 8
 
 def supports(problem: ConvProblem) -> Verdict:
     """Everything: any place can be written down."""
-    return Verdict(True, "any place can be pointed to")
+    return Verdict(True, "any problem: windows are read through pointers")
 
 
 def cost(problem: ConvProblem) -> Cost:

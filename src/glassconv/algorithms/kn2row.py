@@ -40,7 +40,7 @@ from glassconv.reports.verdict import Verdict
 
 def supports(problem: ConvProblem) -> Verdict:
     """Everything: every tap is a 1×1 convolution."""
-    return Verdict(True, "every tap is a 1×1 convolution")
+    return Verdict(True, "any problem: one 1×1 convolution per tap")
 
 
 def cost(problem: ConvProblem) -> Cost:

@@ -42,7 +42,7 @@ from glassconv.reports.verdict import Verdict
 
 def supports(problem: ConvProblem) -> Verdict:
     """Everything: any last axis can be lowered."""
-    return Verdict(True, "any last axis can be lowered")
+    return Verdict(True, "any problem: lowers the last axis only")
 
 
 def cost(problem: ConvProblem) -> Cost:

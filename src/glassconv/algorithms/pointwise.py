@@ -38,7 +38,7 @@ from glassconv.reports.verdict import Verdict
 def supports(problem: ConvProblem) -> Verdict:
     """Kernels of size 1."""
     if set(problem.kernel_size) == {1}:
-        return Verdict(True, "a kernel of size 1 is a product as it stands")
+        return Verdict(True, "a kernel of size 1 needs no im2col")
     kernel = "×".join(map(str, problem.kernel_size))
     return Verdict(False, f"needs a kernel of size 1, got {kernel}")
 

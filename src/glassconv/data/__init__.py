@@ -1,4 +1,4 @@
-"""Pictures to convolve: the embedded one, the user's own, CIFAR-10's."""
+"""Images to convolve: the built-in one, the user's own, those of CIFAR-10."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Picture:
-    """A small colour picture and what to call it."""
+    """A small colour image and its name."""
 
     pixels: npt.NDArray[np.uint8]  # [height, width, 3], red green blue
     source: str

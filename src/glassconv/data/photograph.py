@@ -1,4 +1,4 @@
-"""Read any picture file as the small square picture that the tutorial works on."""
+"""Read any image file as the small square image that the tutorial works on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHELSEA = Path(__file__).with_name("chelsea.png")
 
 
 def chelsea() -> Picture:
-    """Return the embedded picture.
+    """Return the built-in image.
 
     >>> chelsea().pixels.shape
     (32, 32, 3)
@@ -30,9 +30,9 @@ def chelsea() -> Picture:
 
 
 def read(file: Path, size: tuple[int, int] = (SIDE, SIDE)) -> Picture:
-    """Return a picture file's centre, scaled to (height, width) in red, green and blue.
+    """Return an image file's centre, scaled to (height, width) in red, green and blue.
 
-    Raises `DataError` for a file that is missing, no picture, truncated or over 89 megapixels.
+    Raises `DataError` for a file that is missing, not an image, truncated or over 89 megapixels.
     """
     try:
         with warnings.catch_warnings():
@@ -46,10 +46,10 @@ def read(file: Path, size: tuple[int, int] = (SIDE, SIDE)) -> Picture:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise DataError(f"{file} has more than {LARGEST_PIXELS // 10**6} megapixels") from None
     except UnidentifiedImageError:
-        raise DataError(f"{file} is not a picture in any of {', '.join(FORMATS)}") from None
+        raise DataError(f"{file} is not an image in any of {', '.join(FORMATS)}") from None
     except Exception as error:  # a decoder of Pillow's raises anything over a broken file
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise DataError(f"{file} cannot be read as a picture: {reason}") from None
+        raise DataError(f"{file} cannot be read as an image: {reason}") from None
     centre = "centre square" if size[0] == size[1] else "centre"
     scaled = f"its {centre} scaled to {size[1]} × {size[0]}"
     source = f"{file.name}, {width} × {height}, {scaled}"
@@ -57,7 +57,7 @@ def read(file: Path, size: tuple[int, int] = (SIDE, SIDE)) -> Picture:
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
-    """Return the picture as its camera meant it: turned upright, see-through parts on white."""
+    """Return the image rotated as its EXIF data asks, with transparent parts on white."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip rather than scale
         values = np.asarray(image, dtype=np.float64)

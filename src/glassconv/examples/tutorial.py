@@ -1,4 +1,4 @@
-"""The tutorial, end to end: one convolution seen as a matrix multiplication, on a real picture.
+"""The tutorial, end to end: one convolution seen as a matrix multiplication, on a photograph.
 
 Source: "PyTorch Conv2d Under The Hood", Mashaan blog, after the CS231n course notes.
 """
@@ -27,9 +27,9 @@ CS231N = problem_of([3, 5, 5], [2, 3, 3, 3], [2], stride=2, padding=1, dtype="fl
 
 
 def walk(pixels: Array, source: str) -> Tutorial:
-    """Return every fact of the tutorial, found by running it on a picture.
+    """Return every fact of the tutorial, computed on an image.
 
-    pixels: [height, width, 3], uint8. source: what the picture is, for people.
+    pixels: [height, width, 3], uint8. source: a description of the image.
 
     >>> from glassconv.data.photograph import chelsea
     >>> facts = walk(chelsea().pixels, "Chelsea")

@@ -74,7 +74,7 @@ def explain(subject: Subject, input: Input | None = None) -> Report | NetworkRep
         )
     problem = parse_problem(subject) if isinstance(subject, str) else subject
     if input is not None:
-        cause = "a problem says itself how large its input is: leave `input` out"
+        cause = "a problem includes its input size: leave `input` out"
         raise ArgumentError(cause, request=str(problem))
     return Report(derive(problem))
 
@@ -144,10 +144,12 @@ def problem_of_layer(layer: nn.Module, input: Input | None, request: str) -> Pro
         )
         raise UnsupportedError(cause, request=request)
     if layer.padding_mode != "zeros":
-        cause = f"its padding is not of zeros but {layer.padding_mode!r}, which reads other pixels"
+        cause = (
+            f"it pads with {layer.padding_mode!r}, and only padding with zeros is supported here"
+        )
         raise UnsupportedError(cause, request=request)
     if is_lazy(layer.weight):
-        cause = "its weight has no shape before the layer has seen an input"
+        cause = "it is lazy: its weight has no shape until the layer has run once"
         raise UnsupportedError(cause, request=request)
     sizes = ", ".join(["1", str(layer.in_channels), *["32"] * (layer.weight.dim() - 2)])
     if input is None:

@@ -26,26 +26,31 @@ def explore(
         list[str] | None,
         typer.Argument(
             metavar="PROBLEM|IMAGE",
-            help=f"Such as '{EXAMPLE}', cat.png, or several problems; by default an introduction.",
+            help=f"A problem such as '{EXAMPLE}', several problems, which become layers, or an "
+            "image file such as cat.png (default: the guided introduction).",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help=f"The page, one .html file (default: {PAGE}).", metavar="FILE"),
+        typer.Option(help=f"Output file, .html (default: {PAGE}).", metavar="FILE"),
     ] = None,
     serve: Annotated[
-        bool, typer.Option("--serve", help="Serve the page here; Python helps with large layers.")
+        bool,
+        typer.Option(
+            "--serve", help="Serve the page on this machine; Python computes large layers."
+        ),
     ] = False,
     browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open the page that is served.")
+        bool,
+        typer.Option("--browser/--no-browser", help="With --serve, open the page in the browser."),
     ] = True,
 ) -> None:
-    """Write the explorer, a page that draws each step of a convolution, or serve it."""
+    """Write or serve the explorer, an interactive page that draws each step of a convolution."""
     if serve and out is not None:
         raise ArgumentError("give --out or --serve, not both")
     if not browser and not serve:
-        raise ArgumentError("--no-browser is for --serve")
+        raise ArgumentError("--no-browser can only be used with --serve")
     exploration = _exploration(subjects or [])
     report, title = exploration.to_json(), f"glassconv · {exploration.title}"
     if serve:
@@ -60,17 +65,14 @@ def explore(
 
 
 def _exploration(subjects: list[str]) -> Exploration:
-    """Return what the arguments name: a picture, a picture and a problem, problems, or nothing.
-
-    Nothing opens the introduction.
-    """
+    """Return an image, an image and its problem, or problems; the introduction without any."""
     pictures = [Path(each) for each in subjects if _is_picture(each)]
     words = [each for each in subjects if not _is_picture(each)]
     problems = [parse_problem(text) for text in split(" ".join(words))]
     if not pictures:
         return of_problems(problems) if problems else introduction(project_links())
     if len(pictures) > 1 or len(problems) > 1:
-        raise ArgumentError("explore takes one picture, and one problem to use it on")
+        raise ArgumentError("explore takes one image, and at most one problem that reads it")
     (problem,) = problems or (None,)
     if problem is None:
         return of_picture(photograph.read(pictures[0]))
@@ -85,7 +87,7 @@ def _is_picture(subject: str) -> bool:
 
 def _serve(report: str, title: str, browser: bool) -> None:
     with Server(report, title) as server:
-        typer.echo(f"{server.address}\nonly this machine can open it; Ctrl-C ends it")
+        typer.echo(f"{server.address}\nonly this machine can open it; press Ctrl-C to stop")
         if browser:
             webbrowser.open(server.address)
         try:

@@ -53,7 +53,7 @@ class Guide:
 
 @dataclass(frozen=True)
 class Exploration:
-    """A convolution of pictures to explore; an array that is None is drawn by the page."""
+    """A convolution to explore; the page fills an array that is None with random numbers."""
 
     problem: Problem
     layers: tuple[strips.Layer, ...] = ()  # of a strip, this problem the first of them
@@ -111,21 +111,21 @@ def of_problems(problems: Sequence[Problem]) -> Exploration:
 
 
 def of_picture(picture: Picture, problem: Problem | None = None) -> Exploration:
-    """Return a picture under the tutorial's Conv2d(3, 1, 5), or under a problem's random filters.
+    """Return an image as input of the tutorial's Conv2d(3, 1, 5), or of a problem.
 
-    Raises `ArgumentError` for a problem whose input is no picture: it has other channels than
-    three, or one, which is grey.
+    Raises `ArgumentError` for a problem whose input is not an image: it has neither
+    three channels nor one, which is grey.
     """
     if problem is None:
         layer, input = tutorial_layer(), normalise(picture.pixels)
         problem = problem_of(input.shape, layer.weight.shape, [layer.out_channels])
         return _run(problem, Operands(input, layer.weight, layer.bias), "image", picture.source)
     if isinstance(problem, TransposedProblem):
-        cause = "an image is the input of a convolution here, not of a transposed one"
+        cause = "an image can be the input of a convolution, not of a transposed one"
         raise ArgumentError(cause, request=str(problem))
     if problem.ndim != 2 or problem.in_channels not in (1, 3):
         shape = list(problem.input_shape)
-        cause = f"a picture has two axes and 3 channels, or 1 in grey, but the input is {shape}"
+        cause = f"an image has two axes and 3 channels, or 1 in grey, but the input is {shape}"
         raise ArgumentError(cause, request=str(problem))
     _fitting(problem)
     operands = replace(random_operands(problem), input=photograph_input(problem, picture.pixels))
@@ -177,7 +177,7 @@ def _of_sequential(model: nn.Sequential, input: Input, request: str) -> Explorat
     """Return the first convolution of a model, and all its layers as a strip."""
     every = list(strips.flat(model))
     if not every or not isinstance(every[0][1], Layer | TransposedLayer):
-        cause = "a strip of layers begins with a convolution, which reads the input"
+        cause = "the first layer must be a convolution"
         raise UnsupportedError(cause, request=request)
     name, first = every[0]
     problem = problem_of_layer(first, input, request)
@@ -197,7 +197,7 @@ def _of_sequential(model: nn.Sequential, input: Input, request: str) -> Explorat
         elif isinstance(layer, strips.Simple):
             strip.append(strips.simple(name, layer, request))
         else:
-            cause = f"layer {name}, {layer!r}, is no convolution, ReLU, max or average pooling"
+            cause = f"layer {name}, {layer!r}, is not a convolution, ReLU, max or average pooling"
             raise UnsupportedError(cause, request=request)
     _output(every[-1][1], x, request)
     if held > MOST_GIVEN_BYTES:
@@ -211,7 +211,7 @@ def _output(layer: nn.Module, input: Tensor, request: str) -> Tensor:
         with torch.no_grad():
             output: Tensor = layer(input)
     except RuntimeError as error:
-        cause = f"{layer!r} takes no input {list(input.shape)}: {error}"
+        cause = f"{layer!r} does not accept an input {list(input.shape)}: {error}"
         raise ArgumentError(cause, request=request) from None
     return output
 
@@ -251,7 +251,7 @@ def _as_picture(problem: Problem) -> Problem:
     if problem.batch == 0:
         raise ArgumentError("there is no image in an empty batch", request=str(problem))
     if problem.ndim == 3:
-        cause = "the explorer draws pictures and sequences; volumes it cannot"
+        cause = "the explorer draws convolutions of one or two spatial axes, not of three"
         raise UnsupportedError(cause, request=str(problem))
     return problem.as_2d()
 

@@ -87,6 +87,7 @@ def _normalise(
             "the weight must be [out_channels, in_channels / groups, *kernel_size] with 1, 2 or 3 "
             f"kernel sizes, but it has {len(weight_shape)} axes"
         )
+    given_shape = input_shape
     if len(input_shape) == ndim + 1:  # one image, without its batch axis
         input_shape = (1, *input_shape)
     if len(input_shape) != ndim + 2:
@@ -106,9 +107,10 @@ def _normalise(
             "the input's channels": in_channels,
             "the weight's channels": channels_per_group,
         }
+        expected = channels_per_group * groups
         raise ShapeError(
-            f"the weight reads {channels_per_group} channels × {groups} groups = "
-            f"{channels_per_group * groups}, but the input has {in_channels}",
+            f"the weight reads {channels_per_group} channels × {groups} groups = {expected}, "
+            f"but the input has {in_channels}{channels_first(given_shape, ndim, expected)}",
             suggestions=suggest(channels, partial(_channels_agree, out_channels)),
         )
     if bias_shape is not None and bias_shape != (out_channels,):
@@ -130,6 +132,19 @@ def _normalise(
         return ConvProblem(**fields, **others)
     except (ShapeError, ArgumentError) as error:
         raise error.with_suggestions(suggest(fields, partial(_is_problem, others))) from None
+
+
+def channels_first(shape: Sequence[int], ndim: int, in_channels: int) -> str:
+    """Return how to move the channels to their place where they seem to be the last axis.
+
+    >>> channels_first((1, 32, 32, 3), 2, 3)
+    '; channels come first: x.permute(0, 3, 1, 2)'
+    """
+    if shape[-1] != in_channels:
+        return ""
+    *others, last = range(len(shape))
+    place = len(shape) - ndim - 1  # 1 behind a batch axis, else 0
+    return f"; channels come first: x.permute{(*others[:place], last, *others[place:])}"
 
 
 def _is_problem(others: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:

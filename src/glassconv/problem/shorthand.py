@@ -13,16 +13,18 @@ As many kernel sizes as there are spatial axes; a further number in front of the
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
-from glassconv.errors import ConvError, ShorthandError
+from glassconv.errors import ArgumentError, ConvError, ShorthandError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.dtypes import FORMATS
+from glassconv.problem.size_text import by_x, once, sides
 from glassconv.problem.suggestions import suggest
 
 EXAMPLE = "3x32x32 4@5x5 s1 p0"
@@ -33,6 +35,8 @@ _OPTION = re.compile(
     r"([spdgo])(same|valid|\d{1,19}(?::\d{1,19})?(?:x\d{1,19}(?::\d{1,19})?)*)", re.ASCII
 )
 _NAMES = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups", "o": "output_padding"}
+_LETTERS = {name: letter for letter, name in _NAMES.items()}
+_IMAGE_CHANNELS = (1, 3, 4)  # grey, colour, colour with transparency
 
 
 def parse(text: str) -> ConvProblem:
@@ -61,12 +65,12 @@ def parse(text: str) -> ConvProblem:
         cause = f"groups must divide in_channels, but {in_channels} is not a multiple of {groups}"
         channels = {"in_channels": in_channels, "groups": groups}
         suggestions = suggest(channels, partial(_groups_divide, written.out_channels))
-        _refuse(written.text, written.places["groups"], cause, suggestions)
+        written.refuse(ArgumentError(cause, suggestions=suggestions), _channels_first(written))
     weight_shape = [written.out_channels, in_channels // groups, *written.kernel_size]
     try:
         return problem_of(written.input_shape, weight_shape, written.bias_shape, **written.options)
     except ConvError as error:
-        written.refuse(error)
+        written.refuse(error, _channels_first(written))
 
 
 def split(text: str) -> list[str]:
@@ -106,11 +110,30 @@ class Written:
         """Return [out_channels], or None without a bias."""
         return [self.out_channels] if self.bias else None
 
-    def refuse(self, error: ConvError) -> NoReturn:
-        """Raise a refusal again, with a caret under the word that it names."""
+    def refuse(self, error: ConvError, instead: str = "") -> NoReturn:
+        """Raise a refusal again, with a caret under the word that it names.
+
+        Its suggestions are written in shorthand. instead: what may have been meant.
+        """
         words = re.findall(r"\w+", error.cause)
         named = (self.places[word] for word in words if word in self.places)
-        _refuse(self.text, next(named, None), error.cause, error.suggestions)
+        suggestions = tuple(map(self._in_shorthand, error.suggestions))
+        _refuse(self.text, next(named, None), error.cause, suggestions, instead)
+
+    def _in_shorthand(self, suggestion: str) -> str:
+        """Write a suggestion "name=value" as the word of a shorthand that has this value."""
+        name, _, text = suggestion.partition("=")
+        value = ast.literal_eval(text)
+        axes = len(self.kernel_size)
+        if name == "out_channels":
+            return f"{value}@{by_x(self.kernel_size)}"
+        if name == "kernel_size":
+            return f"{self.out_channels}@{by_x(_each(value, axes))}"
+        if name == "in_channels":
+            return by_x([*self.input_shape[: -axes - 1], value, *self.input_shape[-axes:]])
+        if name == "input_size":
+            return by_x([*self.input_shape[:-axes], *_each(value, axes)])
+        return _LETTERS[name] + _value(value)
 
 
 def read(text: str) -> Written:
@@ -138,7 +161,7 @@ def read(text: str) -> Written:
     for word in option_words:
         name, value = _option(text, word)
         if name in options:
-            _refuse(text, word, f"{name} is said twice")
+            _refuse(text, word, f"{name} is given twice")
         options[name], places[name] = value, word
     bias, transposed = options.pop("bias", True), options.pop("transposed", False)
     return Written(text, input_shape, out_channels, kernel_size, bias, transposed, options, places)
@@ -179,6 +202,39 @@ def _by_x(value: str) -> list[int]:
     return [int(size) for size in value.split("x")]
 
 
+def _each(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
+    """Return one size per axis, where equal ones are given once."""
+    return (value,) * axes if isinstance(value, int) else value
+
+
+def _value(value: int | str | tuple[Any, ...]) -> str:
+    """Write an option's value: 2, valid, 2x1 or 1x0:1.
+
+    >>> _value((2, 1)), _value(((1, 1), (0, 1)))
+    ('2x1', '1x0:1')
+    """
+    if not isinstance(value, tuple):
+        return str(value)
+    return sides(value) if isinstance(value[0], tuple) else once(value)
+
+
+def _channels_first(written: Written) -> str:
+    """Return what is meant where the channels seem to be written last: 32x32x3 for 3x32x32."""
+    axes = len(written.kernel_size)
+    batch, (*sizes, channels) = written.input_shape[: -axes - 1], written.input_shape[-axes - 1 :]
+    if channels not in _IMAGE_CHANNELS or min(sizes) < channels:
+        return ""
+    input = by_x([*batch, channels, *sizes])
+    meant = written.text.replace(written.places["input"][0], input, 1)
+    if meant == written.text:
+        return ""
+    try:
+        parse(meant)
+    except ConvError:
+        return ""
+    return f"{input}? channels come first"
+
+
 def _groups_divide(out_channels: int, channels: Mapping[str, Any]) -> bool:
     in_channels, groups = channels.values()
     return bool(
@@ -187,9 +243,14 @@ def _groups_divide(out_channels: int, channels: Mapping[str, Any]) -> bool:
 
 
 def _refuse(
-    text: str, word: re.Match[str] | None, cause: str, suggestions: tuple[str, ...] = ()
+    text: str,
+    word: re.Match[str] | None,
+    cause: str,
+    suggestions: tuple[str, ...] = (),
+    instead: str = "",
 ) -> NoReturn:
     start, end = word.span() if word else (0, max(len(text), 1))
     marked = f"{cause}\n  {text}\n  {' ' * start}{'^' * (end - start)}"
-    hints = "".join(f"\n  try: {suggestion}" for suggestion in suggestions)
+    hints = f"\n  did you mean {instead}" if instead else ""
+    hints += "".join(f"\n  try: {suggestion}" for suggestion in suggestions)
     raise ShorthandError(marked + hints) from None

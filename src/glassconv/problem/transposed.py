@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from glassconv.errors import ArgumentError, ConvError, ShapeError
 from glassconv.problem import ConvProblem
-from glassconv.problem.arguments import Size, both_sides, per_axis, whole
+from glassconv.problem.arguments import Size, both_sides, channels_first, per_axis, whole
 from glassconv.problem.axis import Axis
 from glassconv.problem.layer_shapes import LayerShapes
 from glassconv.problem.shorthand import read
@@ -263,6 +263,7 @@ def transposed_of(
                 "the weight must be [in_channels, out_channels / groups, *kernel_size] with 1, 2 "
                 f"or 3 kernel sizes, but it has {len(weight_shape)} axes"
             )
+        given_shape = input_shape
         if len(input_shape) == ndim + 1:  # one image, without its batch axis
             input_shape = (1, *input_shape)
         if len(input_shape) != ndim + 2:
@@ -275,6 +276,7 @@ def transposed_of(
         if weight_shape[0] != in_channels:
             raise ShapeError(
                 f"the weight reads {weight_shape[0]} channels, but the input has {in_channels}"
+                f"{channels_first(given_shape, ndim, weight_shape[0])}"
             )
         if bias_shape is not None and tuple(bias_shape) != (out_channels,):
             raise ShapeError(

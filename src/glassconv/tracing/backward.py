@@ -80,7 +80,10 @@ def _input_steps(
     transposed = input_gradient(problem)
     given = Operands(*transposed.convolution_arrays(grad_output, weight, None))
     axes = ("batch", "out_channels", *names.sizes(problem))
-    yield Step("zero_inserted", given.input, axes, "stride − 1 zeros inserted between neighbours")
+    note = "stride − 1 zeros inserted between neighbours"
+    if set(problem.stride) == {1}:
+        note = "grad_output itself: with stride 1 there are no zeros to insert"
+    yield Step("zero_inserted", given.input, axes, note)
     axes = ("in_channels", "filters of a group", *names.kernel(problem))
     yield Step(
         "flipped", given.weight, axes, "filters and channels swapped, kernels rotated by 180°"
@@ -110,7 +113,7 @@ def _weight_steps(
     axes = ("channels of a group", "groups · batch", *names.sizes(problem))
     yield Step("swapped_input", given.input, axes, "the input with batch and channel axes swapped")
     axes = ("out_channels", "batch", *names.kernel(problem))
-    yield Step("kernels", given.weight, axes, "grad_output as the kernel")
+    yield Step("kernels", given.weight, axes, "grad_output, used as the kernel")
     grad_weight = gradient.cut(_run(gradient.convolution, algorithm, given))
     axes = ("out_channels", "channels of a group", *names.kernel(problem))
     yield Step("grad_weight", grad_weight, axes, f"the convolution {gradient.convolution}")

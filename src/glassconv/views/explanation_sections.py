@@ -80,7 +80,10 @@ def _padding(facts: Explanation) -> Iterable[tuple[str, str]]:
         yield "padding", text
     if not is_same:
         limit = f"; PyTorch supports it with stride 1 only, not {step_text(problem.stride)}"
-        yield "'same'", f"adds {_sides(facts, same)}{text_if(set(problem.stride) != {1}, limit)}"
+        yield (
+            "'same'",
+            f"would add {_sides(facts, same)}{text_if(set(problem.stride) != {1}, limit)}",
+        )
 
 
 def _sides(facts: Explanation, padding: Sequence[tuple[int, int]]) -> str:
@@ -119,7 +122,7 @@ def _leftover(axis: AxisFacts) -> str:
 
 def _stepped_over(axis: AxisFacts) -> str:
     between = axis.unread_input - axis.leftover_input
-    return f"{between:,} between the taps" if between else ""
+    return f"{between:,} between the kernel's taps" if between else ""
 
 
 def _pixels(stride: tuple[int, ...]) -> str:

@@ -75,7 +75,7 @@ def test_the_page_says_what_the_report_holds() -> None:
         "arithmetic is the limit",
         "116 GFLOP/s, 58 % of the roofline",
         "2.00 × as fast",
-        "140 GFLOP/s by the model",
+        "140 GFLOP/s, by the cost model",
         "from the disk cache",
     ):
         assert fact in written
@@ -140,5 +140,5 @@ def test_what_happens_once_is_said_apart() -> None:
         replace(REPORT, benchmark=once, spills=(("edge", 3),), threads=1, tasks=1, loops=())
     )
     assert "in 60 ms, once; the weight packed in 1 ms, once" in written
-    assert "3 in edge: stored to memory" in written
+    assert "3 in edge: values stored to memory" in written
     assert "1 task, taken by 1 thread" in written

@@ -33,7 +33,7 @@ def supports(problem: ConvProblem) -> Verdict:
     if problem.dtype not in ("float32", "float64"):
         said = f"needs float32 or float64, got {problem.dtype}"
         return Verdict(False, said)
-    return Verdict(True, "any correlation is a product of spectra")
+    return Verdict(True, "any problem: a product of Fourier transforms")
 
 
 def power_of_two(least: int) -> int:

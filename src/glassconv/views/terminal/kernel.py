@@ -76,7 +76,7 @@ def _tile(report: KernelReport) -> Iterator[RenderableType]:
              f"{per_byte:.3g} FLOPs per byte"),
         ("registers", f"{hot.registers} of {report.target_registers} vector registers, "
                       "in this loop"),
-        ("spills", f"{spilled}: stored to memory, no register was free" if spilled
+        ("spills", f"{spilled}: values stored to memory for want of a register" if spilled
                    else "none: no function spills a vector register"),
     )  # fmt: skip
 
@@ -144,8 +144,8 @@ def _bytes(report: KernelReport) -> Iterator[RenderableType]:
     loaded = report.multiplications / products * hot.loaded_bytes
     caches = ", ".join(f"{name} {size(count)}" for name, count in sizes.items())
     yield pairs(
-        ("loaded", f"{size(loaded):>9}  about: by the loop above, from L1 and L2"),
-        ("memory", f"{size(_moved(report)):>9}  at least: every number once, "
+        ("loaded", f"{size(loaded):>9}  estimated from the loop above, from L1 and L2"),
+        ("memory", f"{size(_moved(report)):>9}  if each number moves once: "
                    f"{problem.arithmetic_intensity:.3g} FLOPs per byte"),
         ("caches", f"{'':>9}  {caches} of each core"),
     )  # fmt: skip
@@ -169,7 +169,7 @@ def _roofline(report: KernelReport) -> Iterator[RenderableType]:
                        f"{_count(roofline.threads, 'thread')}, {roofline.dtype}"),
         ("memory", f"{_giga(roofline.bytes_per_second)} GB/s · {intensity:.3g} FLOPs per byte "
                    f"= {_giga(roofline.bytes_per_second * intensity)} GFLOP/s"),
-        ("roofline", f"{_giga(under)} GFLOP/s: {limit} is the limit"),
+        ("roofline", f"{_giga(under)} GFLOP/s, the smaller of the two: {limit} is the limit"),
     )  # fmt: skip
     yield ""
     speed, ratio, seconds = benchmark.flops_per_second, benchmark.ratio, benchmark.seconds
@@ -184,14 +184,16 @@ def _roofline(report: KernelReport) -> Iterator[RenderableType]:
         style = "green" if name == report.algorithm else "dim"
         text = f"{_giga(value)} GFLOP/s"
         if name == report.algorithm:
-            text += f", {100 * benchmark.roofline_share:.0f} % of the roofline"
+            share = 100 * benchmark.roofline_share
+            text += f", {share:.0f} % of" if share >= 1 else f", {share:.2g} % of"
+            text += " the roofline"
         yield Text.assemble((f"{name:{width}}  ", "dim"), (bar, style), f" {text}")
     yield ""
     yield pairs(
         ("verified", benchmark.verdict.reason),
         ("time", f"{duration(seconds)}, PyTorch's {duration(seconds * ratio)}: {ratio:.2f} × as "
                  "fast, medians of alternating runs"),
-        ("predicted", f"{_giga(report.predicted)} GFLOP/s by the model that auto ranks by"),
+        ("predicted", f"{_giga(report.predicted)} GFLOP/s, by the cost model that auto uses"),
         ("compiled", _compiled(report)),
     )  # fmt: skip
     for note in _notes(report, speed, under):
@@ -201,8 +203,8 @@ def _roofline(report: KernelReport) -> Iterator[RenderableType]:
 def _notes(report: KernelReport, speed: float, under: float) -> Iterator[str]:
     if report.roofline.threads < report.threads:
         yield (
-            "Other processes kept the other cores while the roofline was measured: it is that of "
-            "one thread."
+            "Other processes used the other cores while the roofline was measured: it is the "
+            "roofline of one thread."
         )
     fewer = report.problem.macs / report.multiplications if report.multiplications else 1
     if fewer > FEWER:
@@ -212,7 +214,7 @@ def _notes(report: KernelReport, speed: float, under: float) -> Iterator[str]:
         )
     elif speed > under:
         yield (
-            "Above the limit of memory: the arrays stayed in cache from call to call."
+            "Above the memory limit: the arrays stayed in cache between calls."
             if under < report.roofline.flops_per_second
             else "Above the roofline: another process slowed the machine while that was measured."
         )

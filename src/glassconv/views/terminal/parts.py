@@ -38,7 +38,9 @@ def table(*headings: str, left: Collection[str] = ()) -> Table:
     """Return an empty table for many columns; columns are right-aligned but those in `left`."""
     empty = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
     for heading in headings:
-        empty.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
+        empty.add_column(
+            heading, justify="left" if heading in left else "right", no_wrap=" " not in heading
+        )
     return empty
 
 

@@ -18,6 +18,12 @@ from glassconv.views.terminal.parts import mark, pairs, section, table
 NAMES = "algorithm"  # the column of text
 COMPILED = " jit"  # after the name of an algorithm that ran as its kernel
 ALSO_ROUNDED = 'The definition itself is rounded in float64: "equal" does not imply exact.'
+COLUMNS = (
+    "Errors against the definition in float64. max: the largest; rms: the root mean",
+    "square; ÷ bound: as a share of the error bound; ÷ aten’s: rms over PyTorch’s;",
+    "ulps: the largest, in units in the last place of the output it belongs to.",
+    "name*: the compiled kernel of an algorithm; name: its readable steps.",
+)
 CELLS = (
     "Each cell is the largest error, in % of its bound; exact: no error; –: a sum",
     "may overflow before it is complete, so that the output is not judged.",
@@ -93,8 +99,7 @@ def _errors(
         bound += f", {small(result.bound_factor)} = {result.formula}"
         bounds.setdefault(bound, []).append(_name(result))
     return Group(
-        Text("Errors against the definition in float64; max. ulps of the reference value.", "dim"),
-        Text("* is the compiled kernel of an algorithm, without * its readable steps run.", "dim"),
+        *(Text(line, "dim") for line in COLUMNS),
         *(Text(ALSO_ROUNDED, "dim") for each in results[:1] if _reference_has_same_dtype(each)),
         shown,
         *(Text(f"{', '.join(names)}: {bound}", "dim") for bound, names in bounds.items()),
@@ -182,7 +187,7 @@ def _sameness(same: Sameness) -> RenderableType:
         place = ", ".join(map(str, doubt.index))
         rows += [
             ("least close", f"y[{place}]: they differ by {small(abs(doubt.first - doubt.second))}"),
-            ("in float64", f"{small(doubt.reference)}; Σ|x||w| = {doubt.magnitude:.3g}"),
+            ("float64 result", f"{small(doubt.reference)}; Σ|x||w| = {doubt.magnitude:.3g}"),
             ("", _why_not_close(same.problem)),
             ("bound", f"{small(doubt.bound)} on the difference there"),
         ]
@@ -203,7 +208,7 @@ def _why_not_close(problem: Problem) -> str:
     """Explain why allclose returns False."""
     u = problem.format.unit_roundoff
     if u < 1e-5:
-        return "Strong cancellation: the relative tolerance applies to the small result."
+        return "Strong cancellation: the result is small, and so is its relative tolerance."
     return f"A single rounding, {u:.2g} of the result, can exceed the tolerance."
 
 
