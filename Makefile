@@ -30,7 +30,7 @@ slow: .venv/tests
 	$(PYTEST) -m slow tests
 
 check: .venv/package
-	$(PIP) --editable '.[test,check]'
+	$(PIP) --editable '.[test,check,docs]'
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -41,7 +41,7 @@ site: .venv/tests
 	$(PIP) --editable '.[docs]'
 	npm ci --prefix web --silent --no-fund --no-audit
 	rm -rf site
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs site
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d .venv/doctrees docs site
 	$(PYTEST) -m site tests/site
 
 web:

@@ -17,16 +17,18 @@ COLOURS = 64
 
 
 def main() -> None:
-    """Write the pictures, and the worked example step by step as a GIF."""
+    """Write the pictures, and a matrix product, output by output, as a GIF."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         page = folder / "page.html"
         subprocess.run(["glassconv", "explore", "--out", page], check=True)
         camera = DOCS.parent / "web" / "pictures.mjs"
         subprocess.run(["node", camera, page.as_uri(), folder], check=True)
-        for picture in folder.glob("explorer*.png"):
+        for picture in folder.glob("[a-z]*.png"):
             _flat(picture, 256).save(DOCS / "images" / picture.name, optimize=True)
-        first, *others = (_flat(frame, COLOURS) for frame in sorted(folder.glob("[0-9]*.png")))
+        frames = sorted(folder.glob("[0-9]*.png"))
+        palette = _flat(frames[-1], COLOURS)  # of all: a frame then stores its changes alone
+        first, *others = (_flat(frame, COLOURS, palette) for frame in frames)
         first.save(
             DOCS / "images" / "explorer.gif",
             save_all=True,
@@ -37,10 +39,10 @@ def main() -> None:
         )
 
 
-def _flat(picture: Path, colours: int) -> Image.Image:
-    """Return the picture in a palette of its own, which takes a quarter of the bytes."""
+def _flat(picture: Path, colours: int, palette: Image.Image | None = None) -> Image.Image:
+    """Return the picture in a palette, its own by default, which takes a quarter of the bytes."""
     with Image.open(picture) as opened:
-        return opened.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+        return opened.convert("RGB").quantize(colours, palette=palette, dither=Image.Dither.NONE)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
     A caption in one sentence.
     ```
 
-becomes a frame of that page in that state, without its header, and a link that opens it alone.
+becomes a frame of that page in that state, without its header, and a link that opens it alone. With
+``:class: large`` it keeps its header and is as wide as the page.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Explorer(SphinxDirective):
         wide = self.options.get("class", "")
         frame = FRAME.format(
             kind=f" {wide}" if wide else "",
-            address=escape(f"{above}{PAGE}?embed{state}"),
+            address=escape(f"{above}{PAGE}{'' if wide else '?embed'}{state}"),
             title=escape(title),
             loading="eager" if wide else "lazy",
         )

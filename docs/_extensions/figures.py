@@ -20,7 +20,7 @@ import glassconv
 from glassconv.figures.animations import ANIMATED, animation
 from glassconv.figures.kinds import KINDS
 from glassconv.problem.shorthand import parse
-from glassconv.views.figures.animation_file import to_bytes as frames_to_bytes
+from glassconv.views.figures import animation_file
 from glassconv.views.figures.style import THEMES, to_bytes
 
 FOLDER = "figures"
@@ -98,7 +98,7 @@ def draw(app: Sphinx) -> None:
             continue
         if name == ANIMATE:
             frames = list(animation(parse(ANIMATED), THEMES[theme]))
-            file.write_bytes(frames_to_bytes(frames, "gif"))
+            file.write_bytes(animation_file.to_bytes(frames, "gif"))
             continue
         kind, problem = STILL[name]
         figure = glassconv.figure(kind, problem, style=theme)

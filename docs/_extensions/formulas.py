@@ -77,7 +77,7 @@ def end(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Let KaTeX render what Markdown writes between dollars."""
-    app.add_html_math_renderer("katex", (inline, None), (block, None))  # type: ignore[arg-type]
+    app.add_html_math_renderer("katex", (inline, None), (block, None))
     app.add_css_file(f"{FOLDER}/katex.min.css")
     app.connect("builder-inited", copy)
     app.connect("build-finished", end)

@@ -24,6 +24,18 @@ addEventListener("DOMContentLoaded", () => {
   }
 });
 
+// A framed explorer follows the theme that the site's reader chose.
+function tellTheme(frame) {
+  frame.contentWindow.postMessage({ type: "glassconv-theme", theme: document.body.dataset.theme }, "*");
+}
+
+addEventListener("DOMContentLoaded", () => {
+  const frames = document.querySelectorAll("iframe.explorer");
+  for (const frame of frames) frame.addEventListener("load", () => tellTheme(frame));
+  const toggled = new MutationObserver(() => frames.forEach(tellTheme));
+  toggled.observe(document.body, { attributeFilter: ["data-theme"] });
+});
+
 function letScroll() {
   for (const box of document.querySelectorAll("article pre, article .formula, article .table-wrapper, .sidebar-scroll, .toc-scroll")) {
     if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;

@@ -69,7 +69,7 @@ def test_the_receptive_field_is_what_a_gradient_reaches() -> None:
     assert (last.receptive_field, last.jump) == ((13,), (4.0,))
     linear = nn.Sequential(nn.Conv1d(1, 1, 3, 2), nn.AvgPool1d(2), nn.Conv1d(1, 1, 3)).double()
     x = torch.zeros(1, 1, 64, dtype=torch.float64, requires_grad=True)
-    linear(x)[0, 0, 2].backward()  # type: ignore[no-untyped-call]
+    linear(x)[0, 0, 2].backward()
     assert x.grad is not None
     assert int(x.grad.nonzero()[-1, 2] - x.grad.nonzero()[0, 2]) + 1 == 13
 

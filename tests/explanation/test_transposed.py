@@ -71,6 +71,7 @@ def test_macs_are_what_pytorch_counts(text: str) -> None:
 def test_the_example_of_a_depthwise_layer() -> None:
     layer = nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1, output_padding=1, groups=4)
     report = explain(layer, [1, 4, 8, 8])
+    assert isinstance(report, Report)
     assert report.facts.arithmetic.macs == 2304
     assert report == explain("4x8x8 4@3x3 s2 p1 g4 transposed o1")
     assert "(8 − 1)·2 − 2·1 + 1·(3 − 1) + 1 + 1 = 16" in str(report)

@@ -20,6 +20,8 @@ PAGES = [
     SITE / "source" / "glassconv" / "algorithms" / "im2col.html",
 ]
 
+LINK = re.compile(r'<\w+[^<>]*?\s(?:href|src)="([^"]*)"')
+
 
 def run(script: str, *arguments: str) -> list[str]:
     """Return the lines that a script of web/tests prints."""
@@ -43,10 +45,11 @@ def test_there_is_a_page_for_each_document() -> None:
     assert SITE / "explore.html" in PAGES
 
 
-def test_no_page_has_a_fault() -> None:
+@pytest.mark.parametrize("screen", ["desktop", "phone"])  # the one light, the other dark
+def test_no_page_has_a_fault(screen: str) -> None:
     """No message, no request to a host, nothing that axe-core finds, no horizontal scrolling."""
     pages = [str(page) for page in PAGES if page.name != "explore.html"]  # which web/tests test
-    assert run("site.mjs", *pages) == []
+    assert run("site.mjs", screen, *pages) == []
 
 
 def test_search_finds_pages() -> None:
@@ -55,7 +58,7 @@ def test_search_finds_pages() -> None:
 
 
 def test_the_explorer_follows_the_theme() -> None:
-    assert run("site_theme.mjs") == ["light", "dark"]
+    assert run("site_theme.mjs") == ["rgb(255, 255, 255) rgb(15, 19, 24)"]
 
 
 def test_links_lead_to_files_of_the_site() -> None:
@@ -64,7 +67,7 @@ def test_links_lead_to_files_of_the_site() -> None:
         f"{page.relative_to(SITE)}: {target}"
         for page in PAGES
         if page.name != "explore.html"
-        for target in re.findall(r'(?:href|src)="([^"]*)"', page.read_text(encoding="utf-8"))
+        for target in LINK.findall(page.read_text(encoding="utf-8"))
         if not leads(page, target)
     ]
     assert not broken

@@ -4,6 +4,7 @@ import { applyTheme, themeOf } from "./drawing/colour";
 import { html } from "./drawing/dom";
 import { png, save, stageSvg, text } from "./drawing/export";
 import { Magnifier } from "./drawing/magnifier";
+import { onScheme } from "./drawing/scheme";
 import { header } from "./header";
 import type { Header } from "./header";
 import embedStyle from "./panes/embed.css";
@@ -14,7 +15,7 @@ import { fromHash, numbersFromHash, toHash } from "./model/address";
 import { clamp } from "./model/arithmetic";
 import { TUTORIAL_PROBLEM } from "./model/constants";
 import { withoutPixelEdits } from "./model/edits";
-import { outputAt } from "./model/focus";
+import { outputAt, outputOf } from "./model/focus";
 import { PRESETS, presetSource } from "./model/presets";
 import { bytes, convolutionOf } from "./model/problem";
 import type { Layer } from "./model/layers";
@@ -29,6 +30,7 @@ import type { State } from "./model/state";
 import { MODES } from "./modes";
 import groupStyle from "./modes/groups.css";
 import { chosenName } from "./modes/mode";
+import { isRead } from "./numerics/arrays";
 import { read } from "./numerics/image_file";
 import { describe, describeInput, Scene } from "./numerics/scene";
 import type { Context } from "./panes/context";
@@ -37,7 +39,7 @@ import controlsStyle from "./panes/controls.css";
 import { costs } from "./panes/costs";
 import { Editor } from "./panes/editor";
 import numbersStyle from "./panes/numbers.css";
-import { numbersPanel } from "./panes/numbers_panel";
+import { numbersPanel, placesOfProduct } from "./panes/numbers_panel";
 import type { NumbersPanel } from "./panes/numbers_panel";
 import { captionPanes } from "./panes/pane_captions";
 import captionStyle from "./panes/pane_captions.css";
@@ -47,6 +49,7 @@ import { player } from "./panes/player";
 import type { Player } from "./panes/player";
 import { sentence } from "./panes/sentence";
 import { Strip, withNumbers } from "./panes/strip_actions";
+import { keepTermInView, onNumberOpened, replaceTerms } from "./panes/term";
 import baseStyle from "./style.css";
 
 const STYLE = [baseStyle, controlsStyle, numbersStyle, groupStyle, captionStyle, stripStyle, keyListStyle, embedStyle].join("\n");
@@ -55,7 +58,8 @@ const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
 const SLICE = 9; // milliseconds a frame that computing may take
 const BROWSER_BAR = 120; // pixels that a telephone's browser takes and gives while its page is scrolled
 const PANE_TEXT = 86; // pixels of the titles, captions and notes of a pane
-const EMBEDDED_PANE_TEXT = 56; // pixels, without captions and notes
+const LEAST_PANE = 100; // pixels, which a pane's grid is at least high
+const EMBEDDED_PANE_TEXT = 40; // pixels, without captions and notes
 const REST = 250; // milliseconds without a change, after which the address is updated and Python is asked
 
 export class Explorer {
@@ -151,12 +155,17 @@ export class Explorer {
     return this.userImage ? { ...this.reportNumbers, ...this.userImage, output: undefined } : this.reportNumbers;
   }
 
+  /** The numbers that a problem opens with: a small one's are read, so they are whole unless the reader has an image. */
+  private sourceFor(problem: Problem): Source {
+    return this.userImage || !isRead(problem) ? this.baseSource : { ...this.baseSource, resampled: false };
+  }
+
   private restored(state: State, hash: string): State {
     const fromAddress = fromHash(hash);
     const preset = PRESETS.find(({ name }) => name === fromAddress.preset);
-    const source = preset ? presetSource(preset, this.baseSource) : this.baseSource;
+    const source = preset ? presetSource(preset, this.baseSource) : this.sourceFor(fromAddress.problem ?? state.problem);
     const { explanation, ...numbers } = numbersFromHash(hash, fromAddress.problem ?? state.problem);
-    const restored = withNumbers({ ...state, preset: "", choice: "", explanation, ...fromAddress, source }, this.reportLayers);
+    const restored = withNumbers({ ...state, preset: "", choice: "", explanation, ...fromAddress, source }, preset?.layers?.() ?? this.reportLayers);
     return { ...restored, source: { ...restored.source, ...numbers } };
   }
 
@@ -173,6 +182,7 @@ export class Explorer {
   private listen(): void {
     this.cleanups.push(this.store.subscribe((state, before) => this.show(state, before)));
     this.cleanups.push(keys(this.root, this.store, () => this.scene, this.player, () => this.keyList.showModal()));
+    onNumberOpened(this.sentence, (tap, array) => this.editNumber(tap, array));
     const resized = new ResizeObserver(() => {
       if (this.stage.clientWidth !== this.width) this.draw(); // also where nothing had a size yet
     });
@@ -186,10 +196,7 @@ export class Explorer {
     const onAnswer = (answer: Answer): void => this.onAnswer(answer);
     this.model.on("msg:custom", onAnswer);
     this.cleanups.push(() => this.model.off("msg:custom", onAnswer));
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const redraw = (): void => this.draw();
-    scheme.addEventListener("change", redraw);
-    this.cleanups.push(() => scheme.removeEventListener("change", redraw));
+    this.cleanups.push(onScheme(() => this.draw()));
     if (this.model.get("page")) {
       const restoreAddress = (): void => {
         if (location.hash !== toHash(this.store.get())) this.store.set(this.restored(this.store.get(), location.hash));
@@ -255,7 +262,7 @@ export class Explorer {
       scene: this.scene,
       theme,
       stage: this.stage,
-      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - (this.embedded ? EMBEDDED_PANE_TEXT : PANE_TEXT), this.embedded ? 60 : 130, 900) },
+      room: { width: this.width, height: clamp((innerHeight - this.stage.offsetTop - this.dock.offsetHeight) / 2 - (this.embedded ? EMBEDDED_PANE_TEXT : PANE_TEXT), this.embedded ? 60 : LEAST_PANE, 900) },
       magnifier: this.magnifier,
       editor: this.editor,
       choice,
@@ -284,8 +291,18 @@ export class Explorer {
   private showSentence(state: State): void {
     const mode = MODES.find(({ name }) => name === state.mode);
     const node = mode?.sentence?.(this.scene, state, this.store) ?? sentence(this.scene, state.focus, this.store);
-    this.sentence.replaceChildren(node);
-    this.sentence.scrollTop = 0;
+    replaceTerms(this.sentence, node);
+    if (state.focus.kind === "output" && state.focus.tap !== null) keepTermInView(this.sentence);
+    else this.sentence.scrollTop = 0;
+  }
+
+  /** Edits a number of a product on its cell. */
+  private editNumber(tap: number, array: "x" | "w"): void {
+    const focus = outputOf(this.store.get().focus);
+    const place = placesOfProduct(this.scene, focus, tap)[array];
+    this.store.set({ focus: { ...focus, tap }, pinned: true, playing: false });
+    if (place) this.editor.openNumber(place);
+    else this.header.showStatus("this zero is not a number of the layer");
   }
 
   /** Goes on computing, some milliseconds a frame, until the output is whole. */
@@ -377,8 +394,8 @@ export class Explorer {
       const size = bytes(problem);
       const total = size.input + size.weight + size.output + bytes(convolutionOf(problem)).input;
       if (total > MOST_BYTES) throw new Error(`its arrays take ${Math.round(total / 1e6)} MB, more than this page’s limit of ${MOST_BYTES / 1e6} MB`);
-      const { layer, source } = this.store.get();
-      this.store.set({ problem, preset, source: layer ? source : this.baseSource, explanation: "", error: "", focus: outputAt(0, 0, 0), playing: false });
+      const { layer, source, preset: opened } = this.store.get();
+      this.store.set({ problem, ...(layer ? { source, preset: opened } : { source: this.sourceFor(problem), preset }), explanation: "", error: "", focus: outputAt(0, 0, 0), playing: false });
     } catch (error) {
       this.store.set({ error: `${written}: ${(error as Error).message}` });
     }
@@ -388,7 +405,7 @@ export class Explorer {
     const preset = PRESETS.find((each) => each.name === name);
     if (!preset) return;
     const source = presetSource(preset, this.baseSource);
-    const state = { layers: [], layer: 0, first: null, preset: name, explanation: "", error: "", focus: preset.focus ?? outputAt(0, 0, 0) };
+    const state = { layers: preset.layers?.() ?? [], layer: 0, first: null, preset: name, explanation: "", error: "", focus: preset.focus ?? outputAt(0, 0, 0) };
     this.store.set({ ...state, problem: parse(preset.problem), source, pinned: false, playing: false });
   }
 

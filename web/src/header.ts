@@ -1,6 +1,6 @@
 // The head of the page: the problem, the examples, the modes, and the buttons that export.
 
-import { html } from "./drawing/dom";
+import { html, keepInView } from "./drawing/dom";
 import { PRESETS } from "./model/presets";
 import { convolutionOf } from "./model/problem";
 import { format } from "./model/shorthand";
@@ -42,7 +42,7 @@ export function header(events: HeaderEvents, strip: HTMLElement, page: boolean, 
   for (const group of MODE_GROUPS) {
     const buttons = group.modes.map(({ name, label, about }) => choice(name, label, about, () => events.mode(name)));
     const named = html("span", { class: "mode-group-label", "aria-hidden": "true" }, group.label); // the group's own label says it
-    tabs.append(html("div", { class: "mode-group", role: "group", "aria-label": group.label }, named, ...buttons));
+    tabs.append(html("div", { class: "mode-group", role: "group", "aria-label": group.label }, named, html("div", { class: "mode-tabs" }, ...buttons)));
   }
   const choices = html("nav", { class: "choices", "aria-label": "choices" });
   const about = html("p", { class: "about" });
@@ -53,7 +53,7 @@ export function header(events: HeaderEvents, strip: HTMLElement, page: boolean, 
   const element = html(
     "header",
     {},
-    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), entry, ...(page && introduced ? [introduction()] : []), actions(events), status),
+    html("div", { class: "first" }, html(page ? "h1" : "h2", { class: "name" }, "glassconv"), entry, actions(events, page && introduced ? [introduction()] : []), status),
     strip,
     presets,
     html("div", { class: "second" }, tabs),
@@ -73,7 +73,8 @@ export function header(events: HeaderEvents, strip: HTMLElement, page: boolean, 
         tab.setAttribute("aria-disabled", String(refusal !== null));
         tab.title = refusal ?? mode.about;
       }
-      const preset = PRESETS.find(({ name, problem: text }) => name === state.preset && text === format(state.problem));
+      const first = state.layers.length ? state.layers[0].text : format(state.problem);
+      const preset = PRESETS.find(({ name, problem: text }) => name === state.preset && text === first);
       press(presets, preset?.name ?? "");
       const shown = MODES.find(({ name }) => name === state.mode) ?? MODES[0];
       if (choices.dataset.mode !== shown.name) {
@@ -108,10 +109,11 @@ const introduction = (): HTMLElement => html("a", { class: "introduction", href:
 function press(group: HTMLElement, name: string): void {
   for (const button of group.querySelectorAll("button")) {
     button.setAttribute("aria-pressed", String(button.dataset.name === name));
+    if (button.dataset.name === name) keepInView(group, button);
   }
 }
 
-function actions(events: HeaderEvents): HTMLElement {
+function actions(events: HeaderEvents, links: readonly HTMLElement[]): HTMLElement {
   const file = html("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "your own image" });
   file.addEventListener("change", () => {
     const [chosen] = file.files ?? [];
@@ -128,7 +130,7 @@ function actions(events: HeaderEvents): HTMLElement {
     ["?", "the keys (?)", events.keys],
     ["◐", "dark, light, or as the system prefers", events.theme],
   ];
-  const group = html("div", { class: "actions", role: "group", "aria-label": "export" }, file);
+  const group = html("div", { class: "actions", role: "group", "aria-label": "actions" }, ...links, file);
   for (const [label, about, chosen] of all) {
     const button = html("button", { type: "button", title: about }, label);
     if (label === "◐") button.setAttribute("aria-label", "theme");

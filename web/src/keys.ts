@@ -1,5 +1,5 @@
 // The keyboard: ← → outputs, ↑ ↓ rows of outputs, [ ] filters, Shift and ← → products within the sum,
-// Space plays, Esc frees, ? lists the keys.
+// Space plays outputs, Shift and Space the sum, Esc frees, ? lists the keys.
 
 import { modulo } from "./model/arithmetic";
 import { outputOf } from "./model/focus";
@@ -23,7 +23,7 @@ export function keys(root: HTMLElement, store: Store, scene: () => Scene, player
     if (event.key === " " && target.matches("button, a, summary")) return;
     if (!event.shiftKey && event.key.startsWith("Arrow") && target.closest("[data-steps]")) return;
     const changes = pressed(event, store.get(), scene());
-    if (event.key === " ") player.toggle();
+    if (event.key === " ") player.toggle(event.shiftKey ? "products" : "outputs");
     else if (event.key === "?") list();
     else if (changes) store.set(changes);
     else return;
@@ -43,7 +43,7 @@ export function keys(root: HTMLElement, store: Store, scene: () => Scene, player
 let active: HTMLElement | null = null;
 
 function pressed(event: KeyboardEvent, state: State, scene: Scene): Partial<State> | null {
-  const held = { pinned: true, playing: false };
+  const held: Partial<State> = { pinned: true, playing: false };
   const sideways = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   const upright = { ArrowUp: -1, ArrowDown: 1 }[event.key];
   const filters = { "[": -1, "]": 1, PageUp: -1, PageDown: 1 }[event.key];

@@ -138,7 +138,7 @@ test("the layer is copied as PyTorch code, the address as a link", { skip }, () 
     const pasted = () => page.evaluate(() => navigator.clipboard.readText());
     await page.getByRole("button", { name: "PyTorch" }).click();
     await page.getByText("PyTorch code copied").waitFor();
-    assert.match(await pasted(), /conv = nn\.Conv2d\(3, 4, 3, stride=2, padding=1, bias=False\)\nwith torch\.no_grad\(\):\n    conv\.weight\.copy_\(torch\.tensor\(\[\[\[\[0\.0901/);
+    assert.match(await pasted(), /conv = nn\.Conv2d\(3, 4, 3, stride=2, padding=1, bias=False\)\nwith torch\.no_grad\(\):\n    conv\.weight\.copy_\(torch\.tensor\(\[\[\[\[1\., -1\., -1\.\]/);
     await page.getByRole("button", { name: "Link" }).click();
     await page.getByText("link copied").waitFor();
     assert.match(await pasted(), /#problem=1x3x9x9/);

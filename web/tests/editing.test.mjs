@@ -112,7 +112,7 @@ test("many edits stay on the page, and it says that the address does not keep th
   onPage({ hash: `#problem=1x1x8x8 1@3x3 s1 p1&edit=${counting(50).map((place) => `x,0,${Math.floor(place / 8)},${place % 8},9`).join(";")}` }, async (page) => {
     assert.match(await text(page, ".numbers .note"), /50 numbers edited\.$/);
     await doubleClick(page, "weight", 0.5, 0.5);
-    await field(page).fill("2");
+    await field(page).fill("7"); // the weight is another
     await press(page, "Enter");
     assert.match(await text(page, ".numbers .note"), /51 numbers edited\. The address keeps up to 50 edits/);
     await page.waitForFunction(() => !location.hash.includes("edit="));
@@ -220,4 +220,33 @@ test("what is transparent in a picture is white, as in Python", { skip }, () =>
     await settled(page);
     assert.deepEqual(await read(page, "input"), new Array(48).fill(1));
   }, [{ problem: "1x3x4x4 1@1x1" }]),
+);
+
+test("a double click on a number of a product edits that number", { skip }, () =>
+  onPage({}, async (page) => {
+    const number = (k, array) => page.locator(`.sentence .term[data-k="${k}"] [data-array=${array}]`);
+    const [input, weight] = [counting(16), counting(9)];
+    await number(1, "x").dblclick();
+    await settled(page);
+    assert.equal(await page.locator(".pane-input .number-field input").inputValue(), "2");
+    await field(page).fill("-3");
+    await press(page, "Enter");
+    input[1] = -3;
+    assert.deepEqual(await read(page, "output"), defined(input, weight, 0));
+    await number(4, "w").dblclick();
+    await settled(page);
+    assert.equal(await page.locator(".pane-weight .number-field input").inputValue(), "5");
+    await field(page).fill("0");
+    await press(page, "Enter");
+    weight[4] = 0;
+    assert.deepEqual(await read(page, "output"), defined(input, weight, 0));
+  }, SMALL),
+);
+
+test("a double click on a zero of the padding says that it cannot be edited", { skip }, () =>
+  onPage({ hash: "#problem=1x1x4x4 1@3x3 s1 p1&at=y,0,0,0" }, async (page) => {
+    await page.locator('.sentence .term[data-k="0"] [data-array=x]').dblclick();
+    await page.getByText("this zero is not a number of the layer").waitFor();
+    assert.equal(await field(page).count(), 0);
+  }),
 );

@@ -15,6 +15,8 @@ for (const [colorScheme, problem] of [["light", "1x1x5x5 1@3x3 s1 p0"], ["dark",
           assert.ok(box.height > 20 && box.y >= 0 && box.y + box.height <= 401, JSON.stringify(box));
           if (place) assert.ok(box.y >= boxes[place - 1].y + boxes[place - 1].height - 1);
         }
+        const output = await page.locator(".pane-output .grid").first().boundingBox();
+        assert.ok(output.y + output.height <= boxes[1].y, JSON.stringify(output));
         const result = await page.locator(".equation strong").first().boundingBox(); // the rest of a long equation is scrolled
         assert.ok(result.y >= boxes[1].y && result.y + result.height <= boxes[1].y + boxes[1].height, JSON.stringify(result));
         assert.equal(await page.locator(".glassconv").evaluate((root) => getComputedStyle(root).backgroundColor), "rgba(0, 0, 0, 0)");

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { onPage, point, press, settled, skip, text } from "./page.mjs";
 
+const TINY = [{ problem: "1x1x4x4 1@2x2 s1 p0" }];
 const SMALL = [{ problem: "1x2x6x6 3@3x3 s1 p1 nobias" }];
 const at = async (page) => (await text(page, ".sentence .named")).replaceAll(/\s+/g, "");
 
@@ -51,12 +52,12 @@ test("Space plays, forwards and back, at the speed that was chosen", { skip }, (
         window.placeBefore = now;
         return Math.sign(now - before) === direction;
       }, direction);
-    await page.locator("select").selectOption("16");
+    await page.getByLabel("speed").selectOption("16");
     await press(page, "Escape");
     await page.locator("h1").click();
     await press(page, "Space");
     await goes(1);
-    await page.locator("select").selectOption("-16");
+    await page.getByLabel("speed").selectOption("-16");
     await goes(-1);
     await page.locator(".play").click();
     await settled(page);
@@ -64,6 +65,47 @@ test("Space plays, forwards and back, at the speed that was chosen", { skip }, (
     await page.waitForTimeout(150);
     assert.equal(await place(), stood);
   }),
+);
+
+test("outputs and columns appear when a run from the first output reaches them; a run that ends or is stopped shows all", { skip }, () =>
+  onPage({ hash: "#mode=window&at=y,0,0,0" }, async (page) => {
+    const [outputs, columns] = ["output", "columns"].map((pane) => () => page.locator(`.pane-${pane} .number`).count());
+    const [all, whole] = [await outputs(), await columns()];
+    await page.getByLabel("speed").selectOption("0.25");
+    await page.locator(".play").click();
+    await settled(page);
+    assert.ok((await outputs()) < all && (await columns()) < whole);
+    await page.locator(".play").click();
+    await page.waitForFunction((all) => document.querySelectorAll(".pane-output .number").length === all, all);
+    assert.equal(await columns(), whole);
+    await page.locator(".scrubber").fill("2");
+    await page.locator(".play").click();
+    await settled(page);
+    assert.equal(await outputs(), all); // it did not start at the first output
+    await page.locator(".play").click();
+    await page.locator(".scrubber").fill("0");
+    await page.getByLabel("speed").selectOption("16");
+    await page.locator(".play").click();
+    await page.waitForFunction((all) => document.querySelectorAll(".pane-output .number").length === all, all); // after the last output
+    assert.equal(await page.locator(".play").getAttribute("aria-label"), "pause");
+  }, TINY),
+);
+
+test("Shift and Space play the sum of an output, product by product", { skip }, () =>
+  onPage({ hash: "#mode=window&at=y,0,1,1" }, async (page) => {
+    const before = await text(page, ".sentence .equation");
+    await press(page, "Shift+Space");
+    assert.match(await text(page, ".sentence"), /1 of 4 products: the sum so far is/);
+    assert.equal(await page.locator(".term.coming").count(), 3);
+    await page.waitForFunction(() => document.querySelectorAll(".term.coming").length < 3);
+    await page.waitForFunction(() => !document.querySelector(".play-sum").getAttribute("aria-label").startsWith("pause"));
+    await settled(page);
+    assert.equal(await text(page, ".sentence .equation"), before);
+    assert.equal(await at(page), "y0,1,1");
+    await page.getByRole("button", { name: "play the sum" }).click();
+    await settled(page);
+    assert.match(await text(page, ".sentence"), /of 4 products: the sum so far is/);
+  }, TINY),
 );
 
 test("the scrubber goes anywhere", { skip }, () =>

@@ -11,6 +11,6 @@ await page.goto(pathToFileURL(join(root, "index.html")).href);
 await page.getByRole("textbox", { name: "Search" }).fill(words);
 await page.keyboard.press("Enter");
 await page.locator("ul.search > li").first().waitFor();
-await page.locator("#search-progress:empty").waitFor({ state: "attached" });
+await page.getByText("Search finished").waitFor();
 console.log((await page.locator("ul.search > li > a").allInnerTexts()).join("; "));
 await browser.close();

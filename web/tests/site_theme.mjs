@@ -1,4 +1,4 @@
-// Switches the site's theme: node site_theme.mjs CHROMIUM FOLDER. Prints the theme of the framed explorer, light and dark.
+// Switches the site's theme: node site_theme.mjs CHROMIUM FOLDER. Prints the framed explorer's background in light and in dark.
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -10,11 +10,18 @@ const page = await browser.newPage({ offline: true, colorScheme: "light" });
 await page.goto(pathToFileURL(join(root, "index.html")).href);
 const explorer = page.frameLocator("iframe.explorer").locator(".glassconv");
 await explorer.waitFor();
-const theme = () => explorer.evaluate(() => (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
-console.log(await theme());
+const light = await explorer.evaluate((root) => getComputedStyle(root).backgroundColor);
 for (let turn = 0; turn < 3 && (await page.locator("body").getAttribute("data-theme")) !== "dark"; turn += 1) {
   await page.locator(".theme-toggle-content .theme-toggle").click();
 }
-await page.waitForTimeout(500);
-console.log(await theme());
+const background = await explorer.evaluateHandle((root, before) =>
+  new Promise((resolve) => {
+    const look = () => {
+      const now = getComputedStyle(root).backgroundColor;
+      if (now === before) requestAnimationFrame(look);
+      else resolve(now);
+    };
+    look();
+  }), light);
+console.log(light, await background.jsonValue());
 await browser.close();

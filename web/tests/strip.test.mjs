@@ -82,3 +82,43 @@ test("a slider changes the open layer in the strip, and the ones after it follow
     assert.equal(await text(page, ".pane-input .shape"), "[1, 5, 8, 8]");
   }),
 );
+
+test("the example of two layers: what each writes, and edits of both, which stay when another is opened, and in the link", { skip }, () =>
+  onPage({}, async (page) => {
+    const outputs = async () => (await page.locator(".pane-output .number").allTextContents()).map((each) => Number(each.replace("−", "-")));
+    const edit = async (pane, value) => {
+      await page.locator(`.pane-${pane} .grid`).dblclick({ position: { x: 8, y: 24 } });
+      await page.locator(".number-field input").fill(String(value));
+      await press(page, "Enter");
+    };
+    const open = async (layer) => {
+      await page.locator(`.layer-block[data-name='${layer}']`).click();
+      await settled(page);
+    };
+    await page.getByRole("button", { name: "Two layers" }).click();
+    await settled(page);
+    assert.deepEqual(await outputs(), [2, 2, 0, 0, 4, 4, 0, 0, 6, 6, -1, -1, 6, 6, -2, -2, 2, 4, 6, 6, 2, 4, 6, 6, 0, 0, -1, -2, 0, 0, -1, -2]);
+    await open(3); // of the largest of each quarter, 4 0 6 0 and 4 6 0 0, negative numbers as 0
+    assert.deepEqual(await outputs(), [20, -20]);
+    assert.equal(await page.getByRole("button", { name: "Two layers" }).getAttribute("aria-pressed"), "true");
+    await edit("weight", 3); // in place of 1, times 4
+    assert.deepEqual(await outputs(), [28, -20]);
+    await open(0);
+    await edit("weight", -2); // in place of −1, in windows that start with 2
+    const first = await outputs();
+    assert.deepEqual(first.slice(8, 12), [6, 6, -3, -3]);
+    await open(3);
+    assert.deepEqual(await outputs(), [28, -20]); // the largest of each quarter are as before
+    assert.match(await text(page, ".numbers .note"), /1 number edited/);
+    await page.waitForFunction(() => location.hash.includes("edit1="));
+    await page.reload();
+    await page.locator(".layer-block[data-name='3'][aria-pressed=true]").waitFor();
+    await settled(page);
+    assert.deepEqual(await outputs(), [28, -20]);
+    await open(0);
+    assert.deepEqual(await outputs(), first);
+    await page.getByRole("button", { name: "reset numbers" }).click();
+    await settled(page);
+    assert.deepEqual((await outputs()).slice(8, 12), [6, 6, -1, -1]);
+  }),
+);

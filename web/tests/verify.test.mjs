@@ -6,29 +6,29 @@ import { onPage, point, press, rectangles, settled, skip, text } from "./page.mj
 const at = (problem, more) => ({ hash: `#problem=${problem}&mode=verify&at=y,0,1,2&${more ?? ""}` });
 
 test("the error of the output in focus is told with its bound, and stays under it", { skip }, () =>
-  onPage(at("1x3x12x12 2@3x3 s1 p1"), async (page) => {
+  onPage(at("1x3x24x24 2@3x3 s1 p1"), async (page) => {
     const said = await text(page, ".sentence");
     const [, error, bound] = /= (0|[\d.]+·10\S+) ≤ .*= ([\d.]+·10\S+)/.exec(said) ?? [];
     assert.ok(number(error) <= number(bound), said);
     assert.match(said, /28 · 2⁻²⁴ · \(Σ\|x\|\|w\| \+ \|b\|\)/);
-    assert.match(await text(page, ".verdict"), /^Right\. The worst of 288 outputs, y.*, used [\d.]+ % of its bound\.$/);
+    assert.match(await text(page, ".verdict"), /^Right\. The worst of 1152 outputs, y.*, used [\d.]+ % of its bound\.$/);
   }),
 );
 
 test("the map and the points follow the focus, and lead to it", { skip }, () =>
-  onPage(at("1x1x8x8 1@3x3 s1 p1"), async (page) => {
+  onPage(at("1x1x24x24 1@3x3 s1 p1"), async (page) => {
     const before = (await rectangles(page, ".pane-errors .mark.window"))[0];
     const dot = await page.locator(".scatter .mark.window").getAttribute("cx");
     await press(page, "ArrowRight");
     const after = (await rectangles(page, ".pane-errors .mark.window"))[0];
     assert.ok(after.x > before.x && after.y === before.y);
     assert.notEqual(await page.locator(".scatter .mark.window").getAttribute("cx"), dot);
-    await point(page, ".pane-errors .grid", 0.06, 0.06, true);
+    await point(page, ".pane-errors .grid", 0.02, 0.02, true);
     assert.match(await text(page, ".sentence"), /y0, 0, 0/);
     const worst = await page.locator(".scatter .mark.read").evaluate((circle) => [Number(circle.getAttribute("cx")), Number(circle.getAttribute("cy"))]);
     const box = await page.locator(".scatter").boundingBox();
     await point(page, ".scatter", worst[0] / box.width, worst[1] / box.height, true);
-    const [, named] = /worst of 64 outputs, (y[\d, ]+\d), used/.exec(await text(page, ".verdict"));
+    const [, named] = /worst of 576 outputs, (y[\d, ]+\d), used/.exec(await text(page, ".verdict"));
     assert.ok((await text(page, ".sentence")).includes(named), named);
   }),
 );

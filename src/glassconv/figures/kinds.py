@@ -9,8 +9,15 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from glassconv.errors import ArgumentError, UnsupportedError, unknown_name
+from glassconv.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DtypeError,
+    UnsupportedError,
+    unknown_name,
+)
 from glassconv.figures import costs, matrices, transforms, windows
 from glassconv.figures.request import Request
 from glassconv.problem import ConvProblem
@@ -66,7 +73,7 @@ def draw(
     if style not in THEMES:
         raise unknown_name("style", style, THEMES)
     chosen, theme = KINDS[kind], THEMES[style]
-    arrays = {name: torch.as_tensor(each) for name, each in given.items() if each is not None}
+    arrays = {name: _tensor(kind, name, each) for name, each in given.items() if each is not None}
     if problem is None:
         if arrays:
             raise ArgumentError(f"figure({kind!r}) with an array also needs its problem")
@@ -74,7 +81,7 @@ def draw(
             return matrices.tutorial_default(kind, theme)
         problem = chosen.default
     if not isinstance(problem, str | ConvProblem | TransposedProblem):
-        problem = " ".join(problem)
+        problem = _joined(kind, problem)
     if isinstance(problem, str) and is_stack(problem):
         stack = parse_stack(problem)
         if kind != "receptive-field":
@@ -94,6 +101,27 @@ def draw(
 def tutorial_figures(facts: Tutorial, theme: Theme) -> Mapping[str, Figure]:
     """Return the four figures of the demo by kind."""
     return MappingProxyType(matrices.of_tutorial(facts, theme))
+
+
+def _tensor(kind: str, name: str, array: Any) -> Tensor:
+    """Return an operand as a tensor of real numbers."""
+    request = f"figure({kind!r}, {name}=…)"
+    try:
+        tensor = torch.as_tensor(array)
+    except (TypeError, ValueError, RuntimeError) as error:
+        cause = f"{name} is no array of numbers: {error}"
+        raise ArgumentTypeError(cause, request=request) from None
+    if tensor.is_complex():
+        raise DtypeError(f"{name} is complex, and a figure draws real numbers", request=request)
+    return tensor
+
+
+def _joined(kind: str, layers: Any) -> str:
+    """Return the layers of a stack as one text."""
+    if not isinstance(layers, Sequence) or not all(isinstance(each, str) for each in layers):
+        cause = "a problem is a ConvProblem, its shorthand, or a sequence of layers in shorthand"
+        raise ArgumentTypeError(cause, request=f"figure({kind!r}, {layers!r})")
+    return " ".join(layers)
 
 
 def _check(kind: str, request: Request) -> None:

@@ -9,6 +9,7 @@ from glassconv.algorithms.parts.winograd import transforms_of
 from glassconv.data import photograph
 from glassconv.examples.sample_operands import blurred_photograph
 from glassconv.figures.request import Request
+from glassconv.problem.problem import equal_convolution
 from glassconv.tracing.forward import trace
 from glassconv.views import notation
 from glassconv.views.figures import fft as spectra
@@ -22,6 +23,9 @@ MOST_SPECTRA = 10**9  # bytes of all planes and spectra; a figure shows eight of
 def draw_winograd(request: Request) -> Figure:
     """Draw one tile of F(2, r)."""
     problem = request.problem
+    verdict = winograd2.supports(equal_convolution(request.asked))
+    if not verdict:
+        raise request.refusal(f"winograd {verdict.reason}")
     traced = request.trace("winograd2")
     cells = max(traced["padded"].shape[2:])
     if cells > MOST_CELLS:

@@ -35,7 +35,7 @@ PROBLEMS = {
 DRAWN = [(kind, name) for kind in KINDS if kind != "image" for name in PROBLEMS]
 
 
-def boxes(figure: Figure) -> Iterator[tuple[str, np.ndarray]]:
+def boxes(figure: Figure) -> Iterator[tuple[str, tuple[float, float, float, float]]]:
     """Yield each text that was written, with its box in pixels: (x0, y0, x1, y1)."""
     figure.draw_without_rendering()
     written: list[Text] = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
@@ -48,8 +48,9 @@ def assert_no_text_collides(figure: Figure) -> None:
     """Check that each text is inside the figure and that no two overlap by half a pixel."""
     names, extents = zip(*boxes(figure), strict=True)
     box = np.array(extents)
-    inside = (box[:, :2] >= 0).all(1) & (box[:, 2:] <= figure.bbox.extents[2:]).all(1)
-    outside = [name for name, within in zip(names, inside, strict=True) if not within]
+    most = np.array(figure.bbox.extents[2:])
+    inside = np.all((box[:, :2] >= 0) & (box[:, 2:] <= most), axis=1)
+    outside = [names[place] for place in np.flatnonzero(~inside)]
     assert not outside, f"{outside} are cut off"
     for number in range(len(box)):
         others = box[number + 1 :]
@@ -85,7 +86,9 @@ def test_a_matrix_product_names_its_products(products: int) -> None:
 
 def joined(figure: Figure) -> list[str]:
     """Return the sum of the figure, whose lines were broken, as one."""
-    texts = [text.get_text() for text in figure.texts if text.get_family() == ["DejaVu Sans Mono"]]
+    texts = [
+        text.get_text() for text in figure.texts if text.get_fontfamily() == ["DejaVu Sans Mono"]
+    ]
     return [" ".join(texts)]
 
 

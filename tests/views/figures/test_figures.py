@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.patches import Rectangle
 from PIL import Image
 
 from glassconv.data import photograph
-from glassconv.errors import UnknownNameError, UnsupportedError
+from glassconv.errors import ArgumentTypeError, DtypeError, UnknownNameError, UnsupportedError
 from glassconv.examples.tutorial import walk
 from glassconv.figures import figure as draw_figure
 from glassconv.figures.kinds import KINDS, tutorial_figures
@@ -169,3 +170,12 @@ def test_what_cannot_be_drawn_is_refused(kind: str, problem: str, cause: str) ->
 def test_an_unknown_kind_is_told_all_kinds() -> None:
     with pytest.raises(UnknownNameError, match=", ".join(KINDS)):
         draw_figure("spiral")
+
+
+def test_what_is_no_operand_or_problem_is_refused_by_name() -> None:
+    with pytest.raises(ArgumentTypeError, match="weight is no array of numbers"):
+        draw_figure("im2col", "1x6 1@3", weight=[[1, 2], [3]])
+    with pytest.raises(DtypeError, match="input is complex"):
+        draw_figure("im2col", "1x6 1@3", input=torch.zeros(1, 6, dtype=torch.complex64))
+    with pytest.raises(ArgumentTypeError, match="sequence of layers in shorthand"):
+        draw_figure("im2col", 5)  # type: ignore[arg-type]

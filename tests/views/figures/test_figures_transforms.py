@@ -20,6 +20,7 @@ from glassconv.reports.trace import Trace
 from glassconv.tracing.forward import trace
 from glassconv.views.figures import fft, winograd
 from glassconv.views.figures.style import DARK, LIGHT, THEMES, Theme
+from glassconv.views.figures.subject import Subject
 from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
@@ -48,7 +49,7 @@ def drawn(trace: Trace, theme: Theme) -> Figure:
         {"Bᵀ": each.input, "G": each.filter, "Aᵀ": each.output}
         for each in transforms_of(trace.problem, 2)
     ]
-    return winograd.draw(trace, matrices, theme)
+    return winograd.draw(trace, matrices, Subject(trace.problem), theme)
 
 
 def accented(axes: Axes, theme: Theme) -> list[tuple[float, float, float, float]]:
@@ -132,7 +133,7 @@ def test_the_spectra_are_those_of_the_trace() -> None:
     problem = parse("1x30x20 1@5x5 p2 nobias")
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     traced = trace(problem, "fft", blurred_photograph(problem, pixels))
-    figure = fft.draw(traced, "a picture", "a blur", LIGHT)
+    figure = fft.draw(traced, "a picture", "a blur", Subject(traced.problem), LIGHT)
     rows, columns = traced["product spectrum"].shape[-2:]
     shown = maps(figure, rows, columns)
     assert len(shown) == 3

@@ -10,7 +10,8 @@ import { cell } from "./numbers";
 
 export const LEAST_FONT = 11; // pixels of a number
 const GAP = 1;
-const WIDTH_OF_A_DIGIT = 0.66; // in units of the font's size, with a little room
+const ROOM = 2; // pixels beside a number
+const WIDTH_OF_A_DIGIT = 0.62; // in units of the font's size
 const WIDTH_OF_A_POINT = 0.33;
 let patterns = 0; // names of the hatching patterns are numbered: several explorers may share a page
 
@@ -106,7 +107,7 @@ class DrawnCell {
 
 /** The size of numbers that fit their cells. */
 export function fontSizeOf(spec: GridSpec, { cellWidth, cellHeight }: Layout): number {
-  return Math.min(cellHeight * 0.68, 9 + cellHeight / 4, (cellWidth - GAP) / widest(spec));
+  return Math.min(cellHeight * 0.68, 9 + cellHeight / 4, (cellWidth - GAP - ROOM) / widest(spec));
 }
 
 /** The width of the widest number, in units of the font's size: it decides the size of them all. */

@@ -1,6 +1,8 @@
 // Two themes, and one diverging map with zero fixed: negative blue, positive orange, safe for
 // colour-blind readers. Python's figures use the same colour maps (views/figures/style.py).
 
+import { prefersDark } from "./scheme";
+
 export interface Theme {
   readonly name: "dark" | "light";
   readonly background: string;
@@ -120,5 +122,5 @@ export function themeOf(requested: "auto" | "dark" | "light"): Theme {
   if (requested !== "auto") return requested === "dark" ? DARK : LIGHT;
   const jupyter = document.body.dataset.jpThemeLight;
   if (jupyter !== undefined) return jupyter === "false" ? DARK : LIGHT;
-  return matchMedia("(prefers-color-scheme: dark)").matches ? DARK : LIGHT;
+  return prefersDark() ? DARK : LIGHT;
 }

@@ -1,4 +1,6 @@
-// Creates an element in one line.
+// Creates an element in one line, and scrolls a row to one of its elements.
+
+const FADE = 30; // pixels, over which a row that is scrolled fades out
 
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 type Child = Node | string;
@@ -26,4 +28,10 @@ function fill<Made extends Element>(element: Made, attributes: Attributes, child
   }
   element.append(...children);
   return element;
+}
+
+/** Scrolls a row that is wider than the page, and not the page. */
+export function keepInView(row: HTMLElement, element: HTMLElement): void {
+  const [seen, box] = [row.getBoundingClientRect(), element.getBoundingClientRect()];
+  row.scrollLeft += Math.max(0, box.right + FADE - seen.right) + Math.min(0, box.left - FADE - seen.left);
 }

@@ -10,7 +10,8 @@ import type { State, Store } from "../model/state";
 import type { Term } from "../numerics/convolution";
 import type { Scene } from "../numerics/scene";
 import { plural } from "../panes/pane";
-import { sentence, withIndices } from "../panes/sentence";
+import { sentence, sumOf, withIndices } from "../panes/sentence";
+import { termButton } from "../panes/term";
 
 const MOST_WRITTEN = 9; // products of a channel; a larger filter's are only counted
 
@@ -44,12 +45,9 @@ const name = ({ filter, row, column }: OutputFocus): HTMLElement => withIndices(
 
 function products(terms: readonly Term[], reached: number, across: number, focus: OutputFocus, store: Store): HTMLElement {
   const element = html("span", { class: "products", style: `--across:${across}` });
-  for (const { k, x, w } of terms) {
-    const chosen = k === focus.tap;
-    const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen), "data-k": k }, factors(x, w));
-    button.classList.add(x * w < 0 ? "negative" : x * w > 0 ? "positive" : "zero");
-    button.addEventListener("click", () => store.set({ focus: { ...focus, tap: chosen ? null : k } }));
-    element.append(html("span", { class: k < reached ? "product" : "product coming" }, html("span", {}, k === terms[0].k ? "" : "+"), button));
+  for (const term of terms) {
+    const sign = html("span", {}, term === terms[0] ? "" : "+");
+    element.append(html("span", { class: term.k < reached ? "product" : "product coming" }, sign, termButton(term, focus, store)));
   }
   return element;
 }
@@ -63,8 +61,6 @@ function counted(terms: readonly Term[], { tap }: OutputFocus): HTMLElement {
 /** The last line: the channels' sums and the bias, or how far the sum has come. */
 function total(scene: Scene, terms: readonly Term[], reached: number, focus: OutputFocus): HTMLElement {
   const element = html("p", { class: "total" });
-  const { bias } = scene.operands;
-  const start = bias?.[focus.filter] ?? 0;
   if (focus.tap !== null) {
     element.append(`${reached} of ${plural(terms.length, "product")}: the sum so far is `, html("strong", {}, short(added(terms.slice(0, reached)))));
     return element;
@@ -72,12 +68,9 @@ function total(scene: Scene, terms: readonly Term[], reached: number, focus: Out
   const channels = channelsPerGroup(scene.problem);
   const taps = tapCount(scene.problem);
   const value = scene.outputAt(focus.filter, focus.row, focus.column);
-  if (channels === 1 && !bias) return element; // the only line has it
-  element.append(name(focus), " = ");
-  if (channels > 1) {
-    for (let channel = 0; channel < channels; channel++) element.append(channel ? " + " : "", bracketed(added(terms.slice(channel * taps, (channel + 1) * taps))));
-    element.append(bias ? ` + bias ${bracketed(start)} = ` : " = ");
-  } else if (bias) element.append(`${bracketed(added(terms))} + bias ${bracketed(start)} = `);
-  element.append(html("strong", {}, short(value)));
+  const bias = scene.operands.bias?.[focus.filter] ?? null;
+  if (channels === 1 && bias === null) return element; // the only line has it
+  const partial = Array.from({ length: channels }, (_, channel) => bracketed(added(terms.slice(channel * taps, (channel + 1) * taps))));
+  element.append(name(focus), " = ", ...sumOf(partial, bias), " = ", html("strong", {}, short(value)));
   return element;
 }

@@ -3,6 +3,7 @@
 import { applyTheme, themeOf } from "../drawing/colour";
 import { html } from "../drawing/dom";
 import { Magnifier } from "../drawing/magnifier";
+import { onScheme } from "../drawing/scheme";
 import { clamp } from "../model/arithmetic";
 import { outputOf, positionOf } from "../model/focus";
 import type { Model } from "../model/report";
@@ -164,10 +165,7 @@ export class Guide {
     });
     resized.observe(this.stage);
     this.cleanups.push(() => resized.disconnect());
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const redraw = (): void => this.draw();
-    scheme.addEventListener("change", redraw);
-    this.cleanups.push(() => scheme.removeEventListener("change", redraw));
+    this.cleanups.push(onScheme(() => this.draw()));
   }
 
   /** Goes to another step, through the address; after the last one the explorer opens. */

@@ -4,7 +4,8 @@ import { modulo } from "../model/arithmetic";
 import { outputOf } from "../model/focus";
 import type { State, Store } from "../model/state";
 import type { Scene } from "../numerics/scene";
-import { nextOutput, nextProduct } from "./playing";
+import { nextProduct } from "../panes/player";
+import { nextOutput } from "./playing";
 
 export interface Keyed {
   readonly store: Store;

@@ -1,9 +1,10 @@
-// What moves in the guide: the window over the outputs, and the sum of one output product by product.
+// Played moves in the guide: the window over the outputs, and the sum of one output product by product.
 
 import { outputAt, outputOf, positionOf } from "../model/focus";
 import { gemm } from "../model/problem";
-import type { State, Store } from "../model/state";
+import type { Played, State, Store } from "../model/state";
 import type { Scene } from "../numerics/scene";
+import { nextProduct } from "../panes/player";
 
 const SECONDS = 14; // at most, from the first output to the last
 const LEAST_PER_SECOND = 1.5;
@@ -19,23 +20,12 @@ export function nextOutput(scene: Scene, state: State, by: number): Partial<Stat
   return { focus: outputAt(focus.filter, Math.floor(position / wide), position % wide) };
 }
 
-/** The state one product on or back; after the last product the sum is complete. */
-export function nextProduct(scene: Scene, state: State, by: number): Partial<State> | null {
-  const focus = outputOf(state.focus);
-  const { k } = gemm(scene.problem);
-  const tap = (focus.tap ?? (by > 0 ? -1 : k)) + by;
-  if (tap < 0) return null;
-  return { focus: { ...focus, tap: tap < k ? tap : null } };
-}
-
-export type What = "outputs" | "products";
-
 /** Plays outputs or products until the last one; still: the reader asked for reduced motion, so each call is one step. */
 export class Playing {
   private frame = 0;
   private last = 0;
   private owed = 0; // steps, with a fraction
-  what: What | null = null;
+  what: Played | null = null;
 
   constructor(
     private readonly store: Store,
@@ -44,7 +34,7 @@ export class Playing {
     private readonly changed: () => void,
   ) {}
 
-  toggle(what: What): void {
+  toggle(what: Played): void {
     const same = this.what === what;
     this.stop();
     if (same) return;
@@ -73,7 +63,7 @@ export class Playing {
     this.store.set({ focus: outputAt(filter, 0, 0), revealed: 1 });
   }
 
-  private step(what: What): boolean {
+  private step(what: Played): boolean {
     const scene = this.scene();
     const state = this.store.get();
     const next = what === "outputs" ? nextOutput(scene, state, 1) : nextProduct(scene, state, 1);

@@ -6,6 +6,7 @@ import { outputAt } from "./focus";
 import type { Focus } from "./focus";
 import { namedKernel } from "./kernels";
 import { place, readLayers, titleOf, writeLayers } from "./layers";
+import type { Changes, Layer } from "./layers";
 import type { Problem } from "./problem";
 import { format, parse } from "./shorthand";
 import type { Edit } from "./source";
@@ -21,14 +22,22 @@ export function toHash(state: State): string {
   }
   if (state.choice) words.set("choice", state.choice);
   if (state.preset) words.set("preset", state.preset);
-  if (state.source.kernel) words.set("kernel", state.source.kernel);
-  const edits = editsOf(state.problem, state.source);
-  if (edits.length && edits.length <= MOST_EDITS_IN_ADDRESS) words.set("edit", writtenEdits(state.problem, edits));
+  writeChanges(words, state.problem, state.source, "");
+  for (const [index, { problem, changes }] of place(state.layers).entries()) {
+    if (problem && changes && index !== state.layer) writeChanges(words, problem, changes, String(index + 1));
+  }
   if (state.pinned) words.set("pinned", "1");
   if (state.theme !== "auto") words.set("theme", state.theme);
   if (state.counting !== "macs") words.set("count", state.counting);
   if (state.speed !== 1) words.set("speed", String(state.speed));
   return `#${words.toString().replaceAll("%40", "@").replaceAll("%3A", ":").replaceAll("%2C", ",").replaceAll("%3B", ";")}`;
+}
+
+/** Writes "kernel" and "edit" for the open layer, "kernel2" and "edit2" for the second of a strip. */
+function writeChanges(words: URLSearchParams, problem: Problem, changes: Changes, layer: string): void {
+  if (changes.kernel) words.set(`kernel${layer}`, changes.kernel);
+  const edits = editsOf(problem, changes);
+  if (edits.length && edits.length <= MOST_EDITS_IN_ADDRESS) words.set(`edit${layer}`, writtenEdits(problem, edits));
 }
 
 /** The state that an address describes; missing and invalid parts are left out. */
@@ -60,10 +69,17 @@ export function fromHash(hash: string): Partial<State> {
 }
 
 /** The named kernel and the edits that an address describes for a problem, with an explanation where something does not fit. */
-export function numbersFromHash(hash: string, problem: Problem): { kernel: string; edits: readonly Edit[]; explanation: string } {
-  const words = new URLSearchParams(hash.replace(/^#/, ""));
-  const kernel = words.get("kernel") ?? "";
-  const { edits, wrong } = readEdits(problem, words.get("edit") ?? "");
+export const numbersFromHash = (hash: string, problem: Problem): Numbers => readChanges(new URLSearchParams(hash.replace(/^#/, "")), problem, "");
+
+interface Numbers {
+  readonly kernel: string;
+  readonly edits: readonly Edit[];
+  readonly explanation: string;
+}
+
+function readChanges(words: URLSearchParams, problem: Problem, layer: string): Numbers {
+  const kernel = words.get(`kernel${layer}`) ?? "";
+  const { edits, wrong } = readEdits(problem, words.get(`edit${layer}`) ?? "");
   const causes = wrong.map((word) => `${word} names no number of ${format(problem)}`);
   if (kernel && !namedKernel(kernel)) causes.push(`no kernel is named ${kernel}`);
   const explanation = causes.length ? `The link has edits that cannot be made: ${causes.join("; ")}.` : "";
@@ -72,9 +88,14 @@ export function numbersFromHash(hash: string, problem: Problem): { kernel: strin
 
 /** The layers of a strip, and the problem of the one that is open. */
 function readStrip(words: URLSearchParams, state: { -readonly [name in keyof State]?: State[name] }): void {
-  const layers = readLayers(words.get("layers") ?? "");
-  const layer = clamp(Number(words.get("layer") ?? 1) - 1 || 0, 0, layers.length - 1);
-  const { problem, kind, misfit } = place(layers)[layer];
+  const placed = place(readLayers(words.get("layers") ?? ""));
+  const layer = clamp(Number(words.get("layer") ?? 1) - 1 || 0, 0, placed.length - 1);
+  const layers = placed.map(({ name, text, problem }, index): Layer => {
+    if (!problem || index === layer) return { name, text };
+    const { kernel, edits } = readChanges(words, problem, String(index + 1));
+    return kernel || edits.length ? { name, text, changes: { kernel, edits } } : { name, text };
+  });
+  const { problem, kind, misfit } = placed[layer];
   if (kind !== "conv" || !problem) {
     state.explanation = `The link opens ${titleOf(layers[layer], layer)}, ${layers[layer].text}: ${misfit || "it is no convolution."}`;
     return;

@@ -23,7 +23,7 @@ export function withoutPixelEdits(source: Source): Source {
 }
 
 /** The edits whose place exists in a problem. */
-export function editsOf(problem: Problem, source: Source): readonly Edit[] {
+export function editsOf(problem: Problem, source: Pick<Source, "edits">): readonly Edit[] {
   return (source.edits ?? []).filter((edit) => exists(problem, edit));
 }
 

@@ -5,6 +5,7 @@
 import { inputShape, outputShape, refusal, weightShape } from "./problem";
 import type { Pair, Problem } from "./problem";
 import { format, parse } from "./shorthand";
+import type { Source } from "./source";
 import type { Array4 } from "./tensors";
 
 export type LayerKind = "conv" | "relu" | "maxpool" | "avgpool";
@@ -15,7 +16,11 @@ export interface Layer {
   readonly text: string; // the first one's with its input
   readonly weight?: Array4 | undefined;
   readonly bias?: Array4 | undefined;
+  readonly changes?: Changes | undefined; // what the reader typed over the numbers, while another layer is open
 }
+
+/** What a reader changed of a layer's numbers: a kernel by name, and numbers one by one. */
+export type Changes = Pick<Source, "kernel" | "edits">;
 
 /** A layer at its place in the strip. */
 export interface PlacedLayer extends Layer {
@@ -132,7 +137,7 @@ export function withProblem(layers: readonly Layer[], index: number, problem: Pr
   const before = index ? place(layers)[index - 1].problem : null;
   const [input, ...rest] = format({ ...problem, batch: index ? 1 : problem.batch }).split(" ");
   const follows = before && outputShape(before).slice(1).join() === inputShape(problem).slice(1).join();
-  const { name, weight, bias } = layers[index];
+  const { name, weight, bias, changes } = layers[index];
   const kept = weight?.shape.join() === weightShape(problem).join() ? { weight, bias } : {};
-  return layers.map((layer, at) => (at === index ? { name, ...kept, text: follows ? rest.join(" ") : [input, ...rest].join(" ") } : layer));
+  return layers.map((layer, at) => (at === index ? { name, changes, ...kept, text: follows ? rest.join(" ") : [input, ...rest].join(" ") } : layer));
 }

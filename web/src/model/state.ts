@@ -8,6 +8,9 @@ import type { Source } from "./source";
 
 export const SPEEDS = [0.25, 0.5, 1, 2, 4, 8, 16]; // of playing, times normal
 
+/** What the player plays: the outputs of a filter, or the products of one output. */
+export type Played = "outputs" | "products";
+
 export interface State {
   readonly problem: Problem;
   readonly source: Source;
@@ -19,7 +22,7 @@ export interface State {
   readonly theme: "auto" | "dark" | "light";
   readonly counting: "macs" | "flops";
   readonly speed: number; // times normal; negative runs back
-  readonly playing: boolean;
+  readonly playing: Played | false;
   readonly explanation: string; // why a setting became another
   readonly error: string; // why what was typed is no problem
   /** How many outputs of each filter have appeared; null where all are shown. The focus makes them appear. */

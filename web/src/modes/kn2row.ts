@@ -39,13 +39,13 @@ export const kn2row: Mode = {
     const narrow = room.width < 620;
     const left = narrow ? room.width : Math.round(room.width * 0.34);
     const right = narrow ? room.width : room.width - left - GAP;
-    stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : `${left}px minmax(0, 1fr)`;
+    stage.style.gridTemplateColumns = narrow ? "minmax(0, 1fr)" : `${left}px minmax(0, 0.64fr) minmax(0, 0.36fr)`;
     const input = inputPane(context, { width: left, height: room.height }).element;
     const weight = weightPane(context, { width: left, height: room.height }).element;
-    const convolutions = tapConvolutionsPane(context, { width: right, height: room.height * 1.6 });
-    const sums = sumsPane(context, { width: right, height: room.height * 0.4 });
+    const convolutions = tapConvolutionsPane(context, narrow ? { width: right, height: room.height * 1.6 } : { width: right * 0.64, height: room.height * 2 });
+    const sums = sumsPane(context, narrow ? { width: right, height: room.height * 0.4 } : { width: right * 0.36 - GAP, height: room.height });
     if (narrow) stage.append(input, weight, convolutions, sums);
-    else stage.append(html("div", { class: "stack" }, input, weight), html("div", { class: "stack" }, convolutions, sums));
+    else stage.append(html("div", { class: "stack" }, input, weight), convolutions, sums);
     return noCleanup;
   },
   sentence: (scene, { focus }) => (focus.kind === "output" ? ofOutput(scene, focus) : null),

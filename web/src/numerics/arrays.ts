@@ -32,7 +32,7 @@ export function random(length: number, limit: number, seed: number, dtype: Probl
 }
 
 /** Whether a problem is small enough for its numbers to be read, and its sums to be checked by hand. */
-const isRead = (problem: Problem): boolean => count(problem.inputSize) <= MOST_READ;
+export const isRead = (problem: Problem): boolean => count(problem.inputSize) <= MOST_READ;
 
 /** An input without an image: whole numbers 0 to 3 for a small problem, else a smooth random image between −1 and 1. */
 export function drawnInput(problem: Problem): Numbers {

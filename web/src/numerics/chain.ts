@@ -32,10 +32,10 @@ export class Chain {
 
   /** The numbers of a convolution: the output of the layer before and its own weights; missing ones are random. */
   sourceOf(index: number): Source {
-    const { weight, bias, misfit } = this.layers[index];
-    if (index === 0) return { ...this.first, ...(weight ? { weight, bias } : {}) };
+    const { weight, bias, changes, misfit } = this.layers[index];
+    if (index === 0) return { ...this.first, ...(weight ? { weight, bias } : {}), ...changes };
     const input = misfit ? null : this.outputOf(index - 1);
-    return { name: input ? `the output of ${this.layers[index - 1].text}` : "", resampled: false, photograph: false, input: input ?? undefined, weight, bias };
+    return { name: input ? `the output of ${this.layers[index - 1].text}` : "", resampled: false, photograph: false, input: input ?? undefined, weight, bias, ...changes };
   }
 
   /** A layer's output of the first image; null where it has none, or takes too long to compute. */

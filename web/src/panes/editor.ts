@@ -3,7 +3,7 @@
 import { html } from "../drawing/dom";
 import type { Grid } from "../drawing/grid";
 import type { Cell } from "../drawing/grid_layout";
-import { readNumber, withEdit } from "../model/edits";
+import { readNumber, samePlace, withEdit } from "../model/edits";
 import { literal } from "../model/literal";
 import type { Place } from "../model/source";
 import type { Store } from "../model/state";
@@ -56,6 +56,16 @@ export class Editor {
     this.field.querySelector("input")?.select();
   }
 
+  /** Opens the field on the cell of a number of the layer, where one is drawn. The im2col matrix has only copies. */
+  openNumber(number: Place): void {
+    const drawn = [...this.panes].filter(([, { grid }]) => grid.element.isConnected);
+    const panes = [...drawn.filter(([name]) => name !== "columns"), ...drawn];
+    for (const [pane, editable] of panes) {
+      const cell = cells(editable).find((each) => isNumber(editable, each, number));
+      if (cell) return this.open({ pane, cell });
+    }
+  }
+
   private fieldOn(editable: Editable, at: At, place: Place): HTMLElement {
     const { dtype } = this.store.get().problem;
     const before = literal(editable.value(at.cell), dtype);
@@ -99,13 +109,26 @@ export class Editor {
   }
 }
 
+/** All cells, in reading order. */
+const cells = ({ grid: { spec } }: Editable): Cell[] =>
+  Array.from({ length: spec.planes * spec.rows * spec.columns }, (_, index) => cellAt(spec, index));
+
+function cellAt({ rows, columns }: Grid["spec"], index: number): Cell {
+  const row = Math.floor(index / columns);
+  return { plane: Math.floor(row / rows), row: row % rows, column: index % columns };
+}
+
+function isNumber({ place }: Editable, cell: Cell, number: Place): boolean {
+  const own = place(cell);
+  return own !== null && samePlace(own, number);
+}
+
 /** The next cell that is a number of the layer, in reading order; null after the last. */
 function after({ grid, place }: Editable, { pane, cell }: At, by: number): At | null {
   const { planes, rows, columns } = grid.spec;
   let index = (cell.plane * rows + cell.row) * columns + cell.column + by;
   for (; index >= 0 && index < planes * rows * columns; index += by) {
-    const row = Math.floor(index / columns);
-    const next = { plane: Math.floor(row / rows), row: row % rows, column: index % columns };
+    const next = cellAt(grid.spec, index);
     if (place(next)) return { pane, cell: next };
   }
   return null;

@@ -15,6 +15,7 @@ const LINES: readonly Line[] = [
   { keys: ["Shift ←", "Shift →"], does: "the products of the output, one after another", hint: "products" },
   { keys: ["Shift ↑", "Shift ↓"], does: "the products, one row of the kernel further" },
   { keys: ["Space"], does: "play and pause", hint: "plays" },
+  { keys: ["Shift Space"], does: "play and pause the sum of the output, product by product" },
   { keys: ["Esc"], does: "releases a focus that a click pinned" },
   { keys: ["Tab"], does: "to the next pane: in the input and the weight, the arrows move from cell to cell" },
   { keys: ["?"], does: "this list", hint: "all keys" },

@@ -3,7 +3,7 @@
 
 import { colourMap, pack } from "../drawing/colour";
 import type { Theme } from "../drawing/colour";
-import { html, svg } from "../drawing/dom";
+import { html, keepInView, svg } from "../drawing/dom";
 import { filterOf } from "../model/focus";
 import { LAYER_EXAMPLES, titleOf } from "../model/layers";
 import type { PlacedLayer } from "../model/layers";
@@ -18,8 +18,7 @@ import type { Field } from "../numerics/receptive_field";
 import { layerFacts } from "./layer_facts";
 import { LayerStep } from "./layer_step";
 
-const SIDE = 72; // pixels, of a picture's longer side
-const LEAST = 8; // pixels, of its shorter one
+const LEAST = 1 / 9; // of a picture's longer side, for its shorter one
 
 export interface StripEvents {
   open(index: number): void;
@@ -54,6 +53,7 @@ export class LayerStrip {
   startAdding(): void {
     this.adding = true;
     this.element.hidden = false;
+    this.element.classList.add("adding");
     this.written.focus();
   }
 
@@ -76,6 +76,8 @@ export class LayerStrip {
     const [, ...shape] = inputShape(chain.layers[0].problem as Problem);
     const image = html("div", { class: "layer-block" }, first, html("span", {}, "input"), html("small", {}, shape.join(" × ")));
     this.blocks.replaceChildren(image, ...chain.layers.map((layer, index) => this.block(layer, index, facts[index], state, theme)));
+    const opened = this.blocks.querySelector<HTMLElement>('[aria-pressed="true"]');
+    if (opened) keepInView(this.blocks, opened);
     this.step.redraw(chain, theme);
     this.follow(state);
   }
@@ -147,8 +149,8 @@ class Picture {
     const [, , rows, columns] = array?.shape ?? [1, 1, 1, 1];
     this.size = [rows, columns];
     this.scale = largestMagnitude(array?.values ?? []);
-    const [tall, wide] = [rows, columns].map((side) => Math.max(LEAST, (SIDE * side) / Math.max(rows, columns)));
-    this.element.style.cssText = `width:${wide}px;height:${tall}px`;
+    const [tall, wide] = [rows, columns].map((side) => Math.max(LEAST, side / Math.max(rows, columns)));
+    this.element.style.cssText = `--wide:${wide};--tall:${tall}`;
     const overlay = svg("svg", { viewBox: `0 0 ${columns} ${rows}`, preserveAspectRatio: "none" }, this.rectangle);
     this.element.append(this.canvas, overlay);
     this.show(0); // its size

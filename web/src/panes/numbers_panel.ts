@@ -6,6 +6,7 @@ import { NAMED_KERNELS, namedKernel } from "../model/kernels";
 import { literal } from "../model/literal";
 import type { Problem } from "../model/problem";
 import type { Place, Source } from "../model/source";
+import type { OutputFocus } from "../model/focus";
 import type { State, Store } from "../model/state";
 import type { Scene } from "../numerics/scene";
 import { plural } from "./pane";
@@ -17,6 +18,12 @@ interface InFocus extends Place {
 export interface NumbersPanel {
   readonly element: HTMLElement;
   show(state: State, scene: Scene): void;
+}
+
+/** The numbers of the layer that a product is made of; the pixel's is null for padding and inserted zeros. */
+export function placesOfProduct(scene: Scene, { filter, row, column }: OutputFocus, tap: number): { x: Place | null; w: Place } {
+  const pixel = scene.terms(filter, row, column)[tap];
+  return { x: pixelPlace(scene.original, pixel.channel, pixel.row, pixel.column), w: weightPlace(scene.original, filter, tap) };
 }
 
 export function numbersPanel(store: Store): NumbersPanel {
@@ -80,9 +87,10 @@ function inFocus(scene: Scene, { focus }: State): InFocus[] {
   if (focus.kind === "input") add(pixelPlace(original, focus.channel, focus.row, focus.column), scene.pixel(focus.channel, focus.row, focus.column));
   if (focus.kind === "weight") add(weightPlace(original, focus.filter, focus.k), scene.weightAt(focus.filter, focus.k));
   if (focus.kind === "output" && focus.tap !== null) {
-    const { channel, row, column, x, w } = scene.terms(focus.filter, focus.row, focus.column)[focus.tap];
-    add(pixelPlace(original, channel, row, column), x);
-    add(weightPlace(original, focus.filter, focus.tap), w);
+    const { x, w } = scene.terms(focus.filter, focus.row, focus.column)[focus.tap];
+    const places = placesOfProduct(scene, focus, focus.tap);
+    add(places.x, x);
+    add(places.w, w);
   }
   if (focus.kind === "output" && problem.bias) add({ array: "b", index: [focus.filter] }, scene.operands.bias?.[focus.filter] ?? 0);
   return all;

@@ -1,5 +1,5 @@
 // The equation of what is in focus. For an output: its sum in the order of the products, channel by channel, and
-// its running sum. For a pixel or a weight: where it is used.
+// its running sum; while the sum is played, as far as it has come. For a pixel or a weight: where it is used.
 
 import { html, svg } from "../drawing/dom";
 import { bracketed, factors, scientific, short } from "../drawing/numbers";
@@ -9,6 +9,7 @@ import type { Store } from "../model/state";
 import type { Term } from "../numerics/convolution";
 import type { Scene } from "../numerics/scene";
 import { plural } from "./pane";
+import { termButton } from "./term";
 
 const WHOLE = 9; // products of a sum that is written whole
 const FIRST = 3; // products, or channels, written of a longer one
@@ -27,51 +28,61 @@ function ofOutput(scene: Scene, focus: OutputFocus, store: Store): Node {
   const start = bias ? bias[focus.filter] : null;
   const exact = total(terms) + (start ?? 0);
   const value = scene.problem.dtype === "float32" ? Math.fround(exact) : exact;
+  const reached = store.get().playing === "products" && focus.tap !== null ? focus.tap + 1 : null;
   const name = withIndices("y", [focus.filter, focus.row, focus.column]);
 
   const padded = terms.filter(({ inside }) => !inside).length;
   const facts = html("p", { class: "facts" });
   if (focus.tap !== null) facts.append(tapped(scene, terms[focus.tap], focus));
-  facts.append(`${plural(terms.length, "product")}${padded ? `, ${padded} of them with padding` : ""}. `, compared(scene, focus, value));
-  const written = html("div", { class: "equation" }, ...sumByChannel(scene, terms, focus, store, name, start, value));
-  return fragment(written, runningSum(terms, focus.tap, start), facts);
+  if (reached === null) facts.append(`${plural(terms.length, "product")}${padded ? `, ${padded} of them with padding` : ""}. `, compared(scene, focus, value));
+  else facts.append(`${reached} of ${plural(terms.length, "product")}: the sum so far is `, html("strong", {}, short(total(terms.slice(0, reached)))), ".");
+  const written = html("div", { class: "equation" }, ...sumByChannel(scene, terms, focus, store, name, start, value, reached));
+  return fragment(written, runningSum(terms, focus.tap, start, reached), facts);
 }
 
 /** The sum in one line where it has one channel or one tap; else a line of partial sums, and one for each channel. */
-function sumByChannel(scene: Scene, terms: readonly Term[], focus: OutputFocus, store: Store, name: Node, bias: number | null, value: number): Node[] {
+function sumByChannel(scene: Scene, terms: readonly Term[], focus: OutputFocus, store: Store, name: Node, bias: number | null, value: number, reached: number | null): Node[] {
   const taps = tapCount(scene.problem);
   const channels = channelsPerGroup(scene.problem);
-  const result = html("strong", {}, short(value, 5));
+  const result = html("strong", {}, reached === null ? short(value, 5) : "…");
+  const sum = (part: readonly Term[]): string => {
+    const added = part.filter(({ k }) => reached === null || k < reached);
+    return added.length ? short(total(added)) : "…";
+  };
   const added = bias === null ? [] : biasTerm(bias);
   if (channels === 1 || taps === 1) {
-    return [html("p", {}, name, " = ", ...products(terms, focus, store), ...added, " = ", result)];
+    return [html("p", {}, name, " = ", ...products(terms, focus, store, reached), ...added, " = ", result)];
   }
   const byChannel = Array.from({ length: channels }, (_, channel) => terms.slice(channel * taps, (channel + 1) * taps));
   const chosen = focus.tap === null ? null : Math.floor(focus.tap / taps);
   const shown = chooseShown(byChannel.map((_, channel) => channel), chosen);
   const first = byChannel[0][0].channel;
-  const partial = shown.flatMap((channel, place) => [
-    place ? " + " : "",
-    html("span", { class: "partial" }, `${bracketed(total(byChannel[channel]))} (channel ${first + channel})`),
-  ]);
+  const partial = sumOf(shown.map((channel) => sum(byChannel[channel]).replace(/^−.*/, "($&)")), null);
   const left = byChannel.filter((_, channel) => !shown.includes(channel));
   const more = left.length ? restTerm(total(left.flat()), left.length, "more channel") : [];
   const line = (channel: number): HTMLElement =>
-    html("p", { class: "channel" }, `channel ${first + channel}: `, ...products(byChannel[channel], focus, store), " = ", html("b", {}, short(total(byChannel[channel]))));
+    html("p", { class: "channel" }, `channel ${first + channel}: `, ...products(byChannel[channel], focus, store, reached), " = ", html("b", {}, sum(byChannel[channel])));
   return [html("p", {}, name, " = ", ...partial, ...more, ...added, " = ", result), ...shown.map(line)];
 }
 
 /** Products joined by +: all of a short sum, else the first of them, the chosen one, and what the others add up to. */
-function products(terms: readonly Term[], focus: OutputFocus, store: Store): (Node | string)[] {
+function products(terms: readonly Term[], focus: OutputFocus, store: Store, reached: number | null): (Node | string)[] {
   const shown = chooseShown(terms, terms.find(({ k }) => k === focus.tap) ?? null);
-  const written = shown.flatMap((term, place) => [place ? " + " : "", product(term, focus, store)]);
+  const written = shown.flatMap((term, place) => {
+    const button = termButton(term, focus, store);
+    button.classList.toggle("coming", reached !== null && term.k >= reached);
+    return [place ? " + " : "", button];
+  });
   const rest = terms.filter((term) => !shown.includes(term));
   if (!rest.length) return written;
   return [...written, ...restTerm(total(rest), rest.length, "more product")];
 }
 
+/** Numbers joined by +, and the bias after them: 2 + 0 + (−1) + bias 1. */
+export const sumOf = (numbers: readonly string[], bias: number | null): (Node | string)[] => [numbers.join(" + "), ...(bias === null ? [] : biasTerm(bias))];
+
 /** The bias as the last term of a sum. */
-export const biasTerm = (bias: number): (Node | string)[] => [" + ", html("span", { class: "bias" }, `${bracketed(bias)} (bias)`)];
+export const biasTerm = (bias: number): (Node | string)[] => [" + ", html("span", { class: "bias" }, `bias ${bracketed(bias)}`)];
 
 /** What the terms that are not written add up to. */
 export const restTerm = (sum: number, number: number, what: string): (Node | string)[] => [
@@ -85,14 +96,6 @@ function chooseShown<Part>(parts: readonly Part[], chosen: Part | null): Part[] 
 }
 
 const total = (terms: readonly Pick<Term, "x" | "w">[]): number => terms.reduce((sum, { x, w }) => sum + x * w, 0);
-
-function product(term: Term, focus: OutputFocus, store: Store): HTMLElement {
-  const chosen = term.k === focus.tap;
-  const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen) }, factors(term.x, term.w));
-  button.classList.add(term.x * term.w < 0 ? "negative" : "positive");
-  button.addEventListener("click", () => store.set({ focus: { ...focus, tap: chosen ? null : term.k }, pinned: true, playing: false }));
-  return button;
-}
 
 function tapped(scene: Scene, term: Term, focus: OutputFocus): Node {
   const place = term.inside ? withIndices("x", [term.channel, term.row, term.column]) : "padding";
@@ -116,8 +119,8 @@ function compared(scene: Scene, focus: OutputFocus, value: number): Node | strin
   );
 }
 
-/** The sum as it grows, one bar a product and one for the bias: up is more, down is less. */
-export function runningSum(terms: readonly Pick<Term, "k" | "x" | "w">[], tap: number | null, bias: number | null = null): SVGSVGElement {
+/** The sum as it grows, one bar a product and one for the bias: up is more, down is less. reached: how many are drawn, where not all are. */
+export function runningSum(terms: readonly Pick<Term, "k" | "x" | "w">[], tap: number | null, bias: number | null = null, reached: number | null = null): SVGSVGElement {
   const added = [...terms.map(({ k, x, w }) => ({ k, by: x * w })), ...(bias === null ? [] : [{ k: -1, by: bias }])];
   let sum = 0;
   const levels = [0, ...added.map(({ by }) => (sum += by))];
@@ -127,7 +130,7 @@ export function runningSum(terms: readonly Pick<Term, "k" | "x" | "w">[], tap: n
   const bars = { positive: "", negative: "" };
   let chosen = "";
   let line = `M0 ${height(0).toFixed(1)}`;
-  added.forEach(({ k, by }, place) => {
+  added.slice(0, reached ?? added.length).forEach(({ k, by }, place) => {
     const [from, to] = [height(levels[place]), height(levels[place + 1])];
     const x = place * step;
     const bar = `M${x.toFixed(2)} ${from.toFixed(1)}V${to.toFixed(1)}h${(step * 0.86).toFixed(2)}V${from.toFixed(1)}z`;

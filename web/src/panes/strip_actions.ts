@@ -3,7 +3,6 @@
 import { outputAt } from "../model/focus";
 import { kindOf, place, readLayers, withProblem } from "../model/layers";
 import type { Layer } from "../model/layers";
-import { weightShape } from "../model/problem";
 import { format } from "../model/shorthand";
 import type { Source } from "../model/source";
 import type { State, Store } from "../model/state";
@@ -36,7 +35,7 @@ export class Strip {
     const chain = new Chain(layers, first);
     const { problem, misfit } = chain.layers[index];
     if (!problem) return this.store.set({ explanation: misfit });
-    const opened = { layers, layer: index, first, problem, source: chain.sourceOf(index), preset: "" };
+    const opened = { layers, layer: index, first, problem, source: chain.sourceOf(index) };
     this.store.set({ ...opened, explanation: "", focus: outputAt(0, 0, 0), pinned: false, playing: false });
   }
 
@@ -64,22 +63,21 @@ export class Strip {
     this.store.set({ layers: withProblem(layers, layer, problem) });
   }
 
-  /** The layers, the open one with its present numbers. */
+  /** The layers, the open one with what the reader changed. */
   private kept(): Layer[] {
-    const { layers, layer, problem } = this.store.get();
-    const { weight, bias } = this.scene().originalOperands;
-    const numbers = { weight: { shape: weightShape(problem), values: weight }, bias: bias ? { shape: [bias.length], values: bias } : undefined };
+    const { layers, layer, problem, source } = this.store.get();
+    const { kernel, edits } = source;
     const all = layers.length ? layers : [{ name: "", text: format(problem) }];
-    return all.map((each, index) => (index === layer ? { ...each, ...numbers } : each));
+    return all.map((each, index) => (index === layer ? { ...each, changes: { kernel, edits } } : each));
   }
 }
 
 const firstOf = ({ layer, source, first }: State): Source => (layer === 0 ? source : (first ?? source));
 
-/** A state with its strip's numbers: a link holds none, so they come from the report's layers and the first layer's source. */
-export function withNumbers(state: State, reported: readonly Layer[]): State {
-  const differs = state.layers.findIndex(({ text }, index) => reported[index]?.text !== text);
-  const layers = differs < 0 ? reported.slice(0, state.layers.length) : [...reported.slice(0, differs), ...state.layers.slice(differs)];
+/** A state with its strip's numbers: a link holds changes alone, so the others come from known layers and the first layer's source. */
+export function withNumbers(state: State, known: readonly Layer[]): State {
+  const differs = state.layers.findIndex(({ text }, index) => known[index]?.text !== text);
+  const layers = state.layers.map((layer, index) => (differs < 0 || index < differs ? { ...known[index], changes: layer.changes } : layer));
   if (!layers.length) return { ...state, layers, layer: 0, first: null };
   return { ...state, layers, first: state.source, source: new Chain(layers, state.source).sourceOf(state.layer) };
 }

@@ -266,7 +266,7 @@ def _terms(trace: Trace, chosen: Chosen) -> tuple[Array, Array]:
 def _table(trace: Trace, chosen: Chosen) -> Table:
     weights, pixels = _terms(trace, chosen)
     shown = len(weights) if len(weights) <= TERMS else TERMS - 2
-    values = np.stack([weights, pixels, weights * pixels])[:, :shown]
+    values = np.stack([weights, pixels, weights * pixels + 0.0])[:, :shown]  # −0 becomes 0
     return Table(values, len(weights) - shown, max(0.5, _cell(values)))
 
 

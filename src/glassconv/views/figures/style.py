@@ -139,7 +139,8 @@ def wrap(text: str, fontsize: float, width: float, *, mono: bool = False) -> lis
     lines: list[str] = []
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and width_of(longer, fontsize, mono=mono) <= width:
+        # At few dots per inch, letters are up to 4 % wider than their outlines.
+        if lines and 1.04 * width_of(longer, fontsize, mono=mono) <= width:
             lines[-1] = longer
         else:
             lines.append(word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -28,13 +29,20 @@ def draw(example: WorkedExample, subject: Subject, theme: Theme) -> Figure:
     filters, _, kernel_rows, kernel_columns = example.weight.shape
     row_height = rows * CELL + ROW_GAP
 
-    lines = _product_lines(example)
-    filters_left = LEFT + max(columns * CELL, HEADING) + 0.6
-    filter_step = max(kernel_columns * CELL, HEADING / 3) + 0.4
+    lines, wide = _product_lines(example), _cell_width(example)
+    filters_left = LEFT + max(columns * wide, HEADING) + 0.6
+    filter_step = (
+        max(
+            kernel_columns * wide,
+            *(style.width_of(_bias(example, filter), 9) for filter in range(filters)),
+            HEADING / 3,
+        )
+        + 0.4
+    )
     sums_left = filters_left + filters * filter_step + 0.35
     longest = max(len(line) for block in lines for line in block)
     output_left = sums_left + max(longest * CHARACTER, HEADING) + 0.6
-    width = max(output_left + example.output.shape[2] * CELL + 0.7, NARROWEST)
+    width = max(output_left + example.output.shape[2] * wide + 0.7, NARROWEST)
     output_stack = filters * (example.output.shape[1] * CELL + ROW_GAP)
     bottom = TOP + max(channels * row_height, output_stack)
     figure = style.new_figure(width, bottom + 1.0, theme)
@@ -45,10 +53,10 @@ def draw(example: WorkedExample, subject: Subject, theme: Theme) -> Figure:
     norm = style.centred_on_zero(example.weight)
     for filter in range(filters):
         left = filters_left + filter * filter_step
-        _head(figure, left, f"filter {filter}", f"bias {number(example.bias[filter])}", theme)
+        _head(figure, left, f"filter {filter}", _bias(example, filter), theme)
         for slice_, channel in enumerate(example.channels_of(filter)):
             top = TOP + channel * row_height + (rows - kernel_rows) * CELL / 2
-            axes = _grid(figure, left, top, example.weight[filter, slice_], norm, theme)
+            axes = _grid(figure, left, top, wide, example.weight[filter, slice_], norm, theme)
             if filter == example.chosen[0]:
                 style.outline(axes, 0, 0, kernel_rows, kernel_columns, theme, 2.2)
 
@@ -62,6 +70,17 @@ def draw(example: WorkedExample, subject: Subject, theme: Theme) -> Figure:
     _draw_output(figure, output_left, example, subject, theme)
     _write_sum(figure, sums_left, bottom - 0.02, example, subject, theme)
     return figure
+
+
+def _cell_width(example: WorkedExample) -> float:
+    """Return the width of a cell that fits the longest number of the arrays."""
+    arrays = example.padded, example.weight, example.output
+    texts = [number(float(value)) for array in arrays for value in np.unique(array)]
+    return max(CELL, style.width_of("0" * max(map(len, texts)), 9, mono=True) + 0.1)
+
+
+def _bias(example: WorkedExample, filter: int) -> str:
+    return f"bias {number(example.bias[filter])}"
 
 
 def _product_lines(example: WorkedExample) -> list[list[str]]:
@@ -99,7 +118,7 @@ def _draw_input(figure: Figure, example: WorkedExample, subject: Subject, theme:
     )
     for channel in range(channels):
         top = TOP + channel * (rows * CELL + ROW_GAP)
-        axes = _grid(figure, LEFT, top, example.padded[channel], norm, theme)
+        axes = _grid(figure, LEFT, top, _cell_width(example), example.padded[channel], norm, theme)
         _hatch_padding(axes, example, theme)
         if channel in example.channels_of(example.chosen[0]):
             _outline_window(axes, example, theme)
@@ -121,7 +140,7 @@ def _draw_output(
     _head(figure, left, "output", f"{filters} × {subject.by((rows, columns))}", theme)
     for filter in range(filters):
         top = TOP + filter * (rows * CELL + ROW_GAP)
-        axes = _grid(figure, left, top, example.output[filter], norm, theme)
+        axes = _grid(figure, left, top, _cell_width(example), example.output[filter], norm, theme)
         if filter == example.chosen[0]:
             style.outline(axes, *example.chosen[1:], 1, 1, theme, 2.6)
 
@@ -150,10 +169,16 @@ def _head(figure: Figure, left: float, name: str, note: str, theme: Theme) -> No
 
 
 def _grid(
-    figure: Figure, left: float, top: float, values: Array, norm: Normalize, theme: Theme
+    figure: Figure,
+    left: float,
+    top: float,
+    wide: float,
+    values: Array,
+    norm: Normalize,
+    theme: Theme,
 ) -> Axes:
     rows, columns = values.shape
-    axes = style.add_axes(figure, left, top, columns * CELL, rows * CELL)
+    axes = style.add_axes(figure, left, top, columns * wide, rows * CELL)
     texts = [[number(float(value)) for value in row] for row in values]
     style.draw_cells(axes, values, texts, norm, theme, fontsize=9)
     return axes

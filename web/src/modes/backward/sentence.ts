@@ -71,7 +71,7 @@ const total = (gradientTerms: readonly GradientTerm[]): number => gradientTerms.
 function term({ from, x, w }: GradientTerm, focus: Focus, store: Store): HTMLElement {
   const chosen = focus.kind === "output" && focus.tap === from.tap;
   const button = html("button", { type: "button", class: "term", "aria-pressed": String(chosen) }, factors(x, w));
-  button.classList.add(x * w < 0 ? "negative" : "positive");
+  button.classList.add(x * w < 0 ? "negative" : x * w > 0 ? "positive" : "zero");
   button.addEventListener("click", () => store.set({ focus: chosen ? { ...from, tap: null } : from, pinned: true, playing: false }));
   return button;
 }
