@@ -101,7 +101,7 @@ def test_plain_sums_of_whole_numbers_are_exact() -> None:
 
 def test_a_failure_is_said_where_it_happened() -> None:
     page = printed("3x8x8 4@3x3", Verdict(False, "an element is off by 7 × its bound"))
-    assert "✗ im2col (whole): an element is off by 7 × its bound" in page
+    assert "✗ im2col (integers): an element is off by 7 × its bound" in page
     assert "All outputs" not in page
 
 
