@@ -8,8 +8,8 @@
 True
 """
 
-from glassconv import display as _display  # noqa: F401  # gives every report its view
 from glassconv.dispatch.select import choose
+from glassconv.display import DISPLAY
 from glassconv.explanation.explain import Report, explain
 from glassconv.explore.show import show
 from glassconv.figures import figure
@@ -26,12 +26,14 @@ from glassconv.problem.arguments import problem_of
 from glassconv.problem.operands import Operands, random_operands
 from glassconv.problem.shorthand import parse
 from glassconv.problem.transposed import TransposedProblem, parse_transposed
+from glassconv.reports.shown import Shown
 from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
 from glassconv.verification.compare_unfold import same
 from glassconv.verification.verify import compare, judge, verify
 
 __version__ = "0.1.0"
+Shown.display = DISPLAY  # reports import no views
 __all__ = [
     "ConvProblem",
     "Operands",

@@ -27,7 +27,7 @@ def text(report: Shown) -> str:
     """Return a report as the terminal prints it, without colours."""
     from glassconv.views.terminal.text import plain
 
-    return plain(view(report))
+    return plain(report)
 
 
 def html(report: Shown) -> str:
@@ -90,4 +90,4 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     KernelReport: _kernel,
     Choice: _choice,
 }
-Shown.display = Display(view, text, html)
+DISPLAY = Display(view, text, html)

@@ -6,29 +6,35 @@ explicit pad, and then the convolution without padding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
-from glassconv.errors import ArgumentError, ArgumentTypeError, ConvError, UnsupportedError
+from glassconv.errors import ArgumentError, ConvError, UnsupportedError
+from glassconv.explanation import torch_layers
 from glassconv.explanation.facts import derive
-from glassconv.problem.arguments import whole
+from glassconv.explanation.torch_layers import (
+    Input,
+    TransposedLayer,
+    flat,
+    problem_of_layer,
+    shape_of,
+)
+from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
-from glassconv.problem.problem import Problem
 from glassconv.problem.receptive_field import Layer, ReceptiveField, receptive_fields
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.network import LayerFacts, NetworkExplanation
+from glassconv.reports.shown import Shown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-Convolution = (
-    nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
-)
+Convolution = torch_layers.Layer | TransposedLayer
 Pooling = nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d | nn.AvgPool1d | nn.AvgPool2d | nn.AvgPool3d
 Normalisation = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 PassedOver = Normalisation | nn.Identity | nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d
@@ -37,7 +43,6 @@ ACTIVATIONS = (
     nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Softplus,
     nn.Softsign,
 )  # fmt: skip
-ProblemOf = Callable[[nn.Module, tuple[int, ...], str], Problem]
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class _Layer:
 
 
 @dataclass(frozen=True, repr=False)
-class NetworkReport:
+class NetworkReport(Shown):
     """The explanation of a stack of layers: a table, and a report for each convolution.
 
     >>> from glassconv import explain
@@ -66,12 +71,6 @@ class NetworkReport:
         first, last = self.facts.layers[0], self.facts.layers[-1]
         shapes = f"{list(first.input_shape)} → {list(last.output_shape)}"
         return f"<explanation of {len(self.facts.layers)} layers, {shapes}>"
-
-    def __str__(self) -> str:
-        """Return the text, 80 columns wide and without colours."""
-        from glassconv.views.terminal.text import plain
-
-        return plain(self)
 
     def __rich__(self) -> RenderableType:
         """Return what rich prints in a terminal."""
@@ -99,38 +98,30 @@ class NetworkReport:
         return cls(network_from_json(text))
 
 
-def stack_shape(model: nn.Sequential, input: Any, request: str) -> tuple[int, ...]:
+def stack_shape(model: nn.Sequential, input: Input | None, request: str) -> tuple[int, ...]:
     """Return the shape [batch, channels, *size] of a stack's input, given as a shape or array."""
     if input is None:
         cause = "a model does not say how large its input is: give its shape as `input`, such as "
         raise ArgumentError(f"{cause}[1, 3, 32, 32]", request=request)
-    given = input.shape if isinstance(input, np.ndarray | Tensor) else input
-    if isinstance(given, str) or not isinstance(given, Sequence):
-        cause = f"`input` is a shape or an array, not a {type(input).__name__}"
-        raise ArgumentTypeError(cause, request=request)
-    shape = tuple(whole("each size of `input`", size) for size in given)
-    spatial = [module for _, module in _flat(model) if isinstance(module, Convolution | Pooling)]
+    shape = shape_of(input, request)
+    spatial = [module for _, module in flat(model) if isinstance(module, Convolution | Pooling)]
     if not spatial:
         raise UnsupportedError("it has no convolution and no pooling", request=request)
     axes = int(type(spatial[0]).__name__[-2])
     return (1, *shape) if len(shape) == axes + 1 else shape
 
 
-def derive_network(
-    model: nn.Sequential, shape: Sequence[int], problem_of: ProblemOf
-) -> NetworkExplanation:
+def derive_network(model: nn.Sequential, shape: Sequence[int]) -> NetworkExplanation:
     """Return what can be said about a model on an input [batch, channels, *size].
-
-    problem_of: from a convolution, its input's shape and the request to the problem.
 
     Raises `UnsupportedError`, with the module and its place, for a layer that is not understood.
     """
     layers: list[_Layer] = []
     shape = tuple(shape)
-    for name, module in _flat(model):
+    for name, module in flat(model):
         request = f"explain(nn.Sequential): layer {name!r}, {module!r}"
         try:
-            layers += _read(name, module, shape, problem_of, request)
+            layers += _read(name, module, shape, request)
         except ConvError as error:
             raise error.asked_as(request) from None
         shape = layers[-1].facts.output_shape
@@ -148,18 +139,7 @@ def _with_field(layer: _Layer, fields: Sequence[ReceptiveField], place: int) -> 
     return replace(layer.facts, receptive_field=field.size, jump=tuple(map(float, field.jump)))
 
 
-def _flat(model: nn.Sequential, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Yield the layers with their names, those of nested `nn.Sequential`s too."""
-    for name, module in model.named_children():
-        if isinstance(module, nn.Sequential):
-            yield from _flat(module, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", module
-
-
-def _read(
-    name: str, module: nn.Module, shape: tuple[int, ...], problem_of: ProblemOf, request: str
-) -> Iterator[_Layer]:
+def _read(name: str, module: nn.Module, shape: tuple[int, ...], request: str) -> Iterator[_Layer]:
     """Yield what a module is: one layer, or a pad and a convolution."""
     if isinstance(module, nn.Flatten):
         start, end = (dim % len(shape) for dim in (module.start_dim, module.end_dim))
@@ -170,11 +150,12 @@ def _read(
     if len(shape) < 3:
         raise UnsupportedError(f"its input {list(shape)} has no spatial axes", request=request)
     if isinstance(module, Convolution):
-        if module.padding_mode != "zeros":
-            pad = _pad(name, module, shape)
+        problem = problem_of_layer(_with_zeros(module), shape, request)
+        if isinstance(problem, ConvProblem) and module.padding_mode != "zeros":
+            pad = _pad(name, module, shape, problem.padding)
             yield pad
             shape = pad.facts.output_shape
-        problem = problem_of(module, shape, request)
+            problem = replace(problem, input_size=shape[2:], padding=((0, 0),) * problem.ndim)
         facts = _facts(name, module, "convolution", shape, problem.output_shape)
         window = Layer(problem.axes, isinstance(problem, TransposedProblem))
         yield _Layer(replace(facts, macs=problem.macs, explanation=derive(problem)), window)
@@ -211,32 +192,36 @@ def _pointwise(shape: tuple[int, ...]) -> Layer:
     return Layer(tuple(Axis(size, 1) for size in shape[2:]))
 
 
-def padding_of(layer: Any) -> tuple[tuple[int, int], ...]:
-    """Return what a convolution's layer pads its input by: (before, after) per axis."""
-    if layer.padding == "valid":
-        return ((0, 0),) * len(layer.kernel_size)
-    if layer.padding == "same":
-        totals = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-        return tuple((total // 2, total - total // 2) for total in totals)
-    return tuple((size, size) for size in layer.padding)
+def _with_zeros(layer: Convolution) -> Convolution:
+    """Return a convolution's layer as it is, or padding with zeros where it pads otherwise."""
+    if layer.padding_mode == "zeros":
+        return layer
+    other = copy(layer)
+    other.padding_mode = "zeros"
+    return other
 
 
-def _pad(name: str, module: Any, shape: tuple[int, ...]) -> _Layer:
-    """Return the padding of a layer as a layer; refuse what PyTorch's pad refuses."""
-    sides, mode = padding_of(module), module.padding_mode
+def _pad(
+    name: str, module: Any, shape: tuple[int, ...], sides: tuple[tuple[int, int], ...]
+) -> _Layer:
+    """Return the padding of a layer as a layer; refuse what PyTorch's pad refuses.
+
+    sides: (before, after) of each axis.
+    """
+    mode = module.padding_mode
     limit = {"reflect": -1, "circular": 0}.get(mode)
     for (before, after), size in zip(sides, shape[2:], strict=True):
         if limit is not None and max(before, after) > size + limit:
             cause = f"{mode} padding of {max(before, after)} needs more than {size} positions"
             raise UnsupportedError(cause)
     padded = tuple(size + sum(pair) for size, pair in zip(shape[2:], sides, strict=True))
-    flat = tuple(size for pair in reversed(sides) for size in pair)
+    last_first = tuple(size for pair in reversed(sides) for size in pair)
     window = Layer(
         tuple(Axis(size, 1, 1, pair) for size, pair in zip(shape[2:], sides, strict=True))
     )
     facts = LayerFacts(
-        name, f"F.pad(x, {flat}, mode={mode!r})", "pad", shape, (*shape[:2], *padded), 0, 0, (), (),
-        f"the padding of {type(module).__name__}, which then has padding 0", None,
+        name, f"F.pad(x, {last_first}, mode={mode!r})", "pad", shape, (*shape[:2], *padded),
+        0, 0, (), (), f"the padding of {type(module).__name__}, which then has padding 0", None,
     )  # fmt: skip
     return _Layer(facts, window)
 

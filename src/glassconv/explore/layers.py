@@ -14,7 +14,6 @@ The first layer is a convolution, and reads the report's `input`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,19 +54,6 @@ def convolution(
 ) -> Layer:
     """Return a convolution of a strip; the problem's input and kernel have two axes."""
     return Layer(name, "conv", str(problem), weight, bias)
-
-
-def flat(model: nn.Sequential, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """Yield the layers of a model with their names, those of nested `nn.Sequential`s too.
-
-    >>> [name for name, _ in flat(nn.Sequential(nn.Sequential(nn.ReLU()), nn.ReLU()))]
-    ['0.0', '1']
-    """
-    for name, layer in model.named_children():
-        if isinstance(layer, nn.Sequential):
-            yield from flat(layer, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", layer
 
 
 def simple(name: str, layer: Simple, request: str) -> Layer:

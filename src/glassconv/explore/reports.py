@@ -20,7 +20,13 @@ from glassconv.dispatch.array_boundary import as_tensor
 from glassconv.errors import ArgumentError, ConvError, DtypeError, UnsupportedError
 from glassconv.examples.sample_operands import photograph_input, whole_numbers
 from glassconv.examples.tutorial import normalise, tutorial_layer
-from glassconv.explanation.explain import Input, Layer, TransposedLayer, problem_of_layer
+from glassconv.explanation.torch_layers import (
+    Input,
+    Layer,
+    TransposedLayer,
+    flat,
+    problem_of_layer,
+)
 from glassconv.explore import layers as strips
 from glassconv.explore.tensors import DTYPES, to_document
 from glassconv.problem.arguments import problem_of
@@ -175,7 +181,7 @@ def _of_one(layer: nn.Module, input: Input, request: str) -> Exploration:
 
 def _of_sequential(model: nn.Sequential, input: Input, request: str) -> Exploration:
     """Return the first convolution of a model, and all its layers as a strip."""
-    every = list(strips.flat(model))
+    every = list(flat(model))
     if not every or not isinstance(every[0][1], Layer | TransposedLayer):
         cause = "the first layer must be a convolution"
         raise UnsupportedError(cause, request=request)

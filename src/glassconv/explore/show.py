@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from glassconv.errors import MissingExtraError
-from glassconv.explanation.explain import Input
+from glassconv.explanation.torch_layers import Input
 
 if TYPE_CHECKING:
     from glassconv.explore.widget import Explorer
