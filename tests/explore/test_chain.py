@@ -94,7 +94,8 @@ def _copy_of(layer: nn.Module, weight: Tensor, bias: Tensor) -> nn.Module:
         copy: Any = type(layer)(**_arguments(layer)).double()
         copy.weight.copy_(weight)
         copy.bias.copy_(bias)
-    return copy  # type: ignore[no-any-return]
+    made: nn.Module = copy
+    return made
 
 
 def _arguments(layer: Any) -> dict[str, Any]:
@@ -124,8 +125,9 @@ def _linear(layer: nn.Module) -> nn.Module:
         return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding)
     if isinstance(layer, nn.AvgPool2d):
         return layer
-    weight: Any = layer.weight
-    return _copy_of(layer, torch.ones_like(weight), torch.zeros(layer.out_channels))  # type: ignore[call-overload]
+    convolution: Any = layer
+    ones = torch.ones_like(convolution.weight)
+    return _copy_of(convolution, ones, torch.zeros(convolution.out_channels))
 
 
 def _spans(layers: list[nn.Module], shape: tuple[int, ...], at: tuple[int, int]) -> list[list[int]]:

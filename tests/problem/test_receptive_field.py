@@ -31,7 +31,8 @@ STACKS = [
 def run(stack: Stack, x: Tensor) -> Tensor:
     """Return the output of a stack whose weights are all 1, in float64."""
     convolve = (F.conv1d, F.conv2d, F.conv3d)[stack.ndim - 1]
-    spread = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[stack.ndim - 1]
+    transposed = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
+    convolve_transposed = transposed[stack.ndim - 1]
     for each in stack.layers:
         axes = each.layer.axes
         stride, dilation = (
@@ -43,7 +44,7 @@ def run(stack: Stack, x: Tensor) -> Tensor:
             weight = x.new_ones(channels, 1, *kernel)
             padding = [axis.padding[0] for axis in axes]
             extra = [axis.leftover for axis in axes]
-            x = spread(x, weight, None, stride, padding, extra, 1, dilation)
+            x = convolve_transposed(x, weight, None, stride, padding, extra, 1, dilation)
             continue
         around = [size for axis in reversed(axes) for size in axis.padding]
         weight = x.new_ones(1, channels, *kernel)

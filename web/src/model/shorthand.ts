@@ -44,7 +44,7 @@ export function parse(text: string): Problem {
     dtype: values.dtype,
     same: values.rule === "same",
     transposed: values.transposed,
-    outputPadding: picture(values.outputPadding ?? spread([0], kernel.length), 0),
+    outputPadding: picture(values.outputPadding ?? perAxis([0], kernel.length), 0),
   };
   const padded = problem.same ? { ...problem, padding: samePadding(problem) } : problem;
   const cause = refusal(padded);
@@ -71,9 +71,9 @@ interface Options {
 
 function read(words: readonly string[], axes: number): Options {
   const options: Options = {
-    stride: spread([1], axes),
-    padding: spread([[0, 0]], axes),
-    dilation: spread([1], axes),
+    stride: perAxis([1], axes),
+    padding: perAxis([[0, 0]], axes),
+    dilation: perAxis([1], axes),
     outputPadding: null,
     groups: 1,
     bias: true,
@@ -94,17 +94,17 @@ function read(words: readonly string[], axes: number): Options {
     else if (!match) throw new Error(`options are s, p, d, g or o with a number, nobias, float64 or transposed, not ${word}`);
     else if (name === "p") {
       if (match[2] === "same" || match[2] === "valid") options.rule = match[2];
-      else options.padding = spread(sides(match[2]), axes);
+      else options.padding = perAxis(sides(match[2]), axes);
     } else if (!SIZES.test(match[2])) throw new Error(`${word} needs numbers, such as ${name}2 or ${name}2x1`);
     else if (name === "g") options.groups = Number(match[2]);
     else options[({ s: "stride", d: "dilation", o: "outputPadding" } as const)[name as "s" | "d" | "o"]] =
-      spread(match[2].split("x").map(Number), axes);
+      perAxis(match[2].split("x").map(Number), axes);
   }
   return options;
 }
 
 /** One entry for all axes, or one per axis. */
-function spread<Entry>(entries: Entry[], axes: number): Entry[] {
+function perAxis<Entry>(entries: Entry[], axes: number): Entry[] {
   if (entries.length === axes) return entries;
   if (entries.length !== 1) throw new Error(`an option takes one number or ${axes}, one per axis, not ${entries.length}`);
   return new Array<Entry>(axes).fill(entries[0]);

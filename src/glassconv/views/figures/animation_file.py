@@ -6,6 +6,7 @@ import io
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.animation import FFMpegWriter
@@ -63,7 +64,8 @@ def _film(drawn: Sequence[Image.Image], seconds: float) -> bytes:
     wide, high = width - width % 2, height - height % 2  # H.264 has even sizes only
     figure = Figure(figsize=(wide / DOTS_PER_INCH, high / DOTS_PER_INCH), dpi=DOTS_PER_INCH)
     options = ["-pix_fmt", "yuv420p", "-r", str(FILM_RATE), "-movflags", "+faststart"]
-    writer = FFMpegWriter(fps=1 / seconds, codec="h264", extra_args=options)  # type: ignore[arg-type]
+    rate: Any = 1 / seconds  # frames per second; Matplotlib's annotation knows whole ones only
+    writer = FFMpegWriter(fps=rate, codec="h264", extra_args=options)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "film.mp4")
         with writer.saving(figure, str(file), DOTS_PER_INCH):

@@ -29,10 +29,9 @@ class Subject:
 
     def __str__(self) -> str:
         """Return the shorthand, of a transposed problem also that of the convolution drawn."""
-        if not self.is_transposed:
+        if not isinstance(self.problem, TransposedProblem):
             return str(self.problem)
-        convolution = self.problem.convolution  # type: ignore[union-attr]
-        return f"{self.problem}, computed as {convolution} on its {self.input_name}"
+        return f"{self.problem}, computed as {self.problem.convolution} on its {self.input_name}"
 
     @property
     def is_transposed(self) -> bool:
