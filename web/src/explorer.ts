@@ -17,7 +17,7 @@ import { TUTORIAL_PROBLEM } from "./model/constants";
 import { withoutPixelEdits } from "./model/edits";
 import { outputAt, outputOf } from "./model/focus";
 import { PRESETS, presetSource } from "./model/presets";
-import { bytes, convolutionOf } from "./model/problem";
+import { bytes, convolutionOf, inputShape } from "./model/problem";
 import type { Layer } from "./model/layers";
 import type { Problem } from "./model/problem";
 import { pytorchCode } from "./model/pytorch_code";
@@ -155,9 +155,11 @@ export class Explorer {
     return this.userImage ? { ...this.reportNumbers, ...this.userImage, output: undefined } : this.reportNumbers;
   }
 
-  /** The numbers that a problem opens with: a small one's are read, so they are whole unless the reader has an image. */
+  /** The numbers that a problem opens with: the reader's image, the page's own, or whole ones for a small problem. */
   private sourceFor(problem: Problem): Source {
-    return this.userImage || !isRead(problem) ? this.baseSource : { ...this.baseSource, resampled: false };
+    const own = this.baseSource.input?.shape.join() === inputShape(problem).join();
+    if (this.userImage || own || !isRead(problem)) return this.baseSource;
+    return { ...this.baseSource, resampled: false, photograph: false, input: undefined };
   }
 
   private restored(state: State, hash: string): State {

@@ -250,3 +250,26 @@ test("a double click on a zero of the padding says that it cannot be edited", { 
     assert.equal(await field(page).count(), 0);
   }),
 );
+
+const PHOTOGRAPH = Array.from({ length: 3 * 20 * 20 }, (_, place) => ((place * 7) % 41) / 20 - 1);
+
+test("a small problem has whole numbers, and not the colours of a photograph that it does not show", { skip }, () =>
+  onPage({ hash: "#problem=1x3x4x4 1@1x1" }, async (page) => {
+    assert.ok((await read(page, "input")).every((value) => [0, 1, 2, 3].includes(value)));
+    assert.equal(await page.locator(".pane-input .scale.photograph").count(), 0);
+    await page.locator(".shorthand").fill("1x3x20x20 1@1x1");
+    await press(page, "Enter");
+    assert.equal(await page.locator(".pane-input .scale.photograph").count(), 1);
+  }, [{ problem: "1x3x20x20 1@1x1", input: encoded([1, 3, 20, 20], PHOTOGRAPH), inputKind: "image" }]),
+);
+
+test("a small image that the page was made for is resampled as the input's size changes", { skip }, () =>
+  onPage({}, async (page) => {
+    const ones = new Array(48).fill(1);
+    assert.deepEqual(await read(page, "input"), ones);
+    await page.getByRole("slider", { name: "input_size", exact: true }).fill("3");
+    await settled(page);
+    assert.deepEqual(await read(page, "input"), ones.slice(0, 27));
+    assert.equal(await page.locator(".pane-input .scale.photograph").count(), 1);
+  }, [{ problem: "1x3x4x4 1@1x1", input: encoded([1, 3, 4, 4], new Array(48).fill(1)), inputKind: "image" }]),
+);
