@@ -25,7 +25,7 @@ import { reportLayers, reportSource } from "./model/report";
 import type { Answer, Model } from "./model/report";
 import { format, parse } from "./model/shorthand";
 import type { Source } from "./model/source";
-import { Store } from "./model/state";
+import { initialState, Store } from "./model/state";
 import type { State } from "./model/state";
 import { MODES } from "./modes";
 import groupStyle from "./modes/groups.css";
@@ -129,23 +129,11 @@ export class Explorer {
 
   private firstState(text: string, mode: string | undefined): State {
     const state: State = {
-      problem: parse(text),
-      source: this.reportNumbers,
+      ...initialState(parse(text), this.reportNumbers),
       preset: text === TUTORIAL_PROBLEM ? "tutorial" : "",
       mode: mode ?? MODES[0].name,
-      choice: "",
-      focus: outputAt(0, 0, 0),
-      pinned: false,
       theme: this.model.get("theme") ?? "auto",
-      counting: "macs",
-      speed: 1,
-      playing: false,
-      explanation: "",
-      error: "",
-      revealed: null,
       layers: this.reportLayers,
-      layer: 0,
-      first: null,
     };
     return this.model.get("page") ? this.restored(state, location.hash) : state;
   }

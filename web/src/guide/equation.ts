@@ -7,6 +7,7 @@ import { outputOf } from "../model/focus";
 import type { OutputFocus } from "../model/focus";
 import { channelsPerGroup, tapCount } from "../model/problem";
 import type { State, Store } from "../model/state";
+import { sumOfProducts } from "../numerics/convolution";
 import type { Term } from "../numerics/convolution";
 import type { Scene } from "../numerics/scene";
 import { plural } from "../panes/pane";
@@ -32,7 +33,7 @@ export function equation(scene: Scene, state: State, store: Store): Node {
     line.append(html("span", { class: "of" }, ...(channels > 1 ? [`channel ${channel}`] : [name(focus), " ="])));
     line.append(taps > MOST_WRITTEN ? counted(own, focus) : products(own, reached, scene.problem.kernelSize[1], focus, store));
     const begun = reached > channel * taps;
-    const subtotal = begun ? short(added(own.filter(({ k }) => k < reached))) : "…";
+    const subtotal = begun ? short(sumOfProducts(own.filter(({ k }) => k < reached))) : "…";
     line.append(html("span", { class: "subtotal" }, channels > 1 || focus.tap === null ? `= ${subtotal}` : "= …"));
     element.append(line);
   }
@@ -40,7 +41,6 @@ export function equation(scene: Scene, state: State, store: Store): Node {
   return element;
 }
 
-const added = (terms: readonly Term[]): number => terms.reduce((sum, { x, w }) => sum + x * w, 0);
 const name = ({ filter, row, column }: OutputFocus): HTMLElement => withIndices("y", [filter, row, column]);
 
 function products(terms: readonly Term[], reached: number, across: number, focus: OutputFocus, store: Store): HTMLElement {
@@ -62,7 +62,7 @@ function counted(terms: readonly Term[], { tap }: OutputFocus): HTMLElement {
 function total(scene: Scene, terms: readonly Term[], reached: number, focus: OutputFocus): HTMLElement {
   const element = html("p", { class: "total" });
   if (focus.tap !== null) {
-    element.append(`${reached} of ${plural(terms.length, "product")}: the sum so far is `, html("strong", {}, short(added(terms.slice(0, reached)))));
+    element.append(`${reached} of ${plural(terms.length, "product")}: the sum so far is `, html("strong", {}, short(sumOfProducts(terms.slice(0, reached)))));
     return element;
   }
   const channels = channelsPerGroup(scene.problem);
@@ -70,7 +70,7 @@ function total(scene: Scene, terms: readonly Term[], reached: number, focus: Out
   const value = scene.outputAt(focus.filter, focus.row, focus.column);
   const bias = scene.operands.bias?.[focus.filter] ?? null;
   if (channels === 1 && bias === null) return element; // the only line has it
-  const partial = Array.from({ length: channels }, (_, channel) => bracketed(added(terms.slice(channel * taps, (channel + 1) * taps))));
+  const partial = Array.from({ length: channels }, (_, channel) => bracketed(sumOfProducts(terms.slice(channel * taps, (channel + 1) * taps))));
   element.append(name(focus), " = ", ...sumOf(partial, bias), " = ", html("strong", {}, short(value)));
   return element;
 }

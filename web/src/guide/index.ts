@@ -10,7 +10,7 @@ import type { Model } from "../model/report";
 import { reportSource } from "../model/report";
 import { parse } from "../model/shorthand";
 import type { Source } from "../model/source";
-import { Store } from "../model/state";
+import { initialState, Store } from "../model/state";
 import type { State } from "../model/state";
 import { describe, Scene } from "../numerics/scene";
 import type { Context } from "../panes/context";
@@ -93,22 +93,10 @@ export class Guide {
   private firstState(): State {
     const [first] = this.steps;
     return {
-      problem: parse(first.problem),
-      source: sourceOf(first, this.own),
-      preset: "",
-      mode: "",
-      choice: "",
+      ...initialState(parse(first.problem), sourceOf(first, this.own)),
       focus: first.start,
       pinned: true, // the pointer does not move the window; a click does
       theme: this.model.get("theme") ?? "auto",
-      counting: "macs",
-      speed: 1,
-      playing: false,
-      explanation: "",
-      layers: [],
-      layer: 0,
-      first: null,
-      error: "",
       revealed: 0,
     };
   }

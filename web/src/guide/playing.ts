@@ -1,6 +1,6 @@
 // Played moves in the guide: the window over the outputs, and the sum of one output product by product.
 
-import { outputAt, outputOf, positionOf } from "../model/focus";
+import { outputAt, outputAtPosition, outputOf, positionOf } from "../model/focus";
 import { gemm } from "../model/problem";
 import type { Played, State, Store } from "../model/state";
 import type { Scene } from "../numerics/scene";
@@ -16,8 +16,7 @@ export function nextOutput(scene: Scene, state: State, by: number): Partial<Stat
   const focus = outputOf(state.focus);
   const position = positionOf(scene.original, focus) + by;
   if (position < 0 || position >= scene.positions) return null;
-  const wide = scene.axes[1].outputSize;
-  return { focus: outputAt(focus.filter, Math.floor(position / wide), position % wide) };
+  return { focus: outputAtPosition(scene.original, focus.filter, position) };
 }
 
 /** Plays outputs or products until the last one; still: the reader asked for reduced motion, so each call is one step. */

@@ -22,6 +22,12 @@ export function positionOf(original: Problem, { row, column }: OutputFocus): num
   return row * axes(convolutionOf(original))[1].outputSize + column;
 }
 
+/** The output at a position of its filter: the inverse of `positionOf`. */
+export function outputAtPosition(original: Problem, filter: number, position: number): OutputFocus {
+  const wide = axes(convolutionOf(original))[1].outputSize;
+  return outputAt(filter, Math.floor(position / wide), position % wide);
+}
+
 export const outputAt = (filter: number, row: number, column: number, tap: number | null = null): OutputFocus => ({
   kind: "output",
   filter,

@@ -1,6 +1,6 @@
 // The page's state: immutable, in a store with listeners.
 
-import { positionOf, within } from "./focus";
+import { outputAt, positionOf, within } from "./focus";
 import type { Focus } from "./focus";
 import type { Layer } from "./layers";
 import type { Problem } from "./problem";
@@ -31,6 +31,27 @@ export interface State {
   readonly first: Source | null; // the numbers of the strip's first layer, where another one is open
   readonly layer: number; // of the strip, the one that `problem` is of
 }
+
+/** A problem with its numbers, at its first output, with all outputs shown: what an explorer and a guide begin with. */
+export const initialState = (problem: Problem, source: Source): State => ({
+  problem,
+  source,
+  preset: "",
+  mode: "",
+  choice: "",
+  focus: outputAt(0, 0, 0),
+  pinned: false,
+  theme: "auto",
+  counting: "macs",
+  speed: 1,
+  playing: false,
+  explanation: "",
+  error: "",
+  revealed: null,
+  layers: [],
+  layer: 0,
+  first: null,
+});
 
 /** How many columns of the im2col matrix have appeared: the window's own is there before its sum is complete. */
 export function columnsRevealed({ problem, focus, revealed }: State): number {

@@ -23,6 +23,9 @@ export interface Term {
   readonly inside: boolean; // false on padding
 }
 
+/** What the products of some terms add up to. */
+export const sumOfProducts = (some: readonly Pick<Term, "x" | "w">[]): number => some.reduce((sum, { x, w }) => sum + x * w, 0);
+
 export function terms(problem: Problem, operands: Operands, filter: number, row: number, column: number): Term[] {
   const [height, width] = axes(problem);
   const perGroup = channelsPerGroup(problem);

@@ -56,8 +56,10 @@ export function columnsPane(
     value: (of, row, n) => scene.pixel(of * perGroup + taps[row][0], yOf(row, n), xOf(row, n)) || 0, // padding has no number in the input, and is 0 here
   };
   const { edited } = shown;
+  let revealed = Infinity; // columns, known once for all cells
+  context.onState((state) => (revealed = columnsRevealed(state)));
   const kind = (_plane: number, row: number, n: number): Kind => {
-    if (n >= columnsRevealed(store.get())) return "hidden";
+    if (n >= revealed) return "hidden";
     const [y, x] = [yOf(row, n), xOf(row, n)];
     return y < 0 || y >= height.inputSize || x < 0 || x >= width.inputSize ? "padding" : "value";
   };

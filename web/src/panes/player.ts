@@ -3,7 +3,7 @@
 
 import { html } from "../drawing/dom";
 import { modulo } from "../model/arithmetic";
-import { outputAt, outputOf, positionOf } from "../model/focus";
+import { outputAtPosition, outputOf, positionOf } from "../model/focus";
 import { gemm } from "../model/problem";
 import { SPEEDS } from "../model/state";
 import type { Played, State, Store } from "../model/state";
@@ -15,10 +15,9 @@ const SUM_SECONDS = 12; // at most, at normal speed, for the sum of one output
 
 /** The output `by` further on in a filter, around from the last to the first. */
 export function stepOutput(scene: Scene, state: State, by: number): Partial<State> {
-  const { filter, row, column } = outputOf(state.focus);
-  const wide = scene.axes[1].outputSize;
-  const place = modulo(row * wide + column + by, scene.positions);
-  return { focus: outputAt(filter, Math.floor(place / wide), place % wide) };
+  const focus = outputOf(state.focus);
+  const position = modulo(positionOf(scene.original, focus) + by, scene.positions);
+  return { focus: outputAtPosition(scene.original, focus.filter, position) };
 }
 
 /** The state one product on or back; after the last one the sum is complete, before the first one there is none. */
@@ -97,9 +96,7 @@ export function player(store: Store, scene: () => Scene, still: boolean): Player
   speed.addEventListener("change", () => store.set({ speed: Number(speed.value) }));
   scrubber.addEventListener("input", () => {
     const { filter } = outputOf(store.get().focus);
-    const wide = scene().axes[1].outputSize;
-    const at = Number(scrubber.value);
-    store.set({ focus: outputAt(filter, Math.floor(at / wide), at % wide), pinned: true, playing: false });
+    store.set({ focus: outputAtPosition(scene().original, filter, Number(scrubber.value)), pinned: true, playing: false });
   });
 
   return {

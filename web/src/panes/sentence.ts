@@ -6,6 +6,7 @@ import { bracketed, factors, scientific, short } from "../drawing/numbers";
 import type { Focus, OutputFocus } from "../model/focus";
 import { channelsPerGroup, filtersPerGroup, readersOf, tapCount, unravel } from "../model/problem";
 import type { Store } from "../model/state";
+import { sumOfProducts } from "../numerics/convolution";
 import type { Term } from "../numerics/convolution";
 import type { Scene } from "../numerics/scene";
 import { plural } from "./pane";
@@ -26,7 +27,7 @@ function ofOutput(scene: Scene, focus: OutputFocus, store: Store): Node {
   const { bias } = scene.operands;
   const terms = scene.terms(focus.filter, focus.row, focus.column);
   const start = bias ? bias[focus.filter] : null;
-  const exact = total(terms) + (start ?? 0);
+  const exact = sumOfProducts(terms) + (start ?? 0);
   const value = scene.problem.dtype === "float32" ? Math.fround(exact) : exact;
   const reached = store.get().playing === "products" && focus.tap !== null ? focus.tap + 1 : null;
   const name = withIndices("y", [focus.filter, focus.row, focus.column]);
@@ -35,7 +36,7 @@ function ofOutput(scene: Scene, focus: OutputFocus, store: Store): Node {
   const facts = html("p", { class: "facts" });
   if (focus.tap !== null) facts.append(tapped(scene, terms[focus.tap], focus));
   if (reached === null) facts.append(`${plural(terms.length, "product")}${padded ? `, ${padded} of them with padding` : ""}. `, compared(scene, focus, value));
-  else facts.append(`${reached} of ${plural(terms.length, "product")}: the sum so far is `, html("strong", {}, short(total(terms.slice(0, reached)))), ".");
+  else facts.append(`${reached} of ${plural(terms.length, "product")}: the sum so far is `, html("strong", {}, short(sumOfProducts(terms.slice(0, reached)))), ".");
   const written = html("div", { class: "equation" }, ...sumByChannel(scene, terms, focus, store, name, start, value, reached));
   return fragment(written, runningSum(terms, focus.tap, start, reached), facts);
 }
@@ -47,7 +48,7 @@ function sumByChannel(scene: Scene, terms: readonly Term[], focus: OutputFocus, 
   const result = html("strong", {}, reached === null ? short(value, 5) : "…");
   const sum = (part: readonly Term[]): string => {
     const added = part.filter(({ k }) => reached === null || k < reached);
-    return added.length ? short(total(added)) : "…";
+    return added.length ? short(sumOfProducts(added)) : "…";
   };
   const added = bias === null ? [] : biasTerm(bias);
   if (channels === 1 || taps === 1) {
@@ -59,7 +60,7 @@ function sumByChannel(scene: Scene, terms: readonly Term[], focus: OutputFocus, 
   const first = byChannel[0][0].channel;
   const partial = sumOf(shown.map((channel) => sum(byChannel[channel]).replace(/^−.*/, "($&)")), null);
   const left = byChannel.filter((_, channel) => !shown.includes(channel));
-  const more = left.length ? restTerm(total(left.flat()), left.length, "more channel") : [];
+  const more = left.length ? restTerm(sumOfProducts(left.flat()), left.length, "more channel") : [];
   const line = (channel: number): HTMLElement =>
     html("p", { class: "channel" }, `channel ${first + channel}: `, ...products(byChannel[channel], focus, store, reached), " = ", html("b", {}, sum(byChannel[channel])));
   return [html("p", {}, name, " = ", ...partial, ...more, ...added, " = ", result), ...shown.map(line)];
@@ -75,7 +76,7 @@ function products(terms: readonly Term[], focus: OutputFocus, store: Store, reac
   });
   const rest = terms.filter((term) => !shown.includes(term));
   if (!rest.length) return written;
-  return [...written, ...restTerm(total(rest), rest.length, "more product")];
+  return [...written, ...restTerm(sumOfProducts(rest), rest.length, "more product")];
 }
 
 /** Numbers joined by +, and the bias after them: 2 + 0 + (−1) + bias 1. */
@@ -94,8 +95,6 @@ export const restTerm = (sum: number, number: number, what: string): (Node | str
 function chooseShown<Part>(parts: readonly Part[], chosen: Part | null): Part[] {
   return parts.filter((part, place) => parts.length <= WHOLE || place < FIRST || part === chosen);
 }
-
-const total = (terms: readonly Pick<Term, "x" | "w">[]): number => terms.reduce((sum, { x, w }) => sum + x * w, 0);
 
 function tapped(scene: Scene, term: Term, focus: OutputFocus): Node {
   const place = term.inside ? withIndices("x", [term.channel, term.row, term.column]) : "padding";

@@ -5,6 +5,7 @@ import { factors, grouped, short } from "../../drawing/numbers";
 import type { Focus, OutputFocus } from "../../model/focus";
 import { convolutionOf, filtersPerGroup, macs, readersOf, unravel } from "../../model/problem";
 import type { Store } from "../../model/state";
+import { sumOfProducts } from "../../numerics/convolution";
 import type { Term } from "../../numerics/convolution";
 import { weightGradientProblem } from "../../numerics/gradients";
 import type { Scene } from "../../numerics/scene";
@@ -59,13 +60,11 @@ function summed(name: Node, gradientTerms: readonly GradientTerm[], focus: Focus
   const equation = html("p", { class: "equation" }, name, " = ");
   gradientTerms.slice(0, MOST_TERMS).forEach((share, place) => equation.append(place ? " + " : "", term(share, focus, store)));
   const rest = gradientTerms.slice(MOST_TERMS);
-  if (rest.length) equation.append(...restTerm(total(rest), rest.length, "more product"));
+  if (rest.length) equation.append(...restTerm(sumOfProducts(rest), rest.length, "more product"));
   if (gradientTerms.length) equation.append(" = ");
-  equation.append(html("strong", {}, short(total(gradientTerms), 5)));
+  equation.append(html("strong", {}, short(sumOfProducts(gradientTerms), 5)));
   return gradientTerms.length ? [equation, runningSum(gradientTerms, null)] : [equation];
 }
-
-const total = (gradientTerms: readonly GradientTerm[]): number => gradientTerms.reduce((sum, { x, w }) => sum + x * w, 0);
 
 /** One product, which leads to the output that sent it. */
 function term({ from, x, w }: GradientTerm, focus: Focus, store: Store): HTMLElement {
@@ -113,7 +112,7 @@ function tapped(scene: Scene, gradients: Gradients, focus: OutputFocus, { channe
   const gradientTerms = toWeights ? gradients.weightTerms({ kind: "weight", filter: focus.filter, k }) : gradients.pixelTerms({ kind: "input", channel, row, column });
   const name = toWeights ? withIndices("∂L/∂w", [focus.filter, ...unravel(scene.problem, k)]) : withIndices("∂L/∂x", [channel, row, column]);
   const own = gradientTerms.find(({ from, image }) => image === 0 && from.filter === focus.filter && from.row === focus.row && from.column === focus.column && from.tap === k);
-  if (own) span.append(`Product ${k}: `, name, ` receives ${factors(own.x, own.w)} = ${short(own.x * own.w)}, one of ${plural(gradientTerms.length, "term")} that add up to ${short(total(gradientTerms), 4)}. `);
+  if (own) span.append(`Product ${k}: `, name, ` receives ${factors(own.x, own.w)} = ${short(own.x * own.w)}, one of ${plural(gradientTerms.length, "term")} that add up to ${short(sumOfProducts(gradientTerms), 4)}. `);
   return span;
 }
 
