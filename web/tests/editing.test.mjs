@@ -243,6 +243,20 @@ test("a double click on a number of a product edits that number", { skip }, () =
   }, SMALL),
 );
 
+test("a double click edits a number although the terms are drawn anew while the button is down", { skip }, () =>
+  onPage({}, async (page) => {
+    const { x, y, width, height } = await page.locator('.sentence .term[data-k="4"] [data-array=w]').boundingBox();
+    await page.mouse.move(x + width / 2, y + height / 2);
+    await page.mouse.down({ clickCount: 1 });
+    await page.mouse.up({ clickCount: 1 });
+    await page.mouse.down({ clickCount: 2 });
+    await page.evaluate(() => document.querySelector(".sentence").replaceChildren(...[...document.querySelector(".sentence").childNodes].map((node) => node.cloneNode(true))));
+    await page.mouse.up({ clickCount: 2 });
+    await settled(page);
+    assert.equal(await page.locator(".pane-weight .number-field input").inputValue(), "5");
+  }, SMALL),
+);
+
 test("a double click on a zero of the padding says that it cannot be edited", { skip }, () =>
   onPage({ hash: "#problem=1x1x4x4 1@3x3 s1 p1&at=y,0,0,0" }, async (page) => {
     await page.locator('.sentence .term[data-k="0"] [data-array=x]').dblclick();

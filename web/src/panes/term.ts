@@ -20,10 +20,16 @@ export function termButton({ k, x, w }: Pick<Term, "k" | "x" | "w">, focus: Outp
 
 /** Calls with the product and the number that is double-clicked among some terms. */
 export function onNumberOpened(terms: HTMLElement, open: (k: number, array: "x" | "w") => void): void {
-  terms.addEventListener("dblclick", ({ target }) => {
-    const k = (target as Element).closest("[data-k]")?.getAttribute("data-k");
-    const array = (target as Element).closest("[data-array]")?.getAttribute("data-array");
-    if (k) open(Number(k), array === "x" ? "x" : "w");
+  // Not "dblclick": the first click draws the terms anew, and where that happens while the button is
+  // pressed a second time, the double click is reported for an element around the terms.
+  terms.addEventListener("mousedown", (event) => {
+    if (event.detail !== 2) return;
+    const target = event.target as Element;
+    const k = target.closest("[data-k]")?.getAttribute("data-k");
+    const array = target.closest("[data-array]")?.getAttribute("data-array");
+    if (!k) return;
+    event.preventDefault(); // the field that opens keeps the focus
+    open(Number(k), array === "x" ? "x" : "w");
   });
 }
 
