@@ -7,7 +7,6 @@ transposed convolution, a missing batch axis.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +21,7 @@ from glassconv.problem.transposed import TransposedProblem, flip
 
 if TYPE_CHECKING:
     from glassconv.kernels import Kernel
+    from glassconv.kernels.runtime.packed_weights import Pack
     from glassconv.kernels.runtime.plan import Plan
 
 
@@ -123,9 +123,9 @@ class FlipAndPack:
     """The packing of a transposed convolution's weight: flipped, then packed for the kernel."""
 
     groups: int
-    pack: Callable[[Tensor], Tensor] | None
+    pack: Pack | None
 
-    def __call__(self, weight: Tensor) -> Tensor:
+    def __call__(self, weight: Tensor) -> Tensor | None:
         """Return the weight as the kernel of the equal convolution reads it."""
         flipped = flip(weight, self.groups)
         return flipped.contiguous() if self.pack is None else self.pack(flipped)

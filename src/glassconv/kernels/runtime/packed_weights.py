@@ -15,7 +15,7 @@ from torch import Tensor
 
 from glassconv.kernels.runtime.checksum import checksum
 
-Pack = Callable[[Tensor], Tensor]
+Pack = Callable[[Tensor], Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class _CacheEntry:
     weight: weakref.ref[Tensor]
     geometry: tuple[tuple[int, ...], tuple[int, ...]]  # its shape and strides
     checksum: bytes
-    packed: Tensor
+    packed: Tensor | None
 
 
 _cache: dict[tuple[int, Pack], _CacheEntry] = {}
 
 
-def packed_once(weight: Tensor, pack: Pack) -> Tensor:
-    """Return pack(weight), from the cache while the weight is unchanged."""
+def packed_once(weight: Tensor, pack: Pack) -> Tensor | None:
+    """Return pack(weight), from the cache while the weight is unchanged; None if it refuses it."""
     key = (id(weight), pack)
     cached = _cache.get(key)
     geometry, content = (weight.shape, weight.stride()), checksum(weight)
@@ -50,4 +50,5 @@ def packed_once(weight: Tensor, pack: Pack) -> Tensor:
 
 def packed_bytes() -> int:
     """Return the total size of the cached packed weights in bytes."""
-    return sum(entry.packed.nbytes for entry in list(_cache.values()))
+    packed = [entry.packed for entry in list(_cache.values())]
+    return sum(each.nbytes for each in packed if each is not None)

@@ -15,7 +15,7 @@ from glassconv.codegen.jit import Compiled
 from glassconv.codegen.pages import WORTHWHILE_BYTES, ask_for_huge_pages
 from glassconv.codegen.parallel import threads
 from glassconv.kernels.runtime.blocking import Blocking
-from glassconv.kernels.runtime.packed_weights import packed_once
+from glassconv.kernels.runtime.packed_weights import Pack, packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
@@ -33,9 +33,10 @@ class Plan:
     tasks: int
     workspace_bytes: int  # per thread
     max_threads: int  # more threads would cost more time than they save
-    pack: Callable[[Tensor], Tensor] | None  # packs the weight; None if it is used unpacked
+    pack: Pack | None  # packs the weight, or refuses it with None; no function: it is used unpacked
     loops: tuple[str, ...] = ()  # a description of the loop nest, one line per loop
     hot_function: str = ""  # the generated function that takes most of the time, if known
+    otherwise: Callable[..., Tensor] | None = None  # the call for weights that `pack` refuses
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None = None
@@ -46,16 +47,19 @@ class Plan:
         `layout`, weight [out_channels, in_channels / groups, *kernel_size], bias [out_channels],
         residual and output [batch, out_channels, *output_size].
         """
+        packed = weight.contiguous() if self.pack is None else packed_once(weight, self.pack)
+        if packed is None:
+            assert self.otherwise is not None, "a plan whose `pack` refuses weights has `otherwise`"
+            return self.otherwise(input, weight, bias, residual)
         output = torch.empty_strided(self.output_shape, self.output_strides, dtype=input.dtype)
         if self.has_huge_pages:
             ask_for_huge_pages(output.data_ptr(), output.nbytes)
-        weight = weight.contiguous() if self.pack is None else packed_once(weight, self.pack)
         bias = self.zero_bias if bias is None else bias.contiguous()
         num_threads = 1 if self.max_threads == 1 else min(threads(), self.max_threads)
         address = output.data_ptr()
         arrays = pack_arrays(
             input=input.data_ptr(),
-            weight=weight.data_ptr(),
+            weight=packed.data_ptr(),
             bias=bias.data_ptr(),
             output=address,
             workspace=workspace(num_threads * self.workspace_bytes).data_ptr(),
