@@ -50,6 +50,14 @@ class DtypeError(ConvError, RuntimeError):
     """Element types that differ, or that no algorithm supports."""
 
 
+class DeviceError(ConvError, RuntimeError):
+    """Arrays that are on different devices."""
+
+
+class StorageError(ConvError, RuntimeError):
+    """A tensor whose memory was freed, or is smaller than its shape and strides require."""
+
+
 class UnsupportedError(ConvError, RuntimeError):
     """The named algorithm does not support this problem."""
 

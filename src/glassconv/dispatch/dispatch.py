@@ -29,8 +29,10 @@ from glassconv.dispatch.compiled_call import (
     algorithm_call,
     kernel_call,
 )
+from glassconv.dispatch.devices import CPU, check_devices
 from glassconv.dispatch.select import AUTO, choose, kernel_named
-from glassconv.dispatch.torch_state import is_plain
+from glassconv.dispatch.storage import check_storage
+from glassconv.dispatch.torch_state import is_plain, memory_device
 from glassconv.errors import ArgumentTypeError, ShapeError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, layout_from
@@ -48,7 +50,10 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
         return _convolve_arrays(input, weight, bias, residual, arguments)
     plain = is_plain(input, weight, bias, residual)
     if not plain:
-        check_kinds(arguments.function, _named(input, weight, bias, residual))
+        arrays = _named(input, weight, bias, residual)
+        check_kinds(arguments.function, arrays)
+        check_devices(arguments.function, arrays)
+        check_storage(arguments.function, arrays)
     call = compile_call(
         arguments if arguments.is_settled() else _settled(arguments, input, weight, bias),
         input.shape,
@@ -58,6 +63,7 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
         None if bias is None else (bias.shape, bias.dtype),
         None if residual is None else (residual.shape, residual.dtype),
         plain,
+        CPU if plain else memory_device(input),
         torch.get_num_threads(),
     )
     return call(input, weight, bias, residual)
@@ -77,6 +83,8 @@ def run(
     Kernels do not support autograd, so the steps run if gradients are required.
     """
     plain = is_plain(input, weight, bias, None)
+    if not plain:
+        check_storage(str(problem), _named(input, weight, bias, None))
     call = compile_problem(
         problem, algorithm, "any", NOTHING, tuple(input.shape), input.stride(), plain=plain
     )
@@ -93,12 +101,14 @@ def compile_call(
     bias: ArrayType | None,
     residual: ArrayType | None,
     plain: bool,
+    device: str,
     threads: int,
 ) -> CompiledCall:
     """Check the arguments, choose an algorithm, and return what computes every such call.
 
-    shape, strides, dtype: the input's. plain: whether a kernel may be given the arrays. threads:
-    part of the key, since what is chosen and planned depends on their number.
+    shape, strides, dtype: the input's. plain: whether a kernel may be given the arrays. device: the
+    one whose memory the arrays take. threads: part of the key, since what is chosen and planned
+    depends on their number.
     """
     given = {"input": (shape, dtype), "weight": weight, "bias": bias, "residual": residual}
     described = {name: each for name, each in given.items() if each is not None}
@@ -118,10 +128,12 @@ def compile_call(
     epilogue = Epilogue(arguments.activation, residual is not None)
     algorithm, accuracy = arguments.algorithm, arguments.accuracy
     if not unbatched:
-        return compile_problem(problem, algorithm, accuracy, epilogue, shape, strides, plain=plain)
+        return compile_problem(
+            problem, algorithm, accuracy, epilogue, shape, strides, plain=plain, device=device
+        )
     batch = ((1, *shape), (shape[0] * strides[0], *strides))
     return UnbatchedCall(
-        compile_problem(problem, algorithm, accuracy, epilogue, *batch, plain=plain)
+        compile_problem(problem, algorithm, accuracy, epilogue, *batch, plain=plain, device=device)
     )
 
 
@@ -134,11 +146,12 @@ def compile_problem(
     strides: tuple[int, ...],
     *,
     plain: bool,
+    device: str = CPU,
 ) -> CompiledCall:
     """Choose an implementation for inputs of this shape and these strides, and return it."""
     if not plain:  # PyTorch's convolution and an algorithm's steps are PyTorch operations
         name = "aten" if algorithm == AUTO else algorithm
-        chosen = choose(problem, name, accuracy).algorithm
+        chosen = choose(problem, name, accuracy, device=device).algorithm
         return algorithm_call(named(chosen), problem, epilogue)
     layout = layout_from(shape, strides) if problem.ndim < 3 else None
     choice = choose(problem, algorithm, accuracy, layout.name if layout else NCHW)
