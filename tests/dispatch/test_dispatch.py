@@ -141,10 +141,8 @@ def test_each_candidate_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def compiled(arguments: Arguments, input: Tensor, weight: Tensor, *, plain: bool = True) -> Any:
     return dispatch.compile_call(
         arguments,
-        input.shape,
-        input.stride(),
-        input.dtype,
-        (weight.shape, weight.dtype),
+        (input.shape, input.stride(), input.dtype),
+        (weight.shape, weight.stride(), weight.dtype),
         None,
         None,
         plain,

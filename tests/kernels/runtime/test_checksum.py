@@ -165,7 +165,8 @@ def test_few_words_of_the_key_give_two_contents_one_sum(half: int) -> None:
 
     def product(added: Array) -> Array:
         low, high = added % 2**half, added % 4**half >> half
-        return np.multiply(low, high)
+        products: Array = low * high
+        return products
 
     for difference in range(1, 4**half):
         apart = (product(words + difference) - product(words)) % 4**half

@@ -30,7 +30,6 @@ from dataclasses import dataclass
 from functools import cache
 from struct import Struct as Format
 
-import llvmlite.ir as llvm
 from torch import Tensor
 
 from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, Variable, function
@@ -135,7 +134,7 @@ def _compile(target: Target) -> Compiled:
         source, key = arrays.source.cast(INT) + first, arrays.key.cast(INT)
         step = NUM_ACCUMULATORS * code.lanes
         vector_stop = words - words % step
-        zero = code.value(0, llvm.VectorType(INT, code.lanes))
+        zero = code.broadcast(code.value(0))
         accumulators = [[code.variable(zero) for _ in range(NUM_ACCUMULATORS)] for _ in range(SUMS)]
         rest = [code.variable(0) for _ in range(SUMS)]
         with code.loop(0, vector_stop, step) as word:
