@@ -162,7 +162,9 @@ def cause_of(call: Call, text: str) -> str:
         )
         match = form.search(text)
         same = match is not None and match[1] == match[4] and match[2] == match[5]
-        words = text.split(":")[0] + (" strides differ" if same else " shape or dtype differs")
+        words = text.split(":", maxsplit=1)[0] + (
+            " strides differ" if same else " shape or dtype differs"
+        )
     words = re.sub(r"'(Byte|Char|Short|Int|Long|Bool|UInt|Float)[^']*'", "a type", words)
     words = re.sub(r"\b(complex|uint|int|bfloat|float)#", r"\1", words)
     words = re.sub(
@@ -271,7 +273,7 @@ def main() -> None:
     found = search(calls.start, calls.stop)
     if len(calls) == 1:
         print(draw(calls.start))  # noqa: T201
-        print(*(each.text for each in found) or ["nothing differs"], sep="\n")  # noqa: T201
+        print(*[each.text for each in found] or ["nothing differs"], sep="\n")  # noqa: T201
         return
     print(*_report(found, len(calls)), sep="\n")  # noqa: T201
 
