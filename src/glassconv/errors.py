@@ -54,16 +54,16 @@ class DtypeError(ConvError, RuntimeError):
     """Element types that differ, or that no algorithm supports."""
 
 
+class UnsupportedDtypeError(DtypeError, NotImplementedError):
+    """An element type that PyTorch does not convolve either."""
+
+
 class DeviceError(ConvError, RuntimeError):
     """Arrays that are on different devices."""
 
 
 class StorageError(ConvError, RuntimeError):
     """A tensor whose memory was freed, or is smaller than its shape and strides require."""
-
-
-class UnsupportedDtypeError(DtypeError, NotImplementedError):
-    """An element type that PyTorch does not convolve either."""
 
 
 class UnsupportedError(ConvError, RuntimeError):

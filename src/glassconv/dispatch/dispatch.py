@@ -18,8 +18,9 @@ from glassconv.dispatch import select
 from glassconv.dispatch.array_boundary import (
     A,
     as_tensor,
+    check_axes,
+    check_dtypes,
     check_kinds,
-    check_types,
     dtype_name,
     torch_dtype_name,
 )
@@ -123,7 +124,8 @@ def compile_call(
     dtypes = {name: torch_dtype_name(kind) for name, (_, kind) in described.items()}
     algorithm, accuracy = arguments.algorithm, arguments.accuracy
     try:
-        check_types(arguments.function, arguments.ndim, shapes, dtypes)
+        check_axes(arguments.function, arguments.ndim, shapes)
+        check_dtypes(arguments.function, shapes, dtypes)
         problem = arguments.problem(
             shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
         )
@@ -177,10 +179,10 @@ def compile_problem(
         return algorithm_call(named(chosen), problem, epilogue)
     layout = _output_layout(problem, input, weight)
     choice = choose(problem, algorithm, accuracy, layout)
-    if choice.kernel is None or not problem.batch:
-        return algorithm_call(
-            named(choice.algorithm if problem.batch else "aten"), problem, epilogue
-        )
+    if choice.kernel is None:
+        return algorithm_call(named(choice.algorithm), problem, epilogue)
+    if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
+        return algorithm_call(named("aten"), problem, epilogue)
     given = layout_named(layout, *input)
     return kernel_call(kernel_named(choice.kernel), problem, given, layout, epilogue)
 
@@ -214,7 +216,7 @@ def _convolve_arrays(
     except TypeError:  # an element type that PyTorch lacks
         shapes = {name: array.shape for name, array in arrays.items()}
         dtypes = {name: dtype_name(array) for name, array in arrays.items()}
-        check_types(arguments.function, arguments.ndim, shapes, dtypes)
+        check_dtypes(arguments.function, shapes, dtypes)
         raise
     output: Array = convolve(x, w, b, r, arguments).numpy()
     return output
