@@ -58,6 +58,14 @@ class UnsupportedDtypeError(DtypeError, NotImplementedError):
     """An element type that PyTorch does not convolve either."""
 
 
+class DeviceError(ConvError, RuntimeError):
+    """Arrays that are on different devices."""
+
+
+class StorageError(ConvError, RuntimeError):
+    """A tensor whose memory was freed, or is smaller than its shape and strides require."""
+
+
 class UnsupportedError(ConvError, RuntimeError):
     """The named algorithm does not support this problem."""
 

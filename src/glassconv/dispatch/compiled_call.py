@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import torch
 from torch import Tensor
 
-from glassconv.algorithms import Algorithm, Call
+from glassconv.algorithms import Algorithm, Call, named
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, contiguous
 from glassconv.problem.problem import Problem
-from glassconv.problem.transposed import TransposedProblem, flip
+from glassconv.problem.transposed import EVERY, TransposedProblem, flip
 
 if TYPE_CHECKING:
     from glassconv.kernels import Kernel
@@ -120,8 +121,29 @@ def _transposed_call(
     kernel: Kernel, problem: TransposedProblem, name: str, epilogue: Epilogue
 ) -> TransposedCall:
     plan = kernel.plan(problem.convolution, contiguous(problem.convolution, name), epilogue)
-    plan = replace(plan, pack=FlipAndPack(problem.groups, plan.pack))
+    plan = replace(
+        plan,
+        pack=FlipAndPack(problem.groups, plan.pack),
+        otherwise=WithoutZeros(problem, algorithm_call(named("aten"), problem, epilogue)),
+    )
     return TransposedCall(problem, plan)
+
+
+@dataclass(frozen=True)
+class WithoutZeros:
+    """The call for a weight that must not meet zeros: PyTorch's, of the input without them."""
+
+    problem: TransposedProblem
+    call: AlgorithmCall
+
+    def __call__(
+        self, zeros_inserted: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output."""
+        strides = tuple(slice(None, None, stride) for stride in self.problem.stride)
+        if residual is not None:
+            residual = residual.reshape(self.problem.output_shape)
+        return self.call(zeros_inserted[EVERY + strides], weight, bias, residual)
 
 
 @dataclass(frozen=True)
@@ -132,7 +154,12 @@ class FlipAndPack:
     pack: Pack | None
 
     def __call__(self, weight: Tensor) -> Tensor | None:
-        """Return the weight as the kernel of the equal convolution reads it."""
+        """Return the weight as the kernel of the equal convolution reads it.
+
+        A weight that is not finite is refused: the kernel would multiply inserted zeros by it.
+        """
+        if not torch.isfinite(weight).all():
+            return None
         flipped = flip(weight, self.groups)
         return flipped.contiguous() if self.pack is None else self.pack(flipped)
 

@@ -18,8 +18,9 @@ from glassconv.dispatch import select
 from glassconv.dispatch.array_boundary import (
     A,
     as_tensor,
+    check_axes,
+    check_dtypes,
     check_kinds,
-    check_types,
     dtype_name,
     torch_dtype_name,
 )
@@ -29,9 +30,11 @@ from glassconv.dispatch.compiled_call import (
     algorithm_call,
     kernel_call,
 )
+from glassconv.dispatch.devices import CPU, check_devices
 from glassconv.dispatch.pytorch_call import pytorch_call, wrong_residual
 from glassconv.dispatch.select import AUTO, choose, kernel_named
-from glassconv.dispatch.torch_state import is_plain
+from glassconv.dispatch.storage import check_storage
+from glassconv.dispatch.torch_state import is_plain, memory_device
 from glassconv.errors import ConvError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Shaped, layout_named, output_layout
@@ -51,7 +54,10 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
         return _convolve_arrays(input, weight, bias, residual, arguments)
     plain = is_plain(input, weight, bias, residual)
     if not plain:
-        check_kinds(arguments.function, _named(input, weight, bias, residual))
+        arrays = _named(input, weight, bias, residual)
+        check_kinds(arguments.function, arrays)
+        check_devices(arguments.function, arrays)
+        check_storage(arguments.function, arrays)
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)
     if not plain and arguments.algorithm in PYTORCH and not arguments.is_extreme():
@@ -63,6 +69,7 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
         None if bias is None else (bias.shape, bias.dtype),
         None if residual is None else (residual.shape, residual.dtype),
         plain,
+        CPU if plain else memory_device(input),
         torch.get_num_threads(),
     )
     return call(input, weight, bias, residual)
@@ -82,6 +89,8 @@ def run(
     Kernels do not support autograd, so the steps run if gradients are required.
     """
     plain = is_plain(input, weight, bias, None)
+    if not plain:
+        check_storage(str(problem), _named(input, weight, bias, None))
     layouts = (input.shape, input.stride()), (weight.shape, weight.stride())
     call = compile_problem(problem, algorithm, "any", NOTHING, *layouts, plain=plain)
     return call(input, weight, bias, None)
@@ -95,12 +104,13 @@ def compile_call(
     bias: ArrayType | None,
     residual: ArrayType | None,
     plain: bool,
+    device: str,
     threads: int,
 ) -> CompiledCall:
     """Check the arguments, choose an algorithm, and return what computes every such call.
 
-    plain: whether a kernel may be given the arrays. threads: part of the key, since what is chosen
-    and planned depends on their number.
+    plain: whether a kernel may be given the arrays. device: the one whose memory the arrays take.
+    threads: part of the key, since what is chosen and planned depends on their number.
     """
     (shape, strides, dtype), (weight_shape, weight_strides, weight_dtype) = input, weight
     given = {
@@ -114,7 +124,8 @@ def compile_call(
     dtypes = {name: torch_dtype_name(kind) for name, (_, kind) in described.items()}
     algorithm, accuracy = arguments.algorithm, arguments.accuracy
     try:
-        check_types(arguments.function, arguments.ndim, shapes, dtypes)
+        check_axes(arguments.function, arguments.ndim, shapes)
+        check_dtypes(arguments.function, shapes, dtypes)
         problem = arguments.problem(
             shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
         )
@@ -129,11 +140,20 @@ def compile_call(
     filters = (weight_shape, weight_strides)
     if not unbatched:
         return compile_problem(
-            problem, algorithm, accuracy, epilogue, (shape, strides), filters, plain=plain
+            problem,
+            algorithm,
+            accuracy,
+            epilogue,
+            (shape, strides),
+            filters,
+            plain=plain,
+            device=device,
         )
     batch = ((1, *shape), (shape[0] * strides[0], *strides))
     return UnbatchedCall(
-        compile_problem(problem, algorithm, accuracy, epilogue, batch, filters, plain=plain)
+        compile_problem(
+            problem, algorithm, accuracy, epilogue, batch, filters, plain=plain, device=device
+        )
     )
 
 
@@ -146,6 +166,7 @@ def compile_problem(
     weight: Shaped,
     *,
     plain: bool,
+    device: str = CPU,
 ) -> CompiledCall:
     """Choose an implementation for operands of these shapes and strides, and return it.
 
@@ -154,14 +175,14 @@ def compile_problem(
     problem = problem.with_reachable_stride()
     if not plain:  # PyTorch's convolution and an algorithm's steps are PyTorch operations
         name = "aten" if algorithm == AUTO else algorithm
-        chosen = choose(problem, name, accuracy).algorithm
+        chosen = choose(problem, name, accuracy, device=device).algorithm
         return algorithm_call(named(chosen), problem, epilogue)
     layout = _output_layout(problem, input, weight)
     choice = choose(problem, algorithm, accuracy, layout)
-    if choice.kernel is None or not problem.batch:
-        return algorithm_call(
-            named(choice.algorithm if problem.batch else "aten"), problem, epilogue
-        )
+    if choice.kernel is None:
+        return algorithm_call(named(choice.algorithm), problem, epilogue)
+    if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
+        return algorithm_call(named("aten"), problem, epilogue)
     given = layout_named(layout, *input)
     return kernel_call(kernel_named(choice.kernel), problem, given, layout, epilogue)
 
@@ -195,7 +216,7 @@ def _convolve_arrays(
     except TypeError:  # an element type that PyTorch lacks
         shapes = {name: array.shape for name, array in arrays.items()}
         dtypes = {name: dtype_name(array) for name, array in arrays.items()}
-        check_types(arguments.function, arguments.ndim, shapes, dtypes)
+        check_dtypes(arguments.function, shapes, dtypes)
         raise
     output: Array = convolve(x, w, b, r, arguments).numpy()
     return output

@@ -13,7 +13,7 @@ from functools import lru_cache
 from torch import Tensor
 
 from glassconv.algorithms.aten import Call, convolution, transposed_convolution
-from glassconv.dispatch.array_boundary import check_types, torch_dtype_name
+from glassconv.dispatch.array_boundary import check_axes, check_dtypes, torch_dtype_name
 from glassconv.errors import ConvError, ShapeError
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.problem import Arguments
@@ -74,8 +74,9 @@ def explain_error(
     shapes = {name: tuple(tensor.shape) for name, tensor in present.items()}
     dtypes = {name: torch_dtype_name(tensor.dtype) for name, tensor in present.items()}
     try:
+        check_axes(arguments.function, arguments.ndim, shapes)
         arguments.problem(shapes["input"], shapes["weight"], shapes.get("bias"))
-        check_types(arguments.function, arguments.ndim, shapes, dtypes)
+        check_dtypes(arguments.function, shapes, dtypes)
     except ConvError as explained:
         if isinstance(explained, type(error)):
             raise explained from error
