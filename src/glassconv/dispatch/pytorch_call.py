@@ -34,10 +34,10 @@ class PyTorchCall:
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
         """Return the output. Raises what PyTorch raises, with an explanation."""
-        if bias is not None and bias.dtype != input.dtype:
-            if not torch.is_autocast_enabled(input.device.type):
-                # Some of PyTorch's loops read such a bias as if it had the input's type.
-                check_dtypes(self.arguments.function, *_described(input, weight, bias))
+        mixed = bias is not None and bias.dtype != input.dtype
+        if mixed and not torch.is_autocast_enabled(input.device.type):
+            # Some of PyTorch's loops read such a bias as if it had the input's type.
+            check_dtypes(self.arguments.function, *_described(input, weight, bias))
         try:
             output = self.compute(input, weight, bias)
         except PYTORCH_ERRORS as error:
