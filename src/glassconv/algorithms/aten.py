@@ -157,4 +157,4 @@ def _transposed_convolution(problem: TransposedProblem) -> Call:
     kept = [slice(None), slice(None)]
     for (before, _), both, size in zip(problem.padding, even, problem.output_size, strict=True):
         kept.append(slice(before - both, before - both + size))
-    return lambda input, weight, bias: call(input, weight, bias)[tuple(kept)]
+    return lambda input, weight, bias: call(input, weight, bias)[tuple(kept)].clone()

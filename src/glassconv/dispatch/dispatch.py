@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from glassconv.algorithms import named
 from glassconv.dispatch import select
@@ -29,6 +30,9 @@ from glassconv.dispatch.compiled_call import (
     algorithm_call,
     kernel_call,
 )
+from glassconv.dispatch.fx_nodes import node_of
+from glassconv.dispatch.operators import record
+from glassconv.dispatch.pytorch_convolution import check_names, pytorch_convolution
 from glassconv.dispatch.select import AUTO, choose, kernel_named
 from glassconv.dispatch.torch_state import is_plain
 from glassconv.errors import ArgumentTypeError, ShapeError
@@ -44,12 +48,65 @@ ArrayType = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element 
 
 def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments: Arguments) -> A:
     """Return the output of a call in `functional`: NumPy arrays give an array, tensors a tensor."""
+    if is_compiling():
+        output: A = record(input, weight, bias, residual, arguments)
+        return output
     if not isinstance(input, Tensor):
+        node: A | None = node_of(input, weight, bias, residual, arguments)
+        if node is not None:
+            return node
         return _convolve_arrays(input, weight, bias, residual, arguments)
+    return compute(input, weight, bias, residual, arguments)
+
+
+def compute(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    arguments: Arguments,
+) -> Tensor:
+    """Return the output of a call: kernels for numbers in memory, else PyTorch's operations."""
     plain = is_plain(input, weight, bias, residual)
     if not plain:
-        check_kinds(arguments.function, _named(input, weight, bias, residual))
-    call = compile_call(
+        if not _are_tensors(weight, bias, residual):
+            node: Tensor | None = node_of(input, weight, bias, residual, arguments)
+            if node is not None:
+                return node
+            check_kinds(arguments.function, _named(input, weight, bias, residual))
+        if arguments.algorithm == AUTO or not _has_numbers(input.shape):
+            return _compute_by_pytorch(input, weight, bias, residual, arguments)
+    call = _compiled_call(input, weight, bias, residual, arguments, plain)
+    return call(input, weight, bias, residual)
+
+
+def _compute_by_pytorch(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    arguments: Arguments,
+) -> Tensor:
+    """Return PyTorch's output; an error of PyTorch's is explained if our checks find its cause."""
+    check_names(arguments)
+    try:
+        return pytorch_convolution(input, weight, bias, residual, arguments)
+    except (RuntimeError, TypeError, ValueError, IndexError):
+        if _has_numbers(input.shape):
+            _compiled_call(input, weight, bias, residual, arguments, plain=False)
+        raise
+
+
+def _compiled_call(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    arguments: Arguments,
+    plain: bool,
+) -> CompiledCall:
+    """Return what `compile_call` returns for these arrays, from its cache if they are of a kind."""
+    return compile_call(
         arguments if arguments.is_settled() else _settled(arguments, input, weight, bias),
         input.shape,
         input.stride(),
@@ -60,7 +117,19 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
         plain,
         torch.get_num_threads(),
     )
-    return call(input, weight, bias, residual)
+
+
+def _are_tensors(weight: object, bias: object, residual: object) -> bool:
+    return (
+        isinstance(weight, Tensor)
+        and (bias is None or isinstance(bias, Tensor))
+        and (residual is None or isinstance(residual, Tensor))
+    )
+
+
+def _has_numbers(shape: tuple[object, ...]) -> bool:
+    """Return whether sizes are numbers, not the symbols or tensors that a trace has for them."""
+    return all(type(size) is int for size in shape)
 
 
 def forget() -> None:
