@@ -73,19 +73,16 @@ def compute(
 ) -> Tensor:
     """Return the output of a call: kernels for numbers in memory, else PyTorch's operations."""
     plain = is_plain(input, weight, bias, residual)
+    if not plain and not _are_tensors(weight, bias, residual):
+        node: Tensor | None = node_of(input, weight, bias, residual, arguments)
+        if node is not None:
+            return node
     if not plain:
-        if not _are_tensors(weight, bias, residual):
-            node: Tensor | None = node_of(input, weight, bias, residual, arguments)
-            if node is not None:
-                return node
-        arrays = _named(input, weight, bias, residual)
-        check_kinds(arguments.function, arrays)
-        check_devices(arguments.function, arrays)
-        if has_numbers(input.shape):
-            check_storage(arguments.function, arrays)
+        with torch._C.DisableTorchFunctionSubclass():  # they see the convolution, no checks
+            _check_tensors(arguments, _named(input, weight, bias, residual))
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)
-    if not plain and (arguments.algorithm in PYTORCH or not has_numbers(input.shape)):
+    if not plain and (arguments.algorithm in PYTORCH or not has_numbers(input)):
         return PyTorchCall(arguments)(input, weight, bias, residual)
     call = compile_call(
         arguments,
@@ -98,6 +95,13 @@ def compute(
         torch.get_num_threads(),
     )
     return call(input, weight, bias, residual)
+
+
+def _check_tensors(arguments: Arguments, arrays: dict[str, Any]) -> None:
+    check_kinds(arguments.function, arrays)
+    check_devices(arguments.function, arrays)
+    if has_numbers(arrays["input"]):
+        check_storage(arguments.function, arrays)
 
 
 def _are_tensors(weight: object, bias: object, residual: object) -> bool:
