@@ -148,6 +148,7 @@ def compiled(arguments: Arguments, input: Tensor, weight: Tensor, *, plain: bool
         None,
         None,
         plain,
+        "cpu",
         torch.get_num_threads(),
     )
 
