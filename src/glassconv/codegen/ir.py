@@ -290,6 +290,10 @@ class Code:
         suffix = self.suffix if kind == self.vector_type else self.suffix.partition("f")[1:]
         return self.call_external(f"llvm.fma.{''.join(suffix)}", kind, raw)
 
+    def absolute(self, vector: Value) -> Value:
+        """Return the absolute value of each lane."""
+        return self.call_external(f"llvm.fabs.{self.suffix}", self.vector_type, [vector.raw])
+
     def rounded(self, vector: Value) -> Value:
         """Return the whole number next to each lane, the even one of two."""
         return self.call_external(f"llvm.roundeven.{self.suffix}", self.vector_type, [vector.raw])
