@@ -345,6 +345,21 @@ class Code:
             distance *= 2
         return rows
 
+    def sums_of_lanes(self, vectors: Sequence[Value]) -> Value:
+        """Return the sum of the lanes of each of as many vectors as a vector has lanes."""
+        size, distance = self.lanes, 1
+        while len(vectors) > 1:
+            # A lane without the bit of `distance` is for the first of two vectors.
+            lanes = [lane if not lane & distance else size + lane for lane in range(size)]
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            vectors = [
+                self.shuffle(first, second, lanes)
+                + self.shuffle(first, second, [lane ^ distance for lane in lanes])
+                for first, second in pairs
+            ]
+            distance *= 2
+        return vectors[0]
+
     # -- masks --------------------------------------------------------------------------------
 
     def lane_numbers(self, kind: Any = INT32) -> Value:

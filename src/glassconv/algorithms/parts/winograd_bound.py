@@ -56,7 +56,9 @@ def flat_factor(problem: ConvProblem, outputs: int) -> float:
     """Return the K that a tile of equal pixels needs, whatever the weight."""
     reach = prod(map(_reach_of_equal_pixels, transforms_of(problem, outputs)))
     products, filter = error_of_products(problem, outputs), error_of_filters(problem)
-    window = (problem.taps_per_output + 1) * problem.format.unit_roundoff * prod(problem.kernel_size)
+    window = (
+        (problem.taps_per_output + 1) * problem.format.unit_roundoff * prod(problem.kernel_size)
+    )
     return (products + filter) * reach / window
 
 

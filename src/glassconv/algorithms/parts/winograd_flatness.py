@@ -6,13 +6,13 @@ By its own steps, an output i of a tile is off by at most max|w| · Σ_l R_il X_
     R_il = Σ_j |A_ij| (γ_N û_j + ε g_j) |B_jl|
     û_j = max_f,c |(G w_fc)_j| / max|w_f|,   g_j = Σ_k |G_jk|,   ε the error of G w
 
-and its bound is K · n · u · max|w| · Σ_l X_l over the pixels of its window. Its slack is therefore a
-sum over the tile, Σ_l S_il X_l with S_il = [l in window i] − R_il / (K · n · u), and a tile is flat
-if no output's slack is negative. One matrix S, known with the weight, tells it from X: a large
-pixel makes the slack of every output negative that does not read it, NaN and infinity as well.
+and its bound is K · n · u · max|w| · Σ_l X_l over the pixels of its window. Its slack is therefore
+max|w| · Σ_l S_il X_l with S_il = [l in window i] − R_il / (K · n · u), times K · n · u, and a tile
+is flat if no output's slack is negative. One matrix S, known with the weight, tells it from X: a
+large pixel makes negative the slack of outputs that its error reaches and that do not read it.
 
 Two more numbers keep underflow and overflow out: `least`, which the slack must reach, and `most`,
-which the sum of X must not exceed. A tile of zeros is exact.
+which the sum of X must not exceed; it refuses NaN and infinity, too. A tile of zeros is exact.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
+
 import torch
 from torch import Tensor
 
@@ -85,17 +85,18 @@ def flat_tiles(problem: ConvProblem, test: Flatness, tiles: Tensor) -> Tensor:
     """
     ndim, grid = problem.ndim, tiles.shape[2 : 2 + problem.ndim]
     inside = [n - r + 1 for n, r in zip(tiles.shape[2 + ndim :], problem.kernel_size, strict=True)]
-    sizes = tiles.detach().double().abs().unflatten(1, (problem.groups, -1)).sum(2)
-    pixels = sizes.flatten(2 + ndim)  # X
+    shape = problem.batch, problem.groups, problem.weight_shape[1], *tiles.shape[2:]
+    pixels = tiles.detach().double().abs().reshape(shape).sum(2).flatten(2 + ndim)  # X
     total = pixels.sum(-1)
     past = torch.zeros(*grid, *inside, dtype=torch.bool, device=tiles.device)
     for axis, size in enumerate(problem.output_size):
         places = torch.arange(grid[axis] * inside[axis], device=tiles.device)
-        shape = [1] * 2 * ndim
-        shape[axis], shape[ndim + axis] = grid[axis], inside[axis]
-        past = past | (places >= size).reshape(shape)
+        along = [1] * 2 * ndim
+        along[axis], along[ndim + axis] = grid[axis], inside[axis]
+        past = past | (places >= size).reshape(along)
     enough = (pixels @ test.slack.T >= test.least) | past.flatten(ndim)
-    return (total == 0) & (test.most >= 0) | (total <= test.most) & enough.all(-1)
+    flat: Tensor = (total == 0) & (test.most >= 0) | (total <= test.most) & enough.all(-1)
+    return flat
 
 
 def _nested(matrices: Sequence[Matrix]) -> Tensor:

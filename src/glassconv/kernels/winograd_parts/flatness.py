@@ -64,8 +64,13 @@ def _emit_add_row_nchw(module: Module) -> Function:
         with code.loop(0, stop, code.lanes) as column:
             mask = range_mask(code, column, first, stop)
             total = code.variable(sums.vector(column))
-            with code.loop(0, channels) as c:
-                pixels = (input + (c * p.input_stride_c + column)).masked(mask)
+            whole = (column >= first) & (column + code.lanes <= stop)
+            # A masked load is slow on some processors.
+            with code.if_(whole), code.loop(0, channels) as c:
+                pixels = input.vector(c * p.input_stride_c + column)
+                total.set(total.get() + code.absolute(pixels))
+            with code.else_(), code.loop(0, channels) as c:
+                pixels = input.masked(mask, c * p.input_stride_c + column)
                 total.set(total.get() + code.absolute(pixels))
             (sums + column)[0] = total.get()
 
@@ -75,7 +80,7 @@ def _emit_add_row_nchw(module: Module) -> Function:
 def _emit_add_row_nhwc(module: Module) -> Function:
     """Emit the same function for an NHWC input.
 
-    A column's channels are added in vectors; a transpose then brings the columns into lanes.
+    A column's channels are added in vectors, whose lanes are summed for several columns at once.
     """
 
     @function(module)
@@ -96,13 +101,16 @@ def _emit_add_row_nhwc(module: Module) -> Function:
                 for lane in range(lanes)
             ]
             totals = [code.variable(code.zeros()) for _ in pixels]
-            with code.loop(0, channels, lanes) as c:
-                mask = code.first_lanes(channels - c)
+            remaining = channels % lanes
+            with code.loop(0, channels - remaining, lanes) as c:
                 for pixel, total in zip(pixels, totals, strict=True):
-                    total.set(total.get() + code.absolute(pixel.masked(mask, c)))
-            by_column, *others = code.transpose([total.get() for total in totals])
-            for other in others:
-                by_column = by_column + other
+                    total.set(total.get() + code.absolute(pixel.vector(c)))
+            with code.if_(remaining > 0):
+                mask = code.first_lanes(remaining)
+                for pixel, total in zip(pixels, totals, strict=True):
+                    part = pixel.masked(mask, channels - remaining)
+                    total.set(total.get() + code.absolute(part))
+            by_column = code.sums_of_lanes([total.get() for total in totals])
             mask = range_mask(code, column, first, stop)
             added = code.select(mask, by_column, code.zeros())
             (sums + column)[0] = sums.vector(column) + added
@@ -137,10 +145,10 @@ def emit_test(module: Module, tile_outputs: int, tile_size: int) -> Function:
             total = code.variable(zero)
             slacks = [code.variable(code.zeros()) for _ in range(0, padded_outputs, code.lanes)]
             with code.loop(0, tile_size) as row:
-                for column in range(tile_size):
-                    pixel = pixels[row * p.sums_row_stride + column]
+                for j in range(tile_size):
+                    pixel = pixels[row * p.sums_row_stride + j]
                     total.set(total.get() + pixel)
-                    element = slack + (row * tile_size + column) * padded_outputs
+                    element = slack + (row * tile_size + j) * padded_outputs
                     for index, each in enumerate(slacks):
                         part = element.vector(index * code.lanes)
                         each.set(code.fma(code.broadcast(pixel), part, each.get()))

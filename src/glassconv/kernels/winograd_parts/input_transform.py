@@ -125,15 +125,19 @@ def _emit_load_nchw(module: Module, transform_columns: Function, tile_size: int)
                 code.loop(0, columns, lanes) as column,
             ):
                 mask = range_mask(code, column, first_column, stop)
-                loaded = []
-                for lane in range(lanes):
-                    # Channels past the end are clamped to the last; their values are not used.
-                    plane = (channel + lane).minimum(channels - 1) * p.input_stride_c
-                    offset = plane + row * p.input_stride_h + column
-                    loaded.append((input + offset).masked(mask))
+                whole = (column >= first_column) & (column + lanes <= stop)
+                # Channels past the end are clamped to the last; their values are not used.
+                planes = [
+                    input
+                    + (channel + lane).minimum(channels - 1) * p.input_stride_c
+                    + (row * p.input_stride_h + column)
+                    for lane in range(lanes)
+                ]
                 dst = strip_buffer + (row * p.strip_row_stride + column * column_stride + channel)
-                for lane, vector in enumerate(code.transpose(loaded)):
-                    (dst + lane * column_stride)[0] = vector
+                with code.if_(whole):  # a masked load is slow on some processors
+                    _transposed(code, [plane.vector() for plane in planes], dst, column_stride)
+                with code.else_():
+                    _transposed(code, [plane.masked(mask) for plane in planes], dst, column_stride)
         transform_columns.call(
             parameters=p,
             src=strip_buffer,
@@ -145,6 +149,12 @@ def _emit_load_nchw(module: Module, transform_columns: Function, tile_size: int)
         )
 
     return load_nchw
+
+
+def _transposed(code: Code, loaded: list[Value], dst: Pointer, column_stride: Value) -> None:
+    """Store the transpose of a block of channels × columns."""
+    for lane, vector in enumerate(code.transpose(loaded)):
+        (dst + lane * column_stride)[0] = vector
 
 
 def _emit_load_nhwc(module: Module, transform_columns: Function, tile_size: int) -> Function:

@@ -82,9 +82,7 @@ def emit_output_transform(
                     }
                     is_flat = uneven[strip.tile_index + tile].equals(code.value(0.0, code.float))
                     with code.if_(is_flat):
-                        transform_tile.call(
-                            parameters=p, m=src, half_transformed=buffer, **results
-                        )
+                        transform_tile.call(parameters=p, m=src, half_transformed=buffer, **results)
                     with code.else_():
                         direct_tile.call(
                             parameters=p,
