@@ -346,15 +346,17 @@ class Code:
         return rows
 
     def sums_of_lanes(self, vectors: Sequence[Value]) -> Value:
-        """Return the sum of the lanes of each of as many vectors as a vector has lanes."""
+        """Return the sums of the lanes of 2ⁿ vectors, in as many lanes; the others repeat them."""
         size, distance = self.lanes, 1
-        while len(vectors) > 1:
+        while distance < size:
             # A lane without the bit of `distance` is for the first of two vectors.
-            lanes = [lane if not lane & distance else size + lane for lane in range(size)]
-            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            lanes = [
+                lane + size * (len(vectors) > 1 and lane & distance > 0) for lane in range(size)
+            ]
+            across = [lane ^ distance for lane in lanes]
+            pairs = zip(vectors[::2], vectors[1::2] or vectors, strict=True)
             vectors = [
-                self.shuffle(first, second, lanes)
-                + self.shuffle(first, second, [lane ^ distance for lane in lanes])
+                self.shuffle(first, second, lanes) + self.shuffle(first, second, across)
                 for first, second in pairs
             ]
             distance *= 2

@@ -2,18 +2,13 @@
 
 output[y, x, f] = bias[f] + Σ_(u, v, c) weight[f, c, u, v] · input[c, y + u − pad, x + v − pad]
 
-Vector lanes are filters; two rows of outputs are accumulated at once. Padding is skipped, not
-multiplied.
+Vector lanes are filters; a row of outputs is accumulated at once. Padding is skipped.
 """
 
 from __future__ import annotations
 
-from itertools import product
-
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE, WinogradParameters
-
-ROWS = 2  # of outputs at once: with columns of a tile, as many accumulators as hide the latency
 
 
 def emit_direct_tile(module: Module, tile_outputs: int) -> Function:
@@ -41,15 +36,15 @@ def emit_direct_tile(module: Module, tile_outputs: int) -> Function:
         filters: Value,
     ) -> None:
         p = parameters
-        outputs = list(product(range(ROWS), range(tile_outputs)))
         bias_vector = bias.masked(code.first_lanes(filters))
         taps = KERNEL_SIZE**2 * code.lanes
-        with code.loop(0, rows, ROWS) as row:
-            totals = [code.variable(bias_vector) for _ in outputs]
+        with code.loop(0, rows) as row:
+            totals = [code.variable(bias_vector) for _ in range(tile_outputs)]
             with code.loop(0, KERNEL_SIZE) as u, code.loop(0, KERNEL_SIZE) as v:
                 pixels, inside = [], []
-                for i, j in outputs:
-                    pixel_y, pixel_x = y + row + i + u - p.padding_h, x + j + v - p.padding_w
+                pixel_y = y + row + u - p.padding_h
+                for column in range(tile_outputs):
+                    pixel_x = x + column + v - p.padding_w
                     is_inside = (
                         (pixel_y >= 0)
                         & (pixel_y < p.input_height)
@@ -68,9 +63,9 @@ def emit_direct_tile(module: Module, tile_outputs: int) -> Function:
                         each.set(code.fma(factor, weights, each.get()))
                 for total, each, is_inside in zip(totals, sums, inside, strict=True):
                     total.set(code.select(is_inside, each.get(), total.get()))
-            for (i, j), total in zip(outputs, totals, strict=True):
-                dst_ptr = dst + ((row + i) * row_stride + j * column_stride)
-                with code.if_((rows > row + i) & (columns > j)):
+            for column, total in enumerate(totals):
+                dst_ptr = dst + (row * row_stride + column * column_stride)
+                with code.if_(columns > column):
                     dst_ptr.store_masked(code.first_lanes(filters), total.get())
 
     return direct_tile

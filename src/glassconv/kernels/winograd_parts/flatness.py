@@ -14,6 +14,8 @@ from glassconv.kernels.microkernel.lowering import range_mask
 from glassconv.kernels.winograd_parts.parameters import WinogradParameters
 from glassconv.problem.memory_layout import NCHW
 
+MAX_COLUMNS_AT_ONCE = 8  # as many as there are registers for
+
 
 def emit_sums(module: Module, layout: str, tile_size: int) -> Function:
     """Emit the function that adds Σ|x| over a block of channels to the sums of a strip."""
@@ -94,11 +96,12 @@ def _emit_add_row_nhwc(module: Module) -> Function:
         channels: Value,
     ) -> None:
         p, lanes = parameters, code.lanes
-        with code.loop(0, stop, lanes) as column:
+        at_once = min(lanes, MAX_COLUMNS_AT_ONCE)
+        with code.loop(0, stop, at_once) as column:
             # Columns outside are clamped; their sums are not used.
             pixels = [
-                input + (column + lane).maximum(first).minimum(stop - 1) * p.input_stride_w
-                for lane in range(lanes)
+                input + (column + index).maximum(first).minimum(stop - 1) * p.input_stride_w
+                for index in range(at_once)
             ]
             totals = [code.variable(code.zeros()) for _ in pixels]
             remaining = channels % lanes
@@ -111,7 +114,7 @@ def _emit_add_row_nhwc(module: Module) -> Function:
                     part = pixel.masked(mask, channels - remaining)
                     total.set(total.get() + code.absolute(part))
             by_column = code.sums_of_lanes([total.get() for total in totals])
-            mask = range_mask(code, column, first, stop)
+            mask = range_mask(code, column, first, stop.minimum(column + at_once))
             added = code.select(mask, by_column, code.zeros())
             (sums + column)[0] = sums.vector(column) + added
 

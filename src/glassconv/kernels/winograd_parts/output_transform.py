@@ -8,7 +8,7 @@ The outputs of tiles that are not flat are computed directly (direct.py).
 
 from __future__ import annotations
 
-from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
+from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Value, function
 from glassconv.kernels.winograd_parts.direct import emit_direct_tile
 from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE, WinogradParameters
 from glassconv.kernels.winograd_parts.strips import for_each_strip
@@ -71,7 +71,7 @@ def emit_output_transform(
                     else:
                         dst = output_ptr + (x * p.output_stride_w + f)
                         row_stride, column_stride = p.output_stride_h, p.output_stride_w
-                    results = {
+                    results: dict[str, Argument] = {
                         "bias": bias + f,
                         "dst": dst,
                         "row_stride": row_stride,
