@@ -7,7 +7,7 @@ looks the result up and runs it.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -38,12 +38,14 @@ from glassconv.dispatch.pytorch_call import PyTorchCall, has_numbers
 from glassconv.dispatch.select import AUTO, choose, kernel_named
 from glassconv.dispatch.storage import check_storage
 from glassconv.dispatch.torch_state import is_plain, memory_device
+from glassconv.dispatch.whole_numbers import LateCall
 from glassconv.errors import ConvError, ShapeError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Shaped, layout_named, output_layout
 from glassconv.problem.problem import Arguments, Problem
 from glassconv.reports.array import Array
 
+EXACT = ("strict", "default")  # accuracies in which whole numbers give whole numbers
 MAX_CACHED_CALLS = 2048  # some kilobytes each
 
 ArrayType = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element type
@@ -73,19 +75,16 @@ def compute(
 ) -> Tensor:
     """Return the output of a call: kernels for numbers in memory, else PyTorch's operations."""
     plain = is_plain(input, weight, bias, residual)
+    if not plain and not _are_tensors(weight, bias, residual):
+        node: Tensor | None = node_of(input, weight, bias, residual, arguments)
+        if node is not None:
+            return node
     if not plain:
-        if not _are_tensors(weight, bias, residual):
-            node: Tensor | None = node_of(input, weight, bias, residual, arguments)
-            if node is not None:
-                return node
-        arrays = _named(input, weight, bias, residual)
-        check_kinds(arguments.function, arrays)
-        check_devices(arguments.function, arrays)
-        if has_numbers(input.shape):
-            check_storage(arguments.function, arrays)
+        with torch._C.DisableTorchFunctionSubclass():  # they see the convolution, no checks
+            _check_tensors(arguments, _named(input, weight, bias, residual))
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)
-    if not plain and (arguments.algorithm in PYTORCH or not has_numbers(input.shape)):
+    if not plain and (arguments.algorithm in PYTORCH or not has_numbers(input)):
         return PyTorchCall(arguments)(input, weight, bias, residual)
     call = compile_call(
         arguments,
@@ -98,6 +97,13 @@ def compute(
         torch.get_num_threads(),
     )
     return call(input, weight, bias, residual)
+
+
+def _check_tensors(arguments: Arguments, arrays: dict[str, Any]) -> None:
+    check_kinds(arguments.function, arrays)
+    check_devices(arguments.function, arrays)
+    if has_numbers(arrays["input"]):
+        check_storage(arguments.function, arrays)
 
 
 def _are_tensors(weight: object, bias: object, residual: object) -> bool:
@@ -221,7 +227,18 @@ def compile_problem(
     if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
         return algorithm_call(named("aten"), problem, epilogue)
     given = layout_named(layout, *input)
-    return kernel_call(kernel_named(choice.kernel), problem, given, layout, epilogue)
+    whole = None
+    if accuracy in EXACT and named(choice.algorithm).error_bound(problem).window_factor > 1:
+        whole = LateCall(partial(_plain_sums, problem, epilogue))
+    return kernel_call(kernel_named(choice.kernel), problem, given, layout, epilogue, whole)
+
+
+def _plain_sums(
+    problem: Problem, epilogue: Epilogue, input: Tensor, weight: Tensor
+) -> CompiledCall:
+    """Return the call of the fastest algorithm that sums plain products."""
+    shaped = (input.shape, input.stride()), (weight.shape, weight.stride())
+    return compile_problem(problem, AUTO, "strict", epilogue, *shaped, plain=True)
 
 
 def _output_layout(problem: Problem, input: Shaped, weight: Shaped) -> str:

@@ -30,26 +30,31 @@ class PyTorchCall:
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
         """Return the output. Raises what PyTorch raises, with an explanation."""
+        with torch._C.DisableTorchFunctionSubclass():  # subclasses see the convolution only
+            arguments = self._checked(input, weight, bias)
+        try:
+            return pytorch_convolution(input, weight, bias, residual, arguments)
+        except PYTORCH_ERRORS as error:
+            if has_numbers(input) and not isinstance(error, ConvError):
+                _explain(error, arguments, input, weight, bias)
+            raise
+
+    def _checked(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Arguments:
+        """Check what PyTorch does not; return arguments that it computes rightly."""
         arguments = self.arguments
         check_names(arguments)
-        if has_numbers(input.shape) and not arguments.is_ordinary():
-            shapes = input.shape, weight.shape, None if bias is None else bias.shape
-            arguments = arguments.reachable(*shapes)
         mixed = bias is not None and bias.dtype != input.dtype
         if mixed and not torch.is_autocast_enabled(input.device.type):
             # Some of PyTorch's loops read such a bias as if it had the input's type.
             check_dtypes(arguments.function, *_described(input, weight, bias))
-        try:
-            return pytorch_convolution(input, weight, bias, residual, arguments)
-        except PYTORCH_ERRORS as error:
-            if has_numbers(input.shape) and not isinstance(error, ConvError):
-                _explain(error, arguments, input, weight, bias)
-            raise
+        if arguments.is_ordinary() or not has_numbers(input):
+            return arguments
+        return arguments.reachable(input.shape, weight.shape, None if bias is None else bias.shape)
 
 
-def has_numbers(shape: tuple[object, ...]) -> bool:
+def has_numbers(input: Tensor) -> bool:
     """Return whether sizes are numbers, not the symbols or tensors that a trace has for them."""
-    return all(type(size) is int for size in shape)
+    return all(type(size) is int for size in input.shape)
 
 
 def _explain(
