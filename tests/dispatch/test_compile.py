@@ -17,7 +17,7 @@ import glassconv
 from support.calls import CALLS, Calls
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:`torch.jit.script` is deprecated:DeprecationWarning"  # torch's forward-mode calls it
+    "ignore:.*torch.jit.* is deprecated:DeprecationWarning"  # forward mode and inductor use it
 )
 FLOAT64 = torch.float64
 
@@ -90,7 +90,9 @@ def trained(convolve: Callable[..., Tensor], compiling: bool) -> list[Tensor]:
     def random(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=FLOAT64)
 
-    parameters = [torch.nn.Parameter(random(*shape)) for shape in ((4, 3, 3, 3), (4,), (4, 4, 3, 3))]
+    parameters = [
+        torch.nn.Parameter(random(*shape)) for shape in ((4, 3, 3, 3), (4,), (4, 4, 3, 3))
+    ]
 
     def loss(input: Tensor) -> Tensor:
         hidden = convolve(input, *parameters[:2], padding=1).relu()
@@ -106,9 +108,7 @@ def trained(convolve: Callable[..., Tensor], compiling: bool) -> list[Tensor]:
 
 
 def test_training_steps_are_pytorchs() -> None:
-    for ours, theirs in zip(
-        trained(glassconv.conv2d, True), trained(F.conv2d, False), strict=True
-    ):
+    for ours, theirs in zip(trained(glassconv.conv2d, True), trained(F.conv2d, False), strict=True):
         assert_close(ours, theirs)
 
 
@@ -120,7 +120,9 @@ def test_activation_and_residual_are_differentiated() -> None:
         lambda x, w, b, r: CALLS["2-D"].ours(x, w, b, activation="silu", residual=r)
     )
     expected = F.silu(CALLS["2-D"].theirs(input, weight, bias) + residual)
-    assert_close(*(torch.autograd.grad(y.square().sum(), every) for y in (function(*every), expected)))
+    assert_close(
+        *(torch.autograd.grad(y.square().sum(), every) for y in (function(*every), expected))
+    )
 
 
 Transform = Callable[[Callable[..., Tensor]], Callable[..., Any]]
@@ -175,7 +177,7 @@ def test_a_module() -> None:
     class Layer(torch.nn.Conv2d):
         def forward(self, x: Tensor) -> Tensor:
             sizes = (self.stride, self.padding, self.dilation, self.groups)
-            return glassconv.conv2d(x, self.weight, self.bias, *sizes)  # type: ignore[arg-type]
+            return glassconv.conv2d(x, self.weight, self.bias, *sizes)
 
     layer = Layer(4, 8, 3, padding=1, groups=2, dtype=FLOAT64)
     function, counter = compiled(layer)
@@ -192,7 +194,7 @@ def test_a_mistake_is_pytorchs_and_an_unknown_name_ours() -> None:
         compiled(lambda x, w: glassconv.conv2d(x, w, activation="rel"))[0](input, weight)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.skipif(
     not any(map(shutil.which, ("c++", "g++", "clang++"))),
     reason="inductor, PyTorch's default back end, needs a C++ compiler on this machine",

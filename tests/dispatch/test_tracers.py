@@ -1,5 +1,6 @@
 """What sees a call as it happens: make_fx, torch.fx, fake tensors, counters, __torch_function__."""
 
+# mypy: allow-untyped-calls
 from __future__ import annotations
 
 from typing import Any
@@ -24,7 +25,7 @@ WEIGHT = torch.randn(8, 4, 3, 3)
 
 @pytest.mark.parametrize("tracing_mode", ["real", "fake", "symbolic"])
 @EVERY_CALL
-def test_make_fx_records_one_convolution(calls: Calls, tracing_mode: str) -> None:
+def test_make_fx_records_one_convolution(calls: Calls, tracing_mode: Any) -> None:
     arrays = calls.arrays(torch.float64)
     graph = make_fx(calls.ours, tracing_mode=tracing_mode)(*arrays)
     assert graph.code.count("torch.ops.aten.convolution.default") == 1
@@ -54,10 +55,13 @@ def test_a_graph_of_torch_fx_calls_our_function() -> None:
 
 @EVERY_CALL
 def test_a_graph_of_torch_fx_keeps_the_arguments(calls: Calls) -> None:
-    if calls.bias is None:
-        graph = fx.symbolic_trace(lambda x, w: calls.ours(x, w))
-    else:
-        graph = fx.symbolic_trace(lambda x, w, b: calls.ours(x, w, b))
+    def of_two(x: Tensor, w: Tensor) -> Tensor:
+        return calls.ours(x, w)
+
+    def of_three(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+        return calls.ours(x, w, b)
+
+    graph = fx.symbolic_trace(of_two if calls.bias is None else of_three)
     arrays = calls.arrays()
     assert torch.equal(graph(*arrays), calls.ours(*arrays))
 

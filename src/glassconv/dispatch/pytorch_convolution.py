@@ -54,7 +54,8 @@ def check_names(arguments: Arguments) -> None:
 
 def check_residual(residual: Tensor, input: Tensor, output: Tensor, function: str) -> None:
     """Raise `ShapeError` or `DtypeError` for a residual that PyTorch would broadcast or promote."""
-    if torch._C._is_tracing():  # torch.jit.trace would record that its sizes are compared
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        # torch.jit.trace would record that its sizes are compared
         return
     if residual.shape != output.shape:
         cause = (
