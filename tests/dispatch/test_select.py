@@ -20,7 +20,7 @@ from glassconv.problem.shorthand import parse
 from glassconv.reports.choice import Choice
 from glassconv.reports.cost import Cost
 from glassconv.reports.verdict import Verdict
-from support.cases import CASES
+from support.cases import CASES, EVERY_CASE
 from support.random_problems import problems
 
 PROBLEM = CASES["padding"]
@@ -163,7 +163,7 @@ def test_what_does_not_fit_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_memory_is_enough_to_the_byte(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    problem = next(each for each in CASES.values() if named(name).supports(each))
+    problem = next(each for each in EVERY_CASE.values() if named(name).supports(each))
     needed = problem.input_bytes + problem.weight_bytes + problem.output_bytes
     needed += named(name).cost(problem).workspace_bytes
     monkeypatch.setattr("glassconv.dispatch.select.physical_memory", lambda: needed)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from glassconv.problem import ConvProblem
+from glassconv.problem.problem import Problem
 from glassconv.problem.shorthand import parse
+from glassconv.problem.transposed import parse_transposed
 
 CASES: dict[str, ConvProblem] = {
     name: parse(text)
@@ -53,4 +55,10 @@ TRANSPOSED_CASES = [
     "2x4x3x4x3 2@2x2x2 s2 transposed",
     "2x5x5 3@1x1 s2 p2 transposed o1",  # the padding is wider than the kernel
     "2x6x6 3@4x4 s2 p1 nobias float64 transposed",
+    "2x4 3@9 s4 d6 p3 transposed o5",  # no tap reaches two of the four phases
 ]
+
+EVERY_CASE: dict[str, Problem] = {
+    **CASES,
+    **{text: parse_transposed(text) for text in TRANSPOSED_CASES},
+}

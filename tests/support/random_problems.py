@@ -18,6 +18,10 @@ from glassconv.algorithms import Algorithm
 from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
 from glassconv.problem.dtypes import FORMATS
+from glassconv.problem.gradients import input_gradient
+from glassconv.problem.problem import Problem
+from glassconv.problem.transposed import TransposedProblem
+from support.cases import CASES
 
 T = TypeVar("T")
 Choices = Sequence[int]
@@ -123,11 +127,22 @@ def _pick(random: Random, choices: Sequence[T]) -> T:
     return choices[0] if len(choices) == 1 else random.choice(choices)
 
 
-def problems_for(algorithm: Algorithm, sizes: Sizes = MEDIUM) -> Iterator[ConvProblem]:
-    """Yield the random problems of seeds 0, 1, 2 … that an algorithm supports, without end."""
+def random_transposed_problem(random: Random, sizes: Sizes = MEDIUM) -> TransposedProblem:
+    """Return a random transposed problem: of a random convolution's output back to its input."""
+    problem = random_problem(random, sizes)
+    return replace(input_gradient(problem), bias=problem.bias)
+
+
+def problems_for(algorithm: Algorithm, sizes: Sizes = MEDIUM) -> Iterator[Problem]:
+    """Yield the random problems of seeds 0, 1, 2 … that an algorithm supports, without end.
+
+    They are convolutions, unless the algorithm supports none.
+    """
+    convolves = any(algorithm.supports(problem) for problem in CASES.values())
+    draw = random_problem if convolves else random_transposed_problem
     last = 0
     for seed in count():
-        problem = random_problem(Random(seed), sizes)
+        problem = draw(Random(seed), sizes)
         if algorithm.supports(problem):
             last = seed
             yield problem
@@ -140,6 +155,16 @@ def problems(
     """Return hypothesis's strategy of small problems of these element types and dimensions."""
     sizes = replace(SMALL, dtypes=tuple(dtypes), ndims=tuple(ndims))
     return st.randoms(use_true_random=False).map(lambda random: random_problem(random, sizes))
+
+
+def transposed_problems(
+    dtypes: Sequence[str] = SMALL.dtypes, ndims: Choices = SMALL.ndims
+) -> st.SearchStrategy[TransposedProblem]:
+    """Return hypothesis's strategy of small transposed problems."""
+    sizes = replace(SMALL, dtypes=tuple(dtypes), ndims=tuple(ndims))
+    return st.randoms(use_true_random=False).map(
+        lambda random: random_transposed_problem(random, sizes)
+    )
 
 
 def axes() -> st.SearchStrategy[Axis]:

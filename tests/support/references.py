@@ -85,7 +85,7 @@ def by_torch(problem: ConvProblem, operands: Operands) -> Tensor:
     )
 
 
-def meta_operands(problem: ConvProblem) -> Operands:
+def meta_operands(problem: Problem) -> Operands:
     """Return operands on the meta device: shapes without data."""
     dtype = getattr(torch, problem.dtype)
 

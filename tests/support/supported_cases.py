@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from glassconv.algorithms import ALGORITHMS, Algorithm
-from glassconv.problem import ConvProblem
-from support.cases import CASES
+from glassconv.problem.problem import Problem
+from support.cases import CASES, EVERY_CASE
 
 
 def _pairs(supported: bool) -> pytest.MarkDecorator:
@@ -14,7 +14,7 @@ def _pairs(supported: bool) -> pytest.MarkDecorator:
     pairs = [
         pytest.param(algorithm, problem, id=f"{algorithm.name}-{case}")
         for algorithm in ALGORITHMS.values()
-        for case, problem in CASES.items()
+        for case, problem in EVERY_CASE.items()
         if algorithm.supports(problem).ok is supported
     ]
     return pytest.mark.parametrize(("algorithm", "problem"), pairs)
@@ -22,7 +22,7 @@ def _pairs(supported: bool) -> pytest.MarkDecorator:
 
 SUPPORTED, REFUSED = _pairs(True), _pairs(False)
 
-# The algorithms that support every case.
+# The algorithms that support every convolution.
 UNIVERSAL: dict[str, Algorithm] = {
     name: algorithm
     for name, algorithm in ALGORITHMS.items()
@@ -30,6 +30,6 @@ UNIVERSAL: dict[str, Algorithm] = {
 }
 
 
-def supporting(problem: ConvProblem) -> list[str]:
+def supporting(problem: Problem) -> list[str]:
     """Return the names of the algorithms that support a problem."""
     return [name for name, algorithm in ALGORITHMS.items() if algorithm.supports(problem)]

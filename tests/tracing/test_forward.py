@@ -11,6 +11,7 @@ from glassconv.dispatch.select import choose
 from glassconv.errors import UnknownNameError
 from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.problem.problem import Problem
 from glassconv.problem.shorthand import parse
 from glassconv.tracing.forward import trace
 from support.cases import CASES
@@ -22,10 +23,10 @@ PROBLEM = CASES["everything at once"]
 
 
 @SUPPORTED
-def test_a_trace_is_the_run(algorithm: Algorithm, problem: ConvProblem) -> None:
+def test_a_trace_is_the_run(algorithm: Algorithm, problem: Problem) -> None:
     given = random_operands(problem)
     traced = trace(problem, algorithm.name, given)
-    assert (traced.problem, traced.algorithm) == (problem, algorithm.name)
+    assert (traced.subject, traced.algorithm) == (problem, algorithm.name)
     made = list(algorithm.steps(problem, given.input, given.weight, given.bias))
     assert [step.name for step in traced.steps] == [step.name for step in made]
     for kept, step in zip(traced.steps, made, strict=True):

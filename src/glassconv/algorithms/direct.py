@@ -24,20 +24,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import TypeVar
 
 import numpy as np
-from torch import Tensor
 
 from glassconv.algorithms.parts import names
+from glassconv.algorithms.parts.zeros import A, zeros
 from glassconv.problem import ConvProblem
 from glassconv.reports.array import Array
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound, sum_of_products_bound
 from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
-
-A = TypeVar("A", Array, Tensor)  # NumPy in, NumPy out; tensors in, tensors out
 
 
 def supports(problem: ConvProblem) -> Verdict:
@@ -71,7 +68,7 @@ def steps(problem: ConvProblem, input: A, weight: A, bias: A | None) -> Iterator
     filters, channels = problem.gemm.m, problem.weight_shape[1]
     images = input.reshape(batch, groups, channels, *problem.input_size)
     kernels = weight.reshape(groups, filters, channels, *problem.kernel_size)
-    output = _zeros(input, (batch, groups, filters, *problem.output_size))
+    output = zeros(input, weight, (batch, groups, filters, *problem.output_size))
     leading = (slice(None),) * 3
     for tap in problem.taps():
         writes, reads = problem.tap_slices(tap)
@@ -93,9 +90,3 @@ def define(problem: ConvProblem, input: Array, weight: Array, bias: Array | None
     *_, last = steps(problem, input.astype(np.float64), weight.astype(np.float64), exact_bias)
     output: Array = last.array
     return output
-
-
-def _zeros(like: A, shape: tuple[int, ...]) -> A:
-    if isinstance(like, Tensor):
-        return like.new_zeros(shape)
-    return np.zeros(shape, like.dtype)

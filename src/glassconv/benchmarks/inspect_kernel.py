@@ -17,7 +17,7 @@ from glassconv.benchmarks.suites import Layer
 from glassconv.codegen.analysis import roofline
 from glassconv.codegen.analysis.assembly import hot_loop, spilling
 from glassconv.codegen.jit import assembly
-from glassconv.codegen.parallel import threads
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import Target
 from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import UnsupportedError, unknown_name
@@ -127,8 +127,9 @@ def _arrays(plan: Plan, target: Target) -> tuple[CacheFit, ...]:
 def _packed_bytes(plan: Plan) -> int:
     """Return how large the weight is as the kernel reads it."""
     problem = plan.problem
-    weight = torch.zeros(problem.weight_shape, dtype=getattr(torch, problem.dtype))
-    return 0 if plan.pack is None else plan.pack(weight).nbytes
+    weight = torch.full(problem.weight_shape, 0.1, dtype=getattr(torch, problem.dtype))
+    packed = None if plan.pack is None else plan.pack(weight)
+    return 0 if packed is None else packed.nbytes
 
 
 def _cache(size: int, target: Target) -> str:

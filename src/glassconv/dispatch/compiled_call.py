@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import torch
 from torch import Tensor
 
-from glassconv.algorithms import Algorithm, Call
+from glassconv.algorithms import Algorithm, Call, named
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, contiguous
 from glassconv.problem.problem import Problem
-from glassconv.problem.transposed import TransposedProblem, flip
+from glassconv.problem.transposed import EVERY, TransposedProblem, flip
 
 if TYPE_CHECKING:
     from glassconv.kernels import Kernel
@@ -59,27 +60,27 @@ def algorithm_call(algorithm: Algorithm, problem: Problem, epilogue: Epilogue) -
 
 
 def kernel_call(
-    kernel: Kernel, problem: Problem, layout: Layout | None, epilogue: Epilogue
+    kernel: Kernel, problem: Problem, layout: Layout | None, name: str, epilogue: Epilogue
 ) -> CompiledCall:
     """Return the call of a kernel for inputs in this memory layout.
 
-    layout: None for an input that has neither contiguous columns nor contiguous channels; it is
-    made contiguous first.
+    layout: None for an input that is not in the layout of this name, which is the output's; it is
+    copied into it first.
     """
     if isinstance(problem, TransposedProblem):
-        return _transposed_call(kernel, problem, layout, epilogue)
-    plan = kernel.plan(problem, layout or contiguous(problem), epilogue)
+        return _transposed_call(kernel, problem, name, epilogue)
+    plan = kernel.plan(problem, layout or contiguous(problem, name), epilogue)
     if layout is not None and not epilogue.residual:
         return plan
-    return ConvertedCall(plan, make_contiguous=layout is None)
+    return ConvertedCall(plan, convert_input=layout is None)
 
 
 @dataclass(frozen=True)
 class ConvertedCall:
-    """A kernel whose input is made contiguous, or whose residual is brought to its layout."""
+    """A kernel whose input or residual is copied into the kernel's layout."""
 
     plan: Plan
-    make_contiguous: bool
+    convert_input: bool
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
@@ -87,9 +88,16 @@ class ConvertedCall:
         """Return the output, in the plan's memory layout."""
         if residual is not None:
             residual = self.plan.to_layout(residual)
-        return self.plan(
-            input.contiguous() if self.make_contiguous else input, weight, bias, residual
-        )
+        if self.convert_input:
+            input = in_layout(input, self.plan.layout.name)
+        return self.plan(input, weight, bias, residual)
+
+
+def in_layout(input: Tensor, name: str) -> Tensor:
+    """Return [batch, channels, *size] as a contiguous copy with channels first or last."""
+    if name == NCHW:
+        return input.contiguous()
+    return input.movedim(1, -1).contiguous().movedim(-1, 1)
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class TransposedCall:
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
-        """Return the output, in the input's memory layout."""
+        """Return the output, in the plan's memory layout."""
         channels_last = self.plan.layout.name == NHWC
         if residual is not None:
             residual = self.plan.to_layout(residual)
@@ -110,12 +118,32 @@ class TransposedCall:
 
 
 def _transposed_call(
-    kernel: Kernel, problem: TransposedProblem, layout: Layout | None, epilogue: Epilogue
+    kernel: Kernel, problem: TransposedProblem, name: str, epilogue: Epilogue
 ) -> TransposedCall:
-    name = layout.name if layout else NCHW
     plan = kernel.plan(problem.convolution, contiguous(problem.convolution, name), epilogue)
-    plan = replace(plan, pack=FlipAndPack(problem.groups, plan.pack))
+    plan = replace(
+        plan,
+        pack=FlipAndPack(problem.groups, plan.pack),
+        otherwise=WithoutZeros(problem, algorithm_call(named("aten"), problem, epilogue)),
+    )
     return TransposedCall(problem, plan)
+
+
+@dataclass(frozen=True)
+class WithoutZeros:
+    """The call for a weight that must not meet zeros: PyTorch's, of the input without them."""
+
+    problem: TransposedProblem
+    call: AlgorithmCall
+
+    def __call__(
+        self, zeros_inserted: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output."""
+        strides = tuple(slice(None, None, stride) for stride in self.problem.stride)
+        if residual is not None:
+            residual = residual.reshape(self.problem.output_shape)
+        return self.call(zeros_inserted[EVERY + strides], weight, bias, residual)
 
 
 @dataclass(frozen=True)
@@ -126,7 +154,12 @@ class FlipAndPack:
     pack: Pack | None
 
     def __call__(self, weight: Tensor) -> Tensor | None:
-        """Return the weight as the kernel of the equal convolution reads it."""
+        """Return the weight as the kernel of the equal convolution reads it.
+
+        A weight that is not finite is refused: the kernel would multiply inserted zeros by it.
+        """
+        if not torch.isfinite(weight).all():
+            return None
         flipped = flip(weight, self.groups)
         return flipped.contiguous() if self.pack is None else self.pack(flipped)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
+from glassconv.dispatch.devices import CPU, is_cpu
 from glassconv.dispatch.tuning_store import recorded
 from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.problem.memory_layout import NCHW
@@ -53,25 +54,36 @@ def kernel_for(name: str, problem: Problem, layout: str = NCHW) -> Kernel | None
 
 
 def choose(
-    problem: Problem, algorithm: str = AUTO, accuracy: str = "default", layout: str = NCHW
+    problem: Problem,
+    algorithm: str = AUTO,
+    accuracy: str = "default",
+    layout: str = NCHW,
+    device: str = CPU,
 ) -> Choice:
     """Return the algorithm that computes this problem, and the verdict on every candidate.
 
     A named algorithm is chosen, or `UnsupportedError` is raised with the reason. "auto" takes
-    the fastest predicted of the compiled algorithms that support the problem in this memory layout,
-    fit in memory and are accurate enough. An unknown name raises `UnknownNameError`.
+    the fastest predicted of the compiled algorithms that support the problem in this memory layout
+    and on this device, fit in memory and are accurate enough. An unknown name raises
+    `UnknownNameError`.
+
+    device: PyTorch's name of where the arrays are. Kernels run on the CPU only.
 
     >>> from glassconv import parse
     >>> choose(parse("3x32x32 4@5x5 bfloat16")).algorithm
     'aten'
+    >>> choose(parse("64x56x56 64@3x3 p1"), device="cuda").algorithm
+    'aten'
     """
-    return _choose(problem, algorithm, accuracy, layout, torch.get_num_threads())
+    return _choose(problem, algorithm, accuracy, layout, str(device), torch.get_num_threads())
 
 
 @lru_cache(maxsize=1024)
-def _choose(problem: Problem, algorithm: str, accuracy: str, layout: str, threads: int) -> Choice:
+def _choose(
+    problem: Problem, algorithm: str, accuracy: str, layout: str, device: str, threads: int
+) -> Choice:
     """Choose for this number of threads; predictions and measurements depend on it."""
-    verdicts = candidates(problem, accuracy, layout)
+    verdicts = candidates(problem, accuracy, layout, device)
     taken = _pick(problem, algorithm, verdicts)
     return Choice(problem, taken.name, taken.name if taken.kernel else None, verdicts)
 
@@ -82,7 +94,7 @@ def forget() -> None:
 
 
 def candidates(
-    problem: Problem, accuracy: str = "default", layout: str = NCHW
+    problem: Problem, accuracy: str = "default", layout: str = NCHW, device: str = CPU
 ) -> tuple[Candidate, ...]:
     """Return the verdict on every algorithm for a problem, even if none of them can run."""
     if accuracy not in ACCURACY:
@@ -91,7 +103,9 @@ def candidates(
     pytorch = pytorch_seconds(problem, layout) if pytorch_seconds else inf
     measured = recorded(problem, layout)
     return tuple(
-        _candidate(algorithm, problem, accuracy, layout, pytorch, measured.get(algorithm.name))
+        _candidate(
+            algorithm, problem, accuracy, layout, device, pytorch, measured.get(algorithm.name)
+        )
         for algorithm in ALGORITHMS.values()
     )
 
@@ -130,6 +144,7 @@ def _candidate(
     problem: Problem,
     accuracy: str,
     layout: str,
+    device: str,
     pytorch_seconds: float,
     measured_ratio: float | None,
 ) -> Candidate:
@@ -139,6 +154,8 @@ def _candidate(
         return Candidate(algorithm.name, supported, supported, None, None, seconds=inf)
     cost, bound = algorithm.cost(problem), algorithm.error_bound(problem)
     kernel = _kernel_verdict(algorithm.name, problem, layout)
+    if kernel is not None and not is_cpu(device):
+        kernel = Verdict(False, f"compiled kernels run on the CPU, and the arrays are on {device}")
     compiled_seconds = None
     if algorithm.seconds is not None:
         compiled_seconds = algorithm.seconds(problem, layout)
@@ -149,7 +166,7 @@ def _candidate(
     return Candidate(
         algorithm.name,
         supported,
-        _may_run(problem, supported, cost, bound, accuracy),
+        _may_run(problem, supported, cost, bound, accuracy, device),
         cost,
         bound,
         predict(cost).seconds,
@@ -159,12 +176,17 @@ def _candidate(
 
 
 def _may_run(
-    problem: Problem, supported: Verdict, cost: Cost, bound: ErrorBound, accuracy: str
+    problem: Problem,
+    supported: Verdict,
+    cost: Cost,
+    bound: ErrorBound,
+    accuracy: str,
+    device: str,
 ) -> Verdict:
     """Return `supported`, or why the algorithm may not run: memory or accuracy."""
     arrays = problem.input_bytes + problem.weight_bytes + problem.output_bytes
     needed, memory = arrays + cost.workspace_bytes, physical_memory()
-    if memory is not None and needed > memory:
+    if is_cpu(device) and memory is not None and needed > memory:
         needed_gib, memory_gib = needed / 2**30, memory / 2**30
         return Verdict(
             False, f"needs {needed_gib:,.0f} GiB of memory, this machine has {memory_gib:,.0f}"
@@ -180,6 +202,8 @@ def _may_run(
             f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's rms error, "
             f"this has {bound.rms_factor:g} ×",
         )
+    if not is_cpu(device):
+        return Verdict(True, f"PyTorch runs it on {device}; compiled kernels run on the CPU")
     return supported
 
 

@@ -36,6 +36,7 @@ class Kind:
     default: str | None = None  # in shorthand; None if the tutorial draws this kind
     dimensions: tuple[int, ...] = (1, 2)  # numbers of spatial axes
     transposed: bool = True  # whether it draws transposed convolutions
+    convolutions: bool = True  # whether it draws convolutions
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -45,6 +46,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "output-size": Kind(windows.draw_output_size, "1x5 1@3 s2 p1", transposed=False),
         "im2col": Kind(matrices.draw_im2col, "1x6x6 1@3x3"),
         "kn2row": Kind(matrices.draw_kn2row, "1x6x6 1@3x3 p1"),
+        "phases": Kind(
+            matrices.draw_phases, "1x3x3 1@3x3 s2 p1 nobias transposed o1", convolutions=False
+        ),
         "toeplitz": Kind(windows.draw_toeplitz, "1x6x6 1@3x3 p1"),
         "worked-example": Kind(matrices.draw_worked_example),
         "matrix-product": Kind(matrices.draw_matrix_product),
@@ -132,5 +136,7 @@ def _check(kind: str, request: Request) -> None:
         raise request.refusal(f"{kind} needs a {needed} problem; this one is {problem.ndim}-D")
     if isinstance(problem, TransposedProblem) and not chosen.transposed:
         raise request.refusal(f"{kind} does not draw transposed convolutions")
+    if isinstance(problem, ConvProblem) and not chosen.convolutions:
+        raise request.refusal(f"{kind} draws transposed convolutions only")
     if not problem.batch:
         raise request.refusal(f"{kind} needs at least one image; this batch is empty")

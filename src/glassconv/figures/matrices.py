@@ -16,7 +16,7 @@ from glassconv.problem.operands import random_operands
 from glassconv.reports.worked_example import Tutorial, WorkedExample
 from glassconv.tracing.forward import trace
 from glassconv.verification.verify import compare
-from glassconv.views.figures import comparison, image, kn2row, lowering, matrix_product
+from glassconv.views.figures import comparison, image, kn2row, lowering, matrix_product, phases
 from glassconv.views.figures import worked_example as by_hand
 from glassconv.views.figures.style import Theme
 from glassconv.views.figures.subject import Subject
@@ -25,6 +25,7 @@ MOST_CELLS = 16  # rows or columns of a worked example
 MOST_SLICES = 6  # its channels and filters
 MOST_PIXELS = 64  # per side of a plane whose cells are visible
 MOST_ROWS, MOST_COLUMNS = 256, 400  # of an im2col matrix
+MOST_PHASES = 4  # per axis
 MOST_TAP_CELLS = 48  # per side, of the planes of all taps together
 
 
@@ -117,6 +118,20 @@ def draw_kn2row(request: Request) -> Figure:
     rows, columns = problem.output_size
     return kn2row.draw(
         request.trace("kn2row"), (rows // 2, columns // 2), request.subject, request.theme
+    )
+
+
+def draw_phases(request: Request) -> Figure:
+    """Draw a transposed convolution as one small convolution for each phase of its output."""
+    plane = request.asked.as_2d()
+    stride, cells = max(plane.stride), max(*plane.output_size, *plane.kernel_size)
+    if stride > MOST_PHASES or cells > MOST_CELLS:
+        raise request.refusal(
+            f"phases is legible up to a stride of {MOST_PHASES} and {MOST_CELLS} outputs or taps "
+            f"per side; this has {stride} and {cells}"
+        )
+    return phases.draw(
+        trace(plane, "phases", request.plane_operands), str(request.asked), request.theme
     )
 
 

@@ -16,6 +16,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.gradients import WeightGradient, input_gradient
 from glassconv.problem.im2col_map import fold, unfold
 from glassconv.problem.operands import Operands, random_grad_output, random_operands, to_numpy
+from glassconv.problem.problem import Problem
 from glassconv.reports.trace import Backward, Step
 
 
@@ -51,7 +52,7 @@ def backward(
         raise ShapeError(cause, request=str(problem))
     input_convolution = input_gradient(problem).convolution
     weight_convolution = WeightGradient(problem).convolution
-    used = [_chosen(p, algorithm).name for p in (input_convolution, weight_convolution)]
+    used = [_chosen(p, algorithm).name for p in (input_gradient(problem), weight_convolution)]
     with torch.no_grad():
         input_steps = tuple(_input_steps(problem, algorithm, given.weight, gradient))
         weight_steps = tuple(_weight_steps(problem, algorithm, given.input, gradient))
@@ -78,17 +79,16 @@ def _input_steps(
     )
 
     transposed = input_gradient(problem)
-    given = Operands(*transposed.convolution_arrays(grad_output, weight, None))
+    zeros_inserted, flipped, _ = transposed.convolution_arrays(grad_output, weight, None)
     axes = ("batch", "out_channels", *names.sizes(problem))
     note = "stride − 1 zeros inserted between neighbours"
     if set(problem.stride) == {1}:
         note = "grad_output itself: with stride 1 there are no zeros to insert"
-    yield Step("zero_inserted", given.input, axes, note)
+    yield Step("zero_inserted", zeros_inserted, axes, note)
     axes = ("in_channels", "filters of a group", *names.kernel(problem))
-    yield Step(
-        "flipped", given.weight, axes, "filters and channels swapped, kernels rotated by 180°"
-    )
-    grad_input = transposed.cut(_run(transposed.convolution, algorithm, given))
+    yield Step("flipped", flipped, axes, "filters and channels swapped, kernels rotated by 180°")
+    # Of the transposed problem: an infinite weight must not meet an inserted zero.
+    grad_input = _run(transposed, algorithm, Operands(grad_output, weight, None))
     axes = ("batch", "in_channels", *names.sizes(problem))
     yield Step("grad_input", grad_input, axes, f"the convolution {transposed.convolution}")
 
@@ -130,15 +130,14 @@ def _weight_steps(
     yield Step("grad_bias", grad_bias, ("out_channels",), "grad_output, summed for each filter")
 
 
-def _run(convolution: ConvProblem, algorithm: str, given: Operands) -> Tensor:
-    chosen = _chosen(convolution, algorithm)
-    return chosen.run(convolution, given.input, given.weight, given.bias)
+def _run(problem: Problem, algorithm: str, given: Operands) -> Tensor:
+    return _chosen(problem, algorithm).run(problem, given.input, given.weight, given.bias)
 
 
-def _chosen(convolution: ConvProblem, algorithm: str) -> Algorithm:
+def _chosen(problem: Problem, algorithm: str) -> Algorithm:
     # Transforms round differently, and the two ways are compared with each other here.
     accuracy = "strict" if algorithm == AUTO else "any"
-    return named(choose(convolution, algorithm, accuracy=accuracy).algorithm)
+    return named(choose(problem, algorithm, accuracy=accuracy).algorithm)
 
 
 def _as_numpy(step: Step) -> Step:

@@ -72,19 +72,20 @@ def allowed_error(
 
 
 def padding_times_infinity(problem: Problem, operands: Operands) -> npt.NDArray[np.bool_]:
-    """Return the outputs for which a weight that is not finite meets padding or an inserted zero.
+    """Return the outputs for which a weight that is not finite meets padding.
 
     The definition skips these products. An algorithm that multiplies by zero, as PyTorch's
-    convolution does, gets NaN.
+    convolution does, gets NaN. No algorithm does so in a transposed convolution.
     """
-    filters = _filters(problem, operands)
-    not_finite = np.any(~np.isfinite(filters), axis=1)  # [out_channels, *kernel_size]
     found = np.zeros(problem.output_shape, np.bool_)
-    for tap in product(*map(range, problem.kernel_size)):
+    if isinstance(problem, TransposedProblem):
+        return found
+    not_finite = np.any(~np.isfinite(to_numpy(operands.weight)), axis=1)  # [filters, *kernel_size]
+    for tap in problem.taps():
         at_tap = not_finite[(slice(None), *tap)]
         if at_tap.any():
             no_product = np.ones(problem.output_size, np.bool_)
-            no_product[_output_slices(problem, tap)] = False
+            no_product[problem.tap_slices(tap)[0]] = False
             found |= np.multiply.outer(at_tap, no_product)
     return found
 
@@ -136,21 +137,6 @@ def _scatter(problem: TransposedProblem) -> Iterator[tuple[tuple[int, ...], Slic
             start = first * stride + offset
             writes.append(slice(start, start + (stop - first) * stride, stride))
         yield tap, tuple(reads), tuple(writes)
-
-
-def _output_slices(problem: Problem, tap: tuple[int, ...]) -> Slices:
-    """Return the outputs that have a product with this tap of the convolution's filters."""
-    if not isinstance(problem, TransposedProblem):
-        return problem.tap_slices(tap)[0]
-    flipped = tuple(size - 1 - k for size, k in zip(problem.kernel_size, tap, strict=True))
-    return next(writes for found, _, writes in _scatter(problem) if found == flipped)
-
-
-def _filters(problem: Problem, operands: Operands) -> Array:
-    """Return the filters [out_channels, in_channels / groups, *kernel_size] of the convolution."""
-    if isinstance(problem, TransposedProblem):
-        return to_numpy(problem.flip(operands.weight))
-    return to_numpy(operands.weight)
 
 
 def _of(function: Magnitude, problem: Problem, operands: Operands) -> Float64:

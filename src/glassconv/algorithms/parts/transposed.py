@@ -2,6 +2,9 @@
 
 A transposed convolution equals a convolution of its input with stride − 1 zeros inserted between
 neighbours, by flipped filters (`problem/transposed.py`). An algorithm's file sees only that.
+
+A zero times infinity is NaN, and so a weight that holds an infinity or a NaN must not meet inserted
+zeros or padding. Such a weight is convolved by phases, where it meets inputs only.
 """
 
 from __future__ import annotations
@@ -10,8 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
+import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
+from torch._subclasses import FakeTensor
 
+from glassconv.algorithms import phases
 from glassconv.algorithms.parts import names
 from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem, equal_convolution
@@ -57,6 +64,9 @@ def steps_of_convolution(
         if isinstance(problem, ConvProblem):
             yield from steps(problem, input, weight, bias)
             return
+        if not _may_meet_zeros(weight):
+            yield from phases.steps(problem, input, weight, bias)
+            return
         convolution = problem.convolution
         zeros_inserted, filters, bias = problem.convolution_arrays(input, weight, bias)
         axes = ("batch", "in_channels", *names.sizes(convolution))
@@ -72,3 +82,12 @@ def steps_of_convolution(
             yield Step("cut", problem.cut(output), names.output(convolution), note)
 
     return all_steps
+
+
+def _may_meet_zeros(weight: Tensor) -> bool:
+    """Return whether a weight holds neither NaN nor infinity, nor values that cannot be read."""
+    if weight.is_meta or isinstance(weight, FakeTensor):  # it holds no values
+        return True
+    if is_functorch_wrapped_tensor(weight):  # vmap lets nobody read them
+        return False
+    return bool(torch.isfinite(weight).all())

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from glassconv.codegen.ir import INT32, Code, Module, Pointer, Value, Variable, function
 from glassconv.codegen.jit import Compiled, compiled
-from glassconv.codegen.parallel import in_parallel, threads
+from glassconv.codegen.openmp import threads
+from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, words_of
 from glassconv.codegen.target import Target, host
 

@@ -1,0 +1,131 @@
+"""The phases of a transposed convolution: each is a small convolution with stride 1.
+
+A transposed convolution adds w[k] · x[i] to output o = i · s + k · d − p. So output o reads tap k
+only where o + p − k · d is a multiple of the stride s. Outputs s apart read the same taps; they are
+a phase. Within one, the next output reads the next input, so a phase is a convolution of the input
+with stride 1 by every (s / gcd(s, d))-th tap, flipped, with dilation d / gcd(s, d). No zero is
+inserted. A phase that no tap reaches has no product: its outputs are the bias.
+
+Sources: P. P. Vaidyanathan, Multirate digital filters, filter banks, polyphase networks, and
+applications: a tutorial, 1990; W. Shi et al., Is the deconvolution layer the same as a
+convolutional layer?, 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import gcd
+
+from glassconv.problem import ConvProblem
+from glassconv.problem.axis import Axis
+from glassconv.problem.transposed import TransposedProblem
+
+
+@dataclass(frozen=True)
+class AxisPhase:
+    """One phase along one axis: which outputs it computes, and from what.
+
+    outputs, inputs, taps: of the transposed convolution. Only taps that meet an input are in it.
+    """
+
+    outputs: range
+    inputs: range
+    taps: range  # ascending; the convolution reads them in reverse
+    padding: tuple[int, int]
+    dilation: int
+
+    @property
+    def products(self) -> int:
+        """Return how many products of an input and a tap its outputs sum."""
+        sizes = len(self.inputs), len(self.taps)
+        return Axis(*sizes, padding=self.padding, dilation=self.dilation).taps_inside
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase: the convolution that computes every stride-th output.
+
+    It convolves the input's part `inputs` by the flipped part `taps` of the weight. Its output is
+    the part `outputs` of the transposed convolution's, without the bias.
+    """
+
+    outputs: tuple[slice, ...]
+    inputs: tuple[slice, ...]
+    taps: tuple[slice, ...]
+    convolution: ConvProblem
+
+    @property
+    def first_output(self) -> tuple[int, ...]:
+        """Return the position of its first output, smaller than the stride: its name."""
+        return tuple(part.start for part in self.outputs)
+
+
+def phases(problem: TransposedProblem) -> Iterator[Phase]:
+    """Yield the phases that a tap reaches, in the order of their first outputs.
+
+    >>> from glassconv import parse_transposed
+    >>> for phase in phases(parse_transposed("1x4 1@3 s2 p1 nobias")):
+    ...     print(phase.first_output, phase.taps, phase.convolution)
+    (0,) (slice(1, 2, 2),) 1x1x4 1@1 s1 p0 nobias
+    (1,) (slice(0, 3, 2),) 1x1x4 1@2 s1 p0 nobias
+    """
+    for axes in product(*(axis_phases(problem, axis) for axis in range(problem.ndim))):
+        yield Phase(
+            outputs=tuple(_slice(axis.outputs) for axis in axes),
+            inputs=tuple(_slice(axis.inputs) for axis in axes),
+            taps=tuple(_slice(axis.taps) for axis in axes),
+            convolution=ConvProblem(
+                batch=problem.batch,
+                in_channels=problem.in_channels,
+                out_channels=problem.out_channels,
+                input_size=tuple(len(axis.inputs) for axis in axes),
+                kernel_size=tuple(len(axis.taps) for axis in axes),
+                stride=(1,) * problem.ndim,
+                padding=tuple(axis.padding for axis in axes),
+                dilation=tuple(axis.dilation for axis in axes),
+                groups=problem.groups,
+                bias=False,
+                dtype=problem.dtype,
+            ),
+        )
+
+
+def axis_phases(problem: TransposedProblem, axis: int) -> list[AxisPhase]:
+    """Return the phases along one axis that a tap reaches, at most stride and at most kernel_size.
+
+    Tap k and the tap stride / gcd(stride, dilation) further are of the same phase.
+    """
+    stride, dilation = problem.stride[axis], problem.dilation[axis]
+    size, padding = problem.input_size[axis], problem.padding[axis][0]
+    common = gcd(stride, dilation)
+    cycle, step = stride // common, dilation // common
+    found = []
+    for tap in range(min(problem.kernel_size[axis], cycle)):
+        start = (tap * dilation - padding) % stride
+        outputs = range(start, problem.output_size[axis], stride)
+        # Output number q reads input q + first − step · t through tap number t of the phase.
+        first = (start + padding - tap * dilation) // stride
+        low = max(0, -((size - 1 - first) // step))  # the input of q = 0 exists from here on
+        high = min(
+            len(range(tap, problem.kernel_size[axis], cycle)),
+            (first + len(outputs) - 1) // step + 1,  # and of the last q up to here
+        )
+        if not outputs or high <= low:
+            continue
+        least, most = first - step * (high - 1), first - step * low + len(outputs) - 1
+        found.append(
+            AxisPhase(
+                outputs=outputs,
+                inputs=range(max(0, least), min(size, most + 1)),
+                taps=range(tap + low * cycle, tap + (high - 1) * cycle + 1, cycle),
+                padding=(max(0, -least), max(0, most + 1 - size)),
+                dilation=step,
+            )
+        )
+    return sorted(found, key=lambda phase: phase.outputs.start)
+
+
+def _slice(numbers: range) -> slice:
+    return slice(numbers.start, numbers.stop, numbers.step)
