@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from glassconv.algorithms import named
-from glassconv.dispatch import select
+from glassconv.dispatch import function_modes, select
 from glassconv.dispatch.array_boundary import (
     A,
     as_tensor,
@@ -54,6 +54,8 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
         return _convolve_arrays(input, weight, bias, residual, arguments)
     plain = is_plain(input, weight, bias, residual)
     if not plain:
+        if function_modes.is_seen():
+            return function_modes.call_through_modes(input, weight, bias, residual, arguments)
         arrays = _named(input, weight, bias, residual)
         check_kinds(arguments.function, arrays)
         check_devices(arguments.function, arrays)
