@@ -15,6 +15,8 @@ import glassconv
 from glassconv.kernels.runtime.plan import Plan
 
 X, W, B = torch.randn(1, 8, 9, 9), torch.randn(8, 8, 3, 3), torch.randn(8)
+ROWS, TAPS = torch.randn(3, 8, 9), torch.randn(8, 8, 3)
+VOLUME, CUBES = torch.randn(1, 1, 4, 5, 6), torch.randn(2, 1, 3, 3, 3)
 
 
 class Recorded(TorchFunctionMode):
@@ -77,7 +79,7 @@ def test_every_mode_sees_the_call_once(kernels: list[Plan]) -> None:
     expected = convolve()
     with Recorded() as outer, Recorded() as inner:
         found = convolve()
-        again = glassconv.conv_transpose1d(X[0], W[0], output_padding=1, stride=2, residual=None)
+        again = glassconv.conv_transpose1d(ROWS, TAPS, output_padding=1, stride=2, residual=None)
     assert torch.equal(found, expected)
     assert kernels
     for mode in (outer, inner):
@@ -93,15 +95,15 @@ def test_every_mode_sees_the_call_once(kernels: list[Plan]) -> None:
         }
         assert transposed is glassconv.conv_transpose1d
         assert others["output_padding"] == 1
-    assert torch.allclose(again, F.conv_transpose1d(X[0], W[0], output_padding=1, stride=2))
+    assert torch.allclose(again, F.conv_transpose1d(ROWS, TAPS, output_padding=1, stride=2))
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda library: library.conv1d(X[0], W[0], stride=2),
+        lambda library: library.conv1d(ROWS, TAPS, stride=2),
         lambda library: library.conv2d(X, W, B, padding="same"),
-        lambda library: library.conv3d(X, W[:1, None, :1, :3].repeat(8, 1, 1, 1, 1), groups=1),
+        lambda library: library.conv3d(VOLUME, CUBES, groups=1),
         lambda library: library.conv_transpose2d(X, W, None, 2, 1, 1),
     ],
     ids=["conv1d", "conv2d", "conv3d", "conv_transpose2d"],

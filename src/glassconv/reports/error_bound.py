@@ -8,7 +8,7 @@ arithmetic, 2013.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,7 @@ class ErrorBound:
     formula: str
     underflow: Underflow
     reference: str = "Σ|x||w| + |b|"
-    magnitude: Magnitude | None = None
+    magnitude: Magnitude | None = field(default=None, compare=False)  # its formula is compared
     local: bool = True
     stray_non_finite: str = ""
 
