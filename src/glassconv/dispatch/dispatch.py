@@ -62,7 +62,10 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
         check_storage(arguments.function, arrays)
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)
-    if not plain and arguments.algorithm in PYTORCH and not arguments.is_extreme():
+    if not plain and arguments.algorithm in PYTORCH:
+        if not arguments.is_ordinary():
+            shapes = input.shape, weight.shape, None if bias is None else bias.shape
+            arguments = arguments.reachable(*shapes)
         return pytorch_call(arguments)(input, weight, bias, residual)
     call = compile_call(
         arguments,
@@ -132,9 +135,11 @@ def compile_call(
             shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
         )
     except ConvError:
-        if algorithm in PYTORCH and not arguments.is_extreme():
-            return pytorch_call(arguments)  # which accepts it, or raises an error of its class
-        raise
+        if algorithm not in PYTORCH:
+            raise
+        if not arguments.is_ordinary():
+            arguments = arguments.reachable(shapes["input"], shapes["weight"], shapes.get("bias"))
+        return pytorch_call(arguments)  # which accepts it, or raises an error of its class
     unbatched = len(shape) == arguments.ndim + 1
     if "residual" in shapes and shapes["residual"] != problem.output_shape[unbatched:]:
         raise wrong_residual(problem.output_shape[unbatched:], shapes["residual"], str(problem))

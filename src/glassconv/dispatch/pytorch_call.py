@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 from glassconv.algorithms.aten import Call, convolution, transposed_convolution
@@ -33,6 +34,10 @@ class PyTorchCall:
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
         """Return the output. Raises what PyTorch raises, with an explanation."""
+        mixed = bias is not None and bias.dtype != input.dtype
+        if mixed and not torch.is_autocast_enabled(input.device.type):
+            # Some of PyTorch's loops read such a bias as if it had the input's type.
+            check_dtypes(self.arguments.function, *_described(input, weight, bias))
         try:
             output = self.compute(input, weight, bias)
         except PYTORCH_ERRORS as error:
@@ -69,10 +74,7 @@ def explain_error(
 
     It returns where our checks see no fault: PyTorch's own message is all there is.
     """
-    given = {"input": input, "weight": weight, "bias": bias}
-    present = {name: tensor for name, tensor in given.items() if tensor is not None}
-    shapes = {name: tuple(tensor.shape) for name, tensor in present.items()}
-    dtypes = {name: torch_dtype_name(tensor.dtype) for name, tensor in present.items()}
+    shapes, dtypes = _described(input, weight, bias)
     try:
         check_axes(arguments.function, arguments.ndim, shapes)
         arguments.problem(shapes["input"], shapes["weight"], shapes.get("bias"))
@@ -81,6 +83,16 @@ def explain_error(
         if isinstance(explained, type(error)):
             raise explained from error
         error.add_note(str(explained))
+
+
+def _described(
+    input: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """Return the shapes and the element types of the operands that there are, by name."""
+    given = {"input": input, "weight": weight, "bias": bias}
+    present = {name: tensor for name, tensor in given.items() if tensor is not None}
+    shapes = {name: tuple(tensor.shape) for name, tensor in present.items()}
+    return shapes, {name: torch_dtype_name(tensor.dtype) for name, tensor in present.items()}
 
 
 def wrong_residual(output: tuple[int, ...], residual: tuple[int, ...], request: str) -> ShapeError:

@@ -97,10 +97,27 @@ class Arguments(NamedTuple):
                     return False
         return True
 
-    def is_extreme(self) -> bool:
-        """Return whether a size is so large that PyTorch's own convolution may be wrong for it."""
-        sizes: tuple[Any, ...] = self[2:7]
-        return any(_largest(value) > LARGEST_STEP for value in sizes)
+    def is_ordinary(self) -> bool:
+        """Return whether every size is in the range where PyTorch's own checks can be relied on.
+
+        PyTorch 2.13 accepts a stride of 0 on the meta device, and a dilation of 2⁶² anywhere.
+        """
+        return all(map(_is_ordinary, (self.stride, self.dilation, self.groups), (1, 1, 1))) and all(
+            map(_is_ordinary, (self.padding, self.output_padding), (0, 0))
+        )
+
+    def reachable(
+        self,
+        input_shape: Sequence[int],
+        weight_shape: Sequence[int],
+        bias_shape: Sequence[int] | None = None,
+    ) -> Arguments:
+        """Return the arguments with strides that every implementation can address.
+
+        Raises what `problem` raises.
+        """
+        problem = self.problem(input_shape, weight_shape, bias_shape)
+        return self._replace(stride=problem.with_reachable_stride().stride)
 
     def settled(self) -> Arguments:
         """Return the same arguments with lists as tuples and whole numbers as ints.
@@ -165,8 +182,7 @@ class Arguments(NamedTuple):
         )
 
 
-def _largest(size: Any) -> int:
-    """Return the largest entry of a settled size; 0 for a text."""
+def _is_ordinary(size: Any, least: int) -> bool:
     if type(size) is tuple:
-        return max(map(_largest, size), default=0)
-    return size if type(size) is int else 0
+        return all(_is_ordinary(entry, least) for entry in size)
+    return type(size) is not int or least <= size <= LARGEST_STEP
