@@ -56,7 +56,8 @@ def work(rank, meeting):
     dist.destroy_process_group()
 
 if __name__ == "__main__":
-    mp.start_processes(work, (sys.argv[1],), nprocs=2, start_method="spawn")
+    method = "fork" if "fork" in mp.get_all_start_methods() else "spawn"
+    mp.start_processes(work, (sys.argv[1],), nprocs=2, start_method=method)
 """
 
 
