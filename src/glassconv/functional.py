@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from glassconv.dispatch.array_boundary import A
 from glassconv.dispatch.dispatch import convolve
-from glassconv.dispatch.function_modes import PUBLIC
+from glassconv.dispatch.fx_nodes import FUNCTIONS
 from glassconv.dispatch.select import AUTO
 from glassconv.problem.arguments import Padding, Size
 from glassconv.problem.problem import Arguments
@@ -232,11 +232,5 @@ def conv_transpose3d(
     return convolve(input, weight, bias, residual, arguments)
 
 
-PUBLIC.update(
-    conv1d=conv1d,
-    conv2d=conv2d,
-    conv3d=conv3d,
-    conv_transpose1d=conv_transpose1d,
-    conv_transpose2d=conv_transpose2d,
-    conv_transpose3d=conv_transpose3d,
-)
+for function in (conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d):
+    FUNCTIONS[function.__name__] = function

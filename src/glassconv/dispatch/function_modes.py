@@ -9,17 +9,15 @@ PyTorch lacks are passed only where they are given.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
+from glassconv.dispatch.fx_nodes import FUNCTIONS
 from glassconv.dispatch.select import AUTO
 from glassconv.problem.problem import Arguments
-
-PUBLIC: dict[str, Callable[..., Any]] = {}  # the functions of `functional`, which it adds by name
 
 
 def is_seen() -> bool:
@@ -27,7 +25,7 @@ def is_seen() -> bool:
     return has_torch_function((None,)) and not torch.compiler.is_compiling()
 
 
-def call_through_modes(
+def call(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None,
@@ -51,5 +49,5 @@ def call_through_modes(
     options |= {name: given for name, (given, none) in ours.items() if given != none}
     if residual is not None:
         options["residual"] = residual
-    function = PUBLIC[arguments.function]
+    function = FUNCTIONS[arguments.function]
     return handle_torch_function(function, (), input, weight, bias, **options)
