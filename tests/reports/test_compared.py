@@ -78,6 +78,7 @@ REPORTS: dict[str, Callable[[], object]] = {
     "KernelReport": kernel,
     "Report": lambda: glassconv.explain(TEXT),
     "NetworkReport": network,
+    "Swap": lambda: glassconv.nn.swap(torch.nn.Sequential(torch.nn.Conv1d(2, 3, 1))),
     "Step": lambda: Step("output", np.array([1.0, nan]), ("length",), ""),
     "WorkedExample": worked_example,
     "ErrorCurves": curves,

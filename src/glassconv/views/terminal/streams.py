@@ -65,7 +65,7 @@ def _guarded(name: str) -> Outlet | None:
     stream.flush()
     outlet = Outlet(raw)
     text = io.TextIOWrapper(
-        io.BufferedWriter(outlet),
+        io.BufferedWriter(outlet),  # type: ignore[type-var]  # typeshed asks for more of `write`
         encoding=stream.encoding,
         errors="replace",
         line_buffering=stream.line_buffering,
