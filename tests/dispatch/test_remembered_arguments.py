@@ -13,7 +13,7 @@ from torch import Tensor
 
 from glassconv import conv2d
 from glassconv.errors import ArgumentTypeError, ShapeError
-from support.calls import FUNCTIONS, arrays_of, call
+from support.call_arrays import FUNCTIONS, arrays_of, call
 
 EACH_FUNCTION = pytest.mark.parametrize("function", FUNCTIONS)
 REQUIRES_GRAD = pytest.mark.parametrize("requires_grad", [False, True])
