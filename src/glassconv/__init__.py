@@ -12,6 +12,23 @@ from glassconv import nn as nn  # not in __all__: a star must not replace torch'
 from glassconv.codegen.openmp import survive_fork
 from glassconv.dispatch.select import choose
 from glassconv.display import DISPLAY
+from glassconv.errors import (
+    ArgumentError,
+    ArgumentRangeError,
+    ArgumentTypeError,
+    ConvError,
+    DataError,
+    DeviceError,
+    DtypeError,
+    MalformedAlgorithmError,
+    MissingExtraError,
+    ShapeError,
+    ShorthandError,
+    StorageError,
+    UnknownNameError,
+    UnsupportedDtypeError,
+    UnsupportedError,
+)
 from glassconv.explanation.explain import Report, explain
 from glassconv.explore.show import show
 from glassconv.figures import figure
@@ -38,10 +55,25 @@ __version__ = "0.1.0"
 Shown.display = DISPLAY  # reports import no views
 survive_fork()
 __all__ = [
+    "ArgumentError",
+    "ArgumentRangeError",
+    "ArgumentTypeError",
+    "ConvError",
     "ConvProblem",
+    "DataError",
+    "DeviceError",
+    "DtypeError",
+    "MalformedAlgorithmError",
+    "MissingExtraError",
     "Operands",
     "Report",
+    "ShapeError",
+    "ShorthandError",
+    "StorageError",
     "TransposedProblem",
+    "UnknownNameError",
+    "UnsupportedDtypeError",
+    "UnsupportedError",
     "backward",
     "choose",
     "compare",

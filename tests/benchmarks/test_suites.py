@@ -65,3 +65,13 @@ def test_what_is_not_there_is_said() -> None:
         read_suite("alexnet")
     with pytest.raises(DataError, match="cannot read"):
         read_suite("nothing/here.csv")
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """As a spreadsheet writes it."""
+    file = tmp_path / "marked.csv"
+    file.write_text(
+        "\ufeff" + ",".join(COLUMNS) + "\n" + "3,4,8,8,3,3,1,1,0,0,1,1,1,0,2\n", "utf-8"
+    )
+    (layer,) = read_suite(str(file))
+    assert (str(layer.problem), layer.count) == ("1x3x8x8 4@3x3 s1 p0 nobias", 2)

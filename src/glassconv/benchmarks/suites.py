@@ -50,7 +50,7 @@ def read_suite(name: str, batch: int = 1, dtype: str = "float32") -> list[Layer]
     if name.endswith(".csv"):
         file = Path(name)
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")  # Excel begins it with a mark
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"cannot read {file}: {error}") from None
     elif name in suite_names():

@@ -14,7 +14,7 @@ from glassconv.dispatch.memory import memory_limit
 from glassconv.dispatch.tuning_store import recorded
 from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.problem.memory_layout import NCHW
-from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.problem import Problem, as_problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.choice import Candidate, Choice
 from glassconv.reports.cost import Cost
@@ -57,7 +57,7 @@ def kernel_for(name: str, problem: Problem, layout: str = NCHW) -> Kernel | None
 
 
 def choose(
-    problem: Problem,
+    problem: str | Problem,
     algorithm: str = AUTO,
     accuracy: str = "default",
     layout: str = NCHW,
@@ -70,14 +70,15 @@ def choose(
     and on this device, fit in memory and are accurate enough. An unknown name raises
     `UnknownNameError`.
 
-    device: PyTorch's name of where the arrays are. Kernels run on the CPU only.
+    problem: an object, or shorthand. device: PyTorch's name of where the arrays are; kernels run on
+    the CPU only.
 
-    >>> from glassconv import parse
-    >>> choose(parse("3x32x32 4@5x5 bfloat16")).algorithm
+    >>> choose("3x32x32 4@5x5 bfloat16").algorithm
     'aten'
-    >>> choose(parse("64x56x56 64@3x3 p1"), device="cuda").algorithm
+    >>> choose("64x56x56 64@3x3 p1", device="cuda").algorithm
     'aten'
     """
+    problem = as_problem(problem)
     return _choose(problem, algorithm, accuracy, layout, str(device), torch.get_num_threads())
 
 
