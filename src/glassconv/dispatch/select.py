@@ -196,16 +196,12 @@ def _may_run(
         )
     allowed = WINDOW_FACTOR[accuracy]
     if not bound.local and allowed < inf:
-        return Verdict(
-            False,
-            f"accuracy {accuracy!r} requires that an output depends only on the numbers it reads, "
-            "large ones, NaN and infinity as well",
-        )
+        return Verdict(False, f"accuracy {accuracy!r} needs a bound by each output's own window")
     if bound.window_factor > allowed:
         return Verdict(
             False,
-            f"accuracy {accuracy!r} allows errors of {allowed:g} × n·u·max|w|·Σ|x|, "
-            f"this has {bound.window_factor:g} ×",
+            f"accuracy {accuracy!r} allows up to {allowed:g}·n·u, "
+            f"this has {bound.window_factor:g}·n·u",
         )
     if bound.rms_factor > ACCURACY[accuracy]:
         return Verdict(
