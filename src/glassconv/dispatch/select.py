@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import torch
 
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
 from glassconv.dispatch.devices import CPU, is_cpu
+from glassconv.dispatch.memory import memory_limit
 from glassconv.dispatch.tuning_store import recorded
 from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.problem.memory_layout import NCHW
@@ -188,11 +188,11 @@ def _may_run(
 ) -> Verdict:
     """Return `supported`, or why the algorithm may not run: memory or accuracy."""
     arrays = problem.input_bytes + problem.weight_bytes + problem.output_bytes
-    needed, memory = arrays + cost.workspace_bytes, physical_memory()
-    if is_cpu(device) and memory is not None and needed > memory:
-        needed_gib, memory_gib = needed / 2**30, memory / 2**30
+    needed, memory = arrays + cost.workspace_bytes, memory_limit() if is_cpu(device) else None
+    if memory is not None and needed > memory.bytes:
+        needed_gib, memory_gib = needed / 2**30, memory.bytes / 2**30
         return Verdict(
-            False, f"needs {needed_gib:,.0f} GiB of memory, this machine has {memory_gib:,.0f}"
+            False, f"needs {needed_gib:,.0f} GiB of memory, {memory.owner} has {memory_gib:,.0f}"
         )
     allowed = WINDOW_FACTOR[accuracy]
     if not bound.local and allowed < inf:
@@ -230,14 +230,3 @@ def _kernel_seconds(name: str, problem: Problem, layout: str) -> float:
     if isinstance(problem, TransposedProblem):
         seconds += (convolution.input_bytes + convolution.weight_bytes) / BYTES_PER_SECOND
     return seconds
-
-
-def physical_memory() -> int | None:
-    """Return this machine's memory in bytes, None where the system does not say, as on Windows.
-
-    Then no algorithm is refused for its arrays' size.
-    """
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # no sysconf, no such name, no answer
-        return None
