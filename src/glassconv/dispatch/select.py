@@ -208,14 +208,11 @@ def _too_inaccurate(bound: ErrorBound, accuracy: str) -> str:
     """Return why an algorithm is not accurate enough, empty if it is."""
     allowed = WINDOW_FACTOR[accuracy]
     if not bound.local and allowed < inf:
-        return (
-            f"accuracy {accuracy!r} requires that an output depends only on the numbers it reads, "
-            "large ones, NaN and infinity as well"
-        )
+        return f"accuracy {accuracy!r} needs a bound by each output's own window"
     if bound.window_factor > allowed:
         return (
-            f"accuracy {accuracy!r} allows errors of {allowed:g} × n·u·max|w|·Σ|x|, "
-            f"this has {bound.window_factor:g} ×"
+            f"accuracy {accuracy!r} allows up to {allowed:g}·n·u, "
+            f"this has {bound.window_factor:g}·n·u"
         )
     if bound.rms_factor > ACCURACY[accuracy]:
         return (

@@ -208,7 +208,7 @@ def _unbounded(
     truth: Definition,
     allowed: Float64,
 ) -> Mask:
-    """Return where no bound holds: possible overflow, 0 · ∞, tiles that hold a NaN."""
+    """Return where no bound holds: possible overflow, 0 · ∞, a NaN that spreads."""
     plain = truth.magnitude
     with np.errstate(over="ignore"):
         overflow = np.isfinite(plain) & (plain * (1 + bound.max_factor) > problem.format.largest)
