@@ -9,6 +9,7 @@ True
 """
 
 from glassconv import nn as nn  # not in __all__: a star must not replace torch's nn
+from glassconv.columns import fold, unfold
 from glassconv.dispatch.select import choose
 from glassconv.display import DISPLAY
 from glassconv.explanation.explain import Report, explain
@@ -51,6 +52,7 @@ __all__ = [
     "conv_transpose3d",
     "explain",
     "figure",
+    "fold",
     "judge",
     "parse",
     "parse_transposed",
@@ -59,5 +61,6 @@ __all__ = [
     "same",
     "show",
     "trace",
+    "unfold",
     "verify",
 ]
