@@ -9,6 +9,7 @@ True
 """
 
 from glassconv import nn as nn  # not in __all__: a star must not replace torch's nn
+from glassconv.codegen.openmp import survive_fork
 from glassconv.columns import fold, unfold
 from glassconv.dispatch.select import choose
 from glassconv.display import DISPLAY
@@ -36,6 +37,7 @@ from glassconv.verification.verify import compare, judge, verify
 
 __version__ = "0.1.0"
 Shown.display = DISPLAY  # reports import no views
+survive_fork()
 __all__ = [
     "ConvProblem",
     "Operands",
