@@ -10,6 +10,7 @@ True
 
 from glassconv import nn as nn  # not in __all__: a star must not replace torch's nn
 from glassconv.codegen.openmp import survive_fork
+from glassconv.columns import fold, unfold
 from glassconv.dispatch.select import choose
 from glassconv.display import DISPLAY
 from glassconv.errors import (
@@ -85,6 +86,7 @@ __all__ = [
     "conv_transpose3d",
     "explain",
     "figure",
+    "fold",
     "judge",
     "parse",
     "parse_transposed",
@@ -93,5 +95,6 @@ __all__ = [
     "same",
     "show",
     "trace",
+    "unfold",
     "verify",
 ]
