@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # Padding and dilation beyond this reach past any array in memory; PyTorch 2.13 crashes there, or
 # returns numbers. It may do so for strides, too.
 LARGEST_STEP = 2**31 - 1
+# Beyond it, a stride is cut to the input's size. PyTorch's gradients crash on strides that are far
+# larger than the input: of a 4x5x3 input by [1024, 2**24, 2**19].
+LARGEST_USUAL_STRIDE = 255
 LARGEST_ARRAY_BYTES = 2**63 - 1
 
 
@@ -135,7 +138,7 @@ class ConvProblem(LayerShapes):
 
         A stride beyond the padded input leaves one output, as the padded input's size does.
         """
-        if max(self.stride) <= LARGEST_STEP:
+        if max(self.stride) <= LARGEST_USUAL_STRIDE:
             return self
         sizes = (axis.padded_size for axis in self.axes)
         return replace(self, stride=tuple(map(min, self.stride, sizes)))

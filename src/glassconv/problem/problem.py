@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from glassconv.errors import ArgumentTypeError, UnsupportedError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import Padding, Size, problem_of, settled, settled_name
-from glassconv.problem.conv_problem import LARGEST_STEP
+from glassconv.problem.conv_problem import LARGEST_STEP, LARGEST_USUAL_STRIDE
 from glassconv.problem.shorthand import EXAMPLE, parse, read
 from glassconv.problem.transposed import TransposedProblem, parse_transposed, transposed_of
 
@@ -104,10 +104,13 @@ class Arguments(NamedTuple):
     def is_ordinary(self) -> bool:
         """Return whether every size is in the range where PyTorch's own checks can be relied on.
 
-        PyTorch 2.13 accepts a stride of 0 on the meta device, and a dilation of 2⁶² anywhere.
+        PyTorch 2.13 accepts a stride of 0 on the meta device, and a dilation of 2⁶² anywhere; its
+        gradients crash on strides far larger than the input.
         """
-        return all(map(_is_ordinary, (self.stride, self.dilation, self.groups), (1, 1, 1))) and all(
-            map(_is_ordinary, (self.padding, self.output_padding), (0, 0))
+        return (
+            _is_ordinary(self.stride, 1, LARGEST_USUAL_STRIDE)
+            and all(_is_ordinary(size, 1) for size in (self.dilation, self.groups))
+            and all(_is_ordinary(size, 0) for size in (self.padding, self.output_padding))
         )
 
     def reachable(
@@ -186,7 +189,7 @@ class Arguments(NamedTuple):
         )
 
 
-def _is_ordinary(size: Any, least: int) -> bool:
+def _is_ordinary(size: Any, least: int, largest: int = LARGEST_STEP) -> bool:
     if type(size) is tuple:
-        return all(_is_ordinary(entry, least) for entry in size)
-    return type(size) is not int or least <= size <= LARGEST_STEP
+        return all(_is_ordinary(entry, least, largest) for entry in size)
+    return type(size) is not int or least <= size <= largest

@@ -21,7 +21,7 @@ from glassconv.errors import ArgumentError, ConvError, ShapeError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import Size, axes_hint, both_sides, per_axis, whole
 from glassconv.problem.axis import Axis
-from glassconv.problem.conv_problem import LARGEST_STEP
+from glassconv.problem.conv_problem import LARGEST_USUAL_STRIDE
 from glassconv.problem.layer_shapes import LayerShapes
 from glassconv.problem.shorthand import read
 from glassconv.problem.size_text import once
@@ -156,7 +156,7 @@ class TransposedProblem(LayerShapes):
 
         The stride of an axis with a single input moves nothing.
         """
-        if max(self.stride) <= LARGEST_STEP:
+        if max(self.stride) <= LARGEST_USUAL_STRIDE:
             return self
         strides = (
             stride if size > 1 else extra + 1
