@@ -21,9 +21,9 @@ from glassconv.codegen.parallel import threads
 from glassconv.codegen.target import Target
 from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import UnsupportedError, unknown_name
-from glassconv.kernels import KERNELS
+from glassconv.kernels import KERNELS, kernel_named, kernel_verdict
 from glassconv.kernels.runtime.plan import Plan
-from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.problem import Problem
 from glassconv.reports.kernel import CacheFit, KernelReport
 
 
@@ -36,6 +36,7 @@ def inspect(
     """
     name = kernel_name(problem, algorithm, layout)
     plan = plan_of(problem, name, layout)
+    supported = kernel_verdict(name, problem, layout)
     target = plan.kernel.target
     written = assembly(plan.kernel.text, target)
     measured = roofline.measure(problem.dtype)
@@ -46,7 +47,7 @@ def inspect(
         problem,
         name,
         layout,
-        idea=KERNELS[name].supports(equal_convolution(problem), layout).reason,
+        idea=supported.reason if supported else "",
         loops=plan.loops,
         blocking=plan.blocking.items(),
         tasks=plan.tasks,
@@ -103,7 +104,7 @@ def kernel_name(problem: Problem, algorithm: str, layout: str) -> str:
 
 def plan_of(problem: Problem, name: str, layout: str) -> Plan:
     """Return the plan of a kernel that supports the problem, for inputs in a memory layout."""
-    return plan_for(problem, KERNELS[name], layout)
+    return plan_for(problem, kernel_named(name), layout)
 
 
 def _predicted_seconds(problem: Problem, name: str, layout: str) -> float:

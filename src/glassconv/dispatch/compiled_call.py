@@ -67,9 +67,11 @@ def kernel_call(
     layout: None for an input that has neither contiguous columns nor contiguous channels; it is
     made contiguous first.
     """
-    if isinstance(problem, TransposedProblem):
+    if isinstance(problem, TransposedProblem) and not kernel.transposed:
         return _transposed_call(kernel, problem, layout, epilogue)
     plan = kernel.plan(problem, layout or contiguous(problem), epilogue)
+    if isinstance(problem, TransposedProblem):
+        plan = replace(plan, otherwise=algorithm_call(named("aten"), problem, epilogue))
     if layout is not None and not epilogue.residual:
         return plan
     return ConvertedCall(plan, make_contiguous=layout is None)

@@ -12,9 +12,9 @@ import torch
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
 from glassconv.dispatch.tuning_store import recorded
 from glassconv.errors import UnsupportedError, unknown_name
+from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW
-from glassconv.problem.problem import Problem, equal_convolution
-from glassconv.problem.transposed import TransposedProblem
+from glassconv.problem.problem import Problem
 from glassconv.reports.choice import Candidate, Choice
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound
@@ -42,9 +42,9 @@ def kernel_named(name: str) -> Kernel:
 
     The code generator is imported at the first call, not with the package.
     """
-    from glassconv.kernels import KERNELS
+    from glassconv import kernels
 
-    return KERNELS[name]
+    return kernels.kernel_named(name)
 
 
 def kernel_for(name: str, problem: Problem, layout: str = NCHW) -> Kernel | None:
@@ -187,18 +187,19 @@ def _kernel_verdict(name: str, problem: Problem, layout: str) -> Verdict | None:
     """Return whether an algorithm's kernel supports a problem, or None if it has no kernel."""
     from glassconv import kernels
 
-    verdict = kernels.kernel_verdict(name, equal_convolution(problem), layout)
-    if verdict and isinstance(problem, TransposedProblem) and problem.is_cut:
-        return Verdict(False, "the kernel does not support padding that is wider than the kernel")
-    return verdict
+    return kernels.kernel_verdict(name, problem, layout)
 
 
-def _kernel_seconds(name: str, problem: Problem, layout: str) -> float:
-    convolution = equal_convolution(problem)
-    seconds = SECONDS_PER_KERNEL + kernel_named(name).seconds(convolution, layout)
-    if isinstance(problem, TransposedProblem):
-        seconds += (convolution.input_bytes + convolution.weight_bytes) / BYTES_PER_SECOND
-    return seconds
+def _kernel_seconds(name: str, problem: Problem, layout: str) -> float | None:
+    """Return the predicted time of a kernel; None where it would multiply inserted zeros."""
+    kernel = kernel_named(name)
+    if isinstance(problem, ConvProblem) or kernel.transposed:
+        return SECONDS_PER_KERNEL + kernel.seconds(problem, layout)
+    if max(problem.stride) > 1:
+        return None
+    convolution = problem.convolution
+    copied = (convolution.input_bytes + convolution.weight_bytes) / BYTES_PER_SECOND
+    return SECONDS_PER_KERNEL + kernel.seconds(convolution, layout) + copied
 
 
 def physical_memory() -> int | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from math import gcd
+from math import gcd, prod
 
 from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
@@ -35,6 +35,11 @@ class AxisPhase:
     taps: range  # ascending; the convolution reads them in reverse
     padding: tuple[int, int]
     dilation: int
+
+    @property
+    def lead(self) -> int:
+        """Return the input that its first output reads through its last tap, negative before 0."""
+        return self.inputs.start - self.padding[0]
 
     @property
     def products(self) -> int:
@@ -125,6 +130,101 @@ def axis_phases(problem: TransposedProblem, axis: int) -> list[AxisPhase]:
             )
         )
     return sorted(found, key=lambda phase: phase.outputs.start)
+
+
+# -- phases that are one convolution -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AxisGroup:
+    """Phases along one axis whose windows are equal up to a shift: one convolution has them all.
+
+    Output q of phase number n is output q + shifts[n] of the convolution.
+    """
+
+    phases: tuple[AxisPhase, ...]
+    shifts: tuple[int, ...]
+    inputs: range
+    padding: tuple[int, int]
+
+    @property
+    def taps(self) -> int:
+        """Return how many taps each of its phases has."""
+        return len(self.phases[0].taps)
+
+
+@dataclass(frozen=True)
+class PhaseGroup:
+    """Phases of equal windows: a convolution that has each filter once for each phase.
+
+    Its filters are [groups, phases, filters of a group]. phases: in the order of `axes`, the last
+    axis fastest.
+    """
+
+    axes: tuple[AxisGroup, ...]
+    convolution: ConvProblem
+
+    @property
+    def phases(self) -> list[tuple[AxisPhase, ...]]:
+        """Return every phase, as one phase along each axis."""
+        return list(product(*(axis.phases for axis in self.axes)))
+
+
+def phase_groups(problem: TransposedProblem) -> Iterator[PhaseGroup]:
+    """Yield the groups of phases that are one convolution each, at most 2 for each axis undilated.
+
+    The sub-pixel convolution of Shi et al.: with a kernel of twice the stride, all phases are one.
+
+    >>> from glassconv import parse_transposed
+    >>> for group in phase_groups(parse_transposed("1x4 1@3 s2 nobias")):
+    ...     print(len(group.phases), group.convolution)
+    1 1x1x4 1@2 s1 p1 nobias
+    1 1x1x4 1@1 s1 p0 nobias
+    >>> for group in phase_groups(parse_transposed("1x4 1@4 s2 nobias")):
+    ...     print(len(group.phases), group.convolution)
+    2 1x1x4 2@2 s1 p1 nobias
+    """
+    for axes in product(*(_axis_groups(problem, axis) for axis in range(problem.ndim))):
+        number = prod(len(axis.phases) for axis in axes)
+        yield PhaseGroup(
+            axes,
+            ConvProblem(
+                batch=problem.batch,
+                in_channels=problem.in_channels,
+                out_channels=problem.out_channels * number,
+                input_size=tuple(len(axis.inputs) for axis in axes),
+                kernel_size=tuple(axis.taps for axis in axes),
+                stride=(1,) * problem.ndim,
+                padding=tuple(axis.padding for axis in axes),
+                dilation=tuple(axis.phases[0].dilation for axis in axes),
+                groups=problem.groups,
+                bias=False,
+                dtype=problem.dtype,
+            ),
+        )
+
+
+def _axis_groups(problem: TransposedProblem, axis: int) -> list[AxisGroup]:
+    """Return the groups along one axis. Undilated phases are at most one input apart."""
+    found: dict[tuple[int, int], list[AxisPhase]] = {}
+    for phase in axis_phases(problem, axis):
+        key = len(phase.taps), 0 if phase.dilation == 1 else phase.lead
+        found.setdefault(key, []).append(phase)
+    size = problem.input_size[axis]
+    groups = []
+    for phases in found.values():
+        first = min(phase.lead for phase in phases)
+        extent = (len(phases[0].taps) - 1) * phases[0].dilation
+        stop = max(phase.lead + len(phase.outputs) for phase in phases) + extent
+        groups.append(
+            AxisGroup(
+                phases=tuple(phases),
+                shifts=tuple(phase.lead - first for phase in phases),
+                inputs=range(max(0, first), min(size, stop)),
+                padding=(max(0, -first), max(0, stop - size)),
+            )
+        )
+    return groups
 
 
 def _slice(numbers: range) -> slice:

@@ -17,15 +17,15 @@ from glassconv.codegen.parallel import threads
 from glassconv.kernels.runtime.blocking import Blocking
 from glassconv.kernels.runtime.packed_weights import Pack, packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
-from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.problem.problem import Problem
 
 
 @dataclass(frozen=True)
 class Plan:
     """A compiled kernel with its parameters for one problem. Call it with the problem's tensors."""
 
-    problem: ConvProblem
+    problem: Problem
     layout: Layout  # of the input
     kernel: Compiled
     blocking: Blocking
