@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import product
 from math import gcd, prod
 
@@ -97,24 +98,26 @@ def phases(problem: TransposedProblem) -> Iterator[Phase]:
         )
 
 
-def axis_phases(problem: TransposedProblem, axis: int) -> list[AxisPhase]:
+@lru_cache(maxsize=256)
+def axis_phases(problem: TransposedProblem, axis: int) -> tuple[AxisPhase, ...]:
     """Return the phases along one axis that a tap reaches, at most stride and at most kernel_size.
 
     Tap k and the tap stride / gcd(stride, dilation) further are of the same phase.
     """
     stride, dilation = problem.stride[axis], problem.dilation[axis]
     size, padding = problem.input_size[axis], problem.padding[axis][0]
+    kernel_size, output_size = problem.kernel_size[axis], problem.output_size[axis]
     common = gcd(stride, dilation)
     cycle, step = stride // common, dilation // common
     found = []
-    for tap in range(min(problem.kernel_size[axis], cycle)):
+    for tap in range(min(kernel_size, cycle)):
         start = (tap * dilation - padding) % stride
-        outputs = range(start, problem.output_size[axis], stride)
+        outputs = range(start, output_size, stride)
         # Output number q reads input q + first − step · t through tap number t of the phase.
         first = (start + padding - tap * dilation) // stride
         low = max(0, -((size - 1 - first) // step))  # the input of q = 0 exists from here on
         high = min(
-            len(range(tap, problem.kernel_size[axis], cycle)),
+            len(range(tap, kernel_size, cycle)),
             (first + len(outputs) - 1) // step + 1,  # and of the last q up to here
         )
         if not outputs or high <= low:
@@ -129,7 +132,7 @@ def axis_phases(problem: TransposedProblem, axis: int) -> list[AxisPhase]:
                 dilation=step,
             )
         )
-    return sorted(found, key=lambda phase: phase.outputs.start)
+    return tuple(sorted(found, key=lambda phase: phase.outputs.start))
 
 
 # -- phases that are one convolution -------------------------------------------------------------
@@ -164,14 +167,15 @@ class PhaseGroup:
     axes: tuple[AxisGroup, ...]
     convolution: ConvProblem
 
-    @property
-    def phases(self) -> list[tuple[AxisPhase, ...]]:
+    @cached_property
+    def phases(self) -> tuple[tuple[AxisPhase, ...], ...]:
         """Return every phase, as one phase along each axis."""
-        return list(product(*(axis.phases for axis in self.axes)))
+        return tuple(product(*(axis.phases for axis in self.axes)))
 
 
-def phase_groups(problem: TransposedProblem) -> Iterator[PhaseGroup]:
-    """Yield the groups of phases that are one convolution each, at most 2 for each axis undilated.
+@lru_cache(maxsize=256)
+def phase_groups(problem: TransposedProblem) -> tuple[PhaseGroup, ...]:
+    """Return the groups of phases that are one convolution each, at most 2 for each axis undilated.
 
     The sub-pixel convolution of Shi et al.: with a kernel of twice the stride, all phases are one.
 
@@ -184,24 +188,27 @@ def phase_groups(problem: TransposedProblem) -> Iterator[PhaseGroup]:
     ...     print(len(group.phases), group.convolution)
     2 1x1x4 2@2 s1 p1 nobias
     """
-    for axes in product(*(_axis_groups(problem, axis) for axis in range(problem.ndim))):
-        number = prod(len(axis.phases) for axis in axes)
-        yield PhaseGroup(
-            axes,
-            ConvProblem(
-                batch=problem.batch,
-                in_channels=problem.in_channels,
-                out_channels=problem.out_channels * number,
-                input_size=tuple(len(axis.inputs) for axis in axes),
-                kernel_size=tuple(axis.taps for axis in axes),
-                stride=(1,) * problem.ndim,
-                padding=tuple(axis.padding for axis in axes),
-                dilation=tuple(axis.phases[0].dilation for axis in axes),
-                groups=problem.groups,
-                bias=False,
-                dtype=problem.dtype,
-            ),
-        )
+    along = [_axis_groups(problem, axis) for axis in range(problem.ndim)]
+    return tuple(_group(problem, axes) for axes in product(*along))
+
+
+def _group(problem: TransposedProblem, axes: tuple[AxisGroup, ...]) -> PhaseGroup:
+    return PhaseGroup(
+        axes,
+        ConvProblem(
+            batch=problem.batch,
+            in_channels=problem.in_channels,
+            out_channels=problem.out_channels * prod(len(axis.phases) for axis in axes),
+            input_size=tuple(len(axis.inputs) for axis in axes),
+            kernel_size=tuple(axis.taps for axis in axes),
+            stride=(1,) * problem.ndim,
+            padding=tuple(axis.padding for axis in axes),
+            dilation=tuple(axis.phases[0].dilation for axis in axes),
+            groups=problem.groups,
+            bias=False,
+            dtype=problem.dtype,
+        ),
+    )
 
 
 def _axis_groups(problem: TransposedProblem, axis: int) -> list[AxisGroup]:
