@@ -12,6 +12,8 @@ KINDS: dict[str, type[Exception]] = {
     "ArgumentError": RuntimeError,
     "ArgumentTypeError": TypeError,
     "DtypeError": RuntimeError,
+    "DeviceError": RuntimeError,
+    "StorageError": RuntimeError,
     "UnsupportedError": RuntimeError,
     "UnknownNameError": ValueError,
     "ShorthandError": ValueError,

@@ -42,12 +42,28 @@ class ArgumentError(ConvError, RuntimeError):
     """An invalid value: stride 0, groups that do not divide the channels."""
 
 
+class ArgumentRangeError(ArgumentError, ValueError):
+    """An integer that has no 64 bits."""
+
+
 class ArgumentTypeError(ConvError, TypeError):
     """A value of the wrong type: stride 1.5, a list instead of an array."""
 
 
 class DtypeError(ConvError, RuntimeError):
     """Element types that differ, or that no algorithm supports."""
+
+
+class UnsupportedDtypeError(DtypeError, NotImplementedError):
+    """An element type that PyTorch does not convolve either."""
+
+
+class DeviceError(ConvError, RuntimeError):
+    """Arrays that are on different devices."""
+
+
+class StorageError(ConvError, RuntimeError):
+    """A tensor whose memory was freed, or is smaller than its shape and strides require."""
 
 
 class UnsupportedError(ConvError, RuntimeError):

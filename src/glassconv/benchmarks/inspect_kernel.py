@@ -128,8 +128,9 @@ def _arrays(plan: Plan, target: Target) -> tuple[CacheFit, ...]:
 def _packed_bytes(plan: Plan) -> int:
     """Return how large the weight is as the kernel reads it."""
     problem = plan.problem
-    weight = torch.zeros(problem.weight_shape, dtype=getattr(torch, problem.dtype))
-    return 0 if plan.pack is None else plan.pack(weight).nbytes
+    weight = torch.full(problem.weight_shape, 0.1, dtype=getattr(torch, problem.dtype))
+    packed = None if plan.pack is None else plan.pack(weight)
+    return 0 if packed is None else packed.nbytes
 
 
 def _cache(size: int, target: Target) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glassconv.errors import ArgumentTypeError, DtypeError, ShapeError
+from glassconv.errors import ArgumentTypeError, DtypeError, ShapeError, UnsupportedDtypeError
 from glassconv.problem.dtypes import FORMATS
 from glassconv.reports.array import Array
 
@@ -39,7 +39,7 @@ def check_types(
         raise DtypeError(f"{names} must have one element type", request=request)
     if dtypes["input"] not in FORMATS:
         cause = f"no algorithm here computes in {dtypes['input']}; they compute in "
-        raise DtypeError(cause + ", ".join(FORMATS), request=request)
+        raise UnsupportedDtypeError(cause + ", ".join(FORMATS), request=request)
     if len(shapes["weight"]) != ndim + 2:
         channels = "[out_channels, in_channels / groups"
         if "transpose" in function:

@@ -60,29 +60,29 @@ def algorithm_call(algorithm: Algorithm, problem: Problem, epilogue: Epilogue) -
 
 
 def kernel_call(
-    kernel: Kernel, problem: Problem, layout: Layout | None, epilogue: Epilogue
+    kernel: Kernel, problem: Problem, layout: Layout | None, name: str, epilogue: Epilogue
 ) -> CompiledCall:
     """Return the call of a kernel for inputs in this memory layout.
 
-    layout: None for an input that has neither contiguous columns nor contiguous channels; it is
-    made contiguous first.
+    layout: None for an input that is not in the layout of this name, which is the output's; it is
+    copied into it first.
     """
     if isinstance(problem, TransposedProblem) and not kernel.transposed:
-        return _transposed_call(kernel, problem, layout, epilogue)
-    plan = kernel.plan(problem, layout or contiguous(problem), epilogue)
+        return _transposed_call(kernel, problem, name, epilogue)
+    plan = kernel.plan(problem, layout or contiguous(problem, name), epilogue)
     if isinstance(problem, TransposedProblem):
         plan = replace(plan, otherwise=algorithm_call(named("aten"), problem, epilogue))
     if layout is not None and not epilogue.residual:
         return plan
-    return ConvertedCall(plan, make_contiguous=layout is None)
+    return ConvertedCall(plan, convert_input=layout is None)
 
 
 @dataclass(frozen=True)
 class ConvertedCall:
-    """A kernel whose input is made contiguous, or whose residual is brought to its layout."""
+    """A kernel whose input or residual is copied into the kernel's layout."""
 
     plan: Plan
-    make_contiguous: bool
+    convert_input: bool
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
@@ -90,9 +90,16 @@ class ConvertedCall:
         """Return the output, in the plan's memory layout."""
         if residual is not None:
             residual = self.plan.to_layout(residual)
-        return self.plan(
-            input.contiguous() if self.make_contiguous else input, weight, bias, residual
-        )
+        if self.convert_input:
+            input = in_layout(input, self.plan.layout.name)
+        return self.plan(input, weight, bias, residual)
+
+
+def in_layout(input: Tensor, name: str) -> Tensor:
+    """Return [batch, channels, *size] as a contiguous copy with channels first or last."""
+    if name == NCHW:
+        return input.contiguous()
+    return input.movedim(1, -1).contiguous().movedim(-1, 1)
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ class TransposedCall:
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
-        """Return the output, in the input's memory layout."""
+        """Return the output, in the plan's memory layout."""
         channels_last = self.plan.layout.name == NHWC
         if residual is not None:
             residual = self.plan.to_layout(residual)
@@ -113,9 +120,8 @@ class TransposedCall:
 
 
 def _transposed_call(
-    kernel: Kernel, problem: TransposedProblem, layout: Layout | None, epilogue: Epilogue
+    kernel: Kernel, problem: TransposedProblem, name: str, epilogue: Epilogue
 ) -> TransposedCall:
-    name = layout.name if layout else NCHW
     plan = kernel.plan(problem.convolution, contiguous(problem.convolution, name), epilogue)
     plan = replace(
         plan,

@@ -29,17 +29,22 @@ from glassconv.dispatch.compiled_call import (
     algorithm_call,
     kernel_call,
 )
-from glassconv.dispatch.select import AUTO, choose, kernel_named
-from glassconv.dispatch.torch_state import is_plain
-from glassconv.errors import ArgumentTypeError, ShapeError
+from glassconv.dispatch.devices import CPU, check_devices
+from glassconv.dispatch.pytorch_call import pytorch_call, wrong_residual
+from glassconv.dispatch.select import AUTO, chosen, kernel_named
+from glassconv.dispatch.storage import check_storage
+from glassconv.dispatch.torch_state import is_plain, memory_device
+from glassconv.errors import ConvError
 from glassconv.problem.activations import NOTHING, Epilogue
-from glassconv.problem.memory_layout import NCHW, layout_from
+from glassconv.problem.memory_layout import NCHW, Shaped, layout_named, output_layout
 from glassconv.problem.problem import Arguments, Problem
 from glassconv.reports.array import Array
 
 MAX_CACHED_CALLS = 2048  # some kilobytes each
 
 ArrayType = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element type
+StridedType = tuple[tuple[int, ...], tuple[int, ...], torch.dtype]  # and its strides between them
+PYTORCH = frozenset({AUTO, "aten"})  # what calls PyTorch's convolution where no kernel may run
 
 
 def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments: Arguments) -> A:
@@ -48,16 +53,22 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
         return _convolve_arrays(input, weight, bias, residual, arguments)
     plain = is_plain(input, weight, bias, residual)
     if not plain:
-        check_kinds(arguments.function, _named(input, weight, bias, residual))
+        arrays = _named(input, weight, bias, residual)
+        check_kinds(arguments.function, arrays)
+        check_devices(arguments.function, arrays)
+        check_storage(arguments.function, arrays)
+    if not arguments.is_settled():
+        arguments = _settled(arguments, input, weight, bias)
+    if not plain and arguments.algorithm in PYTORCH and not arguments.is_extreme():
+        return pytorch_call(arguments)(input, weight, bias, residual)
     call = compile_call(
-        arguments if arguments.is_settled() else _settled(arguments, input, weight, bias),
-        input.shape,
-        input.stride(),
-        input.dtype,
-        (weight.shape, weight.dtype),
+        arguments,
+        (input.shape, input.stride(), input.dtype),
+        (weight.shape, weight.stride(), weight.dtype),
         None if bias is None else (bias.shape, bias.dtype),
         None if residual is None else (residual.shape, residual.dtype),
         plain,
+        CPU if plain else memory_device(input),
         torch.get_num_threads(),
     )
     return call(input, weight, bias, residual)
@@ -77,51 +88,70 @@ def run(
     Kernels do not support autograd, so the steps run if gradients are required.
     """
     plain = is_plain(input, weight, bias, None)
-    call = compile_problem(
-        problem, algorithm, "any", NOTHING, tuple(input.shape), input.stride(), plain=plain
-    )
+    if not plain:
+        check_storage(str(problem), _named(input, weight, bias, None))
+    layouts = (input.shape, input.stride()), (weight.shape, weight.stride())
+    call = compile_problem(problem, algorithm, "any", NOTHING, *layouts, plain=plain)
     return call(input, weight, bias, None)
 
 
 @lru_cache(maxsize=MAX_CACHED_CALLS)
 def compile_call(
     arguments: Arguments,
-    shape: tuple[int, ...],
-    strides: tuple[int, ...],
-    dtype: torch.dtype,
-    weight: ArrayType,
+    input: StridedType,
+    weight: StridedType,
     bias: ArrayType | None,
     residual: ArrayType | None,
     plain: bool,
+    device: str,
     threads: int,
 ) -> CompiledCall:
     """Check the arguments, choose an algorithm, and return what computes every such call.
 
-    shape, strides, dtype: the input's. plain: whether a kernel may be given the arrays. threads:
-    part of the key, since what is chosen and planned depends on their number.
+    plain: whether a kernel may be given the arrays. device: the one whose memory the arrays take.
+    threads: part of the key, since what is chosen and planned depends on their number.
     """
-    given = {"input": (shape, dtype), "weight": weight, "bias": bias, "residual": residual}
+    (shape, strides, dtype), (weight_shape, weight_strides, weight_dtype) = input, weight
+    given = {
+        "input": (shape, dtype),
+        "weight": (weight_shape, weight_dtype),
+        "bias": bias,
+        "residual": residual,
+    }
     described = {name: each for name, each in given.items() if each is not None}
     shapes = {name: tuple(sizes) for name, (sizes, _) in described.items()}
     dtypes = {name: torch_dtype_name(kind) for name, (_, kind) in described.items()}
-    check_types(arguments.function, arguments.ndim, shapes, dtypes)
-    problem = arguments.problem(
-        shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
-    )
+    algorithm, accuracy = arguments.algorithm, arguments.accuracy
+    try:
+        check_types(arguments.function, arguments.ndim, shapes, dtypes)
+        problem = arguments.problem(
+            shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
+        )
+    except ConvError:
+        if algorithm in PYTORCH and not arguments.is_extreme():
+            return pytorch_call(arguments)  # which accepts it, or raises an error of its class
+        raise
     unbatched = len(shape) == arguments.ndim + 1
     if "residual" in shapes and shapes["residual"] != problem.output_shape[unbatched:]:
-        cause = (
-            f"the residual must have the output's shape, {list(problem.output_shape[unbatched:])}, "
-            f"not {list(shapes['residual'])}"
-        )
-        raise ShapeError(cause, request=str(problem))
+        raise wrong_residual(problem.output_shape[unbatched:], shapes["residual"], str(problem))
     epilogue = Epilogue(arguments.activation, residual is not None)
-    algorithm, accuracy = arguments.algorithm, arguments.accuracy
+    filters = (weight_shape, weight_strides)
     if not unbatched:
-        return compile_problem(problem, algorithm, accuracy, epilogue, shape, strides, plain=plain)
+        return compile_problem(
+            problem,
+            algorithm,
+            accuracy,
+            epilogue,
+            (shape, strides),
+            filters,
+            plain=plain,
+            device=device,
+        )
     batch = ((1, *shape), (shape[0] * strides[0], *strides))
     return UnbatchedCall(
-        compile_problem(problem, algorithm, accuracy, epilogue, *batch, plain=plain)
+        compile_problem(
+            problem, algorithm, accuracy, epilogue, batch, filters, plain=plain, device=device
+        )
     )
 
 
@@ -130,30 +160,46 @@ def compile_problem(
     algorithm: str,
     accuracy: str,
     epilogue: Epilogue,
-    shape: tuple[int, ...],
-    strides: tuple[int, ...],
+    input: Shaped,
+    weight: Shaped,
     *,
     plain: bool,
+    device: str = CPU,
 ) -> CompiledCall:
-    """Choose an implementation for inputs of this shape and these strides, and return it."""
+    """Choose an implementation for operands of these shapes and strides, and return it.
+
+    The output has the memory layout that PyTorch's has.
+    """
+    problem = problem.with_reachable_stride()
     if not plain:  # PyTorch's convolution and an algorithm's steps are PyTorch operations
         name = "aten" if algorithm == AUTO else algorithm
-        chosen = choose(problem, name, accuracy).algorithm
-        return algorithm_call(named(chosen), problem, epilogue)
-    layout = layout_from(shape, strides) if problem.ndim < 3 else None
-    choice = choose(problem, algorithm, accuracy, layout.name if layout else NCHW)
-    if choice.kernel is None:
-        return algorithm_call(named(choice.algorithm), problem, epilogue)
-    return kernel_call(kernel_named(choice.kernel), problem, layout, epilogue)
+        taken = chosen(problem, name, accuracy, device=device)
+        return algorithm_call(named(taken.name), problem, epilogue)
+    layout = _output_layout(problem, input, weight)
+    taken = chosen(problem, algorithm, accuracy, layout)
+    if not taken.kernel:
+        return algorithm_call(named(taken.name), problem, epilogue)
+    if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
+        return algorithm_call(named("aten"), problem, epilogue)
+    given = layout_named(layout, *input)
+    return kernel_call(kernel_named(taken.name), problem, given, layout, epilogue)
+
+
+def _output_layout(problem: Problem, input: Shaped, weight: Shaped) -> str:
+    """Return the layout of the output that PyTorch returns."""
+    one_number = problem.output_shape[1:] == (problem.groups, *(1,) * problem.ndim)
+    if problem.ndim == 3 or (problem.dtype == "float64" and problem.groups > 1 and one_number):
+        return NCHW  # PyTorch joins the groups' outputs, each a single number
+    return output_layout(input, weight)
 
 
 def _settled(arguments: Arguments, input: Tensor, weight: Tensor, bias: Tensor | None) -> Arguments:
     """Return the arguments as ints and tuples of ints; an error repeats the whole request."""
     try:
         return arguments.settled()
-    except ArgumentTypeError:
-        arguments.problem(input.shape, weight.shape, None if bias is None else bias.shape)
-        raise
+    except ConvError as error:
+        shapes = input.shape, weight.shape, None if bias is None else bias.shape
+        raise error.asked_as(arguments.request(*shapes)) from None
 
 
 def _convolve_arrays(
@@ -162,13 +208,14 @@ def _convolve_arrays(
     """Convolve NumPy arrays as tensors that share their memory."""
     arrays = _named(input, weight, bias, residual)
     check_kinds(arguments.function, arrays)
-    shapes = {name: array.shape for name, array in arrays.items()}
-    dtypes = {name: dtype_name(array) for name, array in arrays.items()}
-    check_types(
-        arguments.function, arguments.ndim, shapes, dtypes
-    )  # PyTorch lacks some NumPy dtypes
-    x, w = as_tensor(input), as_tensor(weight)
-    b, r = (None if each is None else as_tensor(each) for each in (bias, residual))
+    try:
+        x, w = as_tensor(input), as_tensor(weight)
+        b, r = (None if each is None else as_tensor(each) for each in (bias, residual))
+    except TypeError:  # an element type that PyTorch lacks
+        shapes = {name: array.shape for name, array in arrays.items()}
+        dtypes = {name: dtype_name(array) for name, array in arrays.items()}
+        check_types(arguments.function, arguments.ndim, shapes, dtypes)
+        raise
     output: Array = convolve(x, w, b, r, arguments).numpy()
     return output
 

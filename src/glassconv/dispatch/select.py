@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
+from glassconv.dispatch.devices import CPU, is_cpu
 from glassconv.dispatch.tuning_store import recorded
 from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW
 from glassconv.problem.problem import Problem
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.choice import Candidate, Choice
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound
@@ -53,46 +56,90 @@ def kernel_for(name: str, problem: Problem, layout: str = NCHW) -> Kernel | None
 
 
 def choose(
-    problem: Problem, algorithm: str = AUTO, accuracy: str = "default", layout: str = NCHW
+    problem: Problem,
+    algorithm: str = AUTO,
+    accuracy: str = "default",
+    layout: str = NCHW,
+    device: str = CPU,
 ) -> Choice:
     """Return the algorithm that computes this problem, and the verdict on every candidate.
 
     A named algorithm is chosen, or `UnsupportedError` is raised with the reason. "auto" takes
-    the fastest predicted of the compiled algorithms that support the problem in this memory layout,
-    fit in memory and are accurate enough. An unknown name raises `UnknownNameError`.
+    the fastest predicted of the compiled algorithms that support the problem in this memory layout
+    and on this device, fit in memory and are accurate enough. An unknown name raises
+    `UnknownNameError`.
+
+    device: PyTorch's name of where the arrays are. Kernels run on the CPU only.
 
     >>> from glassconv import parse
     >>> choose(parse("3x32x32 4@5x5 bfloat16")).algorithm
     'aten'
+    >>> choose(parse("64x56x56 64@3x3 p1"), device="cuda").algorithm
+    'aten'
     """
-    return _choose(problem, algorithm, accuracy, layout, torch.get_num_threads())
+    return _choose(problem, algorithm, accuracy, layout, str(device), torch.get_num_threads())
 
 
 @lru_cache(maxsize=1024)
-def _choose(problem: Problem, algorithm: str, accuracy: str, layout: str, threads: int) -> Choice:
+def _choose(
+    problem: Problem, algorithm: str, accuracy: str, layout: str, device: str, threads: int
+) -> Choice:
     """Choose for this number of threads; predictions and measurements depend on it."""
-    verdicts = candidates(problem, accuracy, layout)
+    verdicts = candidates(problem, accuracy, layout, device)
     taken = _pick(problem, algorithm, verdicts)
     return Choice(problem, taken.name, taken.name if taken.kernel else None, verdicts)
 
 
+def chosen(
+    problem: Problem,
+    algorithm: str = AUTO,
+    accuracy: str = "default",
+    layout: str = NCHW,
+    device: str = CPU,
+) -> Candidate:
+    """Return what `choose` chooses, without the verdicts on algorithms that it cannot choose.
+
+    A call with a new shape waits for this.
+    """
+    return _chosen(problem, algorithm, accuracy, layout, str(device), torch.get_num_threads())
+
+
+@lru_cache(maxsize=1024)
+def _chosen(
+    problem: Problem, algorithm: str, accuracy: str, layout: str, device: str, threads: int
+) -> Candidate:
+    if algorithm == AUTO:
+        names = [name for name in ALGORITHMS if _is_compiled(name, problem)]
+    else:
+        names = [named(algorithm).name]
+    return _pick(problem, algorithm, candidates(problem, accuracy, layout, device, names))
+
+
 def forget() -> None:
-    """Clear the cache of `choose`."""
+    """Clear the caches of `choose` and `chosen`."""
     _choose.cache_clear()
+    _chosen.cache_clear()
 
 
 def candidates(
-    problem: Problem, accuracy: str = "default", layout: str = NCHW
+    problem: Problem,
+    accuracy: str = "default",
+    layout: str = NCHW,
+    device: str = CPU,
+    names: Iterable[str] | None = None,
 ) -> tuple[Candidate, ...]:
-    """Return the verdict on every algorithm for a problem, even if none of them can run."""
+    """Return the verdict on every algorithm for a problem, even if none of them can run.
+
+    names: those of the algorithms, None for all.
+    """
     if accuracy not in ACCURACY:
         raise unknown_name("accuracy", accuracy, ACCURACY)
     pytorch_seconds = named("aten").seconds
     pytorch = pytorch_seconds(problem, layout) if pytorch_seconds else inf
     measured = recorded(problem, layout)
     return tuple(
-        _candidate(algorithm, problem, accuracy, layout, pytorch, measured.get(algorithm.name))
-        for algorithm in ALGORITHMS.values()
+        _candidate(ALGORITHMS[name], problem, accuracy, layout, device, pytorch, measured.get(name))
+        for name in (ALGORITHMS if names is None else names)
     )
 
 
@@ -130,6 +177,7 @@ def _candidate(
     problem: Problem,
     accuracy: str,
     layout: str,
+    device: str,
     pytorch_seconds: float,
     measured_ratio: float | None,
 ) -> Candidate:
@@ -139,17 +187,21 @@ def _candidate(
         return Candidate(algorithm.name, supported, supported, None, None, seconds=inf)
     cost, bound = algorithm.cost(problem), algorithm.error_bound(problem)
     kernel = _kernel_verdict(algorithm.name, problem, layout)
+    if kernel is not None and not is_cpu(device):
+        kernel = Verdict(False, f"compiled kernels run on the CPU, and the arrays are on {device}")
     compiled_seconds = None
     if algorithm.seconds is not None:
         compiled_seconds = algorithm.seconds(problem, layout)
-    elif kernel and measured_ratio:
-        compiled_seconds = pytorch_seconds / measured_ratio
-    elif kernel:
-        compiled_seconds = _kernel_seconds(algorithm.name, problem, layout)
+    elif kernel and _is_compiled(algorithm.name, problem):
+        compiled_seconds = (
+            pytorch_seconds / measured_ratio
+            if measured_ratio
+            else _kernel_seconds(algorithm.name, problem, layout)
+        )
     return Candidate(
         algorithm.name,
         supported,
-        _may_run(problem, supported, cost, bound, accuracy),
+        _may_run(problem, supported, cost, bound, accuracy, device),
         cost,
         bound,
         predict(cost).seconds,
@@ -159,12 +211,17 @@ def _candidate(
 
 
 def _may_run(
-    problem: Problem, supported: Verdict, cost: Cost, bound: ErrorBound, accuracy: str
+    problem: Problem,
+    supported: Verdict,
+    cost: Cost,
+    bound: ErrorBound,
+    accuracy: str,
+    device: str,
 ) -> Verdict:
     """Return `supported`, or why the algorithm may not run: memory or accuracy."""
     arrays = problem.input_bytes + problem.weight_bytes + problem.output_bytes
     needed, memory = arrays + cost.workspace_bytes, physical_memory()
-    if memory is not None and needed > memory:
+    if is_cpu(device) and memory is not None and needed > memory:
         needed_gib, memory_gib = needed / 2**30, memory / 2**30
         return Verdict(
             False, f"needs {needed_gib:,.0f} GiB of memory, this machine has {memory_gib:,.0f}"
@@ -180,6 +237,8 @@ def _may_run(
             f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's rms error, "
             f"this has {bound.rms_factor:g} ×",
         )
+    if not is_cpu(device):
+        return Verdict(True, f"PyTorch runs it on {device}; compiled kernels run on the CPU")
     return supported
 
 
@@ -190,13 +249,23 @@ def _kernel_verdict(name: str, problem: Problem, layout: str) -> Verdict | None:
     return kernels.kernel_verdict(name, problem, layout)
 
 
-def _kernel_seconds(name: str, problem: Problem, layout: str) -> float | None:
-    """Return the predicted time of a kernel; None where it would multiply inserted zeros."""
+def _is_compiled(name: str, problem: Problem) -> bool:
+    """Return whether auto considers an algorithm: if it is compiled and multiplies no zeros.
+
+    The kernel of a convolution multiplies the zeros that a transposed convolution's stride inserts.
+    """
+    from glassconv import kernels
+
+    if ALGORITHMS[name].seconds is not None or name in kernels.TRANSPOSED_KERNELS:
+        return True
+    inserts_zeros = isinstance(problem, TransposedProblem) and max(problem.stride) > 1
+    return name in kernels.KERNELS and not inserts_zeros
+
+
+def _kernel_seconds(name: str, problem: Problem, layout: str) -> float:
     kernel = kernel_named(name)
     if isinstance(problem, ConvProblem) or kernel.transposed:
         return SECONDS_PER_KERNEL + kernel.seconds(problem, layout)
-    if max(problem.stride) > 1:
-        return None
     convolution = problem.convolution
     copied = (convolution.input_bytes + convolution.weight_bytes) / BYTES_PER_SECOND
     return SECONDS_PER_KERNEL + kernel.seconds(convolution, layout) + copied

@@ -18,6 +18,9 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import Parameter
 
+from glassconv.dispatch.devices import CPU, META
+from glassconv.dispatch.storage import is_stored
+
 IsPlain = Callable[[Tensor, Tensor, Tensor | None, Tensor | None], bool]
 
 # Why each is needed.
@@ -53,7 +56,7 @@ def _make_is_plain() -> IsPlain:
     def is_plain(
         input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> bool:
-        """Return whether all are strided CPU tensors, without gradients, modes or transforms."""
+        """Return whether all are numbers in memory, without gradients, modes or transforms."""
         if input is None or weight is None:  # a missing argument; check_kinds raises the error
             return False
         if (  # first, since modes see attributes being read, too
@@ -72,14 +75,20 @@ def _make_is_plain() -> IsPlain:
             kind = type(each)
             if kind is not Tensor and kind is not Parameter:
                 return False
-            if records and each.requires_grad:
-                return False
             if (
-                not each.is_cpu
+                (records and each.requires_grad)
+                or not each.is_cpu
                 or each.layout is not strided
                 or each.is_neg()
                 or is_zero_tensor(each)
             ):
+                return False
+            fills_its_storage = (  # as most do; is_stored takes a microsecond
+                each.untyped_storage().nbytes() == each.nbytes
+                and each.is_contiguous()
+                and not each.storage_offset()
+            )
+            if not fills_its_storage and not is_stored(each):
                 return False
         return True
 
@@ -87,3 +96,16 @@ def _make_is_plain() -> IsPlain:
 
 
 is_plain = _make_is_plain()
+
+
+def memory_device(tensor: Tensor) -> str:
+    """Return the type of the device whose memory a tensor's result takes, "meta" if it takes none.
+
+    A fake tensor says that it is on the CPU. It is a subclass, or a mode is active that makes
+    every tensor fake.
+    """
+    if not tensor.is_cpu:
+        return tensor.device.type
+    modes = PRIVATE["_C._len_torch_dispatch_stack"]
+    real = type(tensor) is Tensor or type(tensor) is Parameter
+    return CPU if real and not (modes and modes()) else META

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, overload
 
 from torch import nn
 
+from glassconv.dispatch.devices import CPU, META
 from glassconv.errors import ArgumentError, ArgumentTypeError
 from glassconv.explanation.facts import derive
 from glassconv.explanation.network import NetworkReport, derive_network, stack_shape
@@ -38,7 +39,8 @@ def explain(subject: Subject, input: Input | None = None) -> Report | NetworkRep
     input: for a layer, the shape [batch, in_channels, *input_size], or an array of that shape.
 
     A layer with a `padding_mode` other than "zeros" is explained as two layers: an explicit pad,
-    and the convolution without padding.
+    and the convolution without padding. A layer on a GPU is explained for that GPU; one on
+    meta, which has shapes only, for the CPU.
 
     Raises `ArgumentError` for a layer without an input or a problem with one, `UnsupportedError`
     for a layer that is not understood, `ArgumentTypeError` for what is neither; and what `parse`
@@ -57,7 +59,8 @@ def explain(subject: Subject, input: Input | None = None) -> Report | NetworkRep
             stack = subject if isinstance(subject, nn.Sequential) else nn.Sequential(subject)
             shape = stack_shape(stack, input, request)
             return NetworkReport(derive_network(stack, shape))
-        return Report(derive(problem_of_layer(subject, input, request)))
+        problem = problem_of_layer(subject, input, request)
+        return Report(derive(problem, _device(subject)))
     if not isinstance(subject, str | ConvProblem | TransposedProblem):
         raise ArgumentTypeError(
             f"explain takes a problem such as {EXAMPLE!r}, a ConvProblem, or a layer such as "
@@ -68,6 +71,11 @@ def explain(subject: Subject, input: Input | None = None) -> Report | NetworkRep
         cause = "a problem includes its input size: leave `input` out"
         raise ArgumentError(cause, request=str(problem))
     return Report(derive(problem))
+
+
+def _device(layer: nn.Module) -> str:
+    device = next(layer.parameters()).device
+    return CPU if device.type == META else str(device)
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,6 +11,7 @@ from math import isfinite, prod
 from torch.utils.flop_counter import conv_backward_flop, conv_flop_count
 
 from glassconv.algorithms import named
+from glassconv.dispatch.devices import CPU
 from glassconv.dispatch.select import (
     BYTES_PER_SECOND,
     FLOPS_PER_SECOND,
@@ -41,8 +42,10 @@ from glassconv.reports.explanation import (
 )
 
 
-def derive(problem: Problem) -> Explanation:
+def derive(problem: Problem, device: str = CPU) -> Explanation:
     """Return everything that can be said about a convolution without running it.
+
+    device: PyTorch's name of where the arrays are.
 
     >>> from glassconv import parse
     >>> facts = derive(parse("3x32x32 4@5x5 s2"))
@@ -52,7 +55,7 @@ def derive(problem: Problem) -> Explanation:
     [('height', 1), ('width', 1)]
     """
     try:
-        chosen = choose(problem).algorithm
+        chosen = choose(problem, device=device).algorithm
     except UnsupportedError:  # nothing fits in this machine's memory: explained all the same
         chosen = None
     transposed = problem if isinstance(problem, TransposedProblem) else None
@@ -66,7 +69,7 @@ def derive(problem: Problem) -> Explanation:
         arithmetic=_arithmetic(problem),
         memory=_memory(problem),
         core=CoreFacts(FLOPS_PER_SECOND, BYTES_PER_SECOND, SECONDS_PER_OPERATION),
-        algorithms=tuple(_algorithm(candidate) for candidate in candidates(problem)),
+        algorithms=tuple(_algorithm(candidate) for candidate in candidates(problem, device=device)),
         chosen=chosen,
         code=transposed_snippets(transposed) if transposed else snippets(convolution),
     )

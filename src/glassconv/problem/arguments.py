@@ -10,7 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, SupportsIndex, TypeVar
 
-from glassconv.errors import ArgumentError, ArgumentTypeError, ConvError, ShapeError
+from glassconv.errors import (
+    ArgumentError,
+    ArgumentRangeError,
+    ArgumentTypeError,
+    ConvError,
+    ShapeError,
+)
 from glassconv.problem import ConvProblem
 from glassconv.problem.suggestions import suggest
 
@@ -226,9 +232,13 @@ def whole(name: str, value: object) -> int:
     """Read a whole number, or raise `ArgumentTypeError`."""
     if isinstance(value, SupportsIndex) and not isinstance(value, bool):
         try:
-            return operator.index(value)
+            number = operator.index(value)
         except TypeError:  # an array of several numbers, or of a number that is not whole
             pass
+        else:
+            if not -(2**63) <= number < 2**63:
+                raise ArgumentRangeError(f"{name} must fit 64 bits, got {number}")
+            return number
     raise ArgumentTypeError(
         f"{name} must be a whole number, got {value!r} of type {type(value).__name__}"
     )

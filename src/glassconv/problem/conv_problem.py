@@ -23,7 +23,8 @@ from glassconv.problem.layer_shapes import LayerShapes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# No array in memory has an axis or a step beyond these; past them PyTorch 2.13 itself crashes.
+# Padding and dilation beyond this reach past any array in memory; PyTorch 2.13 crashes there, or
+# returns numbers. It may do so for strides, too.
 LARGEST_STEP = 2**31 - 1
 LARGEST_ARRAY_BYTES = 2**63 - 1
 
@@ -129,6 +130,16 @@ class ConvProblem(LayerShapes):
             return self
         return replace(self, **self.one_row())
 
+    def with_reachable_stride(self) -> ConvProblem:
+        """Return the same problem with strides that every implementation can address.
+
+        A stride beyond the padded input leaves one output, as the padded input's size does.
+        """
+        if max(self.stride) <= LARGEST_STEP:
+            return self
+        sizes = (axis.padded_size for axis in self.axes)
+        return replace(self, stride=tuple(map(min, self.stride, sizes)))
+
     # -- counting -----------------------------------------------------------------------------
 
     @property
@@ -220,7 +231,7 @@ def _check_sizes(problem: ConvProblem) -> None:
 def _check_range(name: str, value: object, least: int) -> None:
     if not isinstance(value, int) or value < least:
         raise ArgumentError(f"{name} must be a whole number of at least {least}, got {value}")
-    if name in ("stride", "padding", "dilation") and value > LARGEST_STEP:
+    if name in ("padding", "dilation") and value > LARGEST_STEP:
         raise ArgumentError(f"{name} must be at most {LARGEST_STEP}, got {value}")
 
 

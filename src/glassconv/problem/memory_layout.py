@@ -11,6 +11,8 @@ from glassconv.problem.layer_shapes import LayerShapes
 
 NCHW, NHWC = "nchw", "nhwc"
 
+Shaped = tuple[Sequence[int], Sequence[int]]  # a shape and its strides
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -31,22 +33,58 @@ def layout_of(input: Tensor) -> Layout | None:
     >>> layout_of(torch.empty(1, 3, 4, 4).to(memory_format=torch.channels_last))
     Layout(name='nhwc', strides=(48, 1, 12, 3))
     """
-    return layout_from(input.shape, input.stride())
+    return layout_named(NCHW, input.shape, input.stride()) or layout_named(
+        NHWC, input.shape, input.stride()
+    )
 
 
-def layout_from(shape: Sequence[int], strides: Sequence[int]) -> Layout | None:
-    """Return the layout of an input of one or two spatial axes with this shape and these strides.
+def layout_named(name: str, shape: Sequence[int], strides: Sequence[int]) -> Layout | None:
+    """Return the layout of this name of an input of one or two spatial axes.
 
-    None where neither columns nor channels are contiguous.
+    None where its columns (`NCHW`) or its channels (`NHWC`) are not contiguous.
     """
     batch, channel, *rows, column = strides
     width = shape[-1]
     row = rows[0] if rows else width * column
-    if column == 1 or width == 1:
-        return Layout(NCHW, (batch, channel, row, 1))
-    if channel == 1 or shape[1] == 1:
-        return Layout(NHWC, (batch, 1, row, column))
-    return None
+    if name == NCHW:
+        return Layout(NCHW, (batch, channel, row, 1)) if column == 1 or width == 1 else None
+    return Layout(NHWC, (batch, 1, row, column)) if channel == 1 or shape[1] == 1 else None
+
+
+def output_layout(input: Shaped, weight: Shaped) -> str:
+    """Return the layout of the output that PyTorch's convolution returns for these operands.
+
+    It has channels last if the weight has, or if an input with height and width has; PyTorch does
+    not consult the layout of a sequence.
+
+    >>> image, filters = ((1, 3, 4, 4), (48, 16, 4, 1)), ((8, 3, 2, 2), (12, 1, 6, 3))
+    >>> output_layout(image, filters)
+    'nhwc'
+    """
+    channels_last = _is_channels_last(*weight) or (len(input[0]) == 4 and _is_channels_last(*input))
+    return NHWC if channels_last else NCHW
+
+
+def _is_channels_last(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Return whether PyTorch takes four axes for channels last; three become four with one row.
+
+    The rule is that of c10/core/MemoryFormat.h: strides grow from the channels to the columns, rows
+    and batch. Where an axis has one entry several layouts have the same strides; the first test
+    below decides for channels first, as PyTorch does.
+    """
+    if len(shape) == 3:
+        shape = (*shape[:2], 1, shape[2])
+        strides = (*strides[:2], shape[3] * strides[2], strides[2])
+    least = 0
+    if strides[1] == 0:
+        return False
+    for axis in (1, 3, 2, 0):
+        if shape[axis] == 0 or strides[axis] < least:
+            return False
+        if axis == 0 and least == strides[1]:
+            return False
+        least = strides[axis] * max(shape[axis], 1)
+    return True
 
 
 def contiguous(problem: LayerShapes, name: str = NCHW) -> Layout:

@@ -19,8 +19,9 @@ from functools import cached_property, lru_cache
 from itertools import product
 from math import gcd, prod
 
+import numpy as np
+
 from glassconv.problem import ConvProblem
-from glassconv.problem.axis import Axis
 from glassconv.problem.transposed import TransposedProblem
 
 
@@ -41,12 +42,6 @@ class AxisPhase:
     def lead(self) -> int:
         """Return the input that its first output reads through its last tap, negative before 0."""
         return self.inputs.start - self.padding[0]
-
-    @property
-    def products(self) -> int:
-        """Return how many products of an input and a tap its outputs sum."""
-        sizes = len(self.inputs), len(self.taps)
-        return Axis(*sizes, padding=self.padding, dilation=self.dilation).taps_inside
 
 
 @dataclass(frozen=True)
@@ -133,6 +128,16 @@ def axis_phases(problem: TransposedProblem, axis: int) -> tuple[AxisPhase, ...]:
             )
         )
     return tuple(sorted(found, key=lambda phase: phase.outputs.start))
+
+
+def products_along(problem: TransposedProblem, axis: int) -> int:
+    """Return how many pairs of an input and a tap have an output along one axis."""
+    stride, (before, _) = problem.stride[axis], problem.padding[axis]
+    size, output_size = problem.input_size[axis], problem.output_size[axis]
+    offsets = np.arange(problem.kernel_size[axis]) * problem.dilation[axis] - before
+    first = np.clip(-(offsets // stride), 0, size)  # the first input that has an output
+    stop = np.clip(-((offsets - output_size) // stride), first, size)
+    return int((stop - first).sum())
 
 
 # -- phases that are one convolution -------------------------------------------------------------

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from glassconv.errors import ArgumentTypeError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import Padding, Size, problem_of, settled
+from glassconv.problem.conv_problem import LARGEST_STEP
 from glassconv.problem.shorthand import parse, read
 from glassconv.problem.transposed import TransposedProblem, parse_transposed, transposed_of
 
@@ -56,7 +58,7 @@ class Arguments(NamedTuple):
         sizes: tuple[Any, ...] = self[2:7]
         for value in sizes:
             kind = type(value)
-            if kind is int or kind is str:
+            if kind is int or (kind is str and not self.transposed):
                 continue
             if kind is not tuple:
                 return False
@@ -65,11 +67,20 @@ class Arguments(NamedTuple):
                     return False
         return True
 
+    def is_extreme(self) -> bool:
+        """Return whether a size is so large that PyTorch's own convolution may be wrong for it."""
+        sizes: tuple[Any, ...] = self[2:7]
+        return any(_largest(value) > LARGEST_STEP for value in sizes)
+
     def settled(self) -> Arguments:
         """Return the same arguments with lists as tuples and whole numbers as ints.
 
         Raises `ArgumentTypeError` for what is not a whole number.
         """
+        if self.transposed and isinstance(self.padding, str):
+            raise ArgumentTypeError(
+                f"a transposed convolution takes its padding as numbers, got {self.padding!r}"
+            )
         return Arguments(
             self.ndim,
             self.transposed,
@@ -105,3 +116,27 @@ class Arguments(NamedTuple):
             return problem_of(input_shape, weight_shape, bias_shape, **steps)
         steps["output_padding"] = self.output_padding
         return transposed_of(input_shape, weight_shape, bias_shape, **steps)
+
+    def request(
+        self,
+        input_shape: Sequence[int],
+        weight_shape: Sequence[int],
+        bias_shape: Sequence[int] | None = None,
+    ) -> str:
+        """Return the call as text, for an error."""
+        shapes = (
+            f"input {list(input_shape)}, weight {list(weight_shape)}, "
+            f"bias {None if bias_shape is None else list(bias_shape)}"
+        )
+        output_padding = f"output_padding={self.output_padding!r}, " if self.transposed else ""
+        return (
+            f"{self.function}({shapes}, stride={self.stride!r}, padding={self.padding!r}, "
+            f"{output_padding}dilation={self.dilation!r}, groups={self.groups!r})"
+        )
+
+
+def _largest(size: Any) -> int:
+    """Return the largest entry of a settled size; 0 for a text."""
+    if type(size) is tuple:
+        return max(map(_largest, size), default=0)
+    return size if type(size) is int else 0

@@ -21,6 +21,7 @@ from glassconv.errors import ArgumentError, ConvError, ShapeError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import Size, both_sides, channels_first, per_axis, whole
 from glassconv.problem.axis import Axis
+from glassconv.problem.conv_problem import LARGEST_STEP
 from glassconv.problem.layer_shapes import LayerShapes
 from glassconv.problem.shorthand import read
 from glassconv.problem.size_text import once
@@ -150,6 +151,21 @@ class TransposedProblem(LayerShapes):
             dtype=self.dtype,
         )
 
+    def with_reachable_stride(self) -> TransposedProblem:
+        """Return the same problem with strides that every implementation can address.
+
+        The stride of an axis with a single input moves nothing.
+        """
+        if max(self.stride) <= LARGEST_STEP:
+            return self
+        strides = (
+            stride if size > 1 else extra + 1
+            for stride, size, extra in zip(
+                self.stride, self.input_size, self.output_padding, strict=True
+            )
+        )
+        return replace(self, stride=tuple(strides))
+
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
         """Return the axes of the convolution whose transpose this is: from its output to its input.
@@ -272,7 +288,9 @@ def transposed_of(
                 f"image) or {ndim + 2} (a batch), but it has {len(input_shape)}"
             )
         batch, in_channels, *input_size = input_shape
-        out_channels = weight_shape[1] * whole("groups", groups)
+        if whole("groups", groups) < 1:
+            raise ArgumentError(f"groups must be a whole number of at least 1, got {groups}")
+        out_channels = weight_shape[1] * groups
         if weight_shape[0] != in_channels:
             raise ShapeError(
                 f"the weight reads {weight_shape[0]} channels, but the input has {in_channels}"

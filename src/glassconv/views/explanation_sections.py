@@ -211,6 +211,15 @@ def _memory(facts: Explanation) -> Iterable[Block]:
     )
 
 
+def _selected(facts: Explanation) -> str:
+    """Return what auto selects; why, where the arrays' device decides it."""
+    for algorithm in facts.algorithms:
+        if algorithm.name == facts.chosen:
+            decided = algorithm.runs != algorithm.supported
+            return f"{algorithm.name}: {algorithm.runs.reason}" if decided else algorithm.name
+    return "none: no algorithm fits in memory"
+
+
 def _algorithms(facts: Explanation) -> Iterable[Block]:
     supported = [algorithm for algorithm in facts.algorithms if algorithm.supported]
     yield AlgorithmTable(
@@ -219,7 +228,7 @@ def _algorithms(facts: Explanation) -> Iterable[Block]:
     )
     yield Pairs(
         (
-            ("auto", f"selects {facts.chosen or 'none: no algorithm fits in memory'}"),
+            ("auto", f"selects {_selected(facts)}"),
             *(
                 (algorithm.name, algorithm.runs.reason)
                 for algorithm in facts.algorithms
