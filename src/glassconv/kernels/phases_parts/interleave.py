@@ -59,7 +59,7 @@ ENTRY_WORDS = 8
 
 def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
     """Emit the task function: some rows of one channel of one image."""
-    spread, fill = _emit_spread(module), _emit_fill(module)
+    spread, join, fill = _emit_spread(module), _emit_join(module), _emit_fill(module)
     finish = emit_epilogue(module, epilogue)
 
     @function(module)
@@ -83,21 +83,35 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
                 fill.call(dst=dst, value=arrays.bias + channel, count=p.columns)
             phase_row = row // p.stride_h
             first = row % p.stride_h * p.column_phases
-            with code.loop(first, first + p.column_phases) as phase:
-                entry = _entry(table, phase)
-                src = arrays.input + (
+
+            def source(entry: PhaseEntry[Value]) -> Pointer:
+                return arrays.input + (
                     entry.offset
                     + image * entry.stride_n
                     + group * entry.stride_group
                     + filter * entry.stride_c
                     + phase_row * entry.stride_h
                 )
+
+            done = code.variable(0)  # outputs of each phase that are written
+            with code.if_(p.stride_w.equals(2) & p.column_phases.equals(2)):
+                even, odd = _entry(table, first), _entry(table, first + 1)
+                done.set(even.count.minimum(odd.count))
+                join.call(
+                    dst=dst,
+                    even=source(even),
+                    odd=source(odd),
+                    bias=arrays.bias + channel,
+                    count=done.get(),
+                )
+            with code.loop(first, first + p.column_phases) as phase:
+                entry = _entry(table, phase)
                 spread.call(
-                    dst=dst + entry.first,
-                    src=src,
+                    dst=dst + (entry.first + done.get() * p.stride_w),
+                    src=source(entry) + done.get(),
                     bias=arrays.bias + channel,
                     step=p.stride_w,
-                    count=entry.count,
+                    count=entry.count - done.get(),
                 )
             if finish:
                 finish.call(
@@ -186,6 +200,29 @@ def _emit_spread(module: Module) -> Function:
             dst[q * step] = src[q] + added
 
     return spread
+
+
+def _emit_join(module: Module) -> Function:
+    """Emit the function that stores even[0], odd[0], even[1], odd[1], …, plus bias[0]."""
+
+    @function(module)
+    def join(
+        code: Code, dst: Pointer, even: Pointer, odd: Pointer, bias: Pointer, count: Value
+    ) -> None:
+        lanes, added = code.lanes, bias[0]
+        every = code.broadcast(added)
+        vector_stop = count - count % lanes
+        with code.loop(0, vector_stop, lanes) as q:
+            pair = even.vector(q) + every, odd.vector(q) + every
+            for half in (0, 1):
+                start = half * (lanes // 2)
+                order = [lane + lanes * side for lane in range(start, start + lanes // 2)
+                         for side in (0, 1)]  # fmt: skip
+                dst[q * 2 + half * lanes] = code.shuffle(*pair, order)
+        with code.loop(vector_stop, count) as q:
+            dst[q * 2], dst[q * 2 + 1] = even[q] + added, odd[q] + added
+
+    return join
 
 
 def _emit_fill(module: Module) -> Function:
