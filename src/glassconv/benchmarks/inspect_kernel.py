@@ -37,8 +37,8 @@ def inspect(
     name = kernel_name(problem, algorithm, layout)
     plan = plan_of(problem, name, layout)
     supported = kernel_verdict(name, problem, layout)
-    target = plan.kernel.target
-    written = assembly(plan.kernel.text, target)
+    target = plan.main_kernel.target
+    written = assembly(plan.main_kernel.text, target)
     measured = roofline.measure(problem.dtype)
     (benchmark,) = bench(
         [Layer(problem, 1)], name, layout=layout, repeats=repeats, roofline=measured
@@ -68,12 +68,12 @@ def inspect(
 
 def llvm(problem: Problem, algorithm: str = AUTO, layout: str = "nchw") -> str:
     """Return the kernel as LLVM reads it."""
-    return plan_of(problem, kernel_name(problem, algorithm, layout), layout).kernel.text
+    return plan_of(problem, kernel_name(problem, algorithm, layout), layout).main_kernel.text
 
 
 def machine_code(problem: Problem, algorithm: str = AUTO, layout: str = "nchw") -> str:
     """Return the kernel's assembly, with LLVM's comments."""
-    kernel = plan_of(problem, kernel_name(problem, algorithm, layout), layout).kernel
+    kernel = plan_of(problem, kernel_name(problem, algorithm, layout), layout).main_kernel
     return assembly(kernel.text, kernel.target)
 
 

@@ -158,6 +158,11 @@ class PhasesPlan(Plan):
         self.kernel.call(self.parameters, arrays, self.tasks, min(threads, self.max_threads))
         return output.squeeze(2) if self.is_1d else output
 
+    @property
+    def main_kernel(self) -> Compiled:
+        """Return the kernel of the convolutions."""
+        return self.parts[0].plan.kernel if self.parts else self.kernel
+
 
 def plan(
     problem: TransposedProblem,

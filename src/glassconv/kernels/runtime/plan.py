@@ -68,6 +68,11 @@ class Plan:
         self.kernel.call(self.parameters, arrays, self.tasks, num_threads)
         return output.squeeze(2) if self.is_1d else output
 
+    @property
+    def main_kernel(self) -> Compiled:
+        """Return the kernel that multiplies, and that holds `hot_function`."""
+        return self.kernel
+
     @cached_property
     def output_shape(self) -> tuple[int, ...]:
         """Return [batch, out_channels, output_height, output_width], with a height of 1 in 1D."""
