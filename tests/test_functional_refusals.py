@@ -12,6 +12,7 @@ from torch import Tensor
 
 from glassconv.errors import (
     ArgumentError,
+    ArgumentRangeError,
     ArgumentTypeError,
     ConvError,
     DtypeError,
@@ -19,7 +20,7 @@ from glassconv.errors import (
     UnknownNameError,
     UnsupportedError,
 )
-from glassconv.functional import conv2d
+from glassconv.functional import conv2d, conv_transpose2d
 
 
 def ones(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -101,7 +102,7 @@ def test_arrays_of_two_kinds_are_refused_by_their_kinds(change: dict[str, Any]) 
         assert f"{name}: {type(request[name]).__name__}" in ours.value.request
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int64", "bool", "complex64", "longdouble", "object"])
+@pytest.mark.parametrize("dtype", ["bool", "uint16", "longdouble", "object"])
 def test_types_that_nobody_computes_in_are_refused(dtype: str) -> None:
     input, weight = np.ones((1, 1, 3, 3), dtype), np.ones((1, 1, 2, 2), dtype)
     name = np.dtype(dtype).name
@@ -116,8 +117,6 @@ ENORMOUS: list[dict[str, Any]] = [
     {"padding": ((0, 2**61), 0)},
     {"dilation": 2**62},
     {"dilation": 2**62, "padding": "same"},
-    {"stride": 2**62},
-    {"stride": 10**30},
 ]
 
 
@@ -127,6 +126,22 @@ def test_enormous_steps_are_refused_before_anything_is_allocated(enormous: dict[
     with pytest.raises(ArgumentError, match="must be at most 2147483647") as caught:
         conv2d(**VALID, **enormous)
     assert "input [2, 3, 8, 7], weight [4, 3, 3, 2], bias [4]" in caught.value.request
+
+
+@pytest.mark.parametrize("name", ["stride", "padding", "dilation", "groups"])
+def test_an_argument_of_more_than_64_bits_is_refused_as_pytorch_does(name: str) -> None:
+    with pytest.raises(ValueError, match="Overflow"):
+        F.conv2d(**VALID, **{name: 2**63})
+    with pytest.raises(ArgumentRangeError, match=f"{name} must fit 64 bits, got {2**63}"):
+        conv2d(**VALID, **{name: 2**63})
+
+
+@pytest.mark.parametrize("stride", [2**31, 2**40, 2**62])
+def test_a_stride_beyond_the_input_leaves_one_output(stride: int) -> None:
+    assert torch.equal(conv2d(**VALID, stride=stride), conv2d(**VALID, stride=8))
+    one_pixel, weight = VALID["input"][:, :, :1, :1], VALID["weight"].transpose(0, 1)
+    transposed = conv_transpose2d(one_pixel, weight, stride=stride)
+    assert torch.equal(transposed, conv_transpose2d(one_pixel, weight))
 
 
 @pytest.mark.parametrize(

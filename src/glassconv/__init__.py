@@ -8,6 +8,8 @@
 True
 """
 
+from glassconv import nn as nn  # not in __all__: a star must not replace torch's nn
+from glassconv.codegen.openmp import survive_fork
 from glassconv.dispatch.select import choose
 from glassconv.display import DISPLAY
 from glassconv.explanation.explain import Report, explain
@@ -34,6 +36,7 @@ from glassconv.verification.verify import compare, judge, verify
 
 __version__ = "0.1.0"
 Shown.display = DISPLAY  # reports import no views
+survive_fork()
 __all__ = [
     "ConvProblem",
     "Operands",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from glassconv.dispatch.array_boundary import A
 from glassconv.dispatch.dispatch import convolve
+from glassconv.dispatch.fx_nodes import FUNCTIONS
 from glassconv.dispatch.select import AUTO
 from glassconv.problem.arguments import Padding, Size
 from glassconv.problem.problem import Arguments
@@ -229,3 +230,7 @@ def conv_transpose3d(
         3, True, stride, padding, dilation, groups, output_padding, algorithm, accuracy, activation
     )
     return convolve(input, weight, bias, residual, arguments)
+
+
+for function in (conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d):
+    FUNCTIONS[function.__name__] = function

@@ -16,7 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from glassconv import choose, conv2d, explain, parse
 from glassconv.errors import DeviceError, UnsupportedError
-from support.calls import FUNCTIONS, NAMES, arrays_of, call
+from support.call_arrays import FUNCTIONS, NAMES, arrays_of, call
 
 EACH_FUNCTION = pytest.mark.parametrize("function", FUNCTIONS)
 MIXES = [

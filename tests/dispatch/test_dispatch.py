@@ -63,7 +63,8 @@ def test_a_repeated_list_of_600_shapes_always_hits(requires_grad: bool) -> None:
     for _ in range(3):
         for input in inputs:
             glassconv.conv2d(input, weight, algorithm="aten")
-    assert hits_and_misses() == (1200, 600)
+    # A call with gradients is PyTorch's own, whatever its shape: nothing is planned for it.
+    assert hits_and_misses() == ((0, 0) if requires_grad else (1200, 600))
 
 
 def test_at_least_1024_calls_are_remembered_and_the_oldest_is_forgotten_first() -> None:
@@ -142,10 +143,8 @@ def test_each_candidate_of_auto_is_asked_once(monkeypatch: pytest.MonkeyPatch) -
 def compiled(arguments: Arguments, input: Tensor, weight: Tensor, *, plain: bool = True) -> Any:
     return dispatch.compile_call(
         arguments,
-        input.shape,
-        input.stride(),
-        input.dtype,
-        (weight.shape, weight.dtype),
+        (input.shape, input.stride(), input.dtype),
+        (weight.shape, weight.stride(), weight.dtype),
         None,
         None,
         plain,

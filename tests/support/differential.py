@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import resource
 import signal
 import subprocess
 import sys
 import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -31,13 +33,15 @@ from torch import Tensor
 
 import glassconv
 from glassconv.errors import ConvError
-from support.differential_calls import CONVOLUTIONS, ORDER, OTHERS, TRANSPOSED, Call, draw
+from support.differential_calls import ORDER, OTHERS, Call, draw
 from support.differential_judge import judge
 from support.differential_operands import COMPLEX, INTEGER, Operand
 from support.torch_faults import fault_of
 
 MOST_SECONDS, MOST_BYTES = 60, 10 * 2**30  # of one call, of the process that runs them
-EXAMPLES = 6
+EXAMPLES = 6  # of a cause
+WORKER = (sys.executable, "-m", "support.differential")
+TESTS = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -201,10 +205,13 @@ def search(start: int, stop: int) -> list[Mismatch]:
     found: list[Mismatch] = []
     index, without = start, False
     while index < stop:
-        command = [sys.executable, "-m", "support.differential", f"{index}:{stop}", "--worker"]
         child = subprocess.run(
-            [*command, *(["--without-torch"] if without else [])],
-            stdout=subprocess.PIPE, text=True, check=False)  # fmt: skip
+            [*WORKER, f"{index}:{stop}", "--worker", *(["--without-torch"] if without else [])],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
         side = ""
         for line in child.stdout.splitlines():
             if line.startswith("{"):
@@ -237,10 +244,10 @@ def _at(call: Call, side: str) -> None:
 def _work(start: int, stop: int, without_torch: bool) -> None:
     global _worker  # noqa: PLW0603
     _worker = True
-    torch.set_num_threads(2)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     for index in range(start, stop):
         signal.alarm(MOST_SECONDS)
+        torch.set_num_threads(2 if index % 8 == 0 else 1)  # threads that wait cost most of the time
         call = draw(index)
         for text in differences(call, torch_crashes=without_torch and index == start):
             print(json.dumps({"text": text}), flush=True)  # noqa: T201
@@ -280,5 +287,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
-__all__ = ["CONVOLUTIONS", "OTHERS", "TRANSPOSED", "Counter", "differences", "search"]

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from support.differential_calls import Draft
-from support.differential_operands import Operand
 
 Mistake = Callable[[Draft], bool]
 
@@ -56,7 +55,14 @@ def rank(draft: Draft) -> bool:
     """Give an operand an axis more, fewer, or none."""
     name = _any_operand(draft)
     shape = draft.operands[name].shape
-    others = [(1, 1, *shape), (1, *shape), shape[1:], shape[2:], (*shape, 1), ()]
+    others: list[tuple[int, ...]] = [
+        (1, 1, *shape),
+        (1, *shape),
+        shape[1:],
+        shape[2:],
+        (*shape, 1),
+        (),
+    ]
     if name == "input":  # one axis less is an image without a batch
         others = [(1, 1, *shape), shape[2:], shape[3:], (*shape, 1, 1), ()]
     return _reshape(draft, name, draft.random.choice(others))
@@ -255,7 +261,9 @@ def unknown_keyword(draft: Draft) -> bool:
 def immense(draft: Draft) -> bool:
     """Pass a number that overflows on its way through the arithmetic of sizes."""
     name = _any_size(draft)
-    powers = (31, 32, 61, 62, 63, 70) if name != "padding" else (33, 50, 61, 62, 63, 70)
+    powers: tuple[int, ...] = (
+        (31, 32, 61, 62, 63, 70) if name != "padding" else (33, 50, 61, 62, 63, 70)
+    )
     if "transpose" in draft.function or draft.function == "fold":
         powers = (50, 61, 62, 63, 70)
     return _argument(draft, name, 2 ** draft.random.choice(powers))
@@ -270,5 +278,3 @@ MISTAKES: Mapping[str, Mistake] = {
         nothing_there, missing, unknown_keyword, immense,
     )
 }  # fmt: skip
-
-__all__ = ["MISTAKES", "Operand"]

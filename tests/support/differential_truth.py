@@ -14,7 +14,6 @@ Positions i outside the spread side are padding and take no part.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from math import prod
 from typing import Any
 
@@ -40,17 +39,17 @@ class Geometry:
 
     def positions(self) -> tuple[Array, npt.NDArray[np.bool_]]:
         """Return i as a flat index, [windows, taps], and where it is inside."""
-        shape = (prod(self.dense), prod(self.kernel))
-        index, inside = np.zeros(shape, np.int64), np.ones(shape, np.bool_)
-        for row, position in enumerate(product(*map(range, self.dense))):
-            for column, tap in enumerate(product(*map(range, self.kernel))):
-                flat, ok = 0, True
-                for axis, (o, k) in enumerate(zip(position, tap, strict=True)):
-                    i = o * self.stride[axis] + k * self.dilation[axis] - self.padding[axis]
-                    ok = ok and 0 <= i < self.spread[axis]
-                    flat = flat * self.spread[axis] + i
-                index[row, column], inside[row, column] = (flat, True) if ok else (0, False)
-        return index, inside
+        windows, taps = prod(self.dense), prod(self.kernel)
+        index, inside = np.zeros((1, 1), np.int64), np.ones((1, 1), np.bool_)
+        for axis, size in enumerate(self.spread):
+            o, k = np.arange(self.dense[axis]), np.arange(self.kernel[axis])
+            i = o[:, None] * self.stride[axis] + k * self.dilation[axis] - self.padding[axis]
+            i, within = i[None, :, None, :], ((i >= 0) & (i < size))[None, :, None, :]
+            index = (index[:, None, :, None] * size + i).reshape(len(index) * len(o), -1)
+            inside = (inside[:, None, :, None] & within).reshape(index.shape)
+        assert index.shape == (windows, taps) or not windows * taps
+        index = index.reshape(windows, taps)
+        return np.where(inside.reshape(windows, taps), index, 0), inside.reshape(windows, taps)
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,8 @@ def _grouped(array: Array, axis: int, groups: int) -> Array:
 
 def _to_dense(geometry: Geometry, spread: Array, weight: Array) -> Array:
     groups, (n, _) = geometry.groups, spread.shape[:2]
-    windows = gather(geometry, spread)
-    windows = _grouped(windows, 1, groups).transpose(0, 1, 3, 2, 4)  # n, g, windows, b, taps
+    windows = _grouped(gather(geometry, spread), 1, groups)
+    windows = windows.transpose(0, 1, 3, 2, 4)  # n, g, windows, b / g, taps
     columns = windows.reshape(n, groups, windows.shape[2], prod(windows.shape[3:]))
     filters = _grouped(weight, 0, groups)
     filters = filters.reshape(*filters.shape[:2], prod(filters.shape[2:]))
@@ -142,17 +141,17 @@ def _to_spread(geometry: Geometry, dense: Array, weight: Array) -> Array:
     per_group = weight.shape[1]
     filters = filters.reshape(*filters.shape[:2], per_group * taps)
     columns = rows.transpose(0, 1, 3, 2) @ filters  # n, g, windows, b / g * taps
-    columns = columns.reshape(n, groups, windows, per_group, taps).transpose(0, 1, 3, 2, 4)
-    return scatter(geometry, columns.reshape(n, groups * per_group, windows, taps))
+    each = columns.reshape(n, groups, windows, per_group, taps).transpose(0, 1, 3, 2, 4)
+    return scatter(geometry, each.reshape(n, groups * per_group, windows, taps))
 
 
 def _to_weight(geometry: Geometry, dense: Array, spread: Array) -> Array:
     groups, n = geometry.groups, dense.shape[0]
     windows = prod(geometry.dense)
     rows = _grouped(dense, 1, groups).reshape(n, groups, dense.shape[1] // groups, windows)
-    columns = _grouped(gather(geometry, spread), 1, groups)
-    per_group, taps = columns.shape[2], columns.shape[4]
-    columns = columns.transpose(1, 0, 3, 2, 4).reshape(groups, n * windows, per_group * taps)
+    each = _grouped(gather(geometry, spread), 1, groups)
+    per_group, taps = each.shape[2], each.shape[4]
+    columns = each.transpose(1, 0, 3, 2, 4).reshape(groups, n * windows, per_group * taps)
     rows = rows.transpose(1, 2, 0, 3).reshape(groups, rows.shape[2], n * windows)
     return (rows @ columns).reshape(dense.shape[1], per_group, *geometry.kernel)
 

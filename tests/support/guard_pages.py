@@ -14,7 +14,7 @@ import sys
 import torch
 from torch import Tensor
 
-from glassconv.codegen.parallel import threads
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.struct import words_of
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.operands import Operands

@@ -22,7 +22,7 @@ import llvmlite.binding as llvm
 
 from glassconv.codegen.cache_folder import cache_folder
 from glassconv.codegen.ir import Module
-from glassconv.codegen.parallel import runtime
+from glassconv.codegen.openmp import runtime
 from glassconv.codegen.target import Target, runs
 from glassconv.errors import UnsupportedError
 

@@ -1,48 +1,17 @@
 """Threads: tasks that PyTorch's own thread pool takes one by one from an atomic counter.
 
-The pool is the OpenMP runtime that PyTorch has loaded, so `torch.set_num_threads` applies and no
-second pool competes for the cores. A static split would wait for the slowest core of a shared
-machine; with a counter, the other cores take the tasks that it does not get to. Where PyTorch has
-not loaded libgomp (on Windows and macOS, for two) one thread does all tasks.
+The pool is that of PyTorch's OpenMP runtime. A static split would wait for the slowest core of a
+shared machine; with a counter, the other cores take the tasks that it does not get to. Without an
+OpenMP runtime one thread does all tasks.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
-
-import torch
 
 from glassconv.codegen.ir import INT, INT32, VOID, Code, Function, Module, Pointer, Value, function
-
-RUNTIME = ("GOMP_parallel", "omp_get_thread_num")
-
-
-@cache
-def runtime() -> dict[str, int] | None:
-    """Return the addresses of OpenMP's functions in the runtime PyTorch uses, None without one."""
-    loaded = {Path(line.split(maxsplit=5)[-1].strip()) for line in _maps() if "libgomp" in line}
-    folder_of_torch = Path(torch.__file__).parent
-    # Other packages may have loaded another libgomp, with another thread pool.
-    for file in sorted(loaded, key=lambda path: (not path.is_relative_to(folder_of_torch), path)):
-        try:
-            library = ctypes.CDLL(str(file))
-        except OSError:  # a file that was replaced since it was loaded
-            continue
-        if all(hasattr(library, name) for name in RUNTIME):
-            return {
-                name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-                for name in RUNTIME
-            }
-    return None
-
-
-def threads() -> int:
-    """Return how many threads a kernel may use: `torch.get_num_threads()`, or 1 without OpenMP."""
-    return torch.get_num_threads() if runtime() else 1
+from glassconv.codegen.openmp import runtime
 
 
 def in_parallel(module: Module, task: Function) -> None:
@@ -105,10 +74,3 @@ def _thread_number(code: Code) -> Value:
     if runtime() is None:
         return code.value(0)
     return code.call_external("omp_get_thread_num", INT32, []).as_int()
-
-
-def _maps() -> list[str]:
-    try:
-        return Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []

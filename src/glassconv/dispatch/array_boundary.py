@@ -25,13 +25,23 @@ def check_kinds(function: str, arrays: dict[str, Any]) -> None:
     raise ArgumentTypeError(cause, request=f"{function}({kinds})")
 
 
-def check_types(
-    function: str, ndim: int, shapes: dict[str, tuple[int, ...]], dtypes: dict[str, str]
-) -> None:
-    """Raise `DtypeError` unless all have one supported dtype, `ShapeError` for a wrong weight.
+def check_axes(function: str, ndim: int, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Raise `ShapeError` unless the weight has ndim + 2 axes."""
+    if len(shapes["weight"]) == ndim + 2:
+        return
+    channels = "[out_channels, in_channels / groups"
+    if "transpose" in function:
+        channels = "[in_channels, out_channels / groups"
+    cause = (
+        f"the weight must be {channels}, *kernel_size], {ndim + 2} axes, but it has "
+        f"{len(shapes['weight'])}"
+    )
+    described = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+    raise ShapeError(cause, request=f"{function}({described})")
 
-    shapes, dtypes: of the arrays by name. The weight has ndim + 2 axes.
-    """
+
+def check_dtypes(function: str, shapes: dict[str, tuple[int, ...]], dtypes: dict[str, str]) -> None:
+    """Raise `DtypeError` unless all have one element type in which algorithms compute."""
     described = (f"{name} {list(shape)} {dtypes[name]}" for name, shape in shapes.items())
     request = f"{function}({', '.join(described)})"
     if len(set(dtypes.values())) > 1:
@@ -40,15 +50,6 @@ def check_types(
     if dtypes["input"] not in FORMATS:
         cause = f"no algorithm here computes in {dtypes['input']}; they compute in "
         raise UnsupportedDtypeError(cause + ", ".join(FORMATS), request=request)
-    if len(shapes["weight"]) != ndim + 2:
-        channels = "[out_channels, in_channels / groups"
-        if "transpose" in function:
-            channels = "[in_channels, out_channels / groups"
-        cause = (
-            f"the weight must be {channels}, *kernel_size], {ndim + 2} axes, but it has "
-            f"{len(shapes['weight'])}"
-        )
-        raise ShapeError(cause, request=request)
 
 
 def dtype_name(array: Array | Tensor) -> str:

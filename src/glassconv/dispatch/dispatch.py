@@ -7,19 +7,21 @@ looks the result up and runs it.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from glassconv.algorithms import named
 from glassconv.dispatch import select
 from glassconv.dispatch.array_boundary import (
     A,
     as_tensor,
+    check_axes,
+    check_dtypes,
     check_kinds,
-    check_types,
     dtype_name,
     torch_dtype_name,
 )
@@ -30,16 +32,20 @@ from glassconv.dispatch.compiled_call import (
     kernel_call,
 )
 from glassconv.dispatch.devices import CPU, check_devices
-from glassconv.dispatch.pytorch_call import pytorch_call, wrong_residual
+from glassconv.dispatch.fx_nodes import node_of
+from glassconv.dispatch.operators import record
+from glassconv.dispatch.pytorch_call import PyTorchCall, has_numbers
 from glassconv.dispatch.select import AUTO, chosen, kernel_named
 from glassconv.dispatch.storage import check_storage
 from glassconv.dispatch.torch_state import is_plain, memory_device
-from glassconv.errors import ConvError
+from glassconv.dispatch.whole_numbers import LateCall
+from glassconv.errors import ConvError, ShapeError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Shaped, layout_named, output_layout
 from glassconv.problem.problem import Arguments, Problem
 from glassconv.reports.array import Array
 
+EXACT = ("strict", "default")  # accuracies in which whole numbers give whole numbers
 MAX_CACHED_CALLS = 2048  # some kilobytes each
 
 ArrayType = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element type
@@ -49,18 +55,37 @@ PYTORCH = frozenset({AUTO, "aten"})  # what calls PyTorch's convolution where no
 
 def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments: Arguments) -> A:
     """Return the output of a call in `functional`: NumPy arrays give an array, tensors a tensor."""
+    if is_compiling():
+        output: A = record(input, weight, bias, residual, arguments)
+        return output
     if not isinstance(input, Tensor):
+        node: A | None = node_of(input, weight, bias, residual, arguments)
+        if node is not None:
+            return node
         return _convolve_arrays(input, weight, bias, residual, arguments)
+    return compute(input, weight, bias, residual, arguments)
+
+
+def compute(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    arguments: Arguments,
+) -> Tensor:
+    """Return the output of a call: kernels for numbers in memory, else PyTorch's operations."""
     plain = is_plain(input, weight, bias, residual)
+    if not plain and not _are_tensors(weight, bias, residual):
+        node: Tensor | None = node_of(input, weight, bias, residual, arguments)
+        if node is not None:
+            return node
     if not plain:
-        arrays = _named(input, weight, bias, residual)
-        check_kinds(arguments.function, arrays)
-        check_devices(arguments.function, arrays)
-        check_storage(arguments.function, arrays)
+        with torch._C.DisableTorchFunctionSubclass():  # they see the convolution, no checks
+            _check_tensors(arguments, _named(input, weight, bias, residual))
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)
-    if not plain and arguments.algorithm in PYTORCH and not arguments.is_extreme():
-        return pytorch_call(arguments)(input, weight, bias, residual)
+    if not plain and (arguments.algorithm in PYTORCH or not has_numbers(input)):
+        return PyTorchCall(arguments)(input, weight, bias, residual)
     call = compile_call(
         arguments,
         (input.shape, input.stride(), input.dtype),
@@ -72,6 +97,21 @@ def convolve(input: A, weight: A, bias: A | None, residual: A | None, arguments:
         torch.get_num_threads(),
     )
     return call(input, weight, bias, residual)
+
+
+def _check_tensors(arguments: Arguments, arrays: dict[str, Any]) -> None:
+    check_kinds(arguments.function, arrays)
+    check_devices(arguments.function, arrays)
+    if has_numbers(arrays["input"]):
+        check_storage(arguments.function, arrays)
+
+
+def _are_tensors(weight: object, bias: object, residual: object) -> bool:
+    return (
+        isinstance(weight, Tensor)
+        and (bias is None or isinstance(bias, Tensor))
+        and (residual is None or isinstance(residual, Tensor))
+    )
 
 
 def forget() -> None:
@@ -123,17 +163,22 @@ def compile_call(
     dtypes = {name: torch_dtype_name(kind) for name, (_, kind) in described.items()}
     algorithm, accuracy = arguments.algorithm, arguments.accuracy
     try:
-        check_types(arguments.function, arguments.ndim, shapes, dtypes)
+        check_axes(arguments.function, arguments.ndim, shapes)
+        check_dtypes(arguments.function, shapes, dtypes)
         problem = arguments.problem(
             shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
         )
     except ConvError:
-        if algorithm in PYTORCH and not arguments.is_extreme():
-            return pytorch_call(arguments)  # which accepts it, or raises an error of its class
-        raise
+        if algorithm not in PYTORCH:
+            raise
+        return PyTorchCall(arguments)  # which accepts it, or raises an error of its class
     unbatched = len(shape) == arguments.ndim + 1
     if "residual" in shapes and shapes["residual"] != problem.output_shape[unbatched:]:
-        raise wrong_residual(problem.output_shape[unbatched:], shapes["residual"], str(problem))
+        cause = (
+            f"the residual must have the output's shape, {list(problem.output_shape[unbatched:])}, "
+            f"not {list(shapes['residual'])}"
+        )
+        raise ShapeError(cause, request=str(problem))
     epilogue = Epilogue(arguments.activation, residual is not None)
     filters = (weight_shape, weight_strides)
     if not unbatched:
@@ -182,7 +227,18 @@ def compile_problem(
     if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
         return algorithm_call(named("aten"), problem, epilogue)
     given = layout_named(layout, *input)
-    return kernel_call(kernel_named(taken.name), problem, given, layout, epilogue)
+    whole = None
+    if accuracy in EXACT and named(taken.name).error_bound(problem).window_factor > 1:
+        whole = LateCall(partial(_plain_sums, problem, epilogue))
+    return kernel_call(kernel_named(taken.name), problem, given, layout, epilogue, whole)
+
+
+def _plain_sums(
+    problem: Problem, epilogue: Epilogue, input: Tensor, weight: Tensor
+) -> CompiledCall:
+    """Return the call of the fastest algorithm that sums plain products."""
+    shaped = (input.shape, input.stride()), (weight.shape, weight.stride())
+    return compile_problem(problem, AUTO, "strict", epilogue, *shaped, plain=True)
 
 
 def _output_layout(problem: Problem, input: Shaped, weight: Shaped) -> str:
@@ -214,7 +270,7 @@ def _convolve_arrays(
     except TypeError:  # an element type that PyTorch lacks
         shapes = {name: array.shape for name, array in arrays.items()}
         dtypes = {name: dtype_name(array) for name, array in arrays.items()}
-        check_types(arguments.function, arguments.ndim, shapes, dtypes)
+        check_dtypes(arguments.function, shapes, dtypes)
         raise
     output: Array = convolve(x, w, b, r, arguments).numpy()
     return output

@@ -1,21 +1,20 @@
-"""PyTorch's own convolution, for the tensors that no kernel may be given; its errors are explained.
+"""A call of PyTorch's own convolution, for what no kernel may compute; its errors are explained.
 
 It is right for gradients, transforms, modes, other devices and element types, and each of them sees
-one ordinary convolution. Nothing is checked before: what PyTorch accepts is computed, and what it
-refuses is refused with its class of error and our explanation.
+one ordinary convolution. What PyTorch accepts is computed, and what it refuses is refused with its
+class of error and our explanation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
+import torch
 from torch import Tensor
 
-from glassconv.algorithms.aten import Call, convolution, transposed_convolution
-from glassconv.dispatch.array_boundary import check_types, torch_dtype_name
-from glassconv.errors import ConvError, ShapeError
-from glassconv.problem.activations import Epilogue
+from glassconv.dispatch.array_boundary import check_axes, check_dtypes, torch_dtype_name
+from glassconv.dispatch.pytorch_convolution import check_names, pytorch_convolution
+from glassconv.errors import ConvError
 from glassconv.problem.problem import Arguments
 
 PYTORCH_ERRORS = (RuntimeError, TypeError, ValueError, IndexError)
@@ -23,68 +22,64 @@ PYTORCH_ERRORS = (RuntimeError, TypeError, ValueError, IndexError)
 
 @dataclass(frozen=True)
 class PyTorchCall:
-    """A call of PyTorch's convolution for operands of any shape; PyTorch applies the epilogue."""
+    """PyTorch's convolution for operands of any shape, with these settled arguments."""
 
     arguments: Arguments
-    compute: Call
-    activation: str | None
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
         """Return the output. Raises what PyTorch raises, with an explanation."""
+        with torch._C.DisableTorchFunctionSubclass():  # subclasses see the convolution only
+            arguments = self._checked(input, weight, bias)
         try:
-            output = self.compute(input, weight, bias)
+            return pytorch_convolution(input, weight, bias, residual, arguments)
         except PYTORCH_ERRORS as error:
-            explain_error(error, self.arguments, input, weight, bias)
+            if has_numbers(input) and not isinstance(error, ConvError):
+                _explain(error, arguments, input, weight, bias)
             raise
-        if residual is not None and residual.shape != output.shape:
-            raise wrong_residual(output.shape, residual.shape, self.arguments.function)
-        return Epilogue(self.activation, residual is not None).applied(output, residual)
+
+    def _checked(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Arguments:
+        """Check what PyTorch does not; return arguments that it computes rightly."""
+        arguments = self.arguments
+        check_names(arguments)
+        mixed = bias is not None and bias.dtype != input.dtype
+        if mixed and not torch.is_autocast_enabled(input.device.type):
+            # Some of PyTorch's loops read such a bias as if it had the input's type.
+            check_dtypes(arguments.function, *_described(input, weight, bias))
+        if arguments.is_ordinary() or not has_numbers(input):
+            return arguments
+        return arguments.reachable(input.shape, weight.shape, None if bias is None else bias.shape)
 
 
-@lru_cache(maxsize=1024)
-def pytorch_call(arguments: Arguments) -> PyTorchCall:
-    """Return the call of PyTorch's convolution with these settled arguments."""
-    ndim, stride, padding, dilation, groups = (
-        arguments.ndim,
-        arguments.stride,
-        arguments.padding,
-        arguments.dilation,
-        arguments.groups,
-    )
-    if arguments.transposed:
-        extra = arguments.output_padding
-        compute = transposed_convolution(ndim, stride, padding, extra, groups, dilation)
-    else:
-        compute = convolution(ndim, stride, padding, dilation, groups)
-    Epilogue(arguments.activation)  # raises `UnknownNameError`
-    return PyTorchCall(arguments, compute, arguments.activation)
+def has_numbers(input: Tensor) -> bool:
+    """Return whether sizes are numbers, not the symbols or tensors that a trace has for them."""
+    return all(type(size) is int for size in input.shape)
 
 
-def explain_error(
+def _explain(
     error: Exception, arguments: Arguments, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> None:
     """Raise the error by which we explain PyTorch's, if it is of PyTorch's class; else add a note.
 
     It returns where our checks see no fault: PyTorch's own message is all there is.
     """
-    given = {"input": input, "weight": weight, "bias": bias}
-    present = {name: tensor for name, tensor in given.items() if tensor is not None}
-    shapes = {name: tuple(tensor.shape) for name, tensor in present.items()}
-    dtypes = {name: torch_dtype_name(tensor.dtype) for name, tensor in present.items()}
+    shapes, dtypes = _described(input, weight, bias)
     try:
+        check_axes(arguments.function, arguments.ndim, shapes)
         arguments.problem(shapes["input"], shapes["weight"], shapes.get("bias"))
-        check_types(arguments.function, arguments.ndim, shapes, dtypes)
+        check_dtypes(arguments.function, shapes, dtypes)
     except ConvError as explained:
         if isinstance(explained, type(error)):
             raise explained from error
         error.add_note(str(explained))
 
 
-def wrong_residual(output: tuple[int, ...], residual: tuple[int, ...], request: str) -> ShapeError:
-    """Return the error for a residual whose shape is not the output's."""
-    return ShapeError(
-        f"the residual must have the output's shape, {list(output)}, not {list(residual)}",
-        request=request,
-    )
+def _described(
+    input: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
+    """Return the shapes and the element types of the operands that there are, by name."""
+    given = {"input": input, "weight": weight, "bias": bias}
+    present = {name: tensor for name, tensor in given.items() if tensor is not None}
+    shapes = {name: tuple(tensor.shape) for name, tensor in present.items()}
+    return shapes, {name: torch_dtype_name(tensor.dtype) for name, tensor in present.items()}

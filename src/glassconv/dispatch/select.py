@@ -32,6 +32,9 @@ AUTO = "auto"
 # The largest rms error of an algorithm, as a multiple of PyTorch's; see docs/adr/0002.
 ACCURACY = {"strict": 1.0, "default": 5.0, "fast": 20.0, "any": inf}
 
+# The largest K of |error| ≤ K · n · u · (max|w| · Σ|x| + |bias|); see docs/adr/0014.
+WINDOW_FACTOR = {"strict": 1.0, "default": 20.0, "fast": inf, "any": inf}
+
 # The rates of a nominal core, by which candidates are ranked; only the order matters.
 FLOPS_PER_SECOND = 5e10
 BYTES_PER_SECOND = 1e10
@@ -226,10 +229,18 @@ def _may_run(
         return Verdict(
             False, f"needs {needed_gib:,.0f} GiB of memory, this machine has {memory_gib:,.0f}"
         )
-    if accuracy == "strict" and not bound.local:
+    allowed = WINDOW_FACTOR[accuracy]
+    if not bound.local and allowed < inf:
         return Verdict(
             False,
-            "accuracy 'strict' requires that NaN and infinity affect only outputs that read them",
+            f"accuracy {accuracy!r} requires that an output depends only on the numbers it reads, "
+            "large ones, NaN and infinity as well",
+        )
+    if bound.window_factor > allowed:
+        return Verdict(
+            False,
+            f"accuracy {accuracy!r} allows errors of {allowed:g} × n·u·max|w|·Σ|x|, "
+            f"this has {bound.window_factor:g} ×",
         )
     if bound.rms_factor > ACCURACY[accuracy]:
         return Verdict(

@@ -29,6 +29,7 @@ PRIVATE_NAMES = {
     "_C._len_torch_function_stack": "modes that see every function, such as torch.device('meta')",
     "_C._functorch.peek_interpreter_stack": "torch.func's transforms: vmap, grad, jvp",
     "_C._is_any_autocast_enabled": "autocast, which changes element types",
+    "_C._is_tracing": "torch.jit.trace, which records operations",
     "Tensor._is_zerotensor": "zero tensors without memory, which forward-mode AD creates",
     "autograd.forward_ad._current_level": "the level of forward-mode AD; −1 when it is inactive",
 }
@@ -49,8 +50,8 @@ def _make_is_plain() -> IsPlain:
     """Return `is_plain`; if a private function is missing, a function that is always false."""
     if any(found is None for found in PRIVATE.values()):
         return lambda input, weight, bias, residual: False
-    modes, functions, transforms, autocast, is_zero_tensor, _ = PRIVATE.values()
-    grad_enabled, compiling = torch.is_grad_enabled, torch.compiler.is_compiling
+    modes, functions, transforms, autocast, tracing, is_zero_tensor, _ = PRIVATE.values()
+    grad_enabled = torch.is_grad_enabled
     strided = torch.strided
 
     def is_plain(
@@ -65,7 +66,7 @@ def _make_is_plain() -> IsPlain:
             or transforms() is not None
             or forward_ad._current_level >= 0
             or autocast()
-            or compiling()
+            or tracing()
         ):
             return False
         records = grad_enabled()

@@ -26,7 +26,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from glassconv.algorithms import ALGORITHMS
-from glassconv.codegen.parallel import threads
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import host
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.runtime.blocking import Blocking

@@ -100,6 +100,7 @@ def _normalise(
         raise ShapeError(
             f"the weight has {ndim} kernel sizes, so the input must have {ndim + 1} axes (one "
             f"image) or {ndim + 2} (a batch), but it has {len(input_shape)}"
+            f"{axes_hint(given_shape, ndim, weight_shape[1] * groups)}"
         )
     batch, in_channels, *input_size = input_shape
     out_channels, channels_per_group, *kernel_size = weight_shape
@@ -116,7 +117,7 @@ def _normalise(
         expected = channels_per_group * groups
         raise ShapeError(
             f"the weight reads {channels_per_group} channels × {groups} groups = {expected}, "
-            f"but the input has {in_channels}{channels_first(given_shape, ndim, expected)}",
+            f"but the input has {in_channels}{axes_hint(given_shape, ndim, expected)}",
             suggestions=suggest(channels, partial(_channels_agree, out_channels)),
         )
     if bias_shape is not None and bias_shape != (out_channels,):
@@ -129,7 +130,7 @@ def _normalise(
         "input_size": tuple(input_size),
         "kernel_size": tuple(kernel_size),
         "stride": strides,
-        "padding": _padding(padding, tuple(kernel_size), strides, dilations),
+        "padding": _padding(padding, tuple(input_size), tuple(kernel_size), strides, dilations),
         "dilation": dilations,
         "groups": groups,
     }
@@ -140,17 +141,25 @@ def _normalise(
         raise error.with_suggestions(suggest(fields, partial(_is_problem, others))) from None
 
 
-def channels_first(shape: Sequence[int], ndim: int, in_channels: int) -> str:
-    """Return how to move the channels to their place where they seem to be the last axis.
+def axes_hint(shape: Sequence[int], ndim: int, in_channels: int) -> str:
+    """Return how to give an input the axes that a convolution reads, where its shape shows it.
 
-    >>> channels_first((1, 32, 32, 3), 2, 3)
+    in_channels: what the weight reads. The channels may be the last axis, or there may be none.
+
+    >>> axes_hint((1, 32, 32, 3), 2, 3)
     '; channels come first: x.permute(0, 3, 1, 2)'
+    >>> axes_hint((8, 28, 28), 2, 1)
+    '; is this a batch without a channel axis? x.unsqueeze(1)'
     """
-    if shape[-1] != in_channels:
-        return ""
-    *others, last = range(len(shape))
-    place = len(shape) - ndim - 1  # 1 behind a batch axis, else 0
-    return f"; channels come first: x.permute{(*others[:place], last, *others[place:])}"
+    if shape and shape[-1] == in_channels and len(shape) > ndim:
+        *others, last = range(len(shape))
+        place = len(shape) - ndim - 1  # 1 behind a batch axis, else 0
+        return f"; channels come first: x.permute{(*others[:place], last, *others[place:])}"
+    if in_channels == 1 and len(shape) == ndim + 1:
+        return "; is this a batch without a channel axis? x.unsqueeze(1)"
+    if in_channels == 1 and len(shape) == ndim:
+        return "; is this one image without a channel axis? x.unsqueeze(0)"
+    return ""
 
 
 def _is_problem(others: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
@@ -169,6 +178,7 @@ def _channels_agree(out_channels: int, channels: Mapping[str, Any]) -> bool:
 
 def _padding(
     padding: Padding,
+    input_size: tuple[int, ...],
     kernel_size: tuple[int, ...],
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
@@ -183,11 +193,34 @@ def _padding(
     totals = [d * (k - 1) for d, k in zip(dilation, kernel_size, strict=True)]
     halves = tuple((total // 2, total - total // 2) for total in totals)
     if set(stride) != {1}:
+        tensorflow = _tensorflow_same(input_size, totals, stride)
         raise ArgumentError(
-            f"padding='same' keeps the size only with stride 1, got stride {list(stride)}",
-            suggestions=("stride=1", f"padding={halves}", "padding='valid'"),
+            f"padding='same' keeps the size only with stride 1, got stride {list(stride)} "
+            f"(TensorFlow's 'SAME' pads {tensorflow})",
+            suggestions=(
+                "stride=1",
+                "padding='valid'",
+                *(f"padding={each}" for each in dict.fromkeys((halves, tensorflow))),
+            ),
         )
     return halves
+
+
+def _tensorflow_same(
+    input_size: Sequence[int], reach: Sequence[int], stride: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """Return TensorFlow's 'SAME' padding, which leaves ⌈size / stride⌉ outputs.
+
+    reach: how far a window reaches beyond its first position, dilation · (kernel − 1).
+
+    >>> _tensorflow_same([6], [2], [2])
+    ((0, 1),)
+    """
+    pairs = []
+    for size, further, step in zip(input_size, reach, stride, strict=True):
+        total = max(0, (-(-size // step) - 1) * step + further + 1 - size) if step > 0 else further
+        pairs.append((total // 2, total - total // 2))
+    return tuple(pairs)
 
 
 def settled(name: str, value: object) -> Any:
@@ -203,7 +236,21 @@ def settled(name: str, value: object) -> Any:
         return value
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return tuple([settled(name, entry) for entry in value])
-    return value if isinstance(value, str) else whole(name, value)
+    return str.__str__(value) if isinstance(value, str) else whole(name, value)
+
+
+def settled_name(argument: str, value: object) -> str:
+    """Return a name as a string; a subclass of str, such as an enum's, may compare otherwise.
+
+    Raises `ArgumentTypeError` for what is not a string.
+
+    >>> settled_name("algorithm", "direct")
+    'direct'
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    kind = type(value).__name__
+    raise ArgumentTypeError(f"{argument} must be a name, got {value!r} of type {kind}")
 
 
 def per_axis(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from glassconv.errors import ArgumentError, ConvError, ShapeError
 from glassconv.problem import ConvProblem
-from glassconv.problem.arguments import Size, both_sides, channels_first, per_axis, whole
+from glassconv.problem.arguments import Size, axes_hint, both_sides, per_axis, whole
 from glassconv.problem.axis import Axis
 from glassconv.problem.conv_problem import LARGEST_STEP
 from glassconv.problem.layer_shapes import LayerShapes
@@ -286,16 +286,17 @@ def transposed_of(
             raise ShapeError(
                 f"the weight has {ndim} kernel sizes, so the input must have {ndim + 1} axes (one "
                 f"image) or {ndim + 2} (a batch), but it has {len(input_shape)}"
+                f"{axes_hint(input_shape, ndim, weight_shape[0])}"
             )
         batch, in_channels, *input_size = input_shape
         if whole("groups", groups) < 1:
             raise ArgumentError(f"groups must be a whole number of at least 1, got {groups}")
         out_channels = weight_shape[1] * groups
         if weight_shape[0] != in_channels:
-            raise ShapeError(
-                f"the weight reads {weight_shape[0]} channels, but the input has {in_channels}"
-                f"{channels_first(given_shape, ndim, weight_shape[0])}"
-            )
+            hint = axes_hint(given_shape, ndim, weight_shape[0])
+            hint = hint or _weight_hint(in_channels, weight_shape)
+            cause = f"the weight reads {weight_shape[0]} channels, but the input has {in_channels}"
+            raise ShapeError(cause + hint)
         if bias_shape is not None and tuple(bias_shape) != (out_channels,):
             raise ShapeError(
                 f"the bias must be [out_channels] = [{out_channels}], but it is {list(bias_shape)}"
@@ -317,6 +318,13 @@ def transposed_of(
     except ConvError as error:
         raise error.asked_as(request) from None
     return problem
+
+
+def _weight_hint(in_channels: int, weight_shape: Sequence[int]) -> str:
+    """Return how to turn a convolution's weight into a transposed one's, where it is one."""
+    if weight_shape[1] != in_channels:
+        return ""
+    return "; its first axis is in_channels, unlike a convolution's: w.transpose(0, 1)"
 
 
 def parse_transposed(text: str) -> TransposedProblem:
