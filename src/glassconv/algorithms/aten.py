@@ -78,8 +78,7 @@ def seconds(problem: Problem, layout: str) -> float:
     if problem.dtype not in ("float32", "float64"):
         return problem.macs / 1e9
     if isinstance(problem, TransposedProblem):
-        moved = problem.input_bytes + problem.weight_bytes + problem.output_bytes
-        return 8e-5 + problem.macs / 38e9 + moved / 10e9
+        return _transposed_seconds(problem)
     if problem.weight_shape[1] == 1:
         return 5e-5 + problem.macs / (6e9 if problem.dtype == "float32" else 1e9)
     moved = problem.input_bytes + problem.output_bytes
@@ -95,6 +94,21 @@ def seconds(problem: Problem, layout: str) -> float:
         + moved / (10e9 if layout == NCHW else 17e9)
         + problem.weight_bytes / (6e9 if layout == NCHW else 4.8e9)
     )
+
+
+def _transposed_seconds(problem: TransposedProblem) -> float:
+    """Return the same of a transposed convolution: oneDNN's kernel, or a product and col2im."""
+    channels = problem.in_channels // problem.groups
+    moved = problem.input_bytes + problem.weight_bytes + problem.output_bytes
+    macs_per_second = 50e9 if problem.dtype == "float32" else 25e9
+    by_kernel = (
+        problem.dtype == "float32"
+        and set(problem.dilation) == {1}
+        and channels % 8 == 0
+        and problem.out_channels // problem.groups % 8 == 0
+    )
+    columns = 0.0 if by_kernel else problem.macs / channels
+    return 8e-5 + problem.macs / macs_per_second + moved / 10e9 + columns / 1e9
 
 
 def error_bound(problem: Problem) -> ErrorBound:

@@ -92,9 +92,9 @@ def bench(
 
 def plan_for(problem: Problem, kernel: Kernel, layout: str) -> Plan:
     """Return the plan of a kernel for inputs in a memory layout; of one or three axes, NCHW."""
-    convolution = equal_convolution(problem)
+    computed = problem if kernel.transposed else equal_convolution(problem)
     name = layout if problem.ndim == 2 else NCHW
-    return kernel.plan(convolution, contiguous(convolution, name))
+    return kernel.plan(computed, contiguous(computed, name))
 
 
 def _packing_seconds(plan: Plan) -> float:

@@ -40,7 +40,7 @@ from glassconv.dispatch.pytorch_call import (
     traced_call,
     wrong_residual,
 )
-from glassconv.dispatch.select import AUTO, choose, kernel_named
+from glassconv.dispatch.select import AUTO, chosen, kernel_named
 from glassconv.dispatch.storage import check_storage
 from glassconv.dispatch.torch_state import is_plain, memory_device
 from glassconv.dispatch.whole_numbers import LateCall
@@ -224,19 +224,19 @@ def compile_problem(
     problem = problem.with_reachable_stride()
     if not plain:  # PyTorch's convolution and an algorithm's steps are PyTorch operations
         name = "aten" if algorithm == AUTO else algorithm
-        chosen = choose(problem, name, accuracy, device=device).algorithm
-        return algorithm_call(named(chosen), problem, epilogue)
+        taken = chosen(problem, name, accuracy, device=device)
+        return algorithm_call(named(taken.name), problem, epilogue)
     layout = _output_layout(problem, input, weight)
-    choice = choose(problem, algorithm, accuracy, layout)
-    if choice.kernel is None:
-        return algorithm_call(named(choice.algorithm), problem, epilogue)
+    taken = chosen(problem, algorithm, accuracy, layout)
+    if not taken.kernel:
+        return algorithm_call(named(taken.name), problem, epilogue)
     if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
         return algorithm_call(named("aten"), problem, epilogue)
     given = layout_named(layout, *input)
     whole = None
-    if accuracy in EXACT and named(choice.algorithm).error_bound(problem).window_factor > 1:
+    if accuracy in EXACT and named(taken.name).error_bound(problem).window_factor > 1:
         whole = LateCall(partial(_plain_sums, problem, epilogue))
-    return kernel_call(kernel_named(choice.kernel), problem, given, layout, epilogue, whole)
+    return kernel_call(kernel_named(taken.name), problem, given, layout, epilogue, whole)
 
 
 def _plain_sums(
