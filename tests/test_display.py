@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import pytest
+from torch import nn
 
 import glassconv
 from glassconv.algorithms import named
@@ -20,7 +21,7 @@ from glassconv.views.html.rich_html import ROOT
 
 PROBLEM = glassconv.parse("4x9x9 6@3x3 g2")
 LARGE = glassconv.parse("64x80x80 32@3x3 p1")
-NAMES = "trace backward verify same compare choose bench".split()
+NAMES = "trace backward verify same compare choose bench swap".split()
 REPORT = pytest.mark.parametrize("name", NAMES)
 
 
@@ -38,6 +39,7 @@ def report(name: str) -> Shown:
         ),
         "choose": glassconv.choose(PROBLEM),
         "bench": LayerBenchmark(PROBLEM, 1, "im2col", Verdict(True, "within"), 1e-3, 2e-3),
+        "swap": glassconv.nn.swap(nn.Sequential(*(nn.Conv2d(3, 3, 3) for _ in range(40)))),
     }
     return made[name]
 

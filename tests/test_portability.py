@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from glassconv import choose, parse
 from glassconv.dispatch import select
+from glassconv.dispatch.memory import memory_limit
 
 # A system without POSIX: what is imported before has its own guards and is not ours to test.
 WITHOUT_POSIX = """
@@ -74,22 +77,24 @@ def refuses(error: type[Exception]) -> Callable[[str], int]:
 
 @pytest.mark.parametrize("error", [ValueError, OSError])
 def test_a_system_that_does_not_tell_its_memory_refuses_nothing_for_it(
-    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: type[Exception]
 ) -> None:
     monkeypatch.setattr(os, "sysconf", refuses(error))
-    check_no_guard()
+    check_no_guard(monkeypatch, tmp_path)
 
 
 def test_a_system_without_sysconf_refuses_nothing_for_memory(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delattr(os, "sysconf")
-    check_no_guard()
+    check_no_guard(monkeypatch, tmp_path)
 
 
-def check_no_guard() -> None:
+def check_no_guard(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    """Check that nothing is refused where neither the system nor a container limits memory."""
     select.forget()
-    assert select.physical_memory() is None
+    assert memory_limit(root) is None
+    monkeypatch.setattr(select, "memory_limit", partial(memory_limit, root))
     try:
         assert choose(parse("1x1000000x1000000 1@3x3"), "im2col", "any").algorithm == "im2col"
     finally:

@@ -8,6 +8,7 @@
 True
 """
 
+from glassconv import nn as nn  # not in __all__: a star must not replace torch's nn
 from glassconv.codegen.openmp import survive_fork
 from glassconv.dispatch.select import choose
 from glassconv.display import DISPLAY

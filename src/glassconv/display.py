@@ -9,6 +9,7 @@ from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
 from glassconv.reports.kernel import KernelReport
 from glassconv.reports.shown import Display, Shown
+from glassconv.reports.swap import Swap
 from glassconv.reports.trace import Backward, Trace
 from glassconv.reports.verification import Difference, Sameness, Verification
 
@@ -79,6 +80,12 @@ def _choice(report: Choice) -> RenderableType:
     return verdicts(report)
 
 
+def _swap(report: Swap[object]) -> RenderableType:
+    from glassconv.views.terminal.swap import swap
+
+    return swap(report)
+
+
 VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Trace: _trace,
     Backward: _backward,
@@ -89,5 +96,6 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     LayerBenchmark: _layer_benchmark,
     KernelReport: _kernel,
     Choice: _choice,
+    Swap: _swap,
 }
 DISPLAY = Display(view, text, html)

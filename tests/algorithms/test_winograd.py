@@ -1,22 +1,26 @@
-"""Winograd's convolution: what it saves, what its bound covers, what it spreads and refuses."""
+"""Winograd's convolution: what it saves, what its bound covers, and what it refuses."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import ceil, prod
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from glassconv.algorithms import named
-from glassconv.algorithms.parts import winograd_bound
+from glassconv.algorithms.parts.winograd import cut, pad
+from glassconv.algorithms.parts.winograd_bound import window_factor
+from glassconv.algorithms.parts.winograd_flatness import flat_tiles, flatness
+from glassconv.algorithms.parts.winograd_transforms import transform, transforms_of
 from glassconv.dispatch.select import choose
 from glassconv.problem import ConvProblem
-from glassconv.problem.operands import Operands, random_operands, to_numpy
+from glassconv.problem.operands import Operands, random_operands
 from glassconv.problem.shorthand import parse
-from glassconv.reports.error_bound import Float64, sum_of_products_bound
-from glassconv.verification.definition import definition
 from glassconv.verification.verify import verify
 from support.references import whole_numbers
 
@@ -35,12 +39,13 @@ PROBLEM = pytest.mark.parametrize(
 )
 
 
-def bracket(problem: ConvProblem, name: str, operands: Operands) -> Float64:
-    scale = named(name).error_bound(problem).magnitude
-    assert scale is not None
-    bias = None if operands.bias is None else np.abs(to_numpy(operands.bias))
-    input, weight = np.abs(to_numpy(operands.input)), np.abs(to_numpy(operands.weight))
-    return scale(problem, input, weight, bias)
+def flat(problem: ConvProblem, name: str, operands: Operands) -> Tensor:
+    """Return which tiles are flat [batch, groups, *tiles]."""
+    outputs = int(name.removeprefix("winograd"))
+    transforms = transforms_of(problem, outputs)
+    filters = transform([each.filter for each in transforms], operands.weight.double())
+    test = flatness(problem, outputs, operands.weight, filters.to(operands.weight.dtype))
+    return flat_tiles(problem, test, cut(transforms, pad(problem, transforms, operands.input)))
 
 
 def within_its_bound(problem: ConvProblem, name: str, operands: Operands) -> bool:
@@ -127,69 +132,178 @@ def test_the_bound_covers_small_whole_numbers(name: str, text: str) -> None:
 
 @NAME
 @PROBLEM
-def test_the_bracket_is_no_less_than_the_plain_one(name: str, text: str) -> None:
-    """Its terms add up to those of Σ|x||w| + |bias|."""
+@pytest.mark.parametrize("kind", ["one sign", "sparse", "blocks of zeros", "growing"])
+def test_the_bound_covers_uneven_inputs(name: str, text: str, kind: str) -> None:
     problem = parse(text)
     given = random_operands(problem)
-    plain = definition(problem, given).magnitude
-    # Both are computed in float64, each within its own bound.
-    wide = replace(problem, dtype="float64")
-    plain_rounding = sum_of_products_bound(problem.taps_per_output, wide.format).max_factor
-    rounding = named(name).error_bound(wide).max_factor + plain_rounding
-    assert (bracket(problem, name, given) >= plain * (1 - rounding)).all()
+    drawn = torch.rand(given.input.shape, generator=torch.Generator().manual_seed(1))
+    columns = torch.arange(problem.input_size[-1])
+    changed = {
+        "one sign": given.input.relu(),
+        "sparse": torch.where(drawn < 0.9, 0, given.input),
+        "blocks of zeros": torch.where(columns < 7, 0, given.input),
+        "growing": given.input * 10.0 ** (columns - 5),
+    }[kind]
+    assert within_its_bound(problem, name, replace(given, input=changed))
 
 
 @NAME
-def test_where_a_transform_overflows_nothing_is_promised(name: str) -> None:
+def test_where_a_transform_may_overflow_sums_are_plain(name: str) -> None:
     problem = parse("1x12x12 1@3x3 nobias")
     given = random_operands(problem)
-    given.input.clamp_(-1, 1)
-    given.input[..., 0, 0] = 3e38
-    assert not np.isfinite(bracket(problem, name, given)[..., 0, 0]).any()
-    assert np.isfinite(bracket(problem, name, given)[..., -1, -1]).all()
+    given = replace(given, input=given.input.clamp(-1, 1) * 3e37)
+    result = verify(problem, name, given)
+    assert result.verdict
+    assert result.not_finite == 0
+
+
+# -- its bound: K · n · u · max|w| · Σ|x| -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "outputs", "factor"),
+    [
+        ("3x8x8 1@3x3", 2, 12),
+        ("64x8x8 1@3x3", 2, 4),
+        ("3x8x8 1@3x3", 4, 275),
+        ("16x8x8 1@3x3", 4, 83),
+        ("32x8x8 1@3x3", 4, 20),
+        ("512x8x8 1@3x3", 4, 20),
+        ("512x8x8 1@3x3", 6, 238),
+    ],
+)
+def test_the_factor_of_the_bound(text: str, outputs: int, factor: int) -> None:
+    problem = parse(text)
+    assert window_factor(problem, outputs) == factor
+    bound = named(f"winograd{outputs}").error_bound(problem)
+    assert bound.window_factor == factor
+    assert bound.formula.startswith(f"{factor}·{problem.taps_per_output + 1}·u")
+
+
+@NAME
+@PROBLEM
+def test_a_tile_of_equal_pixels_is_flat(name: str, text: str) -> None:
+    problem = parse(text)
+    given = random_operands(problem)
+    ones = torch.ones_like(given.input)
+    unpadded = replace(problem, padding=((0, 0),) * problem.ndim)
+    assert flat(unpadded, name, replace(given, input=ones)).all()
+
+
+@NAME
+def test_a_large_pixel_makes_tiles_uneven_unless_all_or_none_of_their_outputs_read_it(
+    name: str,
+) -> None:
+    problem = parse("2x4x19x18 4@3x3 p1 g2")
+    outputs = int(name.removeprefix("winograd"))
+    given = random_operands(problem)
+    given.input[1, 2, 9, 5] = 1e20
+    read = np.zeros((24, 24), np.bool_)  # as far as the last tile goes
+    read[8:11, 4:7] = True
+    expected = torch.ones(2, 2, *(ceil(size / outputs) for size in problem.output_size)).bool()
+    for row, column in np.ndindex(*expected.shape[2:]):
+        tile = read[row * outputs :, column * outputs :][:outputs, :outputs]
+        expected[1, 1, row, column] = bool(tile.all() or not tile.any())
+    if name == "winograd2":  # a pixel takes part only in outputs that read it
+        expected.fill_(True)
+    assert torch.equal(flat(problem, name, given), expected)
+
+
+@NAME
+@pytest.mark.parametrize("size", [1e4, 1e20, 1e38])
+def test_a_pixel_beside_ones_costs_outputs_that_do_not_read_it_no_digit(
+    name: str, size: float
+) -> None:
+    problem = parse("1x6x6 1@3x3 nobias")
+    given = random_operands(problem)
+    given.input.fill_(1)[..., 5, 5] = size
     assert within_its_bound(problem, name, given)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_roundings_of_f_2x2_3x3(dtype: str) -> None:
-    """Per axis Bᵀ adds once and Aᵀ twice; 5 channels; the bias; G in float64, then narrowed."""
-    problem = parse(f"5x8x8 1@3x3 {dtype}")
-    filter = {"float32": 2, "float64": 2 * 4}[dtype]
-    assert winograd_bound.roundings(problem, 2, dtype) == 2 * (1 + 2) + filter + 5 + 1
+@NAME
+def test_numbers_past_the_output_do_not_count(name: str) -> None:
+    """The last tile has outputs that do not exist, whose windows are empty."""
+    problem = parse("2x13x13 3@3x3 p1")
+    given = random_operands(problem)
+    assert flat(problem, name, replace(given, input=torch.ones_like(given.input))).all()
 
 
-# -- what it spreads ----------------------------------------------------------------------------
+@NAME
+@pytest.mark.parametrize("weight", ["zero", "infinite", "tiny", "huge"])
+def test_a_weight_that_the_transforms_cannot_take(name: str, weight: str) -> None:
+    problem = parse("2x9x8 3@3x3 nobias")
+    given = random_operands(problem)
+    scaled = {"zero": 0.0, "infinite": torch.inf, "tiny": 1e-38, "huge": 1e38}[weight]
+    given.weight[1] *= scaled
+    assert within_its_bound(problem, name, given)
+    if weight in ("infinite", "tiny"):
+        assert not flat(problem, name, given).any()
+
+
+# -- NaN and infinity ---------------------------------------------------------------------------
 
 
 @NAME
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf, -torch.inf])
-def test_nan_reaches_only_the_outputs_of_its_tiles(name: str, poison: float) -> None:
+def test_nan_reaches_only_the_outputs_that_read_it(name: str, poison: float) -> None:
     problem = parse("2x4x19x18 4@3x3 p1 g2")
-    outputs = int(name.removeprefix("winograd"))
     given = random_operands(problem)
-    clean = to_numpy(named(name).run(problem, given.input, given.weight, given.bias))
     given.input[1, 2, 9, 5] = poison
-    output = to_numpy(named(name).run(problem, given.input, given.weight, given.bias))
-
-    touched = np.zeros(problem.output_shape, np.bool_)
-    row, column = 9 + 1, 5 + 1  # in the padded picture
-    for i in range(19):
-        for j in range(18):
-            tops = i // outputs * outputs, j // outputs * outputs
-            reads = [range(top, top + outputs + 2) for top in tops]
-            touched[1, 2:, i, j] = row in reads[0] and column in reads[1]
-    assert touched.any()
-    np.testing.assert_array_equal(~np.isfinite(bracket(problem, name, given)), touched)
-    np.testing.assert_array_equal(output[~touched], clean[~touched])
-    assert not np.isfinite(output[touched]).any()
+    output = named(name).run(problem, given.input, given.weight, given.bias)
+    expected = torch.ones(problem.output_shape, dtype=torch.bool)
+    expected[1, 2:, 8:11, 4:7] = False
+    assert torch.equal(output.isfinite(), expected)
     assert within_its_bound(problem, name, given)
 
 
 @NAME
-def test_strict_refuses_what_spreads_nan(name: str) -> None:
-    choice = choose(parse("8x8x8 8@3x3"), accuracy="strict")
+def test_gradients_beside_a_nan_are_those_of_the_definition(name: str) -> None:
+    problem = parse("2x9x9 3@3x3 p1 float64 nobias")
+    given = random_operands(problem)
+    given.input[0, 1, 4, 4] = torch.nan
+
+    def gradients(convolve: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, ...]:
+        input, weight = (each.clone().requires_grad_() for each in (given.input, given.weight))
+        return torch.autograd.grad(convolve(input, weight).nansum(), (input, weight))
+
+    ours = gradients(lambda input, weight: named(name).run(problem, input, weight, None))
+    theirs = gradients(lambda input, weight: F.conv2d(input, weight, padding=1))
+    for our, their in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(our, their, equal_nan=True, rtol=1e-9, atol=1e-9)
+
+
+@NAME
+def test_vmap_computes_each_tile_as_a_call_does(name: str) -> None:
+    problem = parse("2x9x9 3@3x3 p1 nobias")
+    given = random_operands(problem)
+    inputs = torch.stack([given.input, given.input.clone()])
+    inputs[1, 0, 1, 4, 4] = torch.inf
+    algorithm = named(name)
+    together = torch.vmap(lambda input: algorithm.run(problem, input, given.weight, None))(inputs)
+    for input, output in zip(inputs, together, strict=True):
+        alone = algorithm.run(problem, input, given.weight, None)
+        torch.testing.assert_close(output, alone, equal_nan=True)
+
+
+# -- accuracy -----------------------------------------------------------------------------------
+
+
+def refusal(text: str, name: str, accuracy: str) -> str:
+    choice = choose(parse(text), accuracy=accuracy)
     [candidate] = [each for each in choice.candidates if each.name == name]
-    assert "NaN and infinity affect only outputs that read them" in candidate.verdict.reason
+    return "" if candidate.verdict else candidate.verdict.reason
+
+
+@NAME
+def test_strict_refuses_a_larger_bound_than_that_of_plain_sums(name: str) -> None:
+    assert "accuracy 'strict' allows errors of 1 ×" in refusal("8x8x8 8@3x3", name, "strict")
+
+
+def test_default_takes_what_keeps_within_twenty() -> None:
+    assert not refusal("32x8x8 8@3x3", "winograd4", "default")
+    assert "allows errors of 20 ×" in refusal("16x8x8 8@3x3", "winograd4", "default")
+    assert not refusal("16x8x8 8@3x3", "winograd4", "fast")
+    assert not refusal("1x8x8 8@3x3", "winograd2", "default")
 
 
 # -- what it refuses ----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from torch.testing import assert_close
 
 import glassconv
-from support.torch_calls import CALLS, Calls
+from support.calls import CALLS, Calls
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*torch.jit.* is deprecated:DeprecationWarning"  # forward mode and inductor use it

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from glassconv import choose, conv2d, explain, parse
+from glassconv.dispatch.memory import MemoryLimit
 from glassconv.errors import DeviceError, UnsupportedError
-from support.calls import FUNCTIONS, NAMES, arrays_of, call
+from support.call_arrays import FUNCTIONS, NAMES, arrays_of, call
 
 EACH_FUNCTION = pytest.mark.parametrize("function", FUNCTIONS)
 MIXES = [
@@ -86,7 +87,7 @@ def _fake() -> tuple[Tensor, Tensor]:
 def test_shapes_are_not_charged_against_this_machine(
     make: Callable[[], tuple[Tensor, Tensor]], algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("glassconv.dispatch.select.physical_memory", lambda: 2**34)
+    monkeypatch.setattr("glassconv.dispatch.select.memory_limit", lambda: MemoryLimit(2**34))
     output = conv2d(*make(), padding=1, algorithm=algorithm)
     assert output.shape == (1, 4, 200_000, 200_000)
     with pytest.raises(UnsupportedError, match="this machine has 16"):
@@ -94,7 +95,7 @@ def test_shapes_are_not_charged_against_this_machine(
 
 
 def test_a_fake_tensor_inside_its_mode_is_not_charged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("glassconv.dispatch.select.physical_memory", lambda: 2**34)
+    monkeypatch.setattr("glassconv.dispatch.select.memory_limit", lambda: MemoryLimit(2**34))
     with FakeTensorMode():
         output = conv2d(torch.empty(1, 3, 200_000, 200_000), torch.empty(4, 3, 3, 3))
     assert output.shape == (1, 4, 199_998, 199_998)

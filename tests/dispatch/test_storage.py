@@ -14,7 +14,7 @@ from glassconv import ConvProblem, Operands, parse, random_operands
 from glassconv.dispatch.dispatch import run
 from glassconv.dispatch.storage import check_storage, is_stored
 from glassconv.errors import StorageError
-from support.calls import FUNCTIONS, NAMES, arrays_of, call
+from support.call_arrays import FUNCTIONS, NAMES, arrays_of, call
 
 EACH_FUNCTION = pytest.mark.parametrize("function", FUNCTIONS)
 EACH_NAME = pytest.mark.parametrize("name", NAMES)

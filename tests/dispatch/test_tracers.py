@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import glassconv
 from glassconv.errors import ArgumentTypeError
-from support.torch_calls import CALLS, Calls
+from support.calls import CALLS, Calls
 
 EVERY_CALL = pytest.mark.parametrize("calls", CALLS.values(), ids=CALLS)
 INPUT, OTHER = torch.randn(2, 4, 9, 10), torch.randn(3, 4, 7, 5)

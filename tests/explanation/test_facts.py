@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from glassconv.algorithms import ALGORITHMS, named
 from glassconv.dispatch import select
+from glassconv.dispatch.memory import MemoryLimit
 from glassconv.dispatch.select import choose, predict
 from glassconv.explanation.facts import derive
 from glassconv.problem import ConvProblem
@@ -183,7 +184,7 @@ def test_no_promise_is_said_by_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_fits_nowhere_is_explained_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("glassconv.dispatch.select.physical_memory", lambda: 2**34)
+    monkeypatch.setattr("glassconv.dispatch.select.memory_limit", lambda: MemoryLimit(2**34))
     facts = derive(ENORMOUS)
     assert facts.chosen is None
     assert not any(each.runs for each in facts.algorithms)

@@ -58,7 +58,9 @@ def outcome(function: Callable[..., Tensor], arrays: Arrays, given: dict[str, An
     except Exception as error:  # whatever PyTorch raises
         return error
     operands = [each for each in arrays if each is not None and each.requires_grad]
-    return output, torch.autograd.grad(output.sum(), operands) if operands else ()
+    if not operands:
+        return output, ()
+    return output, torch.autograd.grad(output, operands, torch.ones_like(output))
 
 
 def problem(name: str, arrays: Arrays, given: dict[str, Any]) -> Problem:

@@ -1,35 +1,68 @@
-"""Small calls of the six functions, with every array that a call may have."""
+"""Calls that glassconv and PyTorch both take: the same arrays and options, one axis to three."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 import glassconv
 
-FUNCTIONS = [f"conv{transposed}{ndim}d" for transposed in ("", "_transpose") for ndim in (1, 2, 3)]
-NAMES = ("input", "weight", "bias", "residual")
+Function = Callable[..., Tensor]
 
 
-def arrays_of(function: str) -> dict[str, Tensor]:
-    """Return the arrays of a call of a function, by name."""
-    ndim, transposed = int(function[-2]), "transpose" in function
-    output = 9 if transposed else 5
-    shapes = {
-        "input": (1, 4, *[7] * ndim),
-        "weight": (4, 4, *[3] * ndim),
-        "bias": (4,),
-        "residual": (1, 4, *[output] * ndim),
-    }
-    generator = torch.Generator().manual_seed(0)
-    return {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+@dataclass(frozen=True)
+class Calls:
+    """A function of glassconv and PyTorch's, with the shapes and the options of a call."""
+
+    name: str  # of the function
+    input: tuple[int, ...]
+    weight: tuple[int, ...]
+    bias: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ours(self) -> Function:
+        """Return glassconv's function of the arrays."""
+        function: Function = getattr(glassconv, self.name)
+        return lambda *arrays, **more: function(*arrays, **self.options, **more)
+
+    @property
+    def theirs(self) -> Function:
+        """Return PyTorch's function of the arrays."""
+        function: Function = getattr(F, self.name)
+        return lambda *arrays: function(*arrays, **self.options)
+
+    def arrays(
+        self, dtype: torch.dtype = torch.float32, *, requires_grad: bool = False
+    ) -> tuple[Tensor, ...]:
+        """Return input, weight and, if there is one, bias: normal random numbers."""
+        shapes = [self.input, self.weight, *([] if self.bias is None else [(self.bias,)])]
+        return tuple(
+            torch.randn(shape, dtype=dtype, requires_grad=requires_grad) for shape in shapes
+        )
 
 
-def call(function: str, arrays: dict[str, Tensor], **options: Any) -> Tensor:
-    """Call a function with the arrays; the residual may be missing."""
-    output: Tensor = getattr(glassconv, function)(
-        *[arrays[name] for name in NAMES[:3]], residual=arrays.get("residual"), **options
-    )
-    return output
+CALLS = {
+    "1-D": Calls("conv1d", (2, 4, 7), (6, 4, 3), 6, {"padding": 1}),
+    "2-D": Calls("conv2d", (2, 3, 5, 6), (4, 3, 3, 3), 4, {"padding": 1}),
+    "2-D, groups, strided, dilated": Calls(
+        "conv2d", (2, 4, 7, 6), (6, 2, 2, 3), 6, {"stride": (2, 1), "dilation": (2, 1), "groups": 2}
+    ),
+    "one image without bias": Calls("conv2d", (3, 5, 4), (2, 3, 3, 2)),
+    "3-D": Calls("conv3d", (1, 2, 3, 4, 3), (4, 1, 2, 2, 2), 4, {"groups": 2}),
+    "transposed 1-D": Calls("conv_transpose1d", (2, 4, 5), (4, 3, 3), 3, {"stride": 2}),
+    "transposed 2-D, groups": Calls(
+        "conv_transpose2d",
+        (2, 4, 3, 4),
+        (4, 2, 3, 2),
+        4,
+        {"stride": 2, "padding": (1, 0), "output_padding": 1, "groups": 2},
+    ),
+    "transposed image without bias": Calls("conv_transpose2d", (4, 3, 4), (4, 2, 3, 2)),
+    "transposed 3-D": Calls("conv_transpose3d", (1, 2, 2, 3, 2), (2, 2, 2, 2, 2), 2),
+}

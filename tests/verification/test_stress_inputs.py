@@ -20,7 +20,7 @@ from support.supported_cases import SUPPORTED, supporting
 
 HARD = parse("3x9x8 4@3x3 p1")
 EVERY_TYPE = pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
-SPREADS = {"fft", "fft_overlap_add", "toeplitz", "winograd2", "winograd4", "winograd6"}
+SPREADS = {"fft", "fft_overlap_add", "toeplitz"}
 
 
 @pytest.mark.thorough

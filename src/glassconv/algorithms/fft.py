@@ -32,7 +32,7 @@ norm; nor for small kernels or with strides, whose unread outputs it computes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import cbrt, prod
+from math import cbrt, inf, prod
 
 import numpy as np
 from torch import Tensor
@@ -72,7 +72,7 @@ def error_bound(problem: ConvProblem) -> ErrorBound:
         underflow=gradual_underflow(problem.taps_per_output + 1, problem.format),
         reference="Σ‖x‖₂‖w‖₂ + |b|",
         magnitude=_magnitude,
-        local=False,
+        window_factor=inf,
     )
 
 

@@ -30,7 +30,7 @@ small values beside large ones matter; nor for small kernels or with strides.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
+from math import inf, prod
 
 import numpy as np
 import torch
@@ -82,7 +82,7 @@ def error_bound(problem: ConvProblem) -> ErrorBound:
         underflow=gradual_underflow(problem.taps_per_output + 1, problem.format),
         reference="Σ‖x_q‖₂‖w‖₂ + |b|",
         magnitude=_magnitude,
-        local=False,
+        window_factor=inf,
     )
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import prod
+from math import inf, prod
 
 import torch
 from torch import Tensor
@@ -68,7 +68,7 @@ def cost(problem: ConvProblem) -> Cost:
 def error_bound(problem: ConvProblem) -> ErrorBound:
     """n·u: adding a product with zero is exact, but zero times infinity is NaN."""
     plain = sum_of_products_bound(problem.taps_per_output, problem.format)
-    return replace(plain, magnitude=_magnitude, local=False)
+    return replace(plain, magnitude=_magnitude, window_factor=inf)
 
 
 def steps(

@@ -26,8 +26,8 @@ channel, and no multiplication by a constant; workspace for the transformed inpu
 Source: S. Winograd, Arithmetic complexity of computations, 1980; A. Lavin and S. Gray, Fast
 algorithms for convolutional neural networks, 2016. docs/algorithms/winograd.md derives the
 matrices. It wins over a plain sum where channels are many, and as all of its constants are 0, ±1
-and ½ it loses hardly a digit; winograd4 saves more. Do not use it near NaN or infinity, which it
-spreads over the tile, nor for depthwise layers, where transforms cost more than they save.
+and ½ it loses hardly a digit; winograd4 saves more. Do not use it for
+depthwise layers, where transforms cost more than they save.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
-    """γ_N against the same steps on absolute values: proven for each output by its own tile."""
+    """K·n·u against max|w| Σ|x| + |b|: proven for each output by its own window."""
     return winograd_bound.error_bound(problem, OUTPUTS, GROWTH)
 
 

@@ -22,9 +22,8 @@ the products, 2.25 × the input each, twice.
 Source: A. Lavin and S. Gray, Fast algorithms for convolutional neural networks, 2016, with points
 of their own; B. Barabasz et al., Error analysis and improving the accuracy of Winograd convolution
 for deep neural networks, 2020, for how to choose them; docs/algorithms/winograd.md. It wins on 3×3
-layers with many channels and images of many tiles. Do not use it near NaN or infinity, which it
-spreads over the tile, for depthwise layers, or where every digit counts: its rms error is up to
-four times PyTorch's.
+layers with many channels and images of many tiles. Do not use it for depthwise layers, or where
+every digit counts: its rms error is up to four times PyTorch's.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
-    """γ_N against the same steps on absolute values: proven for each output by its own tile."""
+    """K·n·u against max|w| Σ|x| + |b|: proven for each output by its own window."""
     return winograd_bound.error_bound(problem, OUTPUTS, GROWTH)
 
 

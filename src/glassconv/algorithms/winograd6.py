@@ -23,8 +23,7 @@ Source: the family is S. Winograd's, Arithmetic complexity of computations, 1980
 al., Error analysis and improving the accuracy of Winograd convolution for deep neural networks,
 2020, measure what it loses; docs/algorithms/winograd.md. It saves most of the three and wins where
 digits do not count. Do not use it for anything else: with 3×3 kernels its rms error is up to
-sixteen times PyTorch's, it spreads NaN and infinity over the tile, and it needs large images to
-fill its tiles.
+sixteen times PyTorch's, and it needs large images to fill its tiles.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def cost(problem: ConvProblem) -> Cost:
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
-    """γ_N against the same steps on absolute values: proven for each output by its own tile."""
+    """K·n·u against max|w| Σ|x| + |b|: proven for each output by its own window."""
     return winograd_bound.error_bound(problem, OUTPUTS, GROWTH)
 
 

@@ -290,6 +290,10 @@ class Code:
         suffix = self.suffix if kind == self.vector_type else self.suffix.partition("f")[1:]
         return self.call_external(f"llvm.fma.{''.join(suffix)}", kind, raw)
 
+    def absolute(self, vector: Value) -> Value:
+        """Return the absolute value of each lane."""
+        return self.call_external(f"llvm.fabs.{self.suffix}", self.vector_type, [vector.raw])
+
     def rounded(self, vector: Value) -> Value:
         """Return the whole number next to each lane, the even one of two."""
         return self.call_external(f"llvm.roundeven.{self.suffix}", self.vector_type, [vector.raw])
@@ -340,6 +344,23 @@ class Code:
             rows = swapped
             distance *= 2
         return rows
+
+    def sums_of_lanes(self, vectors: Sequence[Value]) -> Value:
+        """Return the sums of the lanes of 2ⁿ vectors, in as many lanes; the others repeat them."""
+        size, distance = self.lanes, 1
+        while distance < size:
+            # A lane without the bit of `distance` is for the first of two vectors.
+            lanes = [
+                lane + size * (len(vectors) > 1 and lane & distance > 0) for lane in range(size)
+            ]
+            across = [lane ^ distance for lane in lanes]
+            pairs = zip(vectors[::2], vectors[1::2] or vectors, strict=True)
+            vectors = [
+                self.shuffle(first, second, lanes) + self.shuffle(first, second, across)
+                for first, second in pairs
+            ]
+            distance *= 2
+        return vectors[0]
 
     # -- masks --------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from glassconv.algorithms import Algorithm, Call, named
+from glassconv.dispatch.whole_numbers import LateCall, RefuseWholeNumbers
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, contiguous
 from glassconv.problem.problem import Problem
@@ -60,16 +61,24 @@ def algorithm_call(algorithm: Algorithm, problem: Problem, epilogue: Epilogue) -
 
 
 def kernel_call(
-    kernel: Kernel, problem: Problem, layout: Layout | None, name: str, epilogue: Epilogue
+    kernel: Kernel,
+    problem: Problem,
+    layout: Layout | None,
+    name: str,
+    epilogue: Epilogue,
+    whole: LateCall | None = None,
 ) -> CompiledCall:
     """Return the call of a kernel for inputs in this memory layout.
 
     layout: None for an input that is not in the layout of this name, which is the output's; it is
-    copied into it first.
+    copied into it first. whole: the call for weights of whole numbers; None if the kernel takes
+    them.
     """
     if isinstance(problem, TransposedProblem):
-        return _transposed_call(kernel, problem, name, epilogue)
+        return _transposed_call(kernel, problem, name, epilogue, whole)
     plan = kernel.plan(problem, layout or contiguous(problem, name), epilogue)
+    if whole is not None and plan.pack is not None:
+        plan = replace(plan, pack=RefuseWholeNumbers(plan.pack), otherwise=whole)
     if layout is not None and not epilogue.residual:
         return plan
     return ConvertedCall(plan, convert_input=layout is None)
@@ -118,9 +127,15 @@ class TransposedCall:
 
 
 def _transposed_call(
-    kernel: Kernel, problem: TransposedProblem, name: str, epilogue: Epilogue
+    kernel: Kernel,
+    problem: TransposedProblem,
+    name: str,
+    epilogue: Epilogue,
+    whole: LateCall | None,
 ) -> TransposedCall:
     plan = kernel.plan(problem.convolution, contiguous(problem.convolution, name), epilogue)
+    if whole is not None and plan.pack is not None:
+        plan = replace(plan, pack=RefuseWholeNumbers(plan.pack))
     plan = replace(
         plan,
         pack=FlipAndPack(problem.groups, plan.pack),

@@ -7,7 +7,7 @@ looks the result up and runs it.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -34,21 +34,18 @@ from glassconv.dispatch.compiled_call import (
 from glassconv.dispatch.devices import CPU, check_devices
 from glassconv.dispatch.fx_nodes import node_of
 from glassconv.dispatch.operators import record
-from glassconv.dispatch.pytorch_call import (
-    check_names,
-    pytorch_call,
-    traced_call,
-    wrong_residual,
-)
+from glassconv.dispatch.pytorch_call import PyTorchCall, has_numbers
 from glassconv.dispatch.select import AUTO, choose, kernel_named
 from glassconv.dispatch.storage import check_storage
 from glassconv.dispatch.torch_state import is_plain, memory_device
-from glassconv.errors import ConvError
+from glassconv.dispatch.whole_numbers import LateCall
+from glassconv.errors import ConvError, ShapeError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Shaped, layout_named, output_layout
 from glassconv.problem.problem import Arguments, Problem
 from glassconv.reports.array import Array
 
+EXACT = ("strict", "default")  # accuracies in which whole numbers give whole numbers
 MAX_CACHED_CALLS = 2048  # some kilobytes each
 
 ArrayType = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element type
@@ -76,26 +73,19 @@ def compute(
     residual: Tensor | None,
     arguments: Arguments,
 ) -> Tensor:
-    """Return the output of a call: by kernels if tensors are numbers in memory, else by PyTorch."""
+    """Return the output of a call: kernels for numbers in memory, else PyTorch's operations."""
     plain = is_plain(input, weight, bias, residual)
-    if not plain:
+    if not plain and not _are_tensors(weight, bias, residual):
         node: Tensor | None = node_of(input, weight, bias, residual, arguments)
         if node is not None:
             return node
-        arrays = _named(input, weight, bias, residual)
-        check_kinds(arguments.function, arrays)
-        if not (_has_numbers(input.shape) and _has_numbers(weight.shape)):
-            check_names(arguments)
-            return traced_call(input, weight, bias, residual, arguments)
-        check_devices(arguments.function, arrays)
-        check_storage(arguments.function, arrays)
+    if not plain:
+        with torch._C.DisableTorchFunctionSubclass():  # they see the convolution, no checks
+            _check_tensors(arguments, _named(input, weight, bias, residual))
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)
-    if not plain and arguments.algorithm in PYTORCH:
-        if not arguments.is_ordinary():
-            shapes = input.shape, weight.shape, None if bias is None else bias.shape
-            arguments = arguments.reachable(*shapes)
-        return pytorch_call(arguments)(input, weight, bias, residual)
+    if not plain and (arguments.algorithm in PYTORCH or not has_numbers(input)):
+        return PyTorchCall(arguments)(input, weight, bias, residual)
     call = compile_call(
         arguments,
         (input.shape, input.stride(), input.dtype),
@@ -109,9 +99,19 @@ def compute(
     return call(input, weight, bias, residual)
 
 
-def _has_numbers(shape: tuple[object, ...]) -> bool:
-    """Return whether sizes are numbers, not the symbols or tensors that a trace has for them."""
-    return all(type(size) is int for size in shape)
+def _check_tensors(arguments: Arguments, arrays: dict[str, Any]) -> None:
+    check_kinds(arguments.function, arrays)
+    check_devices(arguments.function, arrays)
+    if has_numbers(arrays["input"]):
+        check_storage(arguments.function, arrays)
+
+
+def _are_tensors(weight: object, bias: object, residual: object) -> bool:
+    return (
+        isinstance(weight, Tensor)
+        and (bias is None or isinstance(bias, Tensor))
+        and (residual is None or isinstance(residual, Tensor))
+    )
 
 
 def forget() -> None:
@@ -171,12 +171,14 @@ def compile_call(
     except ConvError:
         if algorithm not in PYTORCH:
             raise
-        if not arguments.is_ordinary():
-            arguments = arguments.reachable(shapes["input"], shapes["weight"], shapes.get("bias"))
-        return pytorch_call(arguments)  # which accepts it, or raises an error of its class
+        return PyTorchCall(arguments)  # which accepts it, or raises an error of its class
     unbatched = len(shape) == arguments.ndim + 1
     if "residual" in shapes and shapes["residual"] != problem.output_shape[unbatched:]:
-        raise wrong_residual(problem.output_shape[unbatched:], shapes["residual"], str(problem))
+        cause = (
+            f"the residual must have the output's shape, {list(problem.output_shape[unbatched:])}, "
+            f"not {list(shapes['residual'])}"
+        )
+        raise ShapeError(cause, request=str(problem))
     epilogue = Epilogue(arguments.activation, residual is not None)
     filters = (weight_shape, weight_strides)
     if not unbatched:
@@ -225,7 +227,18 @@ def compile_problem(
     if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
         return algorithm_call(named("aten"), problem, epilogue)
     given = layout_named(layout, *input)
-    return kernel_call(kernel_named(choice.kernel), problem, given, layout, epilogue)
+    whole = None
+    if accuracy in EXACT and named(choice.algorithm).error_bound(problem).window_factor > 1:
+        whole = LateCall(partial(_plain_sums, problem, epilogue))
+    return kernel_call(kernel_named(choice.kernel), problem, given, layout, epilogue, whole)
+
+
+def _plain_sums(
+    problem: Problem, epilogue: Epilogue, input: Tensor, weight: Tensor
+) -> CompiledCall:
+    """Return the call of the fastest algorithm that sums plain products."""
+    shaped = (input.shape, input.stride()), (weight.shape, weight.stride())
+    return compile_problem(problem, AUTO, "strict", epilogue, *shaped, plain=True)
 
 
 def _output_layout(problem: Problem, input: Shaped, weight: Shaped) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import torch
 
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
 from glassconv.dispatch.devices import CPU, is_cpu
+from glassconv.dispatch.memory import memory_limit
 from glassconv.dispatch.tuning_store import recorded
 from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.problem.memory_layout import NCHW
@@ -29,6 +29,9 @@ AUTO = "auto"
 
 # The largest rms error of an algorithm, as a multiple of PyTorch's; see docs/adr/0002.
 ACCURACY = {"strict": 1.0, "default": 5.0, "fast": 20.0, "any": inf}
+
+# The largest K of |error| ≤ K · n · u · (max|w| · Σ|x| + |bias|); see docs/adr/0014.
+WINDOW_FACTOR = {"strict": 1.0, "default": 20.0, "fast": inf, "any": inf}
 
 # The rates of a nominal core, by which candidates are ranked; only the order matters.
 FLOPS_PER_SECOND = 5e10
@@ -185,26 +188,40 @@ def _may_run(
 ) -> Verdict:
     """Return `supported`, or why the algorithm may not run: memory or accuracy."""
     arrays = problem.input_bytes + problem.weight_bytes + problem.output_bytes
-    needed, memory = arrays + cost.workspace_bytes, physical_memory()
-    if is_cpu(device) and memory is not None and needed > memory:
-        needed_gib, memory_gib = needed / 2**30, memory / 2**30
+    needed, memory = arrays + cost.workspace_bytes, memory_limit() if is_cpu(device) else None
+    if memory is not None and needed > memory.bytes:
+        needed_gib, memory_gib = needed / 2**30, memory.bytes / 2**30
         return Verdict(
-            False, f"needs {needed_gib:,.0f} GiB of memory, this machine has {memory_gib:,.0f}"
+            False, f"needs {needed_gib:,.0f} GiB of memory, {memory.owner} has {memory_gib:,.0f}"
         )
-    if accuracy == "strict" and not bound.local:
-        return Verdict(
-            False,
-            "accuracy 'strict' requires that NaN and infinity affect only outputs that read them",
-        )
-    if bound.rms_factor > ACCURACY[accuracy]:
-        return Verdict(
-            False,
-            f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's rms error, "
-            f"this has {bound.rms_factor:g} ×",
-        )
+    refusal = _too_inaccurate(bound, accuracy)
+    if refusal:
+        enough = next(each for each in ACCURACY if not _too_inaccurate(bound, each))
+        return Verdict(False, f"{refusal}; accuracy={enough!r} runs it")
     if not is_cpu(device):
         return Verdict(True, f"PyTorch runs it on {device}; compiled kernels run on the CPU")
     return supported
+
+
+def _too_inaccurate(bound: ErrorBound, accuracy: str) -> str:
+    """Return why an algorithm is not accurate enough, empty if it is."""
+    allowed = WINDOW_FACTOR[accuracy]
+    if not bound.local and allowed < inf:
+        return (
+            f"accuracy {accuracy!r} requires that an output depends only on the numbers it reads, "
+            "large ones, NaN and infinity as well"
+        )
+    if bound.window_factor > allowed:
+        return (
+            f"accuracy {accuracy!r} allows errors of {allowed:g} × n·u·max|w|·Σ|x|, "
+            f"this has {bound.window_factor:g} ×"
+        )
+    if bound.rms_factor > ACCURACY[accuracy]:
+        return (
+            f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's rms error, "
+            f"this has {bound.rms_factor:g} ×"
+        )
+    return ""
 
 
 def _kernel_verdict(name: str, problem: Problem, layout: str) -> Verdict | None:
@@ -223,14 +240,3 @@ def _kernel_seconds(name: str, problem: Problem, layout: str) -> float:
     if isinstance(problem, TransposedProblem):
         seconds += (convolution.input_bytes + convolution.weight_bytes) / BYTES_PER_SECOND
     return seconds
-
-
-def physical_memory() -> int | None:
-    """Return this machine's memory in bytes, None where the system does not say, as on Windows.
-
-    Then no algorithm is refused for its arrays' size.
-    """
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # no sysconf, no such name, no answer
-        return None

@@ -23,7 +23,7 @@ def is_stored(tensor: Tensor) -> bool:
     >>> tensor = torch.ones(2, 3)
     >>> is_stored(tensor)
     True
-    >>> tensor.untyped_storage().resize_(8)
+    >>> _ = tensor.untyped_storage().resize_(8)
     >>> is_stored(tensor)
     False
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from glassconv.algorithms import named, winograd2
-from glassconv.algorithms.parts.winograd import transforms_of
+from glassconv.algorithms.parts.winograd_transforms import transforms_of
 from glassconv.data import photograph
 from glassconv.examples.sample_operands import blurred_photograph
 from glassconv.figures.request import Request

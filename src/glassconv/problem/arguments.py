@@ -236,7 +236,21 @@ def settled(name: str, value: object) -> Any:
         return value
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return tuple([settled(name, entry) for entry in value])
-    return value if isinstance(value, str) else whole(name, value)
+    return str.__str__(value) if isinstance(value, str) else whole(name, value)
+
+
+def settled_name(argument: str, value: object) -> str:
+    """Return a name as a string; a subclass of str, such as an enum's, may compare otherwise.
+
+    Raises `ArgumentTypeError` for what is not a string.
+
+    >>> settled_name("algorithm", "direct")
+    'direct'
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    kind = type(value).__name__
+    raise ArgumentTypeError(f"{argument} must be a name, got {value!r} of type {kind}")
 
 
 def per_axis(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from glassconv.errors import ArgumentTypeError
 from glassconv.problem import ConvProblem
-from glassconv.problem.arguments import Padding, Size, problem_of, settled
+from glassconv.problem.arguments import Padding, Size, problem_of, settled, settled_name
 from glassconv.problem.conv_problem import LARGEST_STEP
 from glassconv.problem.shorthand import parse, read
 from glassconv.problem.transposed import TransposedProblem, parse_transposed, transposed_of
@@ -51,11 +51,15 @@ class Arguments(NamedTuple):
         return f"conv_transpose{self.ndim}d" if self.transposed else f"conv{self.ndim}d"
 
     def is_settled(self) -> bool:
-        """Return whether every size is an int or a tuple of ints, or a string.
+        """Return whether every size is an int or a tuple of ints, or a string; and names strings.
 
         Nothing else may be looked up: True and 1.0 are equal to 1, and a tensor's value changes.
         """
         sizes: tuple[Any, ...] = self[2:7]
+        names: tuple[Any, ...] = self[7:]
+        for name in names:
+            if type(name) is not str and name is not None:
+                return False
         for value in sizes:
             kind = type(value)
             if kind is int or (kind is str and not self.transposed):
@@ -90,9 +94,9 @@ class Arguments(NamedTuple):
         return self._replace(stride=problem.with_reachable_stride().stride)
 
     def settled(self) -> Arguments:
-        """Return the same arguments with lists as tuples and whole numbers as ints.
+        """Return the same arguments with lists as tuples, whole numbers as ints, texts as strings.
 
-        Raises `ArgumentTypeError` for what is not a whole number.
+        Raises `ArgumentTypeError` for what is not a whole number, or not a name.
         """
         if self.transposed and isinstance(self.padding, str):
             raise ArgumentTypeError(
@@ -106,9 +110,9 @@ class Arguments(NamedTuple):
             settled("dilation", self.dilation),
             settled("groups", self.groups),
             settled("output_padding", self.output_padding),
-            self.algorithm,
-            self.accuracy,
-            self.activation,
+            settled_name("algorithm", self.algorithm),
+            settled_name("accuracy", self.accuracy),
+            None if self.activation is None else settled_name("activation", self.activation),
         )
 
     def problem(

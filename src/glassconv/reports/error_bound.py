@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,9 @@ class ErrorBound:
     reference: the magnitude as a formula.
     magnitude: from problem, |input|, |weight| and |bias| to a float64 array of the output's shape.
         None for algorithms that sum plain products: Σ|x||w| + |bias|.
-    local: whether the magnitude of an output depends only on its own window. Where it does not, no
-        bound holds for outputs whose magnitude is not finite.
+    window_factor: the least K for which |error| ≤ K · n · u · (max|w| · Σ|x| + |bias|) + underflow,
+        n products + 1, Σ over the output's own window: 1 for plain sums. Infinite where the error
+        may depend on other numbers; then no bound holds for outputs whose magnitude is not finite.
     stray_non_finite: why outputs may be NaN or infinite although their window holds finite numbers
         only, while the operands hold a NaN or infinity elsewhere; empty where they may not. No
         bound holds for such outputs. It holds for all others.
@@ -65,8 +67,13 @@ class ErrorBound:
     underflow: Underflow
     reference: str = "Σ|x||w| + |b|"
     magnitude: Magnitude | None = None
-    local: bool = True
+    window_factor: float = 1.0
     stray_non_finite: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Return whether the error of an output depends only on its own window."""
+        return self.window_factor < inf
 
 
 def sum_of_products_bound(products: int, format: FloatFormat) -> ErrorBound:

@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from glassconv.algorithms.parts.winograd import transforms_of
+from glassconv.algorithms.parts.winograd_transforms import transforms_of
 from glassconv.errors import UnsupportedError
 from glassconv.examples.sample_operands import blurred_photograph, whole_numbers
 from glassconv.figures import figure as draw_figure

@@ -3,7 +3,8 @@
 The three files winograd2, winograd4 and winograd6 differ only in how many outputs a tile gives.
 An axis of kernel size 1 has nothing to save and gets tiles of one output, F(1, 1) = [1].
 
-What it costs is counted in `_winograd_cost.py`, how wrong it may be in `_winograd_bound.py`.
+What it costs is counted in winograd_cost.py, how wrong it may be in winograd_bound.py, and
+winograd_flatness.py says which tiles are computed directly.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from torch import Tensor
 
 from glassconv.algorithms.parts import names
 from glassconv.algorithms.parts.bias import add_bias
-from glassconv.mathematics.cook_toom import Matrix, Transforms, cook_toom
+from glassconv.algorithms.parts.winograd_flatness import flat_tiles, flatness
+from glassconv.algorithms.parts.winograd_transforms import transform, transforms_of
+from glassconv.mathematics.cook_toom import Transforms
 from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
 from glassconv.problem.size_text import by_x
@@ -48,8 +51,12 @@ def supports(problem: ConvProblem, outputs: int) -> Verdict:
 def steps(
     problem: ConvProblem, outputs: int, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> Iterator[Step]:
-    """Cut tiles, transform, multiply element by element, transform back."""
+    """Cut tiles, transform, multiply element by element, transform back.
+
+    Tiles that are not flat are replaced by zeros, and their outputs are computed directly.
+    """
     transforms = transforms_of(problem, outputs)
+    filters = transform([each.filter for each in transforms], weight.double()).to(weight.dtype)
     tiled = names.along("tiles", problem)
     elements = names.along("element", problem)
 
@@ -58,13 +65,14 @@ def steps(
     yield Step("padded", padded, named, "the input with its padding, up to whole tiles")
 
     tiles = cut(transforms, padded)
+    flat = flat_tiles(problem, flatness(problem, outputs, weight, filters), tiles)
+    tiles = only(flat, tiles)
     named = ("batch", "in_channels", *tiled, *elements)
-    yield Step("tiles", tiles, named, "neighbours overlap by r − 1: a view, nothing is copied")
+    yield Step("tiles", tiles, named, "neighbours overlap by r − 1; zeros if not flat")
 
-    transformed = _transform([each.input for each in transforms], tiles)
+    transformed = transform([each.input for each in transforms], tiles)
     yield Step("transformed input", transformed, named, "Bᵀ along each axis of every tile")
 
-    filters = _transform([each.filter for each in transforms], weight.double()).to(weight.dtype)
     named = ("out_channels", "channels of a group", *elements)
     yield Step("transformed filters", filters, named, "G along each axis, in float64, rounded once")
 
@@ -72,18 +80,13 @@ def steps(
     named = ("batch", "out_channels", *tiled, *elements)
     yield Step("products", products, named, "one matrix product over channels for each element")
 
-    tiles = _transform([each.output for each in transforms], products)
-    inside = names.along("output in tile", problem)
-    named = ("batch", "out_channels", *tiled, *inside)
-    yield Step("output tiles", tiles, named, "Aᵀ along each axis of every tile")
+    tiles = transform([each.output for each in transforms], products)
+    tiles = with_sums(problem, flat, tiles, padded, weight)
+    named = ("batch", "out_channels", *tiled, *names.along("output in tile", problem))
+    yield Step("output tiles", tiles, named, "Aᵀ along each axis; plain sums where not flat")
 
     output = add_bias(problem, join(problem, tiles), bias)
     yield Step("output", output, names.output(problem), "tiles side by side, plus the bias")
-
-
-def transforms_of(problem: ConvProblem, outputs: int) -> tuple[Transforms, ...]:
-    """Return F(outputs, r) for each spatial axis, F(1, 1) where r is 1."""
-    return tuple(cook_toom(outputs if r > 1 else 1, r) for r in problem.kernel_size)
 
 
 # -- one step each --------------------------------------------------------------------------------
@@ -105,18 +108,38 @@ def cut(transforms: Sequence[Transforms], padded: Tensor) -> Tensor:
     return padded
 
 
-def _transform(matrices: Sequence[Matrix], array: Tensor) -> Tensor:
-    """Return the array with one matrix applied along each of its last axes."""
-    for place, matrix in enumerate(matrices, start=-len(matrices)):
-        array = along(place, matrix, array)
-    return array
+def only(flat: Tensor, tiles: Tensor) -> Tensor:
+    """Return the flat tiles, and zeros in place of the others."""
+    return tiles if _all(flat) else torch.where(_spread(flat, tiles), tiles, 0)
 
 
-def along(place: int, matrix: Matrix, array: Tensor) -> Tensor:
-    """Return the array with one of its axes multiplied by a matrix."""
-    rows = [[float(entry) for entry in row] for row in matrix]
-    columns = torch.tensor(rows, dtype=array.dtype, device=array.device).T
-    return (array.movedim(place, -1) @ columns).movedim(-1, place)
+def with_sums(
+    problem: ConvProblem, flat: Tensor, tiles: Tensor, padded: Tensor, weight: Tensor
+) -> Tensor:
+    """Return the outputs of the flat tiles, and plain sums in place of the others'."""
+    if _all(flat):
+        return tiles
+    convolve = (F.conv1d, F.conv2d, F.conv3d)[problem.ndim - 1]
+    sums = convolve(padded, weight, groups=problem.groups)
+    for place, size in enumerate(tiles.shape[2 + problem.ndim :], start=2):
+        sums = sums.unfold(place, size, size)
+    return torch.where(_spread(flat, tiles), tiles, sums)
+
+
+def _all(flat: Tensor) -> bool:
+    """Return whether every tile is known to be flat."""
+    if torch.compiler.is_compiling():
+        return False
+    try:
+        return bool(flat.all())
+    except RuntimeError:  # vmap, fake tensors, tracing: there is no number to look at
+        return False
+
+
+def _spread(flat: Tensor, tiles: Tensor) -> Tensor:
+    """Return [batch, groups, *tiles] as a mask for [batch, channels, *tiles, *elements]."""
+    by_channel = flat.repeat_interleave(tiles.shape[1] // flat.shape[1], 1)
+    return by_channel[(..., *(None,) * (tiles.ndim - flat.ndim))]
 
 
 def multiply(problem: ConvProblem, tiles: Tensor, filters: Tensor) -> Tensor:

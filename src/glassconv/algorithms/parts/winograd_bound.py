@@ -1,58 +1,94 @@
-"""How wrong Winograd's convolution may be: its own steps on absolute values, times γ_N.
+"""How wrong Winograd's convolution may be: bounded by the numbers of an output's own window.
 
-`error_bound` counts the roundings on the longest way from an operand to an output; the proof is in
-docs/algorithms/winograd.md.
+    |error| ≤ K · n · u · (max|w| · Σ|x| + |b|)      x window, w filter, b bias, n products + 1
+
+The transforms keep this bound on every tile that is flat enough; the others are computed directly
+(winograd_flatness.py). docs/algorithms/winograd.md has the proof.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
-from functools import partial
-from math import inf, prod
+from math import ceil, prod
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from glassconv.algorithms.parts.bias import add_bias
-from glassconv.algorithms.parts.winograd import along, cut, join, multiply, pad, transforms_of
-from glassconv.mathematics.cook_toom import Matrix
+from glassconv.algorithms.direct import define
+from glassconv.algorithms.parts.winograd_transforms import transforms_of
+from glassconv.mathematics.cook_toom import Matrix, Transforms
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import FORMATS, gamma
 from glassconv.reports.array import Array
-from glassconv.reports.error_bound import ErrorBound, Float64, gradual_underflow
+from glassconv.reports.error_bound import ErrorBound, Float64, Underflow, gradual_underflow
+
+SPARE = 4  # K is this multiple of what a tile of equal pixels needs,
+MOST = 20  # or this where it suffices for such a tile
 
 
 def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float]) -> ErrorBound:
-    """γ_N against the same steps on absolute values, N the roundings on the longest way.
+    """Return the bound by each output's own window.
 
     growth: from an axis's kernel size to what that axis multiplies PyTorch's rms error by.
     """
-    n = roundings(problem, outputs, problem.dtype)
+    factor, n = window_factor(problem, outputs), problem.taps_per_output + 1
     u = problem.format.unit_roundoff
     return ErrorBound(
-        max_factor=gamma(n, u),
+        max_factor=factor * n * u,
         rms_factor=prod(growth[r] for r in problem.kernel_size),
-        formula=f"γ_{n} = {n}u / (1 − {n}u), u = {u:.3g}",
-        underflow=gradual_underflow(problem.taps_per_output + 1, problem.format),
-        reference="|Aᵀ|[(|G||w|) ⊙ (|Bᵀ||x|)] + |b|",
-        magnitude=partial(_magnitude, outputs),
-        local=False,
+        formula=f"{factor}·{n}·u, u = {u:.3g}",
+        underflow=Underflow(
+            gradual_underflow(n, problem.format).constant + _underflow(problem, outputs)
+        ),
+        reference="max|w| Σ|x| + |b|",
+        magnitude=_magnitude,
+        window_factor=factor,
     )
 
 
-def roundings(problem: ConvProblem, outputs: int, dtype: str) -> int:
-    """Return how often a term of an output is rounded at most, from operand to output.
+def window_factor(problem: ConvProblem, outputs: int) -> int:
+    """Return K."""
+    needed = flat_factor(problem, outputs)
+    return ceil(SPARE * needed if needed > MOST else min(SPARE * needed, MOST))
 
-    Aᵀ and Bᵀ have no entry that is rounded. Along each axis G's entries are rounded, multiplied and
-    summed in float64; for float32 all of that is less than one more rounding, then they are
-    narrowed.
+
+def flat_factor(problem: ConvProblem, outputs: int) -> float:
+    """Return the K that a tile of equal pixels needs, whatever the weight."""
+    reach = prod(map(_reach_of_equal_pixels, transforms_of(problem, outputs)))
+    products, filter = error_of_products(problem, outputs), error_of_filters(problem)
+    window = (
+        (problem.taps_per_output + 1) * problem.format.unit_roundoff * prod(problem.kernel_size)
+    )
+    return (products + filter) * reach / window
+
+
+def _reach_of_equal_pixels(transforms: Transforms) -> float:
+    """Return max_i Σ_j |A_ij| Σ_k |G_jk| Σ_l |B_jl|."""
+    filter, input = ([sum(map(abs, row)) for row in matrix] for matrix in transforms[1:])
+    return float(
+        max(
+            sum(abs(a) * g * b for a, g, b in zip(row, filter, input, strict=True))
+            for row in transforms.output
+        )
+    )
+
+
+def error_of_products(problem: ConvProblem, outputs: int) -> float:
+    """Return γ_N, N the roundings of a term at most, from the transformed filter to an output.
+
+    They are the input transform's, the output transform's, one for the filter as it is rounded, one
+    for each channel and one for a bias.
     """
     transforms = transforms_of(problem, outputs)
     within_tiles = sum(_roundings(each.input) + _roundings(each.output) for each in transforms)
-    filter = 2 if dtype == "float32" else sum(r + 1 for r in problem.kernel_size)
-    product_and_sum = problem.weight_shape[1]
-    return within_tiles + filter + product_and_sum + problem.bias
+    filter = bias = 1
+    n = within_tiles + filter + problem.weight_shape[1] + bias
+    return gamma(n, problem.format.unit_roundoff)
+
+
+def error_of_filters(problem: ConvProblem) -> float:
+    """Return the error of G w in float64, relative to |G| |w|."""
+    return gamma(sum(r + 1 for r in problem.kernel_size), FORMATS["float64"].unit_roundoff)
 
 
 def _roundings(matrix: Matrix) -> int:
@@ -68,39 +104,26 @@ def _is_power_of_two(entry: Fraction) -> bool:
     return abs(entry.numerator).bit_count() <= 1
 
 
-def _magnitude(
-    outputs: int, problem: ConvProblem, input: Array, weight: Array, bias: Array | None
-) -> Float64:
-    """Return |Aᵀ|[(|G||w|) ⊙ (|Bᵀ||x|)] + |bias|, and what underflow can add to the error.
+def lost_by_transform(matrices: tuple[Matrix, ...], tiny: float) -> float:
+    """Return what a transform loses at most where its products underflow, tiny / 2 each.
 
-    Each rounded product may lose half of the smallest number; the later steps make of it what they
-    make of any number, and round it again: at most double it. Infinite where the element type
-    could overflow.
+    The later axes multiply what the earlier have lost.
     """
-    transforms = transforms_of(problem, outputs)
-    n = roundings(problem, outputs, problem.dtype)
-    lost = problem.format.tiny / gamma(n, problem.format.unit_roundoff)
-    largest = torch.finfo(getattr(torch, problem.dtype)).max / 2
+    sums = [float(max(sum(map(abs, row)) for row in matrix)) for matrix in matrices]
+    entries = [len(matrix[0]) for matrix in matrices]
+    return tiny * sum(n * prod(sums[axis + 1 :]) for axis, n in enumerate(entries))
 
-    def settle(array: Tensor, products: int) -> Tensor:
-        array = array + products * lost
-        return torch.where(array > largest, inf, array)
 
-    def transform(matrices: Iterable[Matrix], array: Tensor) -> Tensor:
-        for place, matrix in enumerate(matrices, start=-problem.ndim):
-            absolute = tuple(tuple(map(abs, row)) for row in matrix)
-            array = settle(along(place, absolute, array), len(matrix[0]))
-        return array
+def _underflow(problem: ConvProblem, outputs: int) -> float:
+    """Return what the products over channels and the output transform lose where they underflow."""
+    matrices = tuple(each.output for each in transforms_of(problem, outputs))
+    tiny = problem.format.tiny
+    sums = prod(float(max(sum(map(abs, row)) for row in matrix)) for matrix in matrices)
+    return sums * problem.weight_shape[1] * tiny + lost_by_transform(matrices, tiny)
 
-    x, w = torch.from_numpy(input).double(), torch.from_numpy(weight).double()
-    tiles = transform(
-        (each.input for each in transforms), cut(transforms, pad(problem, transforms, x))
-    )
-    filters = transform((each.filter for each in transforms), w)
-    products = settle(multiply(problem, tiles, filters), problem.weight_shape[1])
-    joined = join(problem, transform((each.output for each in transforms), products))
-    b = None if bias is None else torch.from_numpy(bias).double()
-    magnitude: Float64 = add_bias(problem, joined, b).numpy()
-    # The magnitude is itself computed in float64, so it may be that much too small.
-    own = gamma(roundings(problem, outputs, "float64"), FORMATS["float64"].unit_roundoff)
-    return magnitude / (1 - own)
+
+def _magnitude(problem: ConvProblem, input: Array, weight: Array, bias: Array | None) -> Float64:
+    """Return max|w| · Σ|x| + |bias|: the maximum over a filter, the sum over a window."""
+    largest = weight.max(axis=tuple(range(1, weight.ndim)), keepdims=True)
+    magnitude: Float64 = define(problem, input, np.broadcast_to(largest, weight.shape), bias)
+    return magnitude

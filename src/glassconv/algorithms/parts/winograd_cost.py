@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from glassconv.algorithms.parts.winograd import padded_along, tiles_along, transforms_of
+from glassconv.algorithms.parts.winograd import padded_along, tiles_along
+from glassconv.algorithms.parts.winograd_transforms import transforms_of
 from glassconv.mathematics.cook_toom import Matrix
 from glassconv.problem import ConvProblem
 from glassconv.reports.cost import Cost

@@ -1,54 +1,179 @@
-"""The cache of packed weights, each of which is used only while its weight is unchanged.
+"""The cache of packed weights: a weight of the same content is packed once.
 
-PyTorch's version counters miss writes through `.data`, NumPy views and shared memory. So each
-call computes the checksum of the whole weight, at memory bandwidth, and compares it with the one at
-packing time. The packed copy is freed when the weight is garbage-collected.
+An entry is found by the weight's content: its checksum, shape, strides and element type. It does
+not matter which tensor holds the content, so `weight.data`, a view, a copy and a NumPy array find
+the same entry. PyTorch's version counters miss writes through `.data`, NumPy and shared memory, so
+each call computes the checksum of the whole weight, at memory bandwidth (see checksum.py).
+
+An entry is kept while a tensor whose content it is exists. Then it depends on what used it last. A
+parameter is meant to last: when it is freed or changed, its entry is removed. Any other tensor may
+be a view or a copy made for one call: its entry is kept, and of those entries the least recently
+used are removed where together they fill more than `MAX_UNUSED_BYTES` (docs/adr/0015).
 """
 
 from __future__ import annotations
 
+import os
+import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from glassconv.kernels.runtime.checksum import checksum
 
 Pack = Callable[[Tensor], Tensor | None]
+Content = tuple[bytes, tuple[int, ...], tuple[int, ...], torch.dtype]  # checksum, shape, strides
+UserKey = tuple[int, Pack]  # the identity of a tensor
+
+MAX_UNUSED_BYTES = 2**29
+BYTES_PER_ENTRY = 2**10  # of Python objects beside the packed weight
 
 
-@dataclass(frozen=True)
-class _CacheEntry:
-    weight: weakref.ref[Tensor]
-    geometry: tuple[tuple[int, ...], tuple[int, ...]]  # its shape and strides
-    checksum: bytes
+@dataclass(eq=False)
+class _Entry:
+    """A packed weight, and how many of the existing tensors have its content."""
+
+    key: tuple[Content, Pack]
     packed: Tensor | None
+    users: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Return about how much memory it takes."""
+        packed = 0 if self.packed is None else self.packed.nbytes
+        return packed + len(self.key[0][0]) + BYTES_PER_ENTRY
 
 
-_cache: dict[tuple[int, Pack], _CacheEntry] = {}
+@dataclass(frozen=True, eq=False)
+class _User:
+    """A tensor whose content was an entry's when it was last used."""
+
+    tensor: weakref.ref[Tensor]
+    content: Content
+    entry: _Entry
+    is_parameter: bool
+
+
+@dataclass
+class _Cache:
+    """All entries, and the tensors that use them. Every method but `find` needs the lock."""
+
+    users: dict[UserKey, _User] = field(default_factory=dict)
+    entries: dict[tuple[Content, Pack], _Entry] = field(default_factory=dict)
+    unused: dict[tuple[Content, Pack], _Entry] = field(default_factory=dict)  # the oldest first
+    unused_bytes: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    freed: deque[tuple[UserKey, weakref.ref[Tensor]]] = field(default_factory=deque)
+
+    def find(self, tensor: Tensor, pack: Pack, content: Content) -> _Entry | None:
+        """Return the entry that this tensor used last, if its content is the same."""
+        user = self.users.get((id(tensor), pack))
+        if user is None or user.tensor() is not tensor or user.content != content:
+            return None
+        return user.entry
+
+    def use(self, tensor: Tensor, entry: _Entry) -> None:
+        """Note that a tensor has an entry's content, and no longer that of an earlier entry."""
+        content, pack = entry.key
+        user_key = (id(tensor), pack)
+        entry.users += 1
+        if self.unused.pop(entry.key, None) is not None:
+            self.unused_bytes -= entry.nbytes
+        before = self.users.pop(user_key, None)  # of this tensor, or of a freed one in its place
+        if before is not None:
+            self.release(before)
+        reference = weakref.ref(tensor, lambda freed: self.on_free(user_key, freed))
+        self.users[user_key] = _User(reference, content, entry, type(tensor) is Parameter)
+
+    def release(self, user: _User) -> None:
+        """Remove an entry without users if a parameter was the last, else keep it for a while."""
+        entry = user.entry
+        entry.users -= 1
+        if entry.users:
+            return
+        if user.is_parameter:
+            del self.entries[entry.key]
+            return
+        self.unused[entry.key] = entry
+        self.unused_bytes += entry.nbytes
+        while self.unused_bytes > MAX_UNUSED_BYTES and len(self.unused) > 1:
+            oldest = self.unused.pop(next(iter(self.unused)))
+            self.unused_bytes -= oldest.nbytes
+            del self.entries[oldest.key]
+
+    def on_free(self, user_key: UserKey, reference: weakref.ref[Tensor]) -> None:
+        """Release a freed tensor's entry: now, or where this thread has the lock, after that."""
+        self.freed.append((user_key, reference))
+        self.release_freed()
+
+    def release_freed(self) -> None:
+        """Release the entries of freed tensors, unless a thread that has the lock will do so."""
+        while self.freed and self.lock.acquire(blocking=False):
+            try:
+                while self.freed:
+                    user_key, reference = self.freed.popleft()
+                    user = self.users.get(user_key)
+                    if user is not None and user.tensor is reference:
+                        del self.users[user_key]
+                        self.release(user)
+            finally:
+                self.lock.release()
+
+
+_cache = _Cache()
 
 
 def packed_once(weight: Tensor, pack: Pack) -> Tensor | None:
-    """Return pack(weight), from the cache while the weight is unchanged; None if it refuses it."""
-    key = (id(weight), pack)
-    cached = _cache.get(key)
-    geometry, content = (weight.shape, weight.stride()), checksum(weight)
-    if (
-        cached is not None
-        and cached.weight() is weight
-        and (cached.geometry, cached.checksum) == (geometry, content)
+    """Return pack(weight), from the cache for a known content; None if it refuses the weight."""
+    content = (checksum(weight), weight.shape, weight.stride(), weight.dtype)
+    entry = _cache.find(weight, pack, content)
+    if entry is not None:
+        return entry.packed
+    entry = _cache.entries.get((content, pack))
+    if entry is None:
+        entry = _Entry((content, pack), _packed(weight.detach(), pack))
+        if checksum(weight) != content[0]:  # changed by another thread while it was packed
+            return entry.packed
+    with _cache.lock:
+        entry = _cache.entries.setdefault(entry.key, entry)
+        _cache.use(weight, entry)
+    _cache.release_freed()
+    return entry.packed
+
+
+def _packed(weight: Tensor, pack: Pack) -> Tensor | None:
+    """Return pack(weight) in its own memory, which does not change with the weight."""
+    packed = pack(weight)
+    if packed is not None and packed.untyped_storage().data_ptr() == (
+        weight.untyped_storage().data_ptr()
     ):
-        return cached.packed
-    packed = pack(weight.detach())
-    if checksum(weight) != content:  # concurrently modified: not cached
-        return packed
-    weight_ref = weakref.ref(weight, lambda _: _cache.pop(key, None))
-    _cache[key] = _CacheEntry(weight_ref, geometry, content, packed)
+        return packed.clone()
     return packed
 
 
 def packed_bytes() -> int:
     """Return the total size of the cached packed weights in bytes."""
-    packed = [entry.packed for entry in list(_cache.values())]
+    packed = [entry.packed for entry in list(_cache.entries.values())]
     return sum(each.nbytes for each in packed if each is not None)
+
+
+def forget() -> None:
+    """Forget all packed weights."""
+    with _cache.lock:
+        _cache.users.clear()
+        _cache.entries.clear()
+        _cache.unused.clear()
+        _cache.unused_bytes = 0
+
+
+def _renew_lock() -> None:
+    _cache.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # another thread may hold the lock when a process forks
+    os.register_at_fork(after_in_child=_renew_lock)

@@ -3,12 +3,15 @@
 Vector lanes are channels. A strip of adjacent tiles is processed in blocks of channels, through a
 buffer [row, column, channel] that fits in L1. The zero-padded input is copied into it. Bᵀ is
 applied along the columns, once for overlapping tiles, and then along the rows of each tile.
+
+While the strip's input is in L1 it is also summed, for the test which tiles are flat (flatness.py).
 """
 
 from __future__ import annotations
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.kernels.microkernel.lowering import range_mask
+from glassconv.kernels.winograd_parts.flatness import emit_sums, emit_test
 from glassconv.kernels.winograd_parts.parameters import WinogradParameters
 from glassconv.kernels.winograd_parts.strips import for_each_strip
 from glassconv.kernels.winograd_parts.transform_code import transform
@@ -27,6 +30,8 @@ def emit_input_transform(
     emit_load = _emit_load_nchw if layout == NCHW else _emit_load_nhwc
     load_strip = emit_load(module, transform_columns, len(matrix))
     transform_rows = _emit_transform_rows(module, matrix, tile_outputs)
+    add_sums = emit_sums(module, layout, len(matrix))
+    test = emit_test(module, tile_outputs, len(matrix))
 
     @function(module)
     def input_transform(
@@ -34,7 +39,11 @@ def emit_input_transform(
         parameters: WinogradParameters[Value],
         input: Pointer,
         strip_buffer: Pointer,
+        sums: Pointer,
+        slack: Pointer,
+        test_buffer: Pointer,
         v: Pointer,
+        uneven: Pointer,
         first_tile: Value,
         tiles: Value,
     ) -> None:
@@ -45,8 +54,19 @@ def emit_input_transform(
                 strip.image * p.input_stride_n + y * p.input_stride_h + x * p.input_stride_w
             )
             columns = strip.tiles * tile_outputs + (len(matrix) - tile_outputs)
+            with code.loop(0, len(matrix) * p.sums_row_stride, code.lanes) as e:
+                (sums + e)[0] = code.zeros()
             with code.loop(0, p.channels, p.channel_block) as channel:
                 channels = (p.channels - channel).minimum(p.channel_block)
+                add_sums.call(
+                    parameters=p,
+                    input=window + channel * p.input_stride_c,
+                    sums=sums,
+                    y=y,
+                    x=x,
+                    columns=columns,
+                    channels=channels,
+                )
                 load_strip.call(
                     parameters=p,
                     input=window + channel * p.input_stride_c,
@@ -63,6 +83,16 @@ def emit_input_transform(
                     tiles=strip.tiles,
                     channels=channels,
                 )
+            test.call(
+                parameters=p,
+                sums=sums,
+                slack=slack,
+                buffer=test_buffer,
+                uneven=uneven + strip.tile_index,
+                tiles=strip.tiles,
+                rows=(p.output_height - strip.y).minimum(tile_outputs),
+                columns=p.output_width - strip.x,
+            )
 
     return input_transform
 
@@ -95,15 +125,19 @@ def _emit_load_nchw(module: Module, transform_columns: Function, tile_size: int)
                 code.loop(0, columns, lanes) as column,
             ):
                 mask = range_mask(code, column, first_column, stop)
-                loaded = []
-                for lane in range(lanes):
-                    # Channels past the end are clamped to the last; their values are not used.
-                    plane = (channel + lane).minimum(channels - 1) * p.input_stride_c
-                    offset = plane + row * p.input_stride_h + column
-                    loaded.append((input + offset).masked(mask))
+                whole = (column >= first_column) & (column + lanes <= stop)
+                # Channels past the end are clamped to the last; their values are not used.
+                planes = [
+                    input
+                    + (channel + lane).minimum(channels - 1) * p.input_stride_c
+                    + (row * p.input_stride_h + column)
+                    for lane in range(lanes)
+                ]
                 dst = strip_buffer + (row * p.strip_row_stride + column * column_stride + channel)
-                for lane, vector in enumerate(code.transpose(loaded)):
-                    (dst + lane * column_stride)[0] = vector
+                with code.if_(whole):  # a masked load is slow on some processors
+                    _transposed(code, [plane.vector() for plane in planes], dst, column_stride)
+                with code.else_():
+                    _transposed(code, [plane.masked(mask) for plane in planes], dst, column_stride)
         transform_columns.call(
             parameters=p,
             src=strip_buffer,
@@ -115,6 +149,12 @@ def _emit_load_nchw(module: Module, transform_columns: Function, tile_size: int)
         )
 
     return load_nchw
+
+
+def _transposed(code: Code, loaded: list[Value], dst: Pointer, column_stride: Value) -> None:
+    """Store the transpose of a block of channels × columns."""
+    for lane, vector in enumerate(code.transpose(loaded)):
+        (dst + lane * column_stride)[0] = vector
 
 
 def _emit_load_nhwc(module: Module, transform_columns: Function, tile_size: int) -> Function:

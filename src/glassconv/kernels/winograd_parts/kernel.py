@@ -8,18 +8,22 @@ all channels, or reuses those that the previous task of its thread has left in t
 then processes the filters in parts, so that M is still in L2 when it is transformed.
 
 The modules in order of execution: strips, input_transform, microkernel/matrix_product,
-output_transform.
+output_transform. Tiles whose outputs the transforms may not keep within their bound are found in
+the input transform (flatness) and computed directly in the output transform (direct).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from math import ceil, prod
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from glassconv.algorithms.parts.winograd import along
+from glassconv.algorithms.parts.winograd_flatness import flatness
+from glassconv.algorithms.parts.winograd_transforms import transform
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
@@ -42,7 +46,7 @@ from glassconv.kernels.winograd_parts.parameters import (
     WinogradParameters,
     parameters_of,
 )
-from glassconv.mathematics.cook_toom import Matrix, cook_toom
+from glassconv.mathematics.cook_toom import cook_toom
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import NCHW, Layout
@@ -123,7 +127,7 @@ def plan(
         tasks,
         parameters.workspace_bytes,
         max_threads=max(1, min(tasks, problem.macs // min_macs_per_task)),
-        pack=_packing(tile_outputs, problem.groups, target.tile()[1] * target.lanes(problem.dtype)),
+        pack=_packing(_of_any_size(problem), tile_outputs, target),
         loops=describe_loops(problem, parameters, target, tile_outputs),
     )
 
@@ -170,18 +174,31 @@ def _tiles(problem: ConvProblem, tile_outputs: int) -> int:
 # -- in machine code --------------------------------------------------------------------------
 
 
+def _of_any_size(problem: ConvProblem) -> ConvProblem:
+    """Return the problem with the smallest input: a weight is packed once for all sizes."""
+    no_padding = ((0, 0),) * problem.ndim
+    return replace(problem, batch=1, input_size=problem.kernel_size, padding=no_padding, bias=False)
+
+
 @cache
-def _packing(tile_outputs: int, groups: int, width: int) -> Pack:
-    """Return a function that packs U [group, element, panel, channel, filter], then the weight."""
-    matrix: Matrix = cook_toom(tile_outputs, KERNEL_SIZE).filter
+def _packing(problem: ConvProblem, tile_outputs: int, target: Target) -> Pack:
+    """Return a function that packs U, the weight, and the test of tiles; see parameters.py."""
+    matrix, groups = cook_toom(tile_outputs, KERNEL_SIZE).filter, problem.groups
+    lanes = target.lanes(problem.dtype)
+    width = target.tile()[1] * lanes
+    filters, channels = problem.gemm.m, problem.weight_shape[1]
 
     def pack(weight: Tensor) -> Tensor:
-        transformed = along(-1, matrix, along(-2, matrix, weight.double())).to(weight.dtype)
-        filters, channels = weight.shape[0] // groups, weight.shape[1]
+        transformed = transform([matrix, matrix], weight.double()).to(weight.dtype)
         by_element = transformed.reshape(groups, filters, channels, -1).permute(0, 3, 1, 2)
-        padded = torch.nn.functional.pad(by_element, (0, 0, 0, -filters % width))
+        padded = pad(by_element, (0, 0, 0, -filters % width))
         panels = padded.reshape(groups, padded.shape[1], -1, width, channels).transpose(3, 4)
-        return torch.cat([panels.reshape(-1), weight.reshape(-1)])
+        by_tap = pad(weight.reshape(groups, filters, -1), (0, 0, 0, -filters % width))
+        vectors = by_tap.reshape(groups, -1, lanes, by_tap.shape[2]).transpose(2, 3)
+        test = flatness(problem, tile_outputs, weight, transformed)
+        slack = pad(test.slack.T, (0, -len(test.slack) % lanes))
+        parts = panels, vectors, slack, test.least, test.most
+        return torch.cat([part.reshape(-1).to(weight.dtype) for part in parts])
 
     return pack
 
@@ -215,7 +232,7 @@ def _emit_task(module: Module, layout: str, tile_outputs: int, epilogue: Epilogu
         p, weight, bias, output = parameters, arrays.weight, arrays.bias, arrays.output
         input, offset = arrays.input, residual_offset(arrays)
         v = arrays.workspace.add_bytes(thread * p.workspace_bytes)
-        m, strip, result = v + p.m_offset, v + p.strip_offset, v + p.result_offset
+        m, uneven, result = v + p.m_offset, v + p.uneven_offset, v + p.result_offset
         block, filter = number // p.filter_blocks, number % p.filter_blocks * p.filter_block
         group, first_tile = block // p.tile_blocks, block % p.tile_blocks * p.tile_block
         tiles = (p.tiles - first_tile).minimum(p.tile_block)
@@ -226,13 +243,18 @@ def _emit_task(module: Module, layout: str, tile_outputs: int, epilogue: Epilogu
             transform_input.call(
                 parameters=p,
                 input=group_input,
-                strip_buffer=strip,
+                strip_buffer=v + p.strip_offset,
+                sums=v + p.sums_offset,
+                slack=weight + p.slack_offset,
+                test_buffer=result,
                 v=v,
+                uneven=uneven,
                 first_tile=first_tile,
                 tiles=tiles,
             )
         stop = (filter + p.filter_block).minimum(p.filters)
         u = weight + group * p.u_group_stride
+        group_weight = weight + (p.weight_offset + group * p.weight_group_stride)
         with code.loop(filter, stop, p.filters_per_output_transform) as f:
             filters = (stop - f).minimum(p.filters_per_output_transform)
             multiply.call(
@@ -243,8 +265,9 @@ def _emit_task(module: Module, layout: str, tile_outputs: int, epilogue: Epilogu
                 parameters=p,
                 input=group_input,
                 m=m,
+                uneven=uneven,
                 buffer=result,
-                weight=weight + (p.weight_offset + first_filter * p.channels * KERNEL_SIZE**2),
+                weight=group_weight + f * (p.channels * KERNEL_SIZE**2),
                 bias=bias + first_filter,
                 output=output + first_filter * p.output_stride_c,
                 first_tile=first_tile,

@@ -3,15 +3,13 @@
 Vector lanes are filters. For NHWC, outputs are stored directly. For NCHW, the outputs of a strip
 are collected in a buffer [row, column, lane] and then transposed.
 
-A NaN or infinity in the input, or an overflow in a transform, affects every output of the tile.
-Therefore tiles with a non-finite output are recomputed by direct convolution (fallback.py), in
-which non-finite values affect only the outputs that depend on them.
+The outputs of tiles that are not flat are computed directly (direct.py).
 """
 
 from __future__ import annotations
 
-from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
-from glassconv.kernels.winograd_parts.fallback import emit_fallback
+from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Value, function
+from glassconv.kernels.winograd_parts.direct import emit_direct_tile
 from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE, WinogradParameters
 from glassconv.kernels.winograd_parts.strips import for_each_strip
 from glassconv.kernels.winograd_parts.transform_code import transform
@@ -29,6 +27,7 @@ def emit_output_transform(
     """
     tile_outputs, tile_size = len(matrix), len(matrix[0])
     transform_tile = _emit_tile(module, matrix)
+    direct_tile = emit_direct_tile(module, tile_outputs)
     transpose_to_nchw = _emit_transpose_to_nchw(module) if layout == NCHW else None
 
     @function(module)
@@ -37,6 +36,7 @@ def emit_output_transform(
         parameters: WinogradParameters[Value],
         input: Pointer,
         m: Pointer,
+        uneven: Pointer,
         buffer: Pointer,
         weight: Pointer,
         bias: Pointer,
@@ -71,22 +71,27 @@ def emit_output_transform(
                     else:
                         dst = output_ptr + (x * p.output_stride_w + f)
                         row_stride, column_stride = p.output_stride_h, p.output_stride_w
-                    transform_tile.call(
-                        parameters=p,
-                        image=image,
-                        m=src,
-                        half_transformed=buffer,
-                        weight=weights,
-                        bias=bias + f,
-                        dst=dst,
-                        row_stride=row_stride,
-                        column_stride=column_stride,
-                        y=strip.y,
-                        x=strip.x + x,
-                        rows=rows,
-                        columns=(columns - x).minimum(tile_outputs),
-                        filters=lanes,
-                    )
+                    results: dict[str, Argument] = {
+                        "bias": bias + f,
+                        "dst": dst,
+                        "row_stride": row_stride,
+                        "column_stride": column_stride,
+                        "rows": rows,
+                        "columns": (columns - x).minimum(tile_outputs),
+                        "filters": lanes,
+                    }
+                    is_flat = uneven[strip.tile_index + tile].equals(code.value(0.0, code.float))
+                    with code.if_(is_flat):
+                        transform_tile.call(parameters=p, m=src, half_transformed=buffer, **results)
+                    with code.else_():
+                        direct_tile.call(
+                            parameters=p,
+                            image=image,
+                            weight=weights,
+                            y=strip.y,
+                            x=strip.x + x,
+                            **results,
+                        )
                 if transpose_to_nchw:
                     transpose_to_nchw.call(
                         parameters=p,
@@ -124,23 +129,18 @@ def _emit_tile(module: Module, matrix: Matrix) -> Function:
 
     It stores only the first `rows` rows, `columns` columns and `filters` lanes.
     """
-    fallback = emit_fallback(module)
     tile_size = len(matrix[0])
 
     @function(module)
     def transform_tile(
         code: Code,
         parameters: WinogradParameters[Value],
-        image: Pointer,
         m: Pointer,
         half_transformed: Pointer,
-        weight: Pointer,
         bias: Pointer,
         dst: Pointer,
         row_stride: Value,
         column_stride: Value,
-        y: Value,
-        x: Value,
         rows: Value,
         columns: Value,
         filters: Value,
@@ -154,8 +154,6 @@ def _emit_tile(module: Module, matrix: Matrix) -> Function:
             for row, vector in enumerate(transform(code, matrix, vectors)):
                 (half_transformed + (row * tile_size + j) * code.lanes)[0] = vector
         bias_vector = bias.masked(code.first_lanes(filters))
-        zeros = code.zeros()
-        nonfinite = code.variable(zeros)  # Σ output · 0: NaN once an output is not finite
         is_full = filters.equals(code.lanes)
         with code.loop(0, rows) as i:
             row_ptr = half_transformed + i * (tile_size * code.lanes)
@@ -163,26 +161,10 @@ def _emit_tile(module: Module, matrix: Matrix) -> Function:
             for column, vector in enumerate(transform(code, matrix, vectors)):
                 dst_ptr = dst + (i * row_stride + column * column_stride)
                 with code.if_(columns > column):
-                    nonfinite.set(code.fma(vector, zeros, nonfinite.get()))
                     with code.if_(is_full):
                         dst_ptr[0] = vector + bias_vector
                     with code.else_():
                         dst_ptr.store_masked(code.first_lanes(filters), vector + bias_vector)
-        with code.if_(code.any_nan(nonfinite.get())):
-            fallback.call(
-                parameters=p,
-                image=image,
-                weight=weight,
-                bias=bias,
-                dst=dst,
-                row_stride=row_stride,
-                column_stride=column_stride,
-                y=y,
-                x=x,
-                rows=rows,
-                columns=columns,
-                filters=filters,
-            )
 
     return transform_tile
 

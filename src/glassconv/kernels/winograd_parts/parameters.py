@@ -4,10 +4,16 @@ A thread's workspace holds, one after the other:
 
     V       [element, tile, channel]    the transformed input tiles of a block
     strip   [row, column, channel]      the buffer of the input transform
+    sums    [row, column]               Σ|x| over the channels of a strip, for flatness.py
+    uneven  [tile]                      1 for a tile that is not flat, else 0
     M       [element, tile, filter]     the products of some filters
     result                              the buffer of the output transform
 
-The packed weight holds U [group, element, panel, channel, filter of the panel], then the weight.
+The packed weight holds, one after the other:
+
+    U       [group, element, panel, channel, filter of the panel]
+    weight  [group, vector of filters, channel, tap, lane], for direct.py
+    slack   [element, output of a tile], `least` and `most`, for flatness.py
 """
 
 from __future__ import annotations
@@ -74,11 +80,16 @@ class WinogradParameters(Struct[N]):
     u_element_stride: N
     u_group_stride: N
     weight_offset: N
+    weight_group_stride: N
+    slack_offset: N
     v_tile_stride: N
     v_element_stride: N
     m_tile_stride: N
     m_element_stride: N
     strip_offset: N
+    sums_offset: N
+    sums_row_stride: N
+    uneven_offset: N
     m_offset: N
     result_offset: N
     workspace_bytes: N
@@ -117,7 +128,10 @@ def parameters_of(
     v_element_stride = _round_up_to_odd_lines(blocks.tile_block * v_tile_stride, line)
     m_element_stride = _round_up_to_odd_lines(blocks.tile_block * m_tile_stride, line)
     strip_offset = tile_elements * v_element_stride
-    m_offset = strip_offset + round_up(tile_size * strip_row_stride, line)
+    sums_offset = strip_offset + round_up(tile_size * strip_row_stride, line)
+    sums_row_stride = round_up(tiles_per_strip * tile_outputs + KERNEL_SIZE - 1, lanes)
+    uneven_offset = sums_offset + round_up(tile_size * sums_row_stride, line)
+    m_offset = uneven_offset + round_up(blocks.tile_block, line)
     result_offset = m_offset + tile_elements * m_element_stride
     strip_outputs = tile_outputs * tiles_per_strip * tile_outputs
     result = (tile_outputs * tile_size + strip_outputs + tile_outputs * lanes) * lanes
@@ -154,11 +168,16 @@ def parameters_of(
         u_element_stride=padded_filters * channels,
         u_group_stride=tile_elements * padded_filters * channels,
         weight_offset=problem.groups * tile_elements * padded_filters * channels,
+        weight_group_stride=KERNEL_SIZE**2 * padded_filters * channels,
+        slack_offset=problem.groups * (tile_elements + KERNEL_SIZE**2) * padded_filters * channels,
         v_tile_stride=v_tile_stride,
         v_element_stride=v_element_stride,
         m_tile_stride=m_tile_stride,
         m_element_stride=m_element_stride,
         strip_offset=strip_offset,
+        sums_offset=sums_offset,
+        sums_row_stride=sums_row_stride,
+        uneven_offset=uneven_offset,
         m_offset=m_offset,
         result_offset=result_offset,
         workspace_bytes=round_up((result_offset + result) * element, CACHE_LINE),

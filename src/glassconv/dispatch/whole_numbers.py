@@ -1,0 +1,45 @@
+"""Weights of whole numbers: convolved by plain sums, which are exact where the input is whole too.
+
+Winograd's transforms have fractions, so that its outputs are off by a rounding where a plain sum
+of whole numbers below 2²⁴ (float32) is exact. Whether a weight is whole is known when it is packed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from glassconv.dispatch.compiled_call import CompiledCall
+    from glassconv.kernels.runtime.packed_weights import Pack
+
+
+@dataclass(frozen=True)
+class RefuseWholeNumbers:
+    """The packing of a kernel that does not take weights of whole numbers."""
+
+    pack: Pack
+
+    def __call__(self, weight: Tensor) -> Tensor | None:
+        """Return the packed weight, or None where all of its numbers are whole."""
+        return None if torch.equal(weight, weight.round()) else self.pack(weight)
+
+
+class LateCall:
+    """A call that is compiled when it is first used."""
+
+    def __init__(self, compile: Callable[[Tensor, Tensor], CompiledCall]) -> None:
+        self.compile = compile
+        self.compiled: CompiledCall | None = None
+
+    def __call__(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output."""
+        if self.compiled is None:
+            self.compiled = self.compile(input, weight)
+        return self.compiled(input, weight, bias, residual)
