@@ -197,7 +197,7 @@ def _autograd(
         given = Settings(*settings)
         output: Tensor = _Convolution.apply(input, weight, bias, given._replace(activation=None))
         if residual is not None:
-            check_residual(output, residual, given.arguments().function)
+            check_residual(residual, input, output, given.arguments().function)
         return Epilogue(given.activation).applied(output, residual)
     with torch._C._AutoDispatchBelowAutograd():
         return _call(*arrays, Settings(*settings))

@@ -18,7 +18,7 @@ from glassconv.algorithms.aten import Call, convolution, transposed_convolution
 from glassconv.dispatch.array_boundary import check_axes, check_dtypes, torch_dtype_name
 from glassconv.dispatch.select import ACCURACY, AUTO
 from glassconv.dispatch.uneven_padding import sides
-from glassconv.errors import ConvError, ShapeError, unknown_name
+from glassconv.errors import ConvError, DtypeError, ShapeError, unknown_name
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.problem import Arguments
 
@@ -46,7 +46,7 @@ class PyTorchCall:
         except PYTORCH_ERRORS as error:
             explain_error(error, self.arguments, input, weight, bias)
             raise
-        return _with_epilogue(output, residual, self.arguments)
+        return _with_epilogue(output, input, residual, self.arguments)
 
 
 @lru_cache(maxsize=1024)
@@ -70,7 +70,8 @@ def traced_call(
 
     Sizes among the arguments may be symbols of the graph, so nothing is looked up by them.
     """
-    return _with_epilogue(_computation(arguments)(input, weight, bias), residual, arguments)
+    output = _computation(arguments)(input, weight, bias)
+    return _with_epilogue(output, input, residual, arguments)
 
 
 def check_names(arguments: Arguments) -> None:
@@ -99,17 +100,19 @@ def _computation(arguments: Arguments) -> Call:
     return convolution(ndim, stride, padding, dilation, groups)
 
 
-def _with_epilogue(output: Tensor, residual: Tensor | None, arguments: Arguments) -> Tensor:
+def _with_epilogue(
+    output: Tensor, input: Tensor, residual: Tensor | None, arguments: Arguments
+) -> Tensor:
     """Return an output with the residual added, if it is of the output's shape, and activated."""
     if residual is None and arguments.activation is None:
         return output
     if residual is not None:
-        check_residual(output, residual, arguments.function)
+        check_residual(residual, input, output, arguments.function)
     return Epilogue(arguments.activation, residual is not None).applied(output, residual)
 
 
-def check_residual(output: Tensor, residual: Tensor, request: str) -> None:
-    """Raise `ShapeError` for a residual that PyTorch would broadcast.
+def check_residual(residual: Tensor, input: Tensor, output: Tensor, request: str) -> None:
+    """Raise `ShapeError` or `DtypeError` for a residual that PyTorch would broadcast or promote.
 
     Not while `torch.jit.trace` records: it would record that sizes are compared, and warn.
     """
@@ -117,6 +120,10 @@ def check_residual(output: Tensor, residual: Tensor, request: str) -> None:
         return
     if residual.shape != output.shape:
         raise wrong_residual(output.shape, residual.shape, request)
+    if residual.dtype not in (output.dtype, input.dtype):  # which autocast may tell apart
+        kinds = torch_dtype_name(residual.dtype), torch_dtype_name(output.dtype)
+        cause = "the residual is {} and the output {}; they must have one element type"
+        raise DtypeError(cause.format(*kinds), request=request)
 
 
 def explain_error(
