@@ -194,28 +194,34 @@ def _may_run(
         return Verdict(
             False, f"needs {needed_gib:,.0f} GiB of memory, {memory.owner} has {memory_gib:,.0f}"
         )
-    allowed = WINDOW_FACTOR[accuracy]
-    if not bound.local and allowed < inf:
-        return Verdict(
-            False,
-            f"accuracy {accuracy!r} requires that an output depends only on the numbers it reads, "
-            "large ones, NaN and infinity as well",
-        )
-    if bound.window_factor > allowed:
-        return Verdict(
-            False,
-            f"accuracy {accuracy!r} allows errors of {allowed:g} × n·u·max|w|·Σ|x|, "
-            f"this has {bound.window_factor:g} ×",
-        )
-    if bound.rms_factor > ACCURACY[accuracy]:
-        return Verdict(
-            False,
-            f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's rms error, "
-            f"this has {bound.rms_factor:g} ×",
-        )
+    refusal = _too_inaccurate(bound, accuracy)
+    if refusal:
+        enough = next(each for each in ACCURACY if not _too_inaccurate(bound, each))
+        return Verdict(False, f"{refusal}; accuracy={enough!r} runs it")
     if not is_cpu(device):
         return Verdict(True, f"PyTorch runs it on {device}; compiled kernels run on the CPU")
     return supported
+
+
+def _too_inaccurate(bound: ErrorBound, accuracy: str) -> str:
+    """Return why an algorithm is not accurate enough, empty if it is."""
+    allowed = WINDOW_FACTOR[accuracy]
+    if not bound.local and allowed < inf:
+        return (
+            f"accuracy {accuracy!r} requires that an output depends only on the numbers it reads, "
+            "large ones, NaN and infinity as well"
+        )
+    if bound.window_factor > allowed:
+        return (
+            f"accuracy {accuracy!r} allows errors of {allowed:g} × n·u·max|w|·Σ|x|, "
+            f"this has {bound.window_factor:g} ×"
+        )
+    if bound.rms_factor > ACCURACY[accuracy]:
+        return (
+            f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's rms error, "
+            f"this has {bound.rms_factor:g} ×"
+        )
+    return ""
 
 
 def _kernel_verdict(name: str, problem: Problem, layout: str) -> Verdict | None:
