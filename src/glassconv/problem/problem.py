@@ -86,10 +86,10 @@ class Arguments(NamedTuple):
         Nothing else may be looked up: True and 1.0 are equal to 1, and a tensor's value changes.
         """
         sizes: tuple[Any, ...] = self[2:7]
-        names: tuple[Any, ...] = self[7:]
-        for name in names:
-            if type(name) is not str and name is not None:
-                return False
+        if type(self[7]) is not str or type(self[8]) is not str:
+            return False
+        if self[9] is not None and type(self[9]) is not str:
+            return False
         for value in sizes:
             kind = type(value)
             if kind is int or (kind is str and not self.transposed):
