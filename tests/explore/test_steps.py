@@ -8,14 +8,15 @@ definition within the algorithm's bound.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from glassconv import judge, trace
-from glassconv.algorithms import named
+from glassconv.algorithms import Algorithm, named
 from glassconv.explore.tensors import from_document
 from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands, random_operands
@@ -31,7 +32,7 @@ def test_every_algorithm_of_the_page_makes_pythons_steps(tmp_path: Path) -> None
     algorithms = in_node("steps.mjs", [], tmp_path)
     assert algorithms
     for algorithm in algorithms:
-        problems = list(islice(filter(_drawn, problems_for(named(algorithm))), PROBLEMS))
+        problems = list(islice(_drawn(named(algorithm)), PROBLEMS))
         operands = [random_operands(problem, seed) for seed, problem in enumerate(problems)]
         pairs = zip(problems, operands, strict=True)
         cases = [
@@ -44,9 +45,12 @@ def test_every_algorithm_of_the_page_makes_pythons_steps(tmp_path: Path) -> None
             _check(algorithm, problem, given, steps)
 
 
-def _drawn(problem: ConvProblem) -> bool:
-    """Whether the page draws such problems: pictures, of numbers that JavaScript has."""
-    return problem.ndim == 2 and problem.batch > 0 and problem.dtype in ("float32", "float64")
+def _drawn(algorithm: Algorithm) -> Iterator[ConvProblem]:
+    """Yield problems that the page draws: pictures, of numbers that JavaScript has."""
+    for problem in problems_for(algorithm):
+        is_picture = isinstance(problem, ConvProblem) and problem.ndim == 2 and problem.batch > 0
+        if is_picture and problem.dtype in ("float32", "float64"):
+            yield cast(ConvProblem, problem)
 
 
 def _real(array: Array) -> Array:

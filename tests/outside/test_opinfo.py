@@ -40,7 +40,7 @@ def samples(
     name: str, dtype: torch.dtype, gradients: bool
 ) -> Iterator[tuple[Arrays, dict[str, Any]]]:
     """Yield operands and the other arguments by name, of each of PyTorch's samples."""
-    others = ("stride", "padding", "dilation", "groups")
+    others: tuple[str, ...] = ("stride", "padding", "dilation", "groups")
     if "transpose" in name:
         others = ("stride", "padding", "output_padding", "groups", "dilation")
     torch.manual_seed(0)

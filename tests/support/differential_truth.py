@@ -152,8 +152,8 @@ def _to_weight(geometry: Geometry, dense: Array, spread: Array) -> Array:
     each = _grouped(gather(geometry, spread), 1, groups)
     per_group, taps = each.shape[2], each.shape[4]
     columns = each.transpose(1, 0, 3, 2, 4).reshape(groups, n * windows, per_group * taps)
-    rows = rows.transpose(1, 2, 0, 3).reshape(groups, rows.shape[2], n * windows)
-    return (rows @ columns).reshape(dense.shape[1], per_group, *geometry.kernel)
+    filters = rows.transpose(1, 2, 0, 3).reshape(groups, rows.shape[2], n * windows)
+    return (filters @ columns).reshape(dense.shape[1], per_group, *geometry.kernel)
 
 
 def to_array(tensor: Tensor) -> Array:

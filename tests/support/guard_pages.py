@@ -58,6 +58,7 @@ def call_guarded(
 ) -> Tensor:
     """Return a plan's output: every buffer beside a guard page, and full of NaN before."""
     weight = operands.weight.contiguous() if plan.pack is None else plan.pack(operands.weight)
+    assert weight is not None, "the kernel refuses this weight"
     bias = plan.zero_bias if operands.bias is None else operands.bias.contiguous()
     dtype = operands.input.dtype
     empty = torch.empty_strided(plan.output_shape, plan.output_strides, dtype=dtype)

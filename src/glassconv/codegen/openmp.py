@@ -80,8 +80,9 @@ def _where_pytorch_looks() -> Iterator[ctypes.CDLL]:
     Other packages may have loaded another runtime, with other threads. On Linux what is preloaded
     comes before PyTorch's own dependencies; on macOS a library is bound to its dependencies.
     """
-    if sys.platform == "win32":
-        return
-    if sys.platform != "darwin":
-        yield ctypes.CDLL(None)
-    yield ctypes.CDLL(torch._C.__file__)
+    pytorch = torch._C.__file__
+    for name in [pytorch] if sys.platform == "darwin" else [None, pytorch]:
+        try:
+            yield ctypes.CDLL(name)
+        except (OSError, TypeError):  # Windows has no handle for all libraries of a process
+            continue
