@@ -10,8 +10,26 @@ True
 
 from glassconv import nn as nn  # not in __all__: a star must not replace torch's nn
 from glassconv.codegen.openmp import survive_fork
+from glassconv.columns import fold, unfold
 from glassconv.dispatch.select import choose
 from glassconv.display import DISPLAY
+from glassconv.errors import (
+    ArgumentError,
+    ArgumentRangeError,
+    ArgumentTypeError,
+    ConvError,
+    DataError,
+    DeviceError,
+    DtypeError,
+    MalformedAlgorithmError,
+    MissingExtraError,
+    ShapeError,
+    ShorthandError,
+    StorageError,
+    UnknownNameError,
+    UnsupportedDtypeError,
+    UnsupportedError,
+)
 from glassconv.explanation.explain import Report, explain
 from glassconv.explore.show import show
 from glassconv.figures import figure
@@ -38,10 +56,25 @@ __version__ = "0.1.0"
 Shown.display = DISPLAY  # reports import no views
 survive_fork()
 __all__ = [
+    "ArgumentError",
+    "ArgumentRangeError",
+    "ArgumentTypeError",
+    "ConvError",
     "ConvProblem",
+    "DataError",
+    "DeviceError",
+    "DtypeError",
+    "MalformedAlgorithmError",
+    "MissingExtraError",
     "Operands",
     "Report",
+    "ShapeError",
+    "ShorthandError",
+    "StorageError",
     "TransposedProblem",
+    "UnknownNameError",
+    "UnsupportedDtypeError",
+    "UnsupportedError",
     "backward",
     "choose",
     "compare",
@@ -53,6 +86,7 @@ __all__ = [
     "conv_transpose3d",
     "explain",
     "figure",
+    "fold",
     "judge",
     "parse",
     "parse_transposed",
@@ -61,5 +95,6 @@ __all__ = [
     "same",
     "show",
     "trace",
+    "unfold",
     "verify",
 ]

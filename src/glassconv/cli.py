@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -25,14 +26,14 @@ from glassconv.codegen.analysis.roofline import measure as measure_roofline
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.dispatch import tuning_store
 from glassconv.dispatch.select import AUTO, choose
-from glassconv.errors import ArgumentError, ConvError, UnsupportedError
+from glassconv.errors import ArgumentError, ConvError
 from glassconv.examples.tutorial import walk
 from glassconv.explanation.explain import explain as explain_problem
 from glassconv.explore.command import explore
 from glassconv.figures import animations
 from glassconv.figures.kinds import KINDS, tutorial_figures
 from glassconv.problem import ConvProblem
-from glassconv.problem.problem import Problem, parse_problem
+from glassconv.problem.problem import Problem, as_convolution, parse_problem
 from glassconv.problem.shorthand import EXAMPLE
 from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.benchmark import Benchmark
@@ -51,6 +52,7 @@ from glassconv.views.terminal.algorithms import listed
 from glassconv.views.terminal.benchmark import bench_to_json
 from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import DownloadBar, counted
+from glassconv.views.terminal.streams import guard_streams
 from glassconv.views.terminal.tutorial import tutorial as tutorial_view
 from glassconv.views.terminal.verification import render_verification
 
@@ -198,10 +200,7 @@ def backward(
     seed: SeedOption = 0,
 ) -> None:
     """Compute both gradients, as convolutions and as matrix products; print every array."""
-    parsed = _parse_any(problem)
-    if not isinstance(parsed, ConvProblem):
-        cause = "backward takes a convolution, and this is a transposed one"
-        raise UnsupportedError(cause, request=str(parsed))
+    parsed = as_convolution(_parse_any(problem), "backward")
     with _stderr().status("running both gradients"):
         both = run_backward(parsed, algorithm, seed=seed)
     _print(both)
@@ -376,13 +375,18 @@ def options(
 
 def main() -> None:
     """Run the command line; an error is printed to stderr and exits with code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal without γ
+    outlet = guard_streams()
     try:
         app()
-    except ConvError as error:
+    except (ConvError, OSError) as error:
         print(f"glassconv: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
+    finally:
+        sys.stdout.flush()
+        lost = outlet.error if outlet else None
+        if lost is not None and lost.errno != errno.EPIPE:
+            print(f"glassconv: cannot write the output: {lost.strerror}", file=sys.stderr)  # noqa: T201
+            sys.exit(2)
 
 
 def _picture(image: Path | None, folder: Path | None, index: int | None, download: bool) -> Picture:

@@ -38,6 +38,10 @@ class ShapeError(ConvError, RuntimeError):
     """Two sizes disagree, or the kernel does not fit the padded input."""
 
 
+class AxesError(ShapeError, IndexError):
+    """An input of `unfold` with too few axes."""
+
+
 class ArgumentError(ConvError, RuntimeError):
     """An invalid value: stride 0, groups that do not divide the channels."""
 

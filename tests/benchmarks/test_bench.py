@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
 import torch
 
-from glassconv.benchmarks.bench import LAYOUTS, bench, in_turn, using_threads
+from glassconv.benchmarks.bench import (
+    LAYOUTS,
+    THREADS_PER_PROCESSOR,
+    bench,
+    in_turn,
+    using_threads,
+)
 from glassconv.benchmarks.suites import Layer
 from glassconv.dispatch.select import choose
-from glassconv.errors import UnknownNameError
+from glassconv.errors import ArgumentError, UnknownNameError
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.verification.verify import verify
@@ -71,3 +78,12 @@ def test_unknown_names_are_refused() -> None:
         next(bench(LAYERS, layout="nwhc"))
     with pytest.raises(UnknownNameError, match="im2coll"):
         next(bench(LAYERS, "im2coll"))
+
+
+def test_threads_beyond_reason_are_refused() -> None:
+    most = THREADS_PER_PROCESSOR * (os.cpu_count() or 1)
+    with using_threads(most) as used:
+        assert used == most
+    for number in (most + 1, 10**30):
+        with pytest.raises(ArgumentError, match=f"at most {most} here.*got {number}"):
+            using_threads(number).__enter__()

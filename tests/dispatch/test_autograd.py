@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 import glassconv
 from glassconv.dispatch import dispatch
 from glassconv.errors import ShapeError, UnknownNameError
-from support.calls import CALLS, Calls
+from support.torch_calls import CALLS, Calls
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:DeprecationWarning"  # torch's forward-mode calls it

@@ -14,10 +14,10 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from torch.testing import assert_close
 
 import glassconv
-from support.calls import CALLS, Calls
+from support.torch_calls import CALLS, Calls
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:`torch.jit.script` is deprecated:DeprecationWarning"  # torch's forward-mode calls it
+    "ignore:.*torch.jit.* is deprecated:DeprecationWarning"  # forward mode and inductor use it
 )
 FLOAT64 = torch.float64
 
@@ -177,7 +177,7 @@ def test_a_module() -> None:
     class Layer(torch.nn.Conv2d):
         def forward(self, x: Tensor) -> Tensor:
             sizes = (self.stride, self.padding, self.dilation, self.groups)
-            return glassconv.conv2d(x, self.weight, self.bias, *sizes)  # type: ignore[arg-type]
+            return glassconv.conv2d(x, self.weight, self.bias, *sizes)
 
     layer = Layer(4, 8, 3, padding=1, groups=2, dtype=FLOAT64)
     function, counter = compiled(layer)
@@ -194,7 +194,7 @@ def test_a_mistake_is_pytorchs_and_an_unknown_name_ours() -> None:
         compiled(lambda x, w: glassconv.conv2d(x, w, activation="rel"))[0](input, weight)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.skipif(
     not any(map(shutil.which, ("c++", "g++", "clang++"))),
     reason="inductor, PyTorch's default back end, needs a C++ compiler on this machine",

@@ -19,7 +19,7 @@ from glassconv.codegen.target import host
 from glassconv.dispatch import dispatch
 from glassconv.dispatch.operators import convolution
 from glassconv.errors import UnknownNameError
-from support.calls import CALLS, Calls
+from support.torch_calls import CALLS, Calls
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:DeprecationWarning"  # torch's forward-mode calls it

@@ -221,7 +221,8 @@ def test_accuracy_allows_a_multiple_of_pytorchs_error(
         assert (choice.algorithm == "rough") is (accuracy in allowed)
         if accuracy not in allowed:
             reason = f"accuracy '{accuracy}' allows {limit:g} × PyTorch's rms error, "
-            reason += f"this has {growth:g} ×"
+            enough = next(each for each in ACCURACY if each in allowed)
+            reason += f"this has {growth:g} ×; accuracy='{enough}' runs it"
             assert standing(choice, "rough").reason == reason
             with pytest.raises(UnsupportedError, match=f"rough: {reason}"):
                 choose(PROBLEM, "rough", accuracy)

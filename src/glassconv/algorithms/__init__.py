@@ -27,6 +27,7 @@ steps to the end: the explanation is the program.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -105,7 +106,7 @@ def algorithm_of(
             raise MalformedAlgorithmError(
                 f"{file.name}: {needed} takes {arguments}, but this one takes {found}"
             )
-    idea = (module.__doc__ or "").strip()
+    idea = (module.__doc__ or _written_docstring(file)).strip()
     if not idea:
         raise MalformedAlgorithmError(f"{file.name}: no docstring to introduce the idea")
     return Algorithm(
@@ -117,6 +118,14 @@ def algorithm_of(
         compile_for=getattr(module, "compile_for", None),
         **_functions(module),
     )
+
+
+def _written_docstring(file: Path) -> str:
+    """Return the docstring in a module's file: `python -OO` leaves it out of the module."""
+    try:
+        return ast.get_docstring(ast.parse(file.read_bytes())) or ""
+    except (OSError, SyntaxError):  # a compiled file without its source
+        return ""
 
 
 def _functions(module: ModuleType) -> dict[str, Any]:

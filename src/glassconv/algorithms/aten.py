@@ -24,13 +24,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import prod
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from glassconv.algorithms.parts import names
 from glassconv.algorithms.parts.padding import pad
-from glassconv.problem import ConvProblem
+from glassconv.problem.arguments import Padding, Size
 from glassconv.problem.memory_layout import NCHW
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
@@ -77,8 +78,7 @@ def seconds(problem: Problem, layout: str) -> float:
     if problem.dtype not in ("float32", "float64"):
         return problem.macs / 1e9
     if isinstance(problem, TransposedProblem):
-        moved = problem.input_bytes + problem.weight_bytes + problem.output_bytes
-        return 8e-5 + problem.macs / 38e9 + moved / 10e9
+        return _transposed_seconds(problem)
     if problem.weight_shape[1] == 1:
         return 5e-5 + problem.macs / (6e9 if problem.dtype == "float32" else 1e9)
     moved = problem.input_bytes + problem.output_bytes
@@ -96,6 +96,21 @@ def seconds(problem: Problem, layout: str) -> float:
     )
 
 
+def _transposed_seconds(problem: TransposedProblem) -> float:
+    """Return the same of a transposed convolution: oneDNN's kernel, or a product and col2im."""
+    channels = problem.in_channels // problem.groups
+    moved = problem.input_bytes + problem.weight_bytes + problem.output_bytes
+    macs_per_second = 50e9 if problem.dtype == "float32" else 25e9
+    by_kernel = (
+        problem.dtype == "float32"
+        and set(problem.dilation) == {1}
+        and channels % 8 == 0
+        and problem.out_channels // problem.groups % 8 == 0
+    )
+    columns = 0.0 if by_kernel else problem.macs / channels
+    return 8e-5 + problem.macs / macs_per_second + moved / 10e9 + columns / 1e9
+
+
 def error_bound(problem: Problem) -> ErrorBound:
     """n·u: plain products, in an order of PyTorch's choosing."""
     bound = sum_of_products_bound(equal_convolution(problem).taps_per_output, problem.format)
@@ -109,14 +124,17 @@ def steps(problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) 
     """Call PyTorch."""
     axes = names.output(equal_convolution(problem))
     if isinstance(problem, TransposedProblem):
-        output = _transposed_convolution(problem)(input, weight, bias)
+        output = compile_for(problem)(input, weight, bias)
         note = f"by {TRANSPOSED_CONVOLUTIONS[problem.ndim - 1].__name__}"
     else:
         if not problem.even_padding:
             input = pad(problem, input)
             padded_axes = ("batch", "in_channels", *names.sizes(problem))
             yield Step("padded", input, padded_axes, "zeros around the input, more on one side")
-        output = _convolution(problem)(input, weight, bias)
+            problem = replace(
+                problem, input_size=tuple(input.shape[2:]), padding=((0, 0),) * problem.ndim
+            )
+        output = compile_for(problem)(input, weight, bias)
         note = f"by {CONVOLUTIONS[problem.ndim - 1].__name__}"
     yield Step("output", output, axes, note)
 
@@ -124,37 +142,66 @@ def steps(problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) 
 def compile_for(problem: Problem) -> Call:
     """Return what computes the output of such operands, and keeps no step."""
     if isinstance(problem, TransposedProblem):
-        return _transposed_convolution(problem)
-    convolve = _convolution(problem)
-    if problem.even_padding:
-        return convolve
-    return lambda input, weight, bias: convolve(pad(problem, input), weight, bias)
-
-
-def _convolution(problem: ConvProblem) -> Call:
-    """Return PyTorch's convolution, of a padded input where the padding is uneven."""
-    before = tuple(before for before, _ in problem.padding)
-    padding = (0,) * problem.ndim if not problem.even_padding else before
-    stride, dilation, groups = problem.stride, problem.dilation, problem.groups
-    convolve = CONVOLUTIONS[problem.ndim - 1]
-    return lambda input, weight, bias: convolve(
-        input, weight, bias, stride, padding, dilation, groups
+        return transposed_convolution(
+            problem.ndim,
+            problem.stride,
+            problem.padding,
+            problem.output_padding,
+            problem.groups,
+            problem.dilation,
+        )
+    return convolution(
+        problem.ndim, problem.stride, problem.padding, problem.dilation, problem.groups
     )
 
 
-def _transposed_convolution(problem: TransposedProblem) -> Call:
-    """Return PyTorch's transposed convolution; what uneven padding cuts off besides is cut here."""
-    even = tuple(min(pair) for pair in problem.padding)
-    stride, groups, dilation = problem.stride, problem.groups, problem.dilation
-    output_padding = problem.output_padding
-    convolve = TRANSPOSED_CONVOLUTIONS[problem.ndim - 1]
+def convolution(ndim: int, stride: Size, padding: Padding, dilation: Size, groups: int) -> Call:
+    """Return PyTorch's convolution for any sizes, of a padded input where padding is in pairs.
+
+    padding: as `functional.conv2d` takes it. Pairs of equal sizes are PyTorch's own padding.
+    """
+    convolve = CONVOLUTIONS[ndim - 1]
+    pairs = _pairs(padding)
+    if pairs is None:
+        return lambda input, weight, bias: convolve(
+            input, weight, bias, stride, padding, dilation, groups
+        )
+    if all(before == after for before, after in pairs):
+        even = tuple(before for before, _ in pairs)
+        return lambda input, weight, bias: convolve(
+            input, weight, bias, stride, even, dilation, groups
+        )
+    innermost_first = [size for pair in reversed(pairs) for size in pair]
+    return lambda input, weight, bias: convolve(
+        F.pad(input, innermost_first), weight, bias, stride, 0, dilation, groups
+    )
+
+
+def transposed_convolution(
+    ndim: int, stride: Size, padding: Padding, output_padding: Size, groups: int, dilation: Size
+) -> Call:
+    """Return PyTorch's transposed convolution; what padding in pairs cuts off besides is cut here.
+
+    padding: as `functional.conv_transpose2d` takes it, or (before, after) per axis.
+    """
+    convolve = TRANSPOSED_CONVOLUTIONS[ndim - 1]
+    pairs = _pairs(padding)
+    even = padding if pairs is None else tuple(min(pair) for pair in pairs)
 
     def call(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return convolve(input, weight, bias, stride, even, output_padding, groups, dilation)
 
-    if problem.even_padding:
+    if pairs is None or all(before == after for before, after in pairs):
         return call
-    kept = [slice(None), slice(None)]
-    for (before, _), both, size in zip(problem.padding, even, problem.output_size, strict=True):
-        kept.append(slice(before - both, before - both + size))
-    return lambda input, weight, bias: call(input, weight, bias)[tuple(kept)].clone()
+    kept = tuple(
+        slice(before - min(before, after), min(before, after) - after or None)
+        for before, after in pairs
+    )
+    return lambda input, weight, bias: call(input, weight, bias)[(..., *kept)].clone()
+
+
+def _pairs(padding: Padding) -> tuple[tuple[int, int], ...] | None:
+    """Return padding that is written as (before, after) per axis, None for any other."""
+    if isinstance(padding, tuple) and padding and all(isinstance(pair, tuple) for pair in padding):
+        return cast(tuple[tuple[int, int], ...], padding)
+    return None

@@ -32,7 +32,7 @@ from glassconv.algorithms import direct
 from glassconv.algorithms.parts import names
 from glassconv.algorithms.parts.bias import add_bias
 from glassconv.algorithms.parts.zeros import zeros
-from glassconv.problem.phases import axis_phases, phases
+from glassconv.problem.phases import axis_phases, phases, products_along
 from glassconv.problem.problem import Problem
 from glassconv.problem.size_text import by_x
 from glassconv.problem.transposed import EVERY, TransposedProblem, flip
@@ -54,7 +54,7 @@ def supports(problem: Problem) -> Verdict:
 def cost(problem: TransposedProblem) -> Cost:
     """Count one multiply-add for each product that exists; sums over phases are sums per axis."""
     along = [axis_phases(problem, axis) for axis in range(problem.ndim)]
-    inside = prod(sum(phase.products for phase in axis) for axis in along)
+    inside = prod(products_along(problem, axis) for axis in range(problem.ndim))
     taps = prod(sum(len(phase.taps) for phase in axis) for axis in along)
     passed = prod(sum(len(phase.taps) * len(phase.outputs) for phase in axis) for axis in along)
     largest = prod(max((len(phase.outputs) for phase in axis), default=0) for axis in along)

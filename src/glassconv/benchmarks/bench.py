@@ -6,6 +6,7 @@ process, and the ratio of the two medians is the result.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,7 +22,7 @@ from glassconv.algorithms.aten import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS
 from glassconv.benchmarks.suites import Layer
 from glassconv.codegen.pages import keep_memory
 from glassconv.dispatch.select import AUTO, choose, kernel_for
-from glassconv.errors import unknown_name
+from glassconv.errors import ArgumentError, unknown_name
 from glassconv.functional import (
     conv1d,
     conv2d,
@@ -40,6 +41,7 @@ from glassconv.reports.benchmark import LayerBenchmark, Roofline
 from glassconv.verification.verify import verify
 
 REPEATS = 20
+THREADS_PER_PROCESSOR = 8  # more only wait for each other
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 OURS: tuple[Callable[..., Tensor], ...] = (conv1d, conv2d, conv3d)
 OURS_TRANSPOSED: tuple[Callable[..., Tensor], ...] = (
@@ -90,9 +92,9 @@ def bench(
 
 def plan_for(problem: Problem, kernel: Kernel, layout: str) -> Plan:
     """Return the plan of a kernel for inputs in a memory layout; of one or three axes, NCHW."""
-    convolution = equal_convolution(problem)
+    computed = problem if kernel.transposed else equal_convolution(problem)
     name = layout if problem.ndim == 2 else NCHW
-    return kernel.plan(convolution, contiguous(convolution, name))
+    return kernel.plan(computed, contiguous(computed, name))
 
 
 def _packing_seconds(plan: Plan) -> float:
@@ -125,7 +127,17 @@ def _bench(layer: Layer, algorithm: str, layout: str, repeats: int) -> LayerBenc
 
 @contextmanager
 def using_threads(threads: int | None) -> Iterator[int]:
-    """Let PyTorch use so many threads for a while, or as many as it does; yield how many."""
+    """Let PyTorch use so many threads for a while, or as many as it does; yield how many.
+
+    Raises `ArgumentError` for more than `THREADS_PER_PROCESSOR` for each processor.
+    """
+    processors = os.cpu_count() or 1
+    most = THREADS_PER_PROCESSOR * processors
+    if threads is not None and threads > most:
+        raise ArgumentError(
+            f"threads must be at most {most} here, {THREADS_PER_PROCESSOR} for each processor, "
+            f"got {threads}"
+        )
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:

@@ -21,9 +21,9 @@ from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import Target
 from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import UnsupportedError, unknown_name
-from glassconv.kernels import KERNELS
+from glassconv.kernels import KERNELS, kernel_named, kernel_verdict
 from glassconv.kernels.runtime.plan import Plan
-from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.problem import Problem
 from glassconv.reports.kernel import CacheFit, KernelReport
 
 
@@ -36,8 +36,9 @@ def inspect(
     """
     name = kernel_name(problem, algorithm, layout)
     plan = plan_of(problem, name, layout)
-    target = plan.kernel.target
-    written = assembly(plan.kernel.text, target)
+    supported = kernel_verdict(name, problem, layout)
+    target = plan.main_kernel.target
+    written = assembly(plan.main_kernel.text, target)
     measured = roofline.measure(problem.dtype)
     (benchmark,) = bench(
         [Layer(problem, 1)], name, layout=layout, repeats=repeats, roofline=measured
@@ -46,7 +47,7 @@ def inspect(
         problem,
         name,
         layout,
-        idea=KERNELS[name].supports(equal_convolution(problem), layout).reason,
+        idea=supported.reason if supported else "",
         loops=plan.loops,
         blocking=plan.blocking.items(),
         tasks=plan.tasks,
@@ -67,12 +68,12 @@ def inspect(
 
 def llvm(problem: Problem, algorithm: str = AUTO, layout: str = "nchw") -> str:
     """Return the kernel as LLVM reads it."""
-    return plan_of(problem, kernel_name(problem, algorithm, layout), layout).kernel.text
+    return plan_of(problem, kernel_name(problem, algorithm, layout), layout).main_kernel.text
 
 
 def machine_code(problem: Problem, algorithm: str = AUTO, layout: str = "nchw") -> str:
     """Return the kernel's assembly, with LLVM's comments."""
-    kernel = plan_of(problem, kernel_name(problem, algorithm, layout), layout).kernel
+    kernel = plan_of(problem, kernel_name(problem, algorithm, layout), layout).main_kernel
     return assembly(kernel.text, kernel.target)
 
 
@@ -103,7 +104,7 @@ def kernel_name(problem: Problem, algorithm: str, layout: str) -> str:
 
 def plan_of(problem: Problem, name: str, layout: str) -> Plan:
     """Return the plan of a kernel that supports the problem, for inputs in a memory layout."""
-    return plan_for(problem, KERNELS[name], layout)
+    return plan_for(problem, kernel_named(name), layout)
 
 
 def _predicted_seconds(problem: Problem, name: str, layout: str) -> float:

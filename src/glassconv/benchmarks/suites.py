@@ -2,25 +2,27 @@
 
 A suite is a CSV file with a line per distinct layer and these columns: in_channels, out_channels,
 in_h, in_w, kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w,
-groups, bias (0 or 1), count.
+groups, bias (0 or 1), count. Or it has two columns, problem and count. The problem is in shorthand,
+so it may have one or three spatial axes, or be transposed.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
 from glassconv.errors import ConvError, DataError, unknown_name
 from glassconv.problem.arguments import problem_of
-from glassconv.problem.problem import Problem
+from glassconv.problem.problem import Problem, parse_problem
 
 COLUMNS = (
     "in_channels out_channels in_h in_w kernel_h kernel_w stride_h stride_w padding_h padding_w "
     "dilation_h dilation_w groups bias count"
 ).split()
+SHORTHAND_COLUMNS = ["problem", "count"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def read_suite(name: str, batch: int = 1, dtype: str = "float32") -> list[Layer]
     if name.endswith(".csv"):
         file = Path(name)
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")  # Excel begins it with a mark
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"cannot read {file}: {error}") from None
     elif name in suite_names():
@@ -58,29 +60,45 @@ def read_suite(name: str, batch: int = 1, dtype: str = "float32") -> list[Layer]
     else:
         raise unknown_name("suite", name, suite_names(), also="or a .csv file")
     rows = csv.DictReader(text.splitlines())
-    if rows.fieldnames is None or list(rows.fieldnames) != COLUMNS:
-        raise DataError(f"{name}: the first line must be {','.join(COLUMNS)}")
-    return [_layer(name, rows.line_num, row, batch, dtype) for row in rows]
+    forms = {tuple(COLUMNS): _read_sizes, tuple(SHORTHAND_COLUMNS): _read_shorthand}
+    read = forms.get(tuple(rows.fieldnames or ()))
+    if read is None:
+        lines = " or ".join(",".join(columns) for columns in forms)
+        raise DataError(f"{name}: the first line must be {lines}")
+    return [_layer(name, rows.line_num, row, read, batch, dtype) for row in rows]
 
 
-def _layer(name: str, line: int, row: Mapping[str, str], batch: int, dtype: str) -> Layer:
+def _layer(
+    name: str,
+    line: int,
+    row: Mapping[str, str],
+    read: Callable[[Mapping[str, str]], Problem],
+    batch: int,
+    dtype: str,
+) -> Layer:
     try:
-        value = {column: int(row[column]) for column in COLUMNS}
-        problem = problem_of(
-            [batch, value["in_channels"], value["in_h"], value["in_w"]],
-            [
-                value["out_channels"],
-                value["in_channels"] // max(value["groups"], 1),
-                value["kernel_h"],
-                value["kernel_w"],
-            ],
-            [value["out_channels"]] if value["bias"] else None,
-            (value["stride_h"], value["stride_w"]),
-            (value["padding_h"], value["padding_w"]),
-            (value["dilation_h"], value["dilation_w"]),
-            value["groups"],
-            dtype=dtype,
-        )
+        return Layer(replace(read(row), batch=batch, dtype=dtype), int(row["count"]))
     except (TypeError, ValueError, ConvError) as error:
         raise DataError(f"{name}, line {line}: {error}") from None
-    return Layer(problem, value["count"])
+
+
+def _read_shorthand(row: Mapping[str, str]) -> Problem:
+    return parse_problem(row["problem"])
+
+
+def _read_sizes(row: Mapping[str, str]) -> Problem:
+    value = {column: int(row[column]) for column in COLUMNS}
+    return problem_of(
+        [1, value["in_channels"], value["in_h"], value["in_w"]],
+        [
+            value["out_channels"],
+            value["in_channels"] // max(value["groups"], 1),
+            value["kernel_h"],
+            value["kernel_w"],
+        ],
+        [value["out_channels"]] if value["bias"] else None,
+        (value["stride_h"], value["stride_w"]),
+        (value["padding_h"], value["padding_w"]),
+        (value["dilation_h"], value["dilation_w"]),
+        value["groups"],
+    )

@@ -29,7 +29,6 @@ from glassconv.errors import UnsupportedError
 DIGEST = 32  # bytes
 PASSES = "1"  # raise it when `_optimised` changes: entries made otherwise are then not used
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-NO_CACHE = (OSError, RuntimeError)  # the latter for a user without a home folder
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def _read(key: str) -> bytes | None:
             if not _private(os.fstat(file.fileno())):
                 return None
             whole = file.read()
-    except NO_CACHE:
+    except OSError:
         return None
     digest, code = whole[:DIGEST], whole[DIGEST:]
     return code if _digest(key, code) == digest else None
@@ -168,7 +167,7 @@ def _write(key: str, code: bytes) -> None:
                 Path(file.name).replace(folder() / key)
             except OSError:
                 Path(file.name).unlink(missing_ok=True)
-    except NO_CACHE:
+    except OSError:
         return
 
 

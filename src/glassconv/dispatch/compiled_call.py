@@ -74,10 +74,12 @@ def kernel_call(
     copied into it first. whole: the call for weights of whole numbers; None if the kernel takes
     them.
     """
-    if isinstance(problem, TransposedProblem):
+    if isinstance(problem, TransposedProblem) and not kernel.transposed:
         return _transposed_call(kernel, problem, name, epilogue, whole)
     plan = kernel.plan(problem, layout or contiguous(problem, name), epilogue)
-    if whole is not None and plan.pack is not None:
+    if isinstance(problem, TransposedProblem):
+        plan = replace(plan, otherwise=algorithm_call(named("aten"), problem, epilogue))
+    elif whole is not None and plan.pack is not None:
         plan = replace(plan, pack=RefuseWholeNumbers(plan.pack), otherwise=whole)
     if layout is not None and not epilogue.residual:
         return plan

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 from glassconv.algorithms import named
-from glassconv.dispatch import select
+from glassconv.dispatch import function_modes, select
 from glassconv.dispatch.array_boundary import (
     A,
     as_tensor,
@@ -34,12 +34,17 @@ from glassconv.dispatch.compiled_call import (
 from glassconv.dispatch.devices import CPU, check_devices
 from glassconv.dispatch.fx_nodes import node_of
 from glassconv.dispatch.operators import record
-from glassconv.dispatch.pytorch_call import PyTorchCall, has_numbers
-from glassconv.dispatch.select import AUTO, choose, kernel_named
+from glassconv.dispatch.pytorch_call import (
+    check_names,
+    pytorch_call,
+    traced_call,
+    wrong_residual,
+)
+from glassconv.dispatch.select import AUTO, chosen, kernel_named
 from glassconv.dispatch.storage import check_storage
 from glassconv.dispatch.torch_state import is_plain, memory_device
 from glassconv.dispatch.whole_numbers import LateCall
-from glassconv.errors import ConvError, ShapeError
+from glassconv.errors import ConvError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Shaped, layout_named, output_layout
 from glassconv.problem.problem import Arguments, Problem
@@ -73,19 +78,27 @@ def compute(
     residual: Tensor | None,
     arguments: Arguments,
 ) -> Tensor:
-    """Return the output of a call: kernels for numbers in memory, else PyTorch's operations."""
+    """Return the output of a call: by kernels if tensors are numbers in memory, else by PyTorch."""
     plain = is_plain(input, weight, bias, residual)
-    if not plain and not _are_tensors(weight, bias, residual):
+    if not plain:
         node: Tensor | None = node_of(input, weight, bias, residual, arguments)
         if node is not None:
             return node
-    if not plain:
-        with torch._C.DisableTorchFunctionSubclass():  # they see the convolution, no checks
-            _check_tensors(arguments, _named(input, weight, bias, residual))
+        if function_modes.is_seen():
+            seen: Tensor = function_modes.call(input, weight, bias, residual, arguments)
+            return seen
+        with torch._C.DisableTorchFunctionSubclass():  # subclasses see the convolution only
+            has_numbers = _check_tensors(arguments, _named(input, weight, bias, residual))
+        if not has_numbers:
+            check_names(arguments)
+            return traced_call(input, weight, bias, residual, arguments)
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)
-    if not plain and (arguments.algorithm in PYTORCH or not has_numbers(input)):
-        return PyTorchCall(arguments)(input, weight, bias, residual)
+    if not plain and arguments.algorithm in PYTORCH:
+        if not arguments.is_ordinary():
+            shapes = input.shape, weight.shape, None if bias is None else bias.shape
+            arguments = arguments.reachable(*shapes)
+        return pytorch_call(arguments)(input, weight, bias, residual)
     call = compile_call(
         arguments,
         (input.shape, input.stride(), input.dtype),
@@ -99,19 +112,14 @@ def compute(
     return call(input, weight, bias, residual)
 
 
-def _check_tensors(arguments: Arguments, arrays: dict[str, Any]) -> None:
+def _check_tensors(arguments: Arguments, arrays: dict[str, Any]) -> bool:
+    """Check kinds, devices and storages; return whether sizes are numbers, not a trace's."""
     check_kinds(arguments.function, arrays)
+    if not all(type(size) is int for name in ("input", "weight") for size in arrays[name].shape):
+        return False
     check_devices(arguments.function, arrays)
-    if has_numbers(arrays["input"]):
-        check_storage(arguments.function, arrays)
-
-
-def _are_tensors(weight: object, bias: object, residual: object) -> bool:
-    return (
-        isinstance(weight, Tensor)
-        and (bias is None or isinstance(bias, Tensor))
-        and (residual is None or isinstance(residual, Tensor))
-    )
+    check_storage(arguments.function, arrays)
+    return True
 
 
 def forget() -> None:
@@ -171,14 +179,12 @@ def compile_call(
     except ConvError:
         if algorithm not in PYTORCH:
             raise
-        return PyTorchCall(arguments)  # which accepts it, or raises an error of its class
+        if not arguments.is_ordinary():
+            arguments = arguments.reachable(shapes["input"], shapes["weight"], shapes.get("bias"))
+        return pytorch_call(arguments)  # which accepts it, or raises an error of its class
     unbatched = len(shape) == arguments.ndim + 1
     if "residual" in shapes and shapes["residual"] != problem.output_shape[unbatched:]:
-        cause = (
-            f"the residual must have the output's shape, {list(problem.output_shape[unbatched:])}, "
-            f"not {list(shapes['residual'])}"
-        )
-        raise ShapeError(cause, request=str(problem))
+        raise wrong_residual(problem.output_shape[unbatched:], shapes["residual"], str(problem))
     epilogue = Epilogue(arguments.activation, residual is not None)
     filters = (weight_shape, weight_strides)
     if not unbatched:
@@ -218,19 +224,19 @@ def compile_problem(
     problem = problem.with_reachable_stride()
     if not plain:  # PyTorch's convolution and an algorithm's steps are PyTorch operations
         name = "aten" if algorithm == AUTO else algorithm
-        chosen = choose(problem, name, accuracy, device=device).algorithm
-        return algorithm_call(named(chosen), problem, epilogue)
+        taken = chosen(problem, name, accuracy, device=device)
+        return algorithm_call(named(taken.name), problem, epilogue)
     layout = _output_layout(problem, input, weight)
-    choice = choose(problem, algorithm, accuracy, layout)
-    if choice.kernel is None:
-        return algorithm_call(named(choice.algorithm), problem, epilogue)
+    taken = chosen(problem, algorithm, accuracy, layout)
+    if not taken.kernel:
+        return algorithm_call(named(taken.name), problem, epilogue)
     if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
         return algorithm_call(named("aten"), problem, epilogue)
     given = layout_named(layout, *input)
     whole = None
-    if accuracy in EXACT and named(choice.algorithm).error_bound(problem).window_factor > 1:
+    if accuracy in EXACT and named(taken.name).error_bound(problem).window_factor > 1:
         whole = LateCall(partial(_plain_sums, problem, epilogue))
-    return kernel_call(kernel_named(choice.kernel), problem, given, layout, epilogue, whole)
+    return kernel_call(kernel_named(taken.name), problem, given, layout, epilogue, whole)
 
 
 def _plain_sums(

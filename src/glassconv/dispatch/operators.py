@@ -24,15 +24,8 @@ from torch.autograd import forward_ad
 from torch.nn import Parameter
 from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
-from glassconv.dispatch.pytorch_convolution import (
-    beyond_even,
-    check_names,
-    check_residual,
-    cut,
-    pad,
-    pytorch_convolution,
-    sides,
-)
+from glassconv.dispatch.pytorch_call import check_names, check_residual, traced_call
+from glassconv.dispatch.uneven_padding import beyond_even, cut, pad, sides
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.problem import Arguments
 
@@ -104,10 +97,10 @@ def record(input: Any, weight: Any, bias: Any, residual: Any, arguments: Argumen
         or not all(map(_may_be_for_a_kernel, arrays))
         or torch.is_autocast_enabled("cpu")
     ):
-        return pytorch_convolution(input, weight, bias, residual, arguments)
+        return traced_call(input, weight, bias, residual, arguments)
     settings = _settings(weight, arguments)
     if settings is None:
-        return pytorch_convolution(input, weight, bias, residual, arguments)
+        return traced_call(input, weight, bias, residual, arguments)
     return _call(input, weight, bias, residual, settings)
 
 
@@ -185,7 +178,7 @@ def _fake(
 ) -> Tensor:
     arguments = Settings(*settings).arguments()
     check_names(arguments)
-    return pytorch_convolution(input, weight, bias, residual, arguments)
+    return traced_call(input, weight, bias, residual, arguments)
 
 
 def _autograd(
@@ -199,7 +192,7 @@ def _autograd(
     arrays = (input, weight, bias, residual)
     transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
     if transformed or input.is_complex():
-        return pytorch_convolution(*arrays, Settings(*settings).arguments())
+        return traced_call(*arrays, Settings(*settings).arguments())
     if torch.is_grad_enabled() and any(each is not None and each.requires_grad for each in arrays):
         given = Settings(*settings)
         output: Tensor = _Convolution.apply(input, weight, bias, given._replace(activation=None))

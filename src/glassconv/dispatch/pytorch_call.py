@@ -1,20 +1,25 @@
-"""A call of PyTorch's own convolution, for what no kernel may compute; its errors are explained.
+"""PyTorch's own convolution, for the tensors that no kernel may be given; its errors are explained.
 
 It is right for gradients, transforms, modes, other devices and element types, and each of them sees
-one ordinary convolution. What PyTorch accepts is computed, and what it refuses is refused with its
-class of error and our explanation.
+one ordinary convolution. Nothing is checked before: what PyTorch accepts is computed, and what it
+refuses is refused with its class of error and our explanation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from glassconv.algorithms import named
+from glassconv.algorithms.aten import Call, convolution, transposed_convolution
 from glassconv.dispatch.array_boundary import check_axes, check_dtypes, torch_dtype_name
-from glassconv.dispatch.pytorch_convolution import check_names, pytorch_convolution
-from glassconv.errors import ConvError
+from glassconv.dispatch.select import ACCURACY, AUTO
+from glassconv.dispatch.uneven_padding import sides
+from glassconv.errors import ConvError, DtypeError, ShapeError, unknown_name
+from glassconv.problem.activations import Epilogue
 from glassconv.problem.problem import Arguments
 
 PYTORCH_ERRORS = (RuntimeError, TypeError, ValueError, IndexError)
@@ -22,42 +27,106 @@ PYTORCH_ERRORS = (RuntimeError, TypeError, ValueError, IndexError)
 
 @dataclass(frozen=True)
 class PyTorchCall:
-    """PyTorch's convolution for operands of any shape, with these settled arguments."""
+    """A call of PyTorch's convolution for operands of any shape; PyTorch applies the epilogue."""
 
     arguments: Arguments
+    compute: Call
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
         """Return the output. Raises what PyTorch raises, with an explanation."""
         with torch._C.DisableTorchFunctionSubclass():  # subclasses see the convolution only
-            arguments = self._checked(input, weight, bias)
+            mixed = bias is not None and bias.dtype != input.dtype
+            if mixed and not torch.is_autocast_enabled(input.device.type):
+                # Some of PyTorch's loops read such a bias as if it had the input's type.
+                check_dtypes(self.arguments.function, *_described(input, weight, bias))
         try:
-            return pytorch_convolution(input, weight, bias, residual, arguments)
+            output = self.compute(input, weight, bias)
         except PYTORCH_ERRORS as error:
-            if has_numbers(input) and not isinstance(error, ConvError):
-                _explain(error, arguments, input, weight, bias)
+            explain_error(error, self.arguments, input, weight, bias)
             raise
-
-    def _checked(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Arguments:
-        """Check what PyTorch does not; return arguments that it computes rightly."""
-        arguments = self.arguments
-        check_names(arguments)
-        mixed = bias is not None and bias.dtype != input.dtype
-        if mixed and not torch.is_autocast_enabled(input.device.type):
-            # Some of PyTorch's loops read such a bias as if it had the input's type.
-            check_dtypes(arguments.function, *_described(input, weight, bias))
-        if arguments.is_ordinary() or not has_numbers(input):
-            return arguments
-        return arguments.reachable(input.shape, weight.shape, None if bias is None else bias.shape)
+        return _with_epilogue(output, input, residual, self.arguments)
 
 
-def has_numbers(input: Tensor) -> bool:
-    """Return whether sizes are numbers, not the symbols or tensors that a trace has for them."""
-    return all(type(size) is int for size in input.shape)
+@lru_cache(maxsize=1024)
+def pytorch_call(arguments: Arguments) -> PyTorchCall:
+    """Return the call of PyTorch's convolution with these settled arguments.
+
+    Raises `UnknownNameError` for a name that does not exist.
+    """
+    check_names(arguments)
+    return PyTorchCall(arguments, _computation(arguments))
 
 
-def _explain(
+def traced_call(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    arguments: Arguments,
+) -> Tensor:
+    """Return the output of PyTorch's convolution while a graph is traced, with PyTorch's errors.
+
+    Sizes among the arguments may be symbols of the graph, so nothing is looked up by them.
+    """
+    output = _computation(arguments)(input, weight, bias)
+    return _with_epilogue(output, input, residual, arguments)
+
+
+def check_names(arguments: Arguments) -> None:
+    """Raise `UnknownNameError` for an algorithm, an accuracy or an activation that is not known."""
+    if arguments.algorithm != AUTO:
+        named(arguments.algorithm)
+    if arguments.accuracy not in ACCURACY:
+        raise unknown_name("accuracy", arguments.accuracy, ACCURACY)
+    Epilogue(arguments.activation)
+
+
+def _computation(arguments: Arguments) -> Call:
+    ndim, stride, padding, dilation, groups = (
+        arguments.ndim,
+        arguments.stride,
+        arguments.padding,
+        arguments.dilation,
+        arguments.groups,
+    )
+    pairs = sides(padding, ndim)
+    if pairs is not None:
+        padding = tuple(pairs)
+    if arguments.transposed:
+        extra = arguments.output_padding
+        return transposed_convolution(ndim, stride, padding, extra, groups, dilation)
+    return convolution(ndim, stride, padding, dilation, groups)
+
+
+def _with_epilogue(
+    output: Tensor, input: Tensor, residual: Tensor | None, arguments: Arguments
+) -> Tensor:
+    """Return an output with the residual added, if it is of the output's shape, and activated."""
+    if residual is None and arguments.activation is None:
+        return output
+    if residual is not None:
+        check_residual(residual, input, output, arguments.function)
+    return Epilogue(arguments.activation, residual is not None).applied(output, residual)
+
+
+def check_residual(residual: Tensor, input: Tensor, output: Tensor, request: str) -> None:
+    """Raise `ShapeError` or `DtypeError` for a residual that PyTorch would broadcast or promote.
+
+    Not while `torch.jit.trace` records: it would record that sizes are compared, and warn.
+    """
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return
+    if residual.shape != output.shape:
+        raise wrong_residual(output.shape, residual.shape, request)
+    if residual.dtype not in (output.dtype, input.dtype):  # which autocast may tell apart
+        kinds = torch_dtype_name(residual.dtype), torch_dtype_name(output.dtype)
+        cause = "the residual is {} and the output {}; they must have one element type"
+        raise DtypeError(cause.format(*kinds), request=request)
+
+
+def explain_error(
     error: Exception, arguments: Arguments, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> None:
     """Raise the error by which we explain PyTorch's, if it is of PyTorch's class; else add a note.
@@ -83,3 +152,11 @@ def _described(
     present = {name: tensor for name, tensor in given.items() if tensor is not None}
     shapes = {name: tuple(tensor.shape) for name, tensor in present.items()}
     return shapes, {name: torch_dtype_name(tensor.dtype) for name, tensor in present.items()}
+
+
+def wrong_residual(output: tuple[int, ...], residual: tuple[int, ...], request: str) -> ShapeError:
+    """Return the error for a residual whose shape is not the output's."""
+    return ShapeError(
+        f"the residual must have the output's shape, {list(output)}, not {list(residual)}",
+        request=request,
+    )

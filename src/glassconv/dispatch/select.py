@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ from glassconv.dispatch.devices import CPU, is_cpu
 from glassconv.dispatch.memory import memory_limit
 from glassconv.dispatch.tuning_store import recorded
 from glassconv.errors import UnsupportedError, unknown_name
+from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW
-from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.problem import Problem, as_problem
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.choice import Candidate, Choice
 from glassconv.reports.cost import Cost
@@ -46,9 +48,9 @@ def kernel_named(name: str) -> Kernel:
 
     The code generator is imported at the first call, not with the package.
     """
-    from glassconv.kernels import KERNELS
+    from glassconv import kernels
 
-    return KERNELS[name]
+    return kernels.kernel_named(name)
 
 
 def kernel_for(name: str, problem: Problem, layout: str = NCHW) -> Kernel | None:
@@ -57,7 +59,7 @@ def kernel_for(name: str, problem: Problem, layout: str = NCHW) -> Kernel | None
 
 
 def choose(
-    problem: Problem,
+    problem: str | Problem,
     algorithm: str = AUTO,
     accuracy: str = "default",
     layout: str = NCHW,
@@ -70,14 +72,15 @@ def choose(
     and on this device, fit in memory and are accurate enough. An unknown name raises
     `UnknownNameError`.
 
-    device: PyTorch's name of where the arrays are. Kernels run on the CPU only.
+    problem: an object, or shorthand. device: PyTorch's name of where the arrays are; kernels run on
+    the CPU only.
 
-    >>> from glassconv import parse
-    >>> choose(parse("3x32x32 4@5x5 bfloat16")).algorithm
+    >>> choose("3x32x32 4@5x5 bfloat16").algorithm
     'aten'
-    >>> choose(parse("64x56x56 64@3x3 p1"), device="cuda").algorithm
+    >>> choose("64x56x56 64@3x3 p1", device="cuda").algorithm
     'aten'
     """
+    problem = as_problem(problem)
     return _choose(problem, algorithm, accuracy, layout, str(device), torch.get_num_threads())
 
 
@@ -91,25 +94,56 @@ def _choose(
     return Choice(problem, taken.name, taken.name if taken.kernel else None, verdicts)
 
 
+def chosen(
+    problem: Problem,
+    algorithm: str = AUTO,
+    accuracy: str = "default",
+    layout: str = NCHW,
+    device: str = CPU,
+) -> Candidate:
+    """Return what `choose` chooses, without the verdicts on algorithms that it cannot choose.
+
+    A call with a new shape waits for this.
+    """
+    return _chosen(problem, algorithm, accuracy, layout, str(device), torch.get_num_threads())
+
+
+@lru_cache(maxsize=1024)
+def _chosen(
+    problem: Problem, algorithm: str, accuracy: str, layout: str, device: str, threads: int
+) -> Candidate:
+    if algorithm == AUTO:
+        names = [name for name in ALGORITHMS if _is_compiled(name, problem)]
+    else:
+        names = [named(algorithm).name]
+    return _pick(problem, algorithm, candidates(problem, accuracy, layout, device, names))
+
+
 def forget() -> None:
-    """Clear the cache of `choose`."""
+    """Clear the caches of `choose` and `chosen`."""
     _choose.cache_clear()
+    _chosen.cache_clear()
 
 
 def candidates(
-    problem: Problem, accuracy: str = "default", layout: str = NCHW, device: str = CPU
+    problem: Problem,
+    accuracy: str = "default",
+    layout: str = NCHW,
+    device: str = CPU,
+    names: Iterable[str] | None = None,
 ) -> tuple[Candidate, ...]:
-    """Return the verdict on every algorithm for a problem, even if none of them can run."""
+    """Return the verdict on every algorithm for a problem, even if none of them can run.
+
+    names: those of the algorithms, None for all.
+    """
     if accuracy not in ACCURACY:
         raise unknown_name("accuracy", accuracy, ACCURACY)
     pytorch_seconds = named("aten").seconds
     pytorch = pytorch_seconds(problem, layout) if pytorch_seconds else inf
     measured = recorded(problem, layout)
     return tuple(
-        _candidate(
-            algorithm, problem, accuracy, layout, device, pytorch, measured.get(algorithm.name)
-        )
-        for algorithm in ALGORITHMS.values()
+        _candidate(ALGORITHMS[name], problem, accuracy, layout, device, pytorch, measured.get(name))
+        for name in (ALGORITHMS if names is None else names)
     )
 
 
@@ -162,10 +196,12 @@ def _candidate(
     compiled_seconds = None
     if algorithm.seconds is not None:
         compiled_seconds = algorithm.seconds(problem, layout)
-    elif kernel and measured_ratio:
-        compiled_seconds = pytorch_seconds / measured_ratio
-    elif kernel:
-        compiled_seconds = _kernel_seconds(algorithm.name, problem, layout)
+    elif kernel and _is_compiled(algorithm.name, problem):
+        compiled_seconds = (
+            pytorch_seconds / measured_ratio
+            if measured_ratio
+            else _kernel_seconds(algorithm.name, problem, layout)
+        )
     return Candidate(
         algorithm.name,
         supported,
@@ -194,43 +230,57 @@ def _may_run(
         return Verdict(
             False, f"needs {needed_gib:,.0f} GiB of memory, {memory.owner} has {memory_gib:,.0f}"
         )
-    allowed = WINDOW_FACTOR[accuracy]
-    if not bound.local and allowed < inf:
-        return Verdict(
-            False,
-            f"accuracy {accuracy!r} requires that an output depends only on the numbers it reads, "
-            "large ones, NaN and infinity as well",
-        )
-    if bound.window_factor > allowed:
-        return Verdict(
-            False,
-            f"accuracy {accuracy!r} allows errors of {allowed:g} × n·u·max|w|·Σ|x|, "
-            f"this has {bound.window_factor:g} ×",
-        )
-    if bound.rms_factor > ACCURACY[accuracy]:
-        return Verdict(
-            False,
-            f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's rms error, "
-            f"this has {bound.rms_factor:g} ×",
-        )
+    refusal = _too_inaccurate(bound, accuracy)
+    if refusal:
+        enough = next(each for each in ACCURACY if not _too_inaccurate(bound, each))
+        return Verdict(False, f"{refusal}; accuracy={enough!r} runs it")
     if not is_cpu(device):
         return Verdict(True, f"PyTorch runs it on {device}; compiled kernels run on the CPU")
     return supported
+
+
+def _too_inaccurate(bound: ErrorBound, accuracy: str) -> str:
+    """Return why an algorithm is not accurate enough, empty if it is."""
+    allowed = WINDOW_FACTOR[accuracy]
+    if not bound.local and allowed < inf:
+        return f"accuracy {accuracy!r} needs a bound by each output's own window"
+    if bound.window_factor > allowed:
+        return (
+            f"accuracy {accuracy!r} allows up to {allowed:g}·n·u, "
+            f"this has {bound.window_factor:g}·n·u"
+        )
+    if bound.rms_factor > ACCURACY[accuracy]:
+        return (
+            f"accuracy {accuracy!r} allows {ACCURACY[accuracy]:g} × PyTorch's rms error, "
+            f"this has {bound.rms_factor:g} ×"
+        )
+    return ""
 
 
 def _kernel_verdict(name: str, problem: Problem, layout: str) -> Verdict | None:
     """Return whether an algorithm's kernel supports a problem, or None if it has no kernel."""
     from glassconv import kernels
 
-    verdict = kernels.kernel_verdict(name, equal_convolution(problem), layout)
-    if verdict and isinstance(problem, TransposedProblem) and problem.is_cut:
-        return Verdict(False, "the kernel does not support padding that is wider than the kernel")
-    return verdict
+    return kernels.kernel_verdict(name, problem, layout)
+
+
+def _is_compiled(name: str, problem: Problem) -> bool:
+    """Return whether auto considers an algorithm: if it is compiled and multiplies no zeros.
+
+    The kernel of a convolution multiplies the zeros that a transposed convolution's stride inserts.
+    """
+    from glassconv import kernels
+
+    if ALGORITHMS[name].seconds is not None or name in kernels.TRANSPOSED_KERNELS:
+        return True
+    inserts_zeros = isinstance(problem, TransposedProblem) and max(problem.stride) > 1
+    return name in kernels.KERNELS and not inserts_zeros
 
 
 def _kernel_seconds(name: str, problem: Problem, layout: str) -> float:
-    convolution = equal_convolution(problem)
-    seconds = SECONDS_PER_KERNEL + kernel_named(name).seconds(convolution, layout)
-    if isinstance(problem, TransposedProblem):
-        seconds += (convolution.input_bytes + convolution.weight_bytes) / BYTES_PER_SECOND
-    return seconds
+    kernel = kernel_named(name)
+    if isinstance(problem, ConvProblem) or kernel.transposed:
+        return SECONDS_PER_KERNEL + kernel.seconds(problem, layout)
+    convolution = problem.convolution
+    copied = (convolution.input_bytes + convolution.weight_bytes) / BYTES_PER_SECOND
+    return SECONDS_PER_KERNEL + kernel.seconds(convolution, layout) + copied

@@ -44,6 +44,7 @@ def keep(measured: Mapping[tuple[Problem, str], Ratios]) -> Path:
 
     Those of other processors and other numbers of threads stay as they are.
     """
+    place = file()
     _document.cache_clear()
     document = {name: dict(threads) for name, threads in _document().items()}
     by_threads = document.setdefault(machine(), {})
@@ -51,14 +52,14 @@ def keep(measured: Mapping[tuple[Problem, str], Ratios]) -> Path:
     added = {f"{problem} {layout}": dict(each) for (problem, layout), each in measured.items()}
     by_threads[threads] = {**by_threads.get(threads, {}), **added}
     try:
-        file().parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file().with_suffix(f".{os.getpid()}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = place.with_suffix(f".{os.getpid()}")
         unfinished.write_text(json.dumps(document, indent=1), encoding="utf-8")
-        unfinished.replace(file())
+        unfinished.replace(place)
     except OSError as error:
-        raise DataError(f"cannot write the tuning store {file()}: {error}") from None
+        raise DataError(f"cannot write the tuning store {place}: {error}") from None
     _document.cache_clear()
-    return file()
+    return place
 
 
 def machine() -> str:

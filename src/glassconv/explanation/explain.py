@@ -13,7 +13,7 @@ from glassconv.explanation.facts import derive
 from glassconv.explanation.network import NetworkReport, derive_network, stack_shape
 from glassconv.explanation.torch_layers import Input, Layer, problem_of_layer
 from glassconv.problem import ConvProblem
-from glassconv.problem.problem import Problem, parse_problem
+from glassconv.problem.problem import Problem, as_problem
 from glassconv.problem.shorthand import EXAMPLE
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.explanation import Explanation
@@ -66,7 +66,7 @@ def explain(subject: Subject, input: Input | None = None) -> Report | NetworkRep
             f"explain takes a problem such as {EXAMPLE!r}, a ConvProblem, or a layer such as "
             f"nn.Conv2d, not a {type(subject).__name__}"
         )
-    problem = parse_problem(subject) if isinstance(subject, str) else subject
+    problem = as_problem(subject)
     if input is not None:
         cause = "a problem includes its input size: leave `input` out"
         raise ArgumentError(cause, request=str(problem))

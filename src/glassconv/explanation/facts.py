@@ -193,5 +193,6 @@ def _bound(bound: ErrorBound) -> BoundFacts:
         formula=bound.formula,
         measure=bound.reference,
         growth=bound.rms_factor,
+        window_factor=bound.window_factor if bound.local else None,
         local=bound.local and not bound.stray_non_finite,
     )

@@ -7,6 +7,9 @@ Each module named after an algorithm defines four functions:
     blocking(problem, layout, target, threads) -> Blocking      how the problem is divided
     plan(problem, layout, target, threads, epilogue) -> Plan    the parameters and machine code
 
+A kernel of transposed problems says TRANSPOSED = True and gets the `TransposedProblem`. The others
+get a transposed problem as the convolution that it equals.
+
 The folders contain the parts of kernels. Start with microkernel/register_tile.py,
 microkernel/matrix_product.py and microkernel/lowering.py.
 """
@@ -20,6 +23,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
+from typing import Any
 
 from glassconv.algorithms import ALGORITHMS
 from glassconv.codegen.openmp import threads
@@ -27,9 +31,10 @@ from glassconv.codegen.target import host
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.runtime.blocking import Blocking
 from glassconv.kernels.runtime.plan import Plan
-from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import Layout
+from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.verdict import Verdict
 
 UNSUPPORTED_PROCESSOR = "compiled kernels require AVX2, AVX-512 or NEON"
@@ -47,12 +52,13 @@ class Kernel:
 
     name: str
     file: Path
-    supports: Callable[[ConvProblem, str], Verdict]
-    seconds: Callable[[ConvProblem, str], float]
+    transposed: bool  # whether it takes transposed problems themselves
+    supports: Callable[[Any, str], Verdict]
+    seconds: Callable[[Any, str], float]
     blocking: Callable[..., Blocking]
     plan_for: Callable[..., Plan]
 
-    def plan(self, problem: ConvProblem, layout: Layout, epilogue: Epilogue = NOTHING) -> Plan:
+    def plan(self, problem: Problem, layout: Layout, epilogue: Epilogue = NOTHING) -> Plan:
         """Plan a supported problem for the host processor and PyTorch's number of threads."""
         target = host()
         if target is None:
@@ -60,13 +66,24 @@ class Kernel:
         return self.plan_for(problem, layout, target, threads(), epilogue)
 
 
-def kernel_verdict(name: str, problem: ConvProblem, layout: str) -> Verdict | None:
+def kernel_named(name: str) -> Kernel:
+    """Return the kernel of this name, of convolutions or of transposed ones."""
+    return TRANSPOSED_KERNELS[name] if name in TRANSPOSED_KERNELS else KERNELS[name]
+
+
+def kernel_verdict(name: str, problem: Problem, layout: str) -> Verdict | None:
     """Return whether the kernel of an algorithm supports the problem, or None without a kernel."""
-    if name not in KERNELS:
+    if name not in KERNELS and name not in TRANSPOSED_KERNELS:
         return None
     if host() is None:
         return Verdict(False, UNSUPPORTED_PROCESSOR)
-    return KERNELS[name].supports(problem, layout)
+    kernel = kernel_named(name)
+    if kernel.transposed:
+        return kernel.supports(problem, layout)
+    verdict = kernel.supports(equal_convolution(problem), layout)
+    if verdict and isinstance(problem, TransposedProblem) and problem.is_cut:
+        return Verdict(False, "the kernel does not support padding that is wider than the kernel")
+    return verdict
 
 
 def load_kernel(module: ModuleType) -> Kernel:
@@ -82,13 +99,20 @@ def load_kernel(module: ModuleType) -> Kernel:
                 f"kernels/{file.name}: {name} must have the parameters {parameters}, got {actual}"
             )
     name = module.__name__.rpartition(".")[2]
-    return Kernel(name, file, *(getattr(module, function) for function in REQUIRED_FUNCTIONS))
+    transposed = getattr(module, "TRANSPOSED", False)
+    return Kernel(
+        name, file, transposed, *(getattr(module, function) for function in REQUIRED_FUNCTIONS)
+    )
 
 
+_FOUND = [
+    load_kernel(importlib.import_module(f"{__name__}.{info.name}"))
+    for info in sorted(pkgutil.iter_modules(__path__), key=lambda info: info.name)
+    if info.name in ALGORITHMS
+]
 KERNELS: Mapping[str, Kernel] = MappingProxyType(
-    {
-        info.name: load_kernel(importlib.import_module(f"{__name__}.{info.name}"))
-        for info in sorted(pkgutil.iter_modules(__path__), key=lambda info: info.name)
-        if info.name in ALGORITHMS
-    }
+    {kernel.name: kernel for kernel in _FOUND if not kernel.transposed}
+)
+TRANSPOSED_KERNELS: Mapping[str, Kernel] = MappingProxyType(
+    {kernel.name: kernel for kernel in _FOUND if kernel.transposed}
 )

@@ -10,6 +10,7 @@ matrix product.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import ceil, prod
@@ -34,7 +35,6 @@ from glassconv.kernels.runtime.loop_text import (
     describe_blocks,
     describe_loop_nest,
 )
-from glassconv.kernels.runtime.packed_weights import Pack
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
@@ -104,7 +104,6 @@ def plan(
     parameters = _parameters(problem, layout, blocks)
     images = problem.batch * problem.groups
     tasks = images * parameters.pixel_blocks * parameters.filter_blocks
-    packing = _packing(problem.groups, _panel_width(problem, target))
     return Plan(
         problem,
         layout,
@@ -114,7 +113,9 @@ def plan(
         tasks,
         blocks.workspace_bytes,
         max_threads=max(1, min(tasks, problem.macs // MIN_MACS_PER_TASK)),
-        pack=None if layout.name == NCHW else packing,
+        pack=None
+        if layout.name == NCHW
+        else packing(problem.groups, _panel_width(problem, target)),
         loops=_loops(problem, layout, target, blocks),
         hot_function=_hot_function(problem, layout, target, blocks),
     )
@@ -173,7 +174,12 @@ def _filter_block(filters: int, count: int, width: int) -> int:
 
 
 def _panel_width(problem: ConvProblem, target: Target) -> int:
-    return target.tile()[1] * target.lanes(problem.dtype)
+    return panel_width(problem.dtype, target)
+
+
+def panel_width(dtype: str, target: Target) -> int:
+    """Return how many filters or pixels a panel of the register tile has."""
+    return target.tile()[1] * target.lanes(dtype)
 
 
 def _parameters(problem: ConvProblem, layout: Layout, blocks: GemmBlocking) -> GemmParameters[int]:
@@ -270,7 +276,7 @@ def _loops(
 
 
 @cache
-def _packing(groups: int, width: int) -> Pack:
+def packing(groups: int, width: int) -> Callable[[Tensor], Tensor]:
     """Return a function that packs weights as [group, panel, k = (u, v, c), filter of panel]."""
 
     def pack(weight: Tensor) -> Tensor:

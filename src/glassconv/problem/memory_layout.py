@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from glassconv.problem import ConvProblem
+from glassconv.problem.layer_shapes import LayerShapes
 
 NCHW, NHWC = "nchw", "nhwc"
 
@@ -87,7 +87,7 @@ def _is_channels_last(shape: Sequence[int], strides: Sequence[int]) -> bool:
     return True
 
 
-def contiguous(problem: ConvProblem, name: str = NCHW) -> Layout:
+def contiguous(problem: LayerShapes, name: str = NCHW) -> Layout:
     """Return the layout of the problem's input without gaps, channels first or channels last.
 
     >>> from glassconv import parse

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from glassconv.errors import DtypeError, ShapeError
-from glassconv.problem.problem import Problem
+from glassconv.problem.problem import Problem, as_problem
 
 SEED_OF_GRADIENT = 1  # beside the operands' own, lest the gradient repeat the input's numbers
 
@@ -48,13 +48,15 @@ class Operands:
                 raise DtypeError(cause, request=str(problem))
 
 
-def random_operands(problem: Problem, seed: int = 0) -> Operands:
+def random_operands(problem: str | Problem, seed: int = 0) -> Operands:
     """Return normal random operands; the weight is scaled so that outputs are of size 1.
 
-    >>> from glassconv import parse
-    >>> random_operands(parse("3x32x32 4@5x5")).weight.shape
+    problem: an object, or shorthand.
+
+    >>> random_operands("3x32x32 4@5x5").weight.shape
     torch.Size([4, 3, 5, 5])
     """
+    problem = as_problem(problem)
     generator = torch.Generator().manual_seed(seed)
     dtype = getattr(torch, problem.dtype)
 

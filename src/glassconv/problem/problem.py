@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from glassconv.errors import ArgumentTypeError
+from glassconv.errors import ArgumentTypeError, UnsupportedError
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import Padding, Size, problem_of, settled, settled_name
 from glassconv.problem.conv_problem import LARGEST_STEP, LARGEST_USUAL_STRIDE
-from glassconv.problem.shorthand import parse, read
+from glassconv.problem.shorthand import EXAMPLE, parse, read
 from glassconv.problem.transposed import TransposedProblem, parse_transposed, transposed_of
 
 Problem = ConvProblem | TransposedProblem
@@ -24,6 +24,36 @@ def parse_problem(text: str) -> Problem:
     'TransposedProblem'
     """
     return parse_transposed(text) if read(text).transposed else parse(text)
+
+
+def as_problem(problem: str | Problem) -> Problem:
+    """Return a problem, read from shorthand where it is a text.
+
+    Raises `ShorthandError` as `parse` does, `ArgumentTypeError` for what is neither.
+
+    >>> as_problem("3x32x32 4@5x5") == parse("3x32x32 4@5x5") == as_problem(parse("3x32x32 4@5x5"))
+    True
+    """
+    if isinstance(problem, str):
+        return parse_problem(problem)
+    if isinstance(problem, ConvProblem | TransposedProblem):
+        return problem
+    raise ArgumentTypeError(
+        f"a problem is a ConvProblem, a TransposedProblem or a text such as {EXAMPLE!r}, "
+        f"not a {type(problem).__name__}"
+    )
+
+
+def as_convolution(problem: str | Problem, function: str) -> ConvProblem:
+    """Return a problem as `as_problem` does. function: what takes no transposed convolution.
+
+    Raises `UnsupportedError` for a transposed convolution.
+    """
+    found = as_problem(problem)
+    if isinstance(found, ConvProblem):
+        return found
+    cause = f"{function} takes a convolution, and this is a transposed one"
+    raise UnsupportedError(cause, request=str(found))
 
 
 def equal_convolution(problem: Problem) -> ConvProblem:
@@ -56,10 +86,10 @@ class Arguments(NamedTuple):
         Nothing else may be looked up: True and 1.0 are equal to 1, and a tensor's value changes.
         """
         sizes: tuple[Any, ...] = self[2:7]
-        names: tuple[Any, ...] = self[7:]
-        for name in names:
-            if type(name) is not str and name is not None:
-                return False
+        if type(self[7]) is not str or type(self[8]) is not str:
+            return False
+        if self[9] is not None and type(self[9]) is not str:
+            return False
         for value in sizes:
             kind = type(value)
             if kind is int or (kind is str and not self.transposed):

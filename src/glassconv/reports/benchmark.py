@@ -9,7 +9,7 @@ from glassconv.reports.shown import Shown
 from glassconv.reports.verdict import Verdict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerBenchmark(Shown):
     """One layer timed against PyTorch; without times where it was not run, or was wrong."""
 
@@ -66,7 +66,7 @@ class Roofline:
         return self.attainable(problem.flops, moved)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Benchmark(Shown):
     """The layers of a suite timed in one run, against the roofline that the run measured."""
 

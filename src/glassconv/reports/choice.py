@@ -25,7 +25,7 @@ class Candidate:
     compiled_seconds: float | None = None  # of compiled code, None where it has none
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choice(Shown):
     """Which algorithm runs, and why each other one does not."""
 

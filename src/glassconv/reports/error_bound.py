@@ -8,7 +8,7 @@ arithmetic, 2013.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
@@ -66,7 +66,7 @@ class ErrorBound:
     formula: str
     underflow: Underflow
     reference: str = "Σ|x||w| + |b|"
-    magnitude: Magnitude | None = None
+    magnitude: Magnitude | None = field(default=None, compare=False)  # its formula is compared
     window_factor: float = 1.0
     stray_non_finite: str = ""
 

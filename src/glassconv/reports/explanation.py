@@ -132,6 +132,7 @@ class BoundFacts:
     formula: str  # of the factor, with its numbers
     measure: str  # the size it multiplies
     growth: float  # measured rms error, as a multiple of PyTorch's own
+    window_factor: float | None  # K of K·n·u, by an output's own window; None where there is none
     local: bool  # whether a NaN touches only outputs whose window holds it
 
 

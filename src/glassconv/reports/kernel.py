@@ -51,7 +51,7 @@ class CacheFit:
     cache: str  # "L1", "L2", or "" where it is larger
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KernelReport(Shown):
     """What a generated kernel is and does for one problem."""
 

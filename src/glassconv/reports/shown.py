@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from glassconv.reports.compared import Compared
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -20,7 +22,7 @@ class Display(NamedTuple):
     html: Callable[[Any], str]
 
 
-class Shown:
+class Shown(Compared):
     """A report with a view: `print(report)` writes what the command line prints.
 
     >>> from glassconv import parse, trace

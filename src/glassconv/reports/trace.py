@@ -9,11 +9,12 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.array import Array
+from glassconv.reports.compared import Compared
 from glassconv.reports.shown import Shown
 
 
-@dataclass(frozen=True)
-class Step:
+@dataclass(frozen=True, eq=False)
+class Step(Compared):
     """One array on the way from input to output.
 
     `array` is a NumPy array in a report; while an algorithm runs it may be a tensor.
@@ -25,7 +26,7 @@ class Step:
     note: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trace(Shown):
     """Every array that an algorithm made on a problem, in order; the last is the output."""
 
@@ -53,7 +54,7 @@ class Trace(Shown):
         return last
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Backward(Shown):
     """Both gradients of a convolution, each as a convolution and as a matrix product.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem
 from glassconv.reports.array import Array, Index
+from glassconv.reports.compared import Compared
 from glassconv.reports.shown import Shown
 from glassconv.reports.verdict import Verdict
 
@@ -22,7 +23,7 @@ class Element:
     bound: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Verification(Shown):
     """An output compared with the definition in float64, each element with its own bound.
 
@@ -60,8 +61,8 @@ class ErrorCurve:
     share: tuple[float, ...]  # how much of it that was
 
 
-@dataclass(frozen=True)
-class ErrorCurves:
+@dataclass(frozen=True, eq=False)
+class ErrorCurves(Compared):
     """How errors and bounds grow with the channels of a problem, for every algorithm that can."""
 
     problem: ConvProblem
@@ -69,7 +70,7 @@ class ErrorCurves:
     curves: tuple[ErrorCurve, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Difference(Shown):
     """Two outputs compared with each other, under the bound that both being right implies."""
 
@@ -82,7 +83,7 @@ class Difference(Shown):
     array: Array = field(repr=False)  # |first − second|, float64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sameness(Shown):
     """Whether Conv2d is the same as unfold + matmul: to the bit, to allclose, and by the bound.
 

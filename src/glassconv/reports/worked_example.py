@@ -8,12 +8,13 @@ import numpy as np
 
 from glassconv.problem import ConvProblem
 from glassconv.reports.array import Array
+from glassconv.reports.compared import Compared
 from glassconv.reports.trace import Trace
 from glassconv.reports.verification import Difference, Verification
 
 
-@dataclass(frozen=True)
-class WorkedExample:
+@dataclass(frozen=True, eq=False)
+class WorkedExample(Compared):
     """A small two-dimensional convolution in whole numbers, one output to be written out in full.
 
     input [in_channels, height, width], weight, bias and output as in the problem, without a batch.
@@ -74,8 +75,8 @@ class WorkedExample:
         return range(start, start + axis.extent, axis.dilation)
 
 
-@dataclass(frozen=True)
-class Tutorial:
+@dataclass(frozen=True, eq=False)
+class Tutorial(Compared):
     """Everything the demo shows: the tutorial's facts, found by running them."""
 
     source: str  # what the picture is and where it comes from

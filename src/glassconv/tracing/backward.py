@@ -16,12 +16,12 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.gradients import WeightGradient, input_gradient
 from glassconv.problem.im2col_map import fold, unfold
 from glassconv.problem.operands import Operands, random_grad_output, random_operands, to_numpy
-from glassconv.problem.problem import Problem
+from glassconv.problem.problem import Problem, as_convolution
 from glassconv.reports.trace import Backward, Step
 
 
 def backward(
-    problem: ConvProblem,
+    problem: str | ConvProblem,
     algorithm: str = AUTO,
     operands: Operands | None = None,
     grad_output: Tensor | None = None,
@@ -30,18 +30,20 @@ def backward(
 ) -> Backward:
     """Return all arrays computed on the way to both gradients, with random operands by default.
 
+    problem: an object, or shorthand.
     grad_output: the gradient of a scalar with respect to the output, with the output's shape.
 
-    Raises `UnsupportedError` if the algorithm does not support one of the two convolutions, or for
-    an empty batch; `UnknownNameError`, `ShapeError` or `DtypeError` as `trace` does.
+    Raises `UnsupportedError` if the algorithm does not support one of the two convolutions, for an
+    empty batch, or for a transposed convolution; `UnknownNameError`, `ShapeError` or `DtypeError`
+    as `trace` does.
 
-    >>> from glassconv import parse
-    >>> both = backward(parse("3x8x8 4@3x3 s2"))
+    >>> both = backward("3x8x8 4@3x3 s2")
     >>> both["grad_input"].shape, both["grad_weight"].shape
     ((1, 3, 8, 8), (4, 3, 3, 3))
     >>> bool(abs(both["grad_input"] - both["folded"]).max() < 1e-5)
     True
     """
+    problem = as_convolution(problem, "backward")
     given = (operands or random_operands(problem, seed)).copy()
     given.check(problem)
     gradient = (

@@ -9,13 +9,13 @@ import torch
 from glassconv.algorithms import named
 from glassconv.dispatch.select import AUTO, choose
 from glassconv.problem.operands import Operands, random_operands, to_numpy
-from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.problem import Problem, as_problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.trace import Trace
 
 
 def trace(
-    problem: Problem,
+    problem: str | Problem,
     algorithm: str = AUTO,
     operands: Operands | None = None,
     *,
@@ -23,11 +23,12 @@ def trace(
 ) -> Trace:
     """Return every array that an algorithm makes on a problem, random operands if none are given.
 
+    problem: an object, or shorthand.
+
     Raises `UnsupportedError` or `UnknownNameError` as `choose` does, `ShapeError` or `DtypeError`
     for operands of another problem.
 
-    >>> from glassconv import parse
-    >>> for step in trace(parse("3x32x32 1@5x5"), "im2col").steps:
+    >>> for step in trace("3x32x32 1@5x5", "im2col").steps:
     ...     print(step.name, list(step.array.shape))
     padded [1, 3, 32, 32]
     windows [1, 3, 28, 28, 5, 5]
@@ -36,6 +37,7 @@ def trace(
     product [1, 1, 784]
     output [1, 1, 28, 28]
     """
+    problem = as_problem(problem)
     chosen = named(choose(problem, algorithm, accuracy="any").algorithm)
     given = (operands or random_operands(problem, seed)).copy()  # lest a caller write over them
     given.check(problem)

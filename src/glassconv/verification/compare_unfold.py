@@ -14,6 +14,7 @@ from glassconv.algorithms import named
 from glassconv.problem import ConvProblem
 from glassconv.problem.gradients import WeightGradient, input_gradient
 from glassconv.problem.operands import Operands, random_grad_output, random_operands, to_numpy
+from glassconv.problem.problem import as_convolution
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.array import Array
 from glassconv.reports.verification import Check, Difference, Sameness
@@ -24,20 +25,22 @@ RELATIVE, ABSOLUTE = 1e-5, 1e-8  # what torch.allclose grants unless told otherw
 FIRST, SECOND = "Conv2d", "unfold + matmul"
 
 
-def same(problem: ConvProblem, operands: Operands | None = None, *, seed: int = 0) -> Sameness:
+def same(
+    problem: str | ConvProblem, operands: Operands | None = None, *, seed: int = 0
+) -> Sameness:
     """Compare PyTorch's convolution with im2col's: the outputs, and autograd's gradients of both.
 
-    Random operands if none are given; the gradient that comes from behind is random. Raises
-    `ShapeError` or `DtypeError` for operands of another problem, `UnsupportedError` for an empty
-    batch.
+    problem: an object, or shorthand. Random operands if none are given; the gradient that comes
+    from behind is random. Raises `ShapeError` or `DtypeError` for operands of another problem,
+    `UnsupportedError` for an empty batch or a transposed convolution.
 
-    >>> from glassconv import parse
-    >>> found = same(parse("64x14x14 64@3x3 p1"))
+    >>> found = same("64x14x14 64@3x3 p1")
     >>> found.not_close > 0  # allclose says that they differ …
     True
     >>> found.outputs.verdict.ok  # … but no more than rounding explains
     True
     """
+    problem = as_convolution(problem, "same")
     given = (operands or random_operands(problem, seed)).copy()
     given.check(problem)
     grad_output = random_grad_output(problem, seed)

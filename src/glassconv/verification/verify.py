@@ -19,7 +19,7 @@ from glassconv.dispatch.select import AUTO, choose, kernel_for
 from glassconv.errors import ShapeError
 from glassconv.problem.memory_layout import contiguous, layout_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
-from glassconv.problem.problem import Problem, equal_convolution
+from glassconv.problem.problem import Problem, as_problem, equal_convolution
 from glassconv.reports.array import Array, Index
 from glassconv.reports.error_bound import ErrorBound, Float64
 from glassconv.reports.verdict import Verdict
@@ -35,7 +35,7 @@ COMPILED = " jit"  # after an algorithm's name: its kernel
 
 
 def verify(
-    problem: Problem,
+    problem: str | Problem,
     algorithm: str = AUTO,
     operands: Operands | None = None,
     *,
@@ -43,15 +43,15 @@ def verify(
 ) -> Verification:
     """Run an algorithm, its kernel where it has one, and compare its output with the definition.
 
-    A transposed problem is verified like a convolution.
+    problem: an object, or shorthand. A transposed one is verified like a convolution.
 
     Raises `UnsupportedError` or `UnknownNameError` as `choose` does, `ShapeError` or `DtypeError`
     for operands of another problem.
 
-    >>> from glassconv import parse
-    >>> verify(parse("3x32x32 4@5x5"), "im2col").verdict.ok
+    >>> verify("3x32x32 4@5x5", "im2col").verdict.ok
     True
     """
+    problem = as_problem(problem)
     operands = operands or random_operands(problem, seed)
     layout = (layout_of(operands.input) or contiguous(equal_convolution(problem))).name
     chosen = choose(problem, algorithm, "any" if algorithm != AUTO else "default", layout).algorithm
@@ -94,7 +94,7 @@ def verification_targets(problem: Problem, algorithms: Iterable[str]) -> list[st
 
 
 def judge(
-    problem: Problem, candidate: str, output: Array, operands: Operands, bound: ErrorBound
+    problem: str | Problem, candidate: str, output: Array, operands: Operands, bound: ErrorBound
 ) -> Verification:
     """Compare any output, [batch, out_channels, *output_size], with the definition.
 
@@ -104,6 +104,7 @@ def judge(
     overflow on its way; where the algorithm's bound is not local, or allows a stray NaN, other
     numbers' NaN and infinity may reach an output.
     """
+    problem = as_problem(problem)
     return _judge(problem, candidate, output, operands, bound, definition(problem, operands))
 
 
@@ -160,12 +161,13 @@ def _judge(
 
 
 def compare(
-    problem: Problem,
+    problem: str | Problem,
     operands: Operands,
     first: tuple[str, Array, ErrorBound],
     second: tuple[str, Array, ErrorBound],
 ) -> Difference:
     """Return how two named outputs differ, under the bound that both being right implies."""
+    problem = as_problem(problem)
     plain = definition(problem, operands).magnitude
     for name, output, _ in (first, second):
         if output.shape != plain.shape:
@@ -206,7 +208,7 @@ def _unbounded(
     truth: Definition,
     allowed: Float64,
 ) -> Mask:
-    """Return where no bound holds: possible overflow, 0 · ∞, tiles that hold a NaN."""
+    """Return where no bound holds: possible overflow, 0 · ∞, a NaN that spreads."""
     plain = truth.magnitude
     with np.errstate(over="ignore"):
         overflow = np.isfinite(plain) & (plain * (1 + bound.max_factor) > problem.format.largest)

@@ -246,8 +246,14 @@ def _algorithms(facts: Explanation) -> Iterable[Block]:
     measures: dict[str, list[str]] = {}
     for algorithm in supported:
         if algorithm.bound is not None:
-            measures.setdefault(algorithm.bound.measure, []).append(algorithm.name)
+            measures.setdefault(algorithm.bound.measure, []).append(_with_factor(algorithm))
     yield Pairs(tuple((measure, ", ".join(names)) for measure, names in measures.items()))
+
+
+def _with_factor(algorithm: AlgorithmFacts) -> str:
+    """Return an algorithm's name, with the K of its bound K·n·u, n products + 1, unless it is 1."""
+    factor = algorithm.bound and algorithm.bound.window_factor
+    return algorithm.name if factor in (None, 1) else f"{algorithm.name} ({factor:g}·n·u)"
 
 
 def _cells(algorithm: AlgorithmFacts) -> tuple[str, ...]:

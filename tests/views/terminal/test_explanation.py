@@ -128,7 +128,7 @@ def test_what_may_not_run_is_crossed_out_with_its_reason() -> None:
     assert not rough.runs
     shown = lines("64x56x56 64@3x3 p1")
     assert any(line.split()[:2] == ["✗", "winograd6"] for line in shown)
-    assert any(line.strip() == f"winograd6  {rough.runs.reason}" for line in shown)
+    assert f"winograd6 {rough.runs.reason}" in " ".join(" ".join(shown).split())
 
 
 def test_no_promise_and_no_choice_are_said() -> None:
@@ -138,6 +138,7 @@ def test_no_promise_and_no_choice_are_said() -> None:
         for each in facts.algorithms
     )
     shown = printed(replace(facts, algorithms=careless, chosen=None))
-    assert "  auto       selects none: no algorithm fits in memory" in shown
+    said = "auto selects none: no algorithm fits in memory".split()
+    assert any(line.split() == said for line in shown)
     [row] = [line for line in shown if "✓  aten" in line]
     assert "  none  " in row

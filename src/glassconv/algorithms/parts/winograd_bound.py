@@ -42,7 +42,7 @@ def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float])
         ),
         reference="max|w| Σ|x| + |b|",
         magnitude=_magnitude,
-        window_factor=factor,
+        window_factor=float(factor),
     )
 
 

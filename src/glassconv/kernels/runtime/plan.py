@@ -17,15 +17,15 @@ from glassconv.codegen.pages import WORTHWHILE_BYTES, ask_for_huge_pages
 from glassconv.kernels.runtime.blocking import Blocking
 from glassconv.kernels.runtime.packed_weights import Pack, packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
-from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.problem.problem import Problem
 
 
 @dataclass(frozen=True)
 class Plan:
     """A compiled kernel with its parameters for one problem. Call it with the problem's tensors."""
 
-    problem: ConvProblem
+    problem: Problem
     layout: Layout  # of the input
     kernel: Compiled
     blocking: Blocking
@@ -67,6 +67,11 @@ class Plan:
         )
         self.kernel.call(self.parameters, arrays, self.tasks, num_threads)
         return output.squeeze(2) if self.is_1d else output
+
+    @property
+    def main_kernel(self) -> Compiled:
+        """Return the kernel that multiplies, and that holds `hot_function`."""
+        return self.kernel
 
     @cached_property
     def output_shape(self) -> tuple[int, ...]:

@@ -1,0 +1,363 @@
+"""Compiled transposed convolution by phases: a few convolutions with stride 1, then interleaving.
+
+Phases with equal windows are one convolution, with every filter once for each phase
+(`problem/phases.py`): with a kernel of twice the stride, all of them. implicit_gemm computes these
+convolutions into buffers; a second pass writes each phase to its outputs and applies bias and
+epilogue.
+
+    buffer[b, (phase, f), q] = Σ_(t, c) w[c, f, tap t of the phase] · x[b, c, q + t]
+    output[b, f, phase + stride · q] = activation(buffer[b, (phase, f), q] + bias[f] + residual)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from math import ceil, prod
+
+import torch
+from torch import Tensor
+
+from glassconv.codegen.ir import Module
+from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.openmp import threads as available_threads
+from glassconv.codegen.pages import ask_for_huge_pages
+from glassconv.codegen.parallel import in_parallel
+from glassconv.codegen.struct import pack
+from glassconv.codegen.target import Target
+from glassconv.kernels import implicit_gemm
+from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
+from glassconv.kernels.phases_parts.interleave import (
+    ENTRY_WORDS,
+    InterleaveParameters,
+    emit_task_nchw,
+    emit_task_nhwc,
+)
+from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
+from glassconv.kernels.runtime.packed_weights import Pack, packed_once
+from glassconv.kernels.runtime.parameters import pack_arrays
+from glassconv.kernels.runtime.plan import Plan, workspace
+from glassconv.kernels.runtime.support import supports_common
+from glassconv.problem import ConvProblem
+from glassconv.problem.activations import NOTHING, Epilogue
+from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.problem.phases import PhaseGroup, phase_groups
+from glassconv.problem.problem import Problem
+from glassconv.problem.transposed import EVERY, TransposedProblem, flip
+from glassconv.reports.verdict import Verdict
+
+TRANSPOSED = True  # the functions below take the transposed problem itself
+MAX_PHASES = 2**14  # the table of phases must stay in L2
+MIN_ELEMENTS_PER_TASK = 8192  # outputs
+MIN_CHANNELS = 8  # fewer in each group are interleaved one by one in NHWC
+KEPT_BYTES = 2**26  # buffers larger than this are freed after the call
+Taps = tuple[tuple[slice, ...], ...]
+
+
+def supports(problem: Problem, layout: str) -> Verdict:
+    """Return whether the problem is transposed, 1D or 2D, in float32 or float64."""
+    if not isinstance(problem, TransposedProblem):
+        return Verdict(False, "phases computes transposed convolutions, this is a convolution")
+    common = supports_common(problem.convolution)
+    if not common:
+        return common
+    number = prod(min(pair) for pair in zip(problem.kernel_size, problem.stride, strict=True))
+    if number > MAX_PHASES:
+        return Verdict(False, f"at most {MAX_PHASES:,} phases are supported, got {number:,}")
+    if prod(problem.kernel_size) // number > implicit_gemm.MAX_TAPS:
+        return Verdict(False, f"a phase must not exceed {implicit_gemm.MAX_TAPS:,} taps")
+    return Verdict(True, "implicit GEMM of every group of phases, then interleaving")
+
+
+def seconds(problem: TransposedProblem, layout: str) -> float:
+    """Return the predicted time in seconds."""
+    # Measured on two AVX2 cores. A convolution takes less than a call of its own would.
+    seconds_per_call, saved_per_convolution = 7e-5, 2e-5
+    few_channels = layout != NCHW and problem.out_channels // problem.groups < MIN_CHANNELS
+    bytes_per_second = 2e9 if few_channels else 7e9
+    return (
+        seconds_per_call
+        + sum(
+            implicit_gemm.seconds(group.convolution, layout) - saved_per_convolution
+            for group in phase_groups(problem)
+        )
+        + problem.output_bytes / bytes_per_second
+    )
+
+
+@dataclass(frozen=True)
+class PhasesBlocking(Blocking):
+    """The convolutions of a problem, and the blocks of their interleaving."""
+
+    convolutions: int
+    phases: int
+    rows_per_task: int  # rows of the output that a task interleaves
+    buffer_bytes: int  # all phases
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One group of phases: the plan of its convolution, and where its arrays are."""
+
+    group: PhaseGroup
+    plan: Plan
+    input_offset: int  # bytes
+    weight_offset: int  # bytes from the start of the packed weight
+    buffer_offset: int  # bytes
+
+
+@dataclass(frozen=True)
+class PhasesPlan(Plan):
+    """The plan of a transposed convolution. The fields of `Plan` are those of its interleaving."""
+
+    parts: tuple[_Part, ...] = ()
+    buffer_bytes: int = 0  # all phases
+
+    def __call__(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None = None
+    ) -> Tensor:
+        """Return the output in the input's memory layout; a residual needs the output's strides."""
+        assert self.pack is not None
+        packed = packed_once(weight, self.pack)
+        if packed is None:
+            assert self.otherwise is not None, "the pack of phases refuses weights"
+            return self.otherwise(input, weight, bias, residual)
+        output = torch.empty_strided(self.output_shape, self.output_strides, dtype=input.dtype)
+        if self.has_huge_pages:
+            ask_for_huge_pages(output.data_ptr(), output.nbytes)
+        bias = self.zero_bias if bias is None else bias.contiguous()
+        threads = available_threads()
+        buffer_bytes = self.buffer_bytes
+        needed = [
+            min(threads, part.plan.max_threads) * part.plan.workspace_bytes for part in self.parts
+        ]
+        size = buffer_bytes + max(needed, default=0)
+        buffer = workspace(size) if size <= KEPT_BYTES else torch.empty(size, dtype=torch.uint8)
+        address = output.data_ptr()
+        for part in self.parts:
+            start = buffer.data_ptr() + part.buffer_offset
+            arrays = pack_arrays(
+                input=input.data_ptr() + part.input_offset,
+                weight=packed.data_ptr() + part.weight_offset,
+                bias=part.plan.zero_bias.data_ptr(),
+                output=start,
+                workspace=buffer.data_ptr() + buffer_bytes,
+                residual=start,
+            )
+            plan = part.plan
+            plan.kernel.call(plan.parameters, arrays, plan.tasks, min(threads, plan.max_threads))
+        arrays = pack_arrays(
+            input=buffer.data_ptr(),
+            weight=packed.data_ptr(),
+            bias=bias.data_ptr(),
+            output=address,
+            workspace=0,
+            residual=address if residual is None else residual.data_ptr(),
+        )
+        self.kernel.call(self.parameters, arrays, self.tasks, min(threads, self.max_threads))
+        return output.squeeze(2) if self.is_1d else output
+
+    @property
+    def main_kernel(self) -> Compiled:
+        """Return the kernel of the convolutions."""
+        return self.parts[0].plan.kernel if self.parts else self.kernel
+
+
+def plan(
+    problem: TransposedProblem,
+    layout: Layout,
+    target: Target,
+    threads: int,
+    epilogue: Epilogue = NOTHING,
+) -> Plan:
+    """Plan a supported problem, for inputs in the given memory layout."""
+    plane = problem.as_2d()
+    parts = _parts(plane, layout, target, threads)
+    blocks = _blocking(plane, layout, parts, threads)
+    parameters = _parameters(plane, layout, parts, blocks)
+    images = problem.batch * (problem.out_channels if layout.name == NCHW else 1)
+    tasks = images * parameters.row_blocks
+    return PhasesPlan(
+        problem,
+        layout,
+        _compile(problem.dtype, layout.name, target, epilogue),
+        blocks,
+        pack(parameters, _table(plane, layout, parts)),
+        tasks,
+        workspace_bytes=0,
+        max_threads=max(1, min(tasks, prod(problem.output_shape) // MIN_ELEMENTS_PER_TASK)),
+        pack=_packing(plane, layout, target),
+        loops=_loops(parts),
+        hot_function=parts[0].plan.hot_function if parts else "",
+        parts=parts,
+        buffer_bytes=round_up(blocks.buffer_bytes, CACHE_LINE),
+    )
+
+
+def blocking(
+    problem: TransposedProblem, layout: Layout, target: Target, threads: int
+) -> PhasesBlocking:
+    """Return the blocks of a problem."""
+    plane = problem.as_2d()
+    return _blocking(plane, layout, _parts(plane, layout, target, threads), threads)
+
+
+def _blocking(
+    plane: TransposedProblem, layout: Layout, parts: tuple[_Part, ...], threads: int
+) -> PhasesBlocking:
+    rows = plane.output_size[0]
+    images = plane.batch * (plane.out_channels if layout.name == NCHW else 1)
+    elements = prod(plane.output_shape)
+    wanted = max(1, min(TASKS_PER_THREAD * threads, elements // MIN_ELEMENTS_PER_TASK))
+    blocks = min(rows, ceil(wanted / max(images, 1)))
+    return PhasesBlocking(
+        convolutions=len(parts),
+        phases=sum(len(part.group.phases) for part in parts),
+        rows_per_task=ceil(rows / blocks),
+        buffer_bytes=sum(part.plan.problem.output_bytes for part in parts),
+    )
+
+
+def _parts(
+    plane: TransposedProblem, layout: Layout, target: Target, threads: int
+) -> tuple[_Part, ...]:
+    """Return the convolutions of a problem, their arrays one after another."""
+    element, parts = plane.format.bytes, []
+    weight_offset = buffer_offset = 0
+    for group in phase_groups(plane):
+        part = implicit_gemm.plan(group.convolution, layout, target, threads)
+        first_input = sum(
+            axis.inputs.start * stride
+            for axis, stride in zip(group.axes, layout.strides[2:], strict=True)
+        )
+        parts.append(_Part(group, part, first_input * element, weight_offset, buffer_offset))
+        weight_offset += _packed_elements(group.convolution, part.pack) * element
+        buffer_offset += group.convolution.output_bytes
+    return tuple(parts)
+
+
+def _packed_elements(convolution: ConvProblem, pack: Pack | None) -> int:
+    weight = torch.empty(convolution.weight_shape, device="meta")
+    packed = weight if pack is None else pack(weight)
+    return 0 if packed is None else packed.numel()
+
+
+def _parameters(
+    plane: TransposedProblem, layout: Layout, parts: tuple[_Part, ...], blocks: PhasesBlocking
+) -> InterleaveParameters[int]:
+    rows, columns = plane.output_size
+    channels = plane.out_channels
+    is_nchw = layout.name == NCHW
+    covered = sum(
+        prod(len(axis.outputs) for axis in phase) for part in parts for phase in part.group.phases
+    )
+    return InterleaveParameters(
+        filters=channels // plane.groups,
+        groups=plane.groups,
+        rows=rows,
+        columns=columns,
+        stride_h=plane.stride[0],
+        stride_w=plane.stride[1],
+        column_phases=len(_column_phases(parts)),
+        rows_per_task=blocks.rows_per_task,
+        row_blocks=ceil(rows / blocks.rows_per_task),
+        has_gaps=int(covered < rows * columns),
+        output_stride_n=channels * rows * columns,
+        output_stride_c=rows * columns,
+        output_stride_h=columns if is_nchw else columns * channels,
+    )
+
+
+def _column_phases(parts: tuple[_Part, ...]) -> list[int]:
+    """Return the first column of each phase of the columns, in order."""
+    return sorted({phase.outputs.start for part in parts for phase in part.group.axes[1].phases})
+
+
+def _table(plane: TransposedProblem, layout: Layout, parts: tuple[_Part, ...]) -> tuple[int, ...]:
+    """Return the entries of all phases, by the first row and the first column of their outputs."""
+    filters, element = plane.out_channels // plane.groups, plane.format.bytes
+    rows = range(min(plane.stride[0], plane.output_size[0]))
+    entries: dict[tuple[int, int], tuple[int, ...]]
+    entries = dict.fromkeys(product(rows, _column_phases(parts)), (0,) * ENTRY_WORDS)
+    for part in parts:
+        group = part.group
+        strides = part.plan.output_strides
+        for number, (phase, shifts) in enumerate(
+            zip(group.phases, product(*(axis.shifts for axis in group.axes)), strict=True)
+        ):
+            start = part.buffer_offset // element + number * filters * strides[1]
+            start += sum(shift * stride for shift, stride in zip(shifts, strides[2:], strict=True))
+            of_group = len(group.phases) * filters * strides[1]
+            row, column = (along.outputs for along in phase)
+            entries[row.start, column.start] = (
+                start,
+                strides[0],
+                of_group,
+                *strides[1:],
+                column.start,
+                len(column),
+            )
+    return tuple(word for entry in entries.values() for word in entry)
+
+
+def _packing(plane: TransposedProblem, layout: Layout, target: Target) -> Pack:
+    """Return the packing of a problem's weight. Problems of other sizes may share it."""
+    taps = tuple(
+        tuple(tuple((axis.taps.start, axis.taps.stop, axis.taps.step) for axis in phase)
+              for phase in group.phases)
+        for group in phase_groups(plane)
+    )  # fmt: skip
+    width = None if layout.name == NCHW else implicit_gemm.panel_width(plane.dtype, target)
+    return _packing_of(taps, plane.groups, plane.kernel_size, width)
+
+
+@cache
+def _packing_of(
+    taps: tuple[tuple[tuple[tuple[int, int, int], ...], ...], ...],
+    groups: int,
+    kernel_size: tuple[int, ...],
+    width: int | None,
+) -> Pack:
+    """Return the function that packs the filters of every group of phases, one after another.
+
+    taps: of each phase of each group, a slice along each axis. A weight that is not finite is
+    refused: at the border, implicit_gemm multiplies zeros by it.
+    """
+
+    def pack(weight: Tensor) -> Tensor | None:
+        if not torch.isfinite(weight).all():
+            return None
+        plane, packed = weight.reshape(*weight.shape[:2], *kernel_size), []
+        for phases in taps:
+            filters = [
+                flip(plane[(*EVERY, *(slice(*along) for along in phase))], groups)
+                for phase in phases
+            ]
+            per_group = [each.reshape(groups, -1, *each.shape[1:]) for each in filters]
+            stacked = torch.stack(per_group, 1).flatten(0, 2)
+            packed.append(
+                (
+                    stacked if width is None else implicit_gemm.packing(groups, width)(stacked)
+                ).flatten()
+            )
+        return torch.cat(packed) if packed else weight.new_zeros(1)
+
+    return pack
+
+
+def _loops(parts: tuple[_Part, ...]) -> tuple[str, ...]:
+    """Return a description of the loop nest, one line per loop."""
+    lines = []
+    for part in parts:
+        lines.append(f"the convolution {part.group.convolution}:")
+        lines += [f"  {line}" for line in part.plan.loops]
+    return (*lines, "for rows of the output: interleave the phases, add the bias")
+
+
+@cache
+def _compile(dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Compiled:
+    module = Module("interleave", dtype, target)
+    emit_task = emit_task_nchw if layout == NCHW else emit_task_nhwc
+    in_parallel(module, emit_task(module, epilogue))
+    return compiled(module, "interleave")

@@ -1,0 +1,1 @@
+"""The parts of the transposed convolution's kernel."""

@@ -1,0 +1,193 @@
+"""The kernel of transposed convolutions: every phase within the bound, in each memory layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf, nan
+from random import Random
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import glassconv
+from glassconv.algorithms import named
+from glassconv.codegen.analysis.assembly import spilling
+from glassconv.codegen.jit import assembly
+from glassconv.codegen.target import named as target_named
+from glassconv.dispatch.select import choose
+from glassconv.kernels import KERNELS, TRANSPOSED_KERNELS
+from glassconv.kernels import phases as kernel_module
+from glassconv.kernels.runtime.packed_weights import packed_bytes
+from glassconv.problem.activations import Epilogue
+from glassconv.problem.memory_layout import NCHW, NHWC, contiguous, layout_of
+from glassconv.problem.operands import random_operands, to_numpy
+from glassconv.problem.transposed import TransposedProblem, parse_transposed
+from glassconv.verification.verify import judge
+from support.guard_pages import SIDES, guarded
+from support.memory_layouts import LAYOUTS
+from support.random_problems import LARGE, random_transposed_problem
+
+PHASES = TRANSPOSED_KERNELS["phases"]
+EDGES = [
+    "3x7x9 5@4x4 s2 p1 transposed",
+    "9x5x6 20@3x3 s2 p1 transposed o1",
+    "2x6x5 3@5x2 s3x4 p1x0 transposed",  # phases without taps: gaps
+    "5x4x4 7@1x1 s3 transposed o2",
+    "4x6x7 6@3x3 s2 g2 transposed",
+    "6x6x7 6@4x4 s2 p1 g6 transposed",
+    "3x5x5 4@3x3 transposed",  # stride 1: one phase
+    "2x5x5 3@1x1 s2 p2 transposed o1",  # the padding is wider than the kernel
+    "2x4x5 3@3x4 s4x2 d6x3 p1 transposed",
+    "3x6x6 4@4x4 s2 p0:3x2:1 transposed",
+    "7x100 12@9 s4 p4 transposed o3",
+    "5x40 1@64 s16 transposed",
+    "130x3x3 37@2x2 s2 nobias float64 transposed",
+    "0x3x4x4 2@2x2 s2 transposed",
+]
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def assert_within_bound(problem: TransposedProblem, output: Tensor, layout: str = "") -> None:
+    operands = random_operands(problem)
+    bound = named("phases").error_bound(problem)
+    found = judge(problem, "phases", to_numpy(output), operands, bound)
+    assert found.verdict, f"{problem} {layout}: {found.verdict.reason}"
+
+
+@pytest.mark.parametrize("text", EDGES)
+def test_every_layout_is_within_the_bound_beside_closed_pages(text: str) -> None:
+    problem = parse_transposed(text)
+    operands = random_operands(problem)
+    tried = 0
+    for name, lay in LAYOUTS.items():
+        input = lay(operands.input)
+        layout = layout_of(input)
+        if layout is None or not torch.equal(input, operands.input):
+            continue
+        plan = PHASES.plan(problem, layout)
+        for side in SIDES:
+            bias = None if operands.bias is None else guarded(operands.bias, side)
+            output = plan(guarded(input, side), operands.weight, bias)
+            assert_within_bound(problem, output, name)
+            memory = torch.channels_last if layout.name == NHWC else torch.contiguous_format
+            assert problem.ndim == 1 or output.is_contiguous(memory_format=memory)
+        tried += 1
+    assert tried >= 2
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seeds", [range(0, 150), range(150, 300)])
+def test_random_problems_stay_within_the_bound(seeds: range) -> None:
+    tried = 0
+    for seed in seeds:
+        problem = random_transposed_problem(Random(seed), LARGE)
+        for layout in (NCHW, NHWC):
+            if not PHASES.supports(problem, layout):
+                continue
+            operands = random_operands(problem)
+            lay = LAYOUTS["channels last" if layout == NHWC else "contiguous"]
+            plan = PHASES.plan(problem, contiguous(problem, layout))
+            assert_within_bound(problem, plan(lay(operands.input), operands.weight, operands.bias))
+            tried += 1
+    assert tried > 100
+
+
+@pytest.mark.parametrize("layout", [NCHW, NHWC])
+@pytest.mark.parametrize("text", EDGES[:7])
+def test_the_epilogue_is_applied_to_every_output(text: str, layout: str) -> None:
+    problem = parse_transposed(text)
+    operands = random_operands(problem)
+    lay = LAYOUTS["channels last" if layout == NHWC else "contiguous"]
+    input, residual = lay(operands.input), lay(torch.randn(problem.output_shape))
+    given = contiguous(problem, layout)
+    plain = PHASES.plan(problem, given)(input, operands.weight, operands.bias)
+    plan = PHASES.plan(problem, given, Epilogue("relu", residual=True))
+    output = plan(input, operands.weight, operands.bias, residual)
+    assert torch.equal(output, torch.relu(plain + residual))
+
+
+@pytest.mark.usefixtures("threads")
+def test_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_module, "MIN_ELEMENTS_PER_TASK", 1)
+    monkeypatch.setattr("glassconv.kernels.implicit_gemm.MIN_MACS_PER_TASK", 1)
+    problem = parse_transposed("2x24x15x16 20@3x3 s2 p1 transposed o1")
+    operands = random_operands(problem)
+    for layout in (NCHW, NHWC):
+        lay = LAYOUTS["channels last" if layout == NHWC else "contiguous"]
+        outputs = []
+        for number in (1, 2, 4):
+            torch.set_num_threads(number)
+            plan = PHASES.plan(problem, contiguous(problem, layout))
+            outputs.append(plan(lay(operands.input), operands.weight, operands.bias))
+        assert all(torch.equal(output, outputs[0]) for output in outputs)
+
+
+def test_a_call_sees_a_changed_weight() -> None:
+    problem = parse_transposed(EDGES[0])
+    operands = random_operands(problem)
+    plan = PHASES.plan(problem, contiguous(problem))
+    before = plan(operands.input, operands.weight, operands.bias)
+    operands.weight.data[-1, -1, -1, -1] += 1
+    after = plan(operands.input, operands.weight, operands.bias)
+    expected = F.conv_transpose2d(operands.input, operands.weight, operands.bias, 2, 1)
+    assert not torch.equal(before, after)
+    torch.testing.assert_close(after, expected)
+
+
+def test_other_sizes_use_the_same_packed_weight() -> None:
+    weight = torch.randn(8, 16, 4, 4)
+    before = packed_bytes()
+    for size in range(20, 30):
+        input = torch.randn(1, 8, size, size + 1)
+        glassconv.conv_transpose2d(input, weight, stride=2, padding=1, algorithm="phases")
+    assert packed_bytes() - before == weight.nbytes
+
+
+@pytest.mark.parametrize("value", [inf, nan])
+def test_a_weight_that_is_not_finite_is_given_to_pytorch(value: float) -> None:
+    input, weight = torch.ones(1, 2, 4, 4), torch.ones(2, 3, 4, 4)
+    weight[0, 0, 0, 0] = value
+    output = glassconv.conv_transpose2d(input, weight, stride=2, algorithm="phases")
+    expected = F.conv_transpose2d(input, weight, stride=2)
+    torch.testing.assert_close(output, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "text", ["514x200 1@1024 s256 transposed", "15x32x13 15@32x32 s16 transposed"]
+)
+def test_auto_multiplies_no_inserted_zeros(text: str) -> None:
+    choice = choose(parse_transposed(text))
+    assert choice.algorithm == "phases"
+    compiled = {each.name for each in choice.candidates if each.compiled_seconds is not None}
+    assert not compiled & set(KERNELS)
+
+
+@pytest.mark.parametrize("name", ["avx2", "avx512", "neon"])
+@pytest.mark.parametrize("layout", [NCHW, NHWC])
+def test_code_for_every_target_has_no_spills(name: str, layout: str) -> None:
+    target, problem = target_named(name), parse_transposed(EDGES[0])
+    for epilogue in (Epilogue(), Epilogue("relu6", residual=True)):
+        plan = PHASES.plan_for(problem, contiguous(problem, layout), target, 2, epilogue)
+        assert spilling(assembly(plan.kernel.text, target)) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("2x2x2x2 2@2x2x2 s2 transposed", "got 3D"),
+        ("2x4x4 2@2x2 s2 float16 transposed", "requires float32 or float64"),
+        ("2x4x4 2@200x200 s200 transposed", "at most 16,384 phases are supported, got 40,000"),
+    ],
+)
+def test_a_refusal_has_its_reason(text: str, reason: str) -> None:
+    verdict = PHASES.supports(parse_transposed(text), NCHW)
+    assert not verdict
+    assert reason in verdict.reason
