@@ -55,7 +55,9 @@ def flatness(problem: ConvProblem, outputs: int, weight: Tensor, filters: Tensor
     weight, filters = weight.detach().double().abs(), filters.detach().double().abs()
     largest = weight.flatten(1).amax(1)  # of each filter
     relative = filters.flatten(2).amax(1) / torch.where(largest > 0, largest, 1)[:, None]
-    a, g, b = (_nested([absolute(each[part]) for each in transforms]) for part in range(3))
+    a, g, b = (
+        _nested([absolute(each[part]) for each in transforms], weight.device) for part in range(3)
+    )
 
     sizes = relative.amax(0)  # û
     errors = error_of_products(problem, outputs) * sizes
@@ -64,7 +66,7 @@ def flatness(problem: ConvProblem, outputs: int, weight: Tensor, filters: Tensor
     reach = a @ (errors[:, None] * b) / allowed
     # X and its product with S are computed in the element type.
     margin = gamma(channels + b.shape[1] + 8, u)
-    windows = _nested([_windows(each) for each in transforms])
+    windows = _nested([_windows(each) for each in transforms], weight.device)
     slack = windows * (1 - margin) - reach * (1 + margin)
 
     through = (a @ sizes).max()  # from a transformed input to an output
@@ -99,12 +101,12 @@ def flat_tiles(problem: ConvProblem, test: Flatness, tiles: Tensor) -> Tensor:
     return flat
 
 
-def _nested(matrices: Sequence[Matrix]) -> Tensor:
+def _nested(matrices: Sequence[Matrix], device: torch.device) -> Tensor:
     """Return the Kronecker product of one matrix for each axis."""
-    whole = torch.ones(1, 1, dtype=torch.float64)
+    whole = torch.ones(1, 1, dtype=torch.float64, device=device)
     for matrix in matrices:
         rows = [[float(entry) for entry in row] for row in matrix]
-        whole = torch.kron(whole, torch.tensor(rows, dtype=torch.float64))
+        whole = torch.kron(whole, torch.tensor(rows, dtype=torch.float64, device=device))
     return whole
 
 
