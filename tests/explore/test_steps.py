@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pytest
+import torch
+from torch import Tensor
 
 from glassconv import judge, trace
 from glassconv.algorithms import Algorithm, named
@@ -21,11 +24,22 @@ from glassconv.explore.tensors import from_document
 from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands, random_operands
 from glassconv.reports.array import Array
+from support.bound_of_page import bound_of_page
 from support.browsers import documents, in_node
 from support.random_problems import problems_for
 
 PROBLEMS = 60  # of an algorithm
 AGREES = 2.0**-40
+
+
+@pytest.fixture(autouse=True)
+def transforms_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every tile for flat: the page draws Winograd's transforms and computes no tile directly."""
+
+    def flat(problem: ConvProblem, test: object, tiles: Tensor) -> Tensor:
+        return torch.ones(problem.batch, problem.groups, *tiles.shape[2:4], dtype=torch.bool)
+
+    monkeypatch.setattr("glassconv.algorithms.parts.winograd.flat_tiles", flat)
 
 
 def test_every_algorithm_of_the_page_makes_pythons_steps(tmp_path: Path) -> None:
@@ -72,6 +86,6 @@ def _check(algorithm: str, problem: ConvProblem, given: Operands, steps: dict[st
         difference = np.abs(array - theirs[name]).max()
         assert difference <= AGREES * max(largest, before), f"{problem}: {name}"
         before = largest
-    bound = named(algorithm).error_bound(problem)
+    bound = bound_of_page(algorithm, problem)
     verdict = judge(problem, f"{algorithm} of the page", found["output"], given, bound).verdict
     assert verdict.ok, f"{problem}: {verdict.reason}"

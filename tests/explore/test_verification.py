@@ -16,6 +16,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.operands import random_operands
 from glassconv.verification.definition import allowed_error, definition
 from glassconv.verification.verify import judge
+from support.bound_of_page import bound_of_page
 from support.browsers import documents, in_node
 from support.random_problems import problems_for
 
@@ -46,7 +47,7 @@ def test_bounds_are_pythons_and_outputs_keep_them(candidate: str, tmp_path: Path
             continue
         bounded += 1
         found = {name: from_document(each, name)[None] for name, each in answer.items()}
-        bound = algorithm.error_bound(problem)
+        bound = bound_of_page(algorithm.name, problem)
         truth = definition(problem, given)
         theirs = allowed_error(problem, bound, given, truth.magnitude)
         rounding = 2.0**-52 * (problem.taps_per_output + 1)

@@ -89,7 +89,8 @@ def test_channels_that_disagree_may_change_on_either_side(
 def test_same_with_a_stride_is_told_the_padding_it_means() -> None:
     with pytest.raises(ConvError, match="keeps the size only with stride 1") as caught:
         problem_of([1, 3, 8, 8], [4, 3, 3, 4], padding="same", stride=2)
-    assert caught.value.suggestions == ("stride=1", "padding=((1, 1), (1, 2))", "padding='valid'")
+    halves, tensorflow = "padding=((1, 1), (1, 2))", "padding=((0, 1), (1, 1))"
+    assert caught.value.suggestions == ("stride=1", "padding='valid'", halves, tensorflow)
     assert problem_of(
         [1, 3, 8, 8], [4, 3, 3, 4], padding=((1, 1), (1, 2)), stride=2
     ).output_size == (4, 4)
@@ -101,7 +102,7 @@ def test_same_with_a_stride_is_told_the_padding_it_means() -> None:
         ("3x4x4 2@7x7", ["p2", "3x7x7", "2@4x4"]),
         ("2x3x9x4 2@3x7", ["p2", "2x3x9x7", "2@3x4"]),
         ("64x56x56 64@3x3 g3", ["g2", "g4", "g1"]),
-        ("3x8x8 4@3x4 s2 psame", ["s1", "p1x1:2", "pvalid"]),
+        ("3x8x8 4@3x4 s2 psame", ["s1", "p1x1:2", "p0:1x1", "pvalid"]),
     ],
 )
 def test_shorthand_lists_them_in_shorthand_under_the_caret(text: str, lines: list[str]) -> None:

@@ -48,7 +48,7 @@ def supports(problem: Problem) -> Verdict:
     """Transposed convolutions, all of them."""
     if isinstance(problem, TransposedProblem):
         return Verdict(True, "any transposed convolution: one convolution per phase")
-    return Verdict(False, "phases computes transposed convolutions, this is a convolution")
+    return Verdict(False, "needs a transposed convolution")
 
 
 def cost(problem: TransposedProblem) -> Cost:

@@ -98,6 +98,7 @@ def _table(how: str, rows: Sequence[LayerBenchmark]) -> Table:
         *utilisation,
         left=("layer", "algorithm"),
     )
+    shown.columns[0].no_wrap, shown.columns[0].overflow = False, "fold"  # a long layer, two lines
     for row in rows:
         share = "" if row.roofline_share is None else f"{100 * row.roofline_share:.0f}%"
         shown.add_row(
