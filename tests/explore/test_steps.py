@@ -34,7 +34,7 @@ AGREES = 2.0**-40
 
 @pytest.fixture(autouse=True)
 def transforms_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take every tile for flat: the page draws Winograd's transforms and computes no tile directly."""
+    """Take every tile for flat: the page draws transforms and computes no tile directly."""
 
     def flat(problem: ConvProblem, test: object, tiles: Tensor) -> Tensor:
         return torch.ones(problem.batch, problem.groups, *tiles.shape[2:4], dtype=torch.bool)
