@@ -45,8 +45,9 @@ class Geometry:
             o, k = np.arange(self.dense[axis]), np.arange(self.kernel[axis])
             i = o[:, None] * self.stride[axis] + k * self.dilation[axis] - self.padding[axis]
             i, within = i[None, :, None, :], ((i >= 0) & (i < size))[None, :, None, :]
-            index = (index[:, None, :, None] * size + i).reshape(len(index) * len(o), -1)
-            inside = (inside[:, None, :, None] & within).reshape(index.shape)
+            shape = len(index) * len(o), index.shape[1] * len(k)
+            index = (index[:, None, :, None] * size + i).reshape(shape)
+            inside = (inside[:, None, :, None] & within).reshape(shape)
         assert index.shape == (windows, taps) or not windows * taps
         index = index.reshape(windows, taps)
         return np.where(inside.reshape(windows, taps), index, 0), inside.reshape(windows, taps)
