@@ -241,3 +241,11 @@ def test_gradients_are_pytorchs(algorithm: Algorithm, name: str) -> None:
     theirs = torch.autograd.grad(by_torch(problem, given), leaves, upstream)
     output = asked(problem, given, algorithm=algorithm.name)
     assert all(map(torch.equal, torch.autograd.grad(output, leaves, upstream), theirs))
+
+
+def test_windows_that_read_nothing_but_padding_give_the_bias() -> None:
+    """PyTorch 2.13 ends the process here: channels last, and no window reads the only column."""
+    input, bias = torch.randn(3, 5, 2, 5, 1), torch.randn(1)
+    weight = torch.randn(1, 5, 2, 2, 2).contiguous(memory_format=torch.channels_last_3d)
+    output = functional.conv3d(input, weight, bias, 4, 3, (1, 1, 2))
+    assert torch.equal(output, bias.expand_as(output))

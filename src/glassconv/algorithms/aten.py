@@ -150,9 +150,14 @@ def compile_for(problem: Problem) -> Call:
             problem.groups,
             problem.dilation,
         )
-    return convolution(
-        problem.ndim, problem.stride, problem.padding, problem.dilation, problem.groups
-    )
+    arguments = problem.stride, problem.padding, problem.dilation, problem.groups
+    if all(axis.positions_read for axis in problem.axes):
+        return convolution(problem.ndim, *arguments)
+    # Along an axis no window reads the input. There PyTorch 2.13 may end the process, for channels
+    # last with a bias, unless the padding is laid around a copy.
+    stride, _, dilation, groups = arguments
+    unpadded = convolution(problem.ndim, stride, 0, dilation, groups)
+    return lambda input, weight, bias: unpadded(pad(problem, input), weight, bias)
 
 
 def convolution(ndim: int, stride: Size, padding: Padding, dilation: Size, groups: int) -> Call:
