@@ -35,12 +35,11 @@ from glassconv.dispatch.devices import CPU, check_devices
 from glassconv.dispatch.fx_nodes import node_of
 from glassconv.dispatch.operators import record
 from glassconv.dispatch.pytorch_call import (
-    check_names,
     pytorch_call,
     traced_call,
     wrong_residual,
 )
-from glassconv.dispatch.select import AUTO, chosen, kernel_named
+from glassconv.dispatch.select import AUTO, check_names, chosen, kernel_named
 from glassconv.dispatch.storage import check_storage
 from glassconv.dispatch.torch_state import is_plain, memory_device
 from glassconv.dispatch.whole_numbers import LateCall
@@ -90,7 +89,7 @@ def compute(
         with torch._C.DisableTorchFunctionSubclass():  # subclasses see the convolution only
             has_numbers = _check_tensors(arguments, _named(input, weight, bias, residual))
         if not has_numbers:
-            check_names(arguments)
+            check_names(arguments.algorithm, arguments.accuracy, arguments.activation)
             return traced_call(input, weight, bias, residual, arguments)
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)

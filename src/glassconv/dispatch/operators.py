@@ -24,7 +24,8 @@ from torch.autograd import forward_ad
 from torch.nn import Parameter
 from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
-from glassconv.dispatch.pytorch_call import check_names, check_residual, traced_call
+from glassconv.dispatch.pytorch_call import check_residual, traced_call
+from glassconv.dispatch.select import check_names
 from glassconv.dispatch.uneven_padding import beyond_even, cut, pad, sides
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.problem import Arguments
@@ -177,7 +178,7 @@ def _fake(
     input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None, *settings: Any
 ) -> Tensor:
     arguments = Settings(*settings).arguments()
-    check_names(arguments)
+    check_names(arguments.algorithm, arguments.accuracy, arguments.activation)
     return traced_call(input, weight, bias, residual, arguments)
 
 

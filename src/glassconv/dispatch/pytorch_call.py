@@ -13,12 +13,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from glassconv.algorithms import named
 from glassconv.algorithms.aten import Call, convolution, transposed_convolution
 from glassconv.dispatch.array_boundary import check_axes, check_dtypes, torch_dtype_name
-from glassconv.dispatch.select import ACCURACY, AUTO
+from glassconv.dispatch.select import check_names
 from glassconv.dispatch.uneven_padding import sides
-from glassconv.errors import ConvError, DtypeError, ShapeError, unknown_name
+from glassconv.errors import ConvError, DtypeError, ShapeError
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.problem import Arguments
 
@@ -55,7 +54,7 @@ def pytorch_call(arguments: Arguments) -> PyTorchCall:
 
     Raises `UnknownNameError` for a name that does not exist.
     """
-    check_names(arguments)
+    check_names(arguments.algorithm, arguments.accuracy, arguments.activation)
     return PyTorchCall(arguments, _computation(arguments))
 
 
@@ -72,15 +71,6 @@ def traced_call(
     """
     output = _computation(arguments)(input, weight, bias)
     return _with_epilogue(output, input, residual, arguments)
-
-
-def check_names(arguments: Arguments) -> None:
-    """Raise `UnknownNameError` for an algorithm, an accuracy or an activation that is not known."""
-    if arguments.algorithm != AUTO:
-        named(arguments.algorithm)
-    if arguments.accuracy not in ACCURACY:
-        raise unknown_name("accuracy", arguments.accuracy, ACCURACY)
-    Epilogue(arguments.activation)
 
 
 def _computation(arguments: Arguments) -> Call:

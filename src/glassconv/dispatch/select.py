@@ -15,6 +15,7 @@ from glassconv.dispatch.memory import memory_limit
 from glassconv.dispatch.tuning_store import recorded
 from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.problem import ConvProblem
+from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import NCHW
 from glassconv.problem.problem import Problem, as_problem
 from glassconv.problem.transposed import TransposedProblem
@@ -41,6 +42,15 @@ BYTES_PER_SECOND = 1e10
 SECONDS_PER_OPERATION = 5e-6
 
 SECONDS_PER_KERNEL = 1e-5  # the fixed overhead of a kernel's call
+
+
+def check_names(algorithm: str, accuracy: str, activation: str | None) -> None:
+    """Raise `UnknownNameError` for a name that is not known."""
+    if algorithm != AUTO:
+        named(algorithm)
+    if accuracy not in ACCURACY:
+        raise unknown_name("accuracy", accuracy, ACCURACY)
+    Epilogue(activation)
 
 
 def kernel_named(name: str) -> Kernel:

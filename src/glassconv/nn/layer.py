@@ -6,10 +6,7 @@ from typing import Literal
 
 from torch.nn.modules.conv import _ConvNd
 
-from glassconv.algorithms import named
-from glassconv.dispatch.select import ACCURACY, AUTO
-from glassconv.errors import unknown_name
-from glassconv.problem.activations import Epilogue
+from glassconv.dispatch.select import AUTO, check_names
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 Options = dict[str, str | None]
@@ -55,9 +52,5 @@ def set_options(layer: _ConvNd, options: Options) -> None:
 
 def checked(algorithm: str, accuracy: str, activation: str | None) -> Options:
     """Return the options by name; raise `UnknownNameError` for a value that is unknown."""
-    if algorithm != AUTO:
-        named(algorithm)
-    if accuracy not in ACCURACY:
-        raise unknown_name("accuracy", accuracy, ACCURACY)
-    Epilogue(activation)
+    check_names(algorithm, accuracy, activation)
     return {"algorithm": algorithm, "accuracy": accuracy, "activation": activation}

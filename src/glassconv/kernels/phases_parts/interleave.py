@@ -59,7 +59,7 @@ ENTRY_WORDS = 8
 
 def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
     """Emit the task function: some rows of one channel of one image."""
-    spread, join, fill = _emit_spread(module), _emit_join(module), _emit_fill(module)
+    store_strided, join, fill = _emit_store_strided(module), _emit_join(module), _emit_fill(module)
     finish = emit_epilogue(module, epilogue)
 
     @function(module)
@@ -106,7 +106,7 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
                 )
             with code.loop(first, first + p.column_phases) as phase:
                 entry = _entry(table, phase)
-                spread.call(
+                store_strided.call(
                     dst=dst + (entry.first + done.get() * p.stride_w),
                     src=source(entry) + done.get(),
                     bias=arrays.bias + channel,
@@ -182,11 +182,11 @@ def _entry(table: Pointer, number: Value) -> PhaseEntry[Value]:
     return PhaseEntry(*(words[place] for place in range(ENTRY_WORDS)))
 
 
-def _emit_spread(module: Module) -> Function:
+def _emit_store_strided(module: Module) -> Function:
     """Emit the function that stores dst[q · step] = src[q] + bias[0] for each q below `count`."""
 
     @function(module)
-    def spread(
+    def store_strided(
         code: Code, dst: Pointer, src: Pointer, bias: Pointer, step: Value, count: Value
     ) -> None:
         added, lanes = bias[0], code.lanes
@@ -199,7 +199,7 @@ def _emit_spread(module: Module) -> Function:
         with code.else_(), code.loop(0, count) as q:
             dst[q * step] = src[q] + added
 
-    return spread
+    return store_strided
 
 
 def _emit_join(module: Module) -> Function:
