@@ -24,13 +24,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import prod
-from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from glassconv.algorithms.parts import names
 from glassconv.algorithms.parts.padding import pad
+from glassconv.algorithms.parts.uneven_padding import beyond_even, cut, sides
+from glassconv.algorithms.parts.uneven_padding import pad as pad_sides
 from glassconv.problem.arguments import Padding, Size
 from glassconv.problem.memory_layout import NCHW
 from glassconv.problem.problem import Problem, equal_convolution
@@ -166,20 +167,13 @@ def convolution(ndim: int, stride: Size, padding: Padding, dilation: Size, group
     padding: as `functional.conv2d` takes it. Pairs of equal sizes are PyTorch's own padding.
     """
     convolve = CONVOLUTIONS[ndim - 1]
-    pairs = _pairs(padding)
-    if pairs is None:
+    pairs = sides(padding, ndim)
+    if pairs is not None and any(before != after for before, after in pairs):
         return lambda input, weight, bias: convolve(
-            input, weight, bias, stride, padding, dilation, groups
+            pad_sides(input, pairs), weight, bias, stride, 0, dilation, groups
         )
-    if all(before == after for before, after in pairs):
-        even = tuple(before for before, _ in pairs)
-        return lambda input, weight, bias: convolve(
-            input, weight, bias, stride, even, dilation, groups
-        )
-    innermost_first = [size for pair in reversed(pairs) for size in pair]
-    return lambda input, weight, bias: convolve(
-        F.pad(input, innermost_first), weight, bias, stride, 0, dilation, groups
-    )
+    even = padding if pairs is None else tuple(before for before, _ in pairs)
+    return lambda input, weight, bias: convolve(input, weight, bias, stride, even, dilation, groups)
 
 
 def transposed_convolution(
@@ -190,7 +184,7 @@ def transposed_convolution(
     padding: as `functional.conv_transpose2d` takes it, or (before, after) per axis.
     """
     convolve = TRANSPOSED_CONVOLUTIONS[ndim - 1]
-    pairs = _pairs(padding)
+    pairs = sides(padding, ndim)
     even = padding if pairs is None else tuple(min(pair) for pair in pairs)
 
     def call(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -198,15 +192,5 @@ def transposed_convolution(
 
     if pairs is None or all(before == after for before, after in pairs):
         return call
-    kept = tuple(
-        slice(before - min(before, after), min(before, after) - after or None)
-        for before, after in pairs
-    )
-    return lambda input, weight, bias: call(input, weight, bias)[(..., *kept)].clone()
-
-
-def _pairs(padding: Padding) -> tuple[tuple[int, int], ...] | None:
-    """Return padding that is written as (before, after) per axis, None for any other."""
-    if isinstance(padding, tuple) and padding and all(isinstance(pair, tuple) for pair in padding):
-        return cast(tuple[tuple[int, int], ...], padding)
-    return None
+    beyond = beyond_even(pairs)
+    return lambda input, weight, bias: cut(call(input, weight, bias), beyond).clone()

@@ -24,9 +24,9 @@ from torch.autograd import forward_ad
 from torch.nn import Parameter
 from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
+from glassconv.algorithms.parts.uneven_padding import beyond_even, cut, pad, sides
 from glassconv.dispatch.pytorch_call import check_residual, traced_call
 from glassconv.dispatch.select import check_names
-from glassconv.dispatch.uneven_padding import beyond_even, cut, pad, sides
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.problem import Arguments
 

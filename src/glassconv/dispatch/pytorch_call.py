@@ -16,7 +16,6 @@ from torch import Tensor
 from glassconv.algorithms.aten import Call, convolution, transposed_convolution
 from glassconv.dispatch.array_boundary import check_axes, check_dtypes, torch_dtype_name
 from glassconv.dispatch.select import check_names
-from glassconv.dispatch.uneven_padding import sides
 from glassconv.errors import ConvError, DtypeError, ShapeError
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.problem import Arguments
@@ -81,9 +80,6 @@ def _computation(arguments: Arguments) -> Call:
         arguments.dilation,
         arguments.groups,
     )
-    pairs = sides(padding, ndim)
-    if pairs is not None:
-        padding = tuple(pairs)
     if arguments.transposed:
         extra = arguments.output_padding
         return transposed_convolution(ndim, stride, padding, extra, groups, dilation)

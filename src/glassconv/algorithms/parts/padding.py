@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
+from glassconv.algorithms.parts import uneven_padding
 from glassconv.problem import ConvProblem
 
 
@@ -15,5 +15,4 @@ def padded_note(problem: ConvProblem) -> str:
 
 def pad(problem: ConvProblem, input: Tensor) -> Tensor:
     """Return the input [batch, in_channels, *input_size] with zeros on both sides of each axis."""
-    innermost_first = [size for pair in reversed(problem.padding) for size in pair]
-    return F.pad(input, innermost_first) if any(innermost_first) else input
+    return uneven_padding.pad(input, problem.padding) if problem.is_padded else input
