@@ -20,7 +20,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,6 +36,7 @@ from glassconv.algorithms.parts.winograd_transforms import absolute, transforms_
 from glassconv.mathematics.cook_toom import Matrix, Transforms
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import gamma
+from glassconv.reports.error_bound import Float64
 
 
 @dataclass(frozen=True)
@@ -50,34 +53,72 @@ class Flatness:
 
 def flatness(problem: ConvProblem, outputs: int, weight: Tensor, filters: Tensor) -> Flatness:
     """Return the test for a weight; filters: its transform, rounded, as the products use it."""
-    transforms, format = transforms_of(problem, outputs), problem.format
-    u, channels = format.unit_roundoff, problem.weight_shape[1]
     weight, filters = weight.detach().double().abs(), filters.detach().double().abs()
-    largest = weight.flatten(1).amax(1)  # of each filter
-    relative = filters.flatten(2).amax(1) / torch.where(largest > 0, largest, 1)[:, None]
-    a, g, b = (
-        _nested([absolute(each[part]) for each in transforms], weight.device) for part in range(3)
+    return flatness_of_largest(
+        problem, outputs, weight.flatten(1).amax(1), filters.flatten(2).amax(1)
     )
 
-    sizes = relative.amax(0)  # û
-    errors = error_of_products(problem, outputs) * sizes
-    errors = errors + error_of_filters(problem) * g.sum(1) + u**2  # u²: a rounding that underflows
-    allowed = window_factor(problem, outputs) * (problem.taps_per_output + 1) * u
-    reach = a @ (errors[:, None] * b) / allowed
-    # X and its product with S are computed in the element type.
-    margin = gamma(channels + b.shape[1] + 8, u)
-    windows = _nested([_windows(each) for each in transforms], weight.device)
-    slack = windows * (1 - margin) - reach * (1 + margin)
 
-    through = (a @ sizes).max()  # from a transformed input to an output
-    lost = lost_by_transform(tuple(each.input for each in transforms), format.tiny)
-    least = 2 * channels * lost * through / allowed
+def flatness_of_largest(
+    problem: ConvProblem, outputs: int, largest: Tensor, largest_elements: Tensor
+) -> Flatness:
+    """Return the test for a weight from its largest numbers without their sign, in float64.
+
+    largest: of each filter [filters]. largest_elements: of each element of the transformed filter
+    [filters, elements of a tile].
+    """
+    known, format = _known(problem, outputs), problem.format
+    output, reach, errors_of_filters, windows = (
+        torch.from_numpy(each).to(largest.device)
+        for each in (known.output, known.reach, known.errors_of_filters, known.windows)
+    )
+    sizes = (largest_elements / largest[:, None].clamp(min=format.tiny)).amax(0)  # û
+    errors = known.error_of_products * sizes + errors_of_filters
+    slack = windows - (reach @ errors).view(windows.shape)
+
+    through = (output @ sizes).max()  # from a transformed input to an output
+    least = known.least * through
     grows = torch.maximum(through, sizes.max()) * largest.max()
-    grows = torch.stack([b.max() * grows.clamp(min=1), slack.abs().max()]).max()
+    grows = torch.maximum(known.most_of_input * grows.clamp(min=1), slack.abs().max())
     most = format.largest / (4 * grows.clamp(min=1))
-    too_small = ((largest > 0) & (largest < format.smallest_normal / u)).any()
+    too_small = ((largest > 0) & (largest < format.smallest_normal / format.unit_roundoff)).any()
     most = torch.where(grows.isfinite() & ~too_small, most, -1.0)
     return Flatness(slack, least, most)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the test of a problem's tiles is made of, beside the weight's numbers."""
+
+    output: Float64  # |A| [outputs of a tile, elements]
+    windows: Float64  # [outputs, elements]: 1 where an output reads an element, less the margin
+    reach: Float64  # |A_ij| |B_jl| / (K · n · u) [outputs · elements, elements], plus the margin
+    error_of_products: float  # γ_N
+    errors_of_filters: Float64  # ε g, and u² for a rounding that underflows [elements]
+    most_of_input: float  # the largest of |B|
+    least: float  # what underflow in the input's transform may cost, for each |A| û
+
+
+@lru_cache(maxsize=256)
+def _known(problem: ConvProblem, outputs: int) -> _Known:
+    """Return what is known before the weight."""
+    transforms, format = transforms_of(problem, outputs), problem.format
+    u, channels = format.unit_roundoff, problem.weight_shape[1]
+    a, g, b = (_nested([absolute(each[part]) for each in transforms]) for part in range(3))
+    allowed = window_factor(problem, outputs) * (problem.taps_per_output + 1) * u
+    # X and its product with S are computed in the element type.
+    margin = gamma(channels + b.shape[1] + 8, u)
+    reach = (a[:, None, :] * b.T[None]).reshape(-1, len(b)) / allowed
+    lost = lost_by_transform(tuple(each.input for each in transforms), format.tiny)
+    return _Known(
+        output=a,
+        windows=_nested([_windows(each) for each in transforms]) * (1 - margin),
+        reach=reach * (1 + margin),
+        error_of_products=error_of_products(problem, outputs),
+        errors_of_filters=error_of_filters(problem) * g.sum(1) + u**2,
+        most_of_input=float(b.max()),
+        least=2 * channels * lost / allowed,
+    )
 
 
 def flat_tiles(problem: ConvProblem, test: Flatness, tiles: Tensor) -> Tensor:
@@ -101,12 +142,11 @@ def flat_tiles(problem: ConvProblem, test: Flatness, tiles: Tensor) -> Tensor:
     return flat
 
 
-def _nested(matrices: Sequence[Matrix], device: torch.device) -> Tensor:
+def _nested(matrices: Sequence[Matrix]) -> Float64:
     """Return the Kronecker product of one matrix for each axis."""
-    whole = torch.ones(1, 1, dtype=torch.float64, device=device)
+    whole: Float64 = np.ones((1, 1))
     for matrix in matrices:
-        rows = [[float(entry) for entry in row] for row in matrix]
-        whole = torch.kron(whole, torch.tensor(rows, dtype=torch.float64, device=device))
+        whole = np.asarray(np.kron(whole, np.array(matrix, np.float64)), np.float64)
     return whole
 
 

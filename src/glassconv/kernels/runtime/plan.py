@@ -15,7 +15,7 @@ from glassconv.codegen.jit import Compiled
 from glassconv.codegen.openmp import threads
 from glassconv.codegen.pages import WORTHWHILE_BYTES, ask_for_huge_pages
 from glassconv.kernels.runtime.blocking import Blocking
-from glassconv.kernels.runtime.packed_weights import Pack, packed_once
+from glassconv.kernels.runtime.packed_weights import Packing, packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.problem.problem import Problem
@@ -33,7 +33,7 @@ class Plan:
     tasks: int
     workspace_bytes: int  # per thread
     max_threads: int  # more threads would cost more time than they save
-    pack: Pack | None  # packs the weight, or refuses it with None; no function: it is used unpacked
+    pack: Packing | None  # packs the weight, or refuses it with None; None: it is used unpacked
     loops: tuple[str, ...] = ()  # a description of the loop nest, one line per loop
     hot_function: str = ""  # the generated function that takes most of the time, if known
     otherwise: Callable[..., Tensor] | None = None  # the call for weights that `pack` refuses
@@ -72,6 +72,13 @@ class Plan:
     def main_kernel(self) -> Compiled:
         """Return the kernel that multiplies, and that holds `hot_function`."""
         return self.kernel
+
+    @property
+    def packed_bytes(self) -> int:
+        """Return how large the weight is as the kernel reads it."""
+        if self.pack is None:
+            return self.problem.weight_bytes
+        return self.pack.elements * self.problem.format.bytes
 
     @cached_property
     def output_shape(self) -> tuple[int, ...]:
