@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -38,69 +39,76 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import gamma
 from glassconv.reports.error_bound import Float64
 
+A = TypeVar("A", Float64, Tensor)
+
 
 @dataclass(frozen=True)
-class Flatness:
+class Flatness(Generic[A]):
     """The test for the tiles of one weight; its numbers are float64.
 
     A tile is flat if ΣX is 0, or if ΣX ≤ most and S X ≥ least; none is where `most` is negative.
     """
 
-    slack: Tensor  # S [outputs of a tile, elements of a tile]
-    least: Tensor
-    most: Tensor
+    slack: A  # S [outputs of a tile, elements of a tile]
+    least: A
+    most: A
 
 
-def flatness(problem: ConvProblem, outputs: int, weight: Tensor, filters: Tensor) -> Flatness:
+def flatness(
+    problem: ConvProblem, outputs: int, weight: Tensor, filters: Tensor
+) -> Flatness[Tensor]:
     """Return the test for a weight; filters: its transform, rounded, as the products use it."""
     weight, filters = weight.detach().double().abs(), filters.detach().double().abs()
-    return flatness_of_largest(
-        problem, outputs, weight.flatten(1).amax(1), filters.flatten(2).amax(1)
-    )
+    largest = weight.flatten(1).amax(1), filters.flatten(2).amax(1)
+    return _flatness(torch, problem, _tensors(_known(problem, outputs), weight.device), *largest)
 
 
 def flatness_of_largest(
-    problem: ConvProblem, outputs: int, largest: Tensor, largest_elements: Tensor
-) -> Flatness:
-    """Return the test for a weight from its largest numbers without their sign, in float64.
+    problem: ConvProblem, outputs: int, largest: Float64, largest_elements: Float64
+) -> Flatness[Float64]:
+    """Return the test for a weight from its largest numbers without their sign.
 
     largest: of each filter [filters]. largest_elements: of each element of the transformed filter
     [filters, elements of a tile].
     """
-    known, format = _known(problem, outputs), problem.format
-    output, reach, errors_of_filters, windows = (
-        torch.from_numpy(each).to(largest.device)
-        for each in (known.output, known.reach, known.errors_of_filters, known.windows)
-    )
-    sizes = (largest_elements / largest[:, None].clamp(min=format.tiny)).amax(0)  # û
-    errors = known.error_of_products * sizes + errors_of_filters
-    slack = windows - (reach @ errors).view(windows.shape)
+    with np.errstate(all="ignore"):  # a weight that is not finite, or nearly so
+        return _flatness(np, problem, _known(problem, outputs), largest, largest_elements)
 
-    through = (output @ sizes).max()  # from a transformed input to an output
+
+def _flatness(
+    arrays: Any, problem: ConvProblem, known: _Known[A], largest: A, largest_elements: A
+) -> Flatness[A]:
+    """Return the test. arrays: torch, or NumPy, whose operations take less time to call."""
+    format = problem.format
+    sizes = arrays.amax(largest_elements / largest[:, None].clip(min=format.tiny), 0)  # û
+    errors = known.error_of_products * sizes + known.errors_of_filters
+    slack = known.windows - (known.reach @ errors).reshape(known.windows.shape)
+
+    through = (known.output @ sizes).max()  # from a transformed input to an output
     least = known.least * through
-    grows = torch.maximum(through, sizes.max()) * largest.max()
-    grows = torch.maximum(known.most_of_input * grows.clamp(min=1), slack.abs().max())
-    most = format.largest / (4 * grows.clamp(min=1))
+    grows = arrays.maximum(through, sizes.max()) * largest.max()
+    grows = arrays.maximum(known.most_of_input * grows.clip(min=1), abs(slack).max())
+    most = format.largest / (4 * grows.clip(min=1))
     too_small = ((largest > 0) & (largest < format.smallest_normal / format.unit_roundoff)).any()
-    most = torch.where(grows.isfinite() & ~too_small, most, -1.0)
+    most = arrays.where(arrays.isfinite(grows) & ~too_small, most, -1.0)
     return Flatness(slack, least, most)
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Known(Generic[A]):
     """What the test of a problem's tiles is made of, beside the weight's numbers."""
 
-    output: Float64  # |A| [outputs of a tile, elements]
-    windows: Float64  # [outputs, elements]: 1 where an output reads an element, less the margin
-    reach: Float64  # |A_ij| |B_jl| / (K · n · u) [outputs · elements, elements], plus the margin
+    output: A  # |A| [outputs of a tile, elements]
+    windows: A  # [outputs, elements]: 1 where an output reads an element, less the margin
+    reach: A  # |A_ij| |B_jl| / (K · n · u) [outputs · elements, elements], plus the margin
     error_of_products: float  # γ_N
-    errors_of_filters: Float64  # ε g, and u² for a rounding that underflows [elements]
+    errors_of_filters: A  # ε g, and u² for a rounding that underflows [elements]
     most_of_input: float  # the largest of |B|
     least: float  # what underflow in the input's transform may cost, for each |A| û
 
 
 @lru_cache(maxsize=256)
-def _known(problem: ConvProblem, outputs: int) -> _Known:
+def _known(problem: ConvProblem, outputs: int) -> _Known[Float64]:
     """Return what is known before the weight."""
     transforms, format = transforms_of(problem, outputs), problem.format
     u, channels = format.unit_roundoff, problem.weight_shape[1]
@@ -121,7 +129,24 @@ def _known(problem: ConvProblem, outputs: int) -> _Known:
     )
 
 
-def flat_tiles(problem: ConvProblem, test: Flatness, tiles: Tensor) -> Tensor:
+def _tensors(known: _Known[Float64], device: torch.device) -> _Known[Tensor]:
+    """Return the same with tensors as its arrays."""
+
+    def tensor(array: Float64) -> Tensor:
+        return torch.from_numpy(array).to(device)
+
+    return _Known(
+        output=tensor(known.output),
+        windows=tensor(known.windows),
+        reach=tensor(known.reach),
+        error_of_products=known.error_of_products,
+        errors_of_filters=tensor(known.errors_of_filters),
+        most_of_input=known.most_of_input,
+        least=known.least,
+    )
+
+
+def flat_tiles(problem: ConvProblem, test: Flatness[Tensor], tiles: Tensor) -> Tensor:
     """Return which tiles [batch, in_channels, *tiles, *elements] are flat: [batch, groups, *tiles].
 
     The outputs past the output's end do not count.

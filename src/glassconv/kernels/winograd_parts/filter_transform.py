@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from glassconv.codegen.ir import WORDS, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
@@ -29,6 +29,7 @@ from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE
 from glassconv.kernels.winograd_parts.transform_code import transform
 from glassconv.mathematics.cook_toom import Matrix, cook_toom
+from glassconv.reports.error_bound import Float64
 
 CHANNELS_AT_ONCE = 4
 TAPS = KERNEL_SIZE**2
@@ -73,18 +74,17 @@ class FilterTransform:
         """Return how many elements a transformed filter has."""
         return (self.tile_outputs + KERNEL_SIZE - 1) ** 2
 
-    def __call__(self, weight: int, u: int) -> Tensor:
+    def __call__(self, weight: int, u: int) -> Float64:
         """Write U to an address, from the filters side by side at another.
 
         Returns the largest numbers without their sign, of U and then of the weight,
-        [group, panel, element + 1, filter of the panel].
+        [group, filter or padding, element + 1].
         """
         elements, padded_filters = self.elements, self.panels * self.width
-        size = self.groups, self.panels, elements + 1, self.width
-        largest = torch.zeros(size, dtype=getattr(torch, self.dtype))
         tasks = self.groups * self.panels
         num_threads = min(threads(), tasks)
-        space = torch.empty(num_threads, self._workspace_bytes, dtype=torch.uint8)
+        largest = np.zeros((self.groups, self.panels, elements + 1, self.width), self.dtype)
+        space = torch.empty(num_threads * self._workspace_bytes, dtype=torch.uint8)
         parameters = FilterParameters(
             channels=self.channels,
             panels=self.panels,
@@ -93,10 +93,11 @@ class FilterTransform:
             u_group_stride=elements * padded_filters * self.channels,
             workspace_bytes=self._workspace_bytes,
         )
-        arrays = words_of(weight, u, largest.data_ptr(), space.data_ptr())
+        arrays = words_of(weight, u, largest.ctypes.data, space.data_ptr())
         kernel = _compile(self.tile_outputs, self.dtype, self.target)
         kernel.call(pack(parameters), arrays, tasks, num_threads)
-        return largest
+        by_filter = largest.astype(np.float64).swapaxes(2, 3)
+        return by_filter.reshape(self.groups, padded_filters, elements + 1)
 
     @property
     def _workspace_bytes(self) -> int:

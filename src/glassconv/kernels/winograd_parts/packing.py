@@ -41,13 +41,13 @@ class WinogradPacking:
         target, dtype = self.target, problem.dtype
         pack_panels(weight.data_ptr(), filters.data_ptr(), side_by_side, dtype, target)
         largest = transform(filters.data_ptr(), u.data_ptr())
-        of_filters = largest.transpose(2, 3).flatten(1, 2)[:, : problem.gemm.m].flatten(0, 1)
+        of_filters = largest[:, : problem.gemm.m].reshape(problem.out_channels, -1)
         test = flatness_of_largest(
-            problem, self.tile_outputs, of_filters[:, -1].double(), of_filters[:, :-1].double()
+            problem, self.tile_outputs, of_filters[:, -1], of_filters[:, :-1]
         )
-        slack = slack.view(transform.elements, -1).zero_()
-        slack[:, : len(test.slack)] = test.slack.T
-        limits[0], limits[1] = test.least, test.most
+        by_element = slack.numpy().reshape(transform.elements, -1)
+        by_element[:, : len(test.slack)], by_element[:, len(test.slack) :] = test.slack.T, 0
+        limits.numpy()[:] = test.least, test.most
         return packed
 
     @property
