@@ -33,14 +33,13 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 @dataclass(frozen=True)
 class Compiled:
-    """A module's public function in memory, for as long as this object is kept."""
+    """A module's public function in memory, for as long as this object or `call` is kept."""
 
     call: Any  # name(parameters, arrays, tasks, threads)
     address: int
     text: str  # LLVM's
     target: Target
     seconds: float  # it took to compile, 0 from the disk cache
-    engine: Any
 
 
 def compiled(module: Module, name: str) -> Compiled:
@@ -52,7 +51,7 @@ def compiled(module: Module, name: str) -> Compiled:
     _initialise()
     text, target = module.text, module.target
     if not runs(target):
-        return Compiled(_refuse(target), 0, text, target, 0.0, None)
+        return Compiled(_refuse(target), 0, text, target, 0.0)
     origin = (text, target.cpu, target.features, str(llvm.llvm_version_info), PASSES)
     key = hashlib.sha256("\0".join(origin).encode()).hexdigest()
     seconds = 0.0
@@ -68,7 +67,9 @@ def compiled(module: Module, name: str) -> Compiled:
     engine.finalize_object()
     address = engine.get_function_address(name)
     kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2)
-    return Compiled(kind(address), address, text, target, seconds, engine)
+    call = kind(address)
+    call.engine = engine  # whose memory the code is in: who holds the function holds it, too
+    return Compiled(call, address, text, target, seconds)
 
 
 def _refuse(target: Target) -> Any:
