@@ -123,7 +123,7 @@ class PhasesPlan(Plan):
         if packed is None:
             assert self.otherwise is not None, "the pack of phases refuses weights"
             return self.otherwise(input, weight, bias, residual)
-        output = torch.empty_strided(self.output_shape, self.output_strides, dtype=input.dtype)
+        output = input.new_empty_strided(self.output_shape, self.output_strides)
         if self.has_huge_pages:
             ask_for_huge_pages(output.data_ptr(), output.nbytes)
         bias = self.zero_bias if bias is None else bias.contiguous()
@@ -133,22 +133,26 @@ class PhasesPlan(Plan):
             min(threads, part.plan.max_threads) * part.plan.workspace_bytes for part in self.parts
         ]
         size = buffer_bytes + max(needed, default=0)
-        buffer = workspace(size) if size <= KEPT_BYTES else torch.empty(size, dtype=torch.uint8)
+        if size <= KEPT_BYTES:
+            buffer = workspace(size)
+        else:
+            own_buffer = torch.empty(size, dtype=torch.uint8)
+            buffer = own_buffer.data_ptr()
         address = output.data_ptr()
         for part in self.parts:
-            start = buffer.data_ptr() + part.buffer_offset
+            start = buffer + part.buffer_offset
             arrays = pack_arrays(
                 input=input.data_ptr() + part.input_offset,
                 weight=packed.data_ptr() + part.weight_offset,
                 bias=part.plan.zero_bias.data_ptr(),
                 output=start,
-                workspace=buffer.data_ptr() + buffer_bytes,
+                workspace=buffer + buffer_bytes,
                 residual=start,
             )
             plan = part.plan
             plan.kernel.call(plan.parameters, arrays, plan.tasks, min(threads, plan.max_threads))
         arrays = pack_arrays(
-            input=buffer.data_ptr(),
+            input=buffer,
             weight=packed.data_ptr(),
             bias=bias.data_ptr(),
             output=address,

@@ -51,7 +51,7 @@ class Plan:
         if packed is None:
             assert self.otherwise is not None, "a plan whose `pack` refuses weights has `otherwise`"
             return self.otherwise(input, weight, bias, residual)
-        output = torch.empty_strided(self.output_shape, self.output_strides, dtype=input.dtype)
+        output = input.new_empty_strided(self.output_shape, self.output_strides)
         if self.has_huge_pages:
             ask_for_huge_pages(output.data_ptr(), output.nbytes)
         bias = self.zero_bias if bias is None else bias.contiguous()
@@ -62,7 +62,7 @@ class Plan:
             weight=packed.data_ptr(),
             bias=bias.data_ptr(),
             output=address,
-            workspace=workspace(num_threads * self.workspace_bytes).data_ptr(),
+            workspace=workspace(num_threads * self.workspace_bytes),
             residual=address if residual is None else residual.data_ptr(),
         )
         self.kernel.call(self.parameters, arrays, self.tasks, num_threads)
@@ -117,12 +117,20 @@ class Plan:
         return converted.copy_(images)
 
 
-_local = threading.local()
+class _Workspace(threading.local):
+    """An uninitialized buffer for each Python thread."""
+
+    buffer: Tensor
+    address: int
+    size = -1
 
 
-def workspace(size: int) -> Tensor:
-    """Return an uninitialized buffer of at least `size` bytes, one per Python thread."""
-    buffer: Tensor | None = getattr(_local, "buffer", None)
-    if buffer is None or buffer.numel() < size:
-        buffer = _local.buffer = torch.empty(size, dtype=torch.uint8)
-    return buffer
+_workspace = _Workspace()
+
+
+def workspace(size: int) -> int:
+    """Return the address of a buffer of at least `size` bytes, one per Python thread."""
+    if _workspace.size < size:
+        _workspace.buffer = torch.empty(size, dtype=torch.uint8)
+        _workspace.address, _workspace.size = _workspace.buffer.data_ptr(), size
+    return _workspace.address
