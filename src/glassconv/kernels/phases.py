@@ -34,17 +34,17 @@ from glassconv.kernels.phases_parts.interleave import (
     emit_task_nchw,
     emit_task_nhwc,
 )
+from glassconv.kernels.phases_parts.packing import PhasesPacking
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
-from glassconv.kernels.runtime.packed_weights import Pack, packed_once
+from glassconv.kernels.runtime.packed_weights import packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
 from glassconv.kernels.runtime.plan import Plan, workspace
 from glassconv.kernels.runtime.support import supports_common
-from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.problem.phases import PhaseGroup, phase_groups
 from glassconv.problem.problem import Problem
-from glassconv.problem.transposed import EVERY, TransposedProblem, flip
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.verdict import Verdict
 
 TRANSPOSED = True  # the functions below take the transposed problem itself
@@ -52,7 +52,6 @@ MAX_PHASES = 2**14  # the table of phases must stay in L2
 MIN_ELEMENTS_PER_TASK = 8192  # outputs
 MIN_CHANNELS = 8  # fewer in each group are interleaved one by one in NHWC
 KEPT_BYTES = 2**26  # buffers larger than this are freed after the call
-Taps = tuple[tuple[slice, ...], ...]
 
 
 def supports(problem: Problem, layout: str) -> Verdict:
@@ -123,7 +122,7 @@ class PhasesPlan(Plan):
         if packed is None:
             assert self.otherwise is not None, "the pack of phases refuses weights"
             return self.otherwise(input, weight, bias, residual)
-        output = torch.empty_strided(self.output_shape, self.output_strides, dtype=input.dtype)
+        output = input.new_empty_strided(self.output_shape, self.output_strides)
         if self.has_huge_pages:
             ask_for_huge_pages(output.data_ptr(), output.nbytes)
         bias = self.zero_bias if bias is None else bias.contiguous()
@@ -133,22 +132,26 @@ class PhasesPlan(Plan):
             min(threads, part.plan.max_threads) * part.plan.workspace_bytes for part in self.parts
         ]
         size = buffer_bytes + max(needed, default=0)
-        buffer = workspace(size) if size <= KEPT_BYTES else torch.empty(size, dtype=torch.uint8)
+        if size <= KEPT_BYTES:
+            buffer = workspace(size)
+        else:
+            own_buffer = torch.empty(size, dtype=torch.uint8)
+            buffer = own_buffer.data_ptr()
         address = output.data_ptr()
         for part in self.parts:
-            start = buffer.data_ptr() + part.buffer_offset
+            start = buffer + part.buffer_offset
             arrays = pack_arrays(
                 input=input.data_ptr() + part.input_offset,
                 weight=packed.data_ptr() + part.weight_offset,
                 bias=part.plan.zero_bias.data_ptr(),
                 output=start,
-                workspace=buffer.data_ptr() + buffer_bytes,
+                workspace=buffer + buffer_bytes,
                 residual=start,
             )
             plan = part.plan
             plan.kernel.call(plan.parameters, arrays, plan.tasks, min(threads, plan.max_threads))
         arrays = pack_arrays(
-            input=buffer.data_ptr(),
+            input=buffer,
             weight=packed.data_ptr(),
             bias=bias.data_ptr(),
             output=address,
@@ -187,7 +190,7 @@ def plan(
         tasks,
         workspace_bytes=0,
         max_threads=max(1, min(tasks, prod(problem.output_shape) // MIN_ELEMENTS_PER_TASK)),
-        pack=_packing(plane, layout, target),
+        pack=_packing(plane, layout, target, parts),
         loops=_loops(parts),
         hot_function=parts[0].plan.hot_function if parts else "",
         parts=parts,
@@ -232,15 +235,9 @@ def _parts(
             for axis, stride in zip(group.axes, layout.strides[2:], strict=True)
         )
         parts.append(_Part(group, part, first_input * element, weight_offset, buffer_offset))
-        weight_offset += _packed_elements(group.convolution, part.pack) * element
+        weight_offset += part.packed_bytes
         buffer_offset += group.convolution.output_bytes
     return tuple(parts)
-
-
-def _packed_elements(convolution: ConvProblem, pack: Pack | None) -> int:
-    weight = torch.empty(convolution.weight_shape, device="meta")
-    packed = weight if pack is None else pack(weight)
-    return 0 if packed is None else packed.numel()
 
 
 def _parameters(
@@ -301,7 +298,9 @@ def _table(plane: TransposedProblem, layout: Layout, parts: tuple[_Part, ...]) -
     return tuple(word for entry in entries.values() for word in entry)
 
 
-def _packing(plane: TransposedProblem, layout: Layout, target: Target) -> Pack:
+def _packing(
+    plane: TransposedProblem, layout: Layout, target: Target, parts: tuple[_Part, ...]
+) -> PhasesPacking:
     """Return the packing of a problem's weight. Problems of other sizes may share it."""
     taps = tuple(
         tuple(tuple((axis.taps.start, axis.taps.stop, axis.taps.step) for axis in phase)
@@ -309,41 +308,10 @@ def _packing(plane: TransposedProblem, layout: Layout, target: Target) -> Pack:
         for group in phase_groups(plane)
     )  # fmt: skip
     width = None if layout.name == NCHW else implicit_gemm.panel_width(plane.dtype, target)
-    return _packing_of(taps, plane.groups, plane.kernel_size, width)
-
-
-@cache
-def _packing_of(
-    taps: tuple[tuple[tuple[tuple[int, int, int], ...], ...], ...],
-    groups: int,
-    kernel_size: tuple[int, ...],
-    width: int | None,
-) -> Pack:
-    """Return the function that packs the filters of every group of phases, one after another.
-
-    taps: of each phase of each group, a slice along each axis. A weight that is not finite is
-    refused: at the border, implicit_gemm multiplies zeros by it.
-    """
-
-    def pack(weight: Tensor) -> Tensor | None:
-        if not torch.isfinite(weight).all():
-            return None
-        plane, packed = weight.reshape(*weight.shape[:2], *kernel_size), []
-        for phases in taps:
-            filters = [
-                flip(plane[(*EVERY, *(slice(*along) for along in phase))], groups)
-                for phase in phases
-            ]
-            per_group = [each.reshape(groups, -1, *each.shape[1:]) for each in filters]
-            stacked = torch.stack(per_group, 1).flatten(0, 2)
-            packed.append(
-                (
-                    stacked if width is None else implicit_gemm.packing(groups, width)(stacked)
-                ).flatten()
-            )
-        return torch.cat(packed) if packed else weight.new_zeros(1)
-
-    return pack
+    elements = sum(part.plan.packed_bytes for part in parts) // plane.format.bytes
+    return PhasesPacking(
+        taps, plane.groups, plane.kernel_size, width, plane.dtype, target, max(elements, 1)
+    )
 
 
 def _loops(parts: tuple[_Part, ...]) -> tuple[str, ...]:
