@@ -28,20 +28,19 @@ from support.random_problems import problems
         ("64x28x28 64@9x9 p4", "lowered", "dense nhwc"),
         ("60x28x28 60@3x3 p1 g4", "lowered", "dense nhwc"),
         ("64x28x28 64@3x3 p1 g4", "dense nchw", "dense nhwc"),
+        ("64x8x8 64@3x3 p1", "native", "native"),
+        ("64x28x28 64@3x3 p1 float64", "float64", "float64"),
     ],
 )
 def test_each_layer_is_of_a_kind(problem: str, nchw: str, nhwc: str) -> None:
-    assert kind_of(parse(problem), NCHW) == nchw
-    assert kind_of(parse(problem), NHWC) == nhwc
+    assert kind_of(parse(problem), NCHW, threads=2) == nchw
+    assert kind_of(parse(problem), NHWC, threads=2) == nhwc
 
 
 def test_every_kind_has_a_probe_that_is_of_it() -> None:
     for kind, probe in PROBES.items():
         problem = pytorch_cost._problem(probe.shorthand)
-        if pytorch_cost._uses_onednn(problem, threads=2):
-            assert kind_of(problem, probe.layout) == kind
-        else:
-            assert kind == ("native" if problem.dtype == "float32" else "float64")
+        assert kind_of(problem, probe.layout, threads=2) == kind
         few = pytorch_cost._problem(probe.lowering) if probe.lowering else None
         assert few is None or pytorch_cost._lowered(few, kind) == (
             pytorch_cost._lowered(problem, kind)

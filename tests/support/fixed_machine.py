@@ -10,8 +10,6 @@ import torch
 from glassconv.algorithms.parts.pytorch_cost import PROBES
 from glassconv.reports.machine import Instructions, Level, Machine, PyTorch
 
-LOWERING = ("native", "float64", "lowered")
-
 FIXED = Machine(
     processor="fixed",
     target="avx2",
@@ -42,7 +40,7 @@ FIXED = Machine(
         call=20e-6,
         onednn_calls=(("nchw", 160e-6), ("nhwc", 130e-6)),
         macs_per_second=tuple((kind, 35e9) for kind in PROBES),
-        lowered_per_second=tuple((kind, 2e9) for kind in LOWERING),
+        lowered_per_second=tuple((kind, 2e9) for kind, probe in PROBES.items() if probe.lowering),
         copied_per_second=(
             ("nchw", 2.5e9),
             ("nhwc", 14e9),

@@ -20,6 +20,7 @@ from types import MappingProxyType
 import torch
 import torch.nn.functional as F
 
+from glassconv.problem.conv_problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC
 from glassconv.problem.problem import Problem
 from glassconv.problem.shorthand import parse
@@ -41,7 +42,8 @@ class Probe:
     lowering: str = ""  # the same with few filters, where the kind makes im2col's matrix
 
 
-NATIVE, DOUBLE, LOWERED, TRANSPOSED = "native", "float64", "lowered", "transposed"
+NATIVE, DOUBLE, LOWERED = "native", "float64", "lowered"
+TRANSPOSED, COLUMNS, DOUBLE_COLUMNS = "transposed", "col2im", "col2im float64"
 PROBES: Mapping[str, Probe] = MappingProxyType(
     {
         NATIVE: Probe("32x24x24 64@3x3 p1 nobias", NCHW, "32x24x24 1@3x3 p1 nobias"),
@@ -56,6 +58,16 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "depthwise nchw": Probe("64x56x56 64@5x5 p2 g64 nobias"),
         "depthwise nhwc": Probe("64x56x56 64@5x5 p2 g64 nobias", NHWC),
         TRANSPOSED: Probe("64x14x14 64@4x4 s2 p1 nobias transposed"),
+        COLUMNS: Probe(
+            "60x14x14 60@4x4 s2 p1 nobias transposed",
+            NCHW,
+            "1x14x14 60@4x4 s2 p1 nobias transposed",
+        ),
+        DOUBLE_COLUMNS: Probe(
+            "60x14x14 60@4x4 s2 p1 nobias float64 transposed",
+            NCHW,
+            "1x14x14 60@4x4 s2 p1 nobias float64 transposed",
+        ),
     }
 )
 SMALLEST = Probe("8x8x8 8@1x1 nobias")
@@ -76,14 +88,13 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
     rates, name = machine.pytorch, layout if problem.ndim == 2 else NCHW
     moved = prod(problem.input_shape) + prod(problem.output_shape)
     weights, copied_per_second = prod(problem.weight_shape), dict(rates.copied_per_second)
-    if not _uses_onednn(problem, machine.threads):
-        kind = NATIVE if problem.dtype == "float32" else DOUBLE
+    kind = kind_of(problem, name, machine.threads)
+    if kind in (NATIVE, DOUBLE, DOUBLE_COLUMNS):
         fixed = rates.call * problem.groups  # each group is a call of its own
         copied = moved * problem.format.bytes / machine.bandwidth(inf, 1)
         if name == NHWC and max(problem.kernel_size) > 1:
             copied += weights / copied_per_second["weights native"]
     else:
-        kind = kind_of(problem, name)
         fixed = dict(rates.onednn_calls)[name]
         copied = moved / copied_per_second[NHWC if kind == LOWERED else name]
         if kind != LOWERED:
@@ -95,12 +106,10 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
     return machine.dispatch + fixed + arithmetic + copied
 
 
-def _uses_onednn(problem: Problem, threads: int) -> bool:
+def _uses_onednn(problem: ConvProblem, threads: int) -> bool:
     """Return whether PyTorch hands a problem to oneDNN (`use_mkldnn` in its Convolution.cpp)."""
     if problem.dtype != "float32":
         return False
-    if isinstance(problem, TransposedProblem):
-        return True
     plain = {*problem.stride, *problem.dilation, *problem.kernel_size} == {1}
     if plain and problem.batch < 16 and threads == 1:
         return False
@@ -112,10 +121,12 @@ def _uses_onednn(problem: Problem, threads: int) -> bool:
     )
 
 
-def kind_of(problem: Problem, layout: str) -> str:
-    """Return the kind of oneDNN's kernel for a problem."""
+def kind_of(problem: Problem, layout: str, threads: int) -> str:
+    """Return the kind of PyTorch's or oneDNN's kernel for a problem."""
     if isinstance(problem, TransposedProblem):
-        return TRANSPOSED
+        return _kind_of_transposed(problem)
+    if not _uses_onednn(problem, threads):
+        return NATIVE if problem.dtype == "float32" else DOUBLE
     channels, filters = problem.weight_shape[1], problem.gemm.m
     is_wide = problem.padding[-1][0] > WIDEST_PADDING
     if channels == filters == 1 and problem.groups > 1:
@@ -124,6 +135,14 @@ def kind_of(problem: Problem, layout: str) -> str:
         return f"pointwise {layout}"
     is_whole = problem.groups == 1 or channels % BLOCK == filters % BLOCK == 0
     return LOWERED if layout == NCHW and (is_wide or not is_whole) else f"dense {layout}"
+
+
+def _kind_of_transposed(problem: TransposedProblem) -> str:
+    if problem.dtype != "float32":
+        return DOUBLE_COLUMNS
+    per_group = (problem.in_channels // problem.groups, problem.out_channels // problem.groups)
+    is_whole = all(channels % BLOCK == 0 for channels in per_group)
+    return TRANSPOSED if is_whole and {*problem.dilation} == {1} else COLUMNS
 
 
 def _macs(problem: Problem, kind: str) -> float:
@@ -139,8 +158,11 @@ def _macs(problem: Problem, kind: str) -> float:
 
 
 def _lowered(problem: Problem, kind: str) -> int:
-    """Return the elements of im2col's matrix, 0 where PyTorch makes none."""
-    if kind not in (NATIVE, DOUBLE, LOWERED) or isinstance(problem, TransposedProblem):
+    """Return the elements of the matrix of im2col or col2im, 0 where PyTorch makes none."""
+    if isinstance(problem, TransposedProblem):
+        channels = problem.in_channels // problem.groups
+        return problem.macs // max(channels, 1) if kind != TRANSPOSED else 0
+    if kind not in (NATIVE, DOUBLE, LOWERED):
         return 0
     if {*problem.kernel_size, *problem.stride} == {1} and not problem.is_padded:
         return 0

@@ -38,8 +38,8 @@ def phases_of(
     footprint = activation_bytes(problem)
     # The tasks of a block of tiles are taken by different threads, which transform it again.
     repeats = problem.groups * min(p.filter_blocks, threads)
-    channel_vectors, filter_vectors = ceil(p.channels / lanes), ceil(p.filters / lanes)
-    inputs = tuple(_input_loops(p, tile_outputs, repeats * channel_vectors, lanes, is_nchw))
+    filter_vectors = ceil(p.filters / lanes)
+    inputs = tuple(_input_loops(p, tile_outputs, repeats, lanes, is_nchw))
     outputs = tuple(_output_loops(p, tile_outputs, problem.groups * filter_vectors, lanes, is_nchw))
     tile_elements = (tile_outputs + KERNEL_SIZE - 1) ** 2
     width = target.tile()[1] * lanes
@@ -70,17 +70,29 @@ def phases_of(
 
 
 def _input_loops(
-    p: WinogradParameters[int], tile_outputs: int, times: float, lanes: int, is_nchw: bool
+    p: WinogradParameters[int], tile_outputs: int, repeats: float, lanes: int, is_nchw: bool
 ) -> Iterator[Loop]:
     size = tile_outputs + KERNEL_SIZE - 1
     matrix = cook_toom(tile_outputs, KERNEL_SIZE).input
-    strips = p.tiles / p.tiles_per_strip
-    columns = strips * (p.tiles_per_strip * tile_outputs + KERNEL_SIZE - 1)
+    strips = repeats * p.tiles / p.tiles_per_strip
+    columns = p.tiles_per_strip * tile_outputs + KERNEL_SIZE - 1
+    channel_vectors = ceil(p.channels / lanes)
+    rows = strips * size * channel_vectors  # of a vector of channels
+    # The first and the last vector of a row may reach into the padding.
+    masked = min(ceil(columns / lanes), 2) / ceil(columns / lanes) if is_nchw else 0.0
     if is_nchw:
-        yield Loop(times * columns * size, multiply_adds=_shuffles(lanes), loads=1, stores=1)
-    yield Loop(times * columns * size, multiply_adds=2, loads=1)  # Σ|x|, for the test of tiles
-    yield _transform(matrix, times * columns, entries=times * strips)
-    yield _transform(matrix, times * p.tiles * size, entries=times * p.tiles)
+        yield Loop(rows * columns, multiply_adds=_shuffles(lanes), loads=1 - masked,
+                   masked_loads=masked, stores=1, entries=rows)  # fmt: skip
+    # Σ|x|, and from it the test of each tile: a row of a matrix times the tile's pixels.
+    yield Loop(rows * columns, multiply_adds=2, loads=1 - masked, masked_loads=masked,
+               entries=rows)  # fmt: skip
+    vectors = ceil(tile_outputs**2 / lanes)
+    tiles = repeats * p.tiles
+    yield Loop(tiles * size**2, multiply_adds=vectors + 1, chain=1, loads=vectors + 1,
+               entries=tiles * size)  # fmt: skip
+    yield Loop(tiles * tile_outputs**2, loads=1, entries=tiles * tile_outputs)
+    yield _transform(matrix, strips * columns * channel_vectors, entries=strips * columns)
+    yield _transform(matrix, tiles * size * channel_vectors, entries=tiles * channel_vectors)
 
 
 def _output_loops(
