@@ -22,10 +22,11 @@ from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Valu
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, pack
-from glassconv.codegen.target import ELEMENT_BYTES, Target
+from glassconv.codegen.target import Target
 from glassconv.kernels.microkernel.epilogue import apply_epilogue
 from glassconv.kernels.microkernel.register_tile import accumulators, add_products
 from glassconv.kernels.runtime.blocking import Blocking, tasks_wanted
+from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
 from glassconv.kernels.runtime.loop_text import (
     at_a_time,
     describe_batch,
@@ -37,14 +38,14 @@ from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
+from glassconv.problem.axis import Axis
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.reports.verdict import Verdict
 
 MIN_MACS_PER_TASK = 500_000
 TILES = ((4, 2), (1, 8))  # (filters, vectors); together they cover any number of filters
+MASK_OPERATIONS = 6
 MAX_LANES = 16  # over all targets, because `supports` does not depend on the target
-# Measured on two AVX2 cores, in float32.
-MACS_PER_SECOND, LOADS_PER_SECOND = 20e9, 5e9
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
@@ -60,13 +61,6 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
     if width < MAX_LANES:
         return Verdict(False, f"requires an output width of at least {MAX_LANES}, got {width}")
     return Verdict(True, "register-tiled direct convolution without im2col")
-
-
-def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the predicted time in seconds."""
-    relative_size = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
-    loads = problem.macs / max(problem.gemm.m, 1)
-    return relative_size * (problem.macs / MACS_PER_SECOND + loads / LOADS_PER_SECOND)
 
 
 @dataclass(frozen=True)
@@ -130,6 +124,59 @@ def plan(
         loops=_loops(problem, blocks, parameters.vectors, target.lanes(problem.dtype)),
         hot_function="tile_{}x{}".format(*_largest_tile(problem)),
     )
+
+
+def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
+    """Return what the kernel does for a problem."""
+    blocks = blocking(problem, layout, target, threads)
+    rows, columns = problem.as_2d().axes
+    images, per_row = problem.batch * problem.groups, blocks.vectors_per_row
+    vectors = rows.output_size * per_row
+    inside = _share_inside(rows, rows.output_size) * _share_inside(columns, per_row)
+    # The loops over the taps of a channel.
+    short_loops = problem.weight_shape[1] * (1 + rows.kernel_size)
+    loops: list[Loop] = []
+    first = 0
+    for filters, width in TILES:
+        number = (problem.gemm.m - first) // filters
+        first += number * filters
+        tiles = images * number * vectors / width
+        area, steps = filters * width, problem.gemm.k
+        loops.append(
+            Loop(
+                inside * tiles * steps,
+                multiply_adds=area,
+                chain=1,
+                loads=filters + width,
+                entries=inside * tiles * short_loops,
+            )
+        )
+        # The mask of a vector takes two comparisons and two conjunctions, of as many broadcasts.
+        loops.append(
+            Loop((1 - inside) * tiles * steps, multiply_adds=area + MASK_OPERATIONS * width,
+                 loads=filters, masked_loads=width, entries=(1 - inside) * tiles * short_loops)
+        )  # fmt: skip
+        loops.append(Loop(tiles, multiply_adds=area, loads=area, stores=area, entries=tiles))
+    footprint = activation_bytes(problem)
+    read, written = (
+        Stream(problem.input_bytes, footprint),
+        Stream(2 * problem.output_bytes, footprint),
+    )
+    tasks = images * ceil(vectors / blocks.vector_block)
+    return Work(
+        (Phase(tuple(loops), (Stream(problem.weight_bytes), read, written)),),
+        tasks,
+        min(threads, max(1, min(tasks, tasks_wanted(problem, threads, MIN_MACS_PER_TASK)))),
+    )
+
+
+def _share_inside(axis: Axis, steps: int) -> float:
+    """Return the share of steps along an axis whose windows are inside the input."""
+    outside = sum(side > 0 for side in axis.padding)
+    if axis.output_size == steps:  # a step is a row
+        inside = axis.output_size - sum(ceil(side / axis.stride) for side in axis.padding)
+        return max(0, inside) / steps
+    return max(0, steps - 2 * outside) / steps  # a tile has a pair of vectors
 
 
 def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> DirectBlocking:

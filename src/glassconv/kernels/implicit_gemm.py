@@ -23,10 +23,12 @@ from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.gemm_parts.parameters import GemmParameters, segments_of, to_2d
 from glassconv.kernels.gemm_parts.task import emit_task_nchw, emit_task_nhwc
+from glassconv.kernels.gemm_parts.work import phases_of
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.microkernel.register_tile import main_height
 from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
+from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.loop_text import (
     at_a_time,
     describe_batch,
@@ -59,27 +61,6 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
     return Verdict(True, "blocked im2col and register-tiled GEMM")
 
 
-def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the predicted time in seconds."""
-    is_nchw = layout == NCHW
-    relative_size = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
-    traffic_bytes = problem.input_bytes + problem.output_bytes
-    lowered = problem.macs / max(problem.gemm.m, 1)
-    # Measured on two AVX2 cores, in float32.
-    macs_per_second = 62e9 if is_nchw else 71e9
-    lowered_elements_per_second = 5e9 if is_nchw else 10e9
-    bytes_per_second = 46e9 if is_nchw else 31e9
-    weight_bytes_per_second = 8.5e9
-    seconds_per_call = 3e-5
-    return (
-        seconds_per_call
-        + relative_size * problem.macs / macs_per_second
-        + relative_size * lowered / lowered_elements_per_second
-        + traffic_bytes / bytes_per_second
-        + problem.weight_bytes / weight_bytes_per_second
-    )
-
-
 @dataclass(frozen=True)
 class GemmBlocking(Blocking):
     """The blocks of a problem in the kernel's loops, from the outermost to the innermost."""
@@ -102,8 +83,7 @@ def plan(
     """Plan a supported problem, for inputs in the given memory layout."""
     blocks = blocking(problem, layout, target, threads)
     parameters = _parameters(problem, layout, blocks)
-    images = problem.batch * problem.groups
-    tasks = images * parameters.pixel_blocks * parameters.filter_blocks
+    tasks = _tasks(problem, blocks)
     return Plan(
         problem,
         layout,
@@ -112,11 +92,33 @@ def plan(
         pack(parameters),
         tasks,
         blocks.workspace_bytes,
-        max_threads=max(1, min(tasks, problem.macs // MIN_MACS_PER_TASK)),
+        max_threads=_max_threads(problem, tasks),
         pack=packing(problem, layout.name, target),
         loops=_loops(problem, layout, target, blocks),
         hot_function=_hot_function(problem, layout, target, blocks),
     )
+
+
+def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
+    """Return what the kernel does for a problem."""
+    blocks = blocking(problem, layout, target, threads)
+    tasks = _tasks(problem, blocks)
+    return Work(
+        phases_of(problem, layout, target, blocks),
+        tasks,
+        min(threads, _max_threads(problem, tasks)),
+        checked_bytes=0 if layout.name == NCHW else problem.weight_bytes,
+    )
+
+
+def _tasks(problem: ConvProblem, blocks: GemmBlocking) -> int:
+    pixel_blocks = ceil(prod(problem.output_size) / blocks.pixel_block)
+    filter_blocks = ceil(problem.gemm.m / blocks.filter_block)
+    return problem.batch * problem.groups * pixel_blocks * filter_blocks
+
+
+def _max_threads(problem: ConvProblem, tasks: int) -> int:
+    return max(1, min(tasks, problem.macs // MIN_MACS_PER_TASK))
 
 
 def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> GemmBlocking:

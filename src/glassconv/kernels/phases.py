@@ -36,6 +36,7 @@ from glassconv.kernels.phases_parts.interleave import (
 )
 from glassconv.kernels.phases_parts.packing import PhasesPacking
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
+from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
 from glassconv.kernels.runtime.packed_weights import packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
 from glassconv.kernels.runtime.plan import Plan, workspace
@@ -67,22 +68,6 @@ def supports(problem: Problem, layout: str) -> Verdict:
     if prod(problem.kernel_size) // number > implicit_gemm.MAX_TAPS:
         return Verdict(False, f"a phase must not exceed {implicit_gemm.MAX_TAPS:,} taps")
     return Verdict(True, "implicit GEMM of every group of phases, then interleaving")
-
-
-def seconds(problem: TransposedProblem, layout: str) -> float:
-    """Return the predicted time in seconds."""
-    # Measured on two AVX2 cores. A convolution takes less than a call of its own would.
-    seconds_per_call, saved_per_convolution = 7e-5, 2e-5
-    few_channels = layout != NCHW and problem.out_channels // problem.groups < MIN_CHANNELS
-    bytes_per_second = 2e9 if few_channels else 7e9
-    return (
-        seconds_per_call
-        + sum(
-            implicit_gemm.seconds(group.convolution, layout) - saved_per_convolution
-            for group in phase_groups(problem)
-        )
-        + problem.output_bytes / bytes_per_second
-    )
 
 
 @dataclass(frozen=True)
@@ -195,6 +180,35 @@ def plan(
         hot_function=parts[0].plan.hot_function if parts else "",
         parts=parts,
         buffer_bytes=round_up(blocks.buffer_bytes, CACHE_LINE),
+    )
+
+
+def work(problem: TransposedProblem, layout: Layout, target: Target, threads: int) -> Work:
+    """Return what the kernel does for a problem: its convolutions, then their interleaving."""
+    plane = problem.as_2d()
+    parts = [
+        implicit_gemm.work(group.convolution, layout, target, threads)
+        for group in phase_groups(plane)
+    ]
+    elements = prod(plane.output_shape)
+    # Rows are interleaved by single elements, but for a stride of 1 and for channels of NHWC.
+    channels = plane.out_channels // plane.groups
+    is_vector = plane.stride[1] == 1 if layout.name == NCHW else channels >= MIN_CHANNELS
+    copied = elements / (target.lanes(plane.dtype) if is_vector else 1)
+    runs = elements / (plane.output_size[1] if layout.name == NCHW else channels)
+    footprint = activation_bytes(plane)
+    interleaving = Phase(
+        (Loop(copied, multiply_adds=1, loads=1, stores=1, entries=runs),),
+        (Stream(plane.output_bytes, footprint), Stream(2 * plane.output_bytes, footprint)),
+    )
+    phases = tuple(phase for part in parts for phase in part.phases)
+    team = min(threads, max(1, elements // MIN_ELEMENTS_PER_TASK))
+    return Work(
+        (*phases, interleaving),
+        TASKS_PER_THREAD * team,
+        team,
+        launches=len(parts) + 1,
+        checked_bytes=plane.weight_bytes,
     )
 
 

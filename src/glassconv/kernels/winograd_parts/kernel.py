@@ -25,6 +25,7 @@ from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.microkernel.matrix_product import product
 from glassconv.kernels.runtime.blocking import round_up, tasks_wanted
+from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
@@ -39,10 +40,11 @@ from glassconv.kernels.winograd_parts.parameters import (
     WinogradParameters,
     parameters_of,
 )
+from glassconv.kernels.winograd_parts.work import phases_of
 from glassconv.mathematics.cook_toom import cook_toom
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import Epilogue
-from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.problem.memory_layout import Layout
 from glassconv.reports.verdict import Verdict
 
 # Fewer tiles per task keep V and M in L2, but U is reread for each task.
@@ -68,30 +70,6 @@ def supports(problem: ConvProblem) -> Verdict:
     if not common:
         return common
     return Verdict(True, "Winograd with register-tiled matrix products")
-
-
-def seconds(problem: ConvProblem, layout: str, tile_outputs: int) -> float:
-    """Return the predicted time in seconds."""
-    tile_elements = (tile_outputs + KERNEL_SIZE - 1) ** 2
-    tiles = _tiles(problem, tile_outputs)
-    channels, filters = problem.weight_shape[1], problem.gemm.m
-    relative_size = ELEMENT_BYTES[problem.dtype] // ELEMENT_BYTES["float32"]
-    m_elements = problem.groups * tile_elements * tiles * round_up(filters, 16 // relative_size)
-    v_elements = tile_elements * tiles * problem.in_channels
-    # Measured on two AVX2 cores, in float32.
-    seconds_per_call = 1e-4
-    macs_per_second = 62e9
-    m_elements_per_second = 2.8e9
-    v_elements_per_second = 4.6e9 if layout == NCHW else 36e9
-    u_bytes_per_second = 20e9
-    u_bytes = problem.weight_bytes * tile_elements / KERNEL_SIZE**2
-    return (
-        seconds_per_call
-        + relative_size * m_elements * channels / macs_per_second
-        + relative_size * m_elements / m_elements_per_second
-        + relative_size * v_elements / v_elements_per_second
-        + u_bytes / u_bytes_per_second
-    )
 
 
 def plan(
@@ -122,6 +100,27 @@ def plan(
         max_threads=max(1, min(tasks, problem.macs // min_macs_per_task)),
         pack=packing(problem, tile_outputs, target),
         loops=describe_loops(problem, parameters, target, tile_outputs),
+    )
+
+
+def work(
+    problem: ConvProblem,
+    layout: Layout,
+    target: Target,
+    threads: int,
+    tile_outputs: int,
+    min_macs_per_task: int,
+) -> Work:
+    """Return what the kernel does for a problem; parameters as those of `plan`."""
+    blocks = blocking(problem, layout, target, threads, tile_outputs, min_macs_per_task)
+    parameters = parameters_of(problem, layout, target, tile_outputs, blocks)
+    tasks = problem.groups * parameters.tile_blocks * parameters.filter_blocks
+    team = min(threads, max(1, min(tasks, problem.macs // min_macs_per_task)))
+    return Work(
+        phases_of(problem, layout, target, tile_outputs, parameters, team),
+        tasks,
+        team,
+        checked_bytes=problem.weight_bytes,
     )
 
 
