@@ -10,12 +10,10 @@ matrix product.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import ceil, prod
 
-import torch
 from torch import Tensor
 
 from glassconv.codegen.ir import Module
@@ -37,6 +35,8 @@ from glassconv.kernels.runtime.loop_text import (
     describe_blocks,
     describe_loop_nest,
 )
+from glassconv.kernels.runtime.packed_weights import memory_for
+from glassconv.kernels.runtime.panels import Packing, Rows, filters_of, pack_panels, packing_of
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
@@ -93,9 +93,7 @@ def plan(
         tasks,
         blocks.workspace_bytes,
         max_threads=_max_threads(problem, tasks),
-        pack=None
-        if layout.name == NCHW
-        else packing(problem.groups, _panel_width(problem, target)),
+        pack=packing(problem, layout.name, target),
         loops=_loops(problem, layout, target, blocks),
         hot_function=_hot_function(problem, layout, target, blocks),
     )
@@ -277,17 +275,47 @@ def _loops(
 # -- in machine code --------------------------------------------------------------------------
 
 
-@cache
-def packing(groups: int, width: int) -> Callable[[Tensor], Tensor]:
-    """Return a function that packs weights as [group, panel, k = (u, v, c), filter of panel]."""
+@dataclass(frozen=True)
+class PanelPacking:
+    """Packs weights as [group, panel, k = (u, v, c), filter of the panel]."""
 
-    def pack(weight: Tensor) -> Tensor:
-        weight_nk = weight.movedim(1, -1).reshape(groups, weight.shape[0] // groups, -1)
-        padded = torch.nn.functional.pad(weight_nk, (0, 0, 0, -weight_nk.shape[1] % width))
-        panels = padded.reshape(groups, -1, width, padded.shape[2])
-        return panels.transpose(2, 3).contiguous()
+    weight_shape: tuple[int, ...]
+    groups: int
+    width: int  # filters of a panel
+    dtype: str
+    target: Target
 
-    return pack
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor:
+        """Return the packed weight, in memory that is given or new."""
+        packed = memory_for(self.elements, weight, memory)
+        panels = _panels(self, weight.stride())
+        pack_panels(weight.data_ptr(), packed.data_ptr(), panels, self.dtype, self.target)
+        return packed
+
+    @property
+    def elements(self) -> int:
+        """Return how many elements the packed weight has."""
+        return self.groups * self.panels * self.width * prod(self.weight_shape[1:])
+
+    @property
+    def panels(self) -> int:
+        """Return how many panels a group has."""
+        return ceil(self.weight_shape[0] // self.groups / self.width)
+
+
+def packing(problem: ConvProblem, layout: str, target: Target) -> PanelPacking | None:
+    """Return the packing of a problem's weight; None in NCHW, where it is used as it is."""
+    if layout == NCHW:
+        return None
+    width = panel_width(problem.dtype, target)
+    return PanelPacking(problem.weight_shape, problem.groups, width, problem.dtype, target)
+
+
+@lru_cache(maxsize=256)
+def _panels(packing: PanelPacking, strides: tuple[int, ...]) -> Packing:
+    filters = filters_of(packing.weight_shape, strides, packing.groups)
+    rows = Rows(packing.panels, packing.width, tap_rows=filters.channels, channel_rows=1)
+    return packing_of(filters, rows)
 
 
 @cache

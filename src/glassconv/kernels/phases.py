@@ -12,7 +12,7 @@ epilogue.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from math import ceil, prod
 
@@ -36,11 +36,11 @@ from glassconv.kernels.phases_parts.interleave import (
 )
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
 from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
-from glassconv.kernels.runtime.packed_weights import Pack, packed_once
+from glassconv.kernels.runtime.packed_weights import memory_for, packed_once
+from glassconv.kernels.runtime.panels import Filters, Packing, Rows, pack_panels, packing_of
 from glassconv.kernels.runtime.parameters import pack_arrays
 from glassconv.kernels.runtime.plan import Plan, workspace
 from glassconv.kernels.runtime.support import supports_common
-from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.problem.phases import PhaseGroup, phase_groups
@@ -53,7 +53,7 @@ MAX_PHASES = 2**14  # the table of phases must stay in L2
 MIN_ELEMENTS_PER_TASK = 8192  # outputs
 MIN_CHANNELS = 8  # fewer in each group are interleaved one by one in NHWC
 KEPT_BYTES = 2**26  # buffers larger than this are freed after the call
-Taps = tuple[tuple[slice, ...], ...]
+Phases = tuple[tuple[tuple[int, int, int], ...], ...]  # the taps of each along each axis
 
 
 def supports(problem: Problem, layout: str) -> Verdict:
@@ -108,7 +108,7 @@ class PhasesPlan(Plan):
         if packed is None:
             assert self.otherwise is not None, "the pack of phases refuses weights"
             return self.otherwise(input, weight, bias, residual)
-        output = torch.empty_strided(self.output_shape, self.output_strides, dtype=input.dtype)
+        output = input.new_empty_strided(self.output_shape, self.output_strides)
         if self.has_huge_pages:
             ask_for_huge_pages(output.data_ptr(), output.nbytes)
         bias = self.zero_bias if bias is None else bias.contiguous()
@@ -118,22 +118,26 @@ class PhasesPlan(Plan):
             min(threads, part.plan.max_threads) * part.plan.workspace_bytes for part in self.parts
         ]
         size = buffer_bytes + max(needed, default=0)
-        buffer = workspace(size) if size <= KEPT_BYTES else torch.empty(size, dtype=torch.uint8)
+        if size <= KEPT_BYTES:
+            buffer = workspace(size)
+        else:
+            own_buffer = torch.empty(size, dtype=torch.uint8)
+            buffer = own_buffer.data_ptr()
         address = output.data_ptr()
         for part in self.parts:
-            start = buffer.data_ptr() + part.buffer_offset
+            start = buffer + part.buffer_offset
             arrays = pack_arrays(
                 input=input.data_ptr() + part.input_offset,
                 weight=packed.data_ptr() + part.weight_offset,
                 bias=part.plan.zero_bias.data_ptr(),
                 output=start,
-                workspace=buffer.data_ptr() + buffer_bytes,
+                workspace=buffer + buffer_bytes,
                 residual=start,
             )
             plan = part.plan
             plan.kernel.call(plan.parameters, arrays, plan.tasks, min(threads, plan.max_threads))
         arrays = pack_arrays(
-            input=buffer.data_ptr(),
+            input=buffer,
             weight=packed.data_ptr(),
             bias=bias.data_ptr(),
             output=address,
@@ -172,7 +176,7 @@ def plan(
         tasks,
         workspace_bytes=0,
         max_threads=max(1, min(tasks, prod(problem.output_shape) // MIN_ELEMENTS_PER_TASK)),
-        pack=_packing(plane, layout, target),
+        pack=_packing(plane, layout, target, parts),
         loops=_loops(parts),
         hot_function=parts[0].plan.hot_function if parts else "",
         parts=parts,
@@ -246,15 +250,9 @@ def _parts(
             for axis, stride in zip(group.axes, layout.strides[2:], strict=True)
         )
         parts.append(_Part(group, part, first_input * element, weight_offset, buffer_offset))
-        weight_offset += _packed_elements(group.convolution, part.pack) * element
+        weight_offset += part.packed_bytes
         buffer_offset += group.convolution.output_bytes
     return tuple(parts)
-
-
-def _packed_elements(convolution: ConvProblem, pack: Pack | None) -> int:
-    weight = torch.empty(convolution.weight_shape, device="meta")
-    packed = weight if pack is None else pack(weight)
-    return 0 if packed is None else packed.numel()
 
 
 def _parameters(
@@ -315,7 +313,9 @@ def _table(plane: TransposedProblem, layout: Layout, parts: tuple[_Part, ...]) -
     return tuple(word for entry in entries.values() for word in entry)
 
 
-def _packing(plane: TransposedProblem, layout: Layout, target: Target) -> Pack:
+def _packing(
+    plane: TransposedProblem, layout: Layout, target: Target, parts: tuple[_Part, ...]
+) -> PhasesPacking:
     """Return the packing of a problem's weight. Problems of other sizes may share it."""
     taps = tuple(
         tuple(tuple((axis.taps.start, axis.taps.stop, axis.taps.step) for axis in phase)
@@ -323,41 +323,89 @@ def _packing(plane: TransposedProblem, layout: Layout, target: Target) -> Pack:
         for group in phase_groups(plane)
     )  # fmt: skip
     width = None if layout.name == NCHW else implicit_gemm.panel_width(plane.dtype, target)
-    return _packing_of(taps, plane.groups, plane.kernel_size, width)
+    elements = sum(part.plan.packed_bytes for part in parts) // plane.format.bytes
+    return PhasesPacking(
+        taps, plane.groups, plane.kernel_size, width, plane.dtype, target, max(elements, 1)
+    )
 
 
-@cache
-def _packing_of(
-    taps: tuple[tuple[tuple[tuple[int, int, int], ...], ...], ...],
-    groups: int,
-    kernel_size: tuple[int, ...],
-    width: int | None,
-) -> Pack:
-    """Return the function that packs the filters of every group of phases, one after another.
+@dataclass(frozen=True)
+class PhasesPacking:
+    """Packs the filters of every group of phases, one after another.
 
-    taps: of each phase of each group, a slice along each axis. A weight that is not finite is
-    refused: at the border, implicit_gemm multiplies zeros by it.
+    A weight that is not finite is refused: at the border, implicit_gemm multiplies zeros by it.
     """
 
-    def pack(weight: Tensor) -> Tensor | None:
+    taps: tuple[Phases, ...]
+    groups: int
+    kernel_size: tuple[int, ...]
+    width: int | None  # filters of a panel; None where the filters are used as they are
+    dtype: str
+    target: Target
+    elements: int  # of the packed weight
+
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
+        """Return the packed weight, in memory that is given or new."""
         if not torch.isfinite(weight).all():
             return None
-        plane, packed = weight.reshape(*weight.shape[:2], *kernel_size), []
-        for phases in taps:
-            filters = [
-                flip(plane[(*EVERY, *(slice(*along) for along in phase))], groups)
-                for phase in phases
-            ]
-            per_group = [each.reshape(groups, -1, *each.shape[1:]) for each in filters]
-            stacked = torch.stack(per_group, 1).flatten(0, 2)
-            packed.append(
-                (
-                    stacked if width is None else implicit_gemm.packing(groups, width)(stacked)
-                ).flatten()
-            )
-        return torch.cat(packed) if packed else weight.new_zeros(1)
+        plane = weight.reshape(*weight.shape[:2], *self.kernel_size)
+        if not self.taps:
+            return weight.new_zeros(self.elements)
+        if self.width is None:
+            return torch.cat([self._filters(plane, phases).flatten() for phases in self.taps])
+        parts = _panels(self, plane.shape, plane.stride())
+        packed = memory_for(self.elements, weight, memory)
+        place = packed.data_ptr()
+        for part in parts:
+            pack_panels(weight.data_ptr(), place, part, self.dtype, self.target)
+            place += part.elements * packed.itemsize
+        return packed
 
-    return pack
+    def _filters(self, plane: Tensor, phases: Phases) -> Tensor:
+        """Return the filters of the convolution of some phases."""
+        filters = [
+            flip(plane[(*EVERY, *(slice(*along) for along in phase))], self.groups)
+            for phase in phases
+        ]
+        per_group = [each.reshape(self.groups, -1, *each.shape[1:]) for each in filters]
+        return torch.stack(per_group, 1).flatten(0, 2)
+
+
+@lru_cache(maxsize=256)
+def _panels(
+    packing: PhasesPacking, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> tuple[Packing, ...]:
+    """Return how the filters of each group of phases are packed into panels.
+
+    shape, strides: of the weight, [in_channels, out_channels / groups, *kernel_size].
+    """
+    assert packing.width is not None, "only filters in panels are packed by panels"
+    channels, filters = shape[0] // packing.groups, shape[1]
+    packings = []
+    for phases in packing.taps:
+        # A filter is read in reverse, from its last tap.
+        last_taps = [
+            sum(range(*taps)[-1] * stride for taps, stride in zip(phase, strides[2:], strict=True))
+            for phase in phases
+        ]
+        back = [
+            [-step * stride * place for place in range(len(range(start, stop, step)))]
+            for (start, stop, step), stride in zip(phases[0], strides[2:], strict=True)
+        ]
+        in_weight = Filters(
+            groups=packing.groups,
+            group_stride=channels * strides[0],
+            filters=tuple(
+                last + filter * strides[1] for last in last_taps for filter in range(filters)
+            ),
+            channels=channels,
+            channel_stride=strides[0],
+            taps=tuple(map(sum, product(*back))),
+        )
+        panels = ceil(len(phases) * filters / packing.width)
+        rows = Rows(panels, packing.width, tap_rows=channels, channel_rows=1)
+        packings.append(packing_of(in_weight, rows))
+    return tuple(packings)
 
 
 def _loops(parts: tuple[_Part, ...]) -> tuple[str, ...]:

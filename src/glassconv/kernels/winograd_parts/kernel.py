@@ -14,16 +14,9 @@ the input transform (flatness) and computed directly in the output transform (di
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from math import ceil, prod
 
-import torch
-from torch import Tensor
-from torch.nn.functional import pad
-
-from glassconv.algorithms.parts.winograd_flatness import flatness
-from glassconv.algorithms.parts.winograd_transforms import transform
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
@@ -33,13 +26,13 @@ from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.microkernel.matrix_product import product
 from glassconv.kernels.runtime.blocking import round_up, tasks_wanted
 from glassconv.kernels.runtime.cost_model import Work
-from glassconv.kernels.runtime.packed_weights import Pack
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.kernels.winograd_parts.input_transform import emit_input_transform
 from glassconv.kernels.winograd_parts.loop_text import describe_loops
 from glassconv.kernels.winograd_parts.output_transform import emit_output_transform
+from glassconv.kernels.winograd_parts.packing import packing
 from glassconv.kernels.winograd_parts.parameters import (
     KERNEL_SIZE,
     MAX_K_BLOCK,
@@ -105,7 +98,7 @@ def plan(
         tasks,
         parameters.workspace_bytes,
         max_threads=max(1, min(tasks, problem.macs // min_macs_per_task)),
-        pack=_packing(_of_any_size(problem), tile_outputs, target),
+        pack=packing(problem, tile_outputs, target),
         loops=describe_loops(problem, parameters, target, tile_outputs),
     )
 
@@ -171,35 +164,6 @@ def _tiles(problem: ConvProblem, tile_outputs: int) -> int:
 
 
 # -- in machine code --------------------------------------------------------------------------
-
-
-def _of_any_size(problem: ConvProblem) -> ConvProblem:
-    """Return the problem with the smallest input: a weight is packed once for all sizes."""
-    no_padding = ((0, 0),) * problem.ndim
-    return replace(problem, batch=1, input_size=problem.kernel_size, padding=no_padding, bias=False)
-
-
-@cache
-def _packing(problem: ConvProblem, tile_outputs: int, target: Target) -> Pack:
-    """Return a function that packs U, the weight, and the test of tiles; see parameters.py."""
-    matrix, groups = cook_toom(tile_outputs, KERNEL_SIZE).filter, problem.groups
-    lanes = target.lanes(problem.dtype)
-    width = target.tile()[1] * lanes
-    filters, channels = problem.gemm.m, problem.weight_shape[1]
-
-    def pack(weight: Tensor) -> Tensor:
-        transformed = transform([matrix, matrix], weight.double()).to(weight.dtype)
-        by_element = transformed.reshape(groups, filters, channels, -1).permute(0, 3, 1, 2)
-        padded = pad(by_element, (0, 0, 0, -filters % width))
-        panels = padded.reshape(groups, padded.shape[1], -1, width, channels).transpose(3, 4)
-        by_tap = pad(weight.reshape(groups, filters, -1), (0, 0, 0, -filters % width))
-        vectors = by_tap.reshape(groups, -1, lanes, by_tap.shape[2]).transpose(2, 3)
-        test = flatness(problem, tile_outputs, weight, transformed)
-        slack = pad(test.slack.T, (0, -len(test.slack) % lanes))
-        parts = panels, vectors, slack, test.least, test.most
-        return torch.cat([part.reshape(-1).to(weight.dtype) for part in parts])
-
-    return pack
 
 
 @cache
