@@ -143,7 +143,7 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
     by_rows = is_by_rows(problem, layout, target)
     if by_rows:
         k_block, length = problem.gemm.k, row_length(problem, layout)
-        max_rows = (target.l2 // 2 // element // length - rows.extent) // rows.stride + 1
+        max_rows = max(0, max_elements // length - rows.extent) // rows.stride + 1
         pixel_unit, max_pixels = columns.output_size, max_rows * columns.output_size
     elif layout.name == NCHW:
         pixel_unit, max_pixels = width, max_elements // k_block
