@@ -71,8 +71,8 @@ def emit_im2col_nchw(module: Module) -> Function:
         channel_stride = p.kernel_height * p.kernel_width * p.buffer_stride
         with code.loop(0, p.kernel_height) as u, code.loop(0, p.kernel_width) as v:
             y, x = u * p.dilation_h - p.padding_h, v * p.dilation_w - p.padding_w
-            low, high = _outputs_inside(x, p.input_width, p.stride_w)
-            top, bottom = _outputs_inside(y, p.input_height, p.stride_h)
+            low, high = outputs_inside(x, p.input_width, p.stride_w)
+            top, bottom = outputs_inside(y, p.input_height, p.stride_h)
             # Element 0 of the first row of outputs, which may be before the buffer or the image.
             dst = buffer + ((u * p.kernel_width + v) * p.buffer_stride - pixel)
             src = image + (first_channel * p.input_stride_c + y * p.input_stride_h + x)
@@ -237,7 +237,7 @@ def emit_im2col_nhwc(module: Module) -> Function:
     return im2col_nhwc
 
 
-def _outputs_inside(offset: Value, size: Value, stride: Value) -> tuple[Value, Value]:
+def outputs_inside(offset: Value, size: Value, stride: Value) -> tuple[Value, Value]:
     """Return the range [low, high) of outputs o with 0 ≤ o · stride + offset < size."""
     edges = (offset.code.value(0), size)
     low, high = (((edge - offset).maximum(0) + (stride - 1)) // stride for edge in edges)
