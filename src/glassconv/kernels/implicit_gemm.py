@@ -51,7 +51,7 @@ from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout
 from glassconv.reports.verdict import Verdict
 
-BY_ROWS = "by rows"  # NHWC with few channels
+BY_ROWS = "by rows"  # NHWC without im2col
 MAX_TAPS = 4096  # a block of k must hold all taps of a channel
 MIN_MACS_PER_TASK = 500_000
 FILTER_UNIT = 4  # of a task in NCHW, where filters are the rows of tiles

@@ -12,7 +12,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
 
 MAX_K_BLOCK = 256  # a 256 × 16 float32 panel of B fills half of a 32 KiB L1
-MAX_CHANNELS_BY_ROWS = 7  # with more, lowering is a small part of the time
+MIN_TILES_BY_ROWS = 4  # of an output row; with fewer, its last tile wastes more than is saved
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,21 @@ def row_length(problem: ConvProblem, layout: Layout) -> int:
 def is_by_rows(problem: ConvProblem, layout: Layout, target: Target) -> bool:
     """Return whether rows of pixels are multiplied as the matrix of their windows (rows.py).
 
-    The rows of one output row, and the weights, must fit in half of L2.
+    The weights, and the input rows of one output row, must each fit in half of L2. Each output row
+    is a product of its own, so it must have several tiles. Windows must overlap, or copying rows
+    copies more than im2col.
     """
-    segments, (rows, columns) = segments_of(problem, layout), to_2d(problem, layout).axes
+    segments, axes = segments_of(problem, layout), to_2d(problem, layout).axes
     if layout.name == NCHW or problem.groups > 1 or not segments.needs_lowering:
         return False
+    rows, columns = axes
     pixels_are_adjacent = layout.strides[3] == problem.in_channels
     window_bytes = rows.extent * row_length(problem, layout) * ELEMENT_BYTES[problem.dtype]
     return (
         pixels_are_adjacent
         and segments.taps == columns.kernel_size
-        and problem.in_channels <= MAX_CHANNELS_BY_ROWS
+        and columns.output_size >= MIN_TILES_BY_ROWS * target.tile()[0]
+        and all(axis.kernel_size >= axis.stride for axis in axes)
         and max(window_bytes, problem.weight_bytes) <= target.l2 // 2
     )
 

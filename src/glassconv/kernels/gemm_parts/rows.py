@@ -1,4 +1,4 @@
-"""The task of implicit GEMM for few channels in NHWC: a row of pixels is the matrix of its windows.
+"""The task of implicit GEMM in NHWC without im2col: a row of pixels is the matrix of its windows.
 
     output[pixel, filter] = Σ_u Σ_e row_u[pixel · stride · channels + e] · packed[(u, e), filter]
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import N, Struct
 
+MAX_COLUMNS = 8  # vectors; longer rows are copied one by one
+
 
 @dataclass(frozen=True)
 class LoweringParameters(Struct[N]):
@@ -46,9 +48,10 @@ def emit_im2col_nchw(module: Module) -> Function:
     [pixel, pixel + pixels). `image` points to the first channel of an image and group. After its
     pixels, a row of the buffer has room for a vector.
 
-    Complete output rows are copied one column of vectors at a time, from the last column to the
-    first: all rows of all channels have the same padding there, so its mask is computed once. What
-    a vector writes past the end of its row is overwritten by the first column of the next row.
+    Short output rows, if they are complete, are copied one column of vectors at a time, from the
+    last column to the first: all rows of all channels have the same padding there, so its mask is
+    computed once. What a vector writes past the end of its row is overwritten by the first column
+    of the next row.
     """
     copy, copy_column = emit_copy(module), _emit_copy_column(module)
 
@@ -66,7 +69,8 @@ def emit_im2col_nchw(module: Module) -> Function:
         p, width, lanes = parameters, parameters.output_width, code.lanes
         stop = pixel + pixels
         first_row, end_row = pixel // width, (stop + width - 1) // width
-        first_complete = (pixel + width - 1) // width
+        is_short = width <= MAX_COLUMNS * lanes
+        first_complete = code.select(is_short, (pixel + width - 1) // width, end_row)
         end_complete = first_complete.maximum(stop // width)
         channel_stride = p.kernel_height * p.kernel_width * p.buffer_stride
         with code.loop(0, p.kernel_height) as u, code.loop(0, p.kernel_width) as v:
@@ -78,7 +82,7 @@ def emit_im2col_nchw(module: Module) -> Function:
             src = image + (first_channel * p.input_stride_c + y * p.input_stride_h + x)
             src_row_stride = p.stride_h * p.input_stride_h
 
-            def copy_incomplete_row(row: Value) -> None:
+            def copy_row(row: Value) -> None:
                 start = (pixel - row * width).maximum(0)
                 inside = (row >= top) & (row < bottom)
                 with code.loop(0, channels) as channel:
@@ -99,7 +103,7 @@ def emit_im2col_nchw(module: Module) -> Function:
                         row[e] = code.zeros()
 
             with code.loop(first_row, first_complete) as row:
-                copy_incomplete_row(row)
+                copy_row(row)
             first_copied = top.maximum(first_complete).minimum(end_complete)
             end_copied = bottom.maximum(first_copied).minimum(end_complete)
             fill_rows_with_zeros(first_complete, first_copied)
@@ -116,7 +120,7 @@ def emit_im2col_nchw(module: Module) -> Function:
                 )
             fill_rows_with_zeros(end_copied, end_complete)
             with code.loop(end_complete, end_row) as row:
-                copy_incomplete_row(row)
+                copy_row(row)
 
     return im2col_nchw
 
