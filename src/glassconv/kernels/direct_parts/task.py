@@ -152,6 +152,9 @@ def _emit_tile(module: Module, rows: int, vectors: int, epilogue: Epilogue) -> F
             outputs.append(output + (row * p.output_width + column))
         with code.loop(first, end, rows) as filter:
             weights = [weight + (filter + i) * p.k for i in range(rows)]
+            for i in range(rows):
+                for output_ptr in outputs:
+                    (output_ptr + (filter + i) * p.output_stride_c).prefetch(to_write=True)
             sums = accumulators(code, rows, vectors, lambda i, _: code.broadcast(bias[filter + i]))
             multiply(
                 code,
