@@ -19,8 +19,8 @@ from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_parts import nchw, nchw_task, nhwc, nhwc_task
 from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking
-from glassconv.kernels.depthwise_parts.nhwc import ChannelAccess, channel_access_of
-from glassconv.kernels.depthwise_parts.register_tile import GENERIC, TapPattern, tap_pattern_of
+from glassconv.kernels.depthwise_parts.nhwc import InputAccess, input_access_of
+from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
 from glassconv.kernels.runtime.blocking import tasks_wanted
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
@@ -93,38 +93,37 @@ def blocking(
 
 def specialization_of(
     problem: ConvProblem, layout: Layout, target: Target
-) -> tuple[TapPattern, ChannelAccess | None]:
+) -> tuple[TapPattern, InputAccess | None]:
     """Return what the kernel of a 2D problem is compiled for; the access is None for NCHW."""
     rows, columns = problem.axes
     if layout.name == NCHW:
         return tap_pattern_of(rows), None
-    channels = channel_access_of(problem, target.lanes(problem.dtype))
-    return tap_pattern_of(columns) if channels.is_contiguous else GENERIC, channels
+    return tap_pattern_of(columns), input_access_of(problem, target.lanes(problem.dtype))
 
 
 @cache
 def _compile(
     dtype: str,
     pattern: TapPattern,
-    channels: ChannelAccess | None,
+    access: InputAccess | None,
     target: Target,
     epilogue: Epilogue,
 ) -> Compiled:
-    return compiled(build_module(dtype, pattern, channels, target, epilogue), "depthwise")
+    return compiled(build_module(dtype, pattern, access, target, epilogue), "depthwise")
 
 
 def build_module(
     dtype: str,
     pattern: TapPattern,
-    channels: ChannelAccess | None,
+    access: InputAccess | None,
     target: Target,
     epilogue: Epilogue = NOTHING,
 ) -> Module:
     """Return the kernel's LLVM module, not yet compiled."""
     module = Module("depthwise", dtype, target)
-    if channels is None:
+    if access is None:
         task = nchw_task.emit_task(module, pattern, epilogue)
     else:
-        task = nhwc_task.emit_task(module, pattern, channels, epilogue)
+        task = nhwc_task.emit_task(module, pattern, access, epilogue)
     in_parallel(module, task)
     return module

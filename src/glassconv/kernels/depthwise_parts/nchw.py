@@ -1,20 +1,21 @@
 """Depthwise convolution for NCHW: its parameters, and the blocks that it is divided into.
 
 Vector lanes are adjacent columns; a tile covers several rows. A unit is a block of one output
-plane.
+plane. In one dimension the only row is divided into parts, which a tile covers like rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, prod
 
 from glassconv.codegen.struct import N
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking
-from glassconv.kernels.depthwise_parts.padded_copy import WindowParameters
+from glassconv.kernels.depthwise_parts.padded_copy import WindowParameters, window_parameters
 from glassconv.kernels.depthwise_parts.register_tile import TILE_SIZE
-from glassconv.kernels.depthwise_parts.windows import Block, choose_block
+from glassconv.kernels.depthwise_parts.windows import Block, block_of_phases, choose_block
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.loop_text import at_a_time, describe_loop_nest
@@ -50,12 +51,14 @@ class NchwParameters(WindowParameters[N]):
     unit_columns: N
     units_per_row: N
     last_column: N  # the first column of the last unit
+    tile_rows: N  # rows of a unit, or the parts of its only row
+    output_row_stride: N  # from one of them to the next
     valid_lanes: N
     fills_vector: N  # whether a row of outputs is at least one vector long
     window_size: N
     planes_per_copy: N
     tap_stride: N  # in a window, from a row of taps to the next
-    row_stride: N  # in a window, from a row of outputs to the next
+    row_stride: N  # in a window, from one of the tile rows to the next
     column_vectors: N  # vectors of a row of a unit
     last_vector_column: N  # the first column of the last vector
     workspace_bytes: N
@@ -63,13 +66,37 @@ class NchwParameters(WindowParameters[N]):
 
 def _block(problem: ConvProblem, target: Target) -> Block:
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
-    return choose_block(problem, lanes, target.l1 // 2 // element)
+    return choose_block(
+        problem, partial(block_of_phases, problem, lanes=lanes), lanes, target.l1 // 2 // element
+    )
 
 
 def _units(problem: ConvProblem, block: Block) -> tuple[int, int]:
     """Return the number of units of a plane, along its height and along its width."""
     height, width = problem.output_size
     return ceil(height / block.rows), ceil(width / block.columns)
+
+
+@dataclass(frozen=True)
+class TileRows:
+    """What a tile covers like rows: the rows of a unit, or the parts of its only row.
+
+    Parts may overlap, and together they cover the row.
+    """
+
+    count: int
+    length: int  # outputs
+    output_stride: int  # from one to the next
+    window_stride: int
+
+
+def _tile_rows(problem: ConvProblem, block: Block, lanes: int) -> TileRows:
+    if block.rows > 1 or problem.kernel_size[0] > 1:  # rows of taps are shared by rows of outputs
+        window_stride = block.row_layout.output_stride * block.column_layout.length
+        return TileRows(block.rows, block.columns, problem.output_size[1], window_stride)
+    parts = max(1, min(TILE_SIZE, block.columns // lanes))
+    stride = block.columns // parts
+    return TileRows(parts, block.columns - (parts - 1) * stride, stride, stride)
 
 
 def blocking(problem: ConvProblem, layout: Layout, target: Target, tasks: int) -> DepthwiseBlocking:
@@ -101,21 +128,11 @@ def parameters_of(
     block = _block(problem, target)
     row_layout, column_layout = block.row_layout, block.column_layout
     per_column, per_row = _units(problem, block)
+    tile_rows = _tile_rows(problem, block, lanes)
     planes = problem.batch * problem.in_channels
-    stride_n, stride_c, stride_h, _ = layout.strides
+    stride_n, stride_c, _, _ = layout.strides
     parameters = NchwParameters(
-        input_height=rows.input_size,
-        input_width=columns.input_size,
-        input_stride_h=stride_h,
-        row_segments=row_layout.segments,
-        row_segment_length=row_layout.segment_length,
-        row_segment_stride=row_layout.segment_stride,
-        row_element_stride=row_layout.element_stride,
-        column_segments=column_layout.segments,
-        column_segment_length=column_layout.segment_length,
-        column_segment_stride=column_layout.segment_stride,
-        column_element_stride=column_layout.element_stride,
-        window_row_stride=column_layout.length,
+        **vars(window_parameters(problem, layout, block)),
         units=planes * per_column * per_row,
         units_per_task=blocks.units_per_task,
         planes=planes,
@@ -138,14 +155,16 @@ def parameters_of(
         unit_columns=block.columns,
         units_per_row=per_row,
         last_column=width - block.columns,
+        tile_rows=tile_rows.count,
+        output_row_stride=tile_rows.output_stride,
         valid_lanes=min(width, lanes),
         fills_vector=int(width >= lanes),
         window_size=block.num_elements,
         planes_per_copy=blocks.planes_per_copy,
         tap_stride=row_layout.tap_stride * column_layout.length,
-        row_stride=row_layout.output_stride * column_layout.length,
-        column_vectors=ceil(block.columns / lanes),
-        last_vector_column=max(block.columns - lanes, 0),
+        row_stride=tile_rows.window_stride,
+        column_vectors=ceil(tile_rows.length / lanes),
+        last_vector_column=max(tile_rows.length - lanes, 0),
         workspace_bytes=blocks.workspace_bytes,
     )
     return parameters, column_layout.tap_offsets

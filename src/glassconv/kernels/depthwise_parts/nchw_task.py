@@ -123,7 +123,7 @@ def _emit_compute_units(module: Module, pattern: TapPattern, epilogue: Epilogue)
         weight, bias, output = arrays.weight, arrays.bias, arrays.output
         residual = residual_offset(arrays)
         i, j = _first_output(p, block)
-        end = p.unit_rows * p.output_width
+        end = p.tile_rows * p.output_row_stride
         with _for_each_plane(code, p, first_plane, num_planes) as (index, image, channel):
             window, first = windows + index * p.window_size, channel * p.multiplier
             with code.loop(first, first + p.multiplier) as filter:
@@ -132,7 +132,7 @@ def _emit_compute_units(module: Module, pattern: TapPattern, epilogue: Epilogue)
                 weights = weight + filter * p.taps
 
                 def emit_call(_: int, tiles: Function, row: Value) -> None:
-                    start = row * p.output_width
+                    start = row * p.output_row_stride
                     limit = code.select(p.fills_vector.equals(1), code.value(NO_LIMIT), end - start)
                     tiles.call(
                         parameters=p,
@@ -144,7 +144,7 @@ def _emit_compute_units(module: Module, pattern: TapPattern, epilogue: Epilogue)
                         residual_offset=residual,
                     )
 
-                for_each_tile(code, p.unit_rows, tile_functions, emit_call)
+                for_each_tile(code, p.tile_rows, tile_functions, emit_call)
 
     return compute_units
 
@@ -187,8 +187,8 @@ def _emit_tiles(module: Module, pattern: TapPattern, size: int, epilogue: Epilog
         residual_offset: Value,
     ) -> None:
         p, tap_offsets = parameters, table_after(parameters)
-        kernel_height, kernel_width, output_width = p.kernel_height, p.kernel_width, p.output_width
-        tap_stride, row_stride = p.tap_stride, p.row_stride
+        kernel_height, kernel_width, tap_stride = p.kernel_height, p.kernel_width, p.tap_stride
+        row_stride, output_row_stride = p.row_stride, p.output_row_stride
         initial = code.broadcast(bias[0])
         with code.loop(0, p.column_vectors) as vector:
             column = (vector * code.lanes).minimum(p.last_vector_column)
@@ -208,7 +208,6 @@ def _emit_tiles(module: Module, pattern: TapPattern, size: int, epilogue: Epilog
                     pattern,
                     tap_row,
                     load_weight=lambda address: code.broadcast(address[0]),
-                    load_input=lambda address, _: address.vector(),
                 )
             offset = column
             for accumulator in accumulators:
@@ -222,6 +221,6 @@ def _emit_tiles(module: Module, pattern: TapPattern, size: int, epilogue: Epilog
                     sums = accumulator.get()
                     sums = apply_epilogue(code, epilogue, sums, output_ptr, residual_offset, mask)
                     output_ptr.store_masked(mask, sums)
-                offset = offset + output_width
+                offset = offset + output_row_stride
 
     return tiles

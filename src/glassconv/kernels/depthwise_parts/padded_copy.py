@@ -1,4 +1,4 @@
-"""The copy of the input window of a block: in order, or with even and odd columns apart."""
+"""The copy of the input window of a block of a plane: in order, or even and odd columns apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import N, Struct
+from glassconv.kernels.depthwise_parts.windows import Block
 from glassconv.kernels.microkernel.lowering import emit_copy, range_mask
+from glassconv.problem import ConvProblem
+from glassconv.problem.memory_layout import Layout
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,27 @@ class WindowParameters(Struct[N]):
     column_segment_stride: N
     column_element_stride: N
     window_row_stride: N
+
+
+def window_parameters(
+    problem: ConvProblem, layout: Layout, block: Block, lanes: int = 1
+) -> WindowParameters[int]:
+    """Return the parameters of the windows of a 2D problem; lanes: elements of each position."""
+    row_layout, column_layout = block.row_layout, block.column_layout
+    return WindowParameters(
+        input_height=problem.input_size[0],
+        input_width=problem.input_size[1],
+        input_stride_h=layout.strides[2],
+        row_segments=row_layout.segments,
+        row_segment_length=row_layout.segment_length,
+        row_segment_stride=row_layout.segment_stride,
+        row_element_stride=row_layout.element_stride,
+        column_segments=column_layout.segments,
+        column_segment_length=column_layout.segment_length,
+        column_segment_stride=column_layout.segment_stride,
+        column_element_stride=column_layout.element_stride,
+        window_row_stride=column_layout.length * lanes,
+    )
 
 
 def emit_copy_plane(module: Module) -> Function:
@@ -51,7 +75,7 @@ def emit_copy_plane(module: Module) -> Function:
         column_segments, rows_per_segment = p.column_segments, p.row_segment_length
         with code.loop(0, p.row_segments) as row_segment:
             y = top + row_segment * p.row_segment_stride
-            low, high = _valid_range(p.input_height, y, p.row_element_stride, rows_per_segment)
+            low, high = valid_range(p.input_height, y, p.row_element_stride, rows_per_segment)
             src = plane + (y + low * p.row_element_stride) * p.input_stride_h
             dst_row = row_segment * rows_per_segment + low
             dst, rows = window + dst_row * row_stride, high - low
@@ -79,7 +103,7 @@ def emit_copy_plane(module: Module) -> Function:
                     copy_even_odd.call(**common, length=length)
                 with code.else_(), code.loop(0, column_segments) as column_segment:
                     x = left + column_segment * p.column_segment_stride
-                    low, high = _valid_range(p.input_width, x, step, length)
+                    low, high = valid_range(p.input_width, x, step, length)
                     with code.loop(0, rows) as row:
                         copy_strided.call(
                             dst=dst + (row * row_stride + column_segment * length),
@@ -177,7 +201,7 @@ def _emit_copy_even_odd(module: Module) -> Function:
     return copy_even_odd
 
 
-def _valid_range(width: Value, x: Value, step: Value, length: Value) -> tuple[Value, Value]:
+def valid_range(width: Value, x: Value, step: Value, length: Value) -> tuple[Value, Value]:
     """Return the range [low, high) of indices i with 0 ≤ x + i · step < width."""
     edges = (x.code.value(0), width)
     low, high = (((edge - x).maximum(0) + (step - 1)) // step for edge in edges)

@@ -12,18 +12,19 @@ along the other axis are a loop. With stride 1 and three taps:
 
 Each x is a vector. It is loaded once and multiplied by every weight that it meets, so there are
 fewer loads per FMA. A tile of 7 accumulators, 7 weights and one input vector uses 15 of the 16
-registers of AVX2.
+registers of AVX2. Longer rows of taps are computed in chunks of a few taps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from glassconv.codegen.ir import Code, Function, Pointer, Value, Variable
 from glassconv.problem.axis import Axis
 
-DYNAMIC = 0  # the number of taps and the stride are known only at run time
+DYNAMIC = 0  # the number of taps or their stride is known only at run time
+CHUNK = 5  # taps
 TILE_SIZE = 7  # outputs; divides the feature maps of most networks and fits the registers of AVX2
 
 
@@ -31,11 +32,11 @@ TILE_SIZE = 7  # outputs; divides the feature maps of most networks and fits the
 class TapPattern:
     """What a tile is compiled for: the number of taps along it, and their stride."""
 
-    taps: int  # DYNAMIC: a loop over taps, each of which loads its own inputs
+    taps: int
     stride: int
 
     def inputs(self, outputs: int) -> int:
-        """Return how many inputs a number of adjacent outputs reads; taps must be static."""
+        """Return how many inputs a number of adjacent outputs reads; both fields must be static."""
         return (outputs - 1) * self.stride + self.taps
 
 
@@ -46,13 +47,23 @@ UNROLLED = (
     TapPattern(5, 2),
     TapPattern(7, 1),
 )
-GENERIC = TapPattern(DYNAMIC, DYNAMIC)
+ONE_TAP = TapPattern(1, 1)  # of any stride, because outputs share no input
+CHUNKS = TapPattern(DYNAMIC, 1)  # a loop over chunks of taps
+GENERIC = TapPattern(DYNAMIC, DYNAMIC)  # a loop over taps, each of which loads its own inputs
 
 
 def tap_pattern_of(axis: Axis) -> TapPattern:
-    """Return what a tile along an axis is compiled for."""
+    """Return what a tile along an axis is compiled for.
+
+    >>> tap_pattern_of(Axis(input_size=9, kernel_size=9)) == CHUNKS
+    True
+    """
+    if axis.kernel_size == 1:
+        return ONE_TAP
     pattern = TapPattern(axis.kernel_size, axis.stride)
-    return pattern if pattern in UNROLLED and axis.dilation == 1 else GENERIC
+    if axis.dilation == 1 and pattern in UNROLLED:
+        return pattern
+    return CHUNKS if axis.dilation == axis.stride == 1 else GENERIC
 
 
 @dataclass(frozen=True)
@@ -73,35 +84,58 @@ def accumulate_tap_row(
     pattern: TapPattern,
     row: TapRow,
     load_weight: Callable[[Pointer], Value],
-    load_input: Callable[[Pointer, Value], Value],
+    skipped: tuple[int, int] = (0, 0),
 ) -> None:
     """Add the products of one row of taps to a tile's accumulators.
 
-    `load_weight(address)` returns a vector of weights, `load_input(address, index)` a vector of
-    inputs. A static pattern numbers the inputs in order. The generic one numbers pairs of an output
-    and a tap: `index` is output · taps + tap.
+    `load_weight(address)` returns a vector of weights. skipped: how many inputs at the beginning
+    and at the end of a static pattern are in the padding; they are not read.
     """
-    if pattern.taps == DYNAMIC:
-        with code.loop(0, row.taps) as tap:
-            weight = load_weight(row.weights + tap * row.weight_stride)
-            address = row.inputs + tap * row.tap_stride
-            for output, accumulator in enumerate(accumulators):
-                loaded = load_input(address + row.output_stride * output, tap + row.taps * output)
-                accumulator.set(code.fma(weight, loaded, accumulator.get()))
+    if pattern.taps != DYNAMIC:
+        _accumulate_static(code, accumulators, pattern, row, load_weight, skipped)
         return
+    first = code.value(0)
+    if pattern == CHUNKS:
+        first = row.taps - row.taps % CHUNK
+        with code.loop(0, first, CHUNK) as tap:
+            chunk = _taps_from(row, tap)
+            _accumulate_static(code, accumulators, TapPattern(CHUNK, 1), chunk, load_weight)
+    with code.loop(first, row.taps) as tap:
+        one_tap = _taps_from(row, tap)
+        _accumulate_static(code, accumulators, ONE_TAP, one_tap, load_weight)
+
+
+def _taps_from(row: TapRow, tap: Value) -> TapRow:
+    return replace(
+        row,
+        weights=row.weights + tap * row.weight_stride,
+        inputs=row.inputs + tap * row.tap_stride,
+    )
+
+
+def _accumulate_static(
+    code: Code,
+    accumulators: list[Variable],
+    pattern: TapPattern,
+    row: TapRow,
+    load_weight: Callable[[Pointer], Value],
+    skipped: tuple[int, int] = (0, 0),
+) -> None:
     # Each address is computed right before its use: otherwise LLVM hoists all loads and spills.
     weights, address = [], row.weights
     for _ in range(pattern.taps):
         weights.append(load_weight(address))
         address = address + row.weight_stride
     address = row.inputs
-    for index in range(pattern.inputs(len(accumulators))):
-        loaded = load_input(address, code.value(index))
-        for output, accumulator in enumerate(accumulators):
-            position = index - output * pattern.stride
-            if 0 <= position < pattern.taps:
-                accumulator.set(code.fma(weights[position], loaded, accumulator.get()))
-        address = address + row.tap_stride
+    inputs = pattern.inputs(len(accumulators))
+    for index in range(inputs):
+        if skipped[0] <= index < inputs - skipped[1]:
+            loaded = address.vector()
+            for output, accumulator in enumerate(accumulators):
+                position = index - output * pattern.stride
+                if 0 <= position < pattern.taps:
+                    accumulator.set(code.fma(weights[position], loaded, accumulator.get()))
+        address = address + (row.output_stride if pattern == ONE_TAP else row.tap_stride)
 
 
 def for_each_tile(

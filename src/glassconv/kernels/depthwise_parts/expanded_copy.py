@@ -1,0 +1,148 @@
+"""The copy of the input window of a block of filters for NHWC, with one lane per filter.
+
+    window[row, column, lane] = padded input[row, column, channel of filter first_filter + lane]
+
+So the lanes of a vector are adjacent even if filters share channels. A channel is stored for all
+its filters as whole vectors in increasing order: what a vector writes past the last filter of its
+channel is overwritten by the next channel, column or row.
+"""
+
+from __future__ import annotations
+
+from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Value, function
+from glassconv.kernels.depthwise_parts.nhwc import InputAccess, NhwcParameters
+from glassconv.kernels.depthwise_parts.padded_copy import valid_range
+
+
+def emit_expand(module: Module, access: InputAccess) -> Function:
+    """Emit the function that copies the window whose first position is (`top`, `left`)."""
+    expand_pixels, store_zeros = _emit_expand_pixels(module), _emit_store_zeros(module)
+    copy_pixels = None if access.is_partial_vector else _emit_copy_pixels(module)
+
+    @function(module)
+    def expand(
+        code: Code,
+        parameters: NhwcParameters[Value],
+        image: Pointer,
+        window: Pointer,
+        top: Value,
+        left: Value,
+        first_filter: Value,
+    ) -> None:
+        p, length = parameters, parameters.column_segment_length
+        step = p.column_element_stride * p.input_stride_w
+        stop_filter = (first_filter + p.unit_channels).minimum(p.filters)
+        channel = first_filter // p.multiplier
+        stop_channel = (stop_filter - 1) // p.multiplier + 1
+
+        def copy(src: Pointer, dst: Pointer, pixels: Value) -> None:
+            common: dict[str, Argument] = {
+                "parameters": p,
+                "src": src + channel,
+                "dst": dst,
+                "pixels": pixels,
+                "step": step,
+            }
+
+            def expand_all() -> None:
+                expand_pixels.call(
+                    channels=stop_channel - channel,
+                    first_length=(channel + 1) * p.multiplier - first_filter,
+                    stop=stop_filter - first_filter,
+                    **common,
+                )
+
+            if copy_pixels is None:
+                expand_all()
+                return
+            with code.if_(p.multiplier.equals(1)):
+                copy_pixels.call(**common)
+            with code.else_():
+                expand_all()
+
+        with (
+            code.loop(0, p.row_segments) as row_segment,
+            code.loop(0, p.row_segment_length) as row,
+            code.loop(0, p.column_segments) as column_segment,
+        ):
+            y = top + row_segment * p.row_segment_stride + row * p.row_element_stride
+            x = left + column_segment * p.column_segment_stride
+            low, high = valid_range(p.input_width, x, p.column_element_stride, length)
+            is_inside = (y >= 0) & (y < p.input_height) & (low < high)
+            low, high = (code.select(is_inside, end, length) for end in (low, high))
+            dst_row = row_segment * p.row_segment_length + row
+            dst = window + (
+                dst_row * p.window_row_stride + column_segment * length * p.unit_channels
+            )
+            src = image + (y * p.input_stride_h + x * p.input_stride_w)
+            store_zeros.call(dst=dst, length=low * p.unit_channels)
+            copy(src + low * step, dst + low * p.unit_channels, high - low)
+            dst = dst + high * p.unit_channels
+            store_zeros.call(dst=dst, length=(length - high) * p.unit_channels)
+
+    return expand
+
+
+def _emit_store_zeros(module: Module) -> Function:
+    """Emit the function that stores `length` zeros, a multiple of the vector length."""
+
+    @function(module)
+    def store_zeros(code: Code, dst: Pointer, length: Value) -> None:
+        with code.loop(0, length, code.lanes) as e:
+            dst[e] = code.zeros()
+
+    return store_zeros
+
+
+def _emit_copy_pixels(module: Module) -> Function:
+    """Emit the function that copies pixels whose channels have one filter each."""
+
+    @function(module)
+    def copy_pixels(
+        code: Code,
+        parameters: NhwcParameters[Value],
+        src: Pointer,
+        dst: Pointer,
+        pixels: Value,
+        step: Value,
+    ) -> None:
+        unit_channels = parameters.unit_channels
+        with code.loop(0, pixels) as pixel:
+            src_pixel, dst_pixel = src + pixel * step, dst + pixel * unit_channels
+            with code.loop(0, unit_channels, code.lanes) as lane:
+                dst_pixel[lane] = src_pixel.vector(lane)
+
+    return copy_pixels
+
+
+def _emit_expand_pixels(module: Module) -> Function:
+    """Emit the function that stores each channel of each pixel once for each of its filters.
+
+    `first_length` is the number of filters of the first channel that are in the window, and `stop`
+    that of all channels.
+    """
+
+    @function(module)
+    def expand_pixels(
+        code: Code,
+        parameters: NhwcParameters[Value],
+        src: Pointer,
+        dst: Pointer,
+        pixels: Value,
+        step: Value,
+        channels: Value,
+        first_length: Value,
+        stop: Value,
+    ) -> None:
+        unit_channels, multiplier = parameters.unit_channels, parameters.multiplier
+        with code.loop(0, pixels) as pixel:
+            src_pixel, dst_pixel = src + pixel * step, dst + pixel * unit_channels
+            start, end = code.variable(0), code.variable(first_length)
+            with code.loop(0, channels) as channel:
+                value = code.broadcast(src_pixel[channel])
+                with code.loop(start.get(), end.get().minimum(stop), code.lanes) as lane:
+                    dst_pixel[lane] = value
+                start.set(end.get())
+                end.set(end.get() + multiplier)
+
+    return expand_pixels
