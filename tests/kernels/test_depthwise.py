@@ -15,13 +15,7 @@ from glassconv.codegen import jit, target
 from glassconv.kernels import depthwise
 from glassconv.kernels.depthwise import build_module, specialization_of
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess
-from glassconv.kernels.depthwise_parts.register_tile import (
-    CHUNKS,
-    GENERIC,
-    ONE_TAP,
-    UNROLLED,
-    TapPattern,
-)
+from glassconv.kernels.depthwise_parts.register_tile import DYNAMIC, TapPattern
 from glassconv.kernels.depthwise_parts.windows import (
     block_of_phases,
     block_of_rows,
@@ -44,13 +38,17 @@ BOTH = pytest.mark.parametrize("layout", ["contiguous", "channels last"])
 IN_PLACE = InputAccess(is_copied=False, skipped=(1, 1))
 COPIED = InputAccess(is_copied=True)
 PARTIAL = InputAccess(is_copied=True, is_partial_vector=True)
+GENERIC = TapPattern(DYNAMIC, DYNAMIC)
+PATTERNS = [
+    *(TapPattern(taps, 1) for taps in (2, 3, 4, 5, 6, 7, 9, 13, 16)),
+    *(TapPattern(taps, 2) for taps in (3, 5, 7, 11)),
+    *(TapPattern(taps, DYNAMIC) for taps in (1, 3, 7)),
+    TapPattern(DYNAMIC, 1),
+    GENERIC,
+]
 KINDS = [
-    *(
-        (pattern, access)
-        for pattern in (*UNROLLED, ONE_TAP, CHUNKS, GENERIC)
-        for access in (None, COPIED, PARTIAL)
-    ),
-    *((pattern, IN_PLACE) for pattern in UNROLLED),
+    *((pattern, access) for pattern in PATTERNS for access in (None, COPIED, PARTIAL)),
+    *((pattern, IN_PLACE) for pattern in PATTERNS if pattern.is_static),
     (TapPattern(7, 1), InputAccess(is_copied=False, skipped=(3, 0))),
 ]
 
@@ -228,7 +226,7 @@ def test_a_kernel_is_compiled_for_taps_and_stride_and_not_for_sizes() -> None:
         == specialization_of(large, pixels, avx2)
         == (TapPattern(3, 1), IN_PLACE)
     )
-    assert specialization_of(other, pixels, avx2) == (GENERIC, COPIED)
+    assert specialization_of(other, pixels, avx2) == (TapPattern(5, DYNAMIC), COPIED)
 
 
 @given(problems())

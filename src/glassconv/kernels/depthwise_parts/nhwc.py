@@ -17,7 +17,7 @@ from glassconv.codegen.struct import N
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking
 from glassconv.kernels.depthwise_parts.padded_copy import WindowParameters, window_parameters
-from glassconv.kernels.depthwise_parts.register_tile import TILE_SIZE, UNROLLED, tap_pattern_of
+from glassconv.kernels.depthwise_parts.register_tile import TILE_SIZE, tap_pattern_of
 from glassconv.kernels.depthwise_parts.windows import Block, block_of_rows, choose_block
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import round_up
@@ -48,10 +48,10 @@ def input_access_of(problem: ConvProblem, lanes: int) -> InputAccess:
     if problem.out_channels < lanes:
         return InputAccess(is_copied=True, is_partial_vector=True)
     columns = problem.axes[1]
-    is_unrolled = tap_pattern_of(columns) in UNROLLED
-    if problem.gemm.m > 1 or not is_unrolled or not _covers_in_place(columns):
-        return InputAccess(is_copied=True)
-    return InputAccess(is_copied=False, skipped=_outside(columns))
+    has_one_filter = problem.gemm.m == 1
+    if has_one_filter and tap_pattern_of(columns).is_static and _covers_in_place(columns):
+        return InputAccess(is_copied=False, skipped=_outside(columns))
+    return InputAccess(is_copied=True)
 
 
 def _outside(columns: Axis) -> tuple[int, int]:
@@ -70,7 +70,7 @@ def _last_inside(columns: Axis) -> int:
 def _covers_in_place(columns: Axis) -> bool:
     """Return whether tiles cover a row if only the first and the last read padding.
 
-    The first tile begins at the first output, the last ends at the last output, and those between
+    Padding beyond half of the kernel is unusual and not worth a kernel of its own. The first tile begins at the first output, the last ends at the last output, and those between
     are moved back to where they read no padding.
 
     >>> [_covers_in_place(Axis(size, 5, padding=(2, 2))) for size in (6, 7, 8, 9, 28, 30)]
@@ -78,8 +78,10 @@ def _covers_in_place(columns: Axis) -> bool:
     """
     before, last_inside = columns.padding[0], _last_inside(columns)
     remaining = columns.output_size - TILE_SIZE
-    if remaining <= 0:
-        return remaining == 0
+    if remaining < 0 or max(_outside(columns)) > columns.kernel_size // 2:
+        return False
+    if remaining == 0:
+        return True
     first_reads_no_end, last_reads_no_start = last_inside >= 0, remaining * columns.stride >= before
     middle_is_inside = min(TILE_SIZE, last_inside) * columns.stride >= before
     middle_reaches_last = last_inside + TILE_SIZE >= remaining

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Value, function
@@ -10,6 +11,8 @@ from glassconv.kernels.depthwise_parts.windows import Block
 from glassconv.kernels.microkernel.lowering import emit_copy, range_mask
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import Layout
+
+LoadMasked = Callable[[Pointer, Value, Value], Value]  # address, mask, index
 
 
 @dataclass(frozen=True)
@@ -138,18 +141,22 @@ def _emit_copy_rows(module: Module) -> Function:
         vector_stop = first + (last - first).maximum(0) // lanes * lanes
         tail_mask = code.first_lanes(last - vector_stop)
 
-        def copy(*, with_tail: bool) -> None:
-            with code.loop(0, rows) as row:
-                dst_row, src_row = dst + row * dst_row_stride, src + row * src_row_stride
-                with code.loop(first, vector_stop, lanes) as e:
-                    dst_row[e] = src_row.vector(e)
-                if with_tail:
-                    dst_row[vector_stop] = src_row.masked(tail_mask, vector_stop)
+        def copy(row: Value, load_tail: LoadMasked | None) -> None:
+            dst_row, src_row = dst + row * dst_row_stride, src + row * src_row_stride
+            with code.loop(first, vector_stop, lanes) as e:
+                dst_row[e] = src_row.vector(e)
+            if load_tail:
+                dst_row[vector_stop] = load_tail(src_row, tail_mask, vector_stop)
 
         with code.if_(vector_stop < last):
-            copy(with_tail=True)
-        with code.else_():
-            copy(with_tail=False)
+            reads_next_row = vector_stop + lanes - last <= src_row_stride
+            stop = code.select(reads_next_row, (rows - 1).maximum(0), 0)
+            with code.loop(0, stop) as row:
+                copy(row, _load_and_mask)
+            with code.loop(stop, rows) as row:
+                copy(row, Pointer.masked)
+        with code.else_(), code.loop(0, rows) as row:
+            copy(row, None)
 
     return copy_rows
 
@@ -179,14 +186,15 @@ def _emit_copy_even_odd(module: Module) -> Function:
             return range_mask(code, e, first, last), range_mask(code, e + lanes, first, last)
 
         before, after = tail_masks(start - step), tail_masks(stop)
-        with code.loop(0, rows) as row:
+
+        def copy_row(row: Value, load: LoadMasked) -> None:
             dst_row, src_row = dst + row * dst_row_stride, src + row * src_row_stride
 
             def copy(e: Value, masks: tuple[Value, Value] | None) -> None:
                 if masks is None:
                     low, high = src_row.vector(e), src_row.vector(e + lanes)
                 else:
-                    low, high = src_row.masked(masks[0], e), src_row.masked(masks[1], e + lanes)
+                    low, high = load(src_row, masks[0], e), load(src_row, masks[1], e + lanes)
                 dst_ptr = dst_row + e // 2
                 dst_ptr[0] = code.shuffle(low, high, range(0, step, 2))
                 dst_ptr[length] = code.shuffle(low, high, range(1, step, 2))
@@ -198,7 +206,28 @@ def _emit_copy_even_odd(module: Module) -> Function:
             with code.if_(stop < last):
                 copy(stop, after)
 
+        reads_neighbours = (step <= src_row_stride) & (rows > 2)
+        inner_start = code.select(reads_neighbours, code.value(1), rows)
+        inner_stop = code.select(reads_neighbours, rows - 1, rows)
+        for begin, end, load in (
+            (code.value(0), inner_start, Pointer.masked),
+            (inner_start, inner_stop, _load_and_mask),
+            (inner_stop, rows, Pointer.masked),
+        ):
+            with code.loop(begin, end) as row:
+                copy_row(row, load)
+
     return copy_even_odd
+
+
+def _load_and_mask(address: Pointer, mask: Value, index: Value) -> Value:
+    """Return what `Pointer.masked` does, from a load of all lanes: they must be readable.
+
+    Masked loads are slow on some processors. Next to a row are its neighbours, so this is possible
+    for rows that have some.
+    """
+    code = address.code
+    return code.select(mask, address.vector(index), code.zeros())
 
 
 def valid_range(width: Value, x: Value, step: Value, length: Value) -> tuple[Value, Value]:

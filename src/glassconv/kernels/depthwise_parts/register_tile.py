@@ -19,51 +19,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import ceil
 
 from glassconv.codegen.ir import Code, Function, Pointer, Value, Variable
 from glassconv.problem.axis import Axis
 
 DYNAMIC = 0  # the number of taps or their stride is known only at run time
-CHUNK = 5  # taps
+CHUNK = 5  # taps of an iteration, if their number is dynamic
+MAX_CHUNK, MAX_UNROLLED = 7, 16  # taps whose weights are in registers; taps without a loop
 TILE_SIZE = 7  # outputs; divides the feature maps of most networks and fits the registers of AVX2
 
 
 @dataclass(frozen=True)
 class TapPattern:
-    """What a tile is compiled for: the number of taps along it, and their stride."""
+    """What a tile is compiled for: the number of taps along it, and their stride.
 
-    taps: int
-    stride: int
+    Loops over few taps are unrolled, because the processor mispredicts where short loops end.
+    """
+
+    taps: int  # DYNAMIC: a loop over chunks of taps, or over taps
+    stride: int  # DYNAMIC: outputs share no inputs; each output loads its own
+
+    @property
+    def is_static(self) -> bool:
+        """Return whether all inputs that a tile reads are known."""
+        return DYNAMIC not in (self.taps, self.stride)
 
     def inputs(self, outputs: int) -> int:
-        """Return how many inputs a number of adjacent outputs reads; both fields must be static."""
+        """Return how many inputs a number of adjacent outputs reads, of a static pattern."""
         return (outputs - 1) * self.stride + self.taps
-
-
-UNROLLED = (
-    TapPattern(3, 1),
-    TapPattern(3, 2),
-    TapPattern(5, 1),
-    TapPattern(5, 2),
-    TapPattern(7, 1),
-)
-ONE_TAP = TapPattern(1, 1)  # of any stride, because outputs share no input
-CHUNKS = TapPattern(DYNAMIC, 1)  # a loop over chunks of taps
-GENERIC = TapPattern(DYNAMIC, DYNAMIC)  # a loop over taps, each of which loads its own inputs
 
 
 def tap_pattern_of(axis: Axis) -> TapPattern:
     """Return what a tile along an axis is compiled for.
 
-    >>> tap_pattern_of(Axis(input_size=9, kernel_size=9)) == CHUNKS
-    True
+    >>> tap_pattern_of(Axis(input_size=9, kernel_size=3))
+    TapPattern(taps=3, stride=1)
+    >>> tap_pattern_of(Axis(input_size=9, kernel_size=3, dilation=2))
+    TapPattern(taps=3, stride=0)
     """
-    if axis.kernel_size == 1:
-        return ONE_TAP
-    pattern = TapPattern(axis.kernel_size, axis.stride)
-    if axis.dilation == 1 and pattern in UNROLLED:
-        return pattern
-    return CHUNKS if axis.dilation == axis.stride == 1 else GENERIC
+    taps = axis.kernel_size
+    shares_inputs = axis.dilation == 1 and axis.stride < min(taps, 3)
+    if taps > (MAX_UNROLLED if shares_inputs else MAX_CHUNK):
+        taps = DYNAMIC
+        shares_inputs &= axis.stride == 1
+    return TapPattern(taps, axis.stride if shares_inputs else DYNAMIC)
 
 
 @dataclass(frozen=True)
@@ -91,26 +91,61 @@ def accumulate_tap_row(
     `load_weight(address)` returns a vector of weights. skipped: how many inputs at the beginning
     and at the end of a static pattern are in the padding; they are not read.
     """
-    if pattern.taps != DYNAMIC:
-        _accumulate_static(code, accumulators, pattern, row, load_weight, skipped)
-        return
-    first = code.value(0)
-    if pattern == CHUNKS:
-        first = row.taps - row.taps % CHUNK
-        with code.loop(0, first, CHUNK) as tap:
-            chunk = _taps_from(row, tap)
-            _accumulate_static(code, accumulators, TapPattern(CHUNK, 1), chunk, load_weight)
-    with code.loop(first, row.taps) as tap:
-        one_tap = _taps_from(row, tap)
-        _accumulate_static(code, accumulators, ONE_TAP, one_tap, load_weight)
+    if pattern.is_static:
+        _accumulate_chunks(code, accumulators, pattern, row, load_weight, skipped)
+    elif pattern.taps != DYNAMIC:
+        for _ in range(pattern.taps):
+            _accumulate_tap(code, accumulators, row, load_weight)
+            row = _next_taps(row, 1)
+    else:
+        chunk = CHUNK if pattern.stride == 1 else 1
+        stop = row.taps - row.taps % chunk
+        if chunk > 1:
+            with code.loop(0, stop, chunk) as tap:
+                taps = TapPattern(chunk, pattern.stride)
+                _accumulate_static(code, accumulators, taps, _next_taps(row, tap), load_weight)
+        with code.loop(stop if chunk > 1 else 0, row.taps) as tap:
+            _accumulate_tap(code, accumulators, _next_taps(row, tap), load_weight)
 
 
-def _taps_from(row: TapRow, tap: Value) -> TapRow:
+def _next_taps(row: TapRow, taps: Value | int) -> TapRow:
     return replace(
         row,
-        weights=row.weights + tap * row.weight_stride,
-        inputs=row.inputs + tap * row.tap_stride,
+        weights=row.weights + row.weight_stride * taps,
+        inputs=row.inputs + row.tap_stride * taps,
     )
+
+
+def _accumulate_tap(
+    code: Code,
+    accumulators: list[Variable],
+    row: TapRow,
+    load_weight: Callable[[Pointer], Value],
+) -> None:
+    weight, address = load_weight(row.weights), row.inputs
+    for accumulator in accumulators:
+        accumulator.set(code.fma(weight, address.vector(), accumulator.get()))
+        address = address + row.output_stride
+
+
+def _accumulate_chunks(
+    code: Code,
+    accumulators: list[Variable],
+    pattern: TapPattern,
+    row: TapRow,
+    load_weight: Callable[[Pointer], Value],
+    skipped: tuple[int, int],
+) -> None:
+    """Add the products of a static pattern, in equal chunks of at most MAX_CHUNK taps."""
+    before, after = skipped
+    remaining = pattern.taps
+    for number in reversed(range(ceil(pattern.taps / MAX_CHUNK))):
+        taps = ceil(remaining / (number + 1))
+        remaining -= taps
+        chunk = TapPattern(taps, pattern.stride)
+        ends = max(before, 0), max(after - remaining, 0)
+        _accumulate_static(code, accumulators, chunk, row, load_weight, ends)
+        row, before = _next_taps(row, taps), before - taps
 
 
 def _accumulate_static(
@@ -126,8 +161,7 @@ def _accumulate_static(
     for _ in range(pattern.taps):
         weights.append(load_weight(address))
         address = address + row.weight_stride
-    address = row.inputs
-    inputs = pattern.inputs(len(accumulators))
+    address, inputs = row.inputs, pattern.inputs(len(accumulators))
     for index in range(inputs):
         if skipped[0] <= index < inputs - skipped[1]:
             loaded = address.vector()
@@ -135,7 +169,7 @@ def _accumulate_static(
                 position = index - output * pattern.stride
                 if 0 <= position < pattern.taps:
                     accumulator.set(code.fma(weights[position], loaded, accumulator.get()))
-        address = address + (row.output_stride if pattern == ONE_TAP else row.tap_stride)
+        address = address + row.tap_stride
 
 
 def for_each_tile(
