@@ -70,8 +70,9 @@ def _last_inside(columns: Axis) -> int:
 def _covers_in_place(columns: Axis) -> bool:
     """Return whether tiles cover a row if only the first and the last read padding.
 
-    Padding beyond half of the kernel is unusual and not worth a kernel of its own. The first tile begins at the first output, the last ends at the last output, and those between
-    are moved back to where they read no padding.
+    Padding beyond half of the kernel is unusual and not worth a kernel of its own. The first tile
+    begins at the first output, the last ends at the last output, and those between are moved back
+    to where they read no padding.
 
     >>> [_covers_in_place(Axis(size, 5, padding=(2, 2))) for size in (6, 7, 8, 9, 28, 30)]
     [False, True, False, True, True, True]

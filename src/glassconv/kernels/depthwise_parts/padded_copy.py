@@ -192,12 +192,12 @@ def _emit_copy_even_odd(module: Module) -> Function:
 
             def copy(e: Value, masks: tuple[Value, Value] | None) -> None:
                 if masks is None:
-                    low, high = src_row.vector(e), src_row.vector(e + lanes)
+                    pair = src_row.vector(e), src_row.vector(e + lanes)
                 else:
-                    low, high = load(src_row, masks[0], e), load(src_row, masks[1], e + lanes)
+                    pair = load(src_row, masks[0], e), load(src_row, masks[1], e + lanes)
                 dst_ptr = dst_row + e // 2
-                dst_ptr[0] = code.shuffle(low, high, range(0, step, 2))
-                dst_ptr[length] = code.shuffle(low, high, range(1, step, 2))
+                dst_ptr[0] = code.shuffle(*pair, range(0, step, 2))
+                dst_ptr[length] = code.shuffle(*pair, range(1, step, 2))
 
             with code.if_(start > first):
                 copy(start - step, before)
@@ -206,15 +206,19 @@ def _emit_copy_even_odd(module: Module) -> Function:
             with code.if_(stop < last):
                 copy(stop, after)
 
-        reads_neighbours = (step <= src_row_stride) & (rows > 2)
+        # How far the vectors of a row reach before its first element and behind its last.
+        begin = code.select(start > first, start - step, first)
+        end = code.select(stop < last, stop + step, start)
+        reach = (first - begin).maximum(end - last)
+        reads_neighbours = (reach <= src_row_stride) & (rows > 2)
         inner_start = code.select(reads_neighbours, code.value(1), rows)
         inner_stop = code.select(reads_neighbours, rows - 1, rows)
-        for begin, end, load in (
+        for low, high, load in (
             (code.value(0), inner_start, Pointer.masked),
             (inner_start, inner_stop, _load_and_mask),
             (inner_stop, rows, Pointer.masked),
         ):
-            with code.loop(begin, end) as row:
+            with code.loop(low, high) as row:
                 copy_row(row, load)
 
     return copy_even_odd
