@@ -40,8 +40,8 @@ COPIED = InputAccess(is_copied=True)
 PARTIAL = InputAccess(is_copied=True, is_partial_vector=True)
 GENERIC = TapPattern(DYNAMIC, DYNAMIC)
 PATTERNS = [
-    *(TapPattern(taps, 1) for taps in (2, 3, 4, 5, 6, 7, 9, 13, 16)),
-    *(TapPattern(taps, 2) for taps in (3, 5, 7, 11)),
+    *(TapPattern(taps, 1) for taps in range(2, 8)),
+    *(TapPattern(taps, 2) for taps in (3, 4, 5, 6, 7)),
     *(TapPattern(taps, DYNAMIC) for taps in (1, 3, 7)),
     TapPattern(DYNAMIC, 1),
     GENERIC,

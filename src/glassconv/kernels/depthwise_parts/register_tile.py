@@ -19,14 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import ceil
 
 from glassconv.codegen.ir import Code, Function, Pointer, Value, Variable
 from glassconv.problem.axis import Axis
 
 DYNAMIC = 0  # the number of taps or their stride is known only at run time
 CHUNK = 5  # taps of an iteration, if their number is dynamic
-MAX_CHUNK, MAX_UNROLLED = 7, 16  # taps whose weights are in registers; taps without a loop
+MAX_UNROLLED = 7  # taps: their weights, a tile of 7 and an input fit the registers of AVX2
 TILE_SIZE = 7  # outputs; divides the feature maps of most networks and fits the registers of AVX2
 
 
@@ -60,7 +59,7 @@ def tap_pattern_of(axis: Axis) -> TapPattern:
     """
     taps = axis.kernel_size
     shares_inputs = axis.dilation == 1 and axis.stride < min(taps, 3)
-    if taps > (MAX_UNROLLED if shares_inputs else MAX_CHUNK):
+    if taps > MAX_UNROLLED:
         taps = DYNAMIC
         shares_inputs &= axis.stride == 1
     return TapPattern(taps, axis.stride if shares_inputs else DYNAMIC)
@@ -92,7 +91,7 @@ def accumulate_tap_row(
     and at the end of a static pattern are in the padding; they are not read.
     """
     if pattern.is_static:
-        _accumulate_chunks(code, accumulators, pattern, row, load_weight, skipped)
+        _accumulate_static(code, accumulators, pattern, row, load_weight, skipped)
     elif pattern.taps != DYNAMIC:
         for _ in range(pattern.taps):
             _accumulate_tap(code, accumulators, row, load_weight)
@@ -126,26 +125,6 @@ def _accumulate_tap(
     for accumulator in accumulators:
         accumulator.set(code.fma(weight, address.vector(), accumulator.get()))
         address = address + row.output_stride
-
-
-def _accumulate_chunks(
-    code: Code,
-    accumulators: list[Variable],
-    pattern: TapPattern,
-    row: TapRow,
-    load_weight: Callable[[Pointer], Value],
-    skipped: tuple[int, int],
-) -> None:
-    """Add the products of a static pattern, in equal chunks of at most MAX_CHUNK taps."""
-    before, after = skipped
-    remaining = pattern.taps
-    for number in reversed(range(ceil(pattern.taps / MAX_CHUNK))):
-        taps = ceil(remaining / (number + 1))
-        remaining -= taps
-        chunk = TapPattern(taps, pattern.stride)
-        ends = max(before, 0), max(after - remaining, 0)
-        _accumulate_static(code, accumulators, chunk, row, load_weight, ends)
-        row, before = _next_taps(row, taps), before - taps
 
 
 def _accumulate_static(
