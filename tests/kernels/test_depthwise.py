@@ -89,17 +89,18 @@ def problems(draw: st.DrawFn) -> ConvProblem:
     least = [
         max(1, d * (k - 1) + 1 - sum(p)) for d, k, p in zip(dilation, kernel, padding, strict=True)
     ]
-    channels = draw(st.sampled_from((1, 2, 3, 7, 8, 9, 15, 16, 17, 32, 33, 40, 57)))
+    groups = draw(st.sampled_from((1, 2, 3, 7, 8, 9, 15, 16, 17, 32, 33, 40, 57)))
+    channels = groups * (draw(st.sampled_from((1, 1, 1, 2, 3))) if groups > 1 else 1)
     return ConvProblem(
         batch=draw(st.integers(0, 2)),
         in_channels=channels,
-        out_channels=channels * draw(st.sampled_from((1, 1, 1, 2, 3))),
+        out_channels=groups * draw(st.sampled_from((1, 1, 1, 2, 3))),
         input_size=tuple(n + draw(st.sampled_from((0, 1, 2, 5, 9, 17, 30))) for n in least),
         kernel_size=kernel,
         stride=each(1, 1, 1, 2, 2, 3, 50, 2**31 - 1),
         padding=padding,
         dilation=dilation,
-        groups=channels,
+        groups=groups,
         bias=draw(st.booleans()),
         dtype=draw(st.sampled_from(("float32", "float64"))),
     )
@@ -145,6 +146,9 @@ def test_it_is_the_definition_within_its_bound(
         "20x9x70 40@9x9 p4 g20",
         "7x9x9 14@1x3 s50 g7",
         "6x20x21 18@3x3 d3x2 p3 s1x2 g6",
+        "12x20x30 12@3x3 p1 g3",
+        "10x19x33 30@5x5 s2 p2 g5",
+        "64x30x31 32@3x3 p1 g16 nobias",
         "24x5000 24@9 p4 g24",
         "4x57 4@7 p3 g4",
         "4x1003 8@7 p3 g4 float64",
@@ -190,7 +194,8 @@ def test_a_nan_stays_in_the_windows_that_hold_it(layout: str) -> None:
 
 def test_it_refuses_with_a_reason() -> None:
     reasons = {
-        "4x9x9 4@3x3 g2": "one input channel per group, got 2",
+        "4x9x9 4@3x3": "one input channel per group, got 4",
+        "18x9x9 4@3x3 g2": "1 to 8 input channels per group, got 9",
         "4x9x9x9 4@3x3x3 g4": "only 1D and 2D convolutions are supported, got 3D",
         "4x9x9 4@3x3 g4 bfloat16": "requires float32 or float64, got bfloat16",
     }

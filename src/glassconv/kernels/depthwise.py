@@ -1,7 +1,7 @@
 """Compiled depthwise convolution: each tile accumulates shifted inputs, times their weights.
 
     NCHW   lanes are adjacent columns, a tile covers several rows (depthwise_parts/nchw.py)
-    NHWC   lanes are channels, a tile covers several columns (depthwise_parts/nhwc.py)
+    NHWC   lanes are filters, a tile covers several columns (depthwise_parts/nhwc.py)
 
 Read depthwise_parts/register_tile.py first. Weights are not cached between calls, so a change of a
 weight takes effect at the next call.
@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import cache
 from math import ceil
 
+from glassconv.algorithms import depthwise
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
@@ -35,10 +36,10 @@ SECONDS_PER_CALL = 3e-5
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
-    """Return whether there is one input channel per group, in 1D or 2D, in float32 or float64."""
-    channels = problem.weight_shape[1]
-    if channels != 1:
-        return Verdict(False, f"needs one input channel per group, got {channels}")
+    """Return whether groups have few input channels, in 1D or 2D, in float32 or float64."""
+    few = depthwise.supports(problem)
+    if not few:
+        return few
     common = supports_common(problem)
     if not common:
         return common

@@ -1,10 +1,10 @@
 """The copy of the input window of a block of filters for NHWC, with one lane per filter.
 
-    window[row, column, lane] = padded input[row, column, channel of filter first_filter + lane]
+    window[c, row, column, lane] = padded input[row, column, channel c of the group of the filter]
 
 So the lanes of a vector are adjacent even if filters share channels. A channel is stored for all
-its filters as whole vectors in increasing order: what a vector writes past the last filter of its
-channel is overwritten by the next channel, column or row.
+filters of its group as whole vectors in increasing order: what a vector writes past the last filter
+of the group is overwritten by the next group, column or row.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def emit_expand(module: Module, access: InputAccess) -> Function:
         p, length = parameters, parameters.column_segment_length
         step = p.column_element_stride * p.input_stride_w
         stop_filter = (first_filter + p.unit_channels).minimum(p.filters)
-        channel = first_filter // p.multiplier
-        stop_channel = (stop_filter - 1) // p.multiplier + 1
+        group = first_filter // p.group_filters
+        stop_group = (stop_filter - 1) // p.group_filters + 1
 
         def copy(src: Pointer, dst: Pointer, pixels: Value) -> None:
             common: dict[str, Argument] = {
                 "parameters": p,
-                "src": src + channel,
+                "src": src,
                 "dst": dst,
                 "pixels": pixels,
                 "step": step,
@@ -46,8 +46,8 @@ def emit_expand(module: Module, access: InputAccess) -> Function:
 
             def expand_all() -> None:
                 expand_pixels.call(
-                    channels=stop_channel - channel,
-                    first_length=(channel + 1) * p.multiplier - first_filter,
+                    groups=stop_group - group,
+                    first_length=(group + 1) * p.group_filters - first_filter,
                     stop=stop_filter - first_filter,
                     **common,
                 )
@@ -55,12 +55,13 @@ def emit_expand(module: Module, access: InputAccess) -> Function:
             if copy_pixels is None:
                 expand_all()
                 return
-            with code.if_(p.multiplier.equals(1)):
+            with code.if_(p.group_filters.equals(1) & p.group_channels.equals(1)):
                 copy_pixels.call(**common)
             with code.else_():
                 expand_all()
 
         with (
+            code.loop(0, p.group_channels) as channel,
             code.loop(0, p.row_segments) as row_segment,
             code.loop(0, p.row_segment_length) as row,
             code.loop(0, p.column_segments) as column_segment,
@@ -70,11 +71,12 @@ def emit_expand(module: Module, access: InputAccess) -> Function:
             low, high = valid_range(p.input_width, x, p.column_element_stride, length)
             is_inside = (y >= 0) & (y < p.input_height) & (low < high)
             low, high = (code.select(is_inside, end, length) for end in (low, high))
-            dst_row = row_segment * p.row_segment_length + row
+            dst_row = (channel * p.row_segments + row_segment) * p.row_segment_length + row
             dst = window + (
                 dst_row * p.window_row_stride + column_segment * length * p.unit_channels
             )
-            src = image + (y * p.input_stride_h + x * p.input_stride_w)
+            first_channel = group * p.group_channels + channel
+            src = image + (y * p.input_stride_h + x * p.input_stride_w + first_channel)
             store_zeros.call(dst=dst, length=low * p.unit_channels)
             copy(src + low * step, dst + low * p.unit_channels, high - low)
             dst = dst + high * p.unit_channels
@@ -95,7 +97,7 @@ def _emit_store_zeros(module: Module) -> Function:
 
 
 def _emit_copy_pixels(module: Module) -> Function:
-    """Emit the function that copies pixels whose channels have one filter each."""
+    """Emit the function that copies pixels if each channel has one filter."""
 
     @function(module)
     def copy_pixels(
@@ -116,10 +118,10 @@ def _emit_copy_pixels(module: Module) -> Function:
 
 
 def _emit_expand_pixels(module: Module) -> Function:
-    """Emit the function that stores each channel of each pixel once for each of its filters.
+    """Emit the function that stores a channel of each group once for each filter of the group.
 
-    `first_length` is the number of filters of the first channel that are in the window, and `stop`
-    that of all channels.
+    `first_length` is the number of filters of the first group that are in the window, and `stop`
+    that of all groups.
     """
 
     @function(module)
@@ -130,19 +132,19 @@ def _emit_expand_pixels(module: Module) -> Function:
         dst: Pointer,
         pixels: Value,
         step: Value,
-        channels: Value,
+        groups: Value,
         first_length: Value,
         stop: Value,
     ) -> None:
-        unit_channels, multiplier = parameters.unit_channels, parameters.multiplier
+        p, unit_channels = parameters, parameters.unit_channels
         with code.loop(0, pixels) as pixel:
             src_pixel, dst_pixel = src + pixel * step, dst + pixel * unit_channels
             start, end = code.variable(0), code.variable(first_length)
-            with code.loop(0, channels) as channel:
-                value = code.broadcast(src_pixel[channel])
+            with code.loop(0, groups) as group:
+                value = code.broadcast(src_pixel[group * p.group_channels])
                 with code.loop(start.get(), end.get().minimum(stop), code.lanes) as lane:
                     dst_pixel[lane] = value
                 start.set(end.get())
-                end.set(end.get() + multiplier)
+                end.set(end.get() + p.group_filters)
 
     return expand_pixels

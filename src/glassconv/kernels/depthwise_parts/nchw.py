@@ -31,10 +31,11 @@ class NchwParameters(WindowParameters[N]):
 
     units: N
     units_per_task: N
-    planes: N  # batch · channels
-    channels: N
-    multiplier: N  # filters per input channel
-    taps: N
+    planes: N  # batch · groups; with several channels per group, those of a group
+    groups: N
+    group_channels: N
+    group_filters: N
+    taps: N  # of a channel
     kernel_height: N
     kernel_width: N
     stride_h: N
@@ -55,7 +56,8 @@ class NchwParameters(WindowParameters[N]):
     output_row_stride: N  # from one of them to the next
     valid_lanes: N
     fills_vector: N  # whether a row of outputs is at least one vector long
-    window_size: N
+    channel_window_size: N
+    window_size: N  # of all channels of a group
     planes_per_copy: N
     tap_stride: N  # in a window, from a row of taps to the next
     row_stride: N  # in a window, from one of the tile rows to the next
@@ -66,8 +68,9 @@ class NchwParameters(WindowParameters[N]):
 
 def _block(problem: ConvProblem, target: Target) -> Block:
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
+    max_elements = target.l1 // 2 // element // problem.weight_shape[1]
     return choose_block(
-        problem, partial(block_of_phases, problem, lanes=lanes), lanes, target.l1 // 2 // element
+        problem, partial(block_of_phases, problem, lanes=lanes), lanes, max_elements
     )
 
 
@@ -104,17 +107,16 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, tasks: int) -
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
     block = _block(problem, target)
     units = prod(_units(problem, block))
-    max_planes = target.l1 // 2 // element // block.num_elements
+    window_size = problem.weight_shape[1] * block.num_elements
+    max_planes = target.l1 // 2 // element // window_size
     planes_per_copy = max(1, min(MAX_PLANES_PER_COPY, max_planes)) if units == 1 else 1
     return DepthwiseBlocking(
         unit_rows=block.rows,
         unit_columns=block.columns,
         unit_channels=1,
-        units_per_task=max(1, problem.batch * problem.in_channels * units // tasks),
+        units_per_task=max(1, problem.batch * problem.groups * units // tasks),
         planes_per_copy=planes_per_copy,
-        workspace_bytes=round_up(
-            (planes_per_copy * block.num_elements + lanes) * element, CACHE_LINE
-        ),
+        workspace_bytes=round_up((planes_per_copy * window_size + lanes) * element, CACHE_LINE),
     )
 
 
@@ -129,15 +131,16 @@ def parameters_of(
     row_layout, column_layout = block.row_layout, block.column_layout
     per_column, per_row = _units(problem, block)
     tile_rows = _tile_rows(problem, block, lanes)
-    planes = problem.batch * problem.in_channels
+    planes = problem.batch * problem.groups
     stride_n, stride_c, _, _ = layout.strides
     parameters = NchwParameters(
         **vars(window_parameters(problem, layout, block)),
         units=planes * per_column * per_row,
         units_per_task=blocks.units_per_task,
         planes=planes,
-        channels=problem.in_channels,
-        multiplier=problem.gemm.m,
+        groups=problem.groups,
+        group_channels=problem.weight_shape[1],
+        group_filters=problem.gemm.m,
         taps=prod(problem.kernel_size),
         kernel_height=rows.kernel_size,
         kernel_width=columns.kernel_size,
@@ -159,7 +162,8 @@ def parameters_of(
         output_row_stride=tile_rows.output_stride,
         valid_lanes=min(width, lanes),
         fills_vector=int(width >= lanes),
-        window_size=block.num_elements,
+        channel_window_size=block.num_elements,
+        window_size=problem.weight_shape[1] * block.num_elements,
         planes_per_copy=blocks.planes_per_copy,
         tap_stride=row_layout.tap_stride * column_layout.length,
         row_stride=tile_rows.window_stride,
@@ -174,7 +178,10 @@ def describe_loops(
     problem: ConvProblem, units: int, blocks: DepthwiseBlocking, lanes: int
 ) -> tuple[str, ...]:
     """Return a description of the loop nest, one line per loop."""
-    kernel_height, kernel_width = problem.kernel_size
+    channels, kernel_height, kernel_width = problem.weight_shape[1:]
+    columns_of_taps = (
+        f"{kernel_width} columns" if channels == 1 else f"{channels} × {kernel_width} columns"
+    )
     unit = f"{blocks.unit_rows} × {blocks.unit_columns} outputs of a plane"
     return describe_loop_nest(
         f"for {units:,} blocks of {unit}, {blocks.units_per_task:,} in a task",
@@ -184,5 +191,5 @@ def describe_loops(
             f"for {at_a_time(blocks.unit_rows, 'rows of outputs', TILE_SIZE)}",
         ],
         f"for {at_a_time(blocks.unit_columns, 'columns', lanes)}",
-        f"for {kernel_width} columns of {kernel_height} taps: the register tile, one vector wide",
+        f"for {columns_of_taps} of {kernel_height} taps: the register tile, one vector wide",
     )

@@ -4,14 +4,15 @@ Vector lanes are filters; a tile covers several columns of one output row. A uni
 output rows and columns for a block of filters.
 
 The common kernels with one filter per channel read the input in place. For others, the input window
-of a unit is copied first, with its padding and with one lane per filter (expanded_copy.py).
+of a unit is copied first, with its padding and with one lane per filter (expanded_copy.py), once
+for each channel of a group. The taps of all channels are then like the taps of a longer kernel.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from math import ceil, prod
+from math import ceil
 
 from glassconv.codegen.struct import N
 from glassconv.codegen.target import ELEMENT_BYTES, Target
@@ -48,8 +49,8 @@ def input_access_of(problem: ConvProblem, lanes: int) -> InputAccess:
     if problem.out_channels < lanes:
         return InputAccess(is_copied=True, is_partial_vector=True)
     columns = problem.axes[1]
-    has_one_filter = problem.gemm.m == 1
-    if has_one_filter and tap_pattern_of(columns).is_static and _covers_in_place(columns):
+    lanes_are_channels = problem.groups == problem.in_channels == problem.out_channels
+    if lanes_are_channels and tap_pattern_of(columns).is_static and _covers_in_place(columns):
         return InputAccess(is_copied=False, skipped=_outside(columns))
     return InputAccess(is_copied=True)
 
@@ -102,8 +103,9 @@ class NhwcParameters(WindowParameters[N]):
     units: N
     units_per_task: N
     filters: N
-    multiplier: N  # filters per input channel
-    taps: N
+    group_channels: N
+    group_filters: N
+    taps: N  # of all channels of a group
     stride_h: N
     stride_w: N
     padding_h: N
@@ -124,7 +126,7 @@ class NhwcParameters(WindowParameters[N]):
     channel_blocks: N
     last_channel: N  # the first channel of the last unit
     valid_lanes: N
-    kernel_height: N
+    tap_rows: N  # rows of taps of all channels of a group
     kernel_width: N
     tap_stride: N  # from a tap of a row to the next
     row_stride: N  # from a row of outputs to the next
@@ -153,7 +155,7 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, tasks: int) -
         units_per_task = max(1, ceil(positions * channel_blocks / tasks))
     elements = _weights_size(problem, lanes, channels)
     if is_copied:
-        elements += block.num_elements * channels + lanes
+        elements += problem.weight_shape[1] * block.num_elements * channels + lanes
     return DepthwiseBlocking(
         unit_rows=block.rows,
         unit_columns=block.columns,
@@ -169,7 +171,7 @@ def _unit_channels(problem: ConvProblem, target: Target) -> int:
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
     kernel_height, kernel_width = problem.kernel_size
     if input_access_of(problem, lanes).is_copied:
-        weights_bytes = kernel_height * kernel_width * COPIED_CHANNEL_VECTORS * target.vector_bytes
+        weights_bytes = problem.gemm.k * COPIED_CHANNEL_VECTORS * target.vector_bytes
         vectors = COPIED_CHANNEL_VECTORS if weights_bytes <= target.l1 // 2 else 1
         return _equal_blocks(problem.out_channels, lanes, vectors)
     row = TILE_SIZE * problem.stride[1] + kernel_width  # columns that a tile reads
@@ -194,14 +196,15 @@ def _block(problem: ConvProblem, target: Target) -> Block:
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
     rows, columns = problem.axes
     if input_access_of(problem, lanes).is_copied:
-        max_elements = target.l2 // 4 // element // _unit_channels(problem, target)
+        lanes_copied = problem.weight_shape[1] * _unit_channels(problem, target)
+        max_elements = target.l2 // 4 // element // lanes_copied
         return choose_block(problem, partial(block_of_rows, problem), TILE_SIZE, max_elements)
     height = ceil(rows.output_size / ceil(rows.output_size / MAX_UNIT_ROWS))
     return block_of_rows(problem, height, columns.output_size)
 
 
 def _weights_size(problem: ConvProblem, lanes: int, channels: int) -> int:
-    return (round_up(prod(problem.kernel_size), lanes) + 1) * channels
+    return (round_up(problem.gemm.k, lanes) + 1) * channels
 
 
 def parameters_of(
@@ -212,6 +215,7 @@ def parameters_of(
     rows, columns = problem.axes
     height, width = problem.output_size
     filters, channels = problem.out_channels, blocks.unit_channels
+    group_channels = problem.weight_shape[1]
     block = _block(problem, target)
     channel_blocks, row_blocks, column_blocks = (
         ceil(filters / channels),
@@ -227,7 +231,11 @@ def parameters_of(
             block.column_layout.tap_stride * channels,
             block.column_layout.output_stride * channels,
         )
-        offsets = tuple(tap * window.window_row_stride for tap in block.row_layout.tap_offsets)
+        offsets = tuple(
+            (channel * block.row_layout.length + tap) * window.window_row_stride
+            for channel in range(group_channels)
+            for tap in block.row_layout.tap_offsets
+        )
     else:
         row_stride, valid_rows = rows.stride * stride_h, rows.input_size
         tap_stride, column_stride = columns.dilation * stride_w, columns.stride * stride_w
@@ -237,8 +245,9 @@ def parameters_of(
         units=problem.batch * channel_blocks * row_blocks * column_blocks,
         units_per_task=blocks.units_per_task,
         filters=filters,
-        multiplier=problem.gemm.m,
-        taps=prod(problem.kernel_size),
+        group_channels=group_channels,
+        group_filters=problem.gemm.m,
+        taps=problem.gemm.k,
         stride_h=rows.stride,
         stride_w=columns.stride,
         padding_h=rows.padding[0],
@@ -259,7 +268,7 @@ def parameters_of(
         channel_blocks=channel_blocks,
         last_channel=max(filters - channels, 0),
         valid_lanes=min(filters, lanes),
-        kernel_height=rows.kernel_size,
+        tap_rows=group_channels * rows.kernel_size,
         kernel_width=columns.kernel_size,
         tap_stride=tap_stride,
         row_stride=row_stride,
@@ -275,7 +284,7 @@ def describe_loops(
     problem: ConvProblem, units: int, blocks: DepthwiseBlocking, lanes: int
 ) -> tuple[str, ...]:
     """Return a description of the loop nest, one line per loop."""
-    kernel_height, kernel_width = problem.kernel_size
+    kernel = " × ".join(f"{size:,}" for size in problem.weight_shape[1:])
     pack = "pack the weights as [tap][filter] in the workspace"
     copy = "copy the input window to the workspace, one lane per filter"
     return describe_loop_nest(
@@ -288,5 +297,5 @@ def describe_loops(
         ],
         f"for {blocks.unit_rows:,} rows",
         f"for {at_a_time(blocks.unit_channels, 'channels', lanes)}",
-        f"for {kernel_height} × {kernel_width} taps: the register tile, one vector wide",
+        f"for {kernel} taps: the register tile, one vector wide",
     )

@@ -202,7 +202,7 @@ def _emit_tiles(
     ) -> None:
         p, lanes = parameters, code.lanes
         unit_channels, filters, valid_rows = p.unit_channels, p.filters, p.valid_rows
-        kernel_height, kernel_width, dilation_h = p.kernel_height, p.kernel_width, p.dilation_h
+        tap_rows, kernel_width, dilation_h = p.tap_rows, p.kernel_width, p.dilation_h
         tap_stride, column_stride = p.tap_stride, p.column_stride
         bias = weights + (p.weights_size - unit_channels)
         # A table, because LLVM would keep one address per row in registers and spill them.
@@ -211,11 +211,11 @@ def _emit_tiles(
             accumulators = [code.variable((bias + lane).vector()) for _ in range(size)]
             # The next row; with stride 2 this gains nothing.
             if pattern.stride == 1 and not access.is_copied:
-                next_row = input + (kernel_height * p.input_stride_h + lane)
+                next_row = input + (tap_rows * p.input_stride_h + lane)
                 for _ in range(pattern.inputs(size)):
                     next_row.prefetch()
                     next_row = next_row + tap_stride
-            with code.loop(0, kernel_height) as u:
+            with code.loop(0, tap_rows) as u:
                 y = top + u * dilation_h
                 with code.if_((y >= 0) & (y < valid_rows)):
                     tap_row = TapRow(
