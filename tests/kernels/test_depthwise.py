@@ -40,16 +40,17 @@ COPIED = InputAccess(is_copied=True)
 PARTIAL = InputAccess(is_copied=True, is_partial_vector=True)
 GENERIC = TapPattern(DYNAMIC, DYNAMIC)
 PATTERNS = [
-    *(TapPattern(taps, 1) for taps in range(2, 8)),
-    *(TapPattern(taps, 2) for taps in (3, 4, 5, 6, 7)),
-    *(TapPattern(taps, DYNAMIC) for taps in (1, 3, 7)),
+    *(TapPattern(taps, stride) for taps in (3, 5, 7) for stride in (1, 2)),
+    *(TapPattern(taps, DYNAMIC) for taps in (1, 7)),
     TapPattern(DYNAMIC, 1),
     GENERIC,
 ]
 KINDS = [
-    *((pattern, access) for pattern in PATTERNS for access in (None, COPIED, PARTIAL)),
+    *((pattern, access) for pattern in PATTERNS for access in (None, COPIED)),
     *((pattern, IN_PLACE) for pattern in PATTERNS if pattern.is_static),
     (TapPattern(7, 1), InputAccess(is_copied=False, skipped=(3, 0))),
+    (TapPattern(7, 1), PARTIAL),
+    (TapPattern(7, 1), InputAccess(is_copied=True, shuffled_group=4)),
 ]
 
 
@@ -149,6 +150,9 @@ def test_it_is_the_definition_within_its_bound(
         "12x20x30 12@3x3 p1 g3",
         "10x19x33 30@5x5 s2 p2 g5",
         "64x30x31 32@3x3 p1 g16 nobias",
+        "36x12x31 36@3x3 p1 g9",
+        "22x20x9 22@3x5 s2x1 p1x2 g11",
+        "64x9x9 64@3x3 p0:2x1:0 g8",
         "24x5000 24@9 p4 g24",
         "4x57 4@7 p3 g4",
         "4x1003 8@7 p3 g4 float64",

@@ -4,7 +4,8 @@
 
 So the lanes of a vector are adjacent even if filters share channels. A channel is stored for all
 filters of its group as whole vectors in increasing order: what a vector writes past the last filter
-of the group is overwritten by the next group, column or row.
+of the group is overwritten by the next group, column or row. If groups have as many filters as
+channels, vectors of channels are shuffled instead.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ def emit_expand(module: Module, access: InputAccess) -> Function:
     """Emit the function that copies the window whose first position is (`top`, `left`)."""
     expand_pixels, store_zeros = _emit_expand_pixels(module), _emit_store_zeros(module)
     copy_pixels = None if access.is_partial_vector else _emit_copy_pixels(module)
+    group_size = access.shuffled_group
+    shuffle_pixels = _emit_shuffle_pixels(module, group_size) if group_size else None
 
     @function(module)
     def expand(
@@ -52,6 +55,9 @@ def emit_expand(module: Module, access: InputAccess) -> Function:
                     **common,
                 )
 
+            if shuffle_pixels is not None:
+                shuffle_pixels.call(**common)
+                return
             if copy_pixels is None:
                 expand_all()
                 return
@@ -61,7 +67,7 @@ def emit_expand(module: Module, access: InputAccess) -> Function:
                 expand_all()
 
         with (
-            code.loop(0, p.group_channels) as channel,
+            code.loop(0, 1 if group_size else p.group_channels) as channel,
             code.loop(0, p.row_segments) as row_segment,
             code.loop(0, p.row_segment_length) as row,
             code.loop(0, p.column_segments) as column_segment,
@@ -77,21 +83,31 @@ def emit_expand(module: Module, access: InputAccess) -> Function:
             )
             first_channel = group * p.group_channels + channel
             src = image + (y * p.input_stride_h + x * p.input_stride_w + first_channel)
-            store_zeros.call(dst=dst, length=low * p.unit_channels)
             copy(src + low * step, dst + low * p.unit_channels, high - low)
-            dst = dst + high * p.unit_channels
-            store_zeros.call(dst=dst, length=(length - high) * p.unit_channels)
+            for first, stop in ((code.value(0), low), (high, length)):
+                store_zeros.call(
+                    parameters=p,
+                    dst=dst + first * p.unit_channels,
+                    length=(stop - first) * p.unit_channels,
+                    channels=group_size or 1,
+                )
 
     return expand
 
 
 def _emit_store_zeros(module: Module) -> Function:
-    """Emit the function that stores `length` zeros, a multiple of the vector length."""
+    """Emit the function that stores `length` zeros, a multiple of lanes, for some channels."""
 
     @function(module)
-    def store_zeros(code: Code, dst: Pointer, length: Value) -> None:
-        with code.loop(0, length, code.lanes) as e:
-            dst[e] = code.zeros()
+    def store_zeros(
+        code: Code,
+        parameters: NhwcParameters[Value],
+        dst: Pointer,
+        length: Value,
+        channels: Value,
+    ) -> None:
+        with code.loop(0, channels) as channel, code.loop(0, length, code.lanes) as e:
+            (dst + channel * parameters.channel_window_size)[e] = code.zeros()
 
     return store_zeros
 
@@ -115,6 +131,33 @@ def _emit_copy_pixels(module: Module) -> Function:
                 dst_pixel[lane] = src_pixel.vector(lane)
 
     return copy_pixels
+
+
+def _emit_shuffle_pixels(module: Module, group_size: int) -> Function:
+    """Emit the function that stores channel c of each group for all its filters, for each c.
+
+    group_size: channels, and filters, of a group.
+    """
+
+    @function(module)
+    def shuffle_pixels(
+        code: Code,
+        parameters: NhwcParameters[Value],
+        src: Pointer,
+        dst: Pointer,
+        pixels: Value,
+        step: Value,
+    ) -> None:
+        p, unit_channels = parameters, parameters.unit_channels
+        first_lanes = [lane // group_size * group_size for lane in range(code.lanes)]
+        with code.loop(0, pixels) as pixel, code.loop(0, unit_channels, code.lanes) as lane:
+            vector = (src + (pixel * step + lane)).vector()
+            dst_ptr = dst + (pixel * unit_channels + lane)
+            for c in range(group_size):
+                dst_ptr[0] = code.shuffle(vector, vector, [first + c for first in first_lanes])
+                dst_ptr = dst_ptr + p.channel_window_size
+
+    return shuffle_pixels
 
 
 def _emit_expand_pixels(module: Module) -> Function:

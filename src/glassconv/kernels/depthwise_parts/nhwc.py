@@ -39,6 +39,9 @@ class InputAccess:
 
     is_copied: bool
     is_partial_vector: bool = False  # fewer filters than lanes
+    # Copied: the channels of a group, if it has as many filters and a vector holds whole groups.
+    # Then vectors of channels are shuffled; otherwise each channel is broadcast to its filters.
+    shuffled_group: int = 0
     # In place: how many columns the first tile of a row reads before the input, and the last after
     # it. They are skipped.
     skipped: tuple[int, int] = (0, 0)
@@ -52,7 +55,9 @@ def input_access_of(problem: ConvProblem, lanes: int) -> InputAccess:
     lanes_are_channels = problem.groups == problem.in_channels == problem.out_channels
     if lanes_are_channels and tap_pattern_of(columns).is_static and _covers_in_place(columns):
         return InputAccess(is_copied=False, skipped=_outside(columns))
-    return InputAccess(is_copied=True)
+    channels = problem.weight_shape[1]
+    is_shuffled = channels == problem.gemm.m > 1 and lanes % channels == 0
+    return InputAccess(is_copied=True, shuffled_group=channels if is_shuffled else 0)
 
 
 def _outside(columns: Axis) -> tuple[int, int]:
@@ -105,6 +110,7 @@ class NhwcParameters(WindowParameters[N]):
     filters: N
     group_channels: N
     group_filters: N
+    channel_window_size: N  # of a copied window
     taps: N  # of all channels of a group
     stride_h: N
     stride_w: N
@@ -247,6 +253,7 @@ def parameters_of(
         filters=filters,
         group_channels=group_channels,
         group_filters=problem.gemm.m,
+        channel_window_size=block.row_layout.length * window.window_row_stride,
         taps=problem.gemm.k,
         stride_h=rows.stride,
         stride_w=columns.stride,
