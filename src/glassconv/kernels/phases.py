@@ -11,7 +11,7 @@ epilogue. Images and groups that do not fit in cache together are computed one a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from math import ceil, prod
@@ -34,6 +34,7 @@ from glassconv.kernels.phases_parts.interleave import (
     emit_task_nchw,
     emit_task_nhwc,
 )
+from glassconv.kernels.phases_parts.pieces import Piece, piece_of, pieces_of
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
 from glassconv.kernels.runtime.packed_weights import Pack, packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
@@ -51,7 +52,6 @@ TRANSPOSED = True  # the functions below take the transposed problem itself
 MAX_PHASES = 2**14  # the table of phases must stay in L2
 MIN_ELEMENTS_PER_TASK = 8192  # outputs
 MIN_CHANNELS = 8  # fewer in each group are interleaved one by one in NHWC
-PIECE_PER_L2 = 4  # outputs computed at once, as a multiple of the L2 of all threads
 KEPT_BYTES = 2**26  # buffers larger than this are freed after the call
 Taps = tuple[tuple[slice, ...], ...]
 
@@ -110,21 +110,11 @@ class _Part:
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """Images and groups that are computed at once, and where their arrays are, in bytes."""
-
-    number: int  # of the groups
-    input_offset: int
-    bias_offset: int
-    output_offset: int
-
-
-@dataclass(frozen=True)
 class PhasesPlan(Plan):
     """The plan of a transposed convolution. The fields of `Plan` are those of its interleaving."""
 
     parts: tuple[_Part, ...] = ()
-    pieces: tuple[_Piece, ...] = ()
+    pieces: tuple[Piece, ...] = ()
     buffer_bytes: int = 0  # all phases of a piece
 
     def __call__(
@@ -189,7 +179,7 @@ def plan(
 ) -> Plan:
     """Plan a supported problem, for inputs in the given memory layout."""
     plane = problem.as_2d()
-    piece = _piece(plane, layout, target, threads)
+    piece = piece_of(plane, layout, target, threads)
     parts = _parts(piece, plane.groups, layout, target, threads)
     blocks = _blocking(piece, layout, parts, threads)
     parameters = _parameters(piece, plane.out_channels, layout, parts, blocks)
@@ -208,7 +198,7 @@ def plan(
         loops=_loops(parts),
         hot_function=parts[0].plan.hot_function if parts else "",
         parts=parts,
-        pieces=_pieces(plane, piece, layout),
+        pieces=pieces_of(plane, piece, layout),
         buffer_bytes=round_up(blocks.buffer_bytes, CACHE_LINE),
     )
 
@@ -218,62 +208,8 @@ def blocking(
 ) -> PhasesBlocking:
     """Return the blocks of a problem."""
     plane = problem.as_2d()
-    piece = _piece(plane, layout, target, threads)
+    piece = piece_of(plane, layout, target, threads)
     return _blocking(piece, layout, _parts(piece, plane.groups, layout, target, threads), threads)
-
-
-def _piece(
-    plane: TransposedProblem, layout: Layout, target: Target, threads: int
-) -> TransposedProblem:
-    """Return the problem of as many images and groups as fit in cache: parts of equal size.
-
-    In NHWC groups are not split, because adjacent outputs are of different groups.
-    """
-    image_bytes = max(plane.output_bytes // max(plane.batch, 1), 1)
-    max_bytes = threads * target.l2 * PIECE_PER_L2
-    images = _largest_divisor(plane.batch, max_bytes // image_bytes)
-    groups = plane.groups
-    if layout.name == NCHW and images <= 1:
-        groups = _largest_divisor(groups, max_bytes * groups // image_bytes)
-    return replace(
-        plane,
-        batch=images,
-        in_channels=plane.in_channels // plane.groups * groups,
-        out_channels=plane.out_channels // plane.groups * groups,
-        groups=groups,
-    )
-
-
-def _largest_divisor(number: int, most: int) -> int:
-    """Return the largest divisor that is at most `most`, at least 1; 0 of 0.
-
-    >>> _largest_divisor(21, most=9), _largest_divisor(7, most=5), _largest_divisor(0, most=5)
-    (7, 1, 0)
-    """
-    return max(
-        (n for n in range(1, number + 1) if number % n == 0 and n <= max(most, 1)), default=0
-    )
-
-
-def _pieces(
-    plane: TransposedProblem, piece: TransposedProblem, layout: Layout
-) -> tuple[_Piece, ...]:
-    """Return where each piece of a problem has its arrays."""
-    element = plane.format.bytes
-    output_plane = prod(plane.output_size)
-    stride_n, stride_c, _, _ = layout.strides
-    return tuple(
-        _Piece(
-            number,
-            input_offset=(image * stride_n + number * piece.in_channels * stride_c) * element,
-            bias_offset=number * piece.out_channels * element,
-            output_offset=(image * plane.out_channels + number * piece.out_channels)
-            * output_plane
-            * element,
-        )
-        for image in range(0, plane.batch, max(piece.batch, 1))
-        for number in range(plane.groups // piece.groups)
-    )
 
 
 def _blocking(

@@ -17,10 +17,11 @@ from glassconv.kernels.depthwise_parts.padded_copy import valid_range
 
 def emit_expand(module: Module, access: InputAccess) -> Function:
     """Emit the function that copies the window whose first position is (`top`, `left`)."""
-    expand_pixels, store_zeros = _emit_expand_pixels(module), _emit_store_zeros(module)
-    copy_pixels = None if access.is_partial_vector else _emit_copy_pixels(module)
-    group_size = access.shuffled_group
-    shuffle_pixels = _emit_shuffle_pixels(module, group_size) if group_size else None
+    store_zeros, group_size = _emit_store_zeros(module), access.shuffled_group
+    if group_size:
+        shuffle_pixels = _emit_shuffle_pixels(module, group_size)
+    else:
+        copy_pixels, expand_pixels = _emit_copy_pixels(module), _emit_expand_pixels(module)
 
     @function(module)
     def expand(
@@ -47,24 +48,19 @@ def emit_expand(module: Module, access: InputAccess) -> Function:
                 "step": step,
             }
 
-            def expand_all() -> None:
+            if group_size:
+                shuffle_pixels.call(**common)
+                return
+            holds_vectors = p.group_filters.equals(1) & p.group_channels.equals(1)
+            with code.if_(holds_vectors & (p.filters >= code.lanes)):
+                copy_pixels.call(**common)
+            with code.else_():
                 expand_pixels.call(
                     groups=stop_group - group,
                     first_length=(group + 1) * p.group_filters - first_filter,
                     stop=stop_filter - first_filter,
                     **common,
                 )
-
-            if shuffle_pixels is not None:
-                shuffle_pixels.call(**common)
-                return
-            if copy_pixels is None:
-                expand_all()
-                return
-            with code.if_(p.group_filters.equals(1) & p.group_channels.equals(1)):
-                copy_pixels.call(**common)
-            with code.else_():
-                expand_all()
 
         with (
             code.loop(0, 1 if group_size else p.group_channels) as channel,
