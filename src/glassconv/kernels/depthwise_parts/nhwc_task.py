@@ -235,17 +235,24 @@ def _emit_tiles(
                         skipped=skipped,
                     )
             output_ptr = output + lane
-            for accumulator in accumulators:
-                if access.is_partial_vector:
-                    mask = code.first_lanes(p.valid_lanes)
-                    sums = apply_epilogue(
-                        code, epilogue, accumulator.get(), output_ptr, residual_offset, mask
-                    )
-                    output_ptr.store_masked(mask, sums)
+
+            def store(total: Value, mask: Value | None) -> None:
+                total = apply_epilogue(code, epilogue, total, output_ptr, residual_offset, mask)
+                if mask is None:
+                    output_ptr[0] = total
                 else:
-                    output_ptr[0] = apply_epilogue(
-                        code, epilogue, accumulator.get(), output_ptr, residual_offset
-                    )
+                    output_ptr.store_masked(mask, total)
+
+            for index, accumulator in enumerate(accumulators):
+                if access.is_partial_vector:
+                    # Masked stores are slow on some processors. What a whole vector writes into the
+                    # next outputs of the tile is overwritten by them.
+                    with code.if_(filters * (size - 1 - index) >= lanes - filters):
+                        store(accumulator.get(), None)
+                    with code.else_():
+                        store(accumulator.get(), code.first_lanes(p.valid_lanes))
+                else:
+                    store(accumulator.get(), None)
                 output_ptr = output_ptr + filters
 
     return tiles
