@@ -97,7 +97,10 @@ def test_images_and_groups_one_after_another_are_the_same(
     problem = parse_transposed(text)
     operands = random_operands(problem)
     lay = LAYOUTS["channels last" if layout == NHWC else "contiguous"]
-    input, residual = lay(operands.input), lay(torch.randn(problem.output_shape))
+    input, residual = (
+        lay(operands.input),
+        lay(torch.randn(problem.output_shape).to(operands.input.dtype)),
+    )
     given, epilogue = contiguous(problem, layout), Epilogue("relu", residual=True)
     whole = PHASES.plan(problem, given, epilogue)
     monkeypatch.setattr(pieces, "PIECE_PER_L2", 0)
