@@ -11,6 +11,7 @@ every tap of every output.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
@@ -119,25 +120,45 @@ class Block:
         return self.row_layout.length * self.column_layout.length
 
 
-def choose_block(problem: ConvProblem, lanes: int, max_elements: int) -> Block:
+def block_of_rows(problem: ConvProblem, rows: int, columns: int) -> Block:
+    """Return a block whose window holds rows and columns in input order."""
+    along_rows, along_columns = problem.axes
+    return Block(
+        rows,
+        columns,
+        sequential_layout(along_rows, rows),
+        sequential_layout(along_columns, columns),
+    )
+
+
+def block_of_phases(problem: ConvProblem, rows: int, columns: int, lanes: int) -> Block:
+    """Return a block whose window holds rows in input order and columns by phase."""
+    along_rows, along_columns = problem.axes
+    return Block(
+        rows,
+        columns,
+        sequential_layout(along_rows, rows),
+        phase_layout(along_columns, columns, lanes),
+    )
+
+
+def choose_block(
+    problem: ConvProblem,
+    make_block: Callable[[int, int], Block],
+    column_step: int,
+    max_elements: int,
+) -> Block:
     """Return a block whose window has at most `max_elements` elements, if there is one.
 
     The block starts as the whole output and is halved: first its rows, to multiples of the tile
-    size, then its columns, to multiples of the vector length, then its rows again.
+    size, then its columns, to multiples of `column_step`, then its rows again.
     """
-    rows, columns = problem.axes
-
-    def make_block(height: int, width: int) -> Block:
-        return Block(
-            height, width, sequential_layout(rows, height), phase_layout(columns, width, lanes)
-        )
-
-    block = make_block(rows.output_size, columns.output_size)
+    block = make_block(*problem.output_size)
     while block.num_elements > max_elements:
         if block.rows > TILE_SIZE:
             block = make_block(ceil(block.rows / 2 / TILE_SIZE) * TILE_SIZE, block.columns)
-        elif block.columns > 2 * lanes:
-            block = make_block(block.rows, ceil(block.columns / 2 / lanes) * lanes)
+        elif block.columns > 2 * column_step:
+            block = make_block(block.rows, ceil(block.columns / 2 / column_step) * column_step)
         elif block.rows > 1:
             block = make_block(ceil(block.rows / 2), block.columns)
         else:
