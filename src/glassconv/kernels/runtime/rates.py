@@ -155,7 +155,7 @@ def probe_kernel(target: Target) -> Compiled:
 
 def instructions(target: Target) -> Instructions:
     """Measure the instructions of one thread."""
-    array = torch.zeros(ELEMENTS + 32 * target.lanes("float32"))
+    array = torch.zeros(ELEMENTS + 32 * target.lanes("float32"), dtype=torch.float32)
     parameters = [ProbeParameters(place, STEPS, ELEMENTS, 0) for place in range(9)]
     _fastest(target, parameters[0], array, 1, 1)  # the processor leaves its slow clock
     nothing = _fastest(target, ProbeParameters(NOTHING, 0, 0, 0), array, 1, 1)
@@ -174,7 +174,7 @@ def levels(target: Target, threads: int) -> tuple[tuple[Level, ...], float]:
     the last cache.
     """
     last = target.l3 or target.l2
-    memory = torch.ones(min(2 * last, LARGEST_MEMORY) // 4)
+    memory = torch.ones(min(2 * last, LARGEST_MEMORY) // 4, dtype=torch.float32)
     found = []
     for name, size in (("L1", target.l1), ("L2", target.l2), ("L3", target.l3)):
         if size:
@@ -206,7 +206,7 @@ def call(target: Target) -> float:
     layout = contiguous(problem, NCHW)
     parameters = pack(ProbeParameters(NOTHING, 0, 0, 0))
     plan = Plan(problem, layout, probe_kernel(target), Blocking(), parameters, 1, 64, 1, None)
-    one = torch.ones(1, 1, 1, 1)
+    one = torch.ones(1, 1, 1, 1, dtype=torch.float32)
     times = []
     for _ in range(RUNS):
         start = perf_counter()
