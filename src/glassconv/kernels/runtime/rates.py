@@ -31,9 +31,8 @@ CHAINS = 12  # a multiply-add takes four or five clocks, and two start in each
 RUNS = 7  # of which the fastest counts
 STEPS = 2**16  # instructions of a run: about a tenth of a millisecond
 ELEMENTS = 2**11  # of the array in L1
-PATTERN = 2**12  # lengths of loops, more than a branch predictor remembers
 LEAST_READ = 2**19  # elements, in a run through a cache
-LARGEST_MEMORY = 2**26  # bytes to read from memory, where the caches are smaller than that
+LARGEST_MEMORY = 2**26  # bytes to read from memory; larger caches would take longer to exceed
 
 
 @dataclass(frozen=True)
