@@ -105,7 +105,7 @@ def _dispatch_seconds() -> float:
     from glassconv.dispatch.dispatch import convolve
 
     arguments = Arguments(2, False, 1, 0, 1, 1, 0, "aten", "default", None)
-    one = torch.ones(1, 1, 1, 1)
+    one = torch.ones(1, 1, 1, 1, dtype=torch.float32)
     through = _fastest(lambda: convolve(one, one, None, None, arguments))
     return max(through - _fastest(lambda: torch.conv2d(one, one)), 0.0)
 
