@@ -85,7 +85,7 @@ def problems(draw: st.DrawFn) -> ConvProblem:
         return tuple(draw(st.sampled_from(values)) for _ in range(ndim))
 
     kernel = each(1, 2, 3, 3, 4, 5, 5, 7, 7, 9)
-    dilation = each(1, 1, 1, 1, 2, 3)
+    dilation = each(1, 1, 1, 1, 2, 3, 17)
     padding = tuple((draw(st.integers(0, 5)), draw(st.integers(0, 5))) for _ in range(ndim))
     least = [
         max(1, d * (k - 1) + 1 - sum(p)) for d, k, p in zip(dilation, kernel, padding, strict=True)
@@ -147,6 +147,8 @@ def test_it_is_the_definition_within_its_bound(
         "20x9x70 40@9x9 p4 g20",
         "7x9x9 14@1x3 s50 g7",
         "6x20x21 18@3x3 d3x2 p3 s1x2 g6",
+        "24x9x40 24@3x3 d2x4 p2x4 g24",
+        "4x9x20 4@3x9 d1x2 p1x8 g4",
         "12x20x30 12@3x3 p1 g3",
         "10x19x33 30@5x5 s2 p2 g5",
         "64x30x31 32@3x3 p1 g16 nobias",

@@ -20,7 +20,7 @@ from glassconv.codegen.struct import pack
 from glassconv.codegen.target import Target
 from glassconv.kernels.depthwise_parts import nchw, nchw_task, nhwc, nhwc_task
 from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking
-from glassconv.kernels.depthwise_parts.nhwc import InputAccess, input_access_of
+from glassconv.kernels.depthwise_parts.nhwc import InputAccess, input_access_of, tap_pattern_in
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
 from glassconv.kernels.depthwise_parts.work import phases_nchw, phases_nhwc
 from glassconv.kernels.runtime.blocking import tasks_wanted
@@ -104,10 +104,9 @@ def specialization_of(
     problem: ConvProblem, layout: Layout, target: Target
 ) -> tuple[TapPattern, InputAccess | None]:
     """Return what the kernel of a 2D problem is compiled for; the access is None for NCHW."""
-    rows, columns = problem.axes
     if layout.name == NCHW:
-        return tap_pattern_of(rows), None
-    return tap_pattern_of(columns), input_access_of(problem, target.lanes(problem.dtype))
+        return tap_pattern_of(problem.axes[0]), None
+    return tap_pattern_in(problem), input_access_of(problem, target.lanes(problem.dtype))
 
 
 @cache

@@ -10,7 +10,7 @@ for each channel of a group. The taps of all channels are then like the taps of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 
@@ -18,8 +18,13 @@ from glassconv.codegen.struct import N
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking
 from glassconv.kernels.depthwise_parts.padded_copy import WindowParameters, window_parameters
-from glassconv.kernels.depthwise_parts.register_tile import TILE_SIZE, tap_pattern_of
-from glassconv.kernels.depthwise_parts.windows import Block, block_of_rows, choose_block
+from glassconv.kernels.depthwise_parts.register_tile import TILE_SIZE, TapPattern, tap_pattern_of
+from glassconv.kernels.depthwise_parts.windows import (
+    Block,
+    block_of_rows,
+    choose_block,
+    shares_inputs_by_phase,
+)
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.loop_text import at_a_time, describe_loop_nest
@@ -53,11 +58,20 @@ def input_access_of(problem: ConvProblem, lanes: int) -> InputAccess:
         return InputAccess(is_copied=True, is_partial_vector=True)
     columns = problem.axes[1]
     lanes_are_channels = problem.groups == problem.in_channels == problem.out_channels
-    if lanes_are_channels and tap_pattern_of(columns).is_static and _covers_in_place(columns):
+    is_static = columns.dilation == 1 and tap_pattern_of(columns).is_static
+    if lanes_are_channels and is_static and _covers_in_place(columns):
         return InputAccess(is_copied=False, skipped=_outside(columns))
     channels = problem.weight_shape[1]
     is_shuffled = channels == problem.gemm.m > 1 and lanes % channels == 0
     return InputAccess(is_copied=True, shuffled_group=channels if is_shuffled else 0)
+
+
+def tap_pattern_in(problem: ConvProblem) -> TapPattern:
+    """Return the pattern of the taps along the columns of a problem."""
+    columns = problem.axes[1]
+    if shares_inputs_by_phase(columns):
+        columns = replace(columns, dilation=1)
+    return tap_pattern_of(columns)
 
 
 def _outside(columns: Axis) -> tuple[int, int]:
@@ -136,7 +150,9 @@ class NhwcParameters(WindowParameters[N]):
     kernel_width: N
     tap_stride: N  # from a tap of a row to the next
     row_stride: N  # from a row of outputs to the next
-    column_stride: N  # from an output of a row to the next
+    column_stride: N  # from an output of a tile to the next
+    column_phases: N  # copied: outputs of a tile are so many columns apart, the dilation
+    phase_stride: N  # in the copy, from the window of a phase's first output to that of the next
     valid_rows: N  # a row of taps is read if its row is at least 0 and less than this
     weights_size: N  # elements, the bias included
     workspace_bytes: N
@@ -280,6 +296,8 @@ def parameters_of(
         tap_stride=tap_stride,
         row_stride=row_stride,
         column_stride=column_stride,
+        column_phases=columns.dilation if shares_inputs_by_phase(columns) else 1,
+        phase_stride=block.column_layout.segment_length * channels,
         valid_rows=valid_rows,
         weights_size=_weights_size(problem, lanes, channels),
         workspace_bytes=blocks.workspace_bytes,

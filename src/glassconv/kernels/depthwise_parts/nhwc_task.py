@@ -106,18 +106,23 @@ def _emit_compute_copied(
             parameters=p, image=image, window=window, top=top, left=left, first_filter=first_filter
         )
 
-        def emit_call(_: int, tiles: Function, j: Value) -> None:
-            with code.loop(0, p.unit_rows) as i:
-                tiles.call(
-                    parameters=p,
-                    input=window + (i * p.row_stride + j * p.column_stride),
-                    weights=weights,
-                    output=output + (i * p.output_stride_h + j * p.filters),
-                    residual_offset=residual_offset,
-                    top=0,
-                )
+        with code.loop(0, p.column_phases.minimum(p.unit_columns)) as phase:
 
-        for_each_tile(code, p.unit_columns, tile_functions, emit_call)
+            def emit_call(_: int, tiles: Function, j: Value) -> None:
+                column = phase + j * p.column_phases
+                position = phase * p.phase_stride + j * p.column_stride
+                with code.loop(0, p.unit_rows) as i:
+                    tiles.call(
+                        parameters=p,
+                        input=window + (i * p.row_stride + position),
+                        weights=weights,
+                        output=output + (i * p.output_stride_h + column * p.filters),
+                        residual_offset=residual_offset,
+                        top=0,
+                    )
+
+            count = (p.unit_columns - phase + p.column_phases - 1) // p.column_phases
+            for_each_tile(code, count, tile_functions, emit_call)
 
     return compute_copied
 
@@ -202,6 +207,7 @@ def _emit_tiles(
     ) -> None:
         p, lanes = parameters, code.lanes
         unit_channels, filters, valid_rows = p.unit_channels, p.filters, p.valid_rows
+        distance = filters * p.column_phases  # from an output of the tile to the next
         tap_rows, kernel_width, dilation_h = p.tap_rows, p.kernel_width, p.dilation_h
         tap_stride, column_stride = p.tap_stride, p.column_stride
         bias = weights + (p.weights_size - unit_channels)
@@ -247,13 +253,14 @@ def _emit_tiles(
                 if access.is_partial_vector:
                     # Masked stores are slow on some processors. What a whole vector writes into the
                     # next outputs of the tile is overwritten by them.
-                    with code.if_(filters * (size - 1 - index) >= lanes - filters):
+                    is_overwritten = filters * (size - 1 - index) >= lanes - filters
+                    with code.if_(is_overwritten & p.column_phases.equals(1)):
                         store(accumulator.get(), None)
                     with code.else_():
                         store(accumulator.get(), code.first_lanes(p.valid_lanes))
                 else:
                     store(accumulator.get(), None)
-                output_ptr = output_ptr + filters
+                output_ptr = output_ptr + distance
 
     return tiles
 

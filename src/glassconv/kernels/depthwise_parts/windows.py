@@ -71,6 +71,38 @@ def sequential_layout(axis: Axis, outputs: int) -> AxisLayout:
     )
 
 
+MAX_DILATION = 4  # of a dilation layout: a block should have a tile of outputs for each phase
+
+
+def shares_inputs_by_phase(axis: Axis) -> bool:
+    """Return whether outputs that are the dilation apart, not adjacent ones, share inputs.
+
+    There must be enough of them for a tile.
+    """
+    most = min(MAX_DILATION, axis.output_size // TILE_SIZE)
+    return axis.stride == 1 and 1 < axis.dilation <= most
+
+
+def dilation_layout(axis: Axis, outputs: int) -> AxisLayout:
+    """Return a layout in which the taps of an output are adjacent; the stride is 1.
+
+    It has one segment per phase of the dilation. Outputs `dilation` apart read adjacent elements of
+    the same segment: output o begins at segment o % dilation, element o // dilation.
+
+    >>> dilation_layout(Axis(input_size=16, kernel_size=3, dilation=2), outputs=7).segment_length
+    6
+    """
+    phase_outputs = ceil(outputs / axis.dilation)
+    return AxisLayout(
+        segments=axis.dilation,
+        segment_length=phase_outputs + axis.kernel_size - 1,
+        segment_stride=1,
+        element_stride=axis.dilation,
+        output_stride=1,
+        tap_offsets=tuple(range(axis.kernel_size)),
+    )
+
+
 def phase_layout(axis: Axis, outputs: int, lanes: int) -> AxisLayout:
     """Return a layout in which adjacent outputs read adjacent elements.
 
@@ -121,13 +153,11 @@ class Block:
 
 
 def block_of_rows(problem: ConvProblem, rows: int, columns: int) -> Block:
-    """Return a block whose window holds rows and columns in input order."""
+    """Return a block whose window holds rows in input order, and columns, by dilation if any."""
     along_rows, along_columns = problem.axes
+    column_layout = dilation_layout if shares_inputs_by_phase(along_columns) else sequential_layout
     return Block(
-        rows,
-        columns,
-        sequential_layout(along_rows, rows),
-        sequential_layout(along_columns, columns),
+        rows, columns, sequential_layout(along_rows, rows), column_layout(along_columns, columns)
     )
 
 
