@@ -19,6 +19,8 @@ from glassconv.codegen.target import named as target_named
 from glassconv.dispatch.select import choose
 from glassconv.kernels import KERNELS, TRANSPOSED_KERNELS
 from glassconv.kernels import phases as kernel_module
+from glassconv.kernels.phases import PhasesPlan
+from glassconv.kernels.phases_parts import pieces
 from glassconv.kernels.runtime.packed_weights import packed_bytes
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import NCHW, NHWC, contiguous, layout_of
@@ -45,6 +47,10 @@ EDGES = [
     "5x40 1@64 s16 transposed",
     "130x3x3 37@2x2 s2 nobias float64 transposed",
     "0x3x4x4 2@2x2 s2 transposed",
+    "9x5x18 9@16x16 s8 g9 transposed",  # adjacent outputs are of different phases and groups
+    "2x17x3x9 17@9x20 s9x10 p2x3 g17 transposed o1",
+    "3x4x19 7@10x12 s10 p1 transposed",
+    "20x7x7 40@16x32 s16 p4x0 g20 float64 transposed",
 ]
 
 
@@ -81,6 +87,29 @@ def test_every_layout_is_within_the_bound_beside_closed_pages(text: str) -> None
             assert problem.ndim == 1 or output.is_contiguous(memory_format=memory)
         tried += 1
     assert tried >= 2
+
+
+@pytest.mark.parametrize("layout", [NCHW, NHWC])
+@pytest.mark.parametrize("text", EDGES)
+def test_images_and_groups_one_after_another_are_the_same(
+    text: str, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = parse_transposed(text)
+    operands = random_operands(problem)
+    lay = LAYOUTS["channels last" if layout == NHWC else "contiguous"]
+    input, residual = (
+        lay(operands.input),
+        lay(torch.randn(problem.output_shape).to(operands.input.dtype)),
+    )
+    given, epilogue = contiguous(problem, layout), Epilogue("relu", residual=True)
+    whole = PHASES.plan(problem, given, epilogue)
+    monkeypatch.setattr(pieces, "PIECE_PER_L2", 0)
+    plan = PHASES.plan(problem, given, epilogue)
+    assert isinstance(plan, PhasesPlan)
+    groups = problem.groups if layout == NCHW else 1
+    assert len(plan.pieces) == problem.batch * groups
+    outputs = [each(input, operands.weight, operands.bias, residual) for each in (whole, plan)]
+    assert torch.equal(*outputs)
 
 
 @pytest.mark.thorough

@@ -1,7 +1,7 @@
 """Compiled depthwise convolution: each tile accumulates shifted inputs, times their weights.
 
     NCHW   lanes are adjacent columns, a tile covers several rows (depthwise_parts/nchw.py)
-    NHWC   lanes are channels, a tile covers several columns (depthwise_parts/nhwc.py)
+    NHWC   lanes are filters, a tile covers several columns (depthwise_parts/nhwc.py)
 
 Read depthwise_parts/register_tile.py first. Weights are not cached between calls, so a change of a
 weight takes effect at the next call.
@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import cache
 from math import ceil
 
+from glassconv.algorithms import depthwise
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
@@ -19,8 +20,8 @@ from glassconv.codegen.struct import pack
 from glassconv.codegen.target import Target
 from glassconv.kernels.depthwise_parts import nchw, nchw_task, nhwc, nhwc_task
 from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking
-from glassconv.kernels.depthwise_parts.nhwc import ChannelAccess, channel_access_of
-from glassconv.kernels.depthwise_parts.register_tile import GENERIC, TapPattern, tap_pattern_of
+from glassconv.kernels.depthwise_parts.nhwc import InputAccess, input_access_of, tap_pattern_in
+from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
 from glassconv.kernels.depthwise_parts.work import phases_nchw, phases_nhwc
 from glassconv.kernels.runtime.blocking import tasks_wanted
 from glassconv.kernels.runtime.cost_model import Work
@@ -35,10 +36,10 @@ MIN_MACS_PER_TASK = 100_000
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
-    """Return whether there is one input channel per group, in 1D or 2D, in float32 or float64."""
-    channels = problem.weight_shape[1]
-    if channels != 1:
-        return Verdict(False, f"needs one input channel per group, got {channels}")
+    """Return whether groups have few input channels, in 1D or 2D, in float32 or float64."""
+    few = depthwise.supports(problem)
+    if not few:
+        return few
     common = supports_common(problem)
     if not common:
         return common
@@ -78,13 +79,13 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     """Return what the kernel does for a problem."""
     problem_2d = problem.as_2d()
     blocks = blocking(problem, layout, target, threads)
-    pattern, _ = specialization_of(problem_2d, layout, target)
-    if layout.name == NCHW:
+    pattern, access = specialization_of(problem_2d, layout, target)
+    if access is None:
         rows, _ = nchw.parameters_of(problem_2d, layout, target, blocks)
         units, phases = rows.units, phases_nchw(problem_2d, target, rows, pattern)
     else:
         columns, _ = nhwc.parameters_of(problem_2d, layout, target, blocks)
-        units, phases = columns.units, phases_nhwc(problem_2d, target, columns, pattern)
+        units, phases = columns.units, phases_nhwc(problem_2d, target, columns, pattern, access)
     tasks = ceil(units / blocks.units_per_task)
     wanted = tasks_wanted(problem, threads, MIN_MACS_PER_TASK)
     return Work(phases, tasks, min(threads, tasks, wanted))
@@ -101,38 +102,36 @@ def blocking(
 
 def specialization_of(
     problem: ConvProblem, layout: Layout, target: Target
-) -> tuple[TapPattern, ChannelAccess | None]:
+) -> tuple[TapPattern, InputAccess | None]:
     """Return what the kernel of a 2D problem is compiled for; the access is None for NCHW."""
-    rows, columns = problem.axes
     if layout.name == NCHW:
-        return tap_pattern_of(rows), None
-    channels = channel_access_of(problem, target.lanes(problem.dtype))
-    return tap_pattern_of(columns) if channels.is_contiguous else GENERIC, channels
+        return tap_pattern_of(problem.axes[0]), None
+    return tap_pattern_in(problem), input_access_of(problem, target.lanes(problem.dtype))
 
 
 @cache
 def _compile(
     dtype: str,
     pattern: TapPattern,
-    channels: ChannelAccess | None,
+    access: InputAccess | None,
     target: Target,
     epilogue: Epilogue,
 ) -> Compiled:
-    return compiled(build_module(dtype, pattern, channels, target, epilogue), "depthwise")
+    return compiled(build_module(dtype, pattern, access, target, epilogue), "depthwise")
 
 
 def build_module(
     dtype: str,
     pattern: TapPattern,
-    channels: ChannelAccess | None,
+    access: InputAccess | None,
     target: Target,
     epilogue: Epilogue = NOTHING,
 ) -> Module:
     """Return the kernel's LLVM module, not yet compiled."""
     module = Module("depthwise", dtype, target)
-    if channels is None:
+    if access is None:
         task = nchw_task.emit_task(module, pattern, epilogue)
     else:
-        task = nhwc_task.emit_task(module, pattern, channels, epilogue)
+        task = nhwc_task.emit_task(module, pattern, access, epilogue)
     in_parallel(module, task)
     return module

@@ -3,7 +3,7 @@
 Phases with equal windows are one convolution, with every filter once for each phase
 (`problem/phases.py`): with a kernel of twice the stride, all of them. implicit_gemm computes these
 convolutions into buffers; a second pass writes each phase to its outputs and applies bias and
-epilogue.
+epilogue. Images and groups that do not fit in cache together are computed one after another.
 
     buffer[b, (phase, f), q] = Σ_(t, c) w[c, f, tap t of the phase] · x[b, c, q + t]
     output[b, f, phase + stride · q] = activation(buffer[b, (phase, f), q] + bias[f] + residual)
@@ -35,6 +35,7 @@ from glassconv.kernels.phases_parts.interleave import (
     emit_task_nhwc,
 )
 from glassconv.kernels.phases_parts.packing import PhasesPacking
+from glassconv.kernels.phases_parts.pieces import Piece, piece_of, pieces_of
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
 from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
 from glassconv.kernels.runtime.packed_weights import packed_once
@@ -82,13 +83,14 @@ class PhasesBlocking(Blocking):
 
 @dataclass(frozen=True)
 class _Part:
-    """One group of phases: the plan of its convolution, and where its arrays are."""
+    """One group of phases: the plan of its convolution, and where its arrays are, in bytes."""
 
     group: PhaseGroup
     plan: Plan
-    input_offset: int  # bytes
-    weight_offset: int  # bytes from the start of the packed weight
-    buffer_offset: int  # bytes
+    input_offset: int
+    weight_offset: int  # from the start of the packed weight
+    weight_bytes: int  # from one piece to the next
+    buffer_offset: int
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class PhasesPlan(Plan):
     """The plan of a transposed convolution. The fields of `Plan` are those of its interleaving."""
 
     parts: tuple[_Part, ...] = ()
-    buffer_bytes: int = 0  # all phases
+    pieces: tuple[Piece, ...] = ()
+    buffer_bytes: int = 0  # all phases of a piece
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None = None
@@ -123,27 +126,30 @@ class PhasesPlan(Plan):
             own_buffer = torch.empty(size, dtype=torch.uint8)
             buffer = own_buffer.data_ptr()
         address = output.data_ptr()
-        for part in self.parts:
-            start = buffer + part.buffer_offset
+        residual_offset = 0 if residual is None else residual.data_ptr() - address
+        for piece in self.pieces:
+            for part in self.parts:
+                plan, start = part.plan, buffer + part.buffer_offset
+                weights = part.weight_offset + piece.number * part.weight_bytes
+                arrays = pack_arrays(
+                    input=input.data_ptr() + part.input_offset + piece.input_offset,
+                    weight=packed.data_ptr() + weights,
+                    bias=plan.zero_bias.data_ptr(),
+                    output=start,
+                    workspace=buffer + buffer_bytes,
+                    residual=start,
+                )
+                team = min(threads, plan.max_threads)
+                plan.kernel.call(plan.parameters, arrays, plan.tasks, team)
             arrays = pack_arrays(
-                input=input.data_ptr() + part.input_offset,
-                weight=packed.data_ptr() + part.weight_offset,
-                bias=part.plan.zero_bias.data_ptr(),
-                output=start,
-                workspace=buffer + buffer_bytes,
-                residual=start,
+                input=buffer,
+                weight=packed.data_ptr(),
+                bias=bias.data_ptr() + piece.bias_offset,
+                output=address + piece.output_offset,
+                workspace=0,
+                residual=address + piece.output_offset + residual_offset,
             )
-            plan = part.plan
-            plan.kernel.call(plan.parameters, arrays, plan.tasks, min(threads, plan.max_threads))
-        arrays = pack_arrays(
-            input=buffer,
-            weight=packed.data_ptr(),
-            bias=bias.data_ptr(),
-            output=address,
-            workspace=0,
-            residual=address if residual is None else residual.data_ptr(),
-        )
-        self.kernel.call(self.parameters, arrays, self.tasks, min(threads, self.max_threads))
+            self.kernel.call(self.parameters, arrays, self.tasks, min(threads, self.max_threads))
         return output.squeeze(2) if self.is_1d else output
 
     @property
@@ -161,24 +167,26 @@ def plan(
 ) -> Plan:
     """Plan a supported problem, for inputs in the given memory layout."""
     plane = problem.as_2d()
-    parts = _parts(plane, layout, target, threads)
-    blocks = _blocking(plane, layout, parts, threads)
-    parameters = _parameters(plane, layout, parts, blocks)
-    images = problem.batch * (problem.out_channels if layout.name == NCHW else 1)
+    piece = piece_of(plane, layout, target, threads)
+    parts = _parts(piece, plane.groups, layout, target, threads)
+    blocks = _blocking(piece, layout, parts, threads)
+    parameters = _parameters(piece, plane.out_channels, layout, parts, blocks)
+    images = piece.batch * (piece.out_channels if layout.name == NCHW else 1)
     tasks = images * parameters.row_blocks
     return PhasesPlan(
         problem,
         layout,
         _compile(problem.dtype, layout.name, target, epilogue),
         blocks,
-        pack(parameters, _table(plane, layout, parts)),
+        pack(parameters, _table(piece, layout, parts)),
         tasks,
         workspace_bytes=0,
-        max_threads=max(1, min(tasks, prod(problem.output_shape) // MIN_ELEMENTS_PER_TASK)),
-        pack=_packing(plane, layout, target, parts),
+        max_threads=max(1, min(tasks, prod(piece.output_shape) // MIN_ELEMENTS_PER_TASK)),
+        pack=_packing(plane, piece, layout, target, parts),
         loops=_loops(parts),
         hot_function=parts[0].plan.hot_function if parts else "",
         parts=parts,
+        pieces=pieces_of(plane, piece, layout),
         buffer_bytes=round_up(blocks.buffer_bytes, CACHE_LINE),
     )
 
@@ -186,16 +194,20 @@ def plan(
 def work(problem: TransposedProblem, layout: Layout, target: Target, threads: int) -> Work:
     """Return what the kernel does for a problem: its convolutions, then their interleaving."""
     plane = problem.as_2d()
+    piece = piece_of(plane, layout, target, threads)
+    pieces = (plane.batch // max(piece.batch, 1)) * (plane.groups // max(piece.groups, 1))
     parts = [
         implicit_gemm.work(group.convolution, layout, target, threads)
         for group in phase_groups(plane)
     ]
-    elements = prod(plane.output_shape)
-    # Rows are interleaved by single elements, but for a stride of 1 and for channels of NHWC.
-    channels = plane.out_channels // plane.groups
-    is_vector = plane.stride[1] == 1 if layout.name == NCHW else channels >= MIN_CHANNELS
-    copied = elements / (target.lanes(plane.dtype) if is_vector else 1)
-    runs = elements / (plane.output_size[1] if layout.name == NCHW else channels)
+    elements, lanes = prod(plane.output_shape), target.lanes(plane.dtype)
+    channels, stride = plane.out_channels // plane.groups, plane.stride[1]
+    # Rows are interleaved by vectors, where there are enough adjacent outputs, phases or groups.
+    if layout.name == NCHW:
+        is_vector, run = stride <= 2 or stride >= lanes, plane.output_size[1]
+    else:
+        is_vector, run = channels >= MIN_CHANNELS or plane.groups >= lanes, channels
+    copied, runs = elements / (lanes if is_vector else 1), elements / run
     footprint = activation_bytes(plane)
     interleaving = Phase(
         (Loop(copied, multiply_adds=1, loads=1, stores=1, entries=runs),),
@@ -207,7 +219,7 @@ def work(problem: TransposedProblem, layout: Layout, target: Target, threads: in
         (*phases, interleaving),
         TASKS_PER_THREAD * team,
         team,
-        launches=len(parts) + 1,
+        launches=pieces * (len(parts) + 1),
         checked_bytes=plane.weight_bytes,
     )
 
@@ -217,7 +229,8 @@ def blocking(
 ) -> PhasesBlocking:
     """Return the blocks of a problem."""
     plane = problem.as_2d()
-    return _blocking(plane, layout, _parts(plane, layout, target, threads), threads)
+    piece = piece_of(plane, layout, target, threads)
+    return _blocking(piece, layout, _parts(piece, plane.groups, layout, target, threads), threads)
 
 
 def _blocking(
@@ -237,9 +250,12 @@ def _blocking(
 
 
 def _parts(
-    plane: TransposedProblem, layout: Layout, target: Target, threads: int
+    plane: TransposedProblem, groups: int, layout: Layout, target: Target, threads: int
 ) -> tuple[_Part, ...]:
-    """Return the convolutions of a problem, their arrays one after another."""
+    """Return the convolutions of a piece of a problem, their arrays one after another.
+
+    groups: of the whole problem.
+    """
     element, parts = plane.format.bytes, []
     weight_offset = buffer_offset = 0
     for group in phase_groups(plane):
@@ -248,23 +264,30 @@ def _parts(
             axis.inputs.start * stride
             for axis, stride in zip(group.axes, layout.strides[2:], strict=True)
         )
-        parts.append(_Part(group, part, first_input * element, weight_offset, buffer_offset))
-        weight_offset += part.packed_bytes
+        weight_bytes = part.packed_bytes
+        parts.append(
+            _Part(group, part, first_input * element, weight_offset, weight_bytes, buffer_offset)
+        )
+        weight_offset += weight_bytes * (groups // plane.groups)
         buffer_offset += group.convolution.output_bytes
     return tuple(parts)
 
 
 def _parameters(
-    plane: TransposedProblem, layout: Layout, parts: tuple[_Part, ...], blocks: PhasesBlocking
+    plane: TransposedProblem,
+    channels: int,
+    layout: Layout,
+    parts: tuple[_Part, ...],
+    blocks: PhasesBlocking,
 ) -> InterleaveParameters[int]:
+    """Return the parameters of the interleaving of a piece; channels: of the whole output."""
     rows, columns = plane.output_size
-    channels = plane.out_channels
     is_nchw = layout.name == NCHW
     covered = sum(
         prod(len(axis.outputs) for axis in phase) for part in parts for phase in part.group.phases
     )
     return InterleaveParameters(
-        filters=channels // plane.groups,
+        filters=plane.out_channels // plane.groups,
         groups=plane.groups,
         rows=rows,
         columns=columns,
@@ -313,7 +336,11 @@ def _table(plane: TransposedProblem, layout: Layout, parts: tuple[_Part, ...]) -
 
 
 def _packing(
-    plane: TransposedProblem, layout: Layout, target: Target, parts: tuple[_Part, ...]
+    plane: TransposedProblem,
+    piece: TransposedProblem,
+    layout: Layout,
+    target: Target,
+    parts: tuple[_Part, ...],
 ) -> PhasesPacking:
     """Return the packing of a problem's weight. Problems of other sizes may share it."""
     taps = tuple(
@@ -322,7 +349,8 @@ def _packing(
         for group in phase_groups(plane)
     )  # fmt: skip
     width = None if layout.name == NCHW else implicit_gemm.panel_width(plane.dtype, target)
-    elements = sum(part.plan.packed_bytes for part in parts) // plane.format.bytes
+    pieces = plane.groups // max(piece.groups, 1)
+    elements = pieces * sum(part.weight_bytes for part in parts) // plane.format.bytes
     return PhasesPacking(
         taps, plane.groups, plane.kernel_size, width, plane.dtype, target, max(elements, 1)
     )

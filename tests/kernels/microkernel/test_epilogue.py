@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from math import erfc, sqrt
 
@@ -14,9 +15,11 @@ import glassconv
 from glassconv import choose
 from glassconv.algorithms import named
 from glassconv.codegen.ir import Code, Pointer, Value
+from glassconv.codegen.jit import assembly
+from glassconv.codegen.target import named as target_named
 from glassconv.errors import DtypeError, ShapeError, UnknownNameError
 from glassconv.kernels import KERNELS, Kernel
-from glassconv.kernels.microkernel import activations
+from glassconv.kernels.microkernel import activations, epilogue
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import ACTIVATIONS, Epilogue
 from glassconv.problem.dtypes import FORMATS
@@ -25,7 +28,7 @@ from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.reports.array import Array
 from glassconv.verification.definition import allowed_error, definition
-from support.compile_function import run
+from support.compile_function import run, write
 from support.guard_pages import SIDES, call_guarded
 from support.memory_layouts import LAYOUTS
 
@@ -204,6 +207,18 @@ def test_gelu_is_exact_to_a_few_roundings(dtype: str) -> None:
     assert (np.abs(made.astype(np.float64) - exact) <= allowed).all()
     assert not made[np.less(x, -9)].any()
     assert np.array_equal(made[np.greater(x, 9)], x[np.greater(x, 9)])
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_only_the_last_vector_is_stored_under_a_mask(name: str) -> None:
+    def body(code: Code, sums: Pointer, length: Value) -> None:
+        apply = epilogue.emit_epilogue(code.module, Epilogue(name))
+        assert apply is not None
+        apply.call(sums=sums, runs=1, stride=0, length=length, residual_offset=0)
+
+    target = target_named("avx2")
+    code = assembly(write(body, 1, 1, target=target).text, target)
+    assert len(re.findall(r"vmaskmovps\t%ymm\d+, %ymm\d+, .*\(", code)) == 1
 
 
 # -- the public functions -------------------------------------------------------------------

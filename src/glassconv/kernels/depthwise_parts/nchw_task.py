@@ -91,11 +91,15 @@ def _emit_copy_units(module: Module) -> Function:
         p, input = parameters, arrays.input
         i, j = _first_output(p, block)
         top, left = i * p.stride_h - p.padding_h, j * p.stride_w - p.padding_w
-        with _for_each_plane(code, p, first_plane, num_planes) as (index, image, channel):
+        with (
+            _for_each_plane(code, p, first_plane, num_planes) as (index, image, group),
+            code.loop(0, p.group_channels) as c,
+        ):
+            channel = group * p.group_channels + c
             copy_plane.call(
                 parameters=p,
                 plane=input + (image * p.input_stride_n + channel * p.input_stride_c),
-                window=windows + index * p.window_size,
+                window=windows + (index * p.window_size + c * p.channel_window_size),
                 top=top,
                 left=left,
             )
@@ -123,16 +127,16 @@ def _emit_compute_units(module: Module, pattern: TapPattern, epilogue: Epilogue)
         weight, bias, output = arrays.weight, arrays.bias, arrays.output
         residual = residual_offset(arrays)
         i, j = _first_output(p, block)
-        end = p.unit_rows * p.output_width
-        with _for_each_plane(code, p, first_plane, num_planes) as (index, image, channel):
-            window, first = windows + index * p.window_size, channel * p.multiplier
-            with code.loop(first, first + p.multiplier) as filter:
+        end = p.tile_rows * p.output_row_stride
+        with _for_each_plane(code, p, first_plane, num_planes) as (index, image, group):
+            window, first = windows + index * p.window_size, group * p.group_filters
+            with code.loop(first, first + p.group_filters) as filter:
                 plane = image * p.output_stride_n + filter * p.output_stride_c
                 unit_output = output + (plane + i * p.output_width + j)
-                weights = weight + filter * p.taps
+                weights = weight + filter * (p.group_channels * p.taps)
 
                 def emit_call(_: int, tiles: Function, row: Value) -> None:
-                    start = row * p.output_width
+                    start = row * p.output_row_stride
                     limit = code.select(p.fills_vector.equals(1), code.value(NO_LIMIT), end - start)
                     tiles.call(
                         parameters=p,
@@ -144,7 +148,7 @@ def _emit_compute_units(module: Module, pattern: TapPattern, epilogue: Epilogue)
                         residual_offset=residual,
                     )
 
-                for_each_tile(code, p.unit_rows, tile_functions, emit_call)
+                for_each_tile(code, p.tile_rows, tile_functions, emit_call)
 
     return compute_units
 
@@ -153,13 +157,13 @@ def _emit_compute_units(module: Module, pattern: TapPattern, epilogue: Epilogue)
 def _for_each_plane(
     code: Code, p: NchwParameters[Value], first: Value, num_planes: Value
 ) -> Iterator[tuple[Value, Value, Value]]:
-    """Emit a loop over consecutive planes; yield the index, the image and the channel of each."""
-    image, channel = code.variable(first // p.channels), code.variable(first % p.channels)
+    """Emit a loop over consecutive planes; yield the index, the image and the group of each."""
+    image, group = code.variable(first // p.groups), code.variable(first % p.groups)
     with code.loop(0, num_planes) as index:
-        yield index, image.get(), channel.get()
-        is_last = (channel.get() + 1).equals(p.channels)
+        yield index, image.get(), group.get()
+        is_last = (group.get() + 1).equals(p.groups)
         image.set(image.get() + is_last.as_int())
-        channel.set(code.select(is_last, code.value(0), channel.get() + 1))
+        group.set(code.select(is_last, code.value(0), group.get() + 1))
 
 
 def _first_output(p: NchwParameters[Value], block: Value) -> tuple[Value, Value]:
@@ -187,18 +191,20 @@ def _emit_tiles(module: Module, pattern: TapPattern, size: int, epilogue: Epilog
         residual_offset: Value,
     ) -> None:
         p, tap_offsets = parameters, table_after(parameters)
-        kernel_height, kernel_width, output_width = p.kernel_height, p.kernel_width, p.output_width
-        tap_stride, row_stride = p.tap_stride, p.row_stride
+        kernel_height, kernel_width, tap_stride = p.kernel_height, p.kernel_width, p.tap_stride
+        row_stride, output_row_stride = p.row_stride, p.output_row_stride
+        group_channels, taps = p.group_channels, p.taps
+        channel_window_size = p.channel_window_size
         initial = code.broadcast(bias[0])
         with code.loop(0, p.column_vectors) as vector:
             column = (vector * code.lanes).minimum(p.last_vector_column)
             accumulators = [code.variable(initial) for _ in range(size)]
-            with code.loop(0, kernel_width) as v:
+            with code.loop(0, group_channels) as c, code.loop(0, kernel_width) as v:
                 tap_row = TapRow(
                     taps=kernel_height,
-                    weights=weights + v,
+                    weights=weights + (c * taps + v),
                     weight_stride=kernel_width,
-                    inputs=window + (column + tap_offsets[v]),
+                    inputs=window + (c * channel_window_size + column + tap_offsets[v]),
                     tap_stride=tap_stride,
                     output_stride=row_stride,
                 )
@@ -208,7 +214,6 @@ def _emit_tiles(module: Module, pattern: TapPattern, size: int, epilogue: Epilog
                     pattern,
                     tap_row,
                     load_weight=lambda address: code.broadcast(address[0]),
-                    load_input=lambda address, _: address.vector(),
                 )
             offset = column
             for accumulator in accumulators:
@@ -222,6 +227,6 @@ def _emit_tiles(module: Module, pattern: TapPattern, size: int, epilogue: Epilog
                     sums = accumulator.get()
                     sums = apply_epilogue(code, epilogue, sums, output_ptr, residual_offset, mask)
                     output_ptr.store_masked(mask, sums)
-                offset = offset + output_width
+                offset = offset + output_row_stride
 
     return tiles

@@ -1,19 +1,18 @@
 """The generated code of depthwise convolution for NHWC.
 
-The input is not copied: rows in the padding are skipped, and loads of columns in the padding are
-masked. Each unit first packs its weights as [tap][channel]. That is cheap, so packed weights are
-not cached.
+An input that is read in place is not copied: rows in the padding are skipped at run time, and the
+columns that the first and the last tile of a row read in the padding are not in their code.
+Otherwise the window of each unit is copied with its padding. Each unit first packs its weights as
+[tap][filter]. That is cheap, so packed weights are not cached.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from glassconv.codegen.ir import INT, WORDS, Code, Function, Module, Pointer, Value, function
+from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import table_after
-from glassconv.kernels.depthwise_parts.nhwc import ChannelAccess, NhwcParameters
+from glassconv.kernels.depthwise_parts.expanded_copy import emit_expand
+from glassconv.kernels.depthwise_parts.nhwc import InputAccess, NhwcParameters
 from glassconv.kernels.depthwise_parts.register_tile import (
-    DYNAMIC,
     TILE_SIZE,
     TapPattern,
     TapRow,
@@ -25,23 +24,14 @@ from glassconv.kernels.microkernel.register_tile import tile_heights
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 from glassconv.problem.activations import Epilogue
 
-GATHER_TILE_SIZE = 2  # gathered loads need more registers
-
 
 def emit_task(
-    module: Module, pattern: TapPattern, channels: ChannelAccess, epilogue: Epilogue
+    module: Module, pattern: TapPattern, access: InputAccess, epilogue: Epilogue
 ) -> Function:
     """Emit the task function: it computes consecutive units."""
     pack_weights = _emit_pack_weights(module)
-    store_masks = _emit_store_masks(module, pattern)
-    largest = GATHER_TILE_SIZE if channels.has_multiplier else TILE_SIZE
-    tile_functions = {
-        size: _emit_tiles(module, pattern, channels, size, epilogue)
-        for size in tile_heights(largest)
-    }
-    unmasked_tiles = None
-    if channels.is_contiguous:
-        unmasked_tiles = _emit_tiles(module, pattern, None, TILE_SIZE, epilogue)
+    emit_compute = _emit_compute_copied if access.is_copied else _emit_compute_in_place
+    compute = emit_compute(module, pattern, access, epilogue)
 
     @function(module)
     def task(
@@ -52,147 +42,195 @@ def emit_task(
         thread: Value,
     ) -> None:
         p = parameters
-        input, weight, bias, output = arrays.input, arrays.weight, arrays.bias, arrays.output
         weights = arrays.workspace.add_bytes(thread * p.workspace_bytes)
-        residual, masks = residual_offset(arrays), weights + p.weights_size
         start = number * p.units_per_task
         with code.loop(start, (start + p.units_per_task).minimum(p.units)) as unit:
             channel_block, index = unit % p.channel_blocks, unit // p.channel_blocks
+            column_block, index = index % p.column_blocks, index // p.column_blocks
             row_block, image = index % p.row_blocks, index // p.row_blocks
             filter = (channel_block * p.unit_channels).minimum(p.last_channel)
-            first_row = (row_block * p.unit_rows).minimum(p.last_row)
+            row = (row_block * p.unit_rows).minimum(p.last_row)
+            column = (column_block * p.unit_columns).minimum(p.last_column)
             pack_weights.call(
-                parameters=p, weight=weight, bias=bias, packed=weights, first_filter=filter
+                parameters=p,
+                weight=arrays.weight,
+                bias=arrays.bias,
+                packed=weights,
+                first_filter=filter,
             )
-            image_ptr = input + image * p.input_stride_n
-            unit_output = output + (image * p.output_stride_n + filter)
-
-            def emit_call(size: int, masked_tiles: Function, j: Value) -> None:
-                left = j * p.stride_w - p.padding_w
-                input_ptr = image_ptr + left * p.input_stride_w
-                output_ptr = unit_output + j * p.filters
-
-                def call_for_each_row(tiles: Function) -> None:
-                    with code.loop(first_row, first_row + p.unit_rows) as i:
-                        tiles.call(
-                            parameters=p,
-                            input=input_ptr,
-                            weights=weights,
-                            masks=masks,
-                            output=output_ptr + i * p.output_stride_h,
-                            residual_offset=residual,
-                            top=i * p.stride_h - p.padding_h,
-                            first_filter=filter,
-                        )
-
-                def call_masked() -> None:
-                    is_dynamic = pattern.taps == DYNAMIC
-                    loads = p.kernel_width * size if is_dynamic else pattern.inputs(size)
-                    store_masks.call(parameters=p, masks=masks, left=left, loads=loads)
-                    call_for_each_row(masked_tiles)
-
-                if size != TILE_SIZE or unmasked_tiles is None:
-                    call_masked()
-                    return
-                reach = p.stride_w * (size - 1) + (p.kernel_width - 1) * p.dilation_w
-                with code.if_((left >= 0) & (left + reach < p.input_width)):
-                    call_for_each_row(unmasked_tiles)
-                with code.else_():
-                    call_masked()
-
-            for_each_tile(code, p.output_width, tile_functions, emit_call)
+            compute.call(
+                parameters=p,
+                image=arrays.input + image * p.input_stride_n,
+                weights=weights,
+                output=arrays.output
+                + (
+                    image * p.output_stride_n
+                    + row * p.output_stride_h
+                    + column * p.filters
+                    + filter
+                ),
+                residual_offset=residual_offset(arrays),
+                top=row * p.stride_h - p.padding_h,
+                left=column * p.stride_w - p.padding_w,
+                first_filter=filter,
+            )
 
     return task
 
 
-def _emit_store_masks(module: Module, pattern: TapPattern) -> Function:
-    """Emit the function that computes the load masks of a tile, which are false in the padding.
-
-    Load i reads column `left` + i. With a dynamic tap pattern, load o · kernel_width + v reads tap
-    v of output o.
-    """
+def _emit_compute_copied(
+    module: Module, pattern: TapPattern, access: InputAccess, epilogue: Epilogue
+) -> Function:
+    """Emit the function that copies the window of a unit and computes the unit's outputs."""
+    expand = emit_expand(module, access)
+    tile_functions = {
+        size: _emit_tiles(module, pattern, access, size, epilogue)
+        for size in tile_heights(TILE_SIZE)
+    }
 
     @function(module)
-    def store_masks(
+    def compute_copied(
         code: Code,
         parameters: NhwcParameters[Value],
-        masks: Pointer,
+        image: Pointer,
+        weights: Pointer,
+        output: Pointer,
+        residual_offset: Value,
+        top: Value,
         left: Value,
-        loads: Value,
+        first_filter: Value,
     ) -> None:
-        p, words = parameters, masks.cast(WORDS[module.dtype])
-        with code.loop(0, loads) as load:
-            if pattern.taps == DYNAMIC:
-                output, tap = load // p.kernel_width, load % p.kernel_width
-                x = left + output * p.stride_w + tap * p.dilation_w
-            else:
-                x = left + load
-            inside = (x >= 0) & (x < p.input_width)
-            lanes = code.first_lanes(code.select(inside, p.valid_lanes, 0))
-            words[load * code.lanes] = lanes.as_words()
+        p = parameters
+        window = weights + p.weights_size
+        expand.call(
+            parameters=p, image=image, window=window, top=top, left=left, first_filter=first_filter
+        )
 
-    return store_masks
+        with code.loop(0, p.column_phases.minimum(p.unit_columns)) as phase:
+
+            def emit_call(_: int, tiles: Function, j: Value) -> None:
+                column = phase + j * p.column_phases
+                position = phase * p.phase_stride + j * p.column_stride
+                with code.loop(0, p.unit_rows) as i:
+                    tiles.call(
+                        parameters=p,
+                        input=window + (i * p.row_stride + position),
+                        weights=weights,
+                        output=output + (i * p.output_stride_h + column * p.filters),
+                        residual_offset=residual_offset,
+                        top=0,
+                    )
+
+            count = (p.unit_columns - phase + p.column_phases - 1) // p.column_phases
+            for_each_tile(code, count, tile_functions, emit_call)
+
+    return compute_copied
+
+
+def _emit_compute_in_place(
+    module: Module, pattern: TapPattern, access: InputAccess, epilogue: Epilogue
+) -> Function:
+    """Emit the function that computes the outputs of a unit, a block of whole rows, in place.
+
+    Tiles between the first and the last of a row are moved back to where they read no padding.
+    """
+    before, after = access.skipped
+    tile_functions = {
+        skipped: _emit_tiles(module, pattern, access, TILE_SIZE, epilogue, skipped)
+        for skipped in {(before, after), (before, 0), (0, 0), (0, after)}
+    }
+
+    @function(module)
+    def compute_in_place(
+        code: Code,
+        parameters: NhwcParameters[Value],
+        image: Pointer,
+        weights: Pointer,
+        output: Pointer,
+        residual_offset: Value,
+        top: Value,
+        left: Value,
+        first_filter: Value,
+    ) -> None:
+        p = parameters
+
+        def call(skipped: tuple[int, int], j: Value) -> None:
+            column = left + j * p.stride_w
+            with code.loop(0, p.unit_rows) as i:
+                row = top + i * p.stride_h
+                position = row * p.input_stride_h + column * p.input_stride_w
+                tile_functions[skipped].call(
+                    parameters=p,
+                    input=image + (position + first_filter),
+                    weights=weights,
+                    output=output + (i * p.output_stride_h + j * p.filters),
+                    residual_offset=residual_offset,
+                    top=row,
+                )
+
+        first, last = code.value(0), p.unit_columns - TILE_SIZE
+        with code.if_(last.equals(0)):
+            call((before, after), first)
+        with code.else_():
+            call((before, 0), first)
+            with code.loop(TILE_SIZE, last, TILE_SIZE) as j:
+                call((0, 0), j.minimum(p.last_inside))
+            call((0, after), last)
+
+    return compute_in_place
 
 
 def _emit_tiles(
     module: Module,
     pattern: TapPattern,
-    channels: ChannelAccess | None,
+    access: InputAccess,
     size: int,
     epilogue: Epilogue,
+    skipped: tuple[int, int] = (0, 0),
 ) -> Function:
     """Emit the function that computes `size` adjacent outputs, for all channel vectors of a unit.
 
-    channels: None for the function without masks, whose loads are all inside the input.
-    Parameters of the function: `input` is the first column of the first window, in row 0; `top` is
-    the first row of the windows.
+    skipped: how many columns before and after the input it would read. Parameters of the function:
+    `input` is the first channel of the first window; `top` is the row of that window.
     """
+    name = f"tiles_{size}" if skipped == (0, 0) else f"tiles_{size}_skip_{skipped[0]}_{skipped[1]}"
 
-    @function(module, f"masked_tiles_{size}" if channels else f"tiles_{size}")
+    @function(module, name)
     def tiles(
         code: Code,
         parameters: NhwcParameters[Value],
         input: Pointer,
         weights: Pointer,
-        masks: Pointer,
         output: Pointer,
         residual_offset: Value,
         top: Value,
-        first_filter: Value,
     ) -> None:
         p, lanes = parameters, code.lanes
-        unit_channels, filters = p.unit_channels, p.filters
-        kernel_height, kernel_width, input_height = p.kernel_height, p.kernel_width, p.input_height
-        tap_stride, window_stride_w, stride_h = p.tap_stride, p.window_stride_w, p.input_stride_h
-        dilation_h = p.dilation_h
-        has_multiplier = channels is not None and channels.has_multiplier
-        words = masks.cast(WORDS[module.dtype])
-        bias, window = weights + (p.weights_size - unit_channels), input + top * stride_h
+        unit_channels, filters, valid_rows = p.unit_channels, p.filters, p.valid_rows
+        distance = filters * p.column_phases  # from an output of the tile to the next
+        tap_rows, kernel_width, dilation_h = p.tap_rows, p.kernel_width, p.dilation_h
+        tap_stride, column_stride = p.tap_stride, p.column_stride
+        bias = weights + (p.weights_size - unit_channels)
         # A table, because LLVM would keep one address per row in registers and spill them.
         offsets = table_after(p)
         with code.loop(0, unit_channels, lanes) as lane:
-            filter_indices = code.lane_numbers(INT) + code.broadcast(first_filter + lane)
-            channel = filter_indices
-            if has_multiplier:
-                channel = filter_indices // code.broadcast(p.multiplier)
-            load = _input_loader(code, words, channels, channel)
             accumulators = [code.variable((bias + lane).vector()) for _ in range(size)]
-            if pattern.stride == 1:  # the next row; with stride 2 this gains nothing
-                next_row = window + (kernel_height * stride_h + first_filter + lane)
+            # The next row; with stride 2 this gains nothing.
+            if pattern.stride == 1 and not access.is_copied:
+                next_row = input + (tap_rows * p.input_stride_h + lane)
                 for _ in range(pattern.inputs(size)):
                     next_row.prefetch()
                     next_row = next_row + tap_stride
-            with code.loop(0, kernel_height) as u:
+            with code.loop(0, tap_rows) as u:
                 y = top + u * dilation_h
-                with code.if_((y >= 0) & (y < input_height)):
-                    row = window + offsets[u]
+                with code.if_((y >= 0) & (y < valid_rows)):
                     tap_row = TapRow(
                         taps=kernel_width,
                         weights=weights + (u * kernel_width * unit_channels + lane),
                         weight_stride=unit_channels,
-                        inputs=row if has_multiplier else row + (first_filter + lane),
+                        inputs=input + (offsets[u] + lane),
                         tap_stride=tap_stride,
-                        output_stride=window_stride_w,
+                        output_stride=column_stride,
                     )
                     accumulate_tap_row(
                         code,
@@ -200,37 +238,31 @@ def _emit_tiles(
                         pattern,
                         tap_row,
                         load_weight=lambda address: address.vector(),
-                        load_input=load,
+                        skipped=skipped,
                     )
             output_ptr = output + lane
-            for accumulator in accumulators:
-                if channels and channels.is_partial_vector:
-                    mask = code.first_lanes(p.valid_lanes)
-                    sums = apply_epilogue(
-                        code, epilogue, accumulator.get(), output_ptr, residual_offset, mask
-                    )
-                    output_ptr.store_masked(mask, sums)
+
+            def store(total: Value, mask: Value | None) -> None:
+                total = apply_epilogue(code, epilogue, total, output_ptr, residual_offset, mask)
+                if mask is None:
+                    output_ptr[0] = total
                 else:
-                    output_ptr[0] = apply_epilogue(
-                        code, epilogue, accumulator.get(), output_ptr, residual_offset
-                    )
-                output_ptr = output_ptr + filters
+                    output_ptr.store_masked(mask, total)
+
+            for index, accumulator in enumerate(accumulators):
+                if access.is_partial_vector:
+                    # Masked stores are slow on some processors. What a whole vector writes into the
+                    # next outputs of the tile is overwritten by them.
+                    is_overwritten = filters * (size - 1 - index) >= lanes - filters
+                    with code.if_(is_overwritten & p.column_phases.equals(1)):
+                        store(accumulator.get(), None)
+                    with code.else_():
+                        store(accumulator.get(), code.first_lanes(p.valid_lanes))
+                else:
+                    store(accumulator.get(), None)
+                output_ptr = output_ptr + distance
 
     return tiles
-
-
-def _input_loader(
-    code: Code, masks: Pointer, channels: ChannelAccess | None, channel: Value
-) -> Callable[[Pointer, Value], Value]:
-    """Return a Python function that emits a load of a vector: unmasked, masked, or gathered."""
-
-    def load(address: Pointer, index: Value) -> Value:
-        if channels is None:
-            return address.vector()
-        mask = masks.vector(index * code.lanes) < 0
-        return address.at(channel, mask) if channels.has_multiplier else address.masked(mask)
-
-    return load
 
 
 def _emit_pack_weights(module: Module) -> Function:

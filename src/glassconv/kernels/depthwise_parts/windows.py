@@ -11,6 +11,7 @@ every tap of every output.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
@@ -70,6 +71,38 @@ def sequential_layout(axis: Axis, outputs: int) -> AxisLayout:
     )
 
 
+MAX_DILATION = 4  # of a dilation layout: a block should have a tile of outputs for each phase
+
+
+def shares_inputs_by_phase(axis: Axis) -> bool:
+    """Return whether outputs that are the dilation apart, not adjacent ones, share inputs.
+
+    There must be enough of them for a tile.
+    """
+    most = min(MAX_DILATION, axis.output_size // TILE_SIZE)
+    return axis.stride == 1 and 1 < axis.dilation <= most
+
+
+def dilation_layout(axis: Axis, outputs: int) -> AxisLayout:
+    """Return a layout in which the taps of an output are adjacent; the stride is 1.
+
+    It has one segment per phase of the dilation. Outputs `dilation` apart read adjacent elements of
+    the same segment: output o begins at segment o % dilation, element o // dilation.
+
+    >>> dilation_layout(Axis(input_size=16, kernel_size=3, dilation=2), outputs=7).segment_length
+    6
+    """
+    phase_outputs = ceil(outputs / axis.dilation)
+    return AxisLayout(
+        segments=axis.dilation,
+        segment_length=phase_outputs + axis.kernel_size - 1,
+        segment_stride=1,
+        element_stride=axis.dilation,
+        output_stride=1,
+        tap_offsets=tuple(range(axis.kernel_size)),
+    )
+
+
 def phase_layout(axis: Axis, outputs: int, lanes: int) -> AxisLayout:
     """Return a layout in which adjacent outputs read adjacent elements.
 
@@ -119,25 +152,43 @@ class Block:
         return self.row_layout.length * self.column_layout.length
 
 
-def choose_block(problem: ConvProblem, lanes: int, max_elements: int) -> Block:
+def block_of_rows(problem: ConvProblem, rows: int, columns: int) -> Block:
+    """Return a block whose window holds rows in input order, and columns, by dilation if any."""
+    along_rows, along_columns = problem.axes
+    column_layout = dilation_layout if shares_inputs_by_phase(along_columns) else sequential_layout
+    return Block(
+        rows, columns, sequential_layout(along_rows, rows), column_layout(along_columns, columns)
+    )
+
+
+def block_of_phases(problem: ConvProblem, rows: int, columns: int, lanes: int) -> Block:
+    """Return a block whose window holds rows in input order and columns by phase."""
+    along_rows, along_columns = problem.axes
+    return Block(
+        rows,
+        columns,
+        sequential_layout(along_rows, rows),
+        phase_layout(along_columns, columns, lanes),
+    )
+
+
+def choose_block(
+    problem: ConvProblem,
+    make_block: Callable[[int, int], Block],
+    column_step: int,
+    max_elements: int,
+) -> Block:
     """Return a block whose window has at most `max_elements` elements, if there is one.
 
     The block starts as the whole output and is halved: first its rows, to multiples of the tile
-    size, then its columns, to multiples of the vector length, then its rows again.
+    size, then its columns, to multiples of `column_step`, then its rows again.
     """
-    rows, columns = problem.axes
-
-    def make_block(height: int, width: int) -> Block:
-        return Block(
-            height, width, sequential_layout(rows, height), phase_layout(columns, width, lanes)
-        )
-
-    block = make_block(rows.output_size, columns.output_size)
+    block = make_block(*problem.output_size)
     while block.num_elements > max_elements:
         if block.rows > TILE_SIZE:
             block = make_block(ceil(block.rows / 2 / TILE_SIZE) * TILE_SIZE, block.columns)
-        elif block.columns > 2 * lanes:
-            block = make_block(block.rows, ceil(block.columns / 2 / lanes) * lanes)
+        elif block.columns > 2 * column_step:
+            block = make_block(block.rows, ceil(block.columns / 2 / column_step) * column_step)
         elif block.rows > 1:
             block = make_block(ceil(block.rows / 2), block.columns)
         else:

@@ -5,6 +5,9 @@
 
 A task does some rows. Where outputs have no tap, a row is first filled with the bias. Then each
 phase of its columns is written to its places, and the epilogue is applied while the row is in L1.
+
+Where the stride or the number of groups is at least a vector, adjacent outputs are of different
+phases or groups. Blocks of lanes × lanes are then transposed in registers and stored as vectors.
 """
 
 from __future__ import annotations
@@ -60,6 +63,7 @@ ENTRY_WORDS = 8
 def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
     """Emit the task function: some rows of one channel of one image."""
     store_strided, join, fill = _emit_store_strided(module), _emit_join(module), _emit_fill(module)
+    transpose_phases = _emit_transpose_phases(module)
     finish = emit_epilogue(module, epilogue)
 
     @function(module)
@@ -74,7 +78,7 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
         block, number = number % p.row_blocks, number // p.row_blocks
         channel, image = number % (p.groups * p.filters), number // (p.groups * p.filters)
         group, filter = channel // p.filters, channel % p.filters
-        table = table_after(p)
+        table, sources = table_after(p), code.allocate(code.lanes)
         start = block * p.rows_per_task
         plane = arrays.output + (image * p.output_stride_n + channel * p.output_stride_c)
         with code.loop(start, (start + p.rows_per_task).minimum(p.rows)) as row:
@@ -94,7 +98,22 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
                 )
 
             done = code.variable(0)  # outputs of each phase that are written
-            with code.if_(p.stride_w.equals(2) & p.column_phases.equals(2)):
+            has_every_phase = p.column_phases.equals(p.stride_w)
+            with code.if_(has_every_phase & (p.stride_w >= code.lanes)):
+                fewest = _entry(table, first + (p.column_phases - 1)).count
+                done.set(fewest - fewest % code.lanes)
+                with code.loop(0, p.stride_w, code.lanes) as number:
+                    phase = number.minimum(p.stride_w - code.lanes)
+                    for lane in range(code.lanes):
+                        sources[lane] = source(_entry(table, first + phase + lane)).as_int()
+                    transpose_phases.call(
+                        dst=dst + phase,
+                        sources=sources,
+                        bias=arrays.bias + channel,
+                        count=done.get(),
+                        step=p.stride_w,
+                    )
+            with code.if_(has_every_phase & p.stride_w.equals(2)):
                 even, odd = _entry(table, first), _entry(table, first + 1)
                 done.set(even.count.minimum(odd.count))
                 join.call(
@@ -127,7 +146,11 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
 
 def emit_task_nhwc(module: Module, epilogue: Epilogue) -> Function:
     """Emit the task function: some rows of one image, all channels."""
-    add, fill = _emit_add(module), _emit_copy(module)
+    add, fill, transpose_groups = (
+        _emit_add(module),
+        _emit_copy(module),
+        _emit_transpose_groups(module),
+    )
     finish = emit_epilogue(module, epilogue)
 
     @function(module)
@@ -149,18 +172,42 @@ def emit_task_nhwc(module: Module, epilogue: Epilogue) -> Function:
                 fill.call(dst=dst + column * channels, src=arrays.bias, length=channels)
             phase_row = row // p.stride_h
             first = row % p.stride_h * p.column_phases
-            with code.loop(first, first + p.column_phases) as phase:
-                entry = _entry(table, phase)
-                src = arrays.input + (
+
+            def source(entry: PhaseEntry[Value]) -> Pointer:
+                return arrays.input + (
                     entry.offset + image * entry.stride_n + phase_row * entry.stride_h
                 )
+
+            done = code.variable(0)  # outputs of each phase that are written
+            adjacent = code.variable(p.column_phases >= code.lanes)
+            with code.loop(1, p.column_phases) as phase:
+                before, entry = _entry(table, first + phase - 1), _entry(table, first + phase)
+                adjacent.set(adjacent.get() & entry.offset.equals(before.offset + 1))
+            with code.if_(adjacent.get() & p.filters.equals(1) & (p.groups >= code.lanes)):
+                entry = _entry(table, first)
+                done.set(_entry(table, first + (p.column_phases - 1)).count)
+                transpose_groups.call(
+                    dst=dst,
+                    src=source(entry),
+                    bias=arrays.bias,
+                    phases=p.column_phases,
+                    groups=p.groups,
+                    count=done.get(),
+                    dst_stride=p.stride_w * channels,
+                    src_stride=entry.stride_w,
+                    stride_group=entry.stride_group,
+                )
+            with code.loop(first, first + p.column_phases) as phase:
+                entry = _entry(table, phase)
                 with code.loop(0, p.groups) as group:
                     add.call(
-                        dst=dst + (entry.first * channels + group * p.filters),
-                        src=src + group * entry.stride_group,
+                        dst=dst
+                        + ((entry.first + done.get() * p.stride_w) * channels + group * p.filters),
+                        src=source(entry)
+                        + (group * entry.stride_group + done.get() * entry.stride_w),
                         bias=arrays.bias + group * p.filters,
                         length=p.filters,
-                        count=entry.count,
+                        count=entry.count - done.get(),
                         dst_stride=p.stride_w * channels,
                         src_stride=entry.stride_w,
                     )
@@ -225,6 +272,64 @@ def _emit_join(module: Module) -> Function:
     return join
 
 
+def _emit_transpose_phases(module: Module) -> Function:
+    """Emit the function that stores dst[q · step + lane] = source lane [q] + bias[0].
+
+    `count` is a multiple of the vector length.
+    """
+
+    @function(module)
+    def transpose_phases(
+        code: Code, dst: Pointer, sources: Pointer, bias: Pointer, count: Value, step: Value
+    ) -> None:
+        added = code.broadcast(bias[0])
+        with code.loop(0, count, code.lanes) as q:
+            vectors = [sources.load_pointer(lane).vector(q) for lane in range(code.lanes)]
+            dst_ptr = dst + q * step
+            for vector in code.transpose(vectors):
+                dst_ptr[0] = vector + added
+                dst_ptr = dst_ptr + step
+
+    return transpose_phases
+
+
+def _emit_transpose_groups(module: Module) -> Function:
+    """Emit the function that stores dst[q, phase, group] = src[q, group, phase] + bias[group].
+
+    There are at least as many phases and groups as lanes; the last blocks of them overlap others.
+    """
+
+    @function(module)
+    def transpose_groups(
+        code: Code,
+        dst: Pointer,
+        src: Pointer,
+        bias: Pointer,
+        phases: Value,
+        groups: Value,
+        count: Value,
+        dst_stride: Value,
+        src_stride: Value,
+        stride_group: Value,
+    ) -> None:
+        lanes = code.lanes
+        with code.loop(0, count) as q, code.loop(0, groups, lanes) as first_group:
+            group = first_group.minimum(groups - lanes)
+            block = src + (q * src_stride + group * stride_group)
+            with code.loop(0, phases, lanes) as first_phase:
+                phase = first_phase.minimum(phases - lanes)
+                vectors, src_ptr = [], block + phase
+                for _ in range(lanes):
+                    vectors.append(src_ptr.vector())
+                    src_ptr = src_ptr + stride_group
+                dst_ptr = dst + (q * dst_stride + phase * groups + group)
+                for vector in code.transpose(vectors):
+                    dst_ptr[0] = vector + bias.vector(group)
+                    dst_ptr = dst_ptr + groups
+
+    return transpose_groups
+
+
 def _emit_fill(module: Module) -> Function:
     """Emit the function that stores one value `count` times."""
 
@@ -267,12 +372,13 @@ def _emit_add(module: Module) -> Function:
         dst_stride: Value,
         src_stride: Value,
     ) -> None:
-        vector_stop = length - length % code.lanes
+        lanes = code.lanes
         with code.loop(0, count) as run:
             to, source = dst + run * dst_stride, src + run * src_stride
-            with code.loop(0, vector_stop, code.lanes) as e:
+            with code.if_(length >= lanes), code.loop(0, length, lanes) as number:
+                e = number.minimum(length - lanes)  # the last vector may overlap another
                 to[e] = source.vector(e) + bias.vector(e)
-            with code.loop(vector_stop, length) as e:
+            with code.else_(), code.loop(0, length) as e:
                 to[e] = source[e] + bias[e]
 
     return add

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from glassconv.codegen.target import Target
-from glassconv.kernels.runtime.packed_weights import memory_for
+from glassconv.kernels.runtime.packed_weights import is_finite, memory_for
 from glassconv.kernels.runtime.panels import Filters, Packing, Rows, pack_panels, packing_of
 from glassconv.problem.transposed import EVERY, flip
 
@@ -35,7 +35,7 @@ class PhasesPacking:
 
     def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
         """Return the packed weight, in memory that is given or new."""
-        if not torch.isfinite(weight).all():
+        if not is_finite(weight):
             return None
         plane = weight.reshape(*weight.shape[:2], *self.kernel_size)
         if not self.taps:

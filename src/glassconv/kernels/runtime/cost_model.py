@@ -139,9 +139,11 @@ def tiles_of(total: int, tallest: int) -> Iterator[tuple[int, int]]:
 
 
 def product_loops(
-    m: int, n: int, k: int, times: float, tile: tuple[int, int], lanes: int
+    m: int, n: int, k: int, times: float, tile: tuple[int, int], lanes: int, segments: int = 1
 ) -> Iterator[Loop]:
     """Yield the loops of `times` register-tiled products of [m, k] and [k, n].
+
+    segments: of k, each of which is a loop of its own.
 
     A step of a tile loads a row of vectors and broadcasts an element for each row. At its end, each
     vector of C is loaded, added to and stored.
@@ -165,6 +167,20 @@ def product_loops(
                 masked_stores=rows * masked,
                 entries=0 if panels_of_width > 1 else tiles,
             )
+
+
+def row_copies(length: int, times: float, step: int, lanes: int) -> Iterator[Loop]:
+    """Yield the loops that copy every `step`th element of a row `times` times, between padding.
+
+    The first and the last vector may reach into the padding, so they are loaded with a mask.
+    """
+    vectors = ceil(length / lanes)
+    masked = min(vectors, 2)
+    if step > 2:
+        yield Loop(times * vectors, gathers=1, stores=1, entries=times)
+        return
+    yield Loop(times * (vectors - masked), multiply_adds=step - 1, loads=step, stores=1)
+    yield Loop(times * masked, masked_loads=step, stores=1, entries=times)
 
 
 def copy_loops(length: int, times: float, lanes: int) -> Iterator[Loop]:

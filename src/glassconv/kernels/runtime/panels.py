@@ -3,8 +3,8 @@
     packed[group, panel, row, filter of the panel] = weight[group, filter, channel, tap]
 
 The row of a channel and a tap is tap · tap_rows + channel · channel_rows. A filter that the last
-panel lacks is zeros. A task packs one panel. The channels of one cache line are read for all taps
-and filters of a panel while the lines are in L1, in whichever order the weight has them.
+panel lacks is zeros. A task packs one panel. A few channels are read for all taps and filters of
+the panel while their cache lines are in L1, in whichever order the weight has them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, pack, table_after, words_of
 from glassconv.codegen.target import Target
 
-CHANNELS_AT_ONCE = 16  # of float32, a cache line
+CHANNELS_AT_ONCE = 4  # the cache lines of more may fall into the same few sets of L1
 MIN_ELEMENTS_PER_THREAD = 2**14
 
 

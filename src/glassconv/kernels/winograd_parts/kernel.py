@@ -264,7 +264,7 @@ def _emit_products(module: Module, tile_elements: int) -> Function:
             code.loop(0, filters, p.filters_in_l1) as f,
         ):
             block_filters = (filters - f).minimum(p.filters_in_l1)
-            multiply.function.call(
+            multiply.call(
                 a=v + (element * p.v_element_stride + channel),
                 b=u + (element * p.u_element_stride + f * p.channels + channel * width),
                 c=m + (element * p.m_element_stride + f),
