@@ -24,12 +24,14 @@ from glassconv.dispatch.select import choose
 from glassconv.figures.kinds import KINDS
 from glassconv.problem import ConvProblem
 from glassconv.problem.shorthand import parse
+from glassconv.reports.machine import Machine
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import Verification
 from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
 from glassconv.verification.stress_inputs import run_stress_inputs
 from support.cifar10_batches import write_published_images
+from support.fixed_machine import FIXED, fixed_machine
 
 
 @pytest.fixture(autouse=True)
@@ -295,6 +297,18 @@ def test_bench_times_a_suite_and_keeps_the_figures(
     [layer] = json.loads((tmp_path / "figures.json").read_text())["layers"]
     assert layer["problem"] == "1x3x9x7 4@3x2 s2x1 p1x0 d1x2"
     assert run(monkeypatch, "bench", "--suite", "mine.csv", "--algorithm", "pointwise") == 1
+
+
+def test_machine_shows_the_rates_and_json_reads_back(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "machine") == 0
+    out = capsys.readouterr().out
+    assert str(fixed_machine()).splitlines()[0] in out
+    assert "machine.json" in out
+    assert run(monkeypatch, "machine", "--json", "--threads", "1") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert Machine.from_document(document) == replace(FIXED, threads=1)
 
 
 def test_transposed_is_for_animate(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:

@@ -18,10 +18,11 @@ from glassconv.reports.benchmark import LayerBenchmark
 from glassconv.reports.shown import Shown
 from glassconv.reports.verdict import Verdict
 from glassconv.views.html.rich_html import ROOT
+from support.fixed_machine import FIXED
 
 PROBLEM = glassconv.parse("4x9x9 6@3x3 g2")
 LARGE = glassconv.parse("64x80x80 32@3x3 p1")
-NAMES = "trace backward verify same compare choose bench swap".split()
+NAMES = "trace backward verify same compare choose machine bench swap".split()
 REPORT = pytest.mark.parametrize("name", NAMES)
 
 
@@ -38,6 +39,7 @@ def report(name: str) -> Shown:
             PROBLEM, "mine", output, operands, named("direct").error_bound(PROBLEM)
         ),
         "choose": glassconv.choose(PROBLEM),
+        "machine": FIXED,
         "bench": LayerBenchmark(PROBLEM, 1, "im2col", Verdict(True, "within"), 1e-3, 2e-3),
         "swap": glassconv.nn.swap(nn.Sequential(*(nn.Conv2d(3, 3, 3) for _ in range(40)))),
     }

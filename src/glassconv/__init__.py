@@ -11,6 +11,7 @@ True
 from glassconv import nn as nn  # not in __all__: a star must not replace torch's nn
 from glassconv.codegen.openmp import survive_fork
 from glassconv.columns import fold, unfold
+from glassconv.dispatch.machine_store import machine
 from glassconv.dispatch.select import choose
 from glassconv.display import DISPLAY
 from glassconv.errors import (
@@ -90,6 +91,7 @@ __all__ = [
     "figure",
     "fold",
     "judge",
+    "machine",
     "parse",
     "parse_transposed",
     "problem_of",

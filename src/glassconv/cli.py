@@ -20,11 +20,12 @@ from glassconv.algorithms import ALGORITHMS
 from glassconv.benchmarks import inspect_kernel as looking
 from glassconv.benchmarks.bench import bench as bench_layers
 from glassconv.benchmarks.bench import using_threads
+from glassconv.benchmarks.random_layers import NUMBER, random_layers
 from glassconv.benchmarks.suites import read_suite, suite_names
 from glassconv.benchmarks.tune import tune as tune_problems
 from glassconv.codegen.analysis.roofline import measure as measure_roofline
 from glassconv.data import Picture, cifar10, photograph
-from glassconv.dispatch import tuning_store
+from glassconv.dispatch import machine_store, tuning_store
 from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import ArgumentError, ConvError
 from glassconv.examples.tutorial import walk
@@ -269,7 +270,11 @@ def _format(file: Path, formats: Sequence[str]) -> str:
 def bench(
     suite: Annotated[
         str,
-        typer.Option(help=f"One of {', '.join(suite_names())}, or a .csv file.", metavar="NAME"),
+        typer.Option(
+            help=f"One of {', '.join(suite_names())}; random, for {NUMBER:,} random layers; or a "
+            ".csv file.",
+            metavar="NAME",
+        ),
     ],
     algorithm: Annotated[
         list[str] | None,
@@ -286,7 +291,7 @@ def bench(
     ] = None,
 ) -> None:
     """Time a network's layers, alternating with PyTorch; the output of each is verified first."""
-    layers = read_suite(suite, batch)
+    layers = random_layers() if suite == "random" else read_suite(suite, batch)
     names = algorithm or [AUTO]
     with using_threads(threads) as used:
         roofline = measure_roofline(layers[0].problem.dtype) if layers else None
@@ -297,6 +302,8 @@ def bench(
         )
         rows = list(counted(timings, len(names) * len(layers), "timing", _stderr()))
     how = f"batch {batch}, {used} threads, {layout.name}, float32"
+    if suite == "random":
+        how = f"{used} threads, {layout.name}"
     results = Benchmark(suite, how, tuple(rows), roofline)
     _print(results)
     if json is not None:
@@ -329,6 +336,25 @@ def kernel(
     _print(report)
     if not report.benchmark.verdict:
         raise typer.Exit(1)
+
+
+@app.command()
+def machine(
+    json: Annotated[bool, typer.Option("--json", help="Print the rates as JSON.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure again, and keep that instead.")
+    ] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
+) -> None:
+    """Show the rates of this machine, by which "auto" predicts what a kernel takes."""
+    with using_threads(threads):
+        if again:
+            machine_store.measure_again()
+        report = machine_store.machine()
+    if json:
+        typer.echo(report.to_json())
+    else:
+        _print(report, written_files("Rates", [machine_store.file()]))
 
 
 @app.command()

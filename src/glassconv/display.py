@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
 from glassconv.reports.kernel import KernelReport
+from glassconv.reports.machine import Machine
 from glassconv.reports.shown import Display, Shown
 from glassconv.reports.swap import Swap
 from glassconv.reports.trace import Backward, Trace
@@ -74,6 +75,12 @@ def _kernel(report: KernelReport) -> RenderableType:
     return kernel_report(report)
 
 
+def _machine(report: Machine) -> RenderableType:
+    from glassconv.views.terminal.machine import machine_report
+
+    return machine_report(report)
+
+
 def _choice(report: Choice) -> RenderableType:
     from glassconv.views.terminal.algorithms import verdicts
 
@@ -95,6 +102,7 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Benchmark: _benchmark,
     LayerBenchmark: _layer_benchmark,
     KernelReport: _kernel,
+    Machine: _machine,
     Choice: _choice,
     Swap: _swap,
 }

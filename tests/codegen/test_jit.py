@@ -343,6 +343,34 @@ def test_two_processes_at_once(cache: Path) -> None:
     assert all(make(number).seconds == 0 for number in range(8))
 
 
+# -- how long the code is in memory -------------------------------------------------------------
+
+HELD = """
+import gc
+import numpy as np
+from glassconv.codegen.jit import compiled
+from glassconv.codegen.struct import words_of
+from test_jit import adds
+call = compiled(adds(5), "run").call
+for number in range(20):  # which would take the place of freed code
+    compiled(adds(number), "run")
+    gc.collect()
+array = np.zeros(16, np.float32)
+call(words_of(), words_of(array.ctypes.data), 1, 1)
+print(array[0])
+"""
+
+
+def test_a_function_that_is_held_can_be_called_when_nothing_else_of_it_is_left(cache: Path) -> None:
+    path = os.pathsep.join([*sys.path, str(Path(__file__).parent)])
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(
+        [sys.executable, "-c", HELD], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "5.0\n"
+
+
 # -- what is looked at ------------------------------------------------------------------------
 
 

@@ -50,7 +50,7 @@ def fake(name: str, growth: float = 1.0, verdict: Verdict | None = None) -> Algo
     return replace(
         direct,
         name=name,
-        seconds=lambda problem, layout: 0.0,
+        seconds=lambda problem, layout, machine: 0.0,
         compile_for=None,
         supports=lambda problem: direct.supports(problem) if verdict is None else verdict,
         cost=lambda problem: FREE,

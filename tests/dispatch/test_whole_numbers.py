@@ -65,8 +65,18 @@ def test_a_transposed_convolution_is_exact_too() -> None:
     assert torch.equal(output, expected.float())
 
 
+class Unpacked:
+    """A packing that returns the weight as it is."""
+
+    elements = 2
+
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor:
+        return weight
+
+
 def test_a_weight_is_refused_if_all_of_its_numbers_are_whole() -> None:
-    pack = RefuseWholeNumbers(lambda weight: weight)
+    pack = RefuseWholeNumbers(Unpacked())
     assert pack(torch.tensor([1.0, -2.0, 0.0])) is None
-    assert pack(torch.tensor([1.0, 0.5])) is not None
-    assert pack(torch.tensor([1.0, torch.nan])) is not None
+    for fraction in (0.5, torch.nan):
+        assert pack(torch.tensor([1.0, fraction])) is not None
+        assert pack(torch.tensor([fraction, 1.0])) is not None

@@ -59,6 +59,8 @@ EDGES = {
         "large stride": "3x40x41 4@3x3 s17 p1",
         "stride 2": "9x21x37 6@3x3 s2 p1",
         "stride 3": "9x21x37 6@5x5 s3 p2",
+        "wide, stride 3 and dilation 2": "3x12x70 4@3x3 s3 p1 d2",
+        "wide, stride 5": "2x9x100 3@3x3 s5 p1",
         "dilation wider than the image": "3x5x5 4@3x3 p7 d7",
         "padding alone": "2x1x1 3@3x3 p20",
         "padding on one side": "2x3x4 3@3x3 p0:40x33:0",

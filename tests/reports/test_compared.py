@@ -21,6 +21,7 @@ from glassconv.reports.shown import Shown
 from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import ErrorCurve, ErrorCurves
+from support.fixed_machine import FIXED
 
 TEXT = "2x6x6 3@3x3 p1"
 PROBLEM = glassconv.parse(TEXT)
@@ -76,6 +77,7 @@ REPORTS: dict[str, Callable[[], object]] = {
     "LayerBenchmark": layer,
     "Benchmark": lambda: Benchmark("suite", "how", (layer(),)),
     "KernelReport": kernel,
+    "Machine": lambda: replace(FIXED, threads=3),
     "Report": lambda: glassconv.explain(TEXT),
     "NetworkReport": network,
     "Swap": lambda: glassconv.nn.swap(torch.nn.Sequential(torch.nn.Conv1d(2, 3, 1))),

@@ -9,8 +9,10 @@ A file here is an algorithm when it has these four functions, with these argumen
 
 A file that calls compiled code has two more, and is a candidate of algorithm="auto":
 
-    seconds(problem, layout) -> float  how long it takes, predicted
-    compile_for(problem) -> Call       a function of the arrays that keeps no step
+    seconds(problem, layout, machine) -> float   how long it takes, predicted
+    compile_for(problem) -> Call                 a function of the arrays that keeps no step
+
+machine: this machine's rates, or None where they need not be known.
 
 So is an algorithm that has a kernel for the problem. `auto` considers only compiled algorithms; the
 educational ones run when they are named.
@@ -49,6 +51,7 @@ from glassconv.errors import MalformedAlgorithmError, unknown_name
 from glassconv.problem.problem import Problem
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound
+from glassconv.reports.machine import Machine
 from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 
@@ -70,7 +73,7 @@ class Algorithm:
     name: str
     idea: str  # the first line of the file's docstring
     file: Path
-    seconds: Callable[[Problem, str], float] | None  # of compiled code, None of steps
+    seconds: Callable[[Problem, str, Machine | None], float] | None  # None of steps
     compile_for: Callable[[Problem], Call] | None
     supports: Callable[[Problem], Verdict]
     cost: Callable[[Problem], Cost]

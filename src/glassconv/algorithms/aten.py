@@ -28,16 +28,16 @@ from math import prod
 import torch.nn.functional as F
 from torch import Tensor
 
-from glassconv.algorithms.parts import names
+from glassconv.algorithms.parts import names, pytorch_cost
 from glassconv.algorithms.parts.padding import pad
 from glassconv.algorithms.parts.uneven_padding import beyond_even, cut, sides
 from glassconv.algorithms.parts.uneven_padding import pad as pad_sides
 from glassconv.problem.arguments import Padding, Size
-from glassconv.problem.memory_layout import NCHW
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound, sum_of_products_bound
+from glassconv.reports.machine import Machine
 from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 
@@ -74,42 +74,9 @@ def cost(problem: Problem) -> Cost:
     )
 
 
-def seconds(problem: Problem, layout: str) -> float:
-    """Return the time it takes by the rates that were seen on two AVX2 cores."""
-    if problem.dtype not in ("float32", "float64"):
-        return problem.macs / 1e9
-    if isinstance(problem, TransposedProblem):
-        return _transposed_seconds(problem)
-    if problem.weight_shape[1] == 1:
-        return 5e-5 + problem.macs / (6e9 if problem.dtype == "float32" else 1e9)
-    moved = problem.input_bytes + problem.output_bytes
-    lowered = problem.macs / max(problem.gemm.m, 1)
-    if problem.dtype == "float64":  # im2col and a matrix product
-        copied = lowered / 0.9e9 if problem.taps_per_output > problem.weight_shape[1] else 0.0
-        turned = 0.0 if layout == NCHW else moved / 15e9
-        return 5e-5 + problem.macs / 38e9 + copied + turned + problem.weight_bytes / 6e9
-    return (
-        8e-5
-        + problem.macs / (76e9 if max(problem.stride) == 1 else 57e9)
-        + lowered / 12e9
-        + moved / (10e9 if layout == NCHW else 17e9)
-        + problem.weight_bytes / (6e9 if layout == NCHW else 4.8e9)
-    )
-
-
-def _transposed_seconds(problem: TransposedProblem) -> float:
-    """Return the same of a transposed convolution: oneDNN's kernel, or a product and col2im."""
-    channels = problem.in_channels // problem.groups
-    moved = problem.input_bytes + problem.weight_bytes + problem.output_bytes
-    macs_per_second = 50e9 if problem.dtype == "float32" else 25e9
-    by_kernel = (
-        problem.dtype == "float32"
-        and set(problem.dilation) == {1}
-        and channels % 8 == 0
-        and problem.out_channels // problem.groups % 8 == 0
-    )
-    columns = 0.0 if by_kernel else problem.macs / channels
-    return 8e-5 + problem.macs / macs_per_second + moved / 10e9 + columns / 1e9
+def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
+    """Return the predicted time; parts/pytorch_cost.py says how it is known."""
+    return pytorch_cost.seconds(problem, layout, machine)
 
 
 def error_bound(problem: Problem) -> ErrorBound:

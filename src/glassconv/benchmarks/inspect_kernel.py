@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from math import inf
 
-import torch
-
 from glassconv.algorithms import named
 from glassconv.benchmarks.bench import LAYOUTS, REPEATS, bench, plan_for
 from glassconv.benchmarks.suites import Layer
@@ -118,19 +116,11 @@ def _arrays(plan: Plan, target: Target) -> tuple[CacheFit, ...]:
     sizes = {
         "input": problem.input_bytes,
         "weight": problem.weight_bytes,
-        "packed": _packed_bytes(plan),
+        "packed": 0 if plan.pack is None else plan.packed_bytes,
         "output": problem.output_bytes,
         "buffer": plan.workspace_bytes,
     }
     return tuple(CacheFit(name, size, _cache(size, target)) for name, size in sizes.items() if size)
-
-
-def _packed_bytes(plan: Plan) -> int:
-    """Return how large the weight is as the kernel reads it."""
-    problem = plan.problem
-    weight = torch.full(problem.weight_shape, 0.1, dtype=getattr(torch, problem.dtype))
-    packed = None if plan.pack is None else plan.pack(weight)
-    return 0 if packed is None else packed.nbytes
 
 
 def _cache(size: int, target: Target) -> str:

@@ -284,6 +284,13 @@ class Code:
         zeros = llvm.Constant(llvm.VectorType(INT32, kind.count), [0] * kind.count)
         return Value(self, self.builder.shuffle_vector(first, undefined, zeros))
 
+    def join(self, scalars: Sequence[Value]) -> Value:
+        """Return a vector of as many scalars as a vector has lanes."""
+        vector = llvm.Constant(llvm.VectorType(scalars[0].raw.type, self.lanes), llvm.Undefined)
+        for lane, scalar in enumerate(scalars):
+            vector = self.builder.insert_element(vector, scalar.raw, llvm.Constant(INT32, lane))
+        return Value(self, vector)
+
     def fma(self, left: Value, right: Value, total: Value) -> Value:
         """Return left · right + total, rounded once: of vectors, or of three elements."""
         raw, kind = [left.raw, right.raw, total.raw], total.raw.type

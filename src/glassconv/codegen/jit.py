@@ -33,14 +33,13 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 @dataclass(frozen=True)
 class Compiled:
-    """A module's public function in memory, for as long as this object is kept."""
+    """A module's public function in memory, for as long as this object or `call` is kept."""
 
     call: Any  # name(parameters, arrays, tasks, threads)
     address: int
     text: str  # LLVM's
     target: Target
     seconds: float  # it took to compile, 0 from the disk cache
-    engine: Any
 
 
 def compiled(module: Module, name: str) -> Compiled:
@@ -52,7 +51,7 @@ def compiled(module: Module, name: str) -> Compiled:
     _initialise()
     text, target = module.text, module.target
     if not runs(target):
-        return Compiled(_refuse(target), 0, text, target, 0.0, None)
+        return Compiled(_refuse(target), 0, text, target, 0.0)
     origin = (text, target.cpu, target.features, str(llvm.llvm_version_info), PASSES)
     key = hashlib.sha256("\0".join(origin).encode()).hexdigest()
     seconds = 0.0
@@ -67,8 +66,12 @@ def compiled(module: Module, name: str) -> Compiled:
     engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
     engine.finalize_object()
     address = engine.get_function_address(name)
-    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2)
-    return Compiled(kind(address), address, text, target, seconds, engine)
+    # Numbers pass as addresses do, which have as many bits: ctypes takes a third of the time.
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4)
+    call = kind(address)
+    # The code is in the engine's memory: who holds the function holds the engine, too.
+    call.engine = engine  # type: ignore[attr-defined]
+    return Compiled(call, address, text, target, seconds)
 
 
 def _refuse(target: Target) -> Any:

@@ -24,6 +24,7 @@ class Target:
     registers: int  # of vectors
     l1: int = 32 * 2**10
     l2: int = 512 * 2**10
+    l3: int = 0  # of all cores; 0 where there is none or it is not known
 
     def lanes(self, dtype: str) -> int:
         """Return how many elements a vector holds.
@@ -97,6 +98,7 @@ def host() -> Target | None:
         nearest.registers,
         l1=_cache_bytes(1, nearest.l1),
         l2=_cache_bytes(2, nearest.l2),
+        l3=_cache_bytes(3, nearest.l3),
     )
 
 

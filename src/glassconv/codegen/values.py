@@ -125,6 +125,16 @@ class Value:
         """Return a whole number in 32 bits."""
         return Value(self.code, self.code.builder.trunc(self.raw, INT32))
 
+    def as_type(self, dtype: str) -> Value:
+        """Return floating-point numbers of another element type, rounded where it is narrower."""
+        kind, builder = self.raw.type, self.code.builder
+        element = FLOATS[dtype]
+        converted = llvm.VectorType(element, kind.count) if hasattr(kind, "count") else element
+        if converted == kind:
+            return self
+        convert = builder.fpext if dtype == "float64" else builder.fptrunc
+        return Value(self.code, convert(self.raw, converted))
+
     def as_words(self) -> Value:
         """Return a mask as a vector of words as wide as an element: −1 where it is set, else 0."""
         kind = llvm.VectorType(WORDS[self.code.dtype], self.code.lanes)

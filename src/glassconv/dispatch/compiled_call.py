@@ -23,7 +23,7 @@ from glassconv.problem.transposed import EVERY, TransposedProblem, flip
 
 if TYPE_CHECKING:
     from glassconv.kernels import Kernel
-    from glassconv.kernels.runtime.packed_weights import Pack
+    from glassconv.kernels.runtime.packed_weights import Packing
     from glassconv.kernels.runtime.plan import Plan
 
 
@@ -140,7 +140,7 @@ def _transposed_call(
         plan = replace(plan, pack=RefuseWholeNumbers(plan.pack))
     plan = replace(
         plan,
-        pack=FlipAndPack(problem.groups, plan.pack),
+        pack=FlipAndPack(problem.groups, plan.pack, plan.packed_bytes // problem.format.bytes),
         otherwise=WithoutZeros(problem, algorithm_call(named("aten"), problem, epilogue)),
     )
     return TransposedCall(problem, plan)
@@ -168,9 +168,10 @@ class FlipAndPack:
     """The packing of a transposed convolution's weight: flipped, then packed for the kernel."""
 
     groups: int
-    pack: Pack | None
+    pack: Packing | None
+    elements: int  # of the packed weight
 
-    def __call__(self, weight: Tensor) -> Tensor | None:
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
         """Return the weight as the kernel of the equal convolution reads it.
 
         A weight that is not finite is refused: the kernel would multiply inserted zeros by it.
@@ -178,7 +179,7 @@ class FlipAndPack:
         if not torch.isfinite(weight).all():
             return None
         flipped = flip(weight, self.groups)
-        return flipped.contiguous() if self.pack is None else self.pack(flipped)
+        return flipped.contiguous() if self.pack is None else self.pack(flipped, memory)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from glassconv.algorithms import ALGORITHMS, Algorithm, named
+from glassconv.algorithms.parts import pytorch_cost
+from glassconv.dispatch import machine_store
 from glassconv.dispatch.devices import CPU, is_cpu
 from glassconv.dispatch.memory import memory_limit
 from glassconv.dispatch.tuning_store import recorded
@@ -23,6 +25,7 @@ from glassconv.reports.choice import Candidate, Choice
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.explanation import Prediction
+from glassconv.reports.machine import Machine
 from glassconv.reports.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -40,8 +43,6 @@ WINDOW_FACTOR = {"strict": 1.0, "default": 20.0, "fast": inf, "any": inf}
 FLOPS_PER_SECOND = 5e10
 BYTES_PER_SECOND = 1e10
 SECONDS_PER_OPERATION = 5e-6
-
-SECONDS_PER_KERNEL = 1e-5  # the fixed overhead of a kernel's call
 
 
 def check_names(algorithm: str, accuracy: str, activation: str | None) -> None:
@@ -148,13 +149,32 @@ def candidates(
     """
     if accuracy not in ACCURACY:
         raise unknown_name("accuracy", accuracy, ACCURACY)
-    pytorch_seconds = named("aten").seconds
-    pytorch = pytorch_seconds(problem, layout) if pytorch_seconds else inf
+    considered = tuple(ALGORITHMS if names is None else names)
+    machine = _machine_for(problem, layout, device, considered)
+    pytorch = pytorch_cost.seconds(problem, layout, machine)
     measured = recorded(problem, layout)
     return tuple(
-        _candidate(ALGORITHMS[name], problem, accuracy, layout, device, pytorch, measured.get(name))
-        for name in (ALGORITHMS if names is None else names)
+        _candidate(
+            ALGORITHMS[name],
+            problem,
+            accuracy,
+            layout,
+            device,
+            machine,
+            pytorch / measured[name] if name in measured else None,
+        )
+        for name in considered
     )
+
+
+def _machine_for(
+    problem: Problem, layout: str, device: str, names: Iterable[str]
+) -> Machine | None:
+    """Return this machine's rates where a kernel is among several candidates, else None."""
+    if not is_cpu(device):
+        return None
+    kernels = [name for name in names if _kernel_verdict(name, problem, layout)]
+    return machine_store.machine() if kernels and kernels != list(names) else None
 
 
 def predict(cost: Cost) -> Prediction:
@@ -192,8 +212,8 @@ def _candidate(
     accuracy: str,
     layout: str,
     device: str,
-    pytorch_seconds: float,
-    measured_ratio: float | None,
+    machine: Machine | None,
+    measured_seconds: float | None,
 ) -> Candidate:
     """Return the verdict, cost, bound and predicted time of one algorithm; each is asked once."""
     supported = algorithm.supports(problem)
@@ -205,13 +225,11 @@ def _candidate(
         kernel = Verdict(False, f"compiled kernels run on the CPU, and the arrays are on {device}")
     compiled_seconds = None
     if algorithm.seconds is not None:
-        compiled_seconds = algorithm.seconds(problem, layout)
+        compiled_seconds = algorithm.seconds(problem, layout, machine)
     elif kernel and _is_compiled(algorithm.name, problem):
-        compiled_seconds = (
-            pytorch_seconds / measured_ratio
-            if measured_ratio
-            else _kernel_seconds(algorithm.name, problem, layout)
-        )
+        compiled_seconds = measured_seconds
+        if compiled_seconds is None:
+            compiled_seconds = _kernel_seconds(algorithm.name, problem, layout, machine)
     return Candidate(
         algorithm.name,
         supported,
@@ -287,10 +305,12 @@ def _is_compiled(name: str, problem: Problem) -> bool:
     return name in kernels.KERNELS and not inserts_zeros
 
 
-def _kernel_seconds(name: str, problem: Problem, layout: str) -> float:
+def _kernel_seconds(name: str, problem: Problem, layout: str, machine: Machine | None) -> float:
+    if machine is None:  # no other candidate is there to compare with
+        return 0.0
     kernel = kernel_named(name)
     if isinstance(problem, ConvProblem) or kernel.transposed:
-        return SECONDS_PER_KERNEL + kernel.seconds(problem, layout)
+        return kernel.seconds(problem, layout, machine)
     convolution = problem.convolution
-    copied = (convolution.input_bytes + convolution.weight_bytes) / BYTES_PER_SECOND
-    return SECONDS_PER_KERNEL + kernel.seconds(convolution, layout) + copied
+    copied = 2 * (convolution.input_bytes + convolution.weight_bytes)  # zeros are inserted
+    return kernel.seconds(convolution, layout, machine) + copied / machine.bandwidth(copied, 1)

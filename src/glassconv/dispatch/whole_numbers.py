@@ -15,18 +15,28 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from glassconv.dispatch.compiled_call import CompiledCall
-    from glassconv.kernels.runtime.packed_weights import Pack
+    from glassconv.kernels.runtime.packed_weights import Packing
 
 
 @dataclass(frozen=True)
 class RefuseWholeNumbers:
     """The packing of a kernel that does not take weights of whole numbers."""
 
-    pack: Pack
+    pack: Packing
 
-    def __call__(self, weight: Tensor) -> Tensor | None:
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
         """Return the packed weight, or None where all of its numbers are whole."""
-        return None if torch.equal(weight, weight.round()) else self.pack(weight)
+        first = weight[:1]  # nearly every weight is known by its first filter
+        return None if _is_whole(first) and _is_whole(weight) else self.pack(weight, memory)
+
+    @property
+    def elements(self) -> int:
+        """Return how many elements the packed weight has."""
+        return self.pack.elements
+
+
+def _is_whole(weight: Tensor) -> bool:
+    return torch.equal(weight, weight.round())
 
 
 class LateCall:

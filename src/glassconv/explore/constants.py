@@ -20,8 +20,8 @@ from glassconv.data import photograph
 from glassconv.examples.tutorial import tutorial_layer, worked_example
 from glassconv.explore.tensors import DTYPES
 from glassconv.kernels import implicit_gemm
+from glassconv.kernels.gemm_parts.parameters import MAX_K_BLOCK
 from glassconv.kernels.microkernel.register_tile import tile_heights
-from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD
 from glassconv.mathematics.cook_toom import good_points
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.dtypes import FORMATS
@@ -40,11 +40,8 @@ def constants() -> dict[str, Any]:
         "dtypes": {name: _dtype(name) for name in DTYPES},
         "targets": [_target(target_named(name), label) for name, label in TARGET_LABELS.items()],
         "gemmBlocking": {
-            "longestK": implicit_gemm.MAX_K_BLOCK,
-            "tasksPerThread": TASKS_PER_THREAD,
-            "smallestTaskMacs": implicit_gemm.MIN_MACS_PER_TASK,
+            "longestK": MAX_K_BLOCK,
             "fewFilters": implicit_gemm.FEW_FILTERS,
-            "narrowestTaskPanels": implicit_gemm.MIN_PANELS_PER_TASK,
         },
         "winograd": {
             "largestTile": LARGEST_TILE,

@@ -3,7 +3,7 @@
 Each module named after an algorithm defines four functions:
 
     supports(problem, layout) -> Verdict        whether it is supported in this layout, and why
-    seconds(problem, layout) -> float           the predicted time in seconds
+    work(problem, layout, target, threads) -> Work          what it does, counted
     blocking(problem, layout, target, threads) -> Blocking      how the problem is divided
     plan(problem, layout, target, threads, epilogue) -> Plan    the parameters and machine code
 
@@ -30,17 +30,20 @@ from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import host
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.runtime.blocking import Blocking
+from glassconv.kernels.runtime.cost_model import Work
+from glassconv.kernels.runtime.cost_model import seconds as seconds_of
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.activations import NOTHING, Epilogue
-from glassconv.problem.memory_layout import Layout
+from glassconv.problem.memory_layout import Layout, contiguous
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
+from glassconv.reports.machine import Machine
 from glassconv.reports.verdict import Verdict
 
 UNSUPPORTED_PROCESSOR = "compiled kernels require AVX2, AVX-512 or NEON"
 REQUIRED_FUNCTIONS = {
     "supports": ["problem", "layout"],
-    "seconds": ["problem", "layout"],
+    "work": ["problem", "layout", "target", "threads"],
     "blocking": ["problem", "layout", "target", "threads"],
     "plan": ["problem", "layout", "target", "threads", "epilogue"],
 }
@@ -54,7 +57,7 @@ class Kernel:
     file: Path
     transposed: bool  # whether it takes transposed problems themselves
     supports: Callable[[Any, str], Verdict]
-    seconds: Callable[[Any, str], float]
+    work: Callable[..., Work]
     blocking: Callable[..., Blocking]
     plan_for: Callable[..., Plan]
 
@@ -64,6 +67,16 @@ class Kernel:
         if target is None:
             raise UnsupportedError(UNSUPPORTED_PROCESSOR, request=str(problem))
         return self.plan_for(problem, layout, target, threads(), epilogue)
+
+    def seconds(self, problem: Problem, layout: str, machine: Machine) -> float:
+        """Return the predicted time in seconds, for an input in the layout of this name."""
+        target = host()
+        if target is None:
+            raise UnsupportedError(UNSUPPORTED_PROCESSOR, request=str(problem))
+        if problem.macs == 0:
+            return machine.dispatch + machine.call
+        work = self.work(problem, contiguous(problem, layout), target, machine.threads)
+        return seconds_of(work, machine)
 
 
 def kernel_named(name: str) -> Kernel:

@@ -17,12 +17,14 @@ from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
-from glassconv.codegen.target import ELEMENT_BYTES, Target
+from glassconv.codegen.target import Target
 from glassconv.kernels.depthwise_parts import nchw, nchw_task, nhwc, nhwc_task
 from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess, input_access_of, tap_pattern_in
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
+from glassconv.kernels.depthwise_parts.work import phases_nchw, phases_nhwc
 from glassconv.kernels.runtime.blocking import tasks_wanted
+from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
@@ -31,8 +33,6 @@ from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.reports.verdict import Verdict
 
 MIN_MACS_PER_TASK = 100_000
-MACS_PER_SECOND, BYTES_PER_SECOND = 48e9, 45e9  # measured on two AVX2 cores, in float32
-SECONDS_PER_CALL = 3e-5
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
@@ -44,14 +44,6 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
     if not common:
         return common
     return Verdict(True, "register-tiled depthwise convolution")
-
-
-def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the predicted time in seconds."""
-    relative_size = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
-    traffic = problem.input_bytes + problem.output_bytes
-    arithmetic = relative_size * problem.macs / MACS_PER_SECOND
-    return SECONDS_PER_CALL + arithmetic + traffic / BYTES_PER_SECOND
 
 
 def plan(
@@ -81,6 +73,22 @@ def plan(
             problem_2d, parameters.units, blocks, target.lanes(problem.dtype)
         ),
     )
+
+
+def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
+    """Return what the kernel does for a problem."""
+    problem_2d = problem.as_2d()
+    blocks = blocking(problem, layout, target, threads)
+    pattern, access = specialization_of(problem_2d, layout, target)
+    if access is None:
+        rows, _ = nchw.parameters_of(problem_2d, layout, target, blocks)
+        units, phases = rows.units, phases_nchw(problem_2d, target, rows, pattern)
+    else:
+        columns, _ = nhwc.parameters_of(problem_2d, layout, target, blocks)
+        units, phases = columns.units, phases_nhwc(problem_2d, target, columns, pattern, access)
+    tasks = ceil(units / blocks.units_per_task)
+    wanted = tasks_wanted(problem, threads, MIN_MACS_PER_TASK)
+    return Work(phases, tasks, min(threads, tasks, wanted))
 
 
 def blocking(

@@ -10,12 +10,10 @@ matrix product.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import ceil, prod
 
-import torch
 from torch import Tensor
 
 from glassconv.codegen.ir import Module
@@ -23,30 +21,43 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.gemm_parts.parameters import GemmParameters, segments_of, to_2d
+from glassconv.kernels.gemm_parts.blocks import block_size, task_blocks
+from glassconv.kernels.gemm_parts.parameters import (
+    MAX_K_BLOCK,
+    GemmParameters,
+    is_by_rows,
+    row_length,
+    segments_of,
+    to_2d,
+)
+from glassconv.kernels.gemm_parts.rows import emit_task_by_rows
 from glassconv.kernels.gemm_parts.task import emit_task_nchw, emit_task_nhwc
+from glassconv.kernels.gemm_parts.work import phases_of
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.microkernel.register_tile import main_height
 from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
+from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.loop_text import (
     at_a_time,
     describe_batch,
     describe_blocks,
     describe_loop_nest,
 )
+from glassconv.kernels.runtime.packed_weights import memory_for
+from glassconv.kernels.runtime.panels import Packing, Rows, filters_of, pack_panels, packing_of
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
-from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.problem.memory_layout import NCHW, NHWC, Layout
 from glassconv.reports.verdict import Verdict
 
-MAX_K_BLOCK = 256  # a 256 × 16 float32 panel of B fills half of a 32 KiB L1
+BY_ROWS = "by rows"  # NHWC without im2col
 MAX_TAPS = 4096  # a block of k must hold all taps of a channel
 MIN_MACS_PER_TASK = 500_000
+FILTER_UNIT = 4  # of a task in NCHW, where filters are the rows of tiles
 FEW_FILTERS = 16  # up to this number the buffer must fit in L1, not only in L2
-MIN_PANELS_PER_TASK = 4
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
@@ -57,27 +68,6 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
     if prod(problem.kernel_size) > MAX_TAPS:
         return Verdict(False, f"kernel size must not exceed {MAX_TAPS} taps")
     return Verdict(True, "blocked im2col and register-tiled GEMM")
-
-
-def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the predicted time in seconds."""
-    is_nchw = layout == NCHW
-    relative_size = ELEMENT_BYTES[problem.dtype] / ELEMENT_BYTES["float32"]
-    traffic_bytes = problem.input_bytes + problem.output_bytes
-    lowered = problem.macs / max(problem.gemm.m, 1)
-    # Measured on two AVX2 cores, in float32.
-    macs_per_second = 62e9 if is_nchw else 71e9
-    lowered_elements_per_second = 5e9 if is_nchw else 10e9
-    bytes_per_second = 46e9 if is_nchw else 31e9
-    weight_bytes_per_second = 8.5e9
-    seconds_per_call = 3e-5
-    return (
-        seconds_per_call
-        + relative_size * problem.macs / macs_per_second
-        + relative_size * lowered / lowered_elements_per_second
-        + traffic_bytes / bytes_per_second
-        + problem.weight_bytes / weight_bytes_per_second
-    )
 
 
 @dataclass(frozen=True)
@@ -102,75 +92,96 @@ def plan(
     """Plan a supported problem, for inputs in the given memory layout."""
     blocks = blocking(problem, layout, target, threads)
     parameters = _parameters(problem, layout, blocks)
-    images = problem.batch * problem.groups
-    tasks = images * parameters.pixel_blocks * parameters.filter_blocks
+    way = BY_ROWS if is_by_rows(problem, layout, target) else layout.name
+    tasks = _tasks(problem, blocks)
     return Plan(
         problem,
         layout,
-        _compile(problem.dtype, layout.name, target, epilogue),
+        _compile(problem.dtype, way, target, epilogue),
         blocks,
         pack(parameters),
         tasks,
         blocks.workspace_bytes,
-        max_threads=max(1, min(tasks, problem.macs // MIN_MACS_PER_TASK)),
-        pack=None
-        if layout.name == NCHW
-        else packing(problem.groups, _panel_width(problem, target)),
+        max_threads=_max_threads(problem, tasks),
+        pack=packing(problem, layout.name, target),
         loops=_loops(problem, layout, target, blocks),
         hot_function=_hot_function(problem, layout, target, blocks),
     )
 
 
+def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
+    """Return what the kernel does for a problem."""
+    blocks = blocking(problem, layout, target, threads)
+    tasks = _tasks(problem, blocks)
+    return Work(
+        phases_of(problem, layout, target, blocks),
+        tasks,
+        min(threads, _max_threads(problem, tasks)),
+        checked_bytes=0 if layout.name == NCHW else problem.weight_bytes,
+    )
+
+
+def _tasks(problem: ConvProblem, blocks: GemmBlocking) -> int:
+    pixel_blocks = ceil(prod(problem.output_size) / blocks.pixel_block)
+    filter_blocks = ceil(problem.gemm.m / blocks.filter_block)
+    return problem.batch * problem.groups * pixel_blocks * filter_blocks
+
+
+def _max_threads(problem: ConvProblem, tasks: int) -> int:
+    return max(1, min(tasks, problem.macs // MIN_MACS_PER_TASK))
+
+
 def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> GemmBlocking:
     """Return the blocks of a problem."""
-    segments = segments_of(problem, layout)
-    rows = target.tile()[0]
+    segments, (rows, columns) = segments_of(problem, layout), to_2d(problem, layout).axes
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
     width = _panel_width(problem, target)
-    filters, pixels = problem.gemm.m, prod(problem.output_size)
     # With few filters the buffer must fit in L1. With many, its reuse hides the latency of L2.
-    must_fit_l1 = filters <= FEW_FILTERS
+    must_fit_l1 = problem.gemm.m <= FEW_FILTERS
     max_elements = (target.l1 if must_fit_l1 else target.l2 // 2) // element
-    target_tasks = tasks_wanted(problem, threads, MIN_MACS_PER_TASK)
-    images = problem.batch * problem.groups
-    per_image = ceil(target_tasks / max(images, 1))
     k_block = segments.length * min(segments.count, max(1, MAX_K_BLOCK // segments.length))
-    if layout.name == NCHW:
-        pixel_block = _equal_blocks(pixels, max_elements // k_block, width, per_image)
-        # An odd number of panels avoids conflicts of rows in the sets of a cache.
-        buffer_stride = pixel_block + width * (pixel_block // width % 2 == 0)
-        buffer = k_block * buffer_stride
+    by_rows = is_by_rows(problem, layout, target)
+    if by_rows:
+        k_block, length = problem.gemm.k, row_length(problem, layout)
+        max_rows = max(0, max_elements // length - rows.extent) // rows.stride + 1
+        pixel_unit, max_pixels = columns.output_size, max_rows * columns.output_size
+    elif layout.name == NCHW:
+        pixel_unit, max_pixels = width, max_elements // k_block
     else:
-        buffer_stride = k_block + lanes
-        pixel_block = _equal_blocks(pixels, max_elements // buffer_stride, rows, per_image)
-        buffer = pixel_block * buffer_stride
-    # Each block of filters repeats the im2col, so there are only as many as the threads need.
-    tasks = images * ceil(pixels / pixel_block)
-    filter_blocks = ceil(min(target_tasks, 2 * threads) / max(tasks, 1))
-    filter_block = _filter_block(filters, filter_blocks, width)
+        pixel_unit, max_pixels = target.tile()[0], max_elements // (k_block + lanes)
+    filter_unit = FILTER_UNIT if layout.name == NCHW else width
+    pixel_block, filter_block = task_blocks(
+        pixels=prod(problem.output_size),
+        filters=problem.gemm.m,
+        images=problem.batch * problem.groups,
+        threads=threads,
+        max_tasks=tasks_wanted(problem, threads, MIN_MACS_PER_TASK) if threads > 1 else 1,
+        max_pixels=max_pixels,
+        pixel_unit=pixel_unit,
+        filter_unit=filter_unit,
+    )
+    after = width  # elements after the buffer
+    if by_rows:
+        buffer_stride = length
+        buffer_rows = (pixel_block // pixel_unit - 1) * rows.stride + rows.extent
+    elif layout.name == NCHW:
+        # The im2col may write a vector past the last pixel. An odd number of panels avoids
+        # conflicts of rows in the sets of a cache.
+        panels = ceil((pixel_block + lanes) / width)
+        buffer_stride, buffer_rows = (panels + (panels % 2 == 0)) * width, k_block
+        after = k_block + lanes  # of matrix_vector.py
+    else:
+        buffer_stride, buffer_rows = k_block + lanes, pixel_block
+    # The packed weights that a block of pixels rereads must fit in half of L2.
+    max_filters_in_l2 = max(target.l2 // 2 // element // k_block, width)
     return GemmBlocking(
         filter_block=filter_block,
         pixel_block=pixel_block,
         k_block=k_block,
-        # The packed weights that a block of pixels rereads must fit in half of L2.
-        filters_in_l2=_equal_blocks(filter_block, target.l2 // 2 // element // k_block, width, 1),
+        filters_in_l2=block_size(filter_block, filter_unit, ceil(filter_block / max_filters_in_l2)),
         buffer_stride=buffer_stride,
-        workspace_bytes=round_up((buffer + width) * element, CACHE_LINE),
+        workspace_bytes=round_up((buffer_rows * buffer_stride + after) * element, CACHE_LINE),
     )
-
-
-def _equal_blocks(pixels: int, max_pixels: int, width: int, tasks: int) -> int:
-    """Return a block size of at most `max_pixels`, rounded to a multiple of the tile width."""
-    max_panels = max(max_pixels // width, 1)
-    panels = ceil(pixels / width)
-    count = max(ceil(panels / max_panels), min(tasks, panels // MIN_PANELS_PER_TASK))
-    return ceil(panels / count) * width
-
-
-def _filter_block(filters: int, count: int, width: int) -> int:
-    """Return the filters of a task if they are split into `count` blocks of whole panels."""
-    panels = ceil(filters / width)
-    return ceil(panels / min(count, panels)) * width
 
 
 def _panel_width(problem: ConvProblem, target: Target) -> int:
@@ -229,14 +240,25 @@ def _parameters(problem: ConvProblem, layout: Layout, blocks: GemmBlocking) -> G
 # -- as text ----------------------------------------------------------------------------------
 
 
+def _product_size(
+    problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking
+) -> tuple[int, int]:
+    """Return the rows and columns of C in one matrix product."""
+    filters = min(blocks.filter_block, problem.gemm.m)
+    if is_by_rows(problem, layout, target):
+        return problem.output_size[-1], filters
+    pixels = min(blocks.pixel_block, prod(problem.output_size))
+    if layout.name == NCHW:
+        return filters, pixels
+    return pixels, min(filters, blocks.filters_in_l2)
+
+
 def _hot_function(
     problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking
 ) -> str:
     """Return the name of the function that computes most of the product."""
+    m, n = _product_size(problem, layout, target, blocks)
     lanes = target.lanes(problem.dtype)
-    pixels = min(blocks.pixel_block, prod(problem.output_size))
-    filters = min(blocks.filter_block, problem.gemm.m)
-    m, n = (filters, pixels) if layout.name == NCHW else (pixels, filters)
     rows, vectors = main_height(m, target.tile()[0]), target.tile()[1]
     if n >= vectors * lanes:
         return f"tiles_{rows}x{vectors}"
@@ -247,50 +269,85 @@ def _loops(
     problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking
 ) -> tuple[str, ...]:
     """Return a description of the loop nest, one line per loop."""
+    m, n = _product_size(problem, layout, target, blocks)
+    m_unit, n_unit = ("filters", "pixels") if layout.name == NCHW else ("pixels", "filters")
     pixels = min(blocks.pixel_block, prod(problem.output_size))
     filters = min(blocks.filter_block, problem.gemm.m)
-    outer_loops = []
-    if layout.name == NCHW:
-        m, m_unit, n, n_unit = filters, "filters", pixels, "pixels"
-    else:
-        m, m_unit, n, n_unit = pixels, "pixels", min(filters, blocks.filters_in_l2), "filters"
-        if n < filters:
-            outer_loops.append(f"for {at_a_time(filters, 'filters', n)}")
     rows = main_height(m, target.tile()[0])
     vectors = min(target.tile()[1], ceil(n / target.lanes(problem.dtype)))
-    outer_loops.append(f"for {at_a_time(m, m_unit, rows)}")
-    im2col = f"im2col into the buffer: {blocks.k_block:,} × {pixels:,} pixels"
-    needs_lowering = segments_of(problem, layout).needs_lowering
+    tile = f"for {blocks.k_block:,} steps: the register tile, {rows} × {vectors} vectors"
+    loops: list[str | list[str]] = [f"for {at_a_time(m, m_unit, rows)}"]
+    if layout.name == NHWC and n < filters:
+        loops.insert(0, f"for {at_a_time(filters, 'filters', n)}")
+    if is_by_rows(problem, layout, target):
+        output_rows = pixels // m
+        copy = f"copy the rows of pixels that {output_rows:,} rows of outputs read, with padding"
+        loops.insert(0, [copy, f"for {at_a_time(output_rows, 'rows of outputs', 1)}"])
+    else:
+        if segments_of(problem, layout).needs_lowering:
+            im2col = f"im2col into the buffer: {blocks.k_block:,} × {pixels:,} pixels"
+            loops[0] = [im2col, str(loops[0])]
+        k = at_a_time(problem.gemm.k, "multiply-adds of each output", blocks.k_block)
+        loops.insert(0, f"for {k}")
     return describe_loop_nest(
         f"for {describe_batch(problem.batch, problem.groups)}, "
         f"{describe_blocks(problem.gemm.m, blocks.filter_block, 'filters')}",
         f"for {describe_blocks(prod(problem.output_size), blocks.pixel_block, 'pixels')}: a task",
-        f"for {at_a_time(problem.gemm.k, 'multiply-adds of each output', blocks.k_block)}",
-        *([[im2col, outer_loops[0]], *outer_loops[1:]] if needs_lowering else outer_loops),
+        *loops,
         f"for {at_a_time(n, n_unit, _panel_width(problem, target))}",
-        f"for {blocks.k_block:,} steps: the register tile, {rows} × {vectors} vectors",
+        tile,
     )
 
 
 # -- in machine code --------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class PanelPacking:
+    """Packs weights as [group, panel, k = (u, v, c), filter of the panel]."""
+
+    weight_shape: tuple[int, ...]
+    groups: int
+    width: int  # filters of a panel
+    dtype: str
+    target: Target
+
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor:
+        """Return the packed weight, in memory that is given or new."""
+        packed = memory_for(self.elements, weight, memory)
+        panels = _panels(self, weight.stride())
+        pack_panels(weight.data_ptr(), packed.data_ptr(), panels, self.dtype, self.target)
+        return packed
+
+    @property
+    def elements(self) -> int:
+        """Return how many elements the packed weight has."""
+        return self.groups * self.panels * self.width * prod(self.weight_shape[1:])
+
+    @property
+    def panels(self) -> int:
+        """Return how many panels a group has."""
+        return ceil(self.weight_shape[0] // self.groups / self.width)
+
+
+def packing(problem: ConvProblem, layout: str, target: Target) -> PanelPacking | None:
+    """Return the packing of a problem's weight; None in NCHW, where it is used as it is."""
+    if layout == NCHW:
+        return None
+    width = panel_width(problem.dtype, target)
+    return PanelPacking(problem.weight_shape, problem.groups, width, problem.dtype, target)
+
+
+@lru_cache(maxsize=256)
+def _panels(packing: PanelPacking, strides: tuple[int, ...]) -> Packing:
+    filters = filters_of(packing.weight_shape, strides, packing.groups)
+    rows = Rows(packing.panels, packing.width, tap_rows=filters.channels, channel_rows=1)
+    return packing_of(filters, rows)
+
+
 @cache
-def packing(groups: int, width: int) -> Callable[[Tensor], Tensor]:
-    """Return a function that packs weights as [group, panel, k = (u, v, c), filter of panel]."""
-
-    def pack(weight: Tensor) -> Tensor:
-        weight_nk = weight.movedim(1, -1).reshape(groups, weight.shape[0] // groups, -1)
-        padded = torch.nn.functional.pad(weight_nk, (0, 0, 0, -weight_nk.shape[1] % width))
-        panels = padded.reshape(groups, -1, width, padded.shape[2])
-        return panels.transpose(2, 3).contiguous()
-
-    return pack
-
-
-@cache
-def _compile(dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Compiled:
+def _compile(dtype: str, way: str, target: Target, epilogue: Epilogue) -> Compiled:
     module = Module("implicit_gemm", dtype, target)
-    emit_task = emit_task_nchw if layout == NCHW else emit_task_nhwc
+    emit_task = {NCHW: emit_task_nchw, NHWC: emit_task_nhwc, BY_ROWS: emit_task_by_rows}[way]
     in_parallel(module, emit_task(module, emit_epilogue(module, epilogue)))
     return compiled(module, "implicit_gemm")

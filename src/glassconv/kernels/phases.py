@@ -12,7 +12,7 @@ epilogue. Images and groups that do not fit in cache together are computed one a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from math import ceil, prod
 
@@ -36,11 +36,12 @@ from glassconv.kernels.phases_parts.interleave import (
 )
 from glassconv.kernels.phases_parts.pieces import Piece, piece_of, pieces_of
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
-from glassconv.kernels.runtime.packed_weights import Pack, packed_once
+from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
+from glassconv.kernels.runtime.packed_weights import memory_for, packed_once
+from glassconv.kernels.runtime.panels import Filters, Packing, Rows, pack_panels, packing_of
 from glassconv.kernels.runtime.parameters import pack_arrays
 from glassconv.kernels.runtime.plan import Plan, workspace
 from glassconv.kernels.runtime.support import supports_common
-from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.problem.phases import PhaseGroup, phase_groups
@@ -53,7 +54,7 @@ MAX_PHASES = 2**14  # the table of phases must stay in L2
 MIN_ELEMENTS_PER_TASK = 8192  # outputs
 MIN_CHANNELS = 8  # fewer in each group are interleaved one by one in NHWC
 KEPT_BYTES = 2**26  # buffers larger than this are freed after the call
-Taps = tuple[tuple[slice, ...], ...]
+Phases = tuple[tuple[tuple[int, int, int], ...], ...]  # the taps of each along each axis
 
 
 def supports(problem: Problem, layout: str) -> Verdict:
@@ -69,22 +70,6 @@ def supports(problem: Problem, layout: str) -> Verdict:
     if prod(problem.kernel_size) // number > implicit_gemm.MAX_TAPS:
         return Verdict(False, f"a phase must not exceed {implicit_gemm.MAX_TAPS:,} taps")
     return Verdict(True, "implicit GEMM of every group of phases, then interleaving")
-
-
-def seconds(problem: TransposedProblem, layout: str) -> float:
-    """Return the predicted time in seconds."""
-    # Measured on two AVX2 cores. A convolution takes less than a call of its own would.
-    seconds_per_call, saved_per_convolution = 7e-5, 2e-5
-    few_channels = layout != NCHW and problem.out_channels // problem.groups < MIN_CHANNELS
-    bytes_per_second = 2e9 if few_channels else 7e9
-    return (
-        seconds_per_call
-        + sum(
-            implicit_gemm.seconds(group.convolution, layout) - saved_per_convolution
-            for group in phase_groups(problem)
-        )
-        + problem.output_bytes / bytes_per_second
-    )
 
 
 @dataclass(frozen=True)
@@ -126,7 +111,7 @@ class PhasesPlan(Plan):
         if packed is None:
             assert self.otherwise is not None, "the pack of phases refuses weights"
             return self.otherwise(input, weight, bias, residual)
-        output = torch.empty_strided(self.output_shape, self.output_strides, dtype=input.dtype)
+        output = input.new_empty_strided(self.output_shape, self.output_strides)
         if self.has_huge_pages:
             ask_for_huge_pages(output.data_ptr(), output.nbytes)
         bias = self.zero_bias if bias is None else bias.contiguous()
@@ -136,25 +121,29 @@ class PhasesPlan(Plan):
             min(threads, part.plan.max_threads) * part.plan.workspace_bytes for part in self.parts
         ]
         size = buffer_bytes + max(needed, default=0)
-        buffer = workspace(size) if size <= KEPT_BYTES else torch.empty(size, dtype=torch.uint8)
+        if size <= KEPT_BYTES:
+            buffer = workspace(size)
+        else:
+            own_buffer = torch.empty(size, dtype=torch.uint8)
+            buffer = own_buffer.data_ptr()
         address = output.data_ptr()
         residual_offset = 0 if residual is None else residual.data_ptr() - address
         for piece in self.pieces:
             for part in self.parts:
-                plan, start = part.plan, buffer.data_ptr() + part.buffer_offset
+                plan, start = part.plan, buffer + part.buffer_offset
                 weights = part.weight_offset + piece.number * part.weight_bytes
                 arrays = pack_arrays(
                     input=input.data_ptr() + part.input_offset + piece.input_offset,
                     weight=packed.data_ptr() + weights,
                     bias=plan.zero_bias.data_ptr(),
                     output=start,
-                    workspace=buffer.data_ptr() + buffer_bytes,
+                    workspace=buffer + buffer_bytes,
                     residual=start,
                 )
                 team = min(threads, plan.max_threads)
                 plan.kernel.call(plan.parameters, arrays, plan.tasks, team)
             arrays = pack_arrays(
-                input=buffer.data_ptr(),
+                input=buffer,
                 weight=packed.data_ptr(),
                 bias=bias.data_ptr() + piece.bias_offset,
                 output=address + piece.output_offset,
@@ -194,12 +183,45 @@ def plan(
         tasks,
         workspace_bytes=0,
         max_threads=max(1, min(tasks, prod(piece.output_shape) // MIN_ELEMENTS_PER_TASK)),
-        pack=_packing(plane, layout, target),
+        pack=_packing(plane, piece, layout, target, parts),
         loops=_loops(parts),
         hot_function=parts[0].plan.hot_function if parts else "",
         parts=parts,
         pieces=pieces_of(plane, piece, layout),
         buffer_bytes=round_up(blocks.buffer_bytes, CACHE_LINE),
+    )
+
+
+def work(problem: TransposedProblem, layout: Layout, target: Target, threads: int) -> Work:
+    """Return what the kernel does for a problem: its convolutions, then their interleaving."""
+    plane = problem.as_2d()
+    piece = piece_of(plane, layout, target, threads)
+    pieces = (plane.batch // max(piece.batch, 1)) * (plane.groups // max(piece.groups, 1))
+    parts = [
+        implicit_gemm.work(group.convolution, layout, target, threads)
+        for group in phase_groups(plane)
+    ]
+    elements, lanes = prod(plane.output_shape), target.lanes(plane.dtype)
+    channels, stride = plane.out_channels // plane.groups, plane.stride[1]
+    # Rows are interleaved by vectors, where there are enough adjacent outputs, phases or groups.
+    if layout.name == NCHW:
+        is_vector, run = stride <= 2 or stride >= lanes, plane.output_size[1]
+    else:
+        is_vector, run = channels >= MIN_CHANNELS or plane.groups >= lanes, channels
+    copied, runs = elements / (lanes if is_vector else 1), elements / run
+    footprint = activation_bytes(plane)
+    interleaving = Phase(
+        (Loop(copied, multiply_adds=1, loads=1, stores=1, entries=runs),),
+        (Stream(plane.output_bytes, footprint), Stream(2 * plane.output_bytes, footprint)),
+    )
+    phases = tuple(phase for part in parts for phase in part.phases)
+    team = min(threads, max(1, elements // MIN_ELEMENTS_PER_TASK))
+    return Work(
+        (*phases, interleaving),
+        TASKS_PER_THREAD * team,
+        team,
+        launches=pieces * (len(parts) + 1),
+        checked_bytes=plane.weight_bytes,
     )
 
 
@@ -243,19 +265,13 @@ def _parts(
             axis.inputs.start * stride
             for axis, stride in zip(group.axes, layout.strides[2:], strict=True)
         )
-        weight_bytes = _packed_elements(group.convolution, part.pack) * element
+        weight_bytes = part.packed_bytes
         parts.append(
             _Part(group, part, first_input * element, weight_offset, weight_bytes, buffer_offset)
         )
         weight_offset += weight_bytes * (groups // plane.groups)
         buffer_offset += group.convolution.output_bytes
     return tuple(parts)
-
-
-def _packed_elements(convolution: ConvProblem, pack: Pack | None) -> int:
-    weight = torch.empty(convolution.weight_shape, device="meta")
-    packed = weight if pack is None else pack(weight)
-    return 0 if packed is None else packed.numel()
 
 
 def _parameters(
@@ -320,7 +336,13 @@ def _table(plane: TransposedProblem, layout: Layout, parts: tuple[_Part, ...]) -
     return tuple(word for entry in entries.values() for word in entry)
 
 
-def _packing(plane: TransposedProblem, layout: Layout, target: Target) -> Pack:
+def _packing(
+    plane: TransposedProblem,
+    piece: TransposedProblem,
+    layout: Layout,
+    target: Target,
+    parts: tuple[_Part, ...],
+) -> PhasesPacking:
     """Return the packing of a problem's weight. Problems of other sizes may share it."""
     taps = tuple(
         tuple(tuple((axis.taps.start, axis.taps.stop, axis.taps.step) for axis in phase)
@@ -328,41 +350,90 @@ def _packing(plane: TransposedProblem, layout: Layout, target: Target) -> Pack:
         for group in phase_groups(plane)
     )  # fmt: skip
     width = None if layout.name == NCHW else implicit_gemm.panel_width(plane.dtype, target)
-    return _packing_of(taps, plane.groups, plane.kernel_size, width)
+    pieces = plane.groups // max(piece.groups, 1)
+    elements = pieces * sum(part.weight_bytes for part in parts) // plane.format.bytes
+    return PhasesPacking(
+        taps, plane.groups, plane.kernel_size, width, plane.dtype, target, max(elements, 1)
+    )
 
 
-@cache
-def _packing_of(
-    taps: tuple[tuple[tuple[tuple[int, int, int], ...], ...], ...],
-    groups: int,
-    kernel_size: tuple[int, ...],
-    width: int | None,
-) -> Pack:
-    """Return the function that packs the filters of every group of phases, one after another.
+@dataclass(frozen=True)
+class PhasesPacking:
+    """Packs the filters of every group of phases, one after another.
 
-    taps: of each phase of each group, a slice along each axis. A weight that is not finite is
-    refused: at the border, implicit_gemm multiplies zeros by it.
+    A weight that is not finite is refused: at the border, implicit_gemm multiplies zeros by it.
     """
 
-    def pack(weight: Tensor) -> Tensor | None:
+    taps: tuple[Phases, ...]
+    groups: int
+    kernel_size: tuple[int, ...]
+    width: int | None  # filters of a panel; None where the filters are used as they are
+    dtype: str
+    target: Target
+    elements: int  # of the packed weight
+
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
+        """Return the packed weight, in memory that is given or new."""
         if not torch.isfinite(weight).all():
             return None
-        plane, packed = weight.reshape(*weight.shape[:2], *kernel_size), []
-        for phases in taps:
-            filters = [
-                flip(plane[(*EVERY, *(slice(*along) for along in phase))], groups)
-                for phase in phases
-            ]
-            per_group = [each.reshape(groups, -1, *each.shape[1:]) for each in filters]
-            stacked = torch.stack(per_group, 1).flatten(0, 2)
-            packed.append(
-                (
-                    stacked if width is None else implicit_gemm.packing(groups, width)(stacked)
-                ).flatten()
-            )
-        return torch.cat(packed) if packed else weight.new_zeros(1)
+        plane = weight.reshape(*weight.shape[:2], *self.kernel_size)
+        if not self.taps:
+            return weight.new_zeros(self.elements)
+        if self.width is None:
+            return torch.cat([self._filters(plane, phases).flatten() for phases in self.taps])
+        parts = _panels(self, plane.shape, plane.stride())
+        packed = memory_for(self.elements, weight, memory)
+        place = packed.data_ptr()
+        for part in parts:
+            pack_panels(weight.data_ptr(), place, part, self.dtype, self.target)
+            place += part.elements * packed.itemsize
+        return packed
 
-    return pack
+    def _filters(self, plane: Tensor, phases: Phases) -> Tensor:
+        """Return the filters of the convolution of some phases."""
+        filters = [
+            flip(plane[(*EVERY, *(slice(*along) for along in phase))], self.groups)
+            for phase in phases
+        ]
+        per_group = [each.reshape(self.groups, -1, *each.shape[1:]) for each in filters]
+        return torch.stack(per_group, 1).flatten(0, 2)
+
+
+@lru_cache(maxsize=256)
+def _panels(
+    packing: PhasesPacking, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> tuple[Packing, ...]:
+    """Return how the filters of each group of phases are packed into panels.
+
+    shape, strides: of the weight, [in_channels, out_channels / groups, *kernel_size].
+    """
+    assert packing.width is not None, "only filters in panels are packed by panels"
+    channels, filters = shape[0] // packing.groups, shape[1]
+    packings = []
+    for phases in packing.taps:
+        # A filter is read in reverse, from its last tap.
+        last_taps = [
+            sum(range(*taps)[-1] * stride for taps, stride in zip(phase, strides[2:], strict=True))
+            for phase in phases
+        ]
+        back = [
+            [-step * stride * place for place in range(len(range(start, stop, step)))]
+            for (start, stop, step), stride in zip(phases[0], strides[2:], strict=True)
+        ]
+        in_weight = Filters(
+            groups=packing.groups,
+            group_stride=channels * strides[0],
+            filters=tuple(
+                last + filter * strides[1] for last in last_taps for filter in range(filters)
+            ),
+            channels=channels,
+            channel_stride=strides[0],
+            taps=tuple(map(sum, product(*back))),
+        )
+        panels = ceil(len(phases) * filters / packing.width)
+        rows = Rows(panels, packing.width, tap_rows=channels, channel_rows=1)
+        packings.append(packing_of(in_weight, rows))
+    return tuple(packings)
 
 
 def _loops(parts: tuple[_Part, ...]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.microkernel.epilogue import apply_epilogue
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import Blocking, round_up
+from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work
 from glassconv.kernels.runtime.loop_text import (
     at_a_time,
     describe_batch,
@@ -39,7 +40,6 @@ from glassconv.reports.verdict import Verdict
 
 MIN_MACS_PER_TASK = 500_000
 MAX_ACCUMULATORS = 8  # enough to hide the latency of the FMA
-BYTES_PER_SECOND = 32e9  # measured on two AVX2 cores
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
@@ -52,11 +52,6 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
     if not common:
         return common
     return Verdict(True, "matrix-vector product, vectorized over channels")
-
-
-def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the predicted time in seconds: that of reading the weights."""
-    return problem.batch * problem.weight_bytes / BYTES_PER_SECOND
 
 
 @dataclass(frozen=True)
@@ -123,6 +118,30 @@ def plan(
             "accumulator per filter",
         ),
     )
+
+
+def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
+    """Return what the kernel does for a problem."""
+    blocks = blocking(problem, layout, target, threads)
+    channels, filters = problem.weight_shape[1], problem.gemm.m
+    images = problem.batch * problem.groups
+    filter_blocks = ceil(filters / blocks.filter_block)
+    at_once = blocks.filters_at_once
+    vectors = ceil(channels / target.lanes(problem.dtype))
+    runs = images * ceil(filters / at_once)
+    loops = (
+        Loop(runs * vectors, multiply_adds=at_once, chain=1, loads=at_once + 1, entries=runs),
+        Loop(images * filter_blocks * channels, loads=1, stores=1),  # the channels are made dense
+        # Sums of lanes: log₂ steps of shuffles and additions, each of half as many vectors.
+        Loop(runs, multiply_adds=4 * at_once, masked_loads=1, masked_stores=1),
+    )
+    streams = (
+        Stream(problem.weight_bytes),
+        Stream((problem.batch - 1) * problem.weight_bytes, problem.weight_bytes),
+    )
+    tasks = images * filter_blocks
+    team = max(1, min(tasks, _num_threads(problem, threads)))
+    return Work((Phase(loops, streams),), tasks, team)
 
 
 def blocking(

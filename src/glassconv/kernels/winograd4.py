@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from glassconv.codegen.target import Target
+from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.winograd_parts import kernel
 from glassconv.kernels.winograd_parts.parameters import WinogradBlocking
@@ -20,11 +21,6 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
     return kernel.supports(problem)
 
 
-def seconds(problem: ConvProblem, layout: str) -> float:
-    """Return the predicted time in seconds."""
-    return kernel.seconds(problem, layout, TILE_OUTPUTS)
-
-
 def plan(
     problem: ConvProblem,
     layout: Layout,
@@ -34,6 +30,11 @@ def plan(
 ) -> Plan:
     """Plan a supported problem, for inputs in the given memory layout."""
     return kernel.plan(problem, layout, target, threads, epilogue, TILE_OUTPUTS, MIN_MACS_PER_TASK)
+
+
+def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
+    """Return what the kernel does for a problem."""
+    return kernel.work(problem, layout, target, threads, TILE_OUTPUTS, MIN_MACS_PER_TASK)
 
 
 def blocking(

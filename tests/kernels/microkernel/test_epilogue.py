@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,8 @@ import glassconv
 from glassconv import choose
 from glassconv.algorithms import named
 from glassconv.codegen.ir import Code, Pointer, Value
+from glassconv.codegen.jit import assembly
+from glassconv.codegen.target import named as target_named
 from glassconv.errors import DtypeError, ShapeError, UnknownNameError
 from glassconv.kernels import KERNELS, Kernel
 from glassconv.kernels.microkernel import epilogue
@@ -24,7 +27,7 @@ from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.reports.array import Array
 from glassconv.verification.definition import allowed_error, definition
-from support.compile_function import run
+from support.compile_function import run, write
 from support.guard_pages import SIDES, call_guarded
 from support.memory_layouts import LAYOUTS
 
@@ -161,6 +164,18 @@ def test_special_numbers_come_out_as_pytorchs(name: str) -> None:
     assert torch.equal(made[~finite].double().nan_to_num(), exact[~finite].nan_to_num())
     allowed = ROUNDINGS * FORMATS["float32"].unit_roundoff * x[finite].double().abs()
     assert ((made[finite].double() - exact[finite]).abs() <= allowed).all()
+
+
+@pytest.mark.parametrize("name", ["relu", "relu6", "hardswish", "silu"])
+def test_only_the_last_vector_is_stored_under_a_mask(name: str) -> None:
+    def body(code: Code, sums: Pointer, length: Value) -> None:
+        apply = epilogue.emit_epilogue(code.module, Epilogue(name))
+        assert apply is not None
+        apply.call(sums=sums, runs=1, stride=0, length=length, residual_offset=0)
+
+    target = target_named("avx2")
+    code = assembly(write(body, 1, 1, target=target).text, target)
+    assert len(re.findall(r"vmaskmovps\t%ymm\d+, %ymm\d+, .*\(", code)) == 1
 
 
 # -- the public functions -------------------------------------------------------------------

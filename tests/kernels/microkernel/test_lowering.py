@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from math import prod
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from torch import Tensor
 
 from glassconv.codegen.ir import Code, Pointer, Value
 from glassconv.codegen.jit import Compiled, compiled
-from glassconv.kernels.microkernel.lowering import emit_copy
+from glassconv.codegen.struct import pack, read
+from glassconv.kernels.microkernel.lowering import LoweringParameters, emit_copy, emit_im2col_nchw
+from glassconv.problem.axis import Axis
 from support.compile_function import call, this_machine, write
 from support.guard_pages import guarded
 
@@ -74,3 +77,78 @@ def test_ends_that_32_bits_cannot_hold(step: int, far: int) -> None:
     assert (copied(source, 0, step, 20, -far - 20, -far) == 0).all()
     assert (copied(source, 0, step, 20, -far, far) == 1).all()
     assert (copied(source, 0, step, 20, 0, 0) == 0).all()
+
+
+@cache
+def compiled_im2col(dtype: str) -> Compiled:
+    def body(code: Code, image: Pointer, buffer: Pointer, words: Pointer, *numbers: Value) -> None:
+        names = ("first_channel", "channels", "pixel", "pixels")
+        emit_im2col_nchw(code.module).call(
+            parameters=read(words, LoweringParameters[Value]),
+            image=image,
+            buffer=buffer,
+            **dict(zip(names, numbers, strict=True)),
+        )
+
+    return compiled(write(body, 3, 4, dtype), "run")
+
+
+AXIS = st.builds(
+    Axis,
+    input_size=st.integers(1, 20),
+    kernel_size=st.integers(1, 4),
+    stride=st.integers(1, 3),
+    padding=st.tuples(st.integers(0, 20), st.integers(0, 20)),
+    dilation=st.integers(1, 3),
+)
+
+
+@settings(max_examples=300)
+@given(rows=AXIS, columns=AXIS, data=st.data(), dtype=st.sampled_from(["float32", "float64"]),
+       side=st.sampled_from(["before", "after"]))  # fmt: skip
+def test_a_block_of_the_matrix_is_im2cols(
+    rows: Axis, columns: Axis, data: st.DataObject, dtype: str, side: str
+) -> None:
+    if min(rows.output_size, columns.output_size) < 1:
+        return
+    all_pixels, lanes = rows.output_size * columns.output_size, this_machine().lanes(dtype)
+    pixel = data.draw(st.integers(0, all_pixels - 1))
+    pixels = data.draw(st.integers(1, all_pixels - pixel))
+    first_channel, channels = data.draw(st.integers(0, 2)), data.draw(st.integers(1, 2))
+    shape = (first_channel + channels, rows.input_size, columns.input_size)
+    image = torch.arange(1.0, prod(shape) + 1).reshape(shape).to(getattr(torch, dtype))
+    padded = torch.nn.functional.pad(image, (*columns.padding, *rows.padding))
+    expected = torch.nn.functional.unfold(
+        padded[None, first_channel:],
+        (rows.kernel_size, columns.kernel_size),
+        dilation=(rows.dilation, columns.dilation),
+        stride=(rows.stride, columns.stride),
+    )[0, :, pixel : pixel + pixels]
+    parameters = LoweringParameters(
+        channels=shape[0],
+        input_height=rows.input_size,
+        input_width=columns.input_size,
+        kernel_height=rows.kernel_size,
+        kernel_width=columns.kernel_size,
+        output_width=columns.output_size,
+        stride_h=rows.stride,
+        stride_w=columns.stride,
+        padding_h=rows.padding[0],
+        padding_w=columns.padding[0],
+        dilation_h=rows.dilation,
+        dilation_w=columns.dilation,
+        input_stride_c=rows.input_size * columns.input_size,
+        input_stride_h=columns.input_size,
+        input_stride_w=1,
+        taps_per_segment=1,
+        buffer_stride=pixels + lanes,
+    )
+    wide = torch.full((len(expected), pixels + lanes), torch.nan, dtype=image.dtype)
+    buffer, source = guarded(wide, side), guarded(image, side)
+    words = np.array(pack(parameters))
+    call(
+        compiled_im2col(dtype),
+        [source, buffer, words],
+        [first_channel, channels, pixel, pixels],
+    )
+    np.testing.assert_array_equal(buffer[:, :pixels], expected)

@@ -11,6 +11,7 @@ import torch
 
 from glassconv.codegen.target import TARGETS, Target
 from glassconv.kernels import KERNELS, Kernel, depthwise, direct, implicit_gemm, pointwise
+from glassconv.kernels.gemm_parts.parameters import MAX_K_BLOCK, is_by_rows
 from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout, layout_of
@@ -80,11 +81,19 @@ def test_a_buffer_of_implicit_gemm_fits_its_cache(target: Target, threads: int) 
         width = vectors * target.lanes(problem.dtype)
         few = problem.gemm.m <= implicit_gemm.FEW_FILTERS
         cache = target.l1 if few else target.l2
-        panel = blocks.buffer_stride * width * problem.format.bytes  # the least that is lowered
-        assert blocks.workspace_bytes <= cache + panel
-        assert blocks.filter_block % width == 0
-        assert blocks.pixel_block % (width if layout.name == NCHW else rows) == 0
-        assert 1 <= blocks.k_block <= max(implicit_gemm.MAX_K_BLOCK, prod(problem.kernel_size))
+        by_rows = is_by_rows(problem, layout, target)
+        # Beside the least that is lowered, NCHW has room for a vector and an odd number of panels.
+        least = blocks.k_block * 3 * width if layout.name == NCHW else blocks.buffer_stride * width
+        assert by_rows or blocks.workspace_bytes <= cache + least * problem.format.bytes
+        assert blocks.workspace_bytes <= target.l2
+        filter_unit = implicit_gemm.FILTER_UNIT if layout.name == NCHW else width
+        assert blocks.filter_block % filter_unit == 0
+        if by_rows:
+            assert blocks.pixel_block % problem.output_size[-1] == 0
+            assert blocks.k_block == problem.gemm.k
+        else:
+            assert blocks.pixel_block % (width if layout.name == NCHW else rows) == 0
+            assert 1 <= blocks.k_block <= max(2 * MAX_K_BLOCK, prod(problem.kernel_size))
         assert blocks.filters_in_l2 <= blocks.filter_block
 
 

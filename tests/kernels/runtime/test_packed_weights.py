@@ -29,7 +29,7 @@ class Counted:
     def __init__(self) -> None:
         self.times = 0
 
-    def __call__(self, weight: Tensor) -> Tensor:
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor:
         self.times += 1
         return weight.movedim(1, -1).contiguous().clone()
 
@@ -265,7 +265,7 @@ def test_a_packed_weight_shares_no_memory_with_its_weight() -> None:
     """Else a change of the weight would change what another weight of the old content finds."""
     weight, other = filters(), filters()
 
-    def view(given: Tensor) -> Tensor:
+    def view(given: Tensor, memory: Tensor | None) -> Tensor:
         return given.view(-1)
 
     packed_once(weight, view)
@@ -278,7 +278,7 @@ def test_a_packed_weight_shares_no_memory_with_its_weight() -> None:
 def test_a_refusal_is_remembered_with_the_content() -> None:
     asked = []
 
-    def refuse(weight: Tensor) -> None:
+    def refuse(weight: Tensor, memory: Tensor | None) -> None:
         asked.append(weight)
 
     weight = filters()
@@ -289,6 +289,72 @@ def test_a_refusal_is_remembered_with_the_content() -> None:
     weight.add_(1)
     assert packed_once(weight, refuse) is None
     assert len(asked) == 2
+
+
+# -- memory that is used again -------------------------------------------------------------------
+
+
+class Overwrites(Counted):
+    """A packing that overwrites the memory it is given."""
+
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor:
+        packed = super().__call__(weight)
+        return packed if memory is None else memory.copy_(packed)
+
+
+def test_a_changed_parameter_is_packed_into_the_memory_of_its_earlier_content() -> None:
+    weight, pack = Parameter(filters()), Overwrites()
+    first = packed_once(weight, pack)
+    for turn in range(3):
+        weight.data.add_(1)
+        assert packed_once(weight, pack) is first
+        assert same(first, weight)
+        assert pack.times == turn + 2
+    assert len(packed_weights._cache.entries) == 1
+
+
+OTHER_USERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "a parameter": lambda weight: Parameter(weight.detach().clone()),
+    "a tensor": lambda weight: weight.detach().clone(),
+}
+
+
+@pytest.mark.parametrize("make", OTHER_USERS.values(), ids=OTHER_USERS)
+def test_memory_that_another_tensor_uses_is_not_overwritten(
+    make: Callable[[Tensor], Tensor],
+) -> None:
+    weight, pack = Parameter(filters()), Overwrites()
+    other = make(weight)
+    packed_once(weight, pack)
+    packed_once(other, pack)
+    weight.data.add_(1)
+    assert same(packed_once(weight, pack), weight)
+    assert same(packed_once(other, pack), other)
+    assert pack.times == 2
+
+
+def test_the_memory_of_a_tensor_that_is_no_parameter_is_not_overwritten() -> None:
+    """It may have been made for one call, and its content may come back."""
+    weight, pack = filters(), Overwrites()
+    before = packed_once(weight, pack)
+    weight.neg_()
+    after = packed_once(weight, pack)
+    weight.neg_()
+    assert packed_once(weight, pack) is before
+    assert after is not before
+    assert pack.times == 2
+
+
+def test_a_parameter_whose_packing_is_refused_once_is_packed_later() -> None:
+    weight, pack = Parameter(filters()), Overwrites()
+
+    def positive(given: Tensor, memory: Tensor | None) -> Tensor | None:
+        return pack(given, memory) if (given > 0).all() else None
+
+    for change, refused in ((0.0, True), (100.0, False), (-100.0, True), (100.0, False)):
+        weight.data.add_(change)
+        packed = packed_once(weight, positive)
+        assert packed is None if refused else same(packed, weight)
 
 
 # -- how long it is kept ------------------------------------------------------------------------
@@ -385,7 +451,7 @@ def test_refusals_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(packed_weights._cache.entries) < 50
 
 
-def refuse_all(weight: Tensor) -> None:
+def refuse_all(weight: Tensor, memory: Tensor | None) -> None:
     """Refuse every weight."""
 
 
@@ -434,7 +500,7 @@ weight = torch.ones(4, 3, 3, 3)
 with packed_weights._cache.lock:
     child = os.fork()
     if not child:
-        packed = packed_weights.packed_once(weight, torch.Tensor.clone)
+        packed = packed_weights.packed_once(weight, lambda weight, memory: weight.clone())
         os._exit(0 if torch.equal(packed, weight) else 1)
 _, status = os.waitpid(child, 0)
 sys.exit(os.waitstatus_to_exitcode(status))
@@ -459,7 +525,7 @@ def test_a_new_weight_in_the_place_of_an_old_one_is_packed(pack: Counted) -> Non
 def test_a_weight_written_to_while_it_is_packed_is_not_kept() -> None:
     weight = filters()
 
-    def slow(given: Tensor) -> Tensor:
+    def slow(given: Tensor, memory: Tensor | None) -> Tensor:
         packed = given.clone()
         weight.data[0, 0, 0, 0] += 1  # another thread's doing
         return packed

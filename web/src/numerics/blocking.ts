@@ -5,7 +5,7 @@
 import { clamp } from "../model/arithmetic";
 import { DTYPES, GEMM_BLOCKING } from "../model/constants";
 import type { Target } from "../model/constants";
-import { channelsPerGroup, count, gemm, macs, outputSize, tapCount } from "../model/problem";
+import { channelsPerGroup, count, gemm, outputSize, tapCount } from "../model/problem";
 import type { Problem } from "../model/problem";
 
 export interface Blocking {
@@ -19,28 +19,23 @@ export interface Blocking {
 
 export function blocking(problem: Problem, target: Target): Blocking {
   const { rows, vectors, heights } = target.tile;
-  const { longestK, tasksPerThread, smallestTaskMacs } = GEMM_BLOCKING;
   const elementBytes = DTYPES[problem.dtype].bytes;
   const lanes = target.vectorBytes / elementBytes;
   const taps = tapCount(problem);
-  const kBlock = Math.min(channelsPerGroup(problem), Math.max(1, Math.floor(longestK / taps))) * taps;
+  const kBlock = Math.min(channelsPerGroup(problem), Math.max(1, Math.floor(GEMM_BLOCKING.longestK / taps))) * taps;
   // A few filters read the lowered block again from L1. Many filters reuse each load more often: L2 is near enough.
   const cache = hasFewFilters(problem) ? target.l1 : Math.floor(target.l2 / 2);
   const largestBlock = Math.floor(Math.floor(cache / elementBytes) / kBlock);
-  const allTasks = Math.max(1, Math.min(tasksPerThread, Math.floor(macs(problem) / smallestTaskMacs)));
-  const tasks = Math.ceil(allTasks / Math.max(problem.batch * problem.groups, 1));
-  const pixels = count(outputSize(problem));
-  return { rows, heights, vectors, lanes, kBlock, pixelBlock: equalBlocks(pixels, largestBlock, vectors * lanes, tasks) };
+  return { rows, heights, vectors, lanes, kBlock, pixelBlock: equalBlocks(count(outputSize(problem)), largestBlock, vectors * lanes) };
 }
 
 const hasFewFilters = (problem: Problem): boolean => gemm(problem).m <= GEMM_BLOCKING.fewFilters;
 
-/** The size of equal blocks: at most `largest` pixels, a multiple of the tile's width, and enough blocks for the tasks. */
-function equalBlocks(pixels: number, largest: number, width: number, tasks: number): number {
+/** The size of equal blocks: at most `largest` pixels, a multiple of the tile's width. */
+function equalBlocks(pixels: number, largest: number, width: number): number {
   const panels = Math.ceil(pixels / width);
-  const forCache = Math.ceil(panels / Math.max(Math.floor(largest / width), 1));
-  const forTasks = Math.min(tasks, Math.floor(panels / GEMM_BLOCKING.narrowestTaskPanels));
-  return Math.ceil(panels / Math.max(forCache, forTasks)) * width;
+  const blocks = Math.ceil(panels / Math.max(Math.floor(largest / width), 1));
+  return Math.ceil(panels / blocks) * width;
 }
 
 export interface Range {

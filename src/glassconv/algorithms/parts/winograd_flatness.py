@@ -20,7 +20,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,53 +37,116 @@ from glassconv.algorithms.parts.winograd_transforms import absolute, transforms_
 from glassconv.mathematics.cook_toom import Matrix, Transforms
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import gamma
+from glassconv.reports.error_bound import Float64
+
+A = TypeVar("A", Float64, Tensor)
 
 
 @dataclass(frozen=True)
-class Flatness:
+class Flatness(Generic[A]):
     """The test for the tiles of one weight; its numbers are float64.
 
     A tile is flat if ΣX is 0, or if ΣX ≤ most and S X ≥ least; none is where `most` is negative.
     """
 
-    slack: Tensor  # S [outputs of a tile, elements of a tile]
-    least: Tensor
-    most: Tensor
+    slack: A  # S [outputs of a tile, elements of a tile]
+    least: A
+    most: A
 
 
-def flatness(problem: ConvProblem, outputs: int, weight: Tensor, filters: Tensor) -> Flatness:
+def flatness(
+    problem: ConvProblem, outputs: int, weight: Tensor, filters: Tensor
+) -> Flatness[Tensor]:
     """Return the test for a weight; filters: its transform, rounded, as the products use it."""
-    transforms, format = transforms_of(problem, outputs), problem.format
-    u, channels = format.unit_roundoff, problem.weight_shape[1]
     weight, filters = weight.detach().double().abs(), filters.detach().double().abs()
-    largest = weight.flatten(1).amax(1)  # of each filter
-    relative = filters.flatten(2).amax(1) / torch.where(largest > 0, largest, 1)[:, None]
-    a, g, b = (
-        _nested([absolute(each[part]) for each in transforms], weight.device) for part in range(3)
-    )
+    largest = weight.flatten(1).amax(1), filters.flatten(2).amax(1)
+    return _flatness(torch, problem, _tensors(_known(problem, outputs), weight.device), *largest)
 
-    sizes = relative.amax(0)  # û
-    errors = error_of_products(problem, outputs) * sizes
-    errors = errors + error_of_filters(problem) * g.sum(1) + u**2  # u²: a rounding that underflows
-    allowed = window_factor(problem, outputs) * (problem.taps_per_output + 1) * u
-    reach = a @ (errors[:, None] * b) / allowed
-    # X and its product with S are computed in the element type.
-    margin = gamma(channels + b.shape[1] + 8, u)
-    windows = _nested([_windows(each) for each in transforms], weight.device)
-    slack = windows * (1 - margin) - reach * (1 + margin)
 
-    through = (a @ sizes).max()  # from a transformed input to an output
-    lost = lost_by_transform(tuple(each.input for each in transforms), format.tiny)
-    least = 2 * channels * lost * through / allowed
-    grows = torch.maximum(through, sizes.max()) * largest.max()
-    grows = torch.stack([b.max() * grows.clamp(min=1), slack.abs().max()]).max()
-    most = format.largest / (4 * grows.clamp(min=1))
-    too_small = ((largest > 0) & (largest < format.smallest_normal / u)).any()
-    most = torch.where(grows.isfinite() & ~too_small, most, -1.0)
+def flatness_of_largest(
+    problem: ConvProblem, outputs: int, largest: Float64, largest_elements: Float64
+) -> Flatness[Float64]:
+    """Return the test for a weight from its largest numbers without their sign.
+
+    largest: of each filter [filters]. largest_elements: of each element of the transformed filter
+    [filters, elements of a tile].
+    """
+    with np.errstate(all="ignore"):  # a weight that is not finite, or nearly so
+        return _flatness(np, problem, _known(problem, outputs), largest, largest_elements)
+
+
+def _flatness(
+    arrays: Any, problem: ConvProblem, known: _Known[A], largest: A, largest_elements: A
+) -> Flatness[A]:
+    """Return the test. arrays: torch, or NumPy, whose operations take less time to call."""
+    format = problem.format
+    sizes = arrays.amax(largest_elements / largest[:, None].clip(min=format.tiny), 0)  # û
+    errors = known.error_of_products * sizes + known.errors_of_filters
+    slack = known.windows - (known.reach @ errors).reshape(known.windows.shape)
+
+    through = (known.output @ sizes).max()  # from a transformed input to an output
+    least = known.least * through
+    grows = arrays.maximum(through, sizes.max()) * largest.max()
+    grows = arrays.maximum(known.most_of_input * grows.clip(min=1), abs(slack).max())
+    most = format.largest / (4 * grows.clip(min=1))
+    too_small = ((largest > 0) & (largest < format.smallest_normal / format.unit_roundoff)).any()
+    most = arrays.where(arrays.isfinite(grows) & ~too_small, most, -1.0)
     return Flatness(slack, least, most)
 
 
-def flat_tiles(problem: ConvProblem, test: Flatness, tiles: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class _Known(Generic[A]):
+    """What the test of a problem's tiles is made of, beside the weight's numbers."""
+
+    output: A  # |A| [outputs of a tile, elements]
+    windows: A  # [outputs, elements]: 1 where an output reads an element, less the margin
+    reach: A  # |A_ij| |B_jl| / (K · n · u) [outputs · elements, elements], plus the margin
+    error_of_products: float  # γ_N
+    errors_of_filters: A  # ε g, and u² for a rounding that underflows [elements]
+    most_of_input: float  # the largest of |B|
+    least: float  # what underflow in the input's transform may cost, for each |A| û
+
+
+@lru_cache(maxsize=256)
+def _known(problem: ConvProblem, outputs: int) -> _Known[Float64]:
+    """Return what is known before the weight."""
+    transforms, format = transforms_of(problem, outputs), problem.format
+    u, channels = format.unit_roundoff, problem.weight_shape[1]
+    a, g, b = (_nested([absolute(each[part]) for each in transforms]) for part in range(3))
+    allowed = window_factor(problem, outputs) * (problem.taps_per_output + 1) * u
+    # X and its product with S are computed in the element type.
+    margin = gamma(channels + b.shape[1] + 8, u)
+    reach = (a[:, None, :] * b.T[None]).reshape(-1, len(b)) / allowed
+    lost = lost_by_transform(tuple(each.input for each in transforms), format.tiny)
+    return _Known(
+        output=a,
+        windows=_nested([_windows(each) for each in transforms]) * (1 - margin),
+        reach=reach * (1 + margin),
+        error_of_products=error_of_products(problem, outputs),
+        errors_of_filters=error_of_filters(problem) * g.sum(1) + u**2,
+        most_of_input=float(b.max()),
+        least=2 * channels * lost / allowed,
+    )
+
+
+def _tensors(known: _Known[Float64], device: torch.device) -> _Known[Tensor]:
+    """Return the same with tensors as its arrays."""
+
+    def tensor(array: Float64) -> Tensor:
+        return torch.from_numpy(array).to(device)
+
+    return _Known(
+        output=tensor(known.output),
+        windows=tensor(known.windows),
+        reach=tensor(known.reach),
+        error_of_products=known.error_of_products,
+        errors_of_filters=tensor(known.errors_of_filters),
+        most_of_input=known.most_of_input,
+        least=known.least,
+    )
+
+
+def flat_tiles(problem: ConvProblem, test: Flatness[Tensor], tiles: Tensor) -> Tensor:
     """Return which tiles [batch, in_channels, *tiles, *elements] are flat: [batch, groups, *tiles].
 
     The outputs past the output's end do not count.
@@ -101,12 +167,11 @@ def flat_tiles(problem: ConvProblem, test: Flatness, tiles: Tensor) -> Tensor:
     return flat
 
 
-def _nested(matrices: Sequence[Matrix], device: torch.device) -> Tensor:
+def _nested(matrices: Sequence[Matrix]) -> Float64:
     """Return the Kronecker product of one matrix for each axis."""
-    whole = torch.ones(1, 1, dtype=torch.float64, device=device)
+    whole: Float64 = np.ones((1, 1))
     for matrix in matrices:
-        rows = [[float(entry) for entry in row] for row in matrix]
-        whole = torch.kron(whole, torch.tensor(rows, dtype=torch.float64, device=device))
+        whole = np.asarray(np.kron(whole, np.array(matrix, np.float64)), np.float64)
     return whole
 
 

@@ -6,9 +6,13 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from glassconv.codegen.struct import N
+from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.microkernel.lowering import LoweringParameters
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
+
+MAX_K_BLOCK = 256  # a 256 × 16 float32 panel of B fills half of a 32 KiB L1
+MIN_TILES_BY_ROWS = 4  # of an output row; with fewer, its last tile wastes more than is saved
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,39 @@ def segments_of(problem: ConvProblem, layout: Layout) -> Segments:
         return Segments(channels, 1, 1, needs_lowering=False)
     columns = problem_2d.axes[1]
     is_contiguous = columns.dilation == 1 and layout.strides[3] == channels
-    taps_per_segment = columns.kernel_size if is_contiguous else 1
+    is_short = columns.kernel_size * channels <= 2 * MAX_K_BLOCK
+    taps_per_segment = columns.kernel_size if is_contiguous and is_short else 1
     return Segments(
         taps // taps_per_segment, taps_per_segment * channels, taps_per_segment, needs_lowering=True
+    )
+
+
+def row_length(problem: ConvProblem, layout: Layout) -> int:
+    """Return the elements of a row of pixels that the windows of an output row read (NHWC)."""
+    columns = to_2d(problem, layout).axes[1]
+    pixels = (columns.output_size - 1) * columns.stride + columns.extent
+    return pixels * problem.weight_shape[1]
+
+
+def is_by_rows(problem: ConvProblem, layout: Layout, target: Target) -> bool:
+    """Return whether rows of pixels are multiplied as the matrix of their windows (rows.py).
+
+    The weights, and the input rows of one output row, must each fit in half of L2. Each output row
+    is a product of its own, so it must have several tiles. Windows must overlap, or copying rows
+    copies more than im2col.
+    """
+    segments, axes = segments_of(problem, layout), to_2d(problem, layout).axes
+    if layout.name == NCHW or problem.groups > 1 or not segments.needs_lowering:
+        return False
+    rows, columns = axes
+    pixels_are_adjacent = layout.strides[3] == problem.in_channels
+    window_bytes = rows.extent * row_length(problem, layout) * ELEMENT_BYTES[problem.dtype]
+    return (
+        pixels_are_adjacent
+        and segments.taps == columns.kernel_size
+        and columns.output_size >= MIN_TILES_BY_ROWS * target.tile()[0]
+        and all(axis.kernel_size >= axis.stride for axis in axes)
+        and max(window_bytes, problem.weight_bytes) <= target.l2 // 2
     )
 
 

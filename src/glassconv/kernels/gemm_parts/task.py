@@ -8,12 +8,14 @@ from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, functio
 from glassconv.kernels.gemm_parts.parameters import GemmParameters
 from glassconv.kernels.microkernel.lowering import emit_im2col_nchw, emit_im2col_nhwc
 from glassconv.kernels.microkernel.matrix_product import COLUMNS, ROWS, product
+from glassconv.kernels.microkernel.matrix_vector import emit_matrix_vector
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 
 
 def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
     """Emit the task function: output[filters, pixels] = weight[filters, k] · lowered[k, pixels]."""
-    im2col, multiply = emit_im2col_nchw(module), product(module, ROWS)
+    im2col, multiply = emit_im2col_nchw(module), product(module, ROWS, epilogue)
+    multiply_column = emit_matrix_vector(module)
 
     @function(module)
     def task(
@@ -24,7 +26,7 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
         thread: Value,
     ) -> None:
         p, weight, bias = parameters, arrays.weight, arrays.bias
-        at = _start(p, number)
+        at = start_of(p, number)
         buffer = arrays.workspace.add_bytes(thread * p.workspace_bytes)
         pixels = (p.pixels - at.pixel).minimum(p.pixel_block)
         filters = (p.filters - at.filter).minimum(p.filter_block)
@@ -45,35 +47,57 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
                 pixel=at.pixel,
                 pixels=pixels,
             )
-            multiply.function.call(
-                a=weight + (first * p.k + segment * p.segment_length),
+            a, k = weight + (first * p.k + segment * p.segment_length), segments * p.segment_length
+            is_first, is_last = segment.equals(0), (segment + segments).equals(p.segments)
+            # A last pixel that would take a vector of its own, as that of 7 × 7 does.
+            is_alone = (pixels % code.lanes).equals(1)
+            tiled_pixels = pixels - is_alone.as_int()
+            multiply.call(
+                a=a,
                 b=buffer,
                 c=output,
                 bias=bias + first,
                 m=filters,
-                n=pixels,
-                k=segments * p.segment_length,
+                n=tiled_pixels,
+                k=k,
                 a_stride=p.k,
                 b_panel_stride=multiply.width,
                 b_row_stride=p.buffer_stride,
                 c_stride=p.output_stride_c,
-                first=segment.equals(0).as_int(),
-            )
-        if epilogue:
-            epilogue.call(
-                sums=output,
-                runs=filters,
-                stride=p.output_stride_c,
-                length=pixels,
+                first=is_first.as_int(),
+                last=is_last.as_int(),
                 residual_offset=residual_offset(arrays),
             )
+            with code.if_(is_alone):
+                multiply_column.call(
+                    a=a,
+                    b=buffer + tiled_pixels,
+                    scratch=buffer + p.segments_per_block * p.segment_length * p.buffer_stride,
+                    c=output + tiled_pixels,
+                    bias=bias + first,
+                    m=filters,
+                    k=k,
+                    a_stride=p.k,
+                    b_stride=p.buffer_stride,
+                    c_stride=p.output_stride_c,
+                    first=is_first.as_int(),
+                )
+                if epilogue:
+                    with code.if_(is_last):
+                        epilogue.call(
+                            sums=output + tiled_pixels,
+                            runs=filters,
+                            stride=p.output_stride_c,
+                            length=1,
+                            residual_offset=residual_offset(arrays),
+                        )
 
     return task
 
 
 def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
     """Emit the task function: output[pixels, filters] = lowered[pixels, k] · packed[k, filters]."""
-    im2col, multiply = emit_im2col_nhwc(module), product(module, COLUMNS)
+    im2col, multiply = emit_im2col_nhwc(module), product(module, COLUMNS, epilogue)
     width = multiply.width
 
     @function(module)
@@ -85,7 +109,7 @@ def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
         thread: Value,
     ) -> None:
         p, weight, bias = parameters, arrays.weight, arrays.bias
-        at = _start(p, number)
+        at = start_of(p, number)
         buffer = arrays.workspace.add_bytes(thread * p.workspace_bytes)
         pixels = (p.pixels - at.pixel).minimum(p.pixel_block)
         filters = (p.filters - at.filter).minimum(p.filter_block)
@@ -114,7 +138,7 @@ def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
             rows = code.select_pointer(p.needs_lowering.equals(1), buffer, unlowered)
             stride = code.select(p.needs_lowering.equals(1), p.buffer_stride, p.input_stride_w)
             with code.loop(0, filters, p.filters_in_l2) as filter:
-                multiply.function.call(
+                multiply.call(
                     a=rows,
                     b=weights + (filter * p.k + start * width),
                     c=output + filter,
@@ -127,21 +151,15 @@ def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
                     b_row_stride=width,
                     c_stride=p.output_stride_w,
                     first=segment.equals(0).as_int(),
+                    last=(segment + segments).equals(p.segments).as_int(),
+                    residual_offset=residual_offset(arrays),
                 )
-        if epilogue:
-            epilogue.call(
-                sums=output,
-                runs=pixels,
-                stride=p.output_stride_w,
-                length=filters,
-                residual_offset=residual_offset(arrays),
-            )
 
     return task
 
 
 @dataclass(frozen=True)
-class _Start:
+class Start:
     """The first image, group, pixel and filter of a task."""
 
     image: Value
@@ -150,9 +168,9 @@ class _Start:
     filter: Value
 
 
-def _start(p: GemmParameters[Value], number: Value) -> _Start:
+def start_of(p: GemmParameters[Value], number: Value) -> Start:
     """Return where a task begins. Blocks of pixels vary fastest, then blocks of filters."""
     pixel, number = number % p.pixel_blocks, number // p.pixel_blocks
     filter, number = number % p.filter_blocks, number // p.filter_blocks
     group, image = number % p.groups, number // p.groups
-    return _Start(image, group, pixel * p.pixel_block, filter * p.filter_block)
+    return Start(image, group, pixel * p.pixel_block, filter * p.filter_block)

@@ -214,7 +214,7 @@ def production(module: Module, cut: Blocks) -> Function:
         with code.loop(0, n, cut.nc) as jc, code.loop(0, k, cut.kc) as pc:
             nc, kc = (n - jc).minimum(cut.nc), (k - pc).minimum(cut.kc)
             pack.call(b=b + (pc * n + jc), packed=packed, n=n, nc=nc, kc=kc)
-            multiply_block.function.call(
+            multiply_block.call(
                 a=a + pc,
                 b=packed,
                 c=c + jc,

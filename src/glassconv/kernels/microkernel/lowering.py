@@ -9,10 +9,13 @@ zero, because it is in the padding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import N, Struct
+
+MAX_COLUMNS = 8  # vectors; longer rows are copied one by one
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,15 @@ def emit_im2col_nchw(module: Module) -> Function:
     """Emit the function that performs im2col with k as the row index of the buffer.
 
     Row (c − first_channel, u, v) of the buffer holds tap (u, v) of channel c for the pixels
-    [pixel, pixel + pixels). `image` points to the first channel of an image and group.
+    [pixel, pixel + pixels). `image` points to the first channel of an image and group. After its
+    pixels, a row of the buffer has room for a vector.
+
+    Short output rows, if they are complete, are copied one column of vectors at a time, from the
+    last column to the first: all rows of all channels have the same padding there, so its mask is
+    computed once. What a vector writes past the end of its row is overwritten by the first column
+    of the next row.
     """
-    copy = emit_copy(module)
+    copy, copy_column = emit_copy(module), _emit_copy_column(module)
 
     @function(module)
     def im2col_nchw(
@@ -57,36 +66,113 @@ def emit_im2col_nchw(module: Module) -> Function:
         pixel: Value,
         pixels: Value,
     ) -> None:
-        p = parameters
-        output_width, stop = p.output_width, pixel + pixels
-        row = code.variable(0)
-        with (
-            code.loop(first_channel, first_channel + channels) as channel,
-            code.loop(0, p.kernel_height) as u,
-            code.loop(0, p.kernel_width) as v,
-        ):
-            dst_row = buffer + row.get() * p.buffer_stride
-            plane = image + channel * p.input_stride_c
-            # The range [low, high) of output columns whose input column is inside the input.
-            column, step = v * p.dilation_w - p.padding_w, p.stride_w
-            low = ((0 - column).maximum(0) + step - 1) // step
-            high = ((p.input_width - column).maximum(0) + step - 1) // step
-            with code.loop(pixel // output_width, (stop - 1) // output_width + 1) as i:
-                start = (pixel - i * output_width).maximum(0)
-                length = (stop - i * output_width).minimum(output_width) - start
-                y = i * p.stride_h + u * p.dilation_h - p.padding_h
-                inside = _is_inside(y, p.input_height)
-                copy.call(
-                    dst=dst_row + ((i * output_width + start) - pixel),
-                    src=plane + (y * p.input_stride_h + start * step + column),
-                    step=step,
-                    length=length,
-                    low=low - start,
-                    high=code.select(inside, high - start, 0),
+        p, width, lanes = parameters, parameters.output_width, code.lanes
+        stop = pixel + pixels
+        first_row, end_row = pixel // width, (stop + width - 1) // width
+        is_short = width <= MAX_COLUMNS * lanes
+        first_complete = code.select(is_short, (pixel + width - 1) // width, end_row)
+        end_complete = first_complete.maximum(stop // width)
+        channel_stride = p.kernel_height * p.kernel_width * p.buffer_stride
+        with code.loop(0, p.kernel_height) as u, code.loop(0, p.kernel_width) as v:
+            y, x = u * p.dilation_h - p.padding_h, v * p.dilation_w - p.padding_w
+            low, high = outputs_inside(x, p.input_width, p.stride_w)
+            top, bottom = outputs_inside(y, p.input_height, p.stride_h)
+            # Element 0 of the first row of outputs, which may be before the buffer or the image.
+            dst = buffer + ((u * p.kernel_width + v) * p.buffer_stride - pixel)
+            src = image + (first_channel * p.input_stride_c + y * p.input_stride_h + x)
+            src_row_stride = p.stride_h * p.input_stride_h
+
+            def copy_row(row: Value) -> None:
+                start = (pixel - row * width).maximum(0)
+                inside = (row >= top) & (row < bottom)
+                with code.loop(0, channels) as channel:
+                    copy.call(
+                        dst=dst + (channel * channel_stride + row * width + start),
+                        src=src
+                        + (channel * p.input_stride_c + row * src_row_stride + start * p.stride_w),
+                        step=p.stride_w,
+                        length=(stop - row * width).minimum(width) - start,
+                        low=low - start,
+                        high=code.select(inside, high - start, 0),
+                    )
+
+            def fill_rows_with_zeros(first: Value, end: Value) -> None:
+                with code.loop(0, channels) as channel:
+                    row = dst + channel * channel_stride
+                    with code.loop(first * width, end * width, lanes) as e:
+                        row[e] = code.zeros()
+
+            with code.loop(first_row, first_complete) as row:
+                copy_row(row)
+            first_copied = top.maximum(first_complete).minimum(end_complete)
+            end_copied = bottom.maximum(first_copied).minimum(end_complete)
+            fill_rows_with_zeros(first_complete, first_copied)
+            with code.if_(end_copied > first_copied), code.loop(0, width, lanes) as e_from_end:
+                e = (width - 1 - e_from_end) // lanes * lanes
+                copy_column.call(
+                    parameters=p,
+                    dst=dst + (first_copied * width + e),
+                    src=src + (first_copied * src_row_stride + e * p.stride_w),
+                    channels=channels,
+                    rows=end_copied - first_copied,
+                    low=low - e,
+                    high=high - e,
                 )
-            row.set(row.get() + 1)
+            fill_rows_with_zeros(end_copied, end_complete)
+            with code.loop(end_complete, end_row) as row:
+                copy_row(row)
 
     return im2col_nchw
+
+
+def _emit_copy_column(module: Module) -> Function:
+    """Emit the function that copies one vector of each of some rows of each channel.
+
+    Lane e of a vector is src[e · step] if low ≤ e < high, otherwise zero.
+    """
+
+    @function(module)
+    def copy_column(
+        code: Code,
+        parameters: LoweringParameters[Value],
+        dst: Pointer,
+        src: Pointer,
+        channels: Value,
+        rows: Value,
+        low: Value,
+        high: Value,
+    ) -> None:
+        p, lanes = parameters, code.lanes
+        dst_channel_stride = p.kernel_height * p.kernel_width * p.buffer_stride
+        src_row_stride = p.stride_h * p.input_stride_h
+        # Clamped to a vector, because padding can exceed 2³¹ and masks compare 32 bits.
+        low, high, start = low.maximum(0).minimum(lanes), high.maximum(0), code.value(0)
+        end = high.minimum(lanes)
+        mask = range_mask(code, start, low, end)
+
+        def copy(load: Callable[[Pointer], Value]) -> None:
+            with code.loop(0, channels) as channel:
+                dst_channel = dst + channel * dst_channel_stride
+                src_channel = src + channel * p.input_stride_c
+                with code.loop(0, rows) as row:
+                    dst_channel[row * p.output_width] = load(src_channel + row * src_row_stride)
+
+        with code.if_(p.stride_w.equals(1)):
+            with code.if_(low.equals(0) & end.equals(lanes)):
+                copy(lambda row: row.vector())
+            with code.else_():
+                copy(lambda row: row.masked(mask))
+        with code.else_():
+            with code.if_(p.stride_w.equals(2)):
+                # A full vector would read one element past the last.
+                with code.if_(low.equals(0) & (high > lanes)):
+                    copy(lambda row: _every_second(code, row.vector(), row.vector(lanes)))
+                with code.else_():
+                    copy(lambda row: _load_stride_2(code, row, start, low, end))
+            with code.else_():
+                copy(lambda row: row.gather(p.stride_w, mask))
+
+    return copy_column
 
 
 def emit_im2col_nhwc(module: Module) -> Function:
@@ -155,6 +241,13 @@ def emit_im2col_nhwc(module: Module) -> Function:
     return im2col_nhwc
 
 
+def outputs_inside(offset: Value, size: Value, stride: Value) -> tuple[Value, Value]:
+    """Return the range [low, high) of outputs o with 0 ≤ o · stride + offset < size."""
+    edges = (offset.code.value(0), size)
+    low, high = (((edge - offset).maximum(0) + (stride - 1)) // stride for edge in edges)
+    return low, high
+
+
 def _is_inside(y: Value, height: Value) -> Value:
     return (y >= 0) & (y < height)
 
@@ -198,8 +291,7 @@ def emit_copy(module: Module) -> Function:
                     with code.loop(start, stop, lanes) as e:
                         dst[e] = _load_stride_2(code, src + e * 2, e, low, high)
                 with code.loop(first, last, lanes) as e:
-                    left, right = ((src + e * 2).vector(offset) for offset in (0, lanes))
-                    dst[e] = code.shuffle(left, right, range(0, 2 * lanes, 2))
+                    dst[e] = _every_second(code, *((src + e * 2).vector(o) for o in (0, lanes)))
             with code.else_(), code.loop(0, length, lanes) as e:
                 mask = range_mask(code, e, low, high)
                 dst[e] = (src + e * step).gather(step, mask)
@@ -240,7 +332,12 @@ def _load_stride_2(code: Code, src: Pointer, e: Value, low: Value, high: Value) 
         src.masked(range_mask(code, e * 2 + offset, low * 2, high * 2 - 1), offset)
         for offset in (0, lanes)
     ]
-    return code.shuffle(halves[0], halves[1], range(0, 2 * lanes, 2))
+    return _every_second(code, *halves)
+
+
+def _every_second(code: Code, left: Value, right: Value) -> Value:
+    """Return the even elements of two consecutive vectors."""
+    return code.shuffle(left, right, range(0, 2 * code.lanes, 2))
 
 
 def range_mask(code: Code, e: Value, low: Value, high: Value) -> Value:

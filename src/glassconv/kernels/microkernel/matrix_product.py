@@ -1,6 +1,7 @@
 """The register-tiled matrix product C = A · B or C += A · B (the macrokernel in BLIS's terms).
 
-    A  [m, k]  row-major, with leading dimension `a_stride`
+    A  [m, k]  row-major, with leading dimension `a_stride`. A row may consist of several segments,
+               `a_segment_stride` apart: then k is the length of a segment
     B  [k, n]  in panels of the tile's width: row `step` of panel p begins at
                p · b_panel_stride + step · b_row_stride. The last panel is padded to the full
                width; its elements beyond n are ignored
@@ -28,14 +29,35 @@ class Product:
     function: Function
     width: int
 
+    def call(
+        self,
+        *,
+        segments: Argument = 1,
+        a_segment_stride: Argument = 0,
+        last: Argument = 0,
+        residual_offset: Argument = 0,
+        **arguments: Argument,
+    ) -> None:
+        """Emit a call; the parameters named here have the values of a plain product."""
+        self.function.call(
+            segments=segments,
+            a_segment_stride=a_segment_stride,
+            last=last,
+            residual_offset=residual_offset,
+            **arguments,
+        )
 
-def product(module: Module, bias_along: str | None) -> Product:
+
+def product(module: Module, bias_along: str | None, epilogue: Function | None = None) -> Product:
     """Emit the function that multiplies two matrices of any size.
 
     bias_along: ROWS or COLUMNS for one bias element per row or column of C, None for no bias.
     The function's parameter `first` is 1 to initialize C with the bias and 0 to accumulate into C.
     Without a bias, C is initialized with zeros, `bias` is not read, and n must be a multiple of the
     panel width.
+
+    epilogue: the function of epilogue.py to apply to the rows of a tile while they are in L1, where
+    the parameter `last` is 1. `residual_offset` is passed on to it.
     """
     most_rows, most_vectors = module.target.tile()
     lanes = module.target.lanes(module.dtype)
@@ -60,12 +82,16 @@ def product(module: Module, bias_along: str | None) -> Product:
         bias: Pointer,
         m: Value,
         n: Value,
+        segments: Value,
         k: Value,
         a_stride: Value,
+        a_segment_stride: Value,
         b_panel_stride: Value,
         b_row_stride: Value,
         c_stride: Value,
         first: Value,
+        last: Value,
+        residual_offset: Value,
     ) -> None:
         panels = n // width
         remainder = n - panels * width
@@ -79,8 +105,10 @@ def product(module: Module, bias_along: str | None) -> Product:
                     "a": a + i * a_stride,
                     "remainder": remainder,
                     "b_panel_stride": b_panel_stride,
+                    "segments": segments,
                     "k": k,
                     "a_stride": a_stride,
+                    "a_segment_stride": a_segment_stride,
                     "b_row_stride": b_row_stride,
                     "c_stride": c_stride,
                     "first": first,
@@ -100,6 +128,15 @@ def product(module: Module, bias_along: str | None) -> Product:
                     fits = (remainder > (vectors - 1) * lanes) & (remainder <= vectors * lanes)
                     with code.if_(fits):
                         edge_tiles[rows, vectors].call(**partial, **common)
+                if epilogue:
+                    with code.if_(last.equals(1)):
+                        epilogue.call(
+                            sums=c + i * c_stride,
+                            runs=rows,
+                            stride=c_stride,
+                            length=n,
+                            residual_offset=residual_offset,
+                        )
             row = stop
 
     return Product(product, width)
@@ -112,6 +149,12 @@ def _prefetch_rows(code: Code, a: Pointer, rows: int, k: Value, a_stride: Value)
             (a + i * a_stride).prefetch(step)
 
 
+def _prefetch_vectors(code: Code, pointer: Pointer, vectors: int) -> None:
+    """Prefetch consecutive vectors."""
+    for element in range(0, vectors * code.lanes, CACHE_LINE // ELEMENT_BYTES[code.dtype]):
+        pointer.prefetch(element)
+
+
 def _emit_tiles(
     module: Module, rows: int, vectors: int, bias_along: str | None, *, masked: bool
 ) -> Function:
@@ -119,6 +162,8 @@ def _emit_tiles(
 
     masked: whether only the first `remainder` columns of a tile are valid.
     """
+    # In NCHW, where the bias is along rows, B has just been written and is in cache.
+    prefetches_b = bias_along != ROWS and not masked
 
     @function(module, f"{'masked_tiles' if masked else 'tiles'}_{rows}x{vectors}")
     def tiles(
@@ -130,8 +175,10 @@ def _emit_tiles(
         count: Value,
         remainder: Value,
         b_panel_stride: Value,
+        segments: Value,
         k: Value,
         a_stride: Value,
+        a_segment_stride: Value,
         b_row_stride: Value,
         c_stride: Value,
         first: Value,
@@ -156,14 +203,17 @@ def _emit_tiles(
             tile = accumulators(code, rows, vectors)
             for i in range(rows if bias_along else 0):  # without a bias C stays in cache
                 (c_ptr + i * c_stride).prefetch(vectors * lanes, to_write=True)
-            a_row_ptrs = [a + i * a_stride for i in range(rows)]
-            multiply(
-                code,
-                tile,
-                k,
-                left=lambda i, step: a_row_ptrs[i][step],
-                right=lambda step, j: (panel + step * b_row_stride).vector(j * lanes),
-            )
+            with code.loop(0, segments) as segment:
+                a_rows = [a + (i * a_stride + segment * a_segment_stride) for i in range(rows)]
+                b_rows = panel + segment * k * b_row_stride
+
+                def load_b(step: Value, j: int, b_rows: Pointer = b_rows) -> Value:
+                    row = b_rows + step * b_row_stride
+                    if prefetches_b and j == 0:
+                        _prefetch_vectors(code, row + b_panel_stride, vectors)
+                    return row.vector(j * lanes)
+
+                multiply(code, tile, k, left=lambda i, step: a_rows[i][step], right=load_b)
             indices = [(i, j) for i in range(rows) for j in range(vectors)]
             with code.if_(first.equals(1)):
                 for i, j in indices:

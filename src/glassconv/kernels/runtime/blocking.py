@@ -22,8 +22,8 @@ class Blocking:
         """Return the name of each field, as text, and its value.
 
         >>> from glassconv.kernels.direct import DirectBlocking
-        >>> DirectBlocking(vectors_per_row=7, vector_block=56).items()
-        (('vectors per row', 7), ('vector block', 56))
+        >>> DirectBlocking(7, 56, vectors_per_row=7, workspace_bytes=0).items()[:2]
+        (('row block', 7), ('column block', 56))
         """
         return tuple(
             (field.name.replace("_", " ").replace(" in l", " in L"), getattr(self, field.name))

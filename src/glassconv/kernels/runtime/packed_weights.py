@@ -9,6 +9,9 @@ An entry is kept while a tensor whose content it is exists. Then it depends on w
 parameter is meant to last: when it is freed or changed, its entry is removed. Any other tensor may
 be a view or a copy made for one call: its entry is kept, and of those entries the least recently
 used are removed where together they fill more than `MAX_UNUSED_BYTES` (docs/adr/0015).
+
+A parameter that changes, as in training, is packed again into the memory of its earlier entry,
+since the pages of fresh memory cost more than the packing.
 """
 
 from __future__ import annotations
@@ -19,14 +22,32 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from glassconv.codegen.pages import ask_for_huge_pages
 from glassconv.kernels.runtime.checksum import checksum
 
-Pack = Callable[[Tensor], Tensor | None]
+Pack = Callable[[Tensor, Tensor | None], Tensor | None]  # the weight, and memory to write to
+
+
+class Packing(Protocol):
+    """A kernel's `Pack`, which is equal for equal problems, and says how much it returns."""
+
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
+        """Return the weight as the kernel reads it, None where it refuses it.
+
+        memory: what it returned for another weight and may overwrite.
+        """
+
+    @property
+    def elements(self) -> int:
+        """Return how many elements the packed weight has."""
+
+
 Content = tuple[bytes, tuple[int, ...], tuple[int, ...], torch.dtype]  # checksum, shape, strides
 UserKey = tuple[int, Pack]  # the identity of a tensor
 
@@ -76,6 +97,19 @@ class _Cache:
         if user is None or user.tensor() is not tensor or user.content != content:
             return None
         return user.entry
+
+    def take(self, tensor: Tensor, pack: Pack) -> Tensor | None:
+        """Return the memory of a changed parameter's entry, without the entry, if no other uses it.
+
+        The call that changed the parameter must not run beside one that reads it, as in PyTorch.
+        """
+        user = self.users.get((id(tensor), pack))
+        if user is None or user.tensor() is not tensor:
+            return None
+        if not user.is_parameter or user.entry.users > 1:
+            return None
+        del self.users[id(tensor), pack], self.entries[user.entry.key]
+        return user.entry.packed
 
     def use(self, tensor: Tensor, entry: _Entry) -> None:
         """Note that a tensor has an entry's content, and no longer that of an earlier entry."""
@@ -134,26 +168,41 @@ def packed_once(weight: Tensor, pack: Pack) -> Tensor | None:
     entry = _cache.find(weight, pack, content)
     if entry is not None:
         return entry.packed
-    entry = _cache.entries.get((content, pack))
+    with _cache.lock:
+        entry = _cache.entries.get((content, pack))
+        memory = None
+        if entry is None:
+            memory = _cache.take(weight, pack)
+        else:
+            _cache.use(weight, entry)
     if entry is None:
-        entry = _Entry((content, pack), _packed(weight.detach(), pack))
+        entry = _Entry((content, pack), _packed(weight.detach(), pack, memory))
         if checksum(weight) != content[0]:  # changed by another thread while it was packed
             return entry.packed
-    with _cache.lock:
-        entry = _cache.entries.setdefault(entry.key, entry)
-        _cache.use(weight, entry)
+        with _cache.lock:
+            entry = _cache.entries.setdefault(entry.key, entry)
+            _cache.use(weight, entry)
     _cache.release_freed()
     return entry.packed
 
 
-def _packed(weight: Tensor, pack: Pack) -> Tensor | None:
+def _packed(weight: Tensor, pack: Pack, memory: Tensor | None) -> Tensor | None:
     """Return pack(weight) in its own memory, which does not change with the weight."""
-    packed = pack(weight)
+    packed = pack(weight, memory)
     if packed is not None and packed.untyped_storage().data_ptr() == (
         weight.untyped_storage().data_ptr()
     ):
         return packed.clone()
     return packed
+
+
+def memory_for(elements: int, weight: Tensor, memory: Tensor | None) -> Tensor:
+    """Return memory for so many packed elements of a weight: what is given, or new."""
+    if memory is not None:
+        return memory
+    memory = torch.empty(elements, dtype=weight.dtype)
+    ask_for_huge_pages(memory.data_ptr(), memory.nbytes)
+    return memory
 
 
 def packed_bytes() -> int:

@@ -15,7 +15,7 @@ from glassconv.codegen.jit import Compiled
 from glassconv.codegen.openmp import threads
 from glassconv.codegen.pages import WORTHWHILE_BYTES, ask_for_huge_pages
 from glassconv.kernels.runtime.blocking import Blocking
-from glassconv.kernels.runtime.packed_weights import Pack, packed_once
+from glassconv.kernels.runtime.packed_weights import Packing, packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.problem.problem import Problem
@@ -33,7 +33,7 @@ class Plan:
     tasks: int
     workspace_bytes: int  # per thread
     max_threads: int  # more threads would cost more time than they save
-    pack: Pack | None  # packs the weight, or refuses it with None; no function: it is used unpacked
+    pack: Packing | None  # packs the weight, or refuses it with None; None: it is used unpacked
     loops: tuple[str, ...] = ()  # a description of the loop nest, one line per loop
     hot_function: str = ""  # the generated function that takes most of the time, if known
     otherwise: Callable[..., Tensor] | None = None  # the call for weights that `pack` refuses
@@ -51,7 +51,7 @@ class Plan:
         if packed is None:
             assert self.otherwise is not None, "a plan whose `pack` refuses weights has `otherwise`"
             return self.otherwise(input, weight, bias, residual)
-        output = torch.empty_strided(self.output_shape, self.output_strides, dtype=input.dtype)
+        output = input.new_empty_strided(self.output_shape, self.output_strides)
         if self.has_huge_pages:
             ask_for_huge_pages(output.data_ptr(), output.nbytes)
         bias = self.zero_bias if bias is None else bias.contiguous()
@@ -62,7 +62,7 @@ class Plan:
             weight=packed.data_ptr(),
             bias=bias.data_ptr(),
             output=address,
-            workspace=workspace(num_threads * self.workspace_bytes).data_ptr(),
+            workspace=workspace(num_threads * self.workspace_bytes),
             residual=address if residual is None else residual.data_ptr(),
         )
         self.kernel.call(self.parameters, arrays, self.tasks, num_threads)
@@ -72,6 +72,13 @@ class Plan:
     def main_kernel(self) -> Compiled:
         """Return the kernel that multiplies, and that holds `hot_function`."""
         return self.kernel
+
+    @property
+    def packed_bytes(self) -> int:
+        """Return how large the weight is as the kernel reads it."""
+        if self.pack is None:
+            return self.problem.weight_bytes
+        return self.pack.elements * self.problem.format.bytes
 
     @cached_property
     def output_shape(self) -> tuple[int, ...]:
@@ -110,12 +117,20 @@ class Plan:
         return converted.copy_(images)
 
 
-_local = threading.local()
+class _Workspace(threading.local):
+    """An uninitialized buffer for each Python thread."""
+
+    buffer: Tensor
+    address: int
+    size = -1
 
 
-def workspace(size: int) -> Tensor:
-    """Return an uninitialized buffer of at least `size` bytes, one per Python thread."""
-    buffer: Tensor | None = getattr(_local, "buffer", None)
-    if buffer is None or buffer.numel() < size:
-        buffer = _local.buffer = torch.empty(size, dtype=torch.uint8)
-    return buffer
+_workspace = _Workspace()
+
+
+def workspace(size: int) -> int:
+    """Return the address of a buffer of at least `size` bytes, one per Python thread."""
+    if _workspace.size < size:
+        _workspace.buffer = torch.empty(size, dtype=torch.uint8)
+        _workspace.address, _workspace.size = _workspace.buffer.data_ptr(), size
+    return _workspace.address

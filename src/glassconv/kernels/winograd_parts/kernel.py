@@ -14,16 +14,9 @@ the input transform (flatness) and computed directly in the output transform (di
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from math import ceil, prod
 
-import torch
-from torch import Tensor
-from torch.nn.functional import pad
-
-from glassconv.algorithms.parts.winograd_flatness import flatness
-from glassconv.algorithms.parts.winograd_transforms import transform
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
@@ -32,13 +25,14 @@ from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.microkernel.matrix_product import product
 from glassconv.kernels.runtime.blocking import round_up, tasks_wanted
-from glassconv.kernels.runtime.packed_weights import Pack
+from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.kernels.winograd_parts.input_transform import emit_input_transform
 from glassconv.kernels.winograd_parts.loop_text import describe_loops
 from glassconv.kernels.winograd_parts.output_transform import emit_output_transform
+from glassconv.kernels.winograd_parts.packing import packing
 from glassconv.kernels.winograd_parts.parameters import (
     KERNEL_SIZE,
     MAX_K_BLOCK,
@@ -46,10 +40,11 @@ from glassconv.kernels.winograd_parts.parameters import (
     WinogradParameters,
     parameters_of,
 )
+from glassconv.kernels.winograd_parts.work import phases_of
 from glassconv.mathematics.cook_toom import cook_toom
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import Epilogue
-from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.problem.memory_layout import Layout
 from glassconv.reports.verdict import Verdict
 
 # Fewer tiles per task keep V and M in L2, but U is reread for each task.
@@ -75,30 +70,6 @@ def supports(problem: ConvProblem) -> Verdict:
     if not common:
         return common
     return Verdict(True, "Winograd with register-tiled matrix products")
-
-
-def seconds(problem: ConvProblem, layout: str, tile_outputs: int) -> float:
-    """Return the predicted time in seconds."""
-    tile_elements = (tile_outputs + KERNEL_SIZE - 1) ** 2
-    tiles = _tiles(problem, tile_outputs)
-    channels, filters = problem.weight_shape[1], problem.gemm.m
-    relative_size = ELEMENT_BYTES[problem.dtype] // ELEMENT_BYTES["float32"]
-    m_elements = problem.groups * tile_elements * tiles * round_up(filters, 16 // relative_size)
-    v_elements = tile_elements * tiles * problem.in_channels
-    # Measured on two AVX2 cores, in float32.
-    seconds_per_call = 1e-4
-    macs_per_second = 62e9
-    m_elements_per_second = 2.8e9
-    v_elements_per_second = 4.6e9 if layout == NCHW else 36e9
-    u_bytes_per_second = 20e9
-    u_bytes = problem.weight_bytes * tile_elements / KERNEL_SIZE**2
-    return (
-        seconds_per_call
-        + relative_size * m_elements * channels / macs_per_second
-        + relative_size * m_elements / m_elements_per_second
-        + relative_size * v_elements / v_elements_per_second
-        + u_bytes / u_bytes_per_second
-    )
 
 
 def plan(
@@ -127,8 +98,29 @@ def plan(
         tasks,
         parameters.workspace_bytes,
         max_threads=max(1, min(tasks, problem.macs // min_macs_per_task)),
-        pack=_packing(_of_any_size(problem), tile_outputs, target),
+        pack=packing(problem, tile_outputs, target),
         loops=describe_loops(problem, parameters, target, tile_outputs),
+    )
+
+
+def work(
+    problem: ConvProblem,
+    layout: Layout,
+    target: Target,
+    threads: int,
+    tile_outputs: int,
+    min_macs_per_task: int,
+) -> Work:
+    """Return what the kernel does for a problem; parameters as those of `plan`."""
+    blocks = blocking(problem, layout, target, threads, tile_outputs, min_macs_per_task)
+    parameters = parameters_of(problem, layout, target, tile_outputs, blocks)
+    tasks = problem.groups * parameters.tile_blocks * parameters.filter_blocks
+    team = min(threads, max(1, min(tasks, problem.macs // min_macs_per_task)))
+    return Work(
+        phases_of(problem, layout, target, tile_outputs, parameters, team),
+        tasks,
+        team,
+        checked_bytes=problem.weight_bytes,
     )
 
 
@@ -172,35 +164,6 @@ def _tiles(problem: ConvProblem, tile_outputs: int) -> int:
 
 
 # -- in machine code --------------------------------------------------------------------------
-
-
-def _of_any_size(problem: ConvProblem) -> ConvProblem:
-    """Return the problem with the smallest input: a weight is packed once for all sizes."""
-    no_padding = ((0, 0),) * problem.ndim
-    return replace(problem, batch=1, input_size=problem.kernel_size, padding=no_padding, bias=False)
-
-
-@cache
-def _packing(problem: ConvProblem, tile_outputs: int, target: Target) -> Pack:
-    """Return a function that packs U, the weight, and the test of tiles; see parameters.py."""
-    matrix, groups = cook_toom(tile_outputs, KERNEL_SIZE).filter, problem.groups
-    lanes = target.lanes(problem.dtype)
-    width = target.tile()[1] * lanes
-    filters, channels = problem.gemm.m, problem.weight_shape[1]
-
-    def pack(weight: Tensor) -> Tensor:
-        transformed = transform([matrix, matrix], weight.double()).to(weight.dtype)
-        by_element = transformed.reshape(groups, filters, channels, -1).permute(0, 3, 1, 2)
-        padded = pad(by_element, (0, 0, 0, -filters % width))
-        panels = padded.reshape(groups, padded.shape[1], -1, width, channels).transpose(3, 4)
-        by_tap = pad(weight.reshape(groups, filters, -1), (0, 0, 0, -filters % width))
-        vectors = by_tap.reshape(groups, -1, lanes, by_tap.shape[2]).transpose(2, 3)
-        test = flatness(problem, tile_outputs, weight, transformed)
-        slack = pad(test.slack.T, (0, -len(test.slack) % lanes))
-        parts = panels, vectors, slack, test.least, test.most
-        return torch.cat([part.reshape(-1).to(weight.dtype) for part in parts])
-
-    return pack
 
 
 @cache
@@ -301,7 +264,7 @@ def _emit_products(module: Module, tile_elements: int) -> Function:
             code.loop(0, filters, p.filters_in_l1) as f,
         ):
             block_filters = (filters - f).minimum(p.filters_in_l1)
-            multiply.function.call(
+            multiply.call(
                 a=v + (element * p.v_element_stride + channel),
                 b=u + (element * p.u_element_stride + f * p.channels + channel * width),
                 c=m + (element * p.m_element_stride + f),

@@ -1,0 +1,260 @@
+"""How long PyTorch's own convolutions take, from one small layer of each kind, timed here.
+
+PyTorch computes float32 by oneDNN, but for single small images, and all else by its own im2col and
+a matrix product. oneDNN has a kernel for each kind of layer. Its kernels for NCHW copy input and
+output into blocks of channels and back; where it has none for a shape, it makes im2col's matrix.
+
+The kinds are read off PyTorch's rules (aten/src/ATen/native/Convolution.cpp) and oneDNN's list of
+kernels; how fast each of them is, is measured. Where a rule changes, the prediction is worse and
+nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import inf, prod
+from time import perf_counter
+from types import MappingProxyType
+
+import torch
+import torch.nn.functional as F
+
+from glassconv.problem.conv_problem import ConvProblem
+from glassconv.problem.memory_layout import NCHW, NHWC
+from glassconv.problem.problem import Problem
+from glassconv.problem.shorthand import parse
+from glassconv.problem.transposed import TransposedProblem, parse_transposed
+from glassconv.reports.machine import Machine, PyTorch
+
+SMALL = 20480  # elements of an image up to which PyTorch's own loops take it
+BLOCK = 8  # channels of a block of oneDNN's at least
+WIDEST_PADDING = 3  # columns, for oneDNN's NCHW kernel: it has as many outputs in a row of a tile
+RUNS = 5  # of a probe, of which the fastest counts
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A layer that is timed, in a memory layout, and a few layers of its kind with one filter."""
+
+    shorthand: str
+    layout: str = NCHW
+    lowering: str = ""  # the same with few filters, where the kind makes im2col's matrix
+
+
+NATIVE, DOUBLE, LOWERED = "native", "float64", "lowered"
+TRANSPOSED, COLUMNS, DOUBLE_COLUMNS = "transposed", "col2im", "col2im float64"
+PROBES: Mapping[str, Probe] = MappingProxyType(
+    {
+        NATIVE: Probe("32x24x24 64@3x3 p1 nobias", NCHW, "32x24x24 1@3x3 p1 nobias"),
+        DOUBLE: Probe(
+            "32x24x24 64@3x3 p1 nobias float64", NCHW, "32x24x24 1@3x3 p1 nobias float64"
+        ),
+        LOWERED: Probe("60x24x24 124@3x3 p1 g4 nobias", NCHW, "60x24x24 4@3x3 p1 g4 nobias"),
+        "dense nchw": Probe("64x28x28 64@3x3 p1 nobias"),
+        "dense nhwc": Probe("64x28x28 64@3x3 p1 nobias", NHWC),
+        "pointwise nchw": Probe("128x28x28 128@1x1 nobias"),
+        "pointwise nhwc": Probe("128x28x28 128@1x1 nobias", NHWC),
+        "depthwise nchw": Probe("64x56x56 64@5x5 p2 g64 nobias"),
+        "depthwise nhwc": Probe("64x56x56 64@5x5 p2 g64 nobias", NHWC),
+        TRANSPOSED: Probe("64x14x14 64@4x4 s2 p1 nobias transposed"),
+        COLUMNS: Probe(
+            "60x14x14 60@4x4 s2 p1 nobias transposed",
+            NCHW,
+            "1x14x14 60@4x4 s2 p1 nobias transposed",
+        ),
+        DOUBLE_COLUMNS: Probe(
+            "60x14x14 60@4x4 s2 p1 nobias float64 transposed",
+            NCHW,
+            "1x14x14 60@4x4 s2 p1 nobias float64 transposed",
+        ),
+    }
+)
+SMALLEST = Probe("8x8x8 8@1x1 nobias")
+SMALLEST_ONEDNN = {name: Probe("8x4x4 8@5x5 p2 nobias", name) for name in (NCHW, NHWC)}
+# Layers that do little but copy: input and output into blocks and back, and a weight.
+COPIED = {NCHW: Probe("8x112x112 8@1x1 nobias"), NHWC: Probe("8x112x112 8@1x1 nobias", NHWC)}
+WEIGHTS = {
+    "weights nchw": Probe("2x384x2x2 384@3x3 p1 nobias"),
+    "weights nhwc": Probe("2x384x2x2 384@3x3 p1 nobias", NHWC),
+    "weights native": Probe("256x2x2 256@3x3 p1 nobias", NHWC),  # made channels last
+}
+
+
+def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
+    """Return the predicted time of PyTorch's call; infinity where no rates are known."""
+    if machine is None:
+        return inf
+    rates, name = machine.pytorch, layout if problem.ndim == 2 else NCHW
+    moved = prod(problem.input_shape) + prod(problem.output_shape)
+    weights, copied_per_second = prod(problem.weight_shape), dict(rates.copied_per_second)
+    kind = kind_of(problem, name, machine.threads)
+    if kind in (NATIVE, DOUBLE, DOUBLE_COLUMNS):
+        fixed = rates.call * problem.groups  # each group is a call of its own
+        copied = moved * problem.format.bytes / machine.bandwidth(inf, 1)
+        if name == NHWC and max(problem.kernel_size) > 1:
+            copied += weights / copied_per_second["weights native"]
+    else:
+        fixed = dict(rates.onednn_calls)[name]
+        copied = moved / copied_per_second[NHWC if kind == LOWERED else name]
+        if kind != LOWERED:
+            copied += weights / copied_per_second[f"weights {name}"]
+    arithmetic = _macs(problem, kind) / dict(rates.macs_per_second)[kind]
+    lowered = _lowered(problem, kind)
+    if lowered:
+        arithmetic += lowered / dict(rates.lowered_per_second)[kind]
+    return machine.dispatch + fixed + arithmetic + copied
+
+
+def _uses_onednn(problem: ConvProblem, threads: int) -> bool:
+    """Return whether PyTorch hands a problem to oneDNN (`use_mkldnn` in its Convolution.cpp)."""
+    if problem.dtype != "float32":
+        return False
+    plain = {*problem.stride, *problem.dilation, *problem.kernel_size} == {1}
+    if plain and problem.batch < 16 and threads == 1:
+        return False
+    return (
+        problem.groups > 1
+        or min(problem.kernel_size) > 3
+        or problem.batch > 1
+        or prod(problem.input_shape) > SMALL
+    )
+
+
+def kind_of(problem: Problem, layout: str, threads: int) -> str:
+    """Return the kind of PyTorch's or oneDNN's kernel for a problem."""
+    if isinstance(problem, TransposedProblem):
+        return _kind_of_transposed(problem)
+    if not _uses_onednn(problem, threads):
+        return NATIVE if problem.dtype == "float32" else DOUBLE
+    channels, filters = problem.weight_shape[1], problem.gemm.m
+    is_wide = problem.padding[-1][0] > WIDEST_PADDING
+    if channels == filters == 1 and problem.groups > 1:
+        return LOWERED if layout == NCHW and is_wide else f"depthwise {layout}"
+    if problem.groups == 1 and {*problem.kernel_size} == {1} and not problem.is_padded:
+        return f"pointwise {layout}"
+    is_whole = problem.groups == 1 or channels % BLOCK == filters % BLOCK == 0
+    return LOWERED if layout == NCHW and (is_wide or not is_whole) else f"dense {layout}"
+
+
+def _kind_of_transposed(problem: TransposedProblem) -> str:
+    if problem.dtype != "float32":
+        return DOUBLE_COLUMNS
+    per_group = (problem.in_channels // problem.groups, problem.out_channels // problem.groups)
+    is_whole = all(channels % BLOCK == 0 for channels in per_group)
+    return TRANSPOSED if is_whole and {*problem.dilation} == {1} else COLUMNS
+
+
+def _macs(problem: Problem, kind: str) -> float:
+    """Return the multiply-adds of a kind of kernel: filters in whole blocks, without padding."""
+    if isinstance(problem, TransposedProblem):
+        return problem.macs
+    filters = problem.gemm.m
+    if not kind.startswith(("dense", "pointwise")):
+        return problem.groups * filters * problem.gemm.n * problem.gemm.k
+    whole = -(-filters // BLOCK) * BLOCK
+    taps = prod(axis.taps_inside for axis in problem.axes)
+    return problem.batch * problem.in_channels * whole * taps
+
+
+def _lowered(problem: Problem, kind: str) -> int:
+    """Return the elements of the matrix of im2col or col2im, 0 where PyTorch makes none."""
+    if isinstance(problem, TransposedProblem):
+        channels = problem.in_channels // problem.groups
+        return problem.macs // max(channels, 1) if kind != TRANSPOSED else 0
+    if kind not in (NATIVE, DOUBLE, LOWERED):
+        return 0
+    if {*problem.kernel_size, *problem.stride} == {1} and not problem.is_padded:
+        return 0
+    return problem.groups * problem.gemm.n * problem.gemm.k
+
+
+# -- probes -----------------------------------------------------------------------------------
+
+
+def measure(machine: Machine) -> PyTorch:
+    """Time one layer of each kind, less what the prediction counts for it besides.
+
+    machine: the other rates of this machine.
+    """
+    call = _fastest(SMALLEST)
+    calls = {name: _fastest(probe) for name, probe in SMALLEST_ONEDNN.items()}
+    copied = {}
+    for name, probe in COPIED.items():
+        problem = _problem(probe.shorthand)
+        elements = prod(problem.input_shape) + prod(problem.output_shape)
+        copied[name] = elements / _beyond(_fastest(probe), calls[name])
+    for name, probe in WEIGHTS.items():
+        elements = prod(_problem(probe.shorthand).weight_shape)
+        known_call = call if name == "weights native" else calls[probe.layout]
+        copied[name] = elements / _beyond(_fastest(probe), known_call)
+    known = PyTorch(call, tuple(calls.items()), _endless(), _endless(), tuple(copied.items()))
+    rest = replace(machine, dispatch=0.0, pytorch=known)
+    macs, lowered = {}, {}
+    for kind, probe in PROBES.items():
+        problem = _problem(probe.shorthand)
+        spent = _beyond(_fastest(probe), seconds(problem, probe.layout, rest))
+        if probe.lowering:
+            few, small = _problem(probe.lowering), Probe(probe.lowering, probe.layout)
+            less = _beyond(_fastest(small), seconds(few, probe.layout, rest))
+            # Both lower the same: what the one takes longer is for its multiply-adds.
+            per_mac = _beyond(spent, less) / (_macs(problem, kind) - _macs(few, kind))
+            lowered[kind] = _lowered(few, kind) / _beyond(less, per_mac * _macs(few, kind))
+            macs[kind] = 1 / per_mac
+        else:
+            macs[kind] = _macs(problem, kind) / spent
+    return replace(
+        known, macs_per_second=tuple(macs.items()), lowered_per_second=tuple(lowered.items())
+    )
+
+
+def is_complete(pytorch: PyTorch) -> bool:
+    """Return whether the rates of every kind are there."""
+    return (
+        [kind for kind, _ in pytorch.macs_per_second] == list(PROBES)
+        and [kind for kind, _ in pytorch.lowered_per_second] == [
+            kind for kind, probe in PROBES.items() if probe.lowering
+        ]
+        and [name for name, _ in pytorch.onednn_calls] == list(SMALLEST_ONEDNN)
+        and [name for name, _ in pytorch.copied_per_second] == [
+            *COPIED, *WEIGHTS
+        ]
+    )  # fmt: skip
+
+
+def _endless() -> tuple[tuple[str, float], ...]:
+    """Return rates by which nothing takes any time."""
+    return tuple((kind, inf) for kind in PROBES)
+
+
+def _beyond(seconds: float, known: float) -> float:
+    """Return what a probe takes beyond what is known; noise leaves a tenth of it at least."""
+    return max(seconds - known, 0.1 * seconds)
+
+
+def _problem(text: str) -> Problem:
+    if text.endswith(" transposed"):
+        return parse_transposed(text.removesuffix(" transposed"))
+    return parse(text)
+
+
+def _fastest(probe: Probe) -> float:
+    """Return the seconds of the fastest of some calls of a probe's layer."""
+    problem = _problem(probe.shorthand)
+    input, weight = (
+        torch.ones(shape, dtype=getattr(torch, problem.dtype))
+        for shape in (problem.input_shape, problem.weight_shape)
+    )
+    if probe.layout == NHWC:
+        input = input.contiguous(memory_format=torch.channels_last)
+    stride, padding = problem.stride, tuple(before for before, _ in problem.padding)
+    times = []
+    with torch.no_grad():
+        for _ in range(RUNS):
+            start = perf_counter()
+            if isinstance(problem, TransposedProblem):
+                F.conv_transpose2d(input, weight, None, stride, padding)
+            else:
+                F.conv2d(input, weight, None, stride, padding, groups=problem.groups)
+            times.append(perf_counter() - start)
+    return min(times)

@@ -1,0 +1,177 @@
+"""This machine's rates: measured before the first choice that needs them, then kept in a file.
+
+    {"znver3": {"2": {"instructions": {"multiply_add": 2.5e-10, …}, …}}}
+
+By processor and number of threads. A file that is missing, not one of ours or of a machine with
+other caches is not used, and where none can be written the rates are kept in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from threading import Thread
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glassconv.algorithms.parts import pytorch_cost
+from glassconv.codegen.cache_folder import cache_folder
+from glassconv.errors import DataError
+from glassconv.problem.problem import Arguments
+from glassconv.reports.machine import Machine, PyTorch
+
+RUNS, CALLS = 5, 8  # the fastest of so many runs, of so many calls each
+
+
+def machine() -> Machine:
+    """Return the rates of this machine with the number of threads that PyTorch uses now.
+
+    They are measured at the first call on a machine, which takes about a fifth of a second. Raises
+    `UnsupportedError` where no code can be generated for this processor.
+    """
+    return _machine(torch.get_num_threads())
+
+
+def measure_again() -> None:
+    """Measure the rates with this number of threads anew, and keep them instead."""
+    _keep(_measured_apart(torch.get_num_threads()))
+    _machine.cache_clear()
+
+
+def measure(threads: int) -> Machine:
+    """Measure the rates of this machine. Raises `UnsupportedError` where no kernel runs."""
+    # The code generator is imported when it is needed, not with the package.
+    from glassconv.codegen.target import host
+    from glassconv.errors import UnsupportedError
+    from glassconv.kernels import UNSUPPORTED_PROCESSOR
+    from glassconv.kernels.runtime import rates
+
+    target = host()
+    if target is None:
+        raise UnsupportedError(UNSUPPORTED_PROCESSOR, request="the rates of this machine")
+    compile_seconds = rates.probe_kernel(target).seconds
+    start = perf_counter()
+    instructions = rates.instructions(target)
+    levels, memory = rates.levels(target, threads)
+    machine = Machine(
+        target.cpu,
+        target.name,
+        target.vector_bytes,
+        threads,
+        instructions,
+        levels,
+        memory,
+        _dispatch_seconds(),
+        rates.call(target),
+        rates.region(target, threads),
+        PyTorch(0.0, (), (), (), ()),
+        0.0,
+        compile_seconds,
+    )
+    pytorch = pytorch_cost.measure(machine)
+    return replace(machine, pytorch=pytorch, seconds=perf_counter() - start)
+
+
+def _dispatch_seconds() -> float:
+    """Return how much longer a call of glassconv's takes than the PyTorch's that it makes."""
+    from glassconv.dispatch.dispatch import convolve
+
+    arguments = Arguments(2, False, 1, 0, 1, 1, 0, "aten", "default", None)
+    one = torch.ones(1, 1, 1, 1)
+    through = _fastest(lambda: convolve(one, one, None, None, arguments))
+    return max(through - _fastest(lambda: torch.conv2d(one, one)), 0.0)
+
+
+def _fastest(call: Callable[[], Tensor]) -> float:
+    times = []
+    for _ in range(RUNS):
+        start = perf_counter()
+        for _ in range(CALLS):
+            call()
+        times.append((perf_counter() - start) / CALLS)
+    return min(times)
+
+
+def forget() -> None:
+    """Forget what was measured or read in this process."""
+    _machine.cache_clear()
+
+
+@cache
+def _machine(threads: int) -> Machine:
+    kept = _read(threads)
+    if kept is not None:
+        return kept
+    measured = _measured_apart(threads)
+    _keep(measured)
+    return measured
+
+
+def _measured_apart(threads: int) -> Machine:
+    """Measure in a thread of its own, where none of the modes of PyTorch's is active.
+
+    A call may come from a trace, or with another default device.
+    """
+    found: list[Machine] = []
+    apart = Thread(target=lambda: found.append(measure(threads)), daemon=True)
+    try:
+        apart.start()
+    except RuntimeError:  # the interpreter is ending
+        return measure(threads)
+    apart.join()
+    return found[0] if found else measure(threads)
+
+
+# -- the file ---------------------------------------------------------------------------------
+
+
+def file() -> Path:
+    """Return where the rates are kept."""
+    return cache_folder() / "machine.json"
+
+
+def _document() -> dict[str, dict[str, Any]]:
+    """Return the whole file; empty where it is missing or not one of ours."""
+    try:
+        document = json.loads(file().read_text(encoding="utf-8"))
+        return {str(name): dict(by_threads) for name, by_threads in document.items()}
+    except (OSError, ValueError, TypeError, AttributeError, DataError, RecursionError):
+        return {}
+
+
+def _read(threads: int) -> Machine | None:
+    """Return what was kept for this processor; None where it is of another machine."""
+    from glassconv.codegen.target import host
+
+    target = host()
+    if target is None:
+        return None
+    try:
+        found = Machine.from_document(_document().get(target.cpu, {}).get(str(threads)))
+    except DataError:
+        return None
+    sizes = [size for size in (target.l1, target.l2, target.l3) if size]
+    is_this = (found.processor, found.target, found.threads) == (target.cpu, target.name, threads)
+    is_this = is_this and [level.size for level in found.levels[:-1]] == sizes
+    return found if is_this and pytorch_cost.is_complete(found.pytorch) else None
+
+
+def _keep(measured: Machine) -> None:
+    """Add rates to the file, whole or not at all; a disk that is full or read-only keeps none."""
+    document = _document()
+    document.setdefault(measured.processor, {})[str(measured.threads)] = measured.to_document()
+    try:
+        place = file()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = place.with_suffix(f".{os.getpid()}")
+        unfinished.write_text(json.dumps(document, indent=1), encoding="utf-8")
+        unfinished.replace(place)
+    except (OSError, DataError):
+        return

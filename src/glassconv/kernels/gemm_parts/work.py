@@ -1,0 +1,157 @@
+"""What the implicit GEMM kernel does, counted from its blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil, prod
+from typing import TYPE_CHECKING
+
+from glassconv.codegen.target import ELEMENT_BYTES, Target
+from glassconv.kernels.gemm_parts.parameters import is_by_rows, segments_of
+from glassconv.kernels.microkernel.lowering import MAX_COLUMNS
+from glassconv.kernels.runtime.cost_model import (
+    Loop,
+    Phase,
+    Stream,
+    activation_bytes,
+    blocks_of,
+    copy_loops,
+    product_loops,
+    row_copies,
+)
+from glassconv.problem import ConvProblem
+from glassconv.problem.axis import Axis
+from glassconv.problem.memory_layout import NCHW, Layout
+
+if TYPE_CHECKING:
+    from glassconv.kernels.implicit_gemm import GemmBlocking
+
+
+def phases_of(
+    problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking
+) -> tuple[Phase, ...]:
+    """Return the lowering and the matrix product of all tasks."""
+    filters, pixels = problem.gemm.m, prod(problem.output_size)
+    repeats = ceil(filters / blocks.filter_block)  # each block of filters lowers its pixels again
+    if layout.name == NCHW:
+        lowering = _lowering_nchw(problem, target, blocks)
+    elif is_by_rows(problem, layout, target):
+        lowering = _rows(problem, target, blocks)
+    else:
+        lowering = _lowering_nhwc(problem, layout, target)
+    footprint = activation_bytes(problem)
+    read = Stream(repeats * problem.input_bytes, footprint)
+    passes = problem.batch * ceil(pixels / blocks.pixel_block) - 1
+    k_blocks = ceil(problem.gemm.k / blocks.k_block)
+    product = tuple(_product(problem, layout, target, blocks))
+    panels = _panel_bytes(problem, layout, blocks)
+    streams = (
+        # Once from memory, then for each block of pixels.
+        Stream(problem.weight_bytes),
+        Stream(passes * problem.weight_bytes, problem.weight_bytes / problem.groups),
+        Stream(2 * problem.output_bytes, footprint),  # a line is read before it is written
+        Stream(
+            2 * (k_blocks - 1) * problem.output_bytes,
+            footprint / (problem.batch * problem.groups),
+        ),
+        Stream(_row_tiles(problem, layout, target, blocks) * panels, panels),
+    )
+    loops = tuple(
+        replace(loop, iterations=repeats * loop.iterations, entries=repeats * loop.entries)
+        for loop in lowering
+    )
+    return Phase(loops, (read,)), Phase(product, streams)
+
+
+def _product(
+    problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking
+) -> Iterator[Loop]:
+    """Yield the loops of the products of all blocks."""
+    images, tile = problem.batch * problem.groups, target.tile()
+    lanes, width = target.lanes(problem.dtype), problem.output_size[-1]
+    by_rows = is_by_rows(problem, layout, target)
+    pixel_block = width if by_rows else blocks.pixel_block  # a product for each row of outputs
+    segments = problem.as_2d().kernel_size[0] if by_rows else 1
+    for pixels, pixel_blocks in blocks_of(prod(problem.output_size), pixel_block):
+        for filters, filter_blocks in blocks_of(problem.gemm.m, blocks.filter_block):
+            for k, k_blocks in blocks_of(problem.gemm.k, blocks.k_block):
+                times = images * pixel_blocks * filter_blocks * k_blocks
+                m, n = (filters, pixels) if layout.name == NCHW else (pixels, filters)
+                yield from product_loops(m, n, k, times, tile, lanes, segments)
+
+
+def _panel_bytes(problem: ConvProblem, layout: Layout, blocks: GemmBlocking) -> float:
+    """Return the bytes of B that a row of tiles reads in a block of k."""
+    columns = min(blocks.filters_in_l2, problem.gemm.m)
+    if layout.name == NCHW:
+        columns = min(blocks.pixel_block, prod(problem.output_size))
+    return blocks.k_block * columns * ELEMENT_BYTES[problem.dtype]
+
+
+def _row_tiles(problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking) -> float:
+    """Return how many rows of tiles read such bytes, in all tasks."""
+    pixels, filters = prod(problem.output_size), problem.gemm.m
+    tallest = target.tile()[0]
+    images = problem.batch * problem.groups * problem.gemm.k / blocks.k_block
+    if layout.name == NCHW:
+        return images * ceil(filters / tallest) * max(pixels / blocks.pixel_block, 1)
+    return images * ceil(pixels / tallest) * max(filters / blocks.filters_in_l2, 1)
+
+
+def _lowering_nchw(problem: ConvProblem, target: Target, blocks: GemmBlocking) -> Iterator[Loop]:
+    """Yield the copies of each tap of each channel: columns of vectors, or long rows."""
+    lanes = target.lanes(problem.dtype)
+    rows, columns = problem.as_2d().axes
+    width = columns.output_size
+    channels = problem.batch * problem.in_channels
+    if width > MAX_COLUMNS * lanes:
+        # A block may begin and end within a row.
+        pixels = rows.output_size * width
+        parts = rows.output_size + ceil(pixels / blocks.pixel_block) - 1
+        copied = channels * prod(problem.as_2d().kernel_size) * parts
+        yield from row_copies(ceil(pixels / parts), copied, columns.stride, lanes)
+        return
+    whole, masked = _vectors_of_a_row(columns, lanes)
+    taps = channels * rows.taps_inside  # rows of outputs of all kernel rows, but those of padding
+    blocks_of_rows = ceil(rows.output_size * width / blocks.pixel_block)
+    runs = channels * rows.kernel_size * blocks_of_rows
+    if columns.stride > 2:
+        vectors = whole + masked
+        yield Loop(taps * vectors, gathers=1, stores=1, entries=runs * vectors)
+        return
+    loads = columns.stride
+    yield Loop(taps * whole, multiply_adds=loads - 1, loads=loads, stores=1, entries=runs * whole)
+    yield Loop(taps * masked, masked_loads=loads, stores=1, entries=runs * masked)
+
+
+def _vectors_of_a_row(columns: Axis, lanes: int) -> tuple[int, int]:
+    """Return the vectors of an output row, for all taps of a kernel row: whole ones and others."""
+    whole = masked = 0
+    for tap in range(columns.kernel_size):
+        inside, _ = columns.tap_slices(tap)
+        # With a stride of 2, a whole vector reads one element past the last.
+        stop = inside.stop - (columns.stride == 2)
+        for first in range(0, columns.output_size, lanes):
+            if inside.start <= first and first + lanes <= stop:
+                whole += 1
+            else:
+                masked += 1
+    return whole, masked
+
+
+def _lowering_nhwc(problem: ConvProblem, layout: Layout, target: Target) -> Iterator[Loop]:
+    """Yield the copies of each segment of each pixel."""
+    segments = segments_of(problem, layout)
+    if segments.needs_lowering:
+        times = problem.batch * problem.groups * prod(problem.output_size) * segments.count
+        yield from copy_loops(segments.length, times, target.lanes(problem.dtype))
+
+
+def _rows(problem: ConvProblem, target: Target, blocks: GemmBlocking) -> Iterator[Loop]:
+    """Yield the copies of the rows of pixels that each block of output rows reads."""
+    rows, columns = problem.as_2d().axes
+    for pixels, count in blocks_of(prod(problem.output_size), blocks.pixel_block):
+        outputs = pixels // columns.output_size
+        copied = problem.batch * count * ((outputs - 1) * rows.stride + rows.extent)
+        yield from row_copies(blocks.buffer_stride, copied, 1, target.lanes(problem.dtype))

@@ -1,0 +1,173 @@
+"""Packing: the filters of a weight side by side, in panels, as kernels read them.
+
+    packed[group, panel, row, filter of the panel] = weight[group, filter, channel, tap]
+
+The row of a channel and a tap is tap · tap_rows + channel · channel_rows. A filter that the last
+panel lacks is zeros. A task packs one panel. The channels of one cache line are read for all taps
+and filters of a panel while the lines are in L1, in whichever order the weight has them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Any
+
+from glassconv.codegen.ir import Code, Module, Pointer, Value, function
+from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.openmp import threads
+from glassconv.codegen.parallel import in_parallel
+from glassconv.codegen.struct import N, Struct, pack, table_after, words_of
+from glassconv.codegen.target import Target
+
+CHANNELS_AT_ONCE = 16  # of float32, a cache line
+MIN_ELEMENTS_PER_THREAD = 2**14
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Where a weight's elements are, counted from its first one.
+
+    Filter f of group g has its channel c and tap t at
+    g · group_stride + filters[f] + c · channel_stride + taps[t].
+    """
+
+    groups: int
+    group_stride: int
+    filters: tuple[int, ...]  # of a group
+    channels: int
+    channel_stride: int
+    taps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where the panels have a channel and a tap: in row tap · tap_rows + channel · channel_rows."""
+
+    panels: int  # of a group
+    width: int  # filters of a panel
+    tap_rows: int
+    channel_rows: int
+
+
+@dataclass(frozen=True)
+class PanelParameters(Struct[N]):
+    """The kernel's parameters; a table of `Filters.filters` and `Filters.taps` follows them."""
+
+    filters: N  # of a group
+    panels: N  # of a group
+    width: N
+    channels: N
+    taps: N
+    group_stride: N
+    channel_stride: N
+    panel_stride: N  # in the packed weight
+    tap_rows: N
+    channel_rows: N
+
+
+@dataclass(frozen=True)
+class PanelArrays(Struct[N]):
+    """The kernel's arrays."""
+
+    weight: N
+    packed: N
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The kernel's parameters, settled before there are addresses."""
+
+    parameters: Any  # packed
+    tasks: int
+    elements: int  # packed
+
+
+def filters_of(shape: tuple[int, ...], strides: tuple[int, ...], groups: int) -> Filters:
+    """Return where a weight of this shape and these strides has its elements."""
+    filters, channels, *kernel_size = shape
+    per_group = filters // groups
+    starts = [
+        [place * stride for place in range(size)]
+        for size, stride in zip(kernel_size, strides[2:], strict=True)
+    ]
+    return Filters(
+        groups=groups,
+        group_stride=per_group * strides[0],
+        filters=tuple(filter * strides[0] for filter in range(per_group)),
+        channels=channels,
+        channel_stride=strides[1],
+        taps=tuple(map(sum, product(*starts))),
+    )
+
+
+def pack_panels(weight: int, packed: int, packing: Packing, dtype: str, target: Target) -> None:
+    """Pack the elements at one address into panels at another."""
+    num_threads = max(1, min(threads(), packing.elements // MIN_ELEMENTS_PER_THREAD))
+    arrays = words_of(weight, packed)
+    _kernel(dtype, target).call(packing.parameters, arrays, packing.tasks, num_threads)
+
+
+def packing_of(filters: Filters, rows: Rows) -> Packing:
+    """Return how the filters of a weight are packed."""
+    panel_stride = len(filters.taps) * filters.channels * rows.width
+    parameters = PanelParameters(
+        filters=len(filters.filters),
+        panels=rows.panels,
+        width=rows.width,
+        channels=filters.channels,
+        taps=len(filters.taps),
+        group_stride=filters.group_stride,
+        channel_stride=filters.channel_stride,
+        panel_stride=panel_stride,
+        tap_rows=rows.tap_rows,
+        channel_rows=rows.channel_rows,
+    )
+    tasks = filters.groups * rows.panels
+    table = filters.filters + filters.taps
+    return Packing(pack(parameters, table), tasks, tasks * panel_stride)
+
+
+@cache
+def _kernel(dtype: str, target: Target) -> Compiled:
+    return compiled(build_module(dtype, target), "panels")
+
+
+def build_module(dtype: str, target: Target) -> Module:
+    """Return the kernel's LLVM module, not yet compiled."""
+    module = Module("panels", dtype, target)
+
+    @function(module)
+    def pack_panel(
+        code: Code,
+        parameters: PanelParameters[Value],
+        arrays: PanelArrays[Pointer],
+        number: Value,
+        thread: Value,
+    ) -> None:
+        p, lanes = parameters, code.lanes
+        weight = arrays.weight + number // p.panels * p.group_stride
+        packed = arrays.packed + number * p.panel_stride
+        first = number % p.panels * p.width
+        filter_starts = table_after(p)
+        tap_starts = filter_starts + p.filters
+        with (
+            code.loop(0, p.channels, CHANNELS_AT_ONCE) as block,
+            code.loop(0, p.width, lanes) as lane,
+        ):
+            stop = (block + CHANNELS_AT_ONCE).minimum(p.channels)
+            filter = first + lane
+            # Lanes past the last filter read it again, and are replaced by zeros.
+            starts = [filter_starts[(filter + i).minimum(p.filters - 1)] for i in range(lanes)]
+            exist = code.first_lanes(p.filters - filter)
+            with code.loop(0, p.taps) as tap:
+                rows = [weight + start + tap_starts[tap] for start in starts]
+                to = packed + (tap * p.tap_rows * p.width + lane)
+                with code.loop(block, stop) as channel:
+                    elements = code.join([row[channel * p.channel_stride] for row in rows])
+                    place = channel * p.channel_rows * p.width
+                    to[place] = code.select(exist, elements, code.zeros())
+
+    in_parallel(module, pack_panel)
+    return module

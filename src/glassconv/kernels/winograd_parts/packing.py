@@ -1,0 +1,98 @@
+"""The packing of a weight for the Winograd kernels: U, the filters side by side, and the test.
+
+parameters.py says where each part is. Compiled code computes all but the few numbers of the test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from math import ceil
+
+import torch
+from torch import Tensor
+
+from glassconv.algorithms.parts.winograd_flatness import flatness_of_largest
+from glassconv.codegen.target import Target
+from glassconv.kernels.runtime.blocking import round_up
+from glassconv.kernels.runtime.packed_weights import memory_for
+from glassconv.kernels.runtime.panels import Packing, Rows, filters_of, pack_panels, packing_of
+from glassconv.kernels.winograd_parts.filter_transform import FilterTransform
+from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE
+from glassconv.problem import ConvProblem
+
+TAPS = KERNEL_SIZE**2
+
+
+@dataclass(frozen=True)
+class WinogradPacking:
+    """Packs the weights of a problem."""
+
+    problem: ConvProblem
+    tile_outputs: int  # along each axis
+    target: Target
+
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor:
+        """Return the packed weight, in memory that is given or new."""
+        problem, transform = self.problem, self._transform
+        packed = memory_for(self.elements, weight, memory)
+        u, filters, slack, limits = torch.split(packed, self._parts)
+        side_by_side = _side_by_side(transform, weight.shape, weight.stride())
+        target, dtype = self.target, problem.dtype
+        pack_panels(weight.data_ptr(), filters.data_ptr(), side_by_side, dtype, target)
+        largest = transform(filters.data_ptr(), u.data_ptr())
+        of_filters = largest[:, : problem.gemm.m].reshape(problem.out_channels, -1)
+        test = flatness_of_largest(
+            problem, self.tile_outputs, of_filters[:, -1], of_filters[:, :-1]
+        )
+        by_element = slack.numpy().reshape(transform.elements, -1)
+        by_element[:, : len(test.slack)], by_element[:, len(test.slack) :] = test.slack.T, 0
+        limits.numpy()[:] = test.least, test.most
+        return packed
+
+    @property
+    def elements(self) -> int:
+        """Return how many elements the packed weight has."""
+        return sum(self._parts)
+
+    @property
+    def _parts(self) -> list[int]:
+        """Return how many elements U, the filters, the slack and its limits have."""
+        transform, lanes = self._transform, self.target.lanes(self.problem.dtype)
+        numbers = transform.groups * transform.panels * transform.width * transform.channels
+        slack = transform.elements * round_up(self.tile_outputs**2, lanes)
+        return [transform.elements * numbers, TAPS * numbers, slack, 2]
+
+    @cached_property
+    def _transform(self) -> FilterTransform:
+        problem = self.problem
+        width = self.target.tile()[1] * self.target.lanes(problem.dtype)
+        return FilterTransform(
+            problem.groups,
+            ceil(problem.gemm.m / width),
+            width,
+            problem.weight_shape[1],
+            self.tile_outputs,
+            problem.dtype,
+            self.target,
+        )
+
+
+def packing(problem: ConvProblem, tile_outputs: int, target: Target) -> WinogradPacking:
+    """Return the packing of a problem's weight: the same one for inputs of all sizes."""
+    no_padding = ((0, 0),) * problem.ndim
+    smallest = replace(
+        problem, batch=1, input_size=problem.kernel_size, padding=no_padding, bias=False
+    )
+    return WinogradPacking(smallest, tile_outputs, target)
+
+
+@lru_cache(maxsize=256)
+def _side_by_side(
+    transform: FilterTransform, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> Packing:
+    """Return how filters are packed as [group, vector of filters, channel, tap, lane]."""
+    lanes = transform.target.lanes(transform.dtype)
+    vectors = transform.panels * transform.width // lanes
+    rows = Rows(vectors, lanes, tap_rows=1, channel_rows=TAPS)
+    return packing_of(filters_of(shape, strides, transform.groups), rows)

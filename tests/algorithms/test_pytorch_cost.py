@@ -1,0 +1,66 @@
+"""What PyTorch's convolutions are predicted to take: by kind, and never less for more work."""
+
+from __future__ import annotations
+
+from math import inf, isfinite
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glassconv.algorithms.parts import pytorch_cost
+from glassconv.algorithms.parts.pytorch_cost import PROBES, kind_of, seconds
+from glassconv.problem import ConvProblem
+from glassconv.problem.memory_layout import NCHW, NHWC
+from glassconv.problem.shorthand import parse
+from glassconv.problem.transposed import parse_transposed
+from support.fixed_machine import FIXED
+from support.random_problems import problems
+
+
+@pytest.mark.parametrize(
+    ("problem", "nchw", "nhwc"),
+    [
+        ("64x28x28 64@3x3 p1", "dense nchw", "dense nhwc"),
+        ("64x28x28 64@1x1", "pointwise nchw", "pointwise nhwc"),
+        ("64x28x28 64@3x3 p1 g64", "depthwise nchw", "depthwise nhwc"),
+        ("64x28x28 64@9x9 p4 g64", "lowered", "depthwise nhwc"),
+        ("64x28x28 64@9x9 p4", "lowered", "dense nhwc"),
+        ("60x28x28 60@3x3 p1 g4", "lowered", "dense nhwc"),
+        ("64x28x28 64@3x3 p1 g4", "dense nchw", "dense nhwc"),
+        ("64x8x8 64@3x3 p1", "native", "native"),
+        ("64x28x28 64@3x3 p1 float64", "float64", "float64"),
+    ],
+)
+def test_each_layer_is_of_a_kind(problem: str, nchw: str, nhwc: str) -> None:
+    assert kind_of(parse(problem), NCHW, threads=2) == nchw
+    assert kind_of(parse(problem), NHWC, threads=2) == nhwc
+
+
+def test_every_kind_has_a_probe_that_is_of_it() -> None:
+    for kind, probe in PROBES.items():
+        problem = pytorch_cost._problem(probe.shorthand)
+        assert kind_of(problem, probe.layout, threads=2) == kind
+        few = pytorch_cost._problem(probe.lowering) if probe.lowering else None
+        assert few is None or pytorch_cost._lowered(few, kind) == (
+            pytorch_cost._lowered(problem, kind)
+        )
+
+
+@given(problems(), st.sampled_from([NCHW, NHWC]))
+def test_every_prediction_is_a_positive_number(problem: ConvProblem, layout: str) -> None:
+    assert seconds(problem, layout, None) == inf
+    predicted = seconds(problem, layout, FIXED)
+    assert isfinite(predicted)
+    assert predicted > FIXED.dispatch
+
+
+def test_more_channels_take_longer() -> None:
+    for layout in (NCHW, NHWC):
+        times = [seconds(parse(f"{n}x56x56 {n}@3x3 p1"), layout, FIXED) for n in (16, 32, 64, 128)]
+        assert times == sorted(times)
+
+
+def test_a_transposed_convolution_is_predicted_too() -> None:
+    small, large = (parse_transposed(f"16x{n}x{n} 8@4x4 s2 p1") for n in (8, 64))
+    assert 0 < seconds(small, NCHW, FIXED) < seconds(large, NCHW, FIXED) < inf

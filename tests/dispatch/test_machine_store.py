@@ -1,0 +1,182 @@
+"""The rates of a machine: measured once, kept, and never taken from another or a poisoned file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from glassconv.codegen.target import host
+from glassconv.dispatch import machine_store, select
+from glassconv.dispatch.select import choose
+from glassconv.errors import DataError
+from glassconv.problem.shorthand import parse
+from glassconv.reports.machine import Level, Machine
+from support.fixed_machine import FIXED
+
+
+def of_this_machine(threads: int) -> Machine:
+    """Return the fixed rates under the name and with the caches of this machine."""
+    target = host()
+    assert target is not None
+    sizes = [size for size in (target.l1, target.l2, target.l3) if size]
+    caches = [Level(f"L{n}", size, 1e10 / n) for n, size in enumerate(sizes, start=1)]
+    return replace(
+        FIXED,
+        processor=target.cpu,
+        target=target.name,
+        threads=threads,
+        levels=(*caches, FIXED.levels[-1]),
+    )
+
+
+@pytest.fixture(autouse=True)
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Give each test a folder of its own, and count the measurements, which take no time."""
+    numbers: list[int] = []
+
+    def measure(threads: int) -> Machine:
+        numbers.append(threads)
+        return of_this_machine(threads)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(machine_store, "measure", measure)
+    machine_store.forget()
+    yield numbers
+    machine_store.forget()
+
+
+def test_it_is_measured_once_for_each_number_of_threads(measured: list[int]) -> None:
+    for threads in (1, 2, 1, 2):
+        assert machine_store._machine(threads) == of_this_machine(threads)
+    assert measured == [1, 2]
+    machine_store.forget()  # as in another process
+    assert machine_store._machine(2) == of_this_machine(2)
+    assert measured == [1, 2]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "\x00", "null", '{"a": 1}', "[" * 10_000])
+def test_a_file_that_is_not_ours_is_not_used(content: str, measured: list[int]) -> None:
+    machine_store.file().parent.mkdir(parents=True)
+    machine_store.file().write_text(content)
+    assert machine_store._machine(2) == of_this_machine(2)
+    machine_store.forget()
+    assert machine_store._machine(2) == of_this_machine(2)
+    assert measured == [2]
+
+
+POISON: list[tuple[tuple[str, ...], Any]] = [
+    (("instructions", "multiply_add"), 0.0),
+    (("instructions", "load"), -1e-9),
+    (("instructions", "store"), "fast"),
+    (("instructions", "gather"), float("nan")),
+    (("memory_bytes_per_second",), 0),
+    (("memory_bytes_per_second",), float("inf")),
+    (("threads",), 3),
+    (("levels",), []),
+    (("levels",), None),
+    (("pytorch", "macs_per_second"), [["dense nchw", 1e9]]),
+    (("pytorch", "copied_per_second"), 7),
+    (("processor",), "another"),
+    (("unknown",), 1),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), POISON, ids=str)
+def test_a_poisoned_record_is_measured_again(
+    path: tuple[str, ...], value: Any, measured: list[int]
+) -> None:
+    machine_store._machine(2)
+    document = json.loads(machine_store.file().read_text())
+    (by_threads,) = document.values()
+    record = by_threads["2"]
+    for name in path[:-1]:
+        record = record[name]
+    record[path[-1]] = value
+    machine_store.file().write_text(json.dumps(document))
+    machine_store.forget()
+    assert machine_store._machine(2) == of_this_machine(2)
+    assert measured == [2, 2]
+
+
+def test_a_machine_with_other_caches_is_another(measured: list[int]) -> None:
+    machine_store._machine(2)
+    document = json.loads(machine_store.file().read_text())
+    (by_threads,) = document.values()
+    by_threads["2"]["levels"][0]["size"] *= 2
+    machine_store.file().write_text(json.dumps(document))
+    machine_store.forget()
+    machine_store._machine(2)
+    assert measured == [2, 2]
+
+
+def test_where_nothing_can_be_written_it_is_kept_in_memory(
+    tmp_path: Path, measured: list[int]
+) -> None:
+    (tmp_path / "glassconv").write_text("a file where the folder should be")
+    for _ in range(2):
+        assert machine_store._machine(2) == of_this_machine(2)
+    assert measured == [2]
+
+
+def test_a_user_without_a_home_folder_keeps_it_in_memory(
+    monkeypatch: pytest.MonkeyPatch, measured: list[int]
+) -> None:
+    def homeless() -> Path:
+        raise DataError("this user has no home folder")
+
+    monkeypatch.setattr(machine_store, "cache_folder", homeless)
+    for _ in range(2):
+        assert machine_store._machine(2) == of_this_machine(2)
+    assert measured == [2]
+
+
+def test_measuring_again_replaces_what_was_kept(measured: list[int]) -> None:
+    threads = torch.get_num_threads()
+    machine_store._machine(threads)
+    machine_store.measure_again()
+    assert machine_store._machine(threads) == of_this_machine(threads)
+    assert measured == [threads, threads]
+
+
+def test_only_a_choice_between_candidates_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> Machine:
+        raise AssertionError("nothing is to be compared")
+
+    monkeypatch.setattr(machine_store, "machine", refuse)
+    select.forget()
+    assert select.chosen(parse("3x8x8 4@3x3"), "aten").name == "aten"
+    assert select.chosen(parse("3x8x8 4@3x3"), "implicit_gemm").name == "implicit_gemm"
+    assert select.chosen(parse("3x8x8 4@3x3 bfloat16")).name == "aten"
+    assert select.chosen(parse("3x8x8x8 4@3x3x3")).name == "aten"
+    assert choose("3x8x8 4@3x3", device="cuda").algorithm == "aten"
+    with pytest.raises(AssertionError):
+        select.chosen(parse("3x8x8 4@3x3"))
+    select.forget()
+
+
+def test_the_same_rates_make_the_same_choice() -> None:
+    layers = ["64x56x56 64@3x3 p1", "32x30x30 32@3x3 p1 g32", "3x32x32 4@5x5", "512x1x1 64@1x1"]
+    names = []
+    for _ in range(2):
+        select.forget()
+        names.append([choose(layer, layout=layout).algorithm
+                      for layer in layers for layout in ("nchw", "nhwc")])  # fmt: skip
+    assert names[0] == names[1]
+
+
+def test_it_is_measured_where_no_mode_of_pytorch_is_active(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Here it is measured in earnest: with the default device "meta" no array has any memory."""
+    monkeypatch.undo()
+    with torch.device("meta"):
+        machine = machine_store._measured_apart(1)
+    assert machine.threads == 1
+    document = json.loads(machine.to_json())
+    assert Machine.from_document(document) == machine

@@ -1,0 +1,59 @@
+"""A machine with fixed rates: what tests choose by, whatever machine they run on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+import torch
+
+from glassconv.algorithms.parts.pytorch_cost import PROBES
+from glassconv.reports.machine import Instructions, Level, Machine, PyTorch
+
+FIXED = Machine(
+    processor="fixed",
+    target="avx2",
+    vector_bytes=32,
+    threads=2,
+    instructions=Instructions(
+        multiply_add=0.4e-9,
+        latency=2e-9,
+        load=0.4e-9,
+        store=0.8e-9,
+        masked_load=4e-9,
+        masked_store=5e-9,
+        gather=7e-9,
+        loop=6e-9,
+        misprediction=7e-9,
+    ),
+    levels=(
+        Level("L1", 2**15, 70e9),
+        Level("L2", 2**19, 60e9),
+        Level("L3", 2**23, 40e9),
+        Level("memory", inf, 11e9),
+    ),
+    memory_bytes_per_second=17e9,
+    dispatch=10e-6,
+    call=10e-6,
+    region=1e-6,
+    pytorch=PyTorch(
+        call=20e-6,
+        onednn_calls=(("nchw", 160e-6), ("nhwc", 130e-6)),
+        macs_per_second=tuple((kind, 35e9) for kind in PROBES),
+        lowered_per_second=tuple((kind, 2e9) for kind, probe in PROBES.items() if probe.lowering),
+        copied_per_second=(
+            ("nchw", 2.5e9),
+            ("nhwc", 14e9),
+            ("weights nchw", 1.5e9),
+            ("weights nhwc", 0.6e9),
+            ("weights native", 0.6e9),
+        ),
+    ),
+    seconds=0.15,
+    compile_seconds=0.1,
+)
+
+
+def fixed_machine() -> Machine:
+    """Return it with as many threads as PyTorch uses."""
+    return replace(FIXED, threads=torch.get_num_threads())
