@@ -16,7 +16,7 @@ from glassconv.dispatch import machine_store, select
 from glassconv.dispatch.select import choose
 from glassconv.errors import DataError
 from glassconv.problem.shorthand import parse
-from glassconv.reports.machine import Level, Machine
+from glassconv.reports.machine import Level, Machine, PyTorch
 from support.fixed_machine import FIXED
 
 
@@ -134,6 +134,39 @@ def test_a_user_without_a_home_folder_keeps_it_in_memory(
     for _ in range(2):
         assert machine_store._machine(2) == of_this_machine(2)
     assert measured == [2]
+
+
+def test_what_is_measured_on_a_busy_machine_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, measured: list[int]
+) -> None:
+    def measure(threads: int) -> Machine:
+        measured.append(threads)
+        return replace(of_this_machine(threads), is_busy=True)
+
+    monkeypatch.setattr(machine_store, "measure", measure)
+    for _ in range(2):
+        assert machine_store._machine(2).is_busy
+    assert measured == [2]
+    assert not machine_store.file().exists()
+
+
+def test_with_busy_cores_pytorch_is_measured_with_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr("glassconv.kernels.runtime.rates.region", lambda target, threads: 0.01)
+    before, used = torch.get_num_threads(), []
+
+    def measure_pytorch(machine: Machine, times: int = 1) -> PyTorch:
+        used.append((torch.get_num_threads(), times))
+        return FIXED.pytorch
+
+    monkeypatch.setattr("glassconv.algorithms.parts.pytorch_cost.measure", measure_pytorch)
+    machine = machine_store.measure(3)
+    assert machine.is_busy
+    assert machine.region == 0.0
+    assert used == [(1, 3)]
+    assert torch.get_num_threads() == before
 
 
 def test_measuring_again_replaces_what_was_kept(measured: list[int]) -> None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-import torch
 from torch import Tensor
 
 from glassconv.algorithms import Algorithm, Call, named
 from glassconv.dispatch.whole_numbers import LateCall, RefuseWholeNumbers
+from glassconv.kernels.runtime.packed_weights import is_finite
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, contiguous
 from glassconv.problem.problem import Problem
@@ -176,7 +176,7 @@ class FlipAndPack:
 
         A weight that is not finite is refused: the kernel would multiply inserted zeros by it.
         """
-        if not torch.isfinite(weight).all():
+        if not is_finite(weight):
             return None
         flipped = flip(weight, self.groups)
         return flipped.contiguous() if self.pack is None else self.pack(flipped, memory)

@@ -2,15 +2,17 @@
 
     {"znver3": {"2": {"instructions": {"multiply_add": 2.5e-10, …}, …}}}
 
-By processor and number of threads. A file that is missing, not one of ours or of a machine with
-other caches is not used, and where none can be written the rates are kept in memory.
+By processor and number of threads. What is measured while other processes keep the cores is not
+kept. A file that is missing, not one of ours or of a machine with other caches is not used, and
+where none can be written the rates are kept in memory.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -28,6 +30,9 @@ from glassconv.problem.problem import Arguments
 from glassconv.reports.machine import Machine, PyTorch
 
 RUNS, CALLS = 5, 8  # the fastest of so many runs, of so many calls each
+# Starting threads takes microseconds. A thread whose core another process has waits until the
+# system takes the core away from that, some milliseconds later.
+LONGEST_START = 2e-4  # seconds
 
 
 def machine() -> Machine:
@@ -75,8 +80,24 @@ def measure(threads: int) -> Machine:
         0.0,
         compile_seconds,
     )
-    pytorch = pytorch_cost.measure(machine)
+    if machine.region > LONGEST_START:
+        machine = replace(machine, region=0.0, is_busy=True)
+        with _one_thread():
+            pytorch = pytorch_cost.measure(machine, threads)
+    else:
+        pytorch = pytorch_cost.measure(machine)
     return replace(machine, pytorch=pytorch, seconds=perf_counter() - start)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch use one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _dispatch_seconds() -> float:
@@ -84,7 +105,7 @@ def _dispatch_seconds() -> float:
     from glassconv.dispatch.dispatch import convolve
 
     arguments = Arguments(2, False, 1, 0, 1, 1, 0, "aten", "default", None)
-    one = torch.ones(1, 1, 1, 1)
+    one = torch.ones(1, 1, 1, 1, dtype=torch.float32)
     through = _fastest(lambda: convolve(one, one, None, None, arguments))
     return max(through - _fastest(lambda: torch.conv2d(one, one)), 0.0)
 
@@ -160,11 +181,14 @@ def _read(threads: int) -> Machine | None:
     sizes = [size for size in (target.l1, target.l2, target.l3) if size]
     is_this = (found.processor, found.target, found.threads) == (target.cpu, target.name, threads)
     is_this = is_this and [level.size for level in found.levels[:-1]] == sizes
-    return found if is_this and pytorch_cost.is_complete(found.pytorch) else None
+    is_usable = is_this and pytorch_cost.is_complete(found.pytorch) and not found.is_busy
+    return found if is_usable else None
 
 
 def _keep(measured: Machine) -> None:
     """Add rates to the file, whole or not at all; a disk that is full or read-only keeps none."""
+    if measured.is_busy:
+        return
     document = _document()
     document.setdefault(measured.processor, {})[str(measured.threads)] = measured.to_document()
     try:

@@ -12,7 +12,7 @@ epilogue. Images and groups that do not fit in cache together are computed one a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from itertools import product
 from math import ceil, prod
 
@@ -34,11 +34,11 @@ from glassconv.kernels.phases_parts.interleave import (
     emit_task_nchw,
     emit_task_nhwc,
 )
+from glassconv.kernels.phases_parts.packing import PhasesPacking
 from glassconv.kernels.phases_parts.pieces import Piece, piece_of, pieces_of
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
 from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
-from glassconv.kernels.runtime.packed_weights import memory_for, packed_once
-from glassconv.kernels.runtime.panels import Filters, Packing, Rows, pack_panels, packing_of
+from glassconv.kernels.runtime.packed_weights import packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
 from glassconv.kernels.runtime.plan import Plan, workspace
 from glassconv.kernels.runtime.support import supports_common
@@ -46,7 +46,7 @@ from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.problem.phases import PhaseGroup, phase_groups
 from glassconv.problem.problem import Problem
-from glassconv.problem.transposed import EVERY, TransposedProblem, flip
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.verdict import Verdict
 
 TRANSPOSED = True  # the functions below take the transposed problem itself
@@ -54,7 +54,6 @@ MAX_PHASES = 2**14  # the table of phases must stay in L2
 MIN_ELEMENTS_PER_TASK = 8192  # outputs
 MIN_CHANNELS = 8  # fewer in each group are interleaved one by one in NHWC
 KEPT_BYTES = 2**26  # buffers larger than this are freed after the call
-Phases = tuple[tuple[tuple[int, int, int], ...], ...]  # the taps of each along each axis
 
 
 def supports(problem: Problem, layout: str) -> Verdict:
@@ -355,85 +354,6 @@ def _packing(
     return PhasesPacking(
         taps, plane.groups, plane.kernel_size, width, plane.dtype, target, max(elements, 1)
     )
-
-
-@dataclass(frozen=True)
-class PhasesPacking:
-    """Packs the filters of every group of phases, one after another.
-
-    A weight that is not finite is refused: at the border, implicit_gemm multiplies zeros by it.
-    """
-
-    taps: tuple[Phases, ...]
-    groups: int
-    kernel_size: tuple[int, ...]
-    width: int | None  # filters of a panel; None where the filters are used as they are
-    dtype: str
-    target: Target
-    elements: int  # of the packed weight
-
-    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
-        """Return the packed weight, in memory that is given or new."""
-        if not torch.isfinite(weight).all():
-            return None
-        plane = weight.reshape(*weight.shape[:2], *self.kernel_size)
-        if not self.taps:
-            return weight.new_zeros(self.elements)
-        if self.width is None:
-            return torch.cat([self._filters(plane, phases).flatten() for phases in self.taps])
-        parts = _panels(self, plane.shape, plane.stride())
-        packed = memory_for(self.elements, weight, memory)
-        place = packed.data_ptr()
-        for part in parts:
-            pack_panels(weight.data_ptr(), place, part, self.dtype, self.target)
-            place += part.elements * packed.itemsize
-        return packed
-
-    def _filters(self, plane: Tensor, phases: Phases) -> Tensor:
-        """Return the filters of the convolution of some phases."""
-        filters = [
-            flip(plane[(*EVERY, *(slice(*along) for along in phase))], self.groups)
-            for phase in phases
-        ]
-        per_group = [each.reshape(self.groups, -1, *each.shape[1:]) for each in filters]
-        return torch.stack(per_group, 1).flatten(0, 2)
-
-
-@lru_cache(maxsize=256)
-def _panels(
-    packing: PhasesPacking, shape: tuple[int, ...], strides: tuple[int, ...]
-) -> tuple[Packing, ...]:
-    """Return how the filters of each group of phases are packed into panels.
-
-    shape, strides: of the weight, [in_channels, out_channels / groups, *kernel_size].
-    """
-    assert packing.width is not None, "only filters in panels are packed by panels"
-    channels, filters = shape[0] // packing.groups, shape[1]
-    packings = []
-    for phases in packing.taps:
-        # A filter is read in reverse, from its last tap.
-        last_taps = [
-            sum(range(*taps)[-1] * stride for taps, stride in zip(phase, strides[2:], strict=True))
-            for phase in phases
-        ]
-        back = [
-            [-step * stride * place for place in range(len(range(start, stop, step)))]
-            for (start, stop, step), stride in zip(phases[0], strides[2:], strict=True)
-        ]
-        in_weight = Filters(
-            groups=packing.groups,
-            group_stride=channels * strides[0],
-            filters=tuple(
-                last + filter * strides[1] for last in last_taps for filter in range(filters)
-            ),
-            channels=channels,
-            channel_stride=strides[0],
-            taps=tuple(map(sum, product(*back))),
-        )
-        panels = ceil(len(phases) * filters / packing.width)
-        rows = Rows(panels, packing.width, tap_rows=channels, channel_rows=1)
-        packings.append(packing_of(in_weight, rows))
-    return tuple(packings)
 
 
 def _loops(parts: tuple[_Part, ...]) -> tuple[str, ...]:

@@ -76,6 +76,7 @@ class Machine(Shown):
     pytorch: PyTorch
     seconds: float  # to measure all this
     compile_seconds: float  # of the code that measures; 0 from the disk cache
+    is_busy: bool = False  # other processes kept the cores: PyTorch was measured with one thread
 
     def to_document(self) -> dict[str, Any]:
         """Return what JSON can hold of it, the whole; the size of the memory is null."""

@@ -25,5 +25,10 @@ def test_one_thread_is_not_started() -> None:
     assert "to compile" not in text
 
 
+def test_a_busy_machine_is_said() -> None:
+    assert "other processes kept the cores" in str(replace(FIXED, is_busy=True))
+    assert "other processes" not in str(FIXED)
+
+
 def test_json_is_read_back() -> None:
     assert Machine.from_document(json.loads(FIXED.to_json())) == FIXED

@@ -172,10 +172,11 @@ def _lowered(problem: Problem, kind: str) -> int:
 # -- probes -----------------------------------------------------------------------------------
 
 
-def measure(machine: Machine) -> PyTorch:
+def measure(machine: Machine, times: int = 1) -> PyTorch:
     """Time one layer of each kind, less what the prediction counts for it besides.
 
-    machine: the other rates of this machine.
+    machine: the other rates of this machine. times: how many threads as the one that is timed there
+    will be; each does its share.
     """
     call = _fastest(SMALLEST)
     calls = {name: _fastest(probe) for name, probe in SMALLEST_ONEDNN.items()}
@@ -204,8 +205,15 @@ def measure(machine: Machine) -> PyTorch:
         else:
             macs[kind] = _macs(problem, kind) / spent
     return replace(
-        known, macs_per_second=tuple(macs.items()), lowered_per_second=tuple(lowered.items())
+        known,
+        macs_per_second=_scaled(macs, times),
+        lowered_per_second=_scaled(lowered, times),
+        copied_per_second=_scaled(copied, times),
     )
+
+
+def _scaled(rates: Mapping[str, float], times: int) -> tuple[tuple[str, float], ...]:
+    return tuple((kind, times * rate) for kind, rate in rates.items())
 
 
 def is_complete(pytorch: PyTorch) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import N, Struct
 
-MAX_COLUMNS = 8  # vectors; longer rows are copied one by one
+MAX_COLUMNS = 8  # vectors of an output row; longer rows are copied one by one
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def emit_im2col_nchw(module: Module) -> Function:
     [pixel, pixel + pixels). `image` points to the first channel of an image and group. After its
     pixels, a row of the buffer has room for a vector.
 
-    Short output rows, if they are complete, are copied one column of vectors at a time, from the
-    last column to the first: all rows of all channels have the same padding there, so its mask is
-    computed once. What a vector writes past the end of its row is overwritten by the first column
-    of the next row.
+    Short output rows, if they are complete and the stride is 1 or 2, are copied one column of
+    vectors at a time, from the last column to the first: all rows of all channels have the same
+    padding there, so its mask is computed once. What a vector writes past the end of its row is
+    overwritten by the first column of the next row.
     """
     copy, copy_column = emit_copy(module), _emit_copy_column(module)
 
@@ -69,8 +69,8 @@ def emit_im2col_nchw(module: Module) -> Function:
         p, width, lanes = parameters, parameters.output_width, code.lanes
         stop = pixel + pixels
         first_row, end_row = pixel // width, (stop + width - 1) // width
-        is_short = width <= MAX_COLUMNS * lanes
-        first_complete = code.select(is_short, (pixel + width - 1) // width, end_row)
+        by_column = (width <= MAX_COLUMNS * lanes) & (p.stride_w <= 2)
+        first_complete = code.select(by_column, (pixel + width - 1) // width, end_row)
         end_complete = first_complete.maximum(stop // width)
         channel_stride = p.kernel_height * p.kernel_width * p.buffer_stride
         with code.loop(0, p.kernel_height) as u, code.loop(0, p.kernel_width) as v:
@@ -128,7 +128,7 @@ def emit_im2col_nchw(module: Module) -> Function:
 def _emit_copy_column(module: Module) -> Function:
     """Emit the function that copies one vector of each of some rows of each channel.
 
-    Lane e of a vector is src[e · step] if low ≤ e < high, otherwise zero.
+    Lane e of a vector is src[e · stride_w] if low ≤ e < high, otherwise zero; stride_w is 1 or 2.
     """
 
     @function(module)
@@ -163,14 +163,11 @@ def _emit_copy_column(module: Module) -> Function:
             with code.else_():
                 copy(lambda row: row.masked(mask))
         with code.else_():
-            with code.if_(p.stride_w.equals(2)):
-                # A full vector would read one element past the last.
-                with code.if_(low.equals(0) & (high > lanes)):
-                    copy(lambda row: _every_second(code, row.vector(), row.vector(lanes)))
-                with code.else_():
-                    copy(lambda row: _load_stride_2(code, row, start, low, end))
+            # A full vector would read one element past the last.
+            with code.if_(low.equals(0) & (high > lanes)):
+                copy(lambda row: _every_second(code, row.vector(), row.vector(lanes)))
             with code.else_():
-                copy(lambda row: row.gather(p.stride_w, mask))
+                copy(lambda row: _load_stride_2(code, row, start, low, end))
 
     return copy_column
 

@@ -3,8 +3,8 @@
     packed[group, panel, row, filter of the panel] = weight[group, filter, channel, tap]
 
 The row of a channel and a tap is tap · tap_rows + channel · channel_rows. A filter that the last
-panel lacks is zeros. A task packs one panel. The channels of one cache line are read for all taps
-and filters of a panel while the lines are in L1, in whichever order the weight has them.
+panel lacks is zeros. A task packs one panel. A few channels are read for all taps and filters of
+the panel while their cache lines are in L1, in whichever order the weight has them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, pack, table_after, words_of
 from glassconv.codegen.target import Target
 
-CHANNELS_AT_ONCE = 16  # of float32, a cache line
+CHANNELS_AT_ONCE = 4  # the cache lines of more may fall into the same few sets of L1
 MIN_ELEMENTS_PER_THREAD = 2**14
 
 
@@ -152,9 +152,12 @@ def build_module(dtype: str, target: Target) -> Module:
         first = number % p.panels * p.width
         filter_starts = table_after(p)
         tap_starts = filter_starts + p.filters
+        # Read before the loops: stores might change the parameters, for all that LLVM knows.
+        channel_stride, width = p.channel_stride, p.width
+        tap_step, channel_step = p.tap_rows * width, p.channel_rows * width
         with (
             code.loop(0, p.channels, CHANNELS_AT_ONCE) as block,
-            code.loop(0, p.width, lanes) as lane,
+            code.loop(0, width, lanes) as lane,
         ):
             stop = (block + CHANNELS_AT_ONCE).minimum(p.channels)
             filter = first + lane
@@ -163,11 +166,10 @@ def build_module(dtype: str, target: Target) -> Module:
             exist = code.first_lanes(p.filters - filter)
             with code.loop(0, p.taps) as tap:
                 rows = [weight + start + tap_starts[tap] for start in starts]
-                to = packed + (tap * p.tap_rows * p.width + lane)
+                to = packed + (tap * tap_step + lane)
                 with code.loop(block, stop) as channel:
-                    elements = code.join([row[channel * p.channel_stride] for row in rows])
-                    place = channel * p.channel_rows * p.width
-                    to[place] = code.select(exist, elements, code.zeros())
+                    elements = code.join([row[channel * channel_stride] for row in rows])
+                    to[channel * channel_step] = code.select(exist, elements, code.zeros())
 
     in_parallel(module, pack_panel)
     return module

@@ -31,9 +31,8 @@ CHAINS = 12  # a multiply-add takes four or five clocks, and two start in each
 RUNS = 7  # of which the fastest counts
 STEPS = 2**16  # instructions of a run: about a tenth of a millisecond
 ELEMENTS = 2**11  # of the array in L1
-PATTERN = 2**12  # lengths of loops, more than a branch predictor remembers
 LEAST_READ = 2**19  # elements, in a run through a cache
-LARGEST_MEMORY = 2**26  # bytes to read from memory, where the caches are smaller than that
+LARGEST_MEMORY = 2**26  # bytes to read from memory; larger caches would take longer to exceed
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,7 @@ def probe_kernel(target: Target) -> Compiled:
 
 def instructions(target: Target) -> Instructions:
     """Measure the instructions of one thread."""
-    array = torch.zeros(ELEMENTS + 32 * target.lanes("float32"))
+    array = torch.zeros(ELEMENTS + 32 * target.lanes("float32"), dtype=torch.float32)
     parameters = [ProbeParameters(place, STEPS, ELEMENTS, 0) for place in range(9)]
     _fastest(target, parameters[0], array, 1, 1)  # the processor leaves its slow clock
     nothing = _fastest(target, ProbeParameters(NOTHING, 0, 0, 0), array, 1, 1)
@@ -174,7 +173,7 @@ def levels(target: Target, threads: int) -> tuple[tuple[Level, ...], float]:
     the last cache.
     """
     last = target.l3 or target.l2
-    memory = torch.ones(min(2 * last, LARGEST_MEMORY) // 4)
+    memory = torch.ones(min(2 * last, LARGEST_MEMORY) // 4, dtype=torch.float32)
     found = []
     for name, size in (("L1", target.l1), ("L2", target.l2), ("L3", target.l3)):
         if size:
@@ -206,7 +205,7 @@ def call(target: Target) -> float:
     layout = contiguous(problem, NCHW)
     parameters = pack(ProbeParameters(NOTHING, 0, 0, 0))
     plan = Plan(problem, layout, probe_kernel(target), Blocking(), parameters, 1, 64, 1, None)
-    one = torch.ones(1, 1, 1, 1)
+    one = torch.ones(1, 1, 1, 1, dtype=torch.float32)
     times = []
     for _ in range(RUNS):
         start = perf_counter()

@@ -19,6 +19,8 @@ def machine_report(machine: Machine) -> RenderableType:
     how = f"measured once in {duration(machine.seconds)}"
     if machine.compile_seconds:
         how += f", after {duration(machine.compile_seconds)} to compile what measures"
+    if machine.is_busy:
+        how += "; other processes kept the cores, so these rates are not kept"
     return Group(
         Text(f"{machine.processor}, {threads}", "bold"),
         Text(f"{machine.vector_bytes * 8} bits a vector ({machine.target}); {how}"),
