@@ -243,9 +243,13 @@ def test_gradients_are_pytorchs(algorithm: Algorithm, name: str) -> None:
     assert all(map(torch.equal, torch.autograd.grad(output, leaves, upstream), theirs))
 
 
-def test_windows_that_read_nothing_but_padding_give_the_bias() -> None:
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_windows_that_read_nothing_but_padding_give_the_bias(requires_grad: bool) -> None:
     """PyTorch 2.13 ends the process here: channels last, and no window reads the only column."""
-    input, bias = torch.randn(3, 5, 2, 5, 1), torch.randn(1)
+    input, bias = torch.randn(3, 5, 2, 5, 1), torch.randn(1, requires_grad=requires_grad)
     weight = torch.randn(1, 5, 2, 2, 2).contiguous(memory_format=torch.channels_last_3d)
     output = functional.conv3d(input, weight, bias, 4, 3, (1, 1, 2))
     assert torch.equal(output, bias.expand_as(output))
+    if requires_grad:
+        output.sum().backward()  # type: ignore[no-untyped-call]
+        assert bias.grad == output.numel()

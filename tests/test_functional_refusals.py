@@ -58,6 +58,7 @@ BAD: list[tuple[dict[str, Any], type[ConvError], str]] = [
     ({"padding": "full"}, ArgumentError, "'same' or 'valid', got 'full'"),
     ({"padding": "same", "stride": 2}, ArgumentError, "only with stride 1, got stride [2, 2]"),
     ({"padding": 1.0}, ArgumentTypeError, "got 1.0 of type float"),
+    ({"padding": range(1, 3)}, ArgumentTypeError, "got range(1, 3) of type range"),
     ({"groups": 0}, ArgumentError, "groups must be a whole number of at least 1, got 0"),
     ({"groups": (1,)}, ArgumentTypeError, "got (1,) of type tuple"),
     ({"input": ones(2, 3, 8, 7, dtype=torch.float64)}, DtypeError, "one element type"),

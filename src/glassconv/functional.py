@@ -36,7 +36,8 @@ def conv2d(
     accuracy: the rms error that an algorithm may have, as a multiple of PyTorch's: "strict" 1,
         "default" 5, "fast" 20, "any" without limit. In "strict" and "default" each output's error
         is bounded by the numbers of its own window, and whole numbers give whole numbers.
-    activation: "relu", "relu6", "hardswish" or "silu", applied after the residual is added.
+    activation: "relu", "relu6", "hardswish", "sigmoid", "silu" or "gelu", applied after the
+        residual is added.
     residual: [batch, out_channels, output_height, output_width], added to the output. Compiled
         kernels fuse both: they are applied while the output tile is in registers or cache.
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from glassconv.codegen.ir import INT, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.target import named
+from glassconv.codegen.values import FLOATS
 from support.compile_function import Array, integers, run, this_machine
 
 DTYPE = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -291,6 +292,34 @@ def test_a_scalar_is_broadcast_to_all_lanes(dtype: str) -> None:
 
     run(body, source, output, dtype=dtype)
     assert (output == source[3]).all()
+
+
+@DTYPE
+def test_scalars_are_joined_in_order(dtype: str) -> None:
+    array, found = drawn(64, dtype=dtype), np.zeros(64, dtype)
+
+    def body(code: Code, source: Pointer, target: Pointer) -> None:
+        target[0] = code.join([source[3 * lane] for lane in range(code.lanes)])
+
+    run(body, array, found, dtype=dtype)
+    np.testing.assert_array_equal(found[: lanes(dtype)], array[: 3 * lanes(dtype) : 3])
+
+
+@DTYPE
+def test_numbers_of_another_type_are_rounded_once(dtype: str) -> None:
+    """In vectors as long as one of float64, whichever type they come from."""
+    array, found = drawn(16, dtype="float64"), np.zeros(16, dtype)
+    back = np.zeros(16)
+
+    def body(code: Code, source: Pointer, target: Pointer, again: Pointer) -> None:
+        narrow = source.vector().as_type(dtype)
+        target.cast(FLOATS[dtype])[0] = narrow
+        again[0] = narrow.as_type("float64")
+
+    run(body, array, found, back, dtype="float64")
+    number = lanes("float64")
+    np.testing.assert_array_equal(found[:number], array[:number].astype(dtype))
+    np.testing.assert_array_equal(back[:number], array[:number].astype(dtype))
 
 
 @DTYPE

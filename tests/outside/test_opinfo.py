@@ -110,7 +110,16 @@ def test_every_sample_is_answered_as_pytorch_answers(name: str, dtype: torch.dty
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        torch.float32,
+        torch.float64,
+        pytest.param(torch.bfloat16, marks=pytest.mark.slow),
+        pytest.param(torch.float16, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_every_sample_that_an_algorithm_supports_is_within_its_bound(
     algorithm: str, dtype: torch.dtype
 ) -> None:

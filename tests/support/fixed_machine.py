@@ -55,5 +55,17 @@ FIXED = Machine(
 
 
 def fixed_machine() -> Machine:
-    """Return it with as many threads as PyTorch uses."""
-    return replace(FIXED, threads=torch.get_num_threads())
+    """Return it with as many threads as PyTorch uses, whose rates grow with them."""
+    threads = torch.get_num_threads()
+    share = threads / FIXED.threads
+
+    def scaled(rates: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+        return tuple((kind, rate * share) for kind, rate in rates)
+
+    pytorch = replace(
+        FIXED.pytorch,
+        macs_per_second=scaled(FIXED.pytorch.macs_per_second),
+        lowered_per_second=scaled(FIXED.pytorch.lowered_per_second),
+        copied_per_second=scaled(FIXED.pytorch.copied_per_second),
+    )
+    return replace(FIXED, threads=threads, pytorch=pytorch)

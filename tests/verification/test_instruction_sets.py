@@ -16,9 +16,17 @@ from glassconv.verification.stress_inputs import STRESS_INPUTS
 from support import bounds_of_aten, processor
 
 ENVIRONMENTS = processor.environments()
+# The ends of oneDNN's list are tried in each run: kernels of 128 bits, and this processor's best.
+ONEDNN = [name for name in ENVIRONMENTS if name.startswith("oneDNN")]
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in ONEDNN[1:-1] else [])
+        for name in ENVIRONMENTS
+    ],
+)
 def test_aten_keeps_its_bound(name: str) -> None:
     path = os.pathsep.join(sys.path)
     finished = subprocess.run(

@@ -118,29 +118,65 @@ def compile_for(problem: Problem) -> Call:
             problem.groups,
             problem.dilation,
         )
-    arguments = problem.stride, problem.padding, problem.dilation, problem.groups
-    if all(axis.positions_read for axis in problem.axes):
-        return convolution(problem.ndim, *arguments)
-    # Along an axis no window reads the input. There PyTorch 2.13 may end the process, for channels
-    # last with a bias, unless the padding is laid around a copy.
-    stride, _, dilation, groups = arguments
-    unpadded = convolution(problem.ndim, stride, 0, dilation, groups)
-    return lambda input, weight, bias: unpadded(pad(problem, input), weight, bias)
+    return convolution(
+        problem.ndim,
+        problem.stride,
+        problem.padding,
+        problem.dilation,
+        problem.groups,
+        add_bias=not reads_every_axis(problem),
+    )
 
 
-def convolution(ndim: int, stride: Size, padding: Padding, dilation: Size, groups: int) -> Call:
+def reads_every_axis(problem: Problem) -> bool:
+    """Return whether some window reads the input along each axis of a convolution.
+
+    Where none does, PyTorch 2.13 may end the process, for channels last with a bias and a stride,
+    unless the bias is added to the output of a convolution without one.
+    """
+    return isinstance(problem, TransposedProblem) or all(
+        axis.positions_read for axis in problem.axes
+    )
+
+
+def convolution(
+    ndim: int,
+    stride: Size,
+    padding: Padding,
+    dilation: Size,
+    groups: int,
+    *,
+    add_bias: bool = False,
+) -> Call:
     """Return PyTorch's convolution for any sizes, of a padded input where padding is in pairs.
 
     padding: as `functional.conv2d` takes it. Pairs of equal sizes are PyTorch's own padding.
+    add_bias: add the bias to the output of a convolution without one.
     """
     convolve = CONVOLUTIONS[ndim - 1]
     pairs = sides(padding, ndim)
     if pairs is not None and any(before != after for before, after in pairs):
-        return lambda input, weight, bias: convolve(
-            pad_sides(input, pairs), weight, bias, stride, 0, dilation, groups
-        )
-    even = padding if pairs is None else tuple(before for before, _ in pairs)
-    return lambda input, weight, bias: convolve(input, weight, bias, stride, even, dilation, groups)
+        uneven = pairs
+
+        def call(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+            return convolve(pad_sides(input, uneven), weight, bias, stride, 0, dilation, groups)
+    else:
+        even = padding if pairs is None else tuple(before for before, _ in pairs)
+
+        def call(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+            return convolve(input, weight, bias, stride, even, dilation, groups)
+
+    return _with_bias_added(call, ndim) if add_bias else call
+
+
+def _with_bias_added(call: Call, ndim: int) -> Call:
+    def with_bias(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        output = call(input, weight, None)
+        if bias is None:
+            return output
+        return output + bias.to(output.dtype).reshape(-1, *(1,) * ndim)
+
+    return with_bias
 
 
 def transposed_convolution(

@@ -94,10 +94,8 @@ def compute(
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)
     if not plain and arguments.algorithm in PYTORCH:
-        if not arguments.is_ordinary():
-            shapes = input.shape, weight.shape, None if bias is None else bias.shape
-            arguments = arguments.reachable(*shapes)
-        return pytorch_call(arguments)(input, weight, bias, residual)
+        shapes = input.shape, weight.shape, None if bias is None else bias.shape
+        return pytorch_call(arguments, *shapes)(input, weight, bias, residual)
     call = compile_call(
         arguments,
         (input.shape, input.stride(), input.dtype),
@@ -178,9 +176,8 @@ def compile_call(
     except ConvError:
         if algorithm not in PYTORCH:
             raise
-        if not arguments.is_ordinary():
-            arguments = arguments.reachable(shapes["input"], shapes["weight"], shapes.get("bias"))
-        return pytorch_call(arguments)  # which accepts it, or raises an error of its class
+        # PyTorch accepts it, or raises an error of its class.
+        return pytorch_call(arguments, shapes["input"], shapes["weight"], shapes.get("bias"))
     unbatched = len(shape) == arguments.ndim + 1
     if "residual" in shapes and shapes["residual"] != problem.output_shape[unbatched:]:
         raise wrong_residual(problem.output_shape[unbatched:], shapes["residual"], str(problem))

@@ -13,7 +13,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from glassconv.algorithms.aten import Call, convolution, transposed_convolution
+from glassconv.algorithms.aten import (
+    Call,
+    convolution,
+    reads_every_axis,
+    transposed_convolution,
+)
 from glassconv.dispatch.array_boundary import check_axes, check_dtypes, torch_dtype_name
 from glassconv.dispatch.select import check_names
 from glassconv.errors import ConvError, DtypeError, ShapeError
@@ -47,14 +52,44 @@ class PyTorchCall:
         return _with_epilogue(output, input, residual, self.arguments)
 
 
-@lru_cache(maxsize=1024)
-def pytorch_call(arguments: Arguments) -> PyTorchCall:
+def pytorch_call(
+    arguments: Arguments,
+    input_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    bias_shape: tuple[int, ...] | None,
+) -> PyTorchCall:
     """Return the call of PyTorch's convolution with these settled arguments.
 
-    Raises `UnknownNameError` for a name that does not exist.
+    Raises `UnknownNameError` for a name that does not exist, and for sizes at which PyTorch's own
+    checks cannot be relied on what `Arguments.problem` raises.
     """
+    if not arguments.is_ordinary():
+        arguments = arguments.reachable(input_shape, weight_shape, bias_shape)
+    if arguments.stride != 1 and arguments.padding != 0 and not arguments.transposed:
+        return _strided_call(arguments, input_shape, weight_shape)
+    return _call(arguments)
+
+
+@lru_cache(maxsize=1024)
+def _call(arguments: Arguments) -> PyTorchCall:
     check_names(arguments.algorithm, arguments.accuracy, arguments.activation)
     return PyTorchCall(arguments, _computation(arguments))
+
+
+@lru_cache(maxsize=1024)
+def _strided_call(
+    arguments: Arguments, input_shape: tuple[int, ...], weight_shape: tuple[int, ...]
+) -> PyTorchCall:
+    """Return a call that also computes windows of which none reads the input along an axis."""
+    call = _call(arguments)
+    try:
+        problem = arguments.problem(input_shape, weight_shape)
+    except ConvError:  # PyTorch refuses it too, or computes an empty output
+        return call
+    if reads_every_axis(problem):
+        return call
+    sizes = problem.stride, problem.padding, problem.dilation, problem.groups
+    return PyTorchCall(arguments, convolution(problem.ndim, *sizes, add_bias=True))
 
 
 def traced_call(

@@ -124,17 +124,24 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
     rows, columns = problem.as_2d().axes
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
     most = target.l2 // 2 // element
-    row_block, column_block = rows.output_size, columns.output_size
+    images = max(problem.batch * problem.groups, 1)
+    per_image = ceil(tasks_wanted(problem, threads, MIN_MACS_PER_TASK) / images)
+    height, width = rows.output_size, columns.output_size
+    most_rows, most_columns = height, ceil(height * width / per_image)
     if _needs_copy(problem):
-        one_row = window_of(problem, 1, column_block)
+        one_row = window_of(problem, 1, width)
         row_elements = one_row.size // one_row.rows
-        row_block = max(1, (most // row_elements - one_row.rows) // rows.stride + 1)
+        most_rows = max(1, (most // row_elements - one_row.rows) // rows.stride + 1)
         one_column = one_row.size // one_row.phase_length
-        halo = one_row.phase_length - column_block
-        column_block = _equal_blocks(column_block, max(most // one_column - halo, MAX_LANES), 1)
-    target_tasks = tasks_wanted(problem, threads, MIN_MACS_PER_TASK)
-    per_image = ceil(target_tasks / max(problem.batch * problem.groups, 1))
-    row_block = _equal_blocks(rows.output_size, row_block, min(per_image, rows.output_size))
+        most_columns = min(most_columns, most // one_column - (one_row.phase_length - width))
+    column_block = max(ceil(width / ceil(width / max(most_columns, lanes))), lanes)
+    # The rows that leave the busiest thread the least to do; of equally good ones, the fewest.
+    images *= ceil(width / column_block)
+    fewest = ceil(height / most_rows)
+    row_block = min(
+        (ceil(height / count) for count in range(fewest, fewest + per_image)),
+        key=lambda size: (ceil(images * ceil(height / size) / threads) * size, size),
+    )
     size = window_of(problem, row_block, column_block).size + lanes  # the copy writes full vectors
     return DirectBlocking(
         row_block=row_block,
@@ -142,11 +149,6 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
         vectors_per_row=ceil(column_block / lanes),
         workspace_bytes=round_up(size * element, CACHE_LINE) if _needs_copy(problem) else 0,
     )
-
-
-def _equal_blocks(total: int, most: int, count: int) -> int:
-    """Return the size of equal blocks of at most `most`, of which there are at least `count`."""
-    return ceil(total / max(ceil(total / most), count))
 
 
 def _needs_copy(problem: ConvProblem) -> bool:

@@ -5,7 +5,8 @@
 
 A pixel is one output position. A task computes a block of pixels × a block of filters of one image
 and group. For each block of k it performs im2col into a buffer that fits in L2, and accumulates the
-matrix product.
+matrix product. In NHWC, if the weights fit in cache, it copies rows of pixels instead, which with
+their padding already are the matrices of their windows (gemm_parts/rows.py).
 """
 
 from __future__ import annotations

@@ -1,14 +1,11 @@
-"""Activations that a convolution may end with, by name, as PyTorch computes them.
-
-GELU is not among them: it needs erf, for which no short formula with exact coefficients holds an
-error bound over the whole line in both element types. `torch.nn.functional.gelu` does it after.
-"""
+"""Activations that a convolution may end with, by name, as PyTorch computes them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -18,7 +15,9 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "relu6": F.relu6,
     "hardswish": F.hardswish,
+    "sigmoid": torch.sigmoid,
     "silu": F.silu,
+    "gelu": F.gelu,
 }
 
 

@@ -234,7 +234,7 @@ def settled(name: str, value: object) -> Any:
     kind = type(value)
     if kind is int or kind is str:  # first, since checks of protocols take microseconds
         return value
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if isinstance(value, list | tuple):  # as in PyTorch, no other sequence
         return tuple([settled(name, entry) for entry in value])
     return str.__str__(value) if isinstance(value, str) else whole(name, value)
 
@@ -257,7 +257,7 @@ def per_axis(
     name: str, value: object, ndim: int, one: Callable[[str, object], Entry]
 ) -> tuple[Entry, ...]:
     """Read one entry for all axes, or one per axis."""
-    if not isinstance(value, Sequence) or isinstance(value, bytes):
+    if not isinstance(value, list | tuple):
         return (one(name, value),) * ndim
     values = tuple(one(name, entry) for entry in value)
     if len(values) not in (1, ndim):
@@ -269,7 +269,7 @@ def per_axis(
 
 def both_sides(name: str, value: object) -> tuple[int, int]:
     """Read (before, after), or one size for both."""
-    if isinstance(value, Sequence) and len(value) == 2:
+    if isinstance(value, list | tuple) and len(value) == 2:
         return whole(name, value[0]), whole(name, value[1])
     size = whole(name, value)
     return size, size

@@ -37,11 +37,11 @@ def panels(b: Tensor, width: int) -> Tensor:
 
 
 @settings(max_examples=150)
-@given(m=SIZE, n=st.integers(1, 70), k=st.integers(1, 20), gap=st.integers(0, 3), side=SIDE,
-       first=st.booleans(), bias=st.sampled_from([ROWS, COLUMNS]),
+@given(m=SIZE, n=st.integers(1, 70), k=st.integers(1, 20), segments=st.integers(1, 3),
+       gap=st.integers(0, 3), side=SIDE, first=st.booleans(), bias=st.sampled_from([ROWS, COLUMNS]),
        dtype=st.sampled_from(["float32", "float64"]))  # fmt: skip
 def test_it_is_numpys_and_touches_nothing_else(
-    m: int, n: int, k: int, gap: int, side: str, first: bool, bias: str, dtype: str
+    m: int, n: int, k: int, segments: int, gap: int, side: str, first: bool, bias: str, dtype: str
 ) -> None:
     kind = getattr(torch, dtype)
     chance = torch.Generator().manual_seed(m * 70 + n)
@@ -50,15 +50,16 @@ def test_it_is_numpys_and_touches_nothing_else(
         return torch.randint(-3, 4, shape, generator=chance).to(kind)
 
     width = this_machine().tile()[1] * this_machine().lanes(dtype)
-    a, b, before = whole(m, k), whole(k, n), whole(m, n)
+    a, b, before = whole(m, segments * k), whole(segments * k, n), whole(m, n)
     biases = whole(m if bias == ROWS else n)
-    a_wide = torch.full((m, k + gap), torch.nan, dtype=kind)
-    a_wide[:, :k] = a
+    a_wide = torch.full((m, segments, k + gap), torch.nan, dtype=kind)
+    a_wide[..., :k] = a.reshape(m, segments, k)
     c = torch.full((m, n + gap), 77, dtype=kind)
     c[:, :n] = torch.nan if first else before
     given_a, given_c = guarded(a_wide, side), guarded(c, side)
     given_b, given_bias = guarded(panels(b, width), side), guarded(biases, side)
-    numbers = [m, n, 1, k, k + gap, 0, k * width, width, n + gap, int(first), 0, 0]
+    a_strides, b_strides = [segments * (k + gap), k + gap], [segments * k * width, width]
+    numbers = [m, n, segments, k, *a_strides, *b_strides, n + gap, int(first), 0, 0]
     call(compiled_product(dtype, bias), [given_a, given_b, given_c, given_bias], numbers)
     start = (biases[:, None] if bias == ROWS else biases[None, :]) if first else before
     np.testing.assert_array_equal(given_c[:, :n], a @ b + start)

@@ -14,7 +14,7 @@ from glassconv.kernels import KERNELS, Kernel, depthwise, direct, implicit_gemm,
 from glassconv.kernels.gemm_parts.parameters import MAX_K_BLOCK, is_by_rows
 from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
 from glassconv.problem import ConvProblem
-from glassconv.problem.memory_layout import NCHW, Layout, layout_of
+from glassconv.problem.memory_layout import NCHW, Layout, contiguous, layout_of
 from glassconv.problem.shorthand import parse
 
 PROBLEMS = [
@@ -95,6 +95,21 @@ def test_a_buffer_of_implicit_gemm_fits_its_cache(target: Target, threads: int) 
             assert blocks.pixel_block % (width if layout.name == NCHW else rows) == 0
             assert 1 <= blocks.k_block <= max(2 * MAX_K_BLOCK, prod(problem.kernel_size))
         assert blocks.filters_in_l2 <= blocks.filter_block
+
+
+@TARGET
+@pytest.mark.parametrize("threads", [1, 2, 64])
+@pytest.mark.parametrize(
+    "text", ["512x17x17 3@3x3 p1", "1x200000 4@9 p4", "64x56x56 64@3x3 p1", "1x9x300 1@1x100 d2"]
+)
+def test_a_block_of_direct_is_a_vector_wide_and_fits_in_l2(
+    target: Target, threads: int, text: str
+) -> None:
+    problem = parse(text)
+    blocks = direct.blocking(problem, contiguous(problem), target, threads)
+    assert target.lanes(problem.dtype) <= blocks.column_block <= problem.output_size[-1]
+    assert 1 <= blocks.row_block <= problem.as_2d().output_size[0]
+    assert blocks.workspace_bytes <= target.l2
 
 
 def test_more_threads_get_more_tasks() -> None:

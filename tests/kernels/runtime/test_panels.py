@@ -62,7 +62,7 @@ def defined(weight: Tensor, groups: int, width: int, *, taps_first: bool) -> Ten
 
 @DTYPES
 @pytest.mark.parametrize("order", ORDERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.integers(1, 3),
     st.integers(1, 40),

@@ -75,7 +75,7 @@ def test_no_text_collides(kind: str, name: str) -> None:
     assert_no_text_collides(figure)
 
 
-@pytest.mark.parametrize("products", range(1, 65))
+@pytest.mark.parametrize("products", [*range(1, 17), 25, 36, 48, 64])
 def test_a_matrix_product_names_its_products(products: int) -> None:
     kernel = next(size for size in (4, 3, 2, 1) if products % size == 0)
     figure = glassconv.figure("matrix-product", f"{products // kernel}x6 2@{kernel}")

@@ -47,8 +47,8 @@ def phases_nhwc(
     shuffles = lanes.bit_length() - 1
     packing = Loop(vectors * ceil(p.taps / lanes) * lanes, multiply_adds=shuffles,
                    masked_loads=1, stores=1, entries=vectors)  # fmt: skip
-    tiles = vectors * p.unit_rows
-    counts = list(tiles_of(p.unit_columns, TILE_SIZE))
+    tiles = vectors * p.unit_rows * p.column_phases
+    counts = list(tiles_of(ceil(p.unit_columns / p.column_phases), TILE_SIZE))
     if not access.is_copied:  # the last tile is moved back
         counts = [(TILE_SIZE, ceil(p.unit_columns / TILE_SIZE))]
     loops: list[Loop] = []

@@ -42,12 +42,9 @@ def emit_task(module: Module, epilogue: Epilogue) -> Function:
     ) -> None:
         p = parameters
         first_row, number = number % p.row_blocks * p.row_block, number // p.row_blocks
+        column, number = number % p.column_blocks * p.column_block, number // p.column_blocks
         # The last block of columns is moved back, so that it fits.
-        column = number % p.column_blocks * p.column_block
-        first_column, number = (
-            column.minimum(p.output_width - p.column_block),
-            number // (p.column_blocks),
-        )
+        first_column = column.minimum(p.output_width - p.column_block)
         group, batch = number % p.groups, number // p.groups
         rows = (p.output_height - first_row).minimum(p.row_block)
         top, left = first_row * p.stride_h - p.padding_h, first_column * p.stride_w - p.padding_w

@@ -9,13 +9,8 @@ stored outputs at the end of a task.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal, localcontext
-from math import factorial
-
-import numpy as np
-
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
+from glassconv.kernels.microkernel.activations import ACTIVATIONS
 from glassconv.problem.activations import Epilogue
 
 
@@ -72,61 +67,3 @@ def emit_epilogue(module: Module, epilogue: Epilogue) -> Function | None:
                 address.store_masked(mask, total)
 
     return apply_to_runs
-
-
-def _relu(code: Code, x: Value) -> Value:
-    """Return max(x, 0), propagating NaN."""
-    zero = code.zeros()
-    return code.select(x < zero, zero, x)
-
-
-def _relu6(code: Code, x: Value) -> Value:
-    six = code.constant(6)
-    x = _relu(code, x)
-    return code.select(x > six, six, x)
-
-
-def _hardswish(code: Code, x: Value) -> Value:
-    return x * _relu6(code, x + code.constant(3)) / code.constant(6)
-
-
-def _silu(code: Code, x: Value) -> Value:
-    """Return x / (1 + exp(−x))."""
-    return x / (code.constant(1) + exp(code, code.zeros() - x))
-
-
-ACTIVATIONS: Mapping[str, Callable[[Code, Value], Value]] = {
-    "relu": _relu,
-    "relu6": _relu6,
-    "hardswish": _hardswish,
-    "silu": _silu,
-}
-
-
-def exp(code: Code, x: Value) -> Value:
-    """Return eˣ as 2ⁿ · eʳ with n = round(x / log 2) and r = x − n · log 2.
-
-    eʳ is a Taylor polynomial. Because |r| ≤ ½ log 2, its relative truncation error is below 6e-9
-    with 7 terms (the unit roundoff of float32 is 6e-8) and below 5e-18 with 13. NaN is propagated;
-    overflow returns infinity.
-    """
-    is_float64 = code.dtype == "float64"
-    terms = 13 if is_float64 else 7
-    with localcontext(prec=40):
-        log_2 = Decimal(2).ln()
-        log2_high = float(log_2) if is_float64 else float(np.float32(float(log_2)))
-        log2_low = float(log_2 - Decimal(log2_high))
-    # Clamped, because beyond these arguments the result overflows or underflows anyway.
-    upper, lower = (code.constant(sign * (760 if is_float64 else 105)) for sign in (1, -1))
-    x = code.select(x > upper, upper, x)
-    x = code.select(x < lower, lower, x)
-    n = code.rounded(x * code.constant(1 / float(log_2)))
-    r = code.fma(n, code.constant(-log2_low), code.fma(n, code.constant(-log2_high), x))
-    series = code.constant(1 / factorial(terms))
-    for term in reversed(range(terms)):
-        series = code.fma(series, r, code.constant(1 / factorial(term)))
-    # Scaled by 2^(n/2) twice, because 2ⁿ may overflow although 2ⁿ · eʳ does not.
-    half = code.rounded(n * code.constant(0.5))
-    for exponent in (half, n - half):
-        series = series * code.power_of_two(exponent)
-    return series

@@ -41,7 +41,6 @@ class FilterParameters(Struct[N]):
 
     channels: N  # of a group
     panels: N  # of a group
-    width: N  # filters of a panel
     u_element_stride: N
     u_group_stride: N
     workspace_bytes: N  # per thread: the buffer after a filter whose columns are transformed
@@ -63,11 +62,15 @@ class FilterTransform:
 
     groups: int
     panels: int  # of a group
-    width: int  # filters of a panel
     channels: int  # of a group
     tile_outputs: int  # along each axis
     dtype: str
     target: Target
+
+    @property
+    def width(self) -> int:
+        """Return how many filters a panel has."""
+        return self.target.tile()[1] * self.target.lanes(self.dtype)
 
     @property
     def elements(self) -> int:
@@ -88,7 +91,6 @@ class FilterTransform:
         parameters = FilterParameters(
             channels=self.channels,
             panels=self.panels,
-            width=self.width,
             u_element_stride=padded_filters * self.channels,
             u_group_stride=elements * padded_filters * self.channels,
             workspace_bytes=self._workspace_bytes,
@@ -117,30 +119,35 @@ def build_module(tile_outputs: int, dtype: str, target: Target) -> Module:
     matrix = cook_toom(tile_outputs, KERNEL_SIZE).filter
     size, elements = len(matrix), len(matrix) ** 2
     weight_lanes, word = target.lanes(dtype), WORDS[dtype]
-    transform_filter = _emit_transform_filter(module, matrix, dtype)
+    width = target.tile()[1] * weight_lanes
+    element_stride = width * CHANNELS_AT_ONCE  # in the buffer
+    transform_filter = _emit_transform_filter(module, matrix, dtype, element_stride)
 
     @function(module)
-    def find_largest(
-        code: Code, array: Pointer, stride: Value, count: Value, largest: Pointer
-    ) -> None:
-        """Find the largest of `count` vectors, and of what has been found before."""
+    def find_largest(code: Code, taps: Pointer, channels: Value, largest: Pointer) -> None:
+        """Find the largest number of a vector of filters, and of what has been found before."""
         found = code.variable(largest.cast(word).vector())
-        with code.loop(0, count) as number:
-            found.set(found.get().maximum(_magnitude(array.cast(word).vector(number * stride))))
+        with code.loop(0, channels) as channel:
+            for tap in range(TAPS):
+                numbers = taps.cast(word).vector((channel * TAPS + tap) * weight_lanes)
+                found.set(found.get().maximum(_magnitude(numbers)))
         largest.cast(word)[0] = found.get()
 
     @function(module)
     def store_element(
-        code: Code, buffer: Pointer, u: Pointer, largest: Pointer, width: Value, channels: Value
+        code: Code, buffer: Pointer, u: Pointer, largest: Pointer, channels: Value
     ) -> None:
         """Store an element of a panel's filters for some channels, and find their largest."""
-        with code.loop(0, width, code.lanes) as filter:
-            found = code.variable(largest.cast(word).vector(filter))
-            with code.loop(filter, channels * width, width) as place:
-                numbers = buffer.cast(word).vector(place)
-                u.cast(word)[place] = numbers
-                found.set(found.get().maximum(_magnitude(numbers)))
-            largest.cast(word)[filter] = found.get()
+        source, to, largest = buffer.cast(word), u.cast(word), largest.cast(word)
+        filters = range(0, width, code.lanes)
+        found = [code.variable(largest.vector(filter)) for filter in filters]
+        with code.loop(0, channels) as channel:
+            for filter, each in zip(filters, found, strict=True):
+                numbers = source.vector(channel * width + filter)
+                to[channel * width + filter] = numbers
+                each.set(each.get().maximum(_magnitude(numbers)))
+        for filter, each in zip(filters, found, strict=True):
+            largest[filter] = each.get()
 
     @function(module)
     def transform_panel(
@@ -152,36 +159,32 @@ def build_module(tile_outputs: int, dtype: str, target: Target) -> Module:
     ) -> None:
         p, kind = parameters, FLOATS[dtype]
         group, panel = number // p.panels, number % p.panels
-        weight = arrays.weight.cast(kind) + number * p.width * p.channels * TAPS
-        u = arrays.u.cast(kind) + (group * p.u_group_stride + panel * p.channels * p.width)
-        largest = arrays.largest.cast(kind) + number * p.width * (elements + 1)
+        weight = arrays.weight.cast(kind) + number * width * p.channels * TAPS
+        u = arrays.u.cast(kind) + (group * p.u_group_stride + panel * p.channels * width)
+        largest = arrays.largest.cast(kind) + number * width * (elements + 1)
         columns = arrays.workspace.add_bytes(thread * p.workspace_bytes)
         buffer = (columns + size * KERNEL_SIZE * code.lanes).cast(kind)
-        element_stride = p.width * CHANNELS_AT_ONCE
         with code.loop(0, p.channels, CHANNELS_AT_ONCE) as first:
             channels = (p.channels - first).minimum(CHANNELS_AT_ONCE)
-            with code.loop(0, p.width, code.lanes) as filter:
+            with code.loop(0, width, code.lanes) as filter:
                 lane = filter % weight_lanes
                 taps = weight + ((filter - lane) * p.channels + first * weight_lanes) * TAPS + lane
                 with code.loop(0, channels) as channel:
                     transform_filter.call(
                         taps=taps + channel * (TAPS * weight_lanes),
                         columns=columns,
-                        result=buffer + (channel * p.width + filter),
-                        element_stride=element_stride,
+                        result=buffer + (channel * width + filter),
                     )
                 find_largest.call(
-                    array=taps,
-                    stride=weight_lanes,
-                    count=channels * TAPS,
-                    largest=largest + (p.width * elements + filter),
+                    taps=taps,
+                    channels=channels,
+                    largest=largest + (width * elements + filter),
                 )
             with code.loop(0, elements) as element:
                 store_element.call(
                     buffer=buffer + element * element_stride,
-                    u=u + (element * p.u_element_stride + first * p.width),
-                    largest=largest + element * p.width,
-                    width=p.width,
+                    u=u + (element * p.u_element_stride + first * width),
+                    largest=largest + element * width,
                     channels=channels,
                 )
 
@@ -189,7 +192,9 @@ def build_module(tile_outputs: int, dtype: str, target: Target) -> Module:
     return module
 
 
-def _emit_transform_filter(module: Module, matrix: Matrix, dtype: str) -> Function:
+def _emit_transform_filter(
+    module: Module, matrix: Matrix, dtype: str, element_stride: int
+) -> Function:
     """Emit the function that transforms a vector of filters, one channel of them.
 
     `columns` is for G g. It is in memory, since it does not fit in the registers.
@@ -198,9 +203,7 @@ def _emit_transform_filter(module: Module, matrix: Matrix, dtype: str) -> Functi
     kind = FLOATS[dtype]
 
     @function(module)
-    def transform_filter(
-        code: Code, taps: Pointer, columns: Pointer, result: Pointer, element_stride: Value
-    ) -> None:
+    def transform_filter(code: Code, taps: Pointer, columns: Pointer, result: Pointer) -> None:
         with code.loop(0, KERNEL_SIZE) as v:
             tap = taps.cast(kind) + v * weight_lanes
             column = [
@@ -212,7 +215,7 @@ def _emit_transform_filter(module: Module, matrix: Matrix, dtype: str) -> Functi
         with code.loop(0, size) as line:
             row_of_columns = columns + line * (KERNEL_SIZE * code.lanes)
             row = [row_of_columns.vector(v * code.lanes) for v in range(KERNEL_SIZE)]
-            elements = result.cast(kind) + line * size * element_stride
+            elements = result.cast(kind) + line * (size * element_stride)
             for j, number in enumerate(transform(code, matrix, row)):
                 elements[j * element_stride] = number.as_type(dtype)
 

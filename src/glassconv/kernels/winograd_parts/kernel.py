@@ -7,9 +7,10 @@ A task computes a block of tiles × a block of filters of one group. It transfor
 all channels, or reuses those that the previous task of its thread has left in the workspace. It
 then processes the filters in parts, so that M is still in L2 when it is transformed.
 
-The modules in order of execution: strips, input_transform, microkernel/matrix_product,
-output_transform. Tiles whose outputs the transforms may not keep within their bound are found in
-the input transform (flatness) and computed directly in the output transform (direct).
+The modules in order of execution: packing with filter_transform, once per weight; strips,
+input_transform, microkernel/matrix_product, output_transform. Tiles whose outputs the transforms
+may not keep within their bound are found in the input transform (flatness) and computed directly in
+the output transform (direct).
 """
 
 from __future__ import annotations

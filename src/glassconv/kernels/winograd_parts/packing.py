@@ -70,7 +70,6 @@ class WinogradPacking:
         return FilterTransform(
             problem.groups,
             ceil(problem.gemm.m / width),
-            width,
             problem.weight_shape[1],
             self.tile_outputs,
             problem.dtype,
