@@ -40,7 +40,8 @@ def test_each_layer_is_of_a_kind(problem: str, nchw: str, nhwc: str) -> None:
 def test_every_kind_has_a_probe_that_is_of_it() -> None:
     for kind, probe in PROBES.items():
         problem = pytorch_cost._problem(probe.shorthand)
-        assert kind_of(problem, probe.layout, threads=2) == kind
+        for threads in (1, 2):
+            assert kind_of(problem, probe.layout, threads) == kind
         few = pytorch_cost._problem(probe.lowering) if probe.lowering else None
         assert few is None or pytorch_cost._lowered(few, kind) == (
             pytorch_cost._lowered(problem, kind)

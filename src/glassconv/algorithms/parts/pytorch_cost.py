@@ -42,6 +42,7 @@ class Probe:
     lowering: str = ""  # the same with few filters, where the kind makes im2col's matrix
 
 
+# Of 1×1 layers with one thread, oneDNN gets batches of 16 only.
 NATIVE, DOUBLE, LOWERED = "native", "float64", "lowered"
 TRANSPOSED, COLUMNS, DOUBLE_COLUMNS = "transposed", "col2im", "col2im float64"
 PROBES: Mapping[str, Probe] = MappingProxyType(
@@ -53,8 +54,8 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         LOWERED: Probe("60x24x24 124@3x3 p1 g4 nobias", NCHW, "60x24x24 4@3x3 p1 g4 nobias"),
         "dense nchw": Probe("64x28x28 64@3x3 p1 nobias"),
         "dense nhwc": Probe("64x28x28 64@3x3 p1 nobias", NHWC),
-        "pointwise nchw": Probe("128x28x28 128@1x1 nobias"),
-        "pointwise nhwc": Probe("128x28x28 128@1x1 nobias", NHWC),
+        "pointwise nchw": Probe("16x128x7x7 128@1x1 nobias"),
+        "pointwise nhwc": Probe("16x128x7x7 128@1x1 nobias", NHWC),
         "depthwise nchw": Probe("64x56x56 64@5x5 p2 g64 nobias"),
         "depthwise nhwc": Probe("64x56x56 64@5x5 p2 g64 nobias", NHWC),
         TRANSPOSED: Probe("64x14x14 64@4x4 s2 p1 nobias transposed"),
@@ -73,7 +74,7 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
 SMALLEST = Probe("8x8x8 8@1x1 nobias")
 SMALLEST_ONEDNN = {name: Probe("8x4x4 8@5x5 p2 nobias", name) for name in (NCHW, NHWC)}
 # Layers that do little but copy: input and output into blocks and back, and a weight.
-COPIED = {NCHW: Probe("8x112x112 8@1x1 nobias"), NHWC: Probe("8x112x112 8@1x1 nobias", NHWC)}
+COPIED = {name: Probe("16x8x28x28 8@1x1 nobias", name) for name in (NCHW, NHWC)}
 WEIGHTS = {
     "weights nchw": Probe("2x384x2x2 384@3x3 p1 nobias"),
     "weights nhwc": Probe("2x384x2x2 384@3x3 p1 nobias", NHWC),

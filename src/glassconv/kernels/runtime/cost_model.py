@@ -4,7 +4,7 @@ A kernel's `work` counts what it does for one problem: instructions of its inner
 bytes by the memory that they are in. Nothing there depends on a machine but its vectors and caches,
 by which the blocking was chosen. `seconds` multiplies the counts by the machine's rates:
 
-    loop    iterations · the slowest of: multiply-adds, their latency, loads, stores
+    loop    iterations · the slowest of: multiply-adds, their latency, loads and stores
             + entries · the time to enter and leave a loop; the end of a long one is mispredicted
     phase   the slower of: its loops, or its bytes from the memory that they are in
     work    Σ phases / threads, by the thread with the most tasks, + call + starting the threads
@@ -97,12 +97,12 @@ def loop_seconds(loop: Loop, machine: Machine) -> float:
     """Return how long one thread takes for a loop whose data is in L1."""
     each = machine.instructions
     loads = loop.loads * each.load + loop.masked_loads * each.masked_load
+    # Loads and stores take turns: a processor may have fewer units for addresses than for both.
     stores = loop.stores * each.store + loop.masked_stores * each.masked_store
     iteration = max(
         loop.multiply_adds * each.multiply_add,
         loop.chain * each.latency,
-        loads + loop.gathers * each.gather,
-        stores,
+        loads + loop.gathers * each.gather + stores,
     )
     ends = each.loop
     if loop.iterations > LONGEST_PREDICTED * loop.entries:
