@@ -52,7 +52,6 @@ from glassconv.reports.verdict import Verdict
 TRANSPOSED = True  # the functions below take the transposed problem itself
 MAX_PHASES = 2**14  # the table of phases must stay in L2
 MIN_ELEMENTS_PER_TASK = 8192  # outputs
-MIN_CHANNELS = 8  # fewer in each group are interleaved one by one in NHWC
 KEPT_BYTES = 2**26  # buffers larger than this are freed after the call
 
 
@@ -205,8 +204,10 @@ def work(problem: TransposedProblem, layout: Layout, target: Target, threads: in
     # Rows are interleaved by vectors, where there are enough adjacent outputs, phases or groups.
     if layout.name == NCHW:
         is_vector, run = stride <= 2 or stride >= lanes, plane.output_size[1]
+    elif channels == 1 and min(plane.groups, stride) >= lanes:
+        is_vector, run = True, lanes * stride  # of all phases and as many groups as lanes
     else:
-        is_vector, run = channels >= MIN_CHANNELS or plane.groups >= lanes, channels
+        is_vector, run = channels >= lanes, channels
     copied, runs = elements / (lanes if is_vector else 1), elements / run
     footprint = activation_bytes(plane)
     interleaving = Phase(
