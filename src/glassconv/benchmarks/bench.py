@@ -20,6 +20,7 @@ from torch import Tensor
 from glassconv.algorithms import named
 from glassconv.algorithms.aten import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS
 from glassconv.benchmarks.suites import Layer
+from glassconv.codegen.idle_threads import wait_for_threads
 from glassconv.codegen.pages import keep_memory
 from glassconv.dispatch.select import AUTO, choose, kernel_for
 from glassconv.errors import ArgumentError, unknown_name
@@ -156,6 +157,7 @@ def in_turn(
     True
     """
     keep_memory()
+    wait_for_threads()
     pair = (first, second)
     calls = [_calls(each) for each in pair]
     samples: tuple[list[float], list[float]] = ([], [])

@@ -53,6 +53,7 @@ def measure_again() -> None:
 def measure(threads: int) -> Machine:
     """Measure the rates of this machine. Raises `UnsupportedError` where no kernel runs."""
     # The code generator is imported when it is needed, not with the package.
+    from glassconv.codegen.idle_threads import wait_for_threads
     from glassconv.codegen.target import host
     from glassconv.errors import UnsupportedError
     from glassconv.kernels import UNSUPPORTED_PROCESSOR
@@ -62,6 +63,7 @@ def measure(threads: int) -> Machine:
     if target is None:
         raise UnsupportedError(UNSUPPORTED_PROCESSOR, request="the rates of this machine")
     compile_seconds = rates.probe_kernel(target).seconds
+    wait_for_threads()
     start = perf_counter()
     instructions = rates.instructions(target)
     levels, memory = rates.levels(target, threads)
