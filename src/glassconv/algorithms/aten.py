@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import prod
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -171,9 +172,9 @@ def convolution(
 
 def _with_bias_added(call: Call, ndim: int) -> Call:
     def with_bias(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if bias is None or bias.dtype == torch.complex32:  # PyTorch cannot sum its gradient
+            return call(input, weight, bias)
         output = call(input, weight, None)
-        if bias is None:
-            return output
         return output + bias.to(output.dtype).reshape(-1, *(1,) * ndim)
 
     return with_bias
