@@ -31,7 +31,7 @@ from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
 from glassconv.verification.stress_inputs import run_stress_inputs
 from support.cifar10_batches import write_published_images
-from support.fixed_machine import FIXED, fixed_machine
+from support.fixed_machine import fixed_machine, with_threads
 
 
 @pytest.fixture(autouse=True)
@@ -308,7 +308,7 @@ def test_machine_shows_the_rates_and_json_reads_back(
     assert "machine.json" in out
     assert run(monkeypatch, "machine", "--json", "--threads", "1") == 0
     document = json.loads(capsys.readouterr().out)
-    assert Machine.from_document(document) == replace(FIXED, threads=1)
+    assert Machine.from_document(document) == with_threads(1)
 
 
 def test_transposed_is_for_animate(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:

@@ -423,7 +423,7 @@ def test_a_refusal_has_its_reason(kernel: Kernel) -> None:
 @pytest.mark.parametrize(
     ("source", "cause"),
     [
-        ("def supports(problem, layout): ...", "no function seconds"),
+        ("def supports(problem, layout): ...", "no function work"),
         ("def supports(problem): ...", "supports must have the parameters ['problem', 'layout']"),
     ],
 )

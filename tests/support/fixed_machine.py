@@ -55,8 +55,12 @@ FIXED = Machine(
 
 
 def fixed_machine() -> Machine:
-    """Return it with as many threads as PyTorch uses, whose rates grow with them."""
-    threads = torch.get_num_threads()
+    """Return it with as many threads as PyTorch uses."""
+    return with_threads(torch.get_num_threads())
+
+
+def with_threads(threads: int) -> Machine:
+    """Return it with so many threads, with which PyTorch's rates grow."""
     share = threads / FIXED.threads
 
     def scaled(rates: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
