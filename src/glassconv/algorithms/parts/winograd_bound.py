@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cache
 from math import ceil, prod
 
 import numpy as np
@@ -62,6 +63,7 @@ def flat_factor(problem: ConvProblem, outputs: int) -> float:
     return (products + filter) * reach / window
 
 
+@cache
 def _reach_of_equal_pixels(transforms: Transforms) -> float:
     """Return max_i Σ_j |A_ij| Σ_k |G_jk| Σ_l |B_jl|."""
     filter, input = ([sum(map(abs, row)) for row in matrix] for matrix in transforms[1:])
@@ -91,6 +93,7 @@ def error_of_filters(problem: ConvProblem) -> float:
     return gamma(sum(r + 1 for r in problem.kernel_size), FORMATS["float64"].unit_roundoff)
 
 
+@cache
 def _roundings(matrix: Matrix) -> int:
     """Return how often a term is rounded at most in a product with a matrix of exact entries.
 
