@@ -12,7 +12,7 @@ from torch import Tensor
 
 from glassconv.errors import DtypeError, ShapeError
 from glassconv.problem import ConvProblem
-from glassconv.problem.operands import random_operands, to_numpy
+from glassconv.problem.operands import is_finite, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.tracing.forward import trace
 from glassconv.verification.verify import verify
@@ -109,3 +109,20 @@ def test_operands_of_another_problem_are_refused(
     for use in (verify, trace):
         with pytest.raises(error, match=re.escape(cause)):
             use(problem, "im2col", wrong)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("value", [torch.nan, -torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("place", [0, 17, 107])
+def test_a_number_that_is_not_finite_is_found(dtype: torch.dtype, value: float, place: int) -> None:
+    weight = torch.randn(4, 3, 3, 3).to(dtype)
+    for given in (weight, weight.transpose(0, 1), weight.to(memory_format=torch.channels_last)):
+        assert is_finite(given)
+    weight.view(-1)[place] = value
+    for given in (weight, weight.transpose(0, 1), weight.to(memory_format=torch.channels_last)):
+        assert not is_finite(given)
+
+
+def test_the_largest_numbers_and_none_are_finite() -> None:
+    assert is_finite(torch.full((3, 5), torch.finfo(torch.float32).max))
+    assert is_finite(torch.ones(0, 3, 3, 3))

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from glassconv.algorithms import Algorithm, Call, named
 from glassconv.dispatch.whole_numbers import LateCall, RefuseWholeNumbers
-from glassconv.kernels.runtime.packed_weights import is_finite
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, contiguous
+from glassconv.problem.operands import is_finite
 from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import EVERY, TransposedProblem, flip
 

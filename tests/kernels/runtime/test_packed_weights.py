@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from glassconv.kernels.runtime import packed_weights
-from glassconv.kernels.runtime.packed_weights import is_finite, packed_bytes, packed_once
+from glassconv.kernels.runtime.packed_weights import packed_bytes, packed_once
 
 
 class Counted:
@@ -289,23 +289,6 @@ def test_a_refusal_is_remembered_with_the_content() -> None:
     weight.add_(1)
     assert packed_once(weight, refuse) is None
     assert len(asked) == 2
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("value", [torch.nan, -torch.nan, torch.inf, -torch.inf])
-@pytest.mark.parametrize("place", [0, 17, 107])
-def test_a_number_that_is_not_finite_is_found(dtype: torch.dtype, value: float, place: int) -> None:
-    weight = filters().to(dtype)
-    for given in (weight, weight.transpose(0, 1), weight.to(memory_format=torch.channels_last)):
-        assert is_finite(given)
-    weight.view(-1)[place] = value
-    for given in (weight, weight.transpose(0, 1), weight.to(memory_format=torch.channels_last)):
-        assert not is_finite(given)
-
-
-def test_the_largest_numbers_and_none_are_finite() -> None:
-    assert is_finite(torch.full((3, 5), torch.finfo(torch.float32).max))
-    assert is_finite(torch.ones(0, 3, 3, 3))
 
 
 # -- memory that is used again -------------------------------------------------------------------

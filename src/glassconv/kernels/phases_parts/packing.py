@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from glassconv.codegen.target import Target
-from glassconv.kernels.runtime.packed_weights import is_finite, memory_for
+from glassconv.kernels.runtime.packed_weights import memory_for
 from glassconv.kernels.runtime.panels import Filters, Packing, Rows, pack_panels, packing_of
+from glassconv.problem.operands import is_finite
 from glassconv.problem.transposed import EVERY, flip
 
 Phases = tuple[tuple[tuple[int, int, int], ...], ...]  # the taps of each along each axis: slices
