@@ -12,6 +12,7 @@ from glassconv.algorithms.parts import pytorch_cost
 from glassconv.algorithms.parts.pytorch_cost import PROBES, kind_of, seconds
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC
+from glassconv.problem.problem import parse_problem
 from glassconv.problem.shorthand import parse
 from glassconv.problem.transposed import parse_transposed
 from support.fixed_machine import FIXED
@@ -39,10 +40,10 @@ def test_each_layer_is_of_a_kind(problem: str, nchw: str, nhwc: str) -> None:
 
 def test_every_kind_has_a_probe_that_is_of_it() -> None:
     for kind, probe in PROBES.items():
-        problem = pytorch_cost._problem(probe.shorthand)
+        problem = parse_problem(probe.shorthand)
         for threads in (1, 2):
             assert kind_of(problem, probe.layout, threads) == kind
-        few = pytorch_cost._problem(probe.lowering) if probe.lowering else None
+        few = parse_problem(probe.lowering) if probe.lowering else None
         assert few is None or pytorch_cost._lowered(few, kind) == (
             pytorch_cost._lowered(problem, kind)
         )

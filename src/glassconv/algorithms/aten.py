@@ -172,9 +172,8 @@ def convolution(
 
 def _with_bias_added(call: Call, ndim: int) -> Call:
     def with_bias(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if bias is None or not input.numel():
-            return call(input, weight, bias)
-        if bias.dtype == torch.complex32:  # PyTorch cannot sum the gradient of the added bias
+        # PyTorch cannot sum the gradient of an added bias in complex32.
+        if bias is None or bias.dtype == torch.complex32 or not input.numel():
             return call(input, weight, bias)
         output = call(input, weight, None)
         return output + bias.to(output.dtype).reshape(-1, *(1,) * ndim)

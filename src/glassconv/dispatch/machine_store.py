@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -21,10 +21,11 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from glassconv.algorithms.parts import pytorch_cost
+from glassconv.algorithms.parts.fastest import fastest
 from glassconv.codegen.cache_folder import cache_folder
+from glassconv.codegen.idle_threads import wait_for_threads
 from glassconv.errors import DataError
 from glassconv.problem.problem import Arguments
 from glassconv.reports.machine import Machine, PyTorch
@@ -53,7 +54,6 @@ def measure_again() -> None:
 def measure(threads: int) -> Machine:
     """Measure the rates of this machine. Raises `UnsupportedError` where no kernel runs."""
     # The code generator is imported when it is needed, not with the package.
-    from glassconv.codegen.idle_threads import wait_for_threads
     from glassconv.codegen.target import host
     from glassconv.errors import UnsupportedError
     from glassconv.kernels import UNSUPPORTED_PROCESSOR
@@ -110,18 +110,8 @@ def _dispatch_seconds() -> float:
 
     arguments = Arguments(2, False, 1, 0, 1, 1, 0, "aten", "default", None)
     one = torch.ones(1, 1, 1, 1, dtype=torch.float32)
-    through = _fastest(lambda: convolve(one, one, None, None, arguments))
-    return max(through - _fastest(lambda: torch.conv2d(one, one)), 0.0)
-
-
-def _fastest(call: Callable[[], Tensor]) -> float:
-    times = []
-    for _ in range(RUNS):
-        start = perf_counter()
-        for _ in range(CALLS):
-            call()
-        times.append((perf_counter() - start) / CALLS)
-    return min(times)
+    through = fastest(lambda: convolve(one, one, None, None, arguments), RUNS, CALLS)
+    return max(through - fastest(lambda: torch.conv2d(one, one), RUNS, CALLS), 0.0)
 
 
 def forget() -> None:

@@ -14,17 +14,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf, prod
-from time import perf_counter
 from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
+from glassconv.algorithms.parts.fastest import fastest
 from glassconv.problem.conv_problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC
-from glassconv.problem.problem import Problem
-from glassconv.problem.shorthand import parse
-from glassconv.problem.transposed import TransposedProblem, parse_transposed
+from glassconv.problem.problem import Problem, parse_problem
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.machine import Machine, PyTorch
 
 SMALL = 20480  # elements of an image up to which PyTorch's own loops take it
@@ -183,21 +183,21 @@ def measure(machine: Machine, times: int = 1) -> PyTorch:
     calls = {name: _fastest(probe) for name, probe in SMALLEST_ONEDNN.items()}
     copied = {}
     for name, probe in COPIED.items():
-        problem = _problem(probe.shorthand)
+        problem = parse_problem(probe.shorthand)
         elements = prod(problem.input_shape) + prod(problem.output_shape)
         copied[name] = elements / _beyond(_fastest(probe), calls[name])
     for name, probe in WEIGHTS.items():
-        elements = prod(_problem(probe.shorthand).weight_shape)
+        elements = prod(parse_problem(probe.shorthand).weight_shape)
         known_call = call if name == "weights native" else calls[probe.layout]
         copied[name] = elements / _beyond(_fastest(probe), known_call)
     known = PyTorch(call, tuple(calls.items()), _endless(), _endless(), tuple(copied.items()))
     rest = replace(machine, dispatch=0.0, pytorch=known)
     macs, lowered = {}, {}
     for kind, probe in PROBES.items():
-        problem = _problem(probe.shorthand)
+        problem = parse_problem(probe.shorthand)
         spent = _beyond(_fastest(probe), seconds(problem, probe.layout, rest))
         if probe.lowering:
-            few, small = _problem(probe.lowering), Probe(probe.lowering, probe.layout)
+            few, small = parse_problem(probe.lowering), Probe(probe.lowering, probe.layout)
             less = _beyond(_fastest(small), seconds(few, probe.layout, rest))
             # Both lower the same: what the one takes longer is for its multiply-adds.
             per_mac = _beyond(spent, less) / (_macs(problem, kind) - _macs(few, kind))
@@ -241,15 +241,9 @@ def _beyond(seconds: float, known: float) -> float:
     return max(seconds - known, 0.1 * seconds)
 
 
-def _problem(text: str) -> Problem:
-    if text.endswith(" transposed"):
-        return parse_transposed(text.removesuffix(" transposed"))
-    return parse(text)
-
-
 def _fastest(probe: Probe) -> float:
     """Return the seconds of the fastest of some calls of a probe's layer."""
-    problem = _problem(probe.shorthand)
+    problem = parse_problem(probe.shorthand)
     input, weight = (
         torch.ones(shape, dtype=getattr(torch, problem.dtype))
         for shape in (problem.input_shape, problem.weight_shape)
@@ -257,13 +251,11 @@ def _fastest(probe: Probe) -> float:
     if probe.layout == NHWC:
         input = input.contiguous(memory_format=torch.channels_last)
     stride, padding = problem.stride, tuple(before for before, _ in problem.padding)
-    times = []
+
+    def call() -> Tensor:
+        if isinstance(problem, TransposedProblem):
+            return F.conv_transpose2d(input, weight, None, stride, padding)
+        return F.conv2d(input, weight, None, stride, padding, groups=problem.groups)
+
     with torch.no_grad():
-        for _ in range(RUNS):
-            start = perf_counter()
-            if isinstance(problem, TransposedProblem):
-                F.conv_transpose2d(input, weight, None, stride, padding)
-            else:
-                F.conv2d(input, weight, None, stride, padding, groups=problem.groups)
-            times.append(perf_counter() - start)
-    return min(times)
+        return fastest(call, RUNS)

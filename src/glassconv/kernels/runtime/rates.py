@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
-from time import perf_counter
 
 import torch
 from torch import Tensor
 
+from glassconv.algorithms.parts.fastest import fastest
 from glassconv.codegen.ir import INT, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
@@ -206,13 +206,7 @@ def call(target: Target) -> float:
     parameters = pack(ProbeParameters(NOTHING, 0, 0, 0))
     plan = Plan(problem, layout, probe_kernel(target), Blocking(), parameters, 1, 64, 1, None)
     one = torch.ones(1, 1, 1, 1, dtype=torch.float32)
-    times = []
-    for _ in range(RUNS):
-        start = perf_counter()
-        for _ in range(8):
-            plan(one, one, None)
-        times.append((perf_counter() - start) / 8)
-    return min(times)
+    return fastest(lambda: plan(one, one, None), RUNS, calls=8)
 
 
 def _fastest(
@@ -223,9 +217,4 @@ def _fastest(
     arrays = pack_arrays(
         input=address, weight=address, bias=address, output=address, workspace=0, residual=address
     )
-    times = []
-    for _ in range(RUNS):
-        start = perf_counter()
-        kernel.call(packed, arrays, tasks, team)
-        times.append(perf_counter() - start)
-    return min(times)
+    return fastest(lambda: kernel.call(packed, arrays, tasks, team), RUNS)
