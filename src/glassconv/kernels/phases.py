@@ -100,15 +100,10 @@ class PhasesPlan(Plan):
     pieces: tuple[Piece, ...] = ()
     buffer_bytes: int = 0  # all phases of a piece
 
-    def __call__(
-        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None = None
+    def compute(
+        self, input: Tensor, packed: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
-        """Return the output in the input's memory layout; a residual needs the output's strides."""
-        assert self.pack is not None
-        packed = packed_once(weight, self.pack)
-        if packed is None:
-            assert self.otherwise is not None, "the pack of phases refuses weights"
-            return self.otherwise(input, weight, bias, residual)
+        """Return the output for a packed weight, in the input's memory layout."""
         output = input.new_empty_strided(self.output_shape, self.output_strides)
         if self.has_huge_pages:
             ask_for_huge_pages(output.data_ptr(), output.nbytes)

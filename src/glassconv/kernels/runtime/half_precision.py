@@ -1,0 +1,97 @@
+"""bfloat16 and float16: computed by the float32 kernels, and rounded once.
+
+    output = round(kernel(widen(input), pack(widen(weight)), widen(bias), widen(residual)))
+
+Each number of 16 bits is a number of float32, so widening is exact. Products, sums, residual and
+activation are those of float32, and the output is rounded to the nearest number of 16 bits, the
+even one of two. NaN and infinity stay what they are. The weight is widened as it is packed, so a
+call widens the input and rounds the output, at the bandwidth of caches or memory
+(docs/adr/0018 has the alternatives).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from math import prod
+
+import torch
+from torch import Tensor
+
+from glassconv.codegen.jit import Compiled
+from glassconv.codegen.target import Target
+from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
+from glassconv.kernels.runtime.packed_weights import Packing
+from glassconv.kernels.runtime.plan import Plan
+from glassconv.problem.problem import Problem
+
+
+@dataclass(frozen=True)
+class HalfPrecisionPlan(Plan):
+    """A plan for arrays of 16 bits. The fields of `Plan` are those of the plan in float32."""
+
+    in_float32: Plan | None = None
+
+    def compute(
+        self, input: Tensor, packed: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output for a weight that is widened and packed."""
+        assert self.in_float32 is not None
+        batch, channel, row, column = self.layout.strides
+        strides = (batch, channel, column) if self.is_1d else (batch, channel, row, column)
+        widened = torch.empty_strided(input.shape, strides, dtype=torch.float32)
+        output = self.in_float32.compute(
+            widened.copy_(input),
+            packed,
+            None if bias is None else bias.float(),
+            None if residual is None else residual.float(),
+        )
+        return output.to(input.dtype)
+
+    @property
+    def main_kernel(self) -> Compiled:
+        """Return the kernel that multiplies, in float32."""
+        assert self.in_float32 is not None
+        return self.in_float32.main_kernel
+
+
+def half_precision_plan(problem: Problem, in_float32: Plan) -> HalfPrecisionPlan:
+    """Return the plan of a problem in 16 bits, from that of the same problem in float32.
+
+    in_float32: for inputs without gaps between their elements.
+    """
+    given = {field.name: getattr(in_float32, field.name) for field in fields(Plan)}
+    given["problem"] = problem
+    given["pack"] = WidenAndPack(in_float32.pack, in_float32.packed_elements)
+    return HalfPrecisionPlan(**given, in_float32=in_float32)
+
+
+@dataclass(frozen=True)
+class WidenAndPack:
+    """The packing of a weight of 16 bits: widened, then packed for the kernel."""
+
+    pack: Packing | None
+    elements: int  # of the packed weight
+
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
+        """Return the weight as the kernel in float32 reads it, None where that refuses it."""
+        widened = weight.float()
+        return widened.contiguous() if self.pack is None else self.pack(widened, memory)
+
+
+def with_conversions(work: Work, problem: Problem, target: Target) -> Work:
+    """Return the work of a kernel, and that of widening its input and rounding its output."""
+    widened, lanes = problem.widened(), target.lanes("float32")
+    elements = prod(problem.input_shape) + prod(problem.output_shape)
+    conversions = Phase(
+        (Loop(elements / lanes, loads=1, stores=1),),
+        (
+            Stream(activation_bytes(problem), activation_bytes(problem)),
+            Stream(activation_bytes(widened), activation_bytes(widened)),
+        ),
+    )
+    return replace(
+        work,
+        phases=(*work.phases, conversions),
+        launches=work.launches + 2,
+        checked_bytes=problem.weight_bytes,
+    )
