@@ -109,6 +109,15 @@ def steps(problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) 
     yield Step("output", output, axes, note)
 
 
+def is_in_own_loops(dtype: str) -> bool:
+    """Return whether PyTorch computes an element type by loops of its own, not by oneDNN."""
+    if dtype == "bfloat16":
+        return not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if dtype == "float16":
+        return not torch.ops.mkldnn._is_mkldnn_fp16_supported()
+    return dtype != "float32"
+
+
 def compile_for(problem: Problem) -> Call:
     """Return what computes the output of such operands, and keeps no step."""
     if isinstance(problem, TransposedProblem):

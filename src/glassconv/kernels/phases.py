@@ -38,7 +38,6 @@ from glassconv.kernels.phases_parts.packing import PhasesPacking
 from glassconv.kernels.phases_parts.pieces import Piece, piece_of, pieces_of
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
 from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
-from glassconv.kernels.runtime.packed_weights import packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
 from glassconv.kernels.runtime.plan import Plan, workspace
 from glassconv.kernels.runtime.support import supports_common

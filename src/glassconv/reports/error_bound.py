@@ -98,13 +98,14 @@ def sum_of_products_bound(products: int, format: FloatFormat) -> ErrorBound:
 def rounded_once(bound: ErrorBound, format: FloatFormat) -> ErrorBound:
     """Return the bound of an output that was computed within `bound`, then rounded to a format.
 
-    An output that is off by f · S + d is at most (1 + f) · S + d, so rounding it adds at most u
-    times as much, or half the distance of subnormal numbers (docs/error-bounds.md). A processor
-    may take a subnormal result as zero, and then adds at most the smallest normal number.
+    An output that is off by f · S + d is at most (1 + f) · S + d, so rounding adds at most u times
+    as much. A subnormal result may become zero in bfloat16; in float16 it is off by τ/2 at most, τ
+    the smallest positive number. See docs/error-bounds.md.
 
     The rounding is the larger part by far, for PyTorch too, so that the rms error is PyTorch's.
     """
     u, magnitude = format.unit_roundoff, bound.magnitude
+    lost = format.smallest_normal if format.name in FLUSHED else format.tiny / 2
     if magnitude is not None:
         magnitude = partial(_magnitude_in_float32, magnitude)
     return replace(
@@ -115,7 +116,7 @@ def rounded_once(bound: ErrorBound, format: FloatFormat) -> ErrorBound:
         formula=f"{bound.formula}, rounded to {format.name} once, {u:.3g}",
         underflow=replace(
             bound.underflow,
-            constant=bound.underflow.constant * (1 + u) + format.smallest_normal,
+            constant=bound.underflow.constant * (1 + u) + lost,
         ),
     )
 

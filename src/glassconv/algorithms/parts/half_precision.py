@@ -13,7 +13,6 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from glassconv.algorithms.parts import names
 from glassconv.problem.dtypes import HALF_PRECISION
 from glassconv.problem.problem import Problem
 from glassconv.reports.cost import Cost
@@ -48,14 +47,14 @@ def cost_in_float32(cost: Callable[[Problem], Cost]) -> Callable[[Problem], Cost
         spent = cost(problem.widened())
         if not _is_half(problem):
             return spent
-        read = problem.input_bytes + problem.weight_bytes
-        copies = problem.widened().input_bytes + problem.widened().weight_bytes
+        given, copies = (
+            each.input_bytes + each.weight_bytes + each.output_bytes
+            for each in (problem, problem.widened())
+        )
         return replace(
             spent,
-            workspace_bytes=spent.workspace_bytes + copies + problem.widened().output_bytes,
-            traffic_bytes=spent.traffic_bytes
-            + (read + copies)
-            + (problem.widened().output_bytes + problem.output_bytes),
+            workspace_bytes=spent.workspace_bytes + copies,
+            traffic_bytes=spent.traffic_bytes + given + copies,
             operations=spent.operations + 3,
         )
 
@@ -72,7 +71,7 @@ def steps_in_float32(steps: Steps) -> Steps:
             yield from steps(problem, input, weight, bias)
             return
         widened = input.float()
-        axes = ("batch", "in_channels", *names.sizes(problem))
+        axes = ("batch", "in_channels", *problem.axis_names)
         yield Step("widened", widened, axes, f"each {problem.dtype} as the same float32")
         bias = None if bias is None else bias.float()
         last = None
@@ -82,8 +81,8 @@ def steps_in_float32(steps: Steps) -> Steps:
             last = step
         if last is not None:
             yield replace(last, name="sums")
-            rounded = last.array.to(input.dtype)
-            yield Step("output", rounded, last.axes, f"rounded once, to the nearest {problem.dtype}")
+            note = f"rounded once, to the nearest {problem.dtype}"
+            yield Step("output", last.array.to(input.dtype), last.axes, note)
 
     return all_steps
 

@@ -61,6 +61,11 @@ def half_precision_plan(problem: Problem, in_float32: Plan) -> HalfPrecisionPlan
     """
     given = {field.name: getattr(in_float32, field.name) for field in fields(Plan)}
     given["problem"] = problem
+    given["loops"] = (
+        "the input in float32",
+        *in_float32.loops,
+        f"the output rounded to {problem.dtype}",
+    )
     given["pack"] = WidenAndPack(in_float32.pack, in_float32.packed_elements)
     return HalfPrecisionPlan(**given, in_float32=in_float32)
 
