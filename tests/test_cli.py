@@ -299,6 +299,19 @@ def test_bench_times_a_suite_and_keeps_the_figures(
     assert run(monkeypatch, "bench", "--suite", "mine.csv", "--algorithm", "pointwise") == 1
 
 
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "float16"])
+def test_bench_times_a_suite_in_another_element_type(
+    tmp_path: Path, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str], dtype: str
+) -> None:
+    (tmp_path / "mine.csv").write_text(f"{','.join(COLUMNS)}\n3,4,9,7,3,2,2,1,1,0,1,2,1,1,5\n")
+    assert (
+        run(monkeypatch, "bench", "--suite", "mine.csv", "--dtype", dtype, "--json", "f.json") == 0
+    )
+    assert dtype in capsys.readouterr().out
+    [layer] = json.loads((tmp_path / "f.json").read_text())["layers"]
+    assert layer["problem"] == f"1x3x9x7 4@3x2 s2x1 p1x0 d1x2 {dtype}"
+
+
 def test_machine_shows_the_rates_and_json_reads_back(
     monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
 ) -> None:
