@@ -37,7 +37,7 @@ class HalfPrecisionPlan(Plan):
         """Return the output for a weight that is widened and packed."""
         assert self.in_float32 is not None
         batch, channel, row, column = self.layout.strides
-        strides = (batch, channel, column) if self.is_1d else (batch, channel, row, column)
+        strides = (batch, channel, *((row, column)[-self.problem.ndim :]))
         widened = torch.empty_strided(input.shape, strides, dtype=torch.float32)
         output = self.in_float32.compute(
             widened.copy_(input),
