@@ -36,16 +36,19 @@ class HalfPrecisionPlan(Plan):
     ) -> Tensor:
         """Return the output for a weight that is widened and packed."""
         assert self.in_float32 is not None
-        batch, channel, row, column = self.layout.strides
-        strides = (batch, channel, *((row, column)[-self.problem.ndim :]))
-        widened = torch.empty_strided(input.shape, strides, dtype=torch.float32)
         output = self.in_float32.compute(
-            widened.copy_(input),
+            self._widened(input),  # which is freed before memory is taken for the result
             packed,
             None if bias is None else bias.float(),
             None if residual is None else residual.float(),
         )
         return output.to(input.dtype)
+
+    def _widened(self, input: Tensor) -> Tensor:
+        """Return the input in float32, without gaps between its elements."""
+        batch, channel, row, column = self.layout.strides
+        strides = (batch, channel, *((row, column)[-self.problem.ndim :]))
+        return torch.empty_strided(input.shape, strides, dtype=torch.float32).copy_(input)
 
     @property
     def main_kernel(self) -> Compiled:
