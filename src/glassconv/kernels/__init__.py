@@ -22,7 +22,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -34,7 +34,7 @@ from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.runtime.blocking import Blocking
 from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.cost_model import seconds as seconds_of
-from glassconv.kernels.runtime.half_precision import half_precision_plan, with_conversions
+from glassconv.kernels.runtime.half_precision import conversion_seconds, half_precision_plan
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.dtypes import HALF_PRECISION
@@ -86,9 +86,10 @@ class Kernel:
             return machine.dispatch + machine.call
         widened = problem.widened()
         work = self.work(widened, contiguous(widened, layout), target, machine.threads)
-        if problem.dtype in HALF_PRECISION:
-            work = with_conversions(work, problem, target)
-        return seconds_of(work, machine)
+        if problem.dtype not in HALF_PRECISION:
+            return seconds_of(work, machine)
+        work = replace(work, checked_bytes=problem.weight_bytes)
+        return seconds_of(work, machine) + conversion_seconds(problem, machine)
 
 
 def kernel_named(name: str) -> Kernel:

@@ -14,11 +14,10 @@ from torch import Tensor
 
 import glassconv
 from glassconv.algorithms import ALGORITHMS, named
-from glassconv.codegen.target import host
 from glassconv.dispatch.dispatch import run
 from glassconv.dispatch.select import choose, kernel_for
 from glassconv.kernels import KERNELS, TRANSPOSED_KERNELS, Kernel, kernel_named, kernel_verdict
-from glassconv.kernels.runtime.half_precision import with_conversions
+from glassconv.kernels.runtime.half_precision import conversion_seconds
 from glassconv.kernels.runtime.packed_weights import forget, packed_bytes
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import NCHW, NHWC, contiguous
@@ -289,15 +288,12 @@ def test_an_accuracy_allows_what_it_allows_in_float32(dtype: str, accuracy: str)
 
 
 def test_conversions_take_time() -> None:
-    target = host()
-    assert target is not None
-    problem = parse("64x56x56 64@3x3 p1 bfloat16")
-    kernel = kernel_named("implicit_gemm")
-    work = kernel.work(problem.widened(), contiguous(problem), target, 2)
-    converted = with_conversions(work, problem, target)
-    assert converted.launches == work.launches + 2
-    in_float32 = kernel.seconds(problem.widened(), NCHW, FIXED)
-    assert kernel.seconds(problem, NCHW, FIXED) > in_float32
+    small, large = (parse(f"64x{n}x{n} 64@3x3 p1 bfloat16") for n in (8, 56))
+    assert 2 * FIXED.call < conversion_seconds(small, FIXED) < conversion_seconds(large, FIXED)
+    kernel = kernel_named("direct")
+    in_float32 = kernel.seconds(large.widened(), NCHW, FIXED)
+    added = kernel.seconds(large, NCHW, FIXED) - in_float32
+    assert added > conversion_seconds(large, FIXED)  # and the weight's checksum
 
 
 def test_the_loops_say_it() -> None:

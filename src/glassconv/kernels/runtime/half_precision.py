@@ -11,18 +11,18 @@ call widens the input and rounds the output, at the bandwidth of caches or memor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from math import prod
+from dataclasses import dataclass, fields
+from math import inf
 
 import torch
 from torch import Tensor
 
 from glassconv.codegen.jit import Compiled
-from glassconv.codegen.target import Target
-from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
+from glassconv.kernels.runtime.cost_model import activation_bytes
 from glassconv.kernels.runtime.packed_weights import Packing
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.problem import Problem
+from glassconv.reports.machine import Machine
 
 
 @dataclass(frozen=True)
@@ -86,20 +86,11 @@ class WidenAndPack:
         return widened.contiguous() if self.pack is None else self.pack(widened, memory)
 
 
-def with_conversions(work: Work, problem: Problem, target: Target) -> Work:
-    """Return the work of a kernel, and that of widening its input and rounding its output."""
-    widened, lanes = problem.widened(), target.lanes("float32")
-    elements = prod(problem.input_shape) + prod(problem.output_shape)
-    conversions = Phase(
-        (Loop(elements / lanes, loads=1, stores=1),),
-        (
-            Stream(activation_bytes(problem), activation_bytes(problem)),
-            Stream(activation_bytes(widened), activation_bytes(widened)),
-        ),
-    )
-    return replace(
-        work,
-        phases=(*work.phases, conversions),
-        launches=work.launches + 2,
-        checked_bytes=problem.weight_bytes,
-    )
+def conversion_seconds(problem: Problem, machine: Machine) -> float:
+    """Return how long it takes to widen the input and to round the output.
+
+    Each is a call of its own. The arrays in float32 are new, so they are not in a cache.
+    """
+    moved = activation_bytes(problem) + activation_bytes(problem.widened())
+    bytes_per_second = machine.threads * machine.bandwidth(inf, machine.threads)
+    return 2 * (machine.call + machine.region) + moved / bytes_per_second
