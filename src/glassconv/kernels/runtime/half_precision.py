@@ -12,6 +12,7 @@ call widens the input and rounds the output, at the bandwidth of caches or memor
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from math import inf
 
 import torch
@@ -46,9 +47,15 @@ class HalfPrecisionPlan(Plan):
 
     def _widened(self, input: Tensor) -> Tensor:
         """Return the input in float32, without gaps between its elements."""
-        batch, channel, row, column = self.layout.strides
-        strides = (batch, channel, *((row, column)[-self.problem.ndim :]))
-        return torch.empty_strided(input.shape, strides, dtype=torch.float32).copy_(input)
+        if input.stride() == self.strides:
+            return input.float()
+        return torch.empty_strided(input.shape, self.strides, dtype=torch.float32).copy_(input)
+
+    @cached_property
+    def strides(self) -> tuple[int, ...]:
+        """Return the strides of the input in float32."""
+        batch, channel, *pixels = self.layout.strides
+        return (batch, channel, *pixels[-self.problem.ndim :])
 
     @property
     def main_kernel(self) -> Compiled:
@@ -89,8 +96,9 @@ class WidenAndPack:
 def conversion_seconds(problem: Problem, machine: Machine) -> float:
     """Return how long it takes to widen the input and to round the output.
 
-    Each is a call of its own. The arrays in float32 are new, so they are not in a cache.
+    Each takes the time of a small call of PyTorch's. The arrays in float32 are new, so they are not
+    in a cache.
     """
     moved = activation_bytes(problem) + activation_bytes(problem.widened())
     bytes_per_second = machine.threads * machine.bandwidth(inf, machine.threads)
-    return 2 * (machine.call + machine.region) + moved / bytes_per_second
+    return 2 * (machine.pytorch.call + machine.region) + moved / bytes_per_second
