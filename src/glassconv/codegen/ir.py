@@ -25,11 +25,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, get_origin, get_type_hints
 
-import llvmlite.ir as llvm
-
 from glassconv.codegen.struct import Struct, address_of, read
 from glassconv.codegen.target import Target
-from glassconv.codegen.values import (
+from glassconv.codegen.types import (
     BIT,
     FLOATS,
     INT,
@@ -37,19 +35,19 @@ from glassconv.codegen.values import (
     POINTER,
     VOID,
     WORDS,
-    Pointer,
-    Value,
-    Variable,
+    Type,
+    constant,
+    vector,
+    vector_of,
 )
+from glassconv.codegen.values import Pointer, Value, Variable
 
 __all__ = [
-    "BIT",
     "INT",
     "INT32",
-    "POINTER",
     "VOID",
-    "WORDS",
     "Argument",
+    "Block",
     "Code",
     "Function",
     "Module",
@@ -67,19 +65,24 @@ class Module:
 
     def __init__(self, name: str, dtype: str, target: Target) -> None:
         self.name, self.dtype, self.target = name, dtype, target
-        self.raw = llvm.Module(name)
-        self.raw.triple = target.triple
+        self._declared: dict[str, str] = {}
+        self._written: list[Code] = []
 
-    def declare(self, name: str, result: Any, parameters: Sequence[Any]) -> Any:
-        """Return a function defined elsewhere, declared once."""
-        if name in self.raw.globals:
-            return self.raw.globals[name]
-        return llvm.Function(self.raw, llvm.FunctionType(result, parameters), name)
+    def declare(self, name: str, result: Type, parameters: Sequence[Type]) -> None:
+        """Declare a function defined elsewhere, once."""
+        if name not in self._declared:
+            types = ", ".join([kind.name for kind in parameters])
+            self._declared[name] = f"declare {result} @{name}({types})"
+
+    def add(self, code: Code) -> None:
+        """Add a function that has been written."""
+        self._written.append(code)
 
     @property
     def text(self) -> str:
         """Return the module as LLVM reads it."""
-        return str(self.raw)
+        parts = [f'target triple = "{self.target.triple}"', *self._declared.values()]
+        return "\n\n".join([*parts, *(code.text for code in self._written)]) + "\n"
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,11 @@ class Function:
 
     name: str
     parameters: Mapping[str, type]  # in order; `Value`, `Pointer` or a subclass of `Struct`
-    raw: Any
+
+    @property
+    def types(self) -> list[Type]:
+        """Return the types of the parameters."""
+        return [INT if kind is Value else POINTER for kind in self.parameters.values()]
 
     def call(self, **arguments: Argument) -> None:
         """Write a call with all parameters by keyword; ints are constants.
@@ -108,12 +115,15 @@ class Function:
                 raise TypeError(f"{self.name}: {name} is {kind.__name__}, not {actual}")
         values = [_value(arguments[name]) for name in self.parameters]
         code = next(value.code for value in values if not isinstance(value, int))
-        raw = [code.value(value).raw if isinstance(value, int) else value.raw for value in values]
-        for value, parameter in zip(raw, self.raw.args, strict=True):
-            if value.type != parameter.type:
-                expected, actual = parameter.type, value.type
-                raise TypeError(f"{self.name}: {parameter.name} is {expected}, not {actual}")
-        code.builder.call(self.raw, raw)
+        passed = [code.value(value) if isinstance(value, int) else value for value in values]
+        for value, name, expected in zip(passed, self.parameters, self.types, strict=True):
+            if value.type is not expected:
+                raise TypeError(f"{self.name}: {name} is {expected}, not {value.type}")
+        code.write(f"call void @{self.name}({', '.join([str(value) for value in passed])})")
+
+    def address(self, code: Code) -> Pointer:
+        """Return its address, to be called by others."""
+        return Pointer(code, f"@{self.name}", code.float)
 
 
 def function(
@@ -130,21 +140,17 @@ def function(
         hints = get_type_hints(body)
         _, *names = inspect.signature(body).parameters
         parameters = {name: _declared_class(name, hints[name]) for name in names}
-        types = [INT if kind is Value else POINTER for kind in parameters.values()]
-        title = name or body.__name__
-        raw = llvm.Function(module.raw, llvm.FunctionType(VOID, types), title)
-        raw.attributes.add("nounwind")
-        if not public:
-            raw.linkage = "internal"
-            raw.attributes.add("noinline")
-        code = Code(module, raw)
-        arguments = {}
-        for parameter, argument in zip(names, raw.args, strict=True):
-            argument.name = parameter
-            arguments[parameter] = _argument(code, argument, hints[parameter])
-        body(code, **arguments)
-        code.builder.ret_void()
-        return Function(title, MappingProxyType(parameters), raw)
+        written = Function(name or body.__name__, MappingProxyType(parameters))
+        signature = ", ".join(
+            [f"{kind} %{name}" for kind, name in zip(written.types, parameters, strict=True)]
+        )
+        # Functions of the module stay functions: each is compiled once.
+        linkage, attributes = ("", "nounwind") if public else ("internal ", "noinline nounwind")
+        code = Code(module, f"define {linkage}void @{written.name}({signature}) {attributes}")
+        body(code, **{name: _argument(code, name, hints[name]) for name in parameters})
+        code.write("ret void")
+        module.add(code)
+        return written
 
     return write
 
@@ -157,11 +163,11 @@ def _declared_class(name: str, hint: Any) -> type:
     return kind
 
 
-def _argument(code: Code, raw: Any, kind: Any) -> Any:
+def _argument(code: Code, name: str, kind: Any) -> Any:
     """Return what a function's body gets for a parameter that is annotated so."""
     if kind is Value:
-        return Value(code, raw)
-    pointer = Pointer(code, raw, code.float)
+        return Value(code, INT, f"%{name}")
+    pointer = Pointer(code, f"%{name}", code.float)
     return pointer if kind is Pointer else read(pointer, kind)
 
 
@@ -169,38 +175,79 @@ def _value(argument: Argument) -> Value | Pointer | int:
     return address_of(argument) if isinstance(argument, Struct) else argument
 
 
+class Block:
+    """Instructions that run one after another; the last says which block is next."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lines: list[str] = []
+
+    def __str__(self) -> str:
+        return f"label %{self.name}"
+
+
 class Code:
     """The instructions of one function, written from the first to the last."""
 
-    def __init__(self, module: Module, raw: Any) -> None:
+    def __init__(self, module: Module, signature: str) -> None:
         self.module, self.dtype, self.target = module, module.dtype, module.target
         self.lanes = module.target.lanes(module.dtype)  # elements of a vector
         self.float = FLOATS[module.dtype]
-        self.vector_type = llvm.VectorType(self.float, self.lanes)
-        self.suffix = f"v{self.lanes}f{32 if module.dtype == 'float32' else 64}"
-        self._function = raw
-        entry = raw.append_basic_block("entry")
-        self.builder = llvm.IRBuilder(raw.append_basic_block("body"))
-        llvm.IRBuilder(entry).branch(self.builder.block)
-        self._if: tuple[Any, Any] | None = None  # the branch of the last if_, and where it ends
+        self.vector_type = vector(self.float, self.lanes)
+        self.suffix = f"v{self.lanes}f{self.float.bits}"
+        self._signature = signature
+        self._entry = self._block = Block("entry")
+        self._blocks: list[Block] = []
+        self._count = 0  # of results and blocks
+        self._if: tuple[Block, Value, Block, Block] | None = None  # the last one, if it is complete
+        self.continue_in(self.block("body"))
+
+    @property
+    def text(self) -> str:
+        """Return the function as LLVM reads it."""
+        entry = [*self._entry.lines, f"br {self._blocks[0]}"]
+        blocks = [(self._entry.name, entry), *((b.name, b.lines) for b in self._blocks)]
+        body = ["\n  ".join([f"{name}:", *lines]) for name, lines in blocks]
+        return "\n".join([self._signature + " {", *body, "}"])
+
+    # -- instructions -------------------------------------------------------------------------
+
+    def write(self, instruction: str) -> None:
+        """Write an instruction without a result."""
+        self._block.lines.append(instruction)
+
+    def emit(self, kind: Type, instruction: str) -> Value:
+        """Write an instruction, and return its result."""
+        self._count += 1
+        name = f"%.{self._count}"
+        self._block.lines.append(f"{name} = {instruction}")
+        return Value(self, kind, name)
+
+    @contextmanager
+    def at_entry(self) -> Iterator[None]:
+        """Write what is written within where the function begins, before any loop or branch."""
+        block, self._block = self._block, self._entry
+        yield
+        self._block = block
+
+    def place_of(self, kind: Type) -> Pointer:
+        """Return a new place in memory for a variable."""
+        with self.at_entry():
+            return Pointer(self, self.emit(POINTER, f"alloca {kind}").name, kind)
 
     # -- constants and variables --------------------------------------------------------------
 
-    def value(self, number: Value | int | float, kind: Any = INT) -> Value:
+    def value(self, number: Value | float, kind: Type = INT) -> Value:
         """Return a constant of a type; a `Value` is returned as it is."""
-        if isinstance(number, Value):
-            return number
-        if isinstance(kind, llvm.VectorType):
-            return Value(self, llvm.Constant(kind, [number] * kind.count))
-        return Value(self, llvm.Constant(kind, number))
+        return number if isinstance(number, Value) else Value(self, kind, constant(kind, number))
 
     def zeros(self) -> Value:
         """Return a vector of zeros."""
-        return Value(self, llvm.Constant(self.vector_type, None))
+        return self.constant(0)
 
     def constant(self, number: float) -> Value:
         """Return a vector that holds one number in each lane."""
-        return Value(self, llvm.Constant(self.vector_type, [float(number)] * self.lanes))
+        return self.value(float(number), self.vector_type)
 
     def variable(self, value: Value | int) -> Variable:
         """Return a variable that starts with a value."""
@@ -208,7 +255,8 @@ class Code:
 
     def allocate(self, words: int) -> Pointer:
         """Return memory for some whole numbers that lasts as long as the function runs."""
-        return Pointer(self, self.builder.alloca(INT, words), INT)
+        memory = self.emit(POINTER, f"alloca {INT}, {INT} {words}")
+        return Pointer(self, memory.name, INT)
 
     # -- flow ---------------------------------------------------------------------------------
 
@@ -216,94 +264,111 @@ class Code:
     def loop(self, start: Value | int, stop: Value | int, step: Value | int = 1) -> Iterator[Value]:
         """Repeat what is written within for start, start + step, … below stop."""
         first, end, by = (self.value(bound) for bound in (start, stop, step))
-        before = self.builder.block
-        head, body, done = (self.block(name) for name in ("head", "loop", "done"))
-        self.builder.branch(head)
-        self.builder.position_at_end(head)
-        number = self.builder.phi(INT)
-        number.add_incoming(first.raw, before)
-        index = Value(self, number)
-        self.builder.cbranch((index < end).raw, body, done)
-        self.builder.position_at_end(body)
+        before, body, done = self._block, self.block("loop"), self.block("done")
+        # Tested after each iteration, as machine code does; before the first one, once.
+        self.branch(first < end, body, done)
+        self.continue_in(body)
+        index = self.emit(INT, "phi")
         yield index
-        number.add_incoming((index + by).raw, self.builder.block)
-        self.builder.branch(head)
-        self.builder.position_at_end(done)
+        following = index + by
+        body.lines[0] = (
+            f"{index.name} = phi {INT} [ {first.name}, %{before.name} ], "
+            f"[ {following.name}, %{self._block.name} ]"
+        )
+        self.branch(following < end, body, done)
+        self.continue_in(done)
 
     @contextmanager
     def if_(self, condition: Value) -> Iterator[None]:
         """Do what is written within where the condition holds; an `else_` may follow."""
-        then, end = self.block("then"), self.block("endif")
-        branch = self.builder.cbranch(condition.raw, then, end)
-        self.builder.position_at_end(then)
+        before, then, end = self._block, self.block("then"), self.block("endif")
+        self.branch(condition, then, end)
+        self.continue_in(then)
         yield
-        self.builder.branch(end)
-        self.builder.position_at_end(end)
-        self._if = branch, end
+        self.jump(end)
+        self.continue_in(end)
+        self._if = before, condition, then, end
 
     @contextmanager
     def else_(self) -> Iterator[None]:
         """Do what is written within where the condition of the `if_` just before does not hold."""
-        if not self._if or self._if[1] is not self.builder.block or self._if[1].instructions:
+        if not self._if or self._if[-1] is not self._block or self._block.lines:
             raise SyntaxError("else_ must come right after an if_")
-        branch, end = self._if
-        otherwise = self._function.insert_basic_block(self._function.blocks.index(end), "else")
-        branch.replace_usage(end, otherwise)
+        before, condition, then, end = self._if
         self._if = None
-        self.builder.position_at_end(otherwise)
+        otherwise = self.block("else")
+        self.continue_in(before)
+        before.lines.pop()
+        self.branch(condition, then, otherwise)
+        self.continue_in(otherwise)
         yield
-        self.builder.branch(end)
-        self.builder.position_at_end(end)
+        self.jump(end)
+        self.continue_in(end)
 
-    def block(self, name: str) -> Any:
-        """Return a new basic block, for what loops and branches cannot say."""
-        return self._function.append_basic_block(name)
+    def block(self, name: str) -> Block:
+        """Return a new block, for what loops and branches cannot say."""
+        self._count += 1
+        return Block(f"{name}.{self._count}")
+
+    def continue_in(self, block: Block) -> None:
+        """Write what follows into a block."""
+        if block not in self._blocks:
+            self._blocks.append(block)
+        self._block = block
+
+    def jump(self, block: Block) -> None:
+        """Continue with a block."""
+        self.write(f"br {block}")
+
+    def branch(self, condition: Value, then: Block, otherwise: Block) -> None:
+        """Continue with one of two blocks."""
+        self.write(f"br {condition}, {then}, {otherwise}")
 
     def select(self, condition: Value, yes: Value, no: Value | int) -> Value:
         """Return one of two values, without a branch."""
-        raw = [self.value(value, yes.raw.type).raw for value in (yes, no)]
-        return Value(self, self.builder.select(condition.raw, *raw))
+        return self.emit(yes.type, f"select {condition}, {yes}, {self.value(no, yes.type)}")
 
     def select_pointer(self, condition: Value, yes: Pointer, no: Pointer) -> Pointer:
         """Return one of two addresses, without a branch."""
-        raw = self.builder.select(condition.raw, yes.raw, no.raw)
-        return Pointer(self, raw, yes.element)
+        chosen = self.emit(POINTER, f"select {condition}, {yes}, {no}")
+        return Pointer(self, chosen.name, yes.element)
 
-    def call_external(self, name: str, result: Any, arguments: Sequence[Any]) -> Value:
+    def call_external(self, name: str, result: Type, arguments: Sequence[Value | Pointer]) -> Value:
         """Call an intrinsic of LLVM's or a function of the process."""
-        callee = self.module.declare(name, result, [argument.type for argument in arguments])
-        return Value(self, self.builder.call(callee, list(arguments)))
+        self.module.declare(name, result, [argument.type for argument in arguments])
+        call = f"call {result} @{name}({', '.join([str(each) for each in arguments])})"
+        if result is not VOID:
+            return self.emit(result, call)
+        self.write(call)
+        return Value(self, VOID, "")
 
     # -- vectors ------------------------------------------------------------------------------
 
     def broadcast(self, scalar: Value) -> Value:
         """Return a vector with the scalar in each lane."""
-        kind = llvm.VectorType(scalar.raw.type, self.lanes)
-        undefined = llvm.Constant(kind, llvm.Undefined)
-        first = self.builder.insert_element(undefined, scalar.raw, llvm.Constant(INT32, 0))
-        zeros = llvm.Constant(llvm.VectorType(INT32, kind.count), [0] * kind.count)
-        return Value(self, self.builder.shuffle_vector(first, undefined, zeros))
+        kind = vector(scalar.type, self.lanes)
+        first = self.emit(kind, f"insertelement {kind} poison, {scalar}, {INT32} 0")
+        return self.shuffle(first, first, [0] * self.lanes)
 
     def join(self, scalars: Sequence[Value]) -> Value:
         """Return a vector of as many scalars as a vector has lanes."""
-        vector = llvm.Constant(llvm.VectorType(scalars[0].raw.type, self.lanes), llvm.Undefined)
+        joined = Value(self, vector(scalars[0].type, self.lanes), "poison")
         for lane, scalar in enumerate(scalars):
-            vector = self.builder.insert_element(vector, scalar.raw, llvm.Constant(INT32, lane))
-        return Value(self, vector)
+            joined = self.emit(joined.type, f"insertelement {joined}, {scalar}, {INT32} {lane}")
+        return joined
 
     def fma(self, left: Value, right: Value, total: Value) -> Value:
         """Return left · right + total, rounded once: of vectors, or of three elements."""
-        raw, kind = [left.raw, right.raw, total.raw], total.raw.type
-        suffix = self.suffix if kind == self.vector_type else self.suffix.partition("f")[1:]
-        return self.call_external(f"llvm.fma.{''.join(suffix)}", kind, raw)
+        suffix = self.suffix if total.type.count else f"f{total.type.bits}"
+        return self.call_external(f"llvm.fma.{suffix}", total.type, [left, right, total])
 
-    def absolute(self, vector: Value) -> Value:
+    def absolute(self, numbers: Value) -> Value:
         """Return the absolute value of each lane."""
-        return self.call_external(f"llvm.fabs.{self.suffix}", self.vector_type, [vector.raw])
+        return self.call_external(f"llvm.fabs.{self.suffix}", self.vector_type, [numbers])
 
-    def rounded(self, vector: Value) -> Value:
+    def rounded(self, numbers: Value) -> Value:
         """Return the whole number next to each lane, the even one of two."""
-        return self.call_external(f"llvm.roundeven.{self.suffix}", self.vector_type, [vector.raw])
+        return self.call_external(f"llvm.roundeven.{self.suffix}", self.vector_type, [numbers])
 
     def power_of_two(self, exponents: Value) -> Value:
         """Return 2ⁿ for a vector of whole numbers n that are exponents of normal numbers.
@@ -312,22 +377,24 @@ class Code:
         number and n ends with the bits of n. Shifted to the place of the exponent, they are 2ⁿ.
         """
         digits, bias = {"float32": (23, 127), "float64": (52, 1023)}[self.dtype]
-        word = llvm.VectorType(WORDS[self.dtype], self.lanes)
+        word = vector(WORDS[self.dtype], self.lanes)
         counted = exponents + self.constant(3 * 2.0 ** (digits - 1) + bias)
-        moved = self.builder.shl(
-            self.builder.bitcast(counted.raw, word), llvm.Constant(word, [digits] * self.lanes)
-        )
-        return Value(self, self.builder.bitcast(moved, self.vector_type))
+        shifted = f"shl {counted.as_bits_of(word)}, {constant(word, digits)}"
+        return self.emit(word, shifted).as_bits_of(self.vector_type)
 
-    def any_nan(self, vector: Value) -> Value:
+    def any_nan(self, numbers: Value) -> Value:
         """Return whether some lane is not a number."""
-        differs = Value(self, self.builder.fcmp_unordered("uno", vector.raw, vector.raw))
-        return self.call_external(f"llvm.vector.reduce.or.v{self.lanes}i1", BIT, [differs.raw])
+        differs = self.emit(vector(BIT, self.lanes), f"fcmp uno {numbers}, {numbers.name}")
+        return self.call_external(f"llvm.vector.reduce.or.v{self.lanes}i1", BIT, [differs])
 
     def shuffle(self, first: Value, second: Value, lanes: Sequence[int]) -> Value:
         """Return the lanes of two vectors in this order; the second's are counted after."""
-        chosen = llvm.Constant(llvm.VectorType(INT32, len(lanes)), list(lanes))
-        return Value(self, self.builder.shuffle_vector(first.raw, second.raw, chosen))
+        assert first.type.element is not None, "vectors are shuffled"
+        chosen = vector(INT32, len(lanes))
+        return self.emit(
+            vector(first.type.element, len(lanes)),
+            f"shufflevector {first}, {second}, {chosen} {vector_of(chosen, lanes)}",
+        )
 
     def transpose(self, rows: Sequence[Value]) -> list[Value]:
         """Transpose as many vectors as a vector has lanes, by log₂(lanes) rounds of shuffles."""
@@ -371,10 +438,10 @@ class Code:
 
     # -- masks --------------------------------------------------------------------------------
 
-    def lane_numbers(self, kind: Any = INT32) -> Value:
+    def lane_numbers(self, kind: Type = INT32) -> Value:
         """Return the vector of 0, 1, 2 and so on."""
-        numbered = llvm.VectorType(kind, self.lanes)
-        return Value(self, llvm.Constant(numbered, list(range(self.lanes))))
+        numbered = vector(kind, self.lanes)
+        return Value(self, numbered, vector_of(numbered, range(self.lanes)))
 
     def first_lanes(self, count: Value) -> Value:
         """Return the mask of the first `count` lanes."""
