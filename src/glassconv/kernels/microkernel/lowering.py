@@ -84,16 +84,19 @@ def emit_im2col_nchw(module: Module) -> Function:
 
             def copy_row(row: Value) -> None:
                 start = (pixel - row * width).maximum(0)
+                length = (stop - row * width).minimum(width) - start
                 inside = (row >= top) & (row < bottom)
+                row_low, row_high = low - start, code.select(inside, high - start, 0)
+                dst_row = dst + (row * width + start)
+                src_row = src + (row * src_row_stride + start * p.stride_w)
                 with code.loop(0, channels) as channel:
                     copy.call(
-                        dst=dst + (channel * channel_stride + row * width + start),
-                        src=src
-                        + (channel * p.input_stride_c + row * src_row_stride + start * p.stride_w),
+                        dst=dst_row + channel * channel_stride,
+                        src=src_row + channel * p.input_stride_c,
                         step=p.stride_w,
-                        length=(stop - row * width).minimum(width) - start,
-                        low=low - start,
-                        high=code.select(inside, high - start, 0),
+                        length=length,
+                        low=row_low,
+                        high=row_high,
                     )
 
             def fill_rows_with_zeros(first: Value, end: Value) -> None:
