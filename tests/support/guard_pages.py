@@ -73,7 +73,7 @@ def call_guarded(
     ]
     addresses = words_of(*(each.data_ptr() for each in arrays))
     plan.kernel.call(plan.parameters, addresses, plan.tasks, team)
-    return output if plan.problem.ndim == 2 else output.squeeze(2)
+    return output
 
 
 def main(how: str, place: int) -> None:
