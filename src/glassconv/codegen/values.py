@@ -22,7 +22,7 @@ from glassconv.codegen.types import (
 )
 
 if TYPE_CHECKING:
-    from glassconv.codegen.ir import Code
+    from glassconv.codegen.code import Code
 
 
 class Value:
