@@ -107,6 +107,20 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
     return machine.dispatch + fixed + arithmetic + copied
 
 
+def spectral_seconds(
+    machine: Machine,
+    dtype: str,
+    *,
+    points_transformed: int,
+    levels: int,
+    products: int,
+    pixels: int,
+    operations: int,
+) -> float:
+    """Return the predicted time of a convolution by PyTorch's Fourier transforms."""
+    return 0.0
+
+
 def _uses_onednn(problem: ConvProblem, threads: int) -> bool:
     """Return whether PyTorch hands a problem to oneDNN (`use_mkldnn` in its Convolution.cpp)."""
     if problem.dtype != "float32":
