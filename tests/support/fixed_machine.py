@@ -48,6 +48,7 @@ FIXED = Machine(
             ("weights nhwc", 0.6e9),
             ("weights native", 0.6e9),
         ),
+        spectra_per_second=(("transformed", 5e9), ("multiplied", 4e9), ("moved", 1e9)),
     ),
     seconds=0.15,
     compile_seconds=0.1,
@@ -71,5 +72,6 @@ def with_threads(threads: int) -> Machine:
         macs_per_second=scaled(FIXED.pytorch.macs_per_second),
         lowered_per_second=scaled(FIXED.pytorch.lowered_per_second),
         copied_per_second=scaled(FIXED.pytorch.copied_per_second),
+        spectra_per_second=scaled(FIXED.pytorch.spectra_per_second),
     )
     return replace(FIXED, threads=threads, pytorch=pytorch)

@@ -35,16 +35,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
-from math import cbrt, prod, sqrt
+from math import cbrt, inf, prod, sqrt
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from glassconv.algorithms.parts import names, pytorch_cost, spectrum, window_bound
+from glassconv.algorithms.parts import names, spectral_cost, spectrum, window_bound
 from glassconv.algorithms.parts.bias import add_bias
 from glassconv.algorithms.parts.covered_windows import covered_outputs, with_plain_sums
 from glassconv.algorithms.parts.padding import pad, padded_note
 from glassconv.problem import ConvProblem
+from glassconv.problem.memory_layout import NCHW
 from glassconv.problem.problem import Problem
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import ErrorBound, gradual_underflow
@@ -53,12 +54,14 @@ from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 
 LEAST_GROWTH, GROWTH_OF_ONE_PRODUCT = 3.0, 10.0  # of the rms error, as measured for `fft`
-OPERATIONS = 40  # calls of PyTorch's functions, of which each takes a few microseconds
+MOVES = 3  # of each point: into blocks, into the product's order, and out of it
+MOVES_OF_PIXELS = 4  # padding, absolute values, their sums, the output
+OPERATIONS = 60  # calls of PyTorch's functions, of which each takes a few microseconds
 
 
 def supports(problem: ConvProblem) -> Verdict:
-    """Whatever is float32 or float64."""
-    return spectrum.supports(problem)
+    """Everything."""
+    return Verdict(True, "any problem: a product of Fourier transforms")
 
 
 def cost(problem: ConvProblem) -> Cost:
@@ -130,22 +133,21 @@ def steps(
 
 
 def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
-    """Return the predicted time of the steps."""
-    if machine is None or not isinstance(problem, ConvProblem) or not supports(problem):
-        return float("inf")
+    """Return the predicted time of the steps, which return channels first."""
+    if machine is None or layout != NCHW or not isinstance(problem, ConvProblem):
+        return inf
     lengths = _lengths(problem)
     blocks, points = prod(_block_counts(problem)), prod(lengths)
     results = problem.batch * problem.out_channels * blocks
     planes = problem.batch * problem.in_channels * blocks + results + prod(problem.weight_shape[:2])
-    return pytorch_cost.spectral_seconds(
-        machine,
-        problem.dtype,
-        points_transformed=planes * points,
-        levels=points.bit_length() - 1,
-        products=results * problem.weight_shape[1] * points // 2,
-        pixels=prod(problem.input_shape) + prod(problem.output_shape),
+    channels = problem.weight_shape[1]
+    work = spectral_cost.Work(
+        butterflies=planes * points * (points.bit_length() - 1),
+        products=results * channels * points // 2,
+        moved=MOVES * planes * points + MOVES_OF_PIXELS * prod(problem.input_shape),
         operations=OPERATIONS,
     )
+    return spectral_cost.seconds(work, problem.widened().dtype, machine)
 
 
 # -- blocks -----------------------------------------------------------------------------------

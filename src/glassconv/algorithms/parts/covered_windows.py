@@ -90,7 +90,7 @@ def _window_sums(problem: ConvProblem, padded: Tensor) -> Tensor:
     that starts no earlier than it. Its sum is a difference of two running sums, from which their
     rounding is subtracted.
     """
-    cells = padded.abs().unflatten(1, (problem.groups, -1))
+    cells = padded.abs().unflatten(1, (problem.groups, problem.weight_shape[1]))
     summed = [2]
     for number, axis in enumerate(problem.axes):
         dimension, cell = 3 + 2 * number, _cell(axis)
@@ -141,15 +141,15 @@ def with_plain_sums(
         steps = problem.stride, 0, problem.dilation, problem.groups
         by_channel = covered.repeat_interleave(problem.gemm.m, 1)
         return torch.where(by_channel, output, convolve(padded, weight, None, *steps))
-    windows = padded.unflatten(1, (problem.groups, -1))
+    windows = padded.unflatten(1, (problem.groups, problem.weight_shape[1]))
     for number, axis in enumerate(problem.axes):
         windows = windows.unfold(3 + number, axis.extent, axis.stride)
     taps = tuple(slice(None, None, axis.dilation) for axis in problem.axes)
     windows = windows[(..., *taps)]  # [batch, groups, channels, *output_size, *kernel_size]
     windows = windows.movedim(2, 2 + problem.ndim)
     output = output.clone()
-    of_groups = output.unflatten(1, (problem.groups, -1)).movedim(2, -1)
-    filters = weight.unflatten(0, (problem.groups, -1)).flatten(2)
+    of_groups = output.unflatten(1, (problem.groups, problem.gemm.m)).movedim(2, -1)
+    filters = weight.unflatten(0, (problem.groups, problem.gemm.m)).flatten(2)
     at_once = max(1, ELEMENTS_AT_ONCE // problem.taps_per_output)
     for group in range(problem.groups):
         for some in places[places[:, 1] == group].split(at_once):

@@ -90,8 +90,9 @@ def mixed_blocks(blocks: Tensor, filters: Tensor) -> Tensor:
     rows = blocks.reshape(batch, groups, channels, prod(grid), prod(frequencies))
     rows = rows.permute(1, 4, 0, 3, 2).flatten(2, 3)
     columns = filters.flatten(3).permute(0, 3, 2, 1).conj()
-    products = (rows @ columns).reshape(groups, prod(frequencies), batch, prod(grid), -1)
-    return products.permute(2, 0, 4, 3, 1).reshape(batch, groups, -1, *grid, *frequencies)
+    number = filters.shape[1]
+    products = (rows @ columns).reshape(groups, prod(frequencies), batch, prod(grid), number)
+    return products.permute(2, 0, 4, 3, 1).reshape(batch, groups, number, *grid, *frequencies)
 
 
 def cost(problem: ConvProblem, lengths: Lengths, blocks: int) -> Cost:
