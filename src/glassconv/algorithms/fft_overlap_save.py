@@ -54,7 +54,7 @@ from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 
 LEAST_GROWTH, GROWTH_OF_ONE_PRODUCT = 3.0, 10.0  # of the rms error, as measured for `fft`
-MOVES = 3  # of each point: into blocks, into the product's order, and out of it
+MOVES = 6  # of each point: padded, cut, its norm, and after the inverse cut, joined, biased
 MOVES_OF_PIXELS = 4  # padding, absolute values, their sums, the output
 OPERATIONS = 60  # calls of PyTorch's functions, of which each takes a few microseconds
 
@@ -141,11 +141,13 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
     results = problem.batch * problem.out_channels * blocks
     planes = problem.batch * problem.in_channels * blocks + results + prod(problem.weight_shape[:2])
     channels = problem.weight_shape[1]
+    frequencies = points // 2
     work = spectral_cost.Work(
-        butterflies=planes * points * (points.bit_length() - 1),
-        products=results * channels * points // 2,
-        moved=MOVES * planes * points + MOVES_OF_PIXELS * prod(problem.input_shape),
         operations=OPERATIONS,
+        transformed=planes * points * (points.bit_length() - 1),
+        multiplied=results * channels * frequencies,
+        moved=MOVES * planes * points + MOVES_OF_PIXELS * prod(problem.input_shape),
+        reordered=planes * frequencies if channels > 1 else 0,
     )
     return spectral_cost.seconds(work, problem.widened().dtype, machine)
 
