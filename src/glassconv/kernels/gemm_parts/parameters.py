@@ -36,6 +36,7 @@ class GemmParameters(LoweringParameters[N]):
     segments_per_block: N
     segment_length: N  # elements
     needs_lowering: N  # 0 if the input already is the im2col matrix
+    packed_elements: N  # of the panels that a task packs, before the buffer; 0 if it packs none
     workspace_bytes: N  # per thread
 
 
@@ -66,6 +67,11 @@ def segments_of(problem: ConvProblem, layout: Layout) -> Segments:
     )
 
 
+def is_packed_by_tasks(problem: ConvProblem, layout: Layout) -> bool:
+    """Return whether tasks pack their filters (pack.py): 1 × 1 kernels in NHWC."""
+    return layout.name != NCHW and prod(problem.kernel_size) == 1
+
+
 def row_length(problem: ConvProblem, layout: Layout) -> int:
     """Return the elements of a row of pixels that the windows of an output row read (NHWC)."""
     columns = to_2d(problem, layout).axes[1]
@@ -82,6 +88,8 @@ def is_by_rows(problem: ConvProblem, layout: Layout, target: Target) -> bool:
     """
     segments, axes = segments_of(problem, layout), to_2d(problem, layout).axes
     if layout.name == NCHW or problem.groups > 1 or not segments.needs_lowering:
+        return False
+    if is_packed_by_tasks(problem, layout):
         return False
     rows, columns = axes
     pixels_are_adjacent = layout.strides[3] == problem.in_channels

@@ -63,15 +63,16 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
     lanes = module.target.lanes(module.dtype)
     width = most_vectors * lanes
     heights = tile_heights(most_rows)
-    full_tiles = {
-        rows: _emit_tiles(module, rows, most_vectors, bias_along, masked=False) for rows in heights
-    }
-    edge_tiles = {
-        (rows, vectors): _emit_tiles(module, rows, vectors, bias_along, masked=True)
-        for rows in heights
-        for vectors in range(1, most_vectors + 1)
-        if bias_along
-    }
+
+    def tiles(vectors: int, *, masked: bool = False) -> dict[int, Function]:
+        return {
+            rows: _emit_tiles(module, rows, vectors, bias_along, masked=masked) for rows in heights
+        }
+
+    full = tiles(most_vectors)
+    # The columns that are left are whole vectors, and a partial one. Only that is stored with a
+    # mask, which takes a dozen cycles on AVX2.
+    narrow, masked = (tiles(1), tiles(1, masked=True)) if bias_along else ({}, {})
 
     @function(module)
     def product(
@@ -94,7 +95,8 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
         residual_offset: Value,
     ) -> None:
         panels = n // width
-        remainder = n - panels * width
+        left, partial = n - panels * width, n % lanes
+        edges = ((narrow, n - left, left // lanes), (masked, n - partial, (partial > 0).as_int()))
         row = code.value(0)
         for rows in heights:
             stop = m - (m - row) % rows
@@ -103,8 +105,7 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
                     _prefetch_rows(code, a + (i + rows) * a_stride, rows, k, a_stride)
                 common: dict[str, Argument] = {
                     "a": a + i * a_stride,
-                    "remainder": remainder,
-                    "b_panel_stride": b_panel_stride,
+                    "remainder": partial,
                     "segments": segments,
                     "k": k,
                     "a_stride": a_stride,
@@ -113,25 +114,29 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
                     "c_stride": c_stride,
                     "first": first,
                 }
-                bias_ptr = bias + i if bias_along == ROWS else bias
-                full_tiles[rows].call(
-                    b=b, c=c + i * c_stride, bias=bias_ptr, count=panels, **common
+                row_bias, row_c = bias + i if bias_along == ROWS else bias, c + i * c_stride
+                full[rows].call(
+                    b=b,
+                    c=row_c,
+                    bias=row_bias,
+                    count=panels,
+                    b_panel_stride=b_panel_stride,
+                    **common,
                 )
-                column = panels * width
-                partial: dict[str, Argument] = {
-                    "b": b + panels * b_panel_stride,
-                    "c": c + (i * c_stride + column),
-                    "bias": bias_ptr if bias_along == ROWS else bias_ptr + column,
-                    "count": 1,
-                }
-                for vectors in range(1, most_vectors + 1) if bias_along else ():
-                    fits = (remainder > (vectors - 1) * lanes) & (remainder <= vectors * lanes)
-                    with code.if_(fits):
-                        edge_tiles[rows, vectors].call(**partial, **common)
+                for edge, column, count in edges if bias_along else ():
+                    with code.if_(count > 0):
+                        edge[rows].call(
+                            b=b + (panels * b_panel_stride + column - panels * width),
+                            c=row_c + column,
+                            bias=row_bias if bias_along == ROWS else bias + column,
+                            count=count,
+                            b_panel_stride=lanes,
+                            **common,
+                        )
                 if epilogue:
                     with code.if_(last.equals(1)):
                         epilogue.call(
-                            sums=c + i * c_stride,
+                            sums=row_c,
                             runs=rows,
                             stride=c_stride,
                             length=n,
@@ -160,7 +165,7 @@ def _emit_tiles(
 ) -> Function:
     """Emit the function that computes `count` adjacent tiles of `rows` rows of C.
 
-    masked: whether only the first `remainder` columns of a tile are valid.
+    masked: whether only the first `remainder` columns of a tile's last vector are valid.
     """
     # In NCHW, where the bias is along rows, B has just been written and is in cache.
     prefetches_b = bias_along != ROWS and not masked
@@ -185,7 +190,7 @@ def _emit_tiles(
     ) -> None:
         lanes = code.lanes
         last = vectors - 1  # only this vector may be partial; further masks would need registers
-        mask = code.first_lanes(remainder - last * lanes) if masked else None
+        mask = code.first_lanes(remainder) if masked else None
 
         def load(pointer: Pointer, j: int) -> Value:
             if mask is not None and j == last:
@@ -202,7 +207,7 @@ def _emit_tiles(
             panel, c_ptr = b + number * b_panel_stride, c + number * (vectors * lanes)
             tile = accumulators(code, rows, vectors)
             for i in range(rows if bias_along else 0):  # without a bias C stays in cache
-                (c_ptr + i * c_stride).prefetch(vectors * lanes, to_write=True)
+                (c_ptr + i * c_stride).prefetch(to_write=True)
             with code.loop(0, segments) as segment:
                 a_rows = [a + (i * a_stride + segment * a_segment_stride) for i in range(rows)]
                 b_rows = panel + segment * k * b_row_stride
