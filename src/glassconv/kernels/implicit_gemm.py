@@ -8,8 +8,9 @@ gemm_parts/pack.py.
 
 A pixel is one output position. A task computes a block of pixels × a block of filters of one image
 and group. For each block of k it performs im2col into a buffer that fits in L2, and accumulates the
-matrix product. In NHWC, if the weights fit in cache, it copies rows of pixels instead, which with
-their padding already are the matrices of their windows (gemm_parts/rows.py).
+matrix product. The input of a 1 × 1 kernel already is the matrix, and is read in place. In NHWC, if
+the weights fit in cache, it copies rows of pixels instead, which with their padding already are the
+matrices of their windows (gemm_parts/rows.py).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from glassconv.kernels.gemm_parts.parameters import (
     GemmParameters,
     is_by_rows,
     is_packed_by_tasks,
+    is_read_in_place,
     row_length,
     segments_of,
     to_2d,
@@ -84,7 +86,7 @@ class GemmBlocking(Blocking):
     pixel_block: int  # pixels of a task
     k_block: int  # steps of the reduction per im2col and matrix product
     filters_in_l2: int  # filters whose packed weights for a block of k fit in half of L2 (NHWC)
-    buffer_stride: int  # elements from one row of the buffer to the next
+    buffer_stride: int  # elements from one row of the buffer to the next; 0: it is not used
     packed_elements: int  # of the filters that a task packs, before the buffer (1 × 1, NHWC)
     workspace_bytes: int  # per thread: the packed filters and the buffer
 
@@ -178,6 +180,8 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
         after = k_block + lanes  # of matrix_vector.py
     else:
         buffer_stride, buffer_rows = k_block + lanes, pixel_block
+    if is_read_in_place(problem, layout, target, pixel_block):
+        buffer_stride = 0
     packed_elements = filter_block * problem.gemm.k if is_packed_by_tasks(problem, layout) else 0
     # The packed weights that a block of pixels rereads must fit in half of L2.
     max_filters_in_l2 = max(target.l2 // 2 // element // k_block, width)
@@ -241,7 +245,7 @@ def _parameters(problem: ConvProblem, layout: Layout, blocks: GemmBlocking) -> G
         taps_per_segment=segments.taps,
         segment_length=segments.length,
         segments_per_block=blocks.k_block // segments.length,
-        needs_lowering=int(segments.needs_lowering),
+        needs_lowering=int(blocks.buffer_stride > 0),
         buffer_stride=blocks.buffer_stride,
         packed_elements=blocks.packed_elements,
         workspace_bytes=blocks.workspace_bytes,
@@ -295,7 +299,7 @@ def _loops(
         copy = f"copy the rows of pixels that {output_rows:,} rows of outputs read, with padding"
         loops.insert(0, [copy, f"for {at_a_time(output_rows, 'rows of outputs', 1)}"])
     else:
-        if segments_of(problem, layout).needs_lowering:
+        if blocks.buffer_stride:
             im2col = f"im2col into the buffer: {blocks.k_block:,} × {pixels:,} pixels"
             loops[0] = [im2col, str(loops[0])]
         k = at_a_time(problem.gemm.k, "multiply-adds of each output", blocks.k_block)

@@ -37,17 +37,22 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
         output = arrays.output + (
             at.image * p.output_stride_n + first * p.output_stride_c + at.pixel
         )
+        is_lowered = p.needs_lowering.equals(1)
+        row_stride = code.select(is_lowered, p.buffer_stride, p.input_stride_c)
         with code.loop(0, p.segments, p.segments_per_block) as segment:
             segments = (p.segments - segment).minimum(p.segments_per_block)
-            im2col.call(
-                parameters=p,
-                image=image,
-                buffer=buffer,
-                first_channel=segment,
-                channels=segments,
-                pixel=at.pixel,
-                pixels=pixels,
-            )
+            with code.if_(is_lowered):
+                im2col.call(
+                    parameters=p,
+                    image=image,
+                    buffer=buffer,
+                    first_channel=segment,
+                    channels=segments,
+                    pixel=at.pixel,
+                    pixels=pixels,
+                )
+            in_place = image + (segment * p.input_stride_c + at.pixel)
+            rows = code.select_pointer(is_lowered, buffer, in_place)
             a, k = weight + (first * p.k + segment * p.segment_length), segments * p.segment_length
             is_first, is_last = segment.equals(0), (segment + segments).equals(p.segments)
             # A last pixel that would take a vector of its own, as that of 7 × 7 does.
@@ -55,7 +60,7 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
             tiled_pixels = pixels - is_alone.as_int()
             multiply.call(
                 a=a,
-                b=buffer,
+                b=rows,
                 c=output,
                 bias=bias + first,
                 m=filters,
@@ -63,7 +68,7 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
                 k=k,
                 a_stride=p.k,
                 b_panel_stride=multiply.width,
-                b_row_stride=p.buffer_stride,
+                b_row_stride=row_stride,
                 c_stride=p.output_stride_c,
                 first=is_first.as_int(),
                 last=is_last.as_int(),
@@ -72,14 +77,14 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
             with code.if_(is_alone):
                 multiply_column.call(
                     a=a,
-                    b=buffer + tiled_pixels,
+                    b=rows + tiled_pixels,
                     scratch=buffer + p.segments_per_block * p.segment_length * p.buffer_stride,
                     c=output + tiled_pixels,
                     bias=bias + first,
                     m=filters,
                     k=k,
                     a_stride=p.k,
-                    b_stride=p.buffer_stride,
+                    b_stride=row_stride,
                     c_stride=p.output_stride_c,
                     first=is_first.as_int(),
                 )

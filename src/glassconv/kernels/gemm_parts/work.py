@@ -62,11 +62,14 @@ def phases_of(
         replace(loop, iterations=repeats * loop.iterations, entries=repeats * loop.entries)
         for loop in lowering
     )
-    phases = (Phase(loops, (read,)), Phase(product, streams))
+    if blocks.buffer_stride:
+        phases = [Phase(loops, (read,)), Phase(product, streams)]
+    else:
+        phases = [Phase(product, (*streams, read))]
     if is_packed:
         times = min(threads, problem.batch * ceil(pixels / blocks.pixel_block))
-        return (_packing(problem, target, times), *phases)
-    return phases
+        phases.insert(0, _packing(problem, target, times))
+    return tuple(phases)
 
 
 def _packing(problem: ConvProblem, target: Target, times: int) -> Phase:
@@ -158,9 +161,8 @@ def _vectors_of_a_row(columns: Axis, lanes: int) -> tuple[int, int]:
 def _lowering_nhwc(problem: ConvProblem, layout: Layout, target: Target) -> Iterator[Loop]:
     """Yield the copies of each segment of each pixel."""
     segments = segments_of(problem, layout)
-    if segments.needs_lowering:
-        times = problem.batch * problem.groups * prod(problem.output_size) * segments.count
-        yield from copy_loops(segments.length, times, target.lanes(problem.dtype))
+    times = problem.batch * problem.groups * prod(problem.output_size) * segments.count
+    yield from copy_loops(segments.length, times, target.lanes(problem.dtype))
 
 
 def _rows(problem: ConvProblem, target: Target, blocks: GemmBlocking) -> Iterator[Loop]:

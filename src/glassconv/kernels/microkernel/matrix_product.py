@@ -96,7 +96,12 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
     ) -> None:
         panels = n // width
         left, partial = n - panels * width, n % lanes
-        edges = ((narrow, n - left, left // lanes), (masked, n - partial, (partial > 0).as_int()))
+        # The partial vector ends where the columns end, so it reads nothing beyond the rows of B.
+        first_lane = code.select(n >= lanes, lanes - partial, 0)
+        edges = (
+            (narrow, n - left, left // lanes),
+            (masked, n - partial - first_lane, (partial > 0).as_int()),
+        )
         row = code.value(0)
         for rows in heights:
             stop = m - (m - row) % rows
@@ -105,7 +110,8 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
                     _prefetch_rows(code, a + (i + rows) * a_stride, rows, k, a_stride)
                 common: dict[str, Argument] = {
                     "a": a + i * a_stride,
-                    "remainder": partial,
+                    "first_lane": first_lane,
+                    "lanes": partial,
                     "segments": segments,
                     "k": k,
                     "a_stride": a_stride,
@@ -165,7 +171,7 @@ def _emit_tiles(
 ) -> Function:
     """Emit the function that computes `count` adjacent tiles of `rows` rows of C.
 
-    masked: whether only the first `remainder` columns of a tile's last vector are valid.
+    masked: whether only some lanes of a tile's last vector are valid: `lanes`, from `first_lane`.
     """
     # In NCHW, where the bias is along rows, B has just been written and is in cache.
     prefetches_b = bias_along != ROWS and not masked
@@ -178,7 +184,8 @@ def _emit_tiles(
         c: Pointer,
         bias: Pointer,
         count: Value,
-        remainder: Value,
+        first_lane: Value,
+        lanes: Value,
         b_panel_stride: Value,
         segments: Value,
         k: Value,
@@ -188,26 +195,32 @@ def _emit_tiles(
         c_stride: Value,
         first: Value,
     ) -> None:
-        lanes = code.lanes
+        size = code.lanes
         last = vectors - 1  # only this vector may be partial; further masks would need registers
-        mask = code.first_lanes(remainder) if masked else None
+        mask = (
+            code.lanes_from(first_lane) & code.first_lanes(first_lane + lanes) if masked else None
+        )
 
         def load(pointer: Pointer, j: int) -> Value:
             if mask is not None and j == last:
-                return pointer.masked(mask, j * lanes)
-            return pointer.vector(j * lanes)
+                return pointer.masked(mask, j * size)
+            return pointer.vector(j * size)
 
         def store(pointer: Pointer, j: int, value: Value) -> None:
             if mask is not None and j == last:
-                pointer.store_masked(mask, value, j * lanes)
+                pointer.store_masked(mask, value, j * size)
             else:
-                pointer[j * lanes] = value
+                pointer[j * size] = value
 
         with code.loop(0, count) as number:
-            panel, c_ptr = b + number * b_panel_stride, c + number * (vectors * lanes)
+            panel, c_ptr = b + number * b_panel_stride, c + number * (vectors * size)
             tile = accumulators(code, rows, vectors)
             for i in range(rows if bias_along else 0):  # without a bias C stays in cache
-                (c_ptr + i * c_stride).prefetch(to_write=True)
+                # The line of the last element: the tile before has the first of an unaligned row.
+                for element in range(
+                    vectors * size - 1, 0, -CACHE_LINE // ELEMENT_BYTES[code.dtype]
+                ):
+                    (c_ptr + i * c_stride).prefetch(element, to_write=True)
             with code.loop(0, segments) as segment:
                 a_rows = [a + (i * a_stride + segment * a_segment_stride) for i in range(rows)]
                 b_rows = panel + segment * k * b_row_stride
@@ -216,7 +229,7 @@ def _emit_tiles(
                     row = b_rows + step * b_row_stride
                     if prefetches_b and j == 0:
                         _prefetch_vectors(code, row + b_panel_stride, vectors)
-                    return row.vector(j * lanes)
+                    return row.vector(j * size)
 
                 multiply(code, tile, k, left=lambda i, step: a_rows[i][step], right=load_b)
             indices = [(i, j) for i in range(rows) for j in range(vectors)]
@@ -226,7 +239,7 @@ def _emit_tiles(
                     if bias_along == ROWS:
                         total += code.broadcast(bias[i])
                     elif bias_along == COLUMNS:
-                        total += load(bias + number * (vectors * lanes), j)
+                        total += load(bias + number * (vectors * size), j)
                     store(c_ptr + i * c_stride, j, total)
             with code.else_():
                 for i, j in indices:
