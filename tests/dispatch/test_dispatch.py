@@ -42,9 +42,9 @@ def nothing_remembered() -> Iterator[None]:
     dispatch.forget()
 
 
-def hits_and_misses() -> tuple[int, int]:
-    info = dispatch.compile_call.cache_info()
-    return info.hits, info.misses
+def planned() -> int:
+    """Return how many calls were planned."""
+    return dispatch.compile_call.cache_info().misses
 
 
 def call(**options: Any) -> Tensor:
@@ -57,14 +57,14 @@ def call(**options: Any) -> Tensor:
 
 
 @pytest.mark.parametrize("requires_grad", [False, True])
-def test_a_repeated_list_of_600_shapes_always_hits(requires_grad: bool) -> None:
+def test_each_of_600_shapes_is_planned_once(requires_grad: bool) -> None:
     weight = torch.ones(1, 1, 1, 1, requires_grad=requires_grad)
     inputs = [torch.ones(1, 1, 1 + number // 30, 1 + number % 30) for number in range(600)]
     for _ in range(3):
         for input in inputs:
             glassconv.conv2d(input, weight, algorithm="aten")
     # A call with gradients is PyTorch's own, whatever its shape: nothing is planned for it.
-    assert hits_and_misses() == ((0, 0) if requires_grad else (1200, 600))
+    assert planned() == (0 if requires_grad else 600)
 
 
 def test_at_least_1024_calls_are_remembered_and_the_oldest_is_forgotten_first() -> None:
@@ -79,7 +79,7 @@ def test_at_least_1024_calls_are_remembered_and_the_oldest_is_forgotten_first() 
 def test_a_sequence_of_any_kind_is_the_call_of_its_tuple(same: Any) -> None:
     expected = call(stride=(2, 1))
     assert torch.equal(call(stride=same), expected)
-    assert hits_and_misses() == (1, 1)
+    assert planned() == 1
 
 
 @pytest.mark.parametrize("argument", ["stride", "padding", "dilation", "groups"])
@@ -110,7 +110,7 @@ def test_the_number_of_threads_is_part_of_every_key() -> None:
         for threads in (1, 2, 1):
             torch.set_num_threads(threads)
             call()
-        assert hits_and_misses() == (1, 2)
+        assert planned() == 2
         assert select._chosen.cache_info().misses == 2
     finally:
         torch.set_num_threads(before)
@@ -240,7 +240,7 @@ def test_a_transposed_call_is_remembered_as_any_other() -> None:
     given = whole_numbers(problem)
     for stride in (2, [2, 2], (2, 2)):
         glassconv.conv_transpose2d(given.input, given.weight, None, stride, 1, 1, 4)
-    assert hits_and_misses() == (1, 2)
+    assert planned() == 2
 
 
 @pytest.mark.skipif(host() is None, reason="no kernel runs on this processor")

@@ -12,7 +12,7 @@ from torch import Tensor
 import glassconv
 from glassconv import ConvProblem, Operands, parse, random_operands
 from glassconv.dispatch.dispatch import run
-from glassconv.dispatch.storage import check_storage, is_stored
+from glassconv.dispatch.storage import are_stored, bytes_spanned, check_storage
 from glassconv.errors import StorageError
 from support.call_arrays import FUNCTIONS, NAMES, arrays_of, call
 
@@ -162,6 +162,11 @@ def test_a_view_of_memory_that_is_there(make: Callable[[], Tensor]) -> None:
     else:
         storage.resize_(0)
         assert is_stored(tensor)
+
+
+def is_stored(tensor: Tensor) -> bool:
+    span = bytes_spanned(tensor.shape, tensor.stride(), tensor.dtype)
+    return are_stored([tensor], [span])
 
 
 def _reach(tensor: Tensor) -> list[int]:

@@ -11,10 +11,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.autograd import forward_ad
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from glassconv import conv2d
 from glassconv.algorithms import named
@@ -22,6 +18,7 @@ from glassconv.dispatch import dispatch, torch_state
 from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.shorthand import parse
 from glassconv.verification.definition import allowed_error, definition
+from support.tensor_states import CHANGED, MODES
 
 PROBLEM = parse("8x9x9 8@3x3 p1")
 
@@ -34,7 +31,8 @@ def restored() -> Iterator[None]:
 
 def reload() -> None:
     importlib.reload(torch_state)
-    dispatch.is_plain = torch_state.is_plain  # type: ignore[attr-defined]
+    dispatch.state_of = torch_state.state_of  # type: ignore[attr-defined]
+    dispatch.State = torch_state.State  # type: ignore[attr-defined]
     dispatch.forget()
 
 
@@ -44,7 +42,7 @@ def operands() -> Operands:
 
 def plain(*arrays: Tensor) -> bool:
     input, weight = arrays
-    return torch_state.is_plain(input, weight, None, None)
+    return torch_state.state_of(input, weight, None, None) is torch_state.State.PLAIN
 
 
 def right(output: Tensor, given: Operands) -> bool:
@@ -81,38 +79,6 @@ def test_without_a_private_function_a_call_takes_the_safe_way(
     assert torch_state.PRIVATE[name] is None
     assert not plain(given.input, given.weight)
     assert right(conv2d(given.input, given.weight, given.bias, padding=1), given)
-
-
-class _Subclass(Tensor):
-    pass
-
-
-class _FunctionMode(TorchFunctionMode):
-    def __torch_function__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        return func(*args, **(kwargs or {}))
-
-
-class _DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        return func(*args, **(kwargs or {}))
-
-
-CHANGED: dict[str, Callable[[Tensor], Tensor]] = {
-    "a subclass": lambda x: x.as_subclass(_Subclass),
-    "a negative view": torch._neg_view,
-    "the imaginary part of a conjugate": lambda x: torch.complex(x, x).conj().imag,
-    "zeros without memory": lambda x: torch._efficientzerotensor(x.shape),
-    "on another device": lambda x: x.to("meta"),
-    "sparse": Tensor.to_sparse,
-    "recorded by autograd": lambda x: x.clone().requires_grad_(),
-}
-MODES: dict[str, Callable[[], AbstractContextManager[object]]] = {
-    "a function mode": _FunctionMode,
-    "a dispatch mode": _DispatchMode,
-    "fake tensors": FakeTensorMode,
-    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
-    "forward differentiation": forward_ad.dual_level,
-}
 
 
 @pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)

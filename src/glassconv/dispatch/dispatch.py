@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 from glassconv.algorithms import named
-from glassconv.dispatch import function_modes, select
+from glassconv.dispatch import function_modes, recent_calls, select
 from glassconv.dispatch.array_boundary import (
     A,
     as_tensor,
@@ -39,9 +39,10 @@ from glassconv.dispatch.pytorch_call import (
     traced_call,
     wrong_residual,
 )
+from glassconv.dispatch.recent_calls import recall, remember
 from glassconv.dispatch.select import AUTO, check_names, chosen, kernel_named
-from glassconv.dispatch.storage import check_storage
-from glassconv.dispatch.torch_state import is_plain, memory_device
+from glassconv.dispatch.storage import bytes_spanned, check_storage
+from glassconv.dispatch.torch_state import State, memory_device, state_of
 from glassconv.dispatch.whole_numbers import LateCall
 from glassconv.errors import ConvError
 from glassconv.problem.activations import NOTHING, Epilogue
@@ -52,8 +53,7 @@ from glassconv.reports.array import Array
 EXACT = ("strict", "default")  # accuracies in which whole numbers give whole numbers
 MAX_CACHED_CALLS = 2048  # some kilobytes each
 
-ArrayType = tuple[tuple[int, ...], torch.dtype]  # an array's shape and element type
-StridedType = tuple[tuple[int, ...], tuple[int, ...], torch.dtype]  # and its strides between them
+Described = tuple[tuple[int, ...], tuple[int, ...], torch.dtype]  # shape, strides, element type
 PYTORCH = frozenset({AUTO, "aten"})  # what calls PyTorch's convolution where no kernel may run
 
 
@@ -78,35 +78,63 @@ def compute(
     arguments: Arguments,
 ) -> Tensor:
     """Return the output of a call: by kernels if tensors are numbers in memory, else by PyTorch."""
-    plain = is_plain(input, weight, bias, residual)
-    if not plain:
-        node: Tensor | None = node_of(input, weight, bias, residual, arguments)
-        if node is not None:
-            return node
-        if function_modes.is_seen():
-            seen: Tensor = function_modes.call(input, weight, bias, residual, arguments)
-            return seen
-        with torch._C.DisableTorchFunctionSubclass():  # subclasses see the convolution only
-            has_numbers = _check_tensors(arguments, _named(input, weight, bias, residual))
-        if not has_numbers:
-            check_names(arguments.algorithm, arguments.accuracy, arguments.activation)
-            return traced_call(input, weight, bias, residual, arguments)
+    call = recall(input, weight, bias, residual, arguments)
+    if call is not None:
+        return call(input, weight, bias, residual)
+    state = state_of(input, weight, bias, residual)
+    if state is State.OTHER:
+        return _compute_other(input, weight, bias, residual, arguments)
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)
-    if not plain and arguments.algorithm in PYTORCH:
-        shapes = input.shape, weight.shape, None if bias is None else bias.shape
-        return pytorch_call(arguments, *shapes)(input, weight, bias, residual)
-    call = compile_call(
-        arguments,
-        (input.shape, input.stride(), input.dtype),
-        (weight.shape, weight.stride(), weight.dtype),
-        None if bias is None else (bias.shape, bias.dtype),
-        None if residual is None else (residual.shape, residual.dtype),
-        plain,
-        CPU if plain else memory_device(input),
-        torch.get_num_threads(),
-    )
+    check_storage(arguments.function, _named(input, weight, bias, residual))
+    arrays = [_described(each) for each in (input, weight, bias, residual)]
+    if state is State.RECORDED and arguments.algorithm in PYTORCH:
+        call = _pytorch_call(input, weight, bias, arguments)
+    else:
+        plain = state is State.PLAIN
+        call = compile_call(arguments, *arrays, plain, CPU, torch.get_num_threads())
+    spans = [bytes_spanned(*each) for each in arrays if each is not None]
+    remember(call, tuple(spans), input, weight, bias, residual, arguments)
     return call(input, weight, bias, residual)
+
+
+def _compute_other(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    arguments: Arguments,
+) -> Tensor:
+    """Return the output of a call that no kernel may see."""
+    node: Tensor | None = node_of(input, weight, bias, residual, arguments)
+    if node is not None:
+        return node
+    if function_modes.is_seen():
+        seen: Tensor = function_modes.call(input, weight, bias, residual, arguments)
+        return seen
+    with torch._C.DisableTorchFunctionSubclass():  # subclasses see the convolution only
+        has_numbers = _check_tensors(arguments, _named(input, weight, bias, residual))
+    if not has_numbers:
+        check_names(arguments.algorithm, arguments.accuracy, arguments.activation)
+        return traced_call(input, weight, bias, residual, arguments)
+    if not arguments.is_settled():
+        arguments = _settled(arguments, input, weight, bias)
+    if arguments.algorithm in PYTORCH:
+        return _pytorch_call(input, weight, bias, arguments)(input, weight, bias, residual)
+    arrays = [_described(each) for each in (input, weight, bias, residual)]
+    device = memory_device(input)
+    call = compile_call(arguments, *arrays, False, device, torch.get_num_threads())
+    return call(input, weight, bias, residual)
+
+
+def _pytorch_call(
+    input: Tensor, weight: Tensor, bias: Tensor | None, arguments: Arguments
+) -> CompiledCall:
+    return pytorch_call(arguments, input.shape, weight.shape, None if bias is None else bias.shape)
+
+
+def _described(array: Tensor | None) -> Described | None:
+    return None if array is None else (array.shape, array.stride(), array.dtype)
 
 
 def _check_tensors(arguments: Arguments, arrays: dict[str, Any]) -> bool:
@@ -122,6 +150,7 @@ def _check_tensors(arguments: Arguments, arrays: dict[str, Any]) -> bool:
 def forget() -> None:
     """Forget every plan and choice: the next calls choose and plan again."""
     compile_call.cache_clear()
+    recent_calls.forget()
     select.forget()
 
 
@@ -132,9 +161,8 @@ def run(
 
     Kernels do not support autograd, so the steps run if gradients are required.
     """
-    plain = is_plain(input, weight, bias, None)
-    if not plain:
-        check_storage(str(problem), _named(input, weight, bias, None))
+    plain = state_of(input, weight, bias, None) is State.PLAIN
+    check_storage(str(problem), _named(input, weight, bias, None))
     layouts = (input.shape, input.stride()), (weight.shape, weight.stride())
     call = compile_problem(problem, algorithm, "any", NOTHING, *layouts, plain=plain)
     return call(input, weight, bias, None)
@@ -143,10 +171,10 @@ def run(
 @lru_cache(maxsize=MAX_CACHED_CALLS)
 def compile_call(
     arguments: Arguments,
-    input: StridedType,
-    weight: StridedType,
-    bias: ArrayType | None,
-    residual: ArrayType | None,
+    input: Described,
+    weight: Described,
+    bias: Described | None,
+    residual: Described | None,
     plain: bool,
     device: str,
     threads: int,
@@ -156,16 +184,10 @@ def compile_call(
     plain: whether a kernel may be given the arrays. device: the one whose memory the arrays take.
     threads: part of the key, since what is chosen and planned depends on their number.
     """
-    (shape, strides, dtype), (weight_shape, weight_strides, weight_dtype) = input, weight
-    given = {
-        "input": (shape, dtype),
-        "weight": (weight_shape, weight_dtype),
-        "bias": bias,
-        "residual": residual,
-    }
-    described = {name: each for name, each in given.items() if each is not None}
-    shapes = {name: tuple(sizes) for name, (sizes, _) in described.items()}
-    dtypes = {name: torch_dtype_name(kind) for name, (_, kind) in described.items()}
+    (shape, strides, _), (weight_shape, weight_strides, _) = input, weight
+    described = _named(input, weight, bias, residual)
+    shapes = {name: tuple(sizes) for name, (sizes, _, _) in described.items()}
+    dtypes = {name: torch_dtype_name(kind) for name, (_, _, kind) in described.items()}
     algorithm, accuracy = arguments.algorithm, arguments.accuracy
     try:
         check_axes(arguments.function, arguments.ndim, shapes)

@@ -7,8 +7,7 @@ only too small. A kernel is given an address, so it would do so in both cases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -17,17 +16,25 @@ from torch.nn import Parameter
 from glassconv.errors import StorageError
 
 
-def is_stored(tensor: Tensor) -> bool:
-    """Return whether the storage of a strided tensor holds every element of the tensor.
+def are_stored(tensors: Sequence[Tensor], spans: Sequence[int]) -> bool:
+    """Return whether the storage of each strided tensor holds all of its elements.
+
+    spans: the `bytes_spanned` of each.
 
     >>> tensor = torch.ones(2, 3)
-    >>> is_stored(tensor)
+    >>> are_stored([tensor], [24])
     True
     >>> _ = tensor.untyped_storage().resize_(8)
-    >>> is_stored(tensor)
+    >>> are_stored([tensor], [24])
     False
     """
-    return tensor.untyped_storage().nbytes() >= _bytes_needed(tensor)
+    for number, tensor in enumerate(tensors):
+        end = spans[number]
+        if end and tensor.storage_offset():
+            end += int(tensor.storage_offset()) * tensor.itemsize
+        if tensor.untyped_storage().nbytes() < end:
+            return False
+    return True
 
 
 def check_storage(function: str, arrays: Mapping[str, Tensor]) -> None:
@@ -55,13 +62,19 @@ def check_storage(function: str, arrays: Mapping[str, Tensor]) -> None:
 
 
 def _bytes_needed(tensor: Tensor) -> int:
-    elements = _elements_spanned(tensor.shape, tensor.stride())
-    return int(tensor.storage_offset() + elements) * tensor.itemsize if elements else 0
+    span = bytes_spanned(tensor.shape, tensor.stride(), tensor.dtype)
+    return int(tensor.storage_offset()) * tensor.itemsize + span if span else 0
 
 
-@lru_cache(maxsize=1024)
-def _elements_spanned(shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
-    """Return the distance in elements from the first to behind the last; 0 if there are none."""
+def bytes_spanned(shape: tuple[int, ...], strides: tuple[int, ...], dtype: torch.dtype) -> int:
+    """Return the bytes from a tensor's first element to behind its last; 0 if it has none.
+
+    strides: in elements.
+
+    >>> bytes_spanned((2, 3), (4, 1), torch.float32)
+    28
+    """
     if 0 in shape:
         return 0
-    return 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    elements = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
+    return (1 + elements) * dtype.itemsize

@@ -4,13 +4,14 @@ A kernel reads numbers from memory. It may not do so where a tensor is more than
 device, a subclass, a lazy negation), or where PyTorch records or changes the operations on it
 (gradients, modes, autocast, tracing). Much of this is visible through private functions only. Each
 is looked up once, at import. Where a version of PyTorch lacks one, `PRIVATE` holds None for it and
-no tensor is plain: calls run PyTorch's own convolution or an algorithm's steps, which are right
-everywhere.
+the state is always `OTHER`: calls run PyTorch's own convolution or an algorithm's steps, which are
+right everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any
 
 import torch
@@ -19,9 +20,17 @@ from torch.autograd import forward_ad
 from torch.nn import Parameter
 
 from glassconv.dispatch.devices import CPU, META
-from glassconv.dispatch.storage import is_stored
 
-IsPlain = Callable[[Tensor, Tensor, Tensor | None, Tensor | None], bool]
+
+class State(Enum):
+    """What a call's tensors are, and who sees the operations on them."""
+
+    PLAIN = auto()  # numbers in memory: a kernel may read them
+    RECORDED = auto()  # the same, but autograd records the operations
+    OTHER = auto()  # more than numbers in memory, or a mode or a transform sees the operations
+
+
+StateOf = Callable[[Tensor, Tensor, Tensor | None, Tensor | None], State]
 
 # Why each is needed.
 PRIVATE_NAMES = {
@@ -46,20 +55,21 @@ def find(name: str) -> Any:
 PRIVATE = {name: find(name) for name in PRIVATE_NAMES}
 
 
-def _make_is_plain() -> IsPlain:
-    """Return `is_plain`; if a private function is missing, a function that is always false."""
+def _make_state_of() -> StateOf:
+    """Return `state_of`; if a private function is missing, one that always returns `OTHER`."""
     if any(found is None for found in PRIVATE.values()):
-        return lambda input, weight, bias, residual: False
+        return lambda input, weight, bias, residual: State.OTHER
     modes, functions, transforms, autocast, tracing, is_zero_tensor, _ = PRIVATE.values()
     grad_enabled = torch.is_grad_enabled
     strided = torch.strided
+    plain, recorded, other = State.PLAIN, State.RECORDED, State.OTHER
 
-    def is_plain(
+    def state_of(
         input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
-    ) -> bool:
-        """Return whether all are numbers in memory, without gradients, modes or transforms."""
+    ) -> State:
+        """Return the state of a call's tensors; whether their storages hold them is not checked."""
         if input is None or weight is None:  # a missing argument; check_kinds raises the error
-            return False
+            return other
         if (  # first, since modes see attributes being read, too
             modes()
             or functions()
@@ -68,35 +78,27 @@ def _make_is_plain() -> IsPlain:
             or autocast()
             or tracing()
         ):
-            return False
-        records = grad_enabled()
+            return other
+        gradients = False
         for each in (input, weight, bias, residual):
             if each is None:
                 continue
             kind = type(each)
-            if kind is not Tensor and kind is not Parameter:
-                return False
             if (
-                (records and each.requires_grad)
+                (kind is not Tensor and kind is not Parameter)
                 or not each.is_cpu
                 or each.layout is not strided
                 or each.is_neg()
                 or is_zero_tensor(each)
             ):
-                return False
-            fills_its_storage = (  # as most do; is_stored takes a microsecond
-                each.untyped_storage().nbytes() == each.nbytes
-                and each.is_contiguous()
-                and not each.storage_offset()
-            )
-            if not fills_its_storage and not is_stored(each):
-                return False
-        return True
+                return other
+            gradients = gradients or each.requires_grad
+        return recorded if gradients and grad_enabled() else plain
 
-    return is_plain
+    return state_of
 
 
-is_plain = _make_is_plain()
+state_of = _make_state_of()
 
 
 def memory_device(tensor: Tensor) -> str:

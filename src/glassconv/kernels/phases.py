@@ -149,7 +149,7 @@ class PhasesPlan(Plan):
                 residual=address + piece.output_offset + residual_offset,
             )
             self.kernel.call(self.parameters, arrays, self.tasks, min(threads, self.max_threads))
-        return output.squeeze(2) if self.is_1d else output
+        return output
 
     @property
     def main_kernel(self) -> Compiled:

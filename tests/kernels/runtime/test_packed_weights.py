@@ -413,7 +413,7 @@ def test_of_unused_packed_weights_the_least_recently_used_are_released(
     pack: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = [filters(8, 4, 3, 3) + number for number in range(6)]
-    room = weights[0].nbytes + packed_weights.BYTES_PER_ENTRY + 64
+    room = 2 * weights[0].nbytes + packed_weights.BYTES_PER_ENTRY + 64  # with its content
     monkeypatch.setattr(packed_weights, "MAX_UNUSED_BYTES", 3 * room)
 
     def packs(number: int) -> bool:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ class Plan:
             residual=address if residual is None else residual.data_ptr(),
         )
         self.kernel.call(self.parameters, arrays, self.tasks, num_threads)
-        return output.squeeze(2) if self.is_1d else output
+        return output
 
     @property
     def main_kernel(self) -> Compiled:
@@ -82,16 +83,18 @@ class Plan:
 
     @cached_property
     def output_shape(self) -> tuple[int, ...]:
-        """Return [batch, out_channels, output_height, output_width], with a height of 1 in 1D."""
-        return self.problem.as_2d().output_shape
+        """Return [batch, out_channels, *output_size]."""
+        return self.problem.output_shape
 
     @cached_property
     def output_strides(self) -> tuple[int, ...]:
         """Return the strides of the output: contiguous, in the input's memory format."""
-        _, channels, height, width = self.output_shape
-        if self.layout.name == NCHW:
-            return (channels * height * width, height * width, width, 1)
-        return (height * width * channels, 1, width * channels, channels)
+        _, channels, *sizes = self.output_shape
+        pixels = prod(sizes)
+        columns = 1 if self.layout.name == NCHW else channels
+        *rows, _ = sizes
+        along = (*(sizes[-1] * columns for _ in rows), columns)
+        return (channels * pixels, pixels if self.layout.name == NCHW else 1, *along)
 
     @cached_property
     def zero_bias(self) -> Tensor:
@@ -103,18 +106,12 @@ class Plan:
         """Return whether huge pages are requested, because the output fills at least one."""
         return self.problem.output_bytes >= WORTHWHILE_BYTES
 
-    @cached_property
-    def is_1d(self) -> bool:
-        """Return whether the problem is 1D, and therefore computed as 2D with a height of 1."""
-        return self.problem.ndim == 1
-
     def to_layout(self, residual: Tensor) -> Tensor:
         """Return a residual with the strides of the output, copied only if necessary."""
-        images = residual.unsqueeze(2) if self.is_1d else residual
-        if images.stride() == self.output_strides:
+        if residual.stride() == self.output_strides:
             return residual
-        converted = torch.empty_strided(self.output_shape, self.output_strides, dtype=images.dtype)
-        return converted.copy_(images)
+        shape, strides = self.output_shape, self.output_strides
+        return residual.new_empty_strided(shape, strides).copy_(residual)
 
 
 class _Workspace(threading.local):
