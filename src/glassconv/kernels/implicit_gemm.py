@@ -304,6 +304,9 @@ def _loops(
             loops[0] = [im2col, str(loops[0])]
         k = at_a_time(problem.gemm.k, "multiply-adds of each output", blocks.k_block)
         loops.insert(0, f"for {k}")
+    if blocks.packed_elements:
+        pack = f"pack the {filters:,} filters, unless the task before on this thread had the same"
+        loops[0] = [pack, str(loops[0])]
     return describe_loop_nest(
         f"for {describe_batch(problem.batch, problem.groups)}, "
         f"{describe_blocks(problem.gemm.m, blocks.filter_block, 'filters')}",
