@@ -37,17 +37,19 @@ check: .venv/package
 	$(BIN)/lint-imports
 
 # KaTeX renders the formulas, and playwright-core opens the pages.
-site: .venv/tests
+site: .venv/tests web/node_modules
 	$(PIP) --editable '.[docs]'
-	npm ci --prefix web --silent --no-fund --no-audit
 	rm -rf site
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d .venv/doctrees docs site
 	$(PYTEST) -m site tests/site
 
-web:
-	npm ci --prefix web --silent --no-fund --no-audit
+web: web/node_modules
 	npm run --prefix web --silent check
 	npm test --prefix web --silent
+
+web/node_modules: web/package-lock.json
+	npm ci --prefix web --silent --no-fund --no-audit
+	touch $@
 
 # foolbox brings the first CIFAR-10 images; its own dependencies are not needed for that.
 .venv/tests: .venv/package

@@ -140,7 +140,7 @@ def test_verify_takes_the_algorithm_that_auto_takes(
     monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "verify", "3x8x8 2@3x3 float16", "--algorithm", "auto") == 0
-    assert "✓ aten " in capsys.readouterr().out
+    assert f"✓ {choose('3x8x8 2@3x3 float16').algorithm} " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["verify", "trace", "backward"])
@@ -297,6 +297,19 @@ def test_bench_times_a_suite_and_keeps_the_figures(
     [layer] = json.loads((tmp_path / "figures.json").read_text())["layers"]
     assert layer["problem"] == "1x3x9x7 4@3x2 s2x1 p1x0 d1x2"
     assert run(monkeypatch, "bench", "--suite", "mine.csv", "--algorithm", "pointwise") == 1
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "float16"])
+def test_bench_times_a_suite_in_another_element_type(
+    tmp_path: Path, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str], dtype: str
+) -> None:
+    (tmp_path / "mine.csv").write_text(f"{','.join(COLUMNS)}\n3,4,9,7,3,2,2,1,1,0,1,2,1,1,5\n")
+    assert (
+        run(monkeypatch, "bench", "--suite", "mine.csv", "--dtype", dtype, "--json", "f.json") == 0
+    )
+    assert dtype in capsys.readouterr().out
+    [layer] = json.loads((tmp_path / "f.json").read_text())["layers"]
+    assert layer["problem"] == f"1x3x9x7 4@3x2 s2x1 p1x0 d1x2 {dtype}"
 
 
 def test_machine_shows_the_rates_and_json_reads_back(

@@ -26,7 +26,7 @@ from glassconv.verification.verify import judge
 from support.cases import CASES
 from support.random_problems import problems
 from support.references import TORCH, by_torch, whole_numbers
-from support.supported_cases import UNIVERSAL
+from support.supported_cases import PLAIN_SUMS
 
 OURS: tuple[Callable[..., Any], ...] = (
     functional.conv1d,
@@ -34,7 +34,7 @@ OURS: tuple[Callable[..., Any], ...] = (
     functional.conv3d,
 )
 conv2d, torch_conv2d = OURS[1], TORCH[1]
-ALGORITHM = pytest.mark.parametrize("algorithm", UNIVERSAL.values(), ids=UNIVERSAL)
+ALGORITHM = pytest.mark.parametrize("algorithm", PLAIN_SUMS.values(), ids=PLAIN_SUMS)
 PROBLEM = CASES["everything at once"]
 
 

@@ -34,6 +34,7 @@ from glassconv.explore.command import explore
 from glassconv.figures import animations
 from glassconv.figures.kinds import KINDS, tutorial_figures
 from glassconv.problem import ConvProblem
+from glassconv.problem.dtypes import arithmetic
 from glassconv.problem.problem import Problem, as_convolution, parse_problem
 from glassconv.problem.shorthand import EXAMPLE
 from glassconv.problem.transposed import parse_transposed
@@ -83,6 +84,15 @@ class Layout(StrEnum):
 
     nchw = "nchw"
     nhwc = "nhwc"
+
+
+class ElementType(StrEnum):
+    """The names of the element types."""
+
+    float32 = "float32"
+    float64 = "float64"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
 
 
 StyleOption = Annotated[Style, typer.Option(help="Colour theme of the figures.")]
@@ -286,22 +296,25 @@ def bench(
     batch: Annotated[int, typer.Option(min=1, help="Batch size.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
     layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
+    dtype: Annotated[
+        ElementType, typer.Option(help="Element type of a network's layers.")
+    ] = ElementType.float32,
     json: Annotated[
         Path | None, typer.Option(help="Save the results as JSON.", metavar="FILE")
     ] = None,
 ) -> None:
     """Time a network's layers, alternating with PyTorch; the output of each is verified first."""
-    layers = random_layers() if suite == "random" else read_suite(suite, batch)
+    layers = random_layers() if suite == "random" else read_suite(suite, batch, dtype.name)
     names = algorithm or [AUTO]
     with using_threads(threads) as used:
-        roofline = measure_roofline(layers[0].problem.dtype) if layers else None
+        roofline = measure_roofline(arithmetic(layers[0].problem.dtype)) if layers else None
         timings = (
             row
             for name in names
             for row in bench_layers(layers, name, layout=layout.name, roofline=roofline)
         )
         rows = list(counted(timings, len(names) * len(layers), "timing", _stderr()))
-    how = f"batch {batch}, {used} threads, {layout.name}, float32"
+    how = f"batch {batch}, {used} threads, {layout.name}, {dtype.name}"
     if suite == "random":
         how = f"{used} threads, {layout.name}"
     results = Benchmark(suite, how, tuple(rows), roofline)

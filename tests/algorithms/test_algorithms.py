@@ -27,7 +27,7 @@ from glassconv.verification.verify import verify
 from support.cases import CASES, EVERY_CASE
 from support.random_problems import SMALL, problems, problems_for
 from support.references import grid, literal, meta_operands, pixel_of, whole_numbers
-from support.supported_cases import REFUSED, SUPPORTED, UNIVERSAL
+from support.supported_cases import PLAIN_SUMS, REFUSED, SUPPORTED
 
 ALGORITHM = pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
 RANDOM = 300  # problems of each algorithm
@@ -100,7 +100,7 @@ def test_within_its_bound_on_any_problem(algorithm: Algorithm) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("algorithm", UNIVERSAL.values(), ids=UNIVERSAL)
+@pytest.mark.parametrize("algorithm", PLAIN_SUMS.values(), ids=PLAIN_SUMS)
 @given(problem=problems(dtypes=["float32", "float64"]), seed=st.integers(0, 2**32))
 def test_plain_sums_of_small_whole_numbers_are_exact(
     algorithm: Algorithm, problem: Problem, seed: int

@@ -225,14 +225,6 @@ def test_several_blocks_overlap_by_the_extent_less_one() -> None:
 
 
 @NAME
-@pytest.mark.parametrize("format", ["float16", "bfloat16"])
-def test_short_floats_are_refused_with_the_reason(name: str, format: str) -> None:
-    verdict = named(name).supports(parse(f"3x8x8 2@3x3 {format}"))
-    assert not verdict
-    assert verdict.reason == f"needs float32 or float64, got {format}"
-
-
-@NAME
 def test_spectra_can_be_traced(name: str) -> None:
     traced = trace(parse("3x8x8 2@3x3"), name)
     assert traced["input spectrum"].dtype == np.complex64

@@ -31,6 +31,9 @@ from support.random_problems import problems
         ("64x28x28 64@3x3 p1 g4", "dense nchw", "dense nhwc"),
         ("64x8x8 64@3x3 p1", "native", "native"),
         ("64x28x28 64@3x3 p1 float64", "float64", "float64"),
+        ("64x8x8 64@3x3 p1 bfloat16", "dense nchw bfloat16", "dense nhwc bfloat16"),
+        ("64x8x8 64@3x3 p1 g64 float16", "depthwise nchw float16", "depthwise nhwc float16"),
+        ("64x8x8 64@1x1 s2 bfloat16", "pointwise nchw bfloat16", "pointwise nhwc bfloat16"),
     ],
 )
 def test_each_layer_is_of_a_kind(problem: str, nchw: str, nhwc: str) -> None:

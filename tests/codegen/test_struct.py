@@ -56,6 +56,27 @@ def test_generated_code_reads_the_same_names() -> None:
     assert found.tolist() == [6, 706]
 
 
+@pytest.mark.parametrize("height", [2, -2])
+def test_a_field_is_loaded_once_wherever_it_is_read_first(height: int) -> None:
+    module = Module("reading", "float32", this_machine())
+
+    @function(module, "reading", public=True)
+    def read(
+        code: Code, size: Size[Value], place: Place[Pointer], tasks: Value, threads: Value
+    ) -> None:
+        result = place.output.cast(INT)
+        with code.if_(size.height > 0):
+            result[0] = size.width
+        with code.loop(0, size.width) as index:
+            result[1] = index + size.width
+
+    assert module.text.count("load i64") == 2
+    found = np.zeros(2, np.int64)
+    kernel = compiled(module, "reading")
+    kernel.call(pack(Size(height=height, width=7)), words_of(0, found.ctypes.data), 1, 1)
+    assert found.tolist() == [7 if height > 0 else 0, 13]
+
+
 def test_another_struct_is_refused() -> None:
     module = Module("reading", "float32", this_machine())
 

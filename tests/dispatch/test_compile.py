@@ -52,6 +52,21 @@ def test_a_call_is_one_operator(calls: Calls) -> None:
     assert called(counter) == [OURS]
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_halves_are_computed_by_the_operator_and_under_autocast(dtype: torch.dtype) -> None:
+    arrays = CALLS["2-D"].arrays()
+    cast = [array.to(dtype) for array in arrays]
+    function, counter = compiled(CALLS["2-D"].ours)
+    expected = CALLS["2-D"].ours(*cast)
+    assert torch.equal(function(*cast), expected)
+    assert called(counter) == [OURS]
+    torch.compiler.reset()
+    function, counter = compiled(CALLS["2-D"].ours)
+    with torch.autocast("cpu", dtype):
+        assert torch.equal(function(*arrays), expected)
+    assert OURS in called(counter)
+
+
 FORMS: list[dict[str, Any]] = [
     {"padding": "valid", "stride": [2], "dilation": (1, 2)},
     {"padding": "same", "dilation": 2},
@@ -165,7 +180,7 @@ def test_autocast_and_gradient_modes_are_those_of_the_call() -> None:
     assert output.dtype == torch.float32
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.complex64, torch.int64])
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.int64])
 def test_what_no_kernel_computes_is_pytorchs_in_the_graph(dtype: torch.dtype) -> None:
     input, weight = (torch.ones(shape, dtype=dtype) for shape in ((1, 2, 4, 4), (2, 2, 3, 3)))
     function, counter = compiled(glassconv.conv2d)

@@ -185,7 +185,6 @@ def test_only_a_choice_between_candidates_needs_it(monkeypatch: pytest.MonkeyPat
     select.forget()
     assert select.chosen(parse("3x8x8 4@3x3"), "aten").name == "aten"
     assert select.chosen(parse("3x8x8 4@3x3"), "implicit_gemm").name == "implicit_gemm"
-    assert select.chosen(parse("3x8x8 4@3x3 bfloat16")).name == "aten"
     assert select.chosen(parse("3x8x8x8 4@3x3x3")).name == "aten"
     assert choose("3x8x8 4@3x3", device="cuda").algorithm == "aten"
     with pytest.raises(AssertionError):

@@ -215,10 +215,12 @@ def test_autocast_gives_it_the_element_type_of_a_convolution(dtype: torch.dtype)
     calls = CALLS["2-D"]
     arrays = calls.arrays()
     residual = torch.randn(2, 4, 5, 6)
+    expected = calls.ours(*(array.to(dtype) for array in arrays))
     with torch.autocast("cpu", dtype):
-        assert torch.equal(operator_of(calls)(*arrays), calls.theirs(*arrays))
+        assert torch.equal(operator_of(calls)(*arrays), expected)
+        assert calls.theirs(*arrays).dtype == expected.dtype
         output = operator_of(calls, activation="relu")(*arrays, residual)
-        assert torch.equal(output, F.relu(calls.theirs(*arrays) + residual))
+        assert torch.equal(output, F.relu(expected + residual))
         double = (array.double() for array in arrays)
         assert operator_of(calls)(*double).dtype == FLOAT64
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,6 +133,29 @@ def test_vmap_sees_every_call() -> None:
     assert seen == [False]
     assert right(outputs[0], given)
     assert right(outputs[1], Operands(2 * given.input, given.weight, given.bias))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_a_kernel_computes_what_autocast_has_cast(
+    dtype: torch.dtype, activation: str | None
+) -> None:
+    given = operands()
+    assert given.bias is not None
+    options: dict[str, Any] = {"padding": 1, "algorithm": "implicit_gemm"}
+    alone = conv2d(given.input.to(dtype), given.weight.to(dtype), given.bias.to(dtype), **options)
+    options |= {"residual": torch.randn(alone.shape), "activation": activation}
+    with torch.autocast("cpu", dtype):
+        output = conv2d(given.input, given.weight, given.bias, **options)
+        assert torch.is_autocast_enabled("cpu")
+    expected = alone + options["residual"]
+    assert torch.equal(output, expected.relu() if activation else expected)
+
+
+def test_autocast_leaves_float64() -> None:
+    given = operands()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert conv2d(given.input.double(), given.weight.double()).dtype == torch.float64
 
 
 def test_autocast_decides_the_element_type() -> None:

@@ -296,6 +296,17 @@ def test_a_layer_moves_between_types_devices_and_memory_formats() -> None:
     assert layer.bfloat16()(input.bfloat16()).dtype is torch.bfloat16
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_layer_of_16_bits_rounds_the_float32_output_once(dtype: torch.dtype) -> None:
+    layer = glassconv.nn.Conv2d(8, 16, 3, padding=1, algorithm="implicit_gemm").to(dtype)
+    input = torch.randn(2, 8, 9, 10, dtype=dtype)
+    with torch.no_grad():
+        output = layer(input)
+        assert torch.equal(output, layer.float()(input.float()).to(dtype))
+        with torch.autocast("cpu", dtype):
+            assert torch.equal(layer(input.float()), output)
+
+
 # -- what changes the weight at each call -------------------------------------------------------
 
 prune_by_size: Any = prune.l1_unstructured

@@ -1,15 +1,17 @@
 """Arrays beside a guard page: an access out of bounds ends the process.
 
-    PYTHONPATH=tests python -m support.guard_pages read 1
+    PYTHONPATH=tests python -m support.guard_pages "read 1"
 
-reads one element after an array and is killed.
+reads one element after an array in a child, and says by which signal that was killed.
 """
 
 from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import sys
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -73,11 +75,11 @@ def call_guarded(
     ]
     addresses = words_of(*(each.data_ptr() for each in arrays))
     plan.kernel.call(plan.parameters, addresses, plan.tasks, team)
-    return output if plan.problem.ndim == 2 else output.squeeze(2)
+    return output
 
 
-def main(how: str, place: int) -> None:
-    """Read or write in compiled code at an index of a one-element array, then print "survived"."""
+def step(how: str, place: int) -> None:
+    """Read or write in compiled code at an index of a one-element array."""
     from glassconv.codegen.ir import Code, Pointer, Value
     from support.compile_function import run
 
@@ -91,8 +93,19 @@ def main(how: str, place: int) -> None:
 
     array = guarded(torch.zeros(1), "before" if place < 0 else "after")
     run(body, array, torch.zeros(64), place)
-    sys.stdout.write("survived\n")
+
+
+def main(steps: Sequence[str]) -> None:
+    """Take each step, as "read 1", in a child of this process, and print how the child ended."""
+    for each in steps:
+        child = os.fork()
+        if not child:
+            how, place = each.split()
+            step(how, int(place))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{each}: {os.waitstatus_to_exitcode(status)}\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1:])

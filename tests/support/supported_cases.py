@@ -22,11 +22,14 @@ def _pairs(supported: bool) -> pytest.MarkDecorator:
 
 SUPPORTED, REFUSED = _pairs(True), _pairs(False)
 
-# The algorithms that support every convolution.
-UNIVERSAL: dict[str, Algorithm] = {
+# The algorithms that support every convolution, by plain sums.
+PLAIN_SUMS: dict[str, Algorithm] = {
     name: algorithm
     for name, algorithm in ALGORITHMS.items()
-    if all(algorithm.supports(problem) for problem in CASES.values())
+    if all(
+        algorithm.supports(problem) and algorithm.error_bound(problem).window_factor == 1
+        for problem in CASES.values()
+    )
 }
 
 

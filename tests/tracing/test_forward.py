@@ -16,7 +16,7 @@ from glassconv.problem.shorthand import parse
 from glassconv.tracing.forward import trace
 from support.cases import CASES
 from support.references import whole_numbers
-from support.supported_cases import SUPPORTED, UNIVERSAL
+from support.supported_cases import PLAIN_SUMS, SUPPORTED
 
 CASE = pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
 PROBLEM = CASES["everything at once"]
@@ -46,7 +46,7 @@ def test_a_trace_keeps_its_operands(problem: ConvProblem) -> None:
         np.testing.assert_array_equal(traced.bias, to_numpy(given.bias))
 
 
-@pytest.mark.parametrize("algorithm", UNIVERSAL.values(), ids=UNIVERSAL)
+@pytest.mark.parametrize("algorithm", PLAIN_SUMS.values(), ids=PLAIN_SUMS)
 def test_a_trace_stays_when_its_operands_are_written_over(algorithm: Algorithm) -> None:
     problem = CASES["one channel, one filter"]
     given = whole_numbers(problem)

@@ -83,7 +83,7 @@ def test_the_model_is_a_convolution() -> None:
 
 def test_only_bfloat16_flushes() -> None:
     for dtype in FORMATS:
-        bound = named("direct").error_bound(parse(f"3x8x8 4@3x3 {dtype}"))
+        bound = named("aten").error_bound(parse(f"3x8x8 4@3x3 {dtype}"))
         assert bool(bound.underflow.smallest) is (dtype == "bfloat16")
 
 

@@ -17,6 +17,9 @@ machine: this machine's rates, or None where they need not be known.
 So is an algorithm that has a kernel for the problem. `auto` considers only compiled algorithms; the
 educational ones run when they are named.
 
+Problems in bfloat16 and float16 reach a file in float32 (`parts/half_precision.py`). A file that
+computes them itself says HALF_PRECISION = True.
+
 A file's functions get a `ConvProblem`: a transposed convolution reaches them as the convolution it
 equals (`parts/transposed.py`). A file that computes both says TRANSPOSED = True.
 
@@ -42,6 +45,12 @@ from typing import Any
 
 from torch import Tensor
 
+from glassconv.algorithms.parts.half_precision import (
+    bound_in_float32,
+    cost_in_float32,
+    in_float32,
+    steps_in_float32,
+)
 from glassconv.algorithms.parts.transposed import (
     cost_of_convolution,
     of_convolution,
@@ -134,14 +143,21 @@ def _written_docstring(file: Path) -> str:
 def _functions(module: ModuleType) -> dict[str, Any]:
     """Return a module's four functions, of any problem."""
     functions = {name: getattr(module, name) for name in FUNCTIONS}
-    if getattr(module, "TRANSPOSED", False):
-        return functions
-    return {
-        "supports": of_convolution(functions["supports"]),
-        "cost": cost_of_convolution(functions["cost"]),
-        "error_bound": of_convolution(functions["error_bound"]),
-        "steps": steps_of_convolution(functions["steps"]),
-    }
+    if not getattr(module, "TRANSPOSED", False):
+        functions = {
+            "supports": of_convolution(functions["supports"]),
+            "cost": cost_of_convolution(functions["cost"]),
+            "error_bound": of_convolution(functions["error_bound"]),
+            "steps": steps_of_convolution(functions["steps"]),
+        }
+    if not getattr(module, "HALF_PRECISION", False):
+        functions = {
+            "supports": in_float32(functions["supports"]),
+            "cost": cost_in_float32(functions["cost"]),
+            "error_bound": bound_in_float32(functions["error_bound"]),
+            "steps": steps_in_float32(functions["steps"]),
+        }
+    return functions
 
 
 def installed(entry_point: EntryPoint) -> Algorithm:

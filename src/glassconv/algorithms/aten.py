@@ -33,6 +33,7 @@ from glassconv.algorithms.parts import names, pytorch_cost
 from glassconv.algorithms.parts.padding import pad
 from glassconv.algorithms.parts.uneven_padding import beyond_even, cut, sides
 from glassconv.algorithms.parts.uneven_padding import pad as pad_sides
+from glassconv.problem import dtypes
 from glassconv.problem.arguments import Padding, Size
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
@@ -50,8 +51,8 @@ TRANSPOSED_CONVOLUTIONS: tuple[Callable[..., Tensor], ...] = (
     F.conv_transpose2d,
     F.conv_transpose3d,
 )
-LOW_PRECISION = frozenset({"bfloat16", "float16"})
 TRANSPOSED = True  # the functions below take either kind of problem
+HALF_PRECISION = True  # and compute each in its own element type
 
 
 def supports(problem: Problem) -> Verdict:
@@ -83,7 +84,7 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
 def error_bound(problem: Problem) -> ErrorBound:
     """n·u: plain products, in an order of PyTorch's choosing."""
     bound = sum_of_products_bound(equal_convolution(problem).taps_per_output, problem.format)
-    if problem.dtype not in LOW_PRECISION:
+    if problem.dtype not in dtypes.HALF_PRECISION:
         return bound
     spread = f"PyTorch's {problem.dtype} kernels may multiply a neighbouring NaN or infinity by 0"
     return replace(bound, stray_non_finite=spread)
@@ -106,6 +107,15 @@ def steps(problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) 
         output = compile_for(problem)(input, weight, bias)
         note = f"by {CONVOLUTIONS[problem.ndim - 1].__name__}"
     yield Step("output", output, axes, note)
+
+
+def is_in_own_loops(dtype: str) -> bool:
+    """Return whether PyTorch computes an element type by loops of its own, not by oneDNN."""
+    if dtype == "bfloat16":
+        return not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if dtype == "float16":
+        return not torch.ops.mkldnn._is_mkldnn_fp16_supported()
+    return dtype != "float32"
 
 
 def compile_for(problem: Problem) -> Call:

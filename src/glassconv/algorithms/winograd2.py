@@ -53,7 +53,7 @@ GROWTH = {1: 1.0, 2: 1.3, 3: 1.1, 4: 1.3, 5: 1.3, 6: 2.2, 7: 2.3}
 
 
 def supports(problem: ConvProblem) -> Verdict:
-    """Stride 1, dilation 1, kernel sizes up to 7, float32 and float64."""
+    """Stride 1, dilation 1, kernel sizes up to 7."""
     return winograd.supports(problem, OUTPUTS)
 
 

@@ -49,7 +49,7 @@ GROWTH = {1: 1.0, 2: 2.0, 3: 2.0, 4: 2.5, 5: 2.5}
 
 
 def supports(problem: ConvProblem) -> Verdict:
-    """Stride 1, dilation 1, kernel sizes up to 5, float32 and float64."""
+    """Stride 1, dilation 1, kernel sizes up to 5."""
     return winograd.supports(problem, OUTPUTS)
 
 

@@ -49,7 +49,7 @@ GROWTH = {1: 1.0, 2: 4.3, 3: 4.1}
 
 
 def supports(problem: ConvProblem) -> Verdict:
-    """Stride 1, dilation 1, kernel sizes up to 3, float32 and float64."""
+    """Stride 1, dilation 1, kernel sizes up to 3."""
     return winograd.supports(problem, OUTPUTS)
 
 

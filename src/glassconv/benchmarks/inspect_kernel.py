@@ -21,6 +21,7 @@ from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.kernels import KERNELS, kernel_named, kernel_verdict
 from glassconv.kernels.runtime.plan import Plan
+from glassconv.problem.dtypes import arithmetic
 from glassconv.problem.problem import Problem
 from glassconv.reports.kernel import CacheFit, KernelReport
 
@@ -37,7 +38,7 @@ def inspect(
     supported = kernel_verdict(name, problem, layout)
     target = plan.main_kernel.target
     written = assembly(plan.main_kernel.text, target)
-    measured = roofline.measure(problem.dtype)
+    measured = roofline.measure(arithmetic(problem.dtype))
     (benchmark,) = bench(
         [Layer(problem, 1)], name, layout=layout, repeats=repeats, roofline=measured
     )
@@ -52,7 +53,7 @@ def inspect(
         threads=min(threads(), plan.max_threads),
         target=target.name,
         caches=(("L1", target.l1), ("L2", target.l2)),
-        lanes=target.lanes(problem.dtype),
+        lanes=target.lanes(arithmetic(problem.dtype)),
         target_registers=target.registers,
         hot=hot_loop(written, plan.hot_function),
         spills=tuple(spilling(written).items()),

@@ -27,7 +27,7 @@ from glassconv.codegen.target import Target, runs
 from glassconv.errors import UnsupportedError
 
 DIGEST = 32  # bytes
-PASSES = "1"  # raise it when `_optimised` changes: entries made otherwise are then not used
+PASSES = "2"  # raise it when `_optimised` changes: entries made otherwise are then not used
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -111,12 +111,22 @@ def spills(assembly: str) -> int:
 
 
 def _optimised(text: str, machine: Any) -> Any:
+    """Return a module that is ready for code generation.
+
+    What is written needs little more: variables in registers and the constants that all callers of
+    a function pass put in their places. The code generator hoists, joins and schedules.
+    """
     module = llvm.parse_assembly(text)
     module.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=2)
-    tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_unrolling = False
-    builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(module, builder)
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options())
+    constants = llvm.create_new_module_pass_manager()
+    constants.add_ipsccp_pass()
+    constants.run(module, builder)
+    registers = llvm.create_new_function_pass_manager()
+    registers.add_sroa_pass()
+    for function in module.functions:
+        if not function.is_declaration:
+            registers.run(function, builder)
     return module
 
 

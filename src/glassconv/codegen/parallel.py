@@ -52,22 +52,22 @@ def in_parallel(module: Module, task: Function) -> None:
             region.call(shared=shared)
         with code.else_():
             size, flags = team.as_int32(), code.value(0, INT32)
-            code.call_external("GOMP_parallel", VOID, [region.raw, shared.raw, size.raw, flags.raw])
+            work = region.address(code)
+            code.call_external("GOMP_parallel", VOID, [work, shared, size, flags])
 
 
 @contextmanager
 def _taken(code: Code, counter: Pointer, tasks: Value) -> Iterator[Value]:
     """Do what is written within for each number that the shared counter gives, below `tasks`."""
     head, body, done = (code.block(name) for name in ("next", "work", "finished"))
-    code.builder.branch(head)
-    code.builder.position_at_end(head)
-    one = code.value(1).raw
-    number = Value(code, code.builder.atomic_rmw("add", counter.raw, one, "monotonic"))
-    code.builder.cbranch((number < tasks).raw, body, done)
-    code.builder.position_at_end(body)
+    code.jump(head)
+    code.continue_in(head)
+    number = code.emit(INT, f"atomicrmw add {counter}, {code.value(1)} monotonic")
+    code.branch(number < tasks, body, done)
+    code.continue_in(body)
     yield number
-    code.builder.branch(head)
-    code.builder.position_at_end(done)
+    code.jump(head)
+    code.continue_in(done)
 
 
 def _thread_number(code: Code) -> Value:

@@ -20,7 +20,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
-from glassconv.codegen.values import INT, Pointer, Value
+from glassconv.codegen.types import INT
+from glassconv.codegen.values import Pointer, Value
 
 N = TypeVar("N")  # int in Python; Value or Pointer in generated code
 S = TypeVar("S", bound="Struct[Any]")
@@ -51,7 +52,9 @@ def words_of(*numbers: int) -> Any:
 
 
 def read(pointer: Pointer, kind: type[S]) -> S:
-    """Return the struct at an address in generated code; reading a field loads its word.
+    """Return the struct that a function gets the address of; reading a field loads its word.
+
+    A field that is read is loaded once, where the function begins: no store changes it.
 
     kind: `Size[Value]` where the words are whole numbers, `Arrays[Pointer]` where they are
     addresses.
@@ -59,6 +62,7 @@ def read(pointer: Pointer, kind: type[S]) -> S:
     declared: type = get_origin(kind) or kind
     view: S = object.__new__(_view(declared, get_args(kind) == (Pointer,)))
     object.__setattr__(view, "pointer", pointer)
+    object.__setattr__(view, "loaded", {})
     return view
 
 
@@ -78,9 +82,13 @@ def _view(kind: type, addresses: bool) -> type:
     """Return the subclass whose fields load their words."""
 
     def field(place: int) -> property:
-        def load(self: Any) -> Value | Pointer:
-            pointer = address_of(self)
-            return pointer.load_pointer(place) if addresses else pointer.cast(INT)[place]
+        def load(self: Any) -> Any:
+            if place not in self.loaded:
+                pointer = address_of(self)
+                with pointer.code.at_entry():
+                    word = pointer.load_pointer(place) if addresses else pointer.cast(INT)[place]
+                self.loaded[place] = word
+            return self.loaded[place]
 
         return property(load)
 

@@ -6,69 +6,71 @@ loads, `p[i] = a` stores.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-import llvmlite.ir as llvm
+from glassconv.codegen.types import (
+    BIT,
+    BYTE,
+    FLOATS,
+    INT,
+    INT32,
+    POINTER,
+    VOID,
+    WORDS,
+    Type,
+    vector,
+)
 
 if TYPE_CHECKING:
-    from glassconv.codegen.ir import Code
-
-INT = llvm.IntType(64)
-INT32 = llvm.IntType(32)
-BIT = llvm.IntType(1)
-POINTER = llvm.PointerType()
-VOID = llvm.VoidType()
-FLOATS = {"float32": llvm.FloatType(), "float64": llvm.DoubleType()}
-WORDS = {"float32": llvm.IntType(32), "float64": llvm.IntType(64)}  # as wide as an element
+    from glassconv.codegen.code import Code
 
 
 class Value:
     """A number, a vector of numbers, or a truth."""
 
-    def __init__(self, code: Code, raw: Any) -> None:
-        self.code, self.raw = code, raw
+    __slots__ = ("code", "name", "type")
 
-    @property
-    def floating(self) -> bool:
-        """Return whether it is made of floating-point numbers."""
-        kind = getattr(self.raw.type, "element", self.raw.type)
-        return isinstance(kind, (llvm.FloatType, llvm.DoubleType))
+    def __init__(self, code: Code, kind: Type, name: str) -> None:
+        self.code, self.type, self.name = code, kind, name  # LLVM's, or a constant
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.name}"
 
     def __add__(self, other: Value | int) -> Value:
-        return self._binary(other, "fadd" if self.floating else "add")
+        return self._binary(other, "fadd" if self.type.floating else "add")
 
     def __sub__(self, other: Value | int) -> Value:
-        return self._binary(other, "fsub" if self.floating else "sub")
+        return self._binary(other, "fsub" if self.type.floating else "sub")
 
     def __rsub__(self, other: int) -> Value:
-        return self.code.value(other, self.raw.type) - self
+        return self.code.value(other, self.type) - self
 
     def __mul__(self, other: Value | int) -> Value:
-        return self._binary(other, "fmul" if self.floating else "mul")
+        return self._binary(other, "fmul" if self.type.floating else "mul")
 
     def __truediv__(self, other: Value | int) -> Value:
         """Divide floating-point numbers."""
-        if not self.floating:
+        if not self.type.floating:
             raise TypeError("whole numbers are divided by //, not by /")
         return self._binary(other, "fdiv")
 
     def __floordiv__(self, other: Value | int) -> Value:
         """Divide whole numbers that are not negative."""
-        if self.floating:
+        if self.type.floating:
             raise TypeError("floating-point numbers are divided by /, not by //")
         return self._binary(other, "udiv")
 
     def __mod__(self, other: Value | int) -> Value:
         """Return the remainder of whole numbers that are not negative."""
-        if self.floating:
+        if self.type.floating:
             raise TypeError("% is for whole numbers")
         return self._binary(other, "urem")
 
     def __and__(self, other: Value) -> Value:
-        return self._binary(other, "and_")
+        return self._binary(other, "and")
 
     def __or__(self, other: Value) -> Value:
-        return self._binary(other, "or_")
+        return self._binary(other, "or")
 
     def __xor__(self, other: Value) -> Value:
         return self._binary(other, "xor")
@@ -80,31 +82,36 @@ class Value:
     __radd__, __rmul__ = __add__, __mul__
 
     def _binary(self, other: Value | int, instruction: str) -> Value:
-        right = self.code.value(other, self.raw.type)
-        return Value(self.code, getattr(self.code.builder, instruction)(self.raw, right.raw))
+        right = self.code.value(other, self.type)
+        return self.code.emit(self.type, f"{instruction} {self}, {right.name}")
 
     # -- comparisons ------------------------------------------------------------------------
 
     def __lt__(self, other: Value | int) -> Value:
-        return self._compare("<", other)
+        return self._compare("lt", other)
 
     def __le__(self, other: Value | int) -> Value:
-        return self._compare("<=", other)
+        return self._compare("le", other)
 
     def __gt__(self, other: Value | int) -> Value:
-        return self._compare(">", other)
+        return self._compare("gt", other)
 
     def __ge__(self, other: Value | int) -> Value:
-        return self._compare(">=", other)
+        return self._compare("ge", other)
 
     def equals(self, other: Value | int) -> Value:
         """Return whether both are the same number."""
-        return self._compare("==", other)
+        return self._compare("eq", other)
 
-    def _compare(self, comparison: str, other: Value | int) -> Value:
-        builder, right = self.code.builder, self.code.value(other, self.raw.type).raw
-        compare = builder.fcmp_ordered if self.floating else builder.icmp_signed
-        return Value(self.code, compare(comparison, self.raw, right))
+    def _compare(
+        self, comparison: Literal["lt", "le", "gt", "ge", "eq"], other: Value | int
+    ) -> Value:
+        right = self.code.value(other, self.type)
+        truth = vector(BIT, self.type.count) if self.type.count else BIT
+        if self.type.floating:  # ordered: false where one is not a number
+            return self.code.emit(truth, f"fcmp o{comparison} {self}, {right.name}")
+        condition = comparison if comparison == "eq" else f"s{comparison}"
+        return self.code.emit(truth, f"icmp {condition} {self}, {right.name}")
 
     def minimum(self, other: Value | int) -> Value:
         """Return the lesser of two numbers."""
@@ -118,44 +125,56 @@ class Value:
 
     def as_int(self) -> Value:
         """Return a truth as the whole number 1 or 0, a whole number of 32 bits as one of 64."""
-        builder, is_truth = self.code.builder, self.raw.type == BIT
-        return Value(self.code, (builder.zext if is_truth else builder.sext)(self.raw, INT))
+        return self._converted("zext" if self.type is BIT else "sext", INT)
 
     def as_int32(self) -> Value:
         """Return a whole number in 32 bits."""
-        return Value(self.code, self.code.builder.trunc(self.raw, INT32))
+        return self._converted("trunc", INT32)
 
     def as_type(self, dtype: str) -> Value:
         """Return floating-point numbers of another element type, rounded where it is narrower."""
-        kind, builder = self.raw.type, self.code.builder
         element = FLOATS[dtype]
-        converted = llvm.VectorType(element, kind.count) if hasattr(kind, "count") else element
-        if converted == kind:
+        converted = vector(element, self.type.count) if self.type.count else element
+        if converted is self.type:
             return self
-        convert = builder.fpext if dtype == "float64" else builder.fptrunc
-        return Value(self.code, convert(self.raw, converted))
+        return self._converted("fpext" if dtype == "float64" else "fptrunc", converted)
 
     def as_words(self) -> Value:
         """Return a mask as a vector of words as wide as an element: −1 where it is set, else 0."""
-        kind = llvm.VectorType(WORDS[self.code.dtype], self.code.lanes)
-        return Value(self.code, self.code.builder.sext(self.raw, kind))
+        return self._converted("sext", vector(WORDS[self.code.dtype], self.code.lanes))
+
+    def as_bits_of(self, kind: Type) -> Value:
+        """Return the same bits as a value of another type."""
+        return self._converted("bitcast", kind)
+
+    def _converted(self, instruction: str, kind: Type) -> Value:
+        return self.code.emit(kind, f"{instruction} {self} to {kind}")
 
 
 class Pointer:
     """An address of elements of one type."""
 
-    def __init__(self, code: Code, raw: Any, element: Any) -> None:
-        self.code, self.raw, self.element = code, raw, element
+    __slots__ = ("code", "element", "name")
+    type = POINTER
+
+    def __init__(self, code: Code, name: str, element: Type) -> None:
+        self.code, self.name, self.element = code, name, element
+
+    def __str__(self) -> str:
+        return f"ptr {self.name}"
 
     def __add__(self, elements: Value | int) -> Pointer:
-        index = self.code.value(elements, INT).raw
-        moved = self.code.builder.gep(self.raw, [index], source_etype=self.element)
-        return Pointer(self.code, moved, self.element)
+        if isinstance(elements, int) and elements == 0:
+            return self
+        return self._moved(self.element, self.code.value(elements))
 
     def add_bytes(self, number: Value) -> Pointer:
         """Return the address so many bytes on."""
-        moved = self.code.builder.gep(self.raw, [number.raw], source_etype=llvm.IntType(8))
-        return Pointer(self.code, moved, self.element)
+        return self._moved(BYTE, number)
+
+    def _moved(self, unit: Type, number: Value) -> Pointer:
+        moved = self.code.emit(POINTER, f"getelementptr {unit}, {self}, {number}")
+        return Pointer(self.code, moved.name, self.element)
 
     def bytes_to(self, other: Pointer) -> Value:
         """Return how many bytes it is from here to another address."""
@@ -163,11 +182,11 @@ class Pointer:
 
     def as_int(self) -> Value:
         """Return the address as a whole number."""
-        return Value(self.code, self.code.builder.ptrtoint(self.raw, INT))
+        return self.code.emit(INT, f"ptrtoint {self} to {INT}")
 
-    def cast(self, element: Any) -> Pointer:
+    def cast(self, element: Type) -> Pointer:
         """Return the same address as one of elements of another type."""
-        return Pointer(self.code, self.raw, element)
+        return Pointer(self.code, self.name, element)
 
     # -- one element ------------------------------------------------------------------------
 
@@ -175,31 +194,29 @@ class Pointer:
         return self._load(index, self.element)
 
     def __setitem__(self, index: Value | int, value: Value) -> None:
-        self.code.builder.store(value.raw, (self + index).raw, align=_alignment(self.element))
+        self.code.write(f"store {value}, {self + index}, align {_alignment(self.element)}")
 
     def load_pointer(self, place: Value | int = 0) -> Pointer:
         """Load the address stored `place` words of 64 bits from here: one of elements."""
-        word = self.cast(INT) + place
-        raw = self.code.builder.load(word.raw, typ=POINTER, align=8)
-        return Pointer(self.code, raw, self.code.float)
+        loaded = self.cast(INT)._load(place, POINTER)
+        return Pointer(self.code, loaded.name, self.code.float)
 
     # -- vectors ----------------------------------------------------------------------------
 
     def vector(self, index: Value | int = 0) -> Value:
         """Load a vector of consecutive elements, aligned or not."""
-        return self._load(index, llvm.VectorType(self.element, self.code.lanes))
+        return self._load(index, vector(self.element, self.code.lanes))
 
     def masked(self, mask: Value, index: Value | int = 0) -> Value:
         """Load the consecutive elements whose mask is set; the others are zero and not touched."""
-        kind = llvm.VectorType(self.element, self.code.lanes)
-        address, zeros = (self + index).raw, llvm.Constant(kind, None)
-        name = f"llvm.masked.load.{self.code.suffix}.p0"
-        return self.code.call_external(name, kind, [address, mask.raw, zeros])
+        kind = vector(self.element, self.code.lanes)
+        name, zeros = f"llvm.masked.load.{self.code.suffix}.p0", self.code.value(0, kind)
+        return self.code.call_external(name, kind, [self + index, mask, zeros])
 
     def store_masked(self, mask: Value, value: Value, index: Value | int = 0) -> None:
         """Store the lanes whose mask is set, and touch nothing else."""
         name = f"llvm.masked.store.{self.code.suffix}.p0"
-        self.code.call_external(name, VOID, [value.raw, (self + index).raw, mask.raw])
+        self.code.call_external(name, VOID, [value, self + index, mask])
 
     def gather(self, stride: Value | int, mask: Value) -> Value:
         """Load one element every `stride`, those whose mask is set; the others are zero."""
@@ -209,12 +226,10 @@ class Pointer:
     def at(self, offsets: Value, mask: Value) -> Value:
         """Load the elements at a vector of offsets, those whose mask is set; others are zero."""
         code = self.code
-        kind = llvm.VectorType(self.element, code.lanes)
-        starts = code.broadcast(Value(code, self.raw))
-        addresses = code.builder.gep(starts.raw, [offsets.raw], source_etype=self.element)
-        zeros = llvm.Constant(kind, None)
+        kind, addresses = vector(self.element, code.lanes), vector(POINTER, code.lanes)
+        places = code.emit(addresses, f"getelementptr {self.element}, {self}, {offsets}")
         name = f"llvm.masked.gather.{code.suffix}.v{code.lanes}p0"
-        return code.call_external(name, kind, [addresses, mask.raw, zeros])
+        return code.call_external(name, kind, [places, mask, code.value(0, kind)])
 
     def prefetch(self, index: Value | int = 0, *, to_write: bool = False) -> None:
         """Ask for an element's cache line in L2, or in L1 to write it. The element need not exist.
@@ -222,33 +237,29 @@ class Pointer:
         https://llvm.org/docs/LangRef.html#llvm-prefetch-intrinsic
         """
         locality, data = 3 if to_write else 2, 1
-        hints = [self.code.value(hint, INT32).raw for hint in (int(to_write), locality, data)]
-        self.code.call_external("llvm.prefetch.p0", VOID, [(self + index).raw, *hints])
+        hints = [self.code.value(hint, INT32) for hint in (int(to_write), locality, data)]
+        self.code.call_external("llvm.prefetch.p0", VOID, [self + index, *hints])
 
-    def _load(self, index: Value | int, kind: Any) -> Value:
-        address, align = (self + index).raw, _alignment(self.element)
-        return Value(self.code, self.code.builder.load(address, typ=kind, align=align))
+    def _load(self, index: Value | int, kind: Type) -> Value:
+        load = f"load {kind}, {self + index}, align {_alignment(self.element)}"
+        return self.code.emit(kind, load)
 
 
-def _alignment(element: Any) -> int:
-    if isinstance(element, llvm.IntType):
-        return int(element.width // 8)
-    return 4 if isinstance(element, llvm.FloatType) else 8
+def _alignment(element: Type) -> int:
+    return element.bits // 8
 
 
 class Variable:
     """A value that changes; LLVM keeps it in a register."""
 
     def __init__(self, code: Code, value: Value) -> None:
-        self.code, self.kind = code, value.raw.type
-        with code.builder.goto_entry_block():
-            self.place = code.builder.alloca(self.kind)
+        self.code, self.kind, self.place = code, value.type, code.place_of(value.type)
         self.set(value)
 
     def get(self) -> Value:
         """Return its value now."""
-        return Value(self.code, self.code.builder.load(self.place, typ=self.kind))
+        return self.code.emit(self.kind, f"load {self.kind}, {self.place}")
 
     def set(self, value: Value | int) -> None:
         """Give it another value."""
-        self.code.builder.store(self.code.value(value, self.kind).raw, self.place)
+        self.code.write(f"store {self.code.value(value, self.kind)}, {self.place}")

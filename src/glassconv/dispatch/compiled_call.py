@@ -140,7 +140,7 @@ def _transposed_call(
         plan = replace(plan, pack=RefuseWholeNumbers(plan.pack))
     plan = replace(
         plan,
-        pack=FlipAndPack(problem.groups, plan.pack, plan.packed_bytes // problem.format.bytes),
+        pack=FlipAndPack(problem.groups, plan.pack, plan.packed_elements),
         otherwise=WithoutZeros(problem, algorithm_call(named("aten"), problem, epilogue)),
     )
     return TransposedCall(problem, plan)

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 from glassconv.algorithms import named
-from glassconv.dispatch import function_modes, recent_calls, select
+from glassconv.algorithms.aten import is_in_own_loops
+from glassconv.dispatch import autocast, function_modes, recent_calls, select
 from glassconv.dispatch.array_boundary import (
     A,
     as_tensor,
@@ -37,6 +38,7 @@ from glassconv.dispatch.operators import record
 from glassconv.dispatch.pytorch_call import (
     pytorch_call,
     traced_call,
+    with_epilogue,
     wrong_residual,
 )
 from glassconv.dispatch.recent_calls import recall, remember
@@ -119,12 +121,36 @@ def _compute_other(
         return traced_call(input, weight, bias, residual, arguments)
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)
+    if autocast.is_on():
+        output = _compute_cast(input, weight, bias, residual, arguments)
+        if output is not None:
+            return output
     if arguments.algorithm in PYTORCH:
         return _pytorch_call(input, weight, bias, arguments)(input, weight, bias, residual)
     arrays = [_described(each) for each in (input, weight, bias, residual)]
     device = memory_device(input)
     call = compile_call(arguments, *arrays, False, device, torch.get_num_threads())
     return call(input, weight, bias, residual)
+
+
+def _compute_cast(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    arguments: Arguments,
+) -> Tensor | None:
+    """Return the output of a call under autocast, None where a kernel may not be given its arrays.
+
+    PyTorch applies the residual and the activation, whose element types autocast decides.
+    """
+    with autocast.switched_off():
+        cast = autocast.cast(input, weight, bias)
+        same_type = {each.dtype for each in cast if each is not None} == {cast[0].dtype}
+        if not same_type or state_of(*cast, None) is not State.PLAIN:
+            return None
+        output = compute(*cast, None, arguments._replace(activation=None))
+    return with_epilogue(output, input, residual, arguments)
 
 
 def _pytorch_call(
@@ -268,7 +294,9 @@ def _plain_sums(
 def _output_layout(problem: Problem, input: Shaped, weight: Shaped) -> str:
     """Return the layout of the output that PyTorch returns."""
     one_number = problem.output_shape[1:] == (problem.groups, *(1,) * problem.ndim)
-    if problem.ndim == 3 or (problem.dtype == "float64" and problem.groups > 1 and one_number):
+    if problem.ndim == 3:
+        return NCHW
+    if problem.groups > 1 and one_number and is_in_own_loops(problem.dtype):
         return NCHW  # PyTorch joins the groups' outputs, each a single number
     return output_layout(input, weight)
 

@@ -25,6 +25,7 @@ from torch.nn import Parameter
 from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
 from glassconv.algorithms.parts.uneven_padding import beyond_even, cut, pad, sides
+from glassconv.dispatch import autocast
 from glassconv.dispatch.pytorch_call import check_residual, traced_call
 from glassconv.dispatch.select import check_names
 from glassconv.problem.activations import Epilogue
@@ -40,7 +41,7 @@ LIBRARY.define(
 )
 convolution = torch.ops.glassconv.convolution.default
 
-KERNEL_DTYPES = (torch.float32, torch.float64)
+KERNEL_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
 class Settings(NamedTuple):
@@ -93,11 +94,7 @@ def record(input: Any, weight: Any, bias: Any, residual: Any, arguments: Argumen
     This is traced by `torch.compile`, so sizes may be symbols and tensors have no numbers.
     """
     arrays = [each for each in (input, weight, bias, residual) if each is not None]
-    if (
-        torch.compiler.is_exporting()
-        or not all(map(_may_be_for_a_kernel, arrays))
-        or torch.is_autocast_enabled("cpu")
-    ):
+    if torch.compiler.is_exporting() or not all(map(_may_be_for_a_kernel, arrays)):
         return traced_call(input, weight, bias, residual, arguments)
     settings = _settings(weight, arguments)
     if settings is None:
@@ -324,17 +321,10 @@ def _autocast(
     input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None, *settings: Any
 ) -> Tensor:
     """Return the output in autocast's element type; the residual is added by PyTorch's rules."""
-    given, dtype = Settings(*settings), torch.get_autocast_dtype("cpu")
-
-    def cast(array: Tensor) -> Tensor:
-        eligible = array.is_floating_point() and array.is_cpu and array.dtype != torch.float64
-        return array.to(dtype) if eligible else array
-
-    key = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU)
-    with torch._C._ExcludeDispatchKeyGuard(key):
+    given = Settings(*settings)
+    with autocast.switched_off():
         alone = given._replace(activation=None)
-        cast_bias = None if bias is None else cast(bias)
-        output = _call(cast(input), cast(weight), cast_bias, None, alone)
+        output = _call(*autocast.cast(input, weight, bias), None, alone)
         return Epilogue(given.activation).applied(output, residual)
 
 

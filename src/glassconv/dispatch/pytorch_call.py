@@ -49,7 +49,7 @@ class PyTorchCall:
         except PYTORCH_ERRORS as error:
             explain_error(error, self.arguments, input, weight, bias)
             raise
-        return _with_epilogue(output, input, residual, self.arguments)
+        return with_epilogue(output, input, residual, self.arguments)
 
 
 def pytorch_call(
@@ -104,7 +104,7 @@ def traced_call(
     Sizes among the arguments may be symbols of the graph, so nothing is looked up by them.
     """
     output = _computation(arguments)(input, weight, bias)
-    return _with_epilogue(output, input, residual, arguments)
+    return with_epilogue(output, input, residual, arguments)
 
 
 def _computation(arguments: Arguments) -> Call:
@@ -121,7 +121,7 @@ def _computation(arguments: Arguments) -> Call:
     return convolution(ndim, stride, padding, dilation, groups)
 
 
-def _with_epilogue(
+def with_epilogue(
     output: Tensor, input: Tensor, residual: Tensor | None, arguments: Arguments
 ) -> Tensor:
     """Return an output with the residual added, if it is of the output's shape, and activated."""

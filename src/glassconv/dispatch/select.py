@@ -86,7 +86,7 @@ def choose(
     problem: an object, or shorthand. device: PyTorch's name of where the arrays are; kernels run on
     the CPU only.
 
-    >>> choose("3x32x32 4@5x5 bfloat16").algorithm
+    >>> choose("3x8x8x8 4@3x3x3 bfloat16").algorithm
     'aten'
     >>> choose("64x56x56 64@3x3 p1", device="cuda").algorithm
     'aten'

@@ -7,6 +7,8 @@ Each module named after an algorithm defines four functions:
     blocking(problem, layout, target, threads) -> Blocking      how the problem is divided
     plan(problem, layout, target, threads, epilogue) -> Plan    the parameters and machine code
 
+Problems in bfloat16 and float16 are given to them in float32 (runtime/half_precision.py).
+
 A kernel of transposed problems says TRANSPOSED = True and gets the `TransposedProblem`. The others
 get a transposed problem as the convolution that it equals.
 
@@ -20,7 +22,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -32,8 +34,10 @@ from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.runtime.blocking import Blocking
 from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.cost_model import seconds as seconds_of
+from glassconv.kernels.runtime.half_precision import conversion_seconds, half_precision_plan
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.activations import NOTHING, Epilogue
+from glassconv.problem.dtypes import HALF_PRECISION
 from glassconv.problem.memory_layout import Layout, contiguous
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
@@ -66,7 +70,12 @@ class Kernel:
         target = host()
         if target is None:
             raise UnsupportedError(UNSUPPORTED_PROCESSOR, request=str(problem))
-        return self.plan_for(problem, layout, target, threads(), epilogue)
+        if problem.dtype not in HALF_PRECISION:
+            return self.plan_for(problem, layout, target, threads(), epilogue)
+        widened = problem.widened()
+        layout = contiguous(widened, layout.name)
+        plan = self.plan_for(widened, layout, target, threads(), epilogue)
+        return half_precision_plan(problem, plan)
 
     def seconds(self, problem: Problem, layout: str, machine: Machine) -> float:
         """Return the predicted time in seconds, for an input in the layout of this name."""
@@ -75,8 +84,12 @@ class Kernel:
             raise UnsupportedError(UNSUPPORTED_PROCESSOR, request=str(problem))
         if problem.macs == 0:
             return machine.dispatch + machine.call
-        work = self.work(problem, contiguous(problem, layout), target, machine.threads)
-        return seconds_of(work, machine)
+        widened = problem.widened()
+        work = self.work(widened, contiguous(widened, layout), target, machine.threads)
+        if problem.dtype not in HALF_PRECISION:
+            return seconds_of(work, machine)
+        work = replace(work, checked_bytes=problem.weight_bytes)
+        return seconds_of(work, machine) + conversion_seconds(problem, machine)
 
 
 def kernel_named(name: str) -> Kernel:
@@ -90,10 +103,10 @@ def kernel_verdict(name: str, problem: Problem, layout: str) -> Verdict | None:
         return None
     if host() is None:
         return Verdict(False, UNSUPPORTED_PROCESSOR)
-    kernel = kernel_named(name)
+    kernel, widened = kernel_named(name), problem.widened()
     if kernel.transposed:
-        return kernel.supports(problem, layout)
-    verdict = kernel.supports(equal_convolution(problem), layout)
+        return kernel.supports(widened, layout)
+    verdict = kernel.supports(equal_convolution(widened), layout)
     if verdict and isinstance(problem, TransposedProblem) and problem.is_cut:
         return Verdict(False, "the kernel does not support padding that is wider than the kernel")
     return verdict

@@ -38,7 +38,6 @@ from glassconv.kernels.phases_parts.packing import PhasesPacking
 from glassconv.kernels.phases_parts.pieces import Piece, piece_of, pieces_of
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
 from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
-from glassconv.kernels.runtime.packed_weights import packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
 from glassconv.kernels.runtime.plan import Plan, workspace
 from glassconv.kernels.runtime.support import supports_common
@@ -100,15 +99,10 @@ class PhasesPlan(Plan):
     pieces: tuple[Piece, ...] = ()
     buffer_bytes: int = 0  # all phases of a piece
 
-    def __call__(
-        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None = None
+    def compute(
+        self, input: Tensor, packed: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
-        """Return the output in the input's memory layout; a residual needs the output's strides."""
-        assert self.pack is not None
-        packed = packed_once(weight, self.pack)
-        if packed is None:
-            assert self.otherwise is not None, "the pack of phases refuses weights"
-            return self.otherwise(input, weight, bias, residual)
+        """Return the output for a packed weight, in the input's memory layout."""
         output = input.new_empty_strided(self.output_shape, self.output_strides)
         if self.has_huge_pages:
             ask_for_huge_pages(output.data_ptr(), output.nbytes)

@@ -37,6 +37,18 @@ FORMATS = {
 }
 
 
+HALF_PRECISION = frozenset({"float16", "bfloat16"})  # computed in float32, and rounded once
+
+
+def arithmetic(dtype: str) -> str:
+    """Return the element type in which numbers of this one are multiplied and added.
+
+    >>> arithmetic("bfloat16"), arithmetic("float64")
+    ('float32', 'float64')
+    """
+    return "float32" if dtype in HALF_PRECISION else dtype
+
+
 def gamma(n: int, unit_roundoff: float) -> float:
     """Return γₙ = n·u / (1 − n·u), or infinity where n·u ≥ 1 and nothing can be promised.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import fields
+from dataclasses import fields, replace
 from math import prod
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from glassconv.errors import ShapeError
-from glassconv.problem.dtypes import FORMATS, FloatFormat
+from glassconv.problem.dtypes import FORMATS, FloatFormat, arithmetic
 from glassconv.problem.size_text import by_x, once, sides
 
 AXIS_NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -83,6 +83,16 @@ class LayerShapes(ABC):
             "padding": ((0, 0), *self.padding),
             "dilation": (1, *self.dilation),
         }
+
+    def widened(self) -> Self:
+        """Return the problem in the element type of its sums: float32 for numbers of 16 bits.
+
+        >>> from glassconv import parse
+        >>> str(parse("3x8x8 4@3x3 bfloat16").widened())
+        '1x3x8x8 4@3x3 s1 p0'
+        """
+        dtype = arithmetic(self.dtype)
+        return self if dtype == self.dtype else replace(cast(Any, self), dtype=dtype)
 
     @property
     def format(self) -> FloatFormat:

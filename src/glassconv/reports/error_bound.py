@@ -8,7 +8,8 @@ arithmetic, 2013.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -92,6 +93,42 @@ def sum_of_products_bound(products: int, format: FloatFormat) -> ErrorBound:
         formula=f"{n}·u, u = {u:.3g}",
         underflow=flush_to_zero(n, format) if flushes else gradual_underflow(n, format),
     )
+
+
+def rounded_once(bound: ErrorBound, format: FloatFormat) -> ErrorBound:
+    """Return the bound of an output that was computed within `bound`, then rounded to a format.
+
+    An output that is off by f · S + d is at most (1 + f) · S + d, so rounding adds at most u times
+    as much. A subnormal result may become zero in bfloat16; in float16 it is off by τ/2 at most, τ
+    the smallest positive number. See docs/error-bounds.md.
+
+    The rounding is the larger part by far, for PyTorch too, so that the rms error is PyTorch's.
+    """
+    u, magnitude = format.unit_roundoff, bound.magnitude
+    lost = format.smallest_normal if format.name in FLUSHED else format.tiny / 2
+    if magnitude is not None:
+        magnitude = partial(_magnitude_in_float32, magnitude)
+    return replace(
+        bound,
+        magnitude=magnitude,
+        max_factor=bound.max_factor + u * (1 + bound.max_factor),
+        rms_factor=1.0,
+        formula=f"{bound.formula}, rounded to {format.name} once, {u:.3g}",
+        underflow=replace(
+            bound.underflow,
+            constant=bound.underflow.constant * (1 + u) + lost,
+        ),
+    )
+
+
+def _magnitude_in_float32(
+    magnitude: Magnitude,
+    problem: ConvProblem,
+    input: npt.NDArray[Any],
+    weight: npt.NDArray[Any],
+    bias: npt.NDArray[Any] | None,
+) -> Float64:
+    return magnitude(problem.widened(), input, weight, bias)
 
 
 def gradual_underflow(terms: int, format: FloatFormat) -> Underflow:

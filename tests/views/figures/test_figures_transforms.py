@@ -181,7 +181,6 @@ def test_what_winograd_cannot_draw_is_refused(problem: str, cause: str) -> None:
     [
         ("1x512x8 1@3x3 p1", "up to 512 padded pixels per side .* this has 514"),
         ("512x28x28 512@3x3 p1", "up to 1 GB; this has 30 and takes 3.372 GB"),
-        ("1x8x8 1@3x3 float16", "needs float32 or float64"),
     ],
 )
 def test_what_fft_cannot_draw_is_refused(problem: str, cause: str) -> None:

@@ -7,6 +7,9 @@ output into blocks of channels and back; where it has none for a shape, it makes
 The kinds are read off PyTorch's rules (aten/src/ATen/native/Convolution.cpp) and oneDNN's list of
 kernels; how fast each of them is, is measured. Where a rule changes, the prediction is worse and
 nothing else.
+
+bfloat16 and float16 are computed by oneDNN where the processor has instructions for them, by loops
+of PyTorch's own where not, tens of times slower than float32. One layer of each kind tells.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from torch import Tensor
 
 from glassconv.algorithms.parts.fastest import fastest
 from glassconv.problem.conv_problem import ConvProblem
+from glassconv.problem.dtypes import HALF_PRECISION
 from glassconv.problem.memory_layout import NCHW, NHWC
 from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.transposed import TransposedProblem
@@ -40,6 +44,22 @@ class Probe:
     shorthand: str
     layout: str = NCHW
     lowering: str = ""  # the same with few filters, where the kind makes im2col's matrix
+
+
+def _half_precision(dtype: str) -> dict[str, Probe]:
+    """Return the probes of an element type of 16 bits: small, for some take very long."""
+    layers = {
+        "dense": "16x14x14 32@3x3 p1 nobias",
+        "pointwise": "64x14x14 32@1x1 nobias",
+        "depthwise": "16x20x20 16@3x3 p1 g16 nobias",
+    }
+    probes = {
+        f"{kind} {layout} {dtype}": Probe(f"{layer} {dtype}", layout)
+        for kind, layer in layers.items()
+        for layout in (NCHW, NHWC)
+    }
+    layer = f"16x7x7 32@4x4 s2 p1 nobias {dtype} transposed"
+    return {**probes, f"{TRANSPOSED} {dtype}": Probe(layer)}
 
 
 # Of 1×1 layers with one thread, oneDNN gets batches of 16 only.
@@ -69,6 +89,8 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
             NCHW,
             "1x14x14 60@4x4 s2 p1 nobias float64 transposed",
         ),
+        **_half_precision("bfloat16"),
+        **_half_precision("float16"),
     }
 )
 SMALLEST = Probe("8x8x8 8@1x1 nobias")
@@ -90,7 +112,9 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
     moved = prod(problem.input_shape) + prod(problem.output_shape)
     weights, copied_per_second = prod(problem.weight_shape), dict(rates.copied_per_second)
     kind, fetched = kind_of(problem, name, machine.threads), _fetched(problem, machine)
-    if kind in (NATIVE, DOUBLE, DOUBLE_COLUMNS):
+    if problem.dtype in HALF_PRECISION:
+        fixed, copied = rates.call, 0.0  # what is copied is a part of the rate
+    elif kind in (NATIVE, DOUBLE, DOUBLE_COLUMNS):
         fixed = rates.call * problem.groups  # each group is a call of its own
         copied = max(moved * problem.format.bytes / machine.bandwidth(inf, 1), fetched)
         if name == NHWC and max(problem.kernel_size) > 1:
@@ -135,6 +159,8 @@ def _uses_onednn(problem: ConvProblem, threads: int) -> bool:
 
 def kind_of(problem: Problem, layout: str, threads: int) -> str:
     """Return the kind of PyTorch's or oneDNN's kernel for a problem."""
+    if problem.dtype in HALF_PRECISION:
+        return f"{_kind_of_half_precision(problem, layout)} {problem.dtype}"
     if isinstance(problem, TransposedProblem):
         return _kind_of_transposed(problem)
     if not _uses_onednn(problem, threads):
@@ -147,6 +173,14 @@ def kind_of(problem: Problem, layout: str, threads: int) -> str:
         return f"pointwise {layout}"
     is_whole = problem.groups == 1 or channels % BLOCK == filters % BLOCK == 0
     return LOWERED if layout == NCHW and (is_wide or not is_whole) else f"dense {layout}"
+
+
+def _kind_of_half_precision(problem: Problem, layout: str) -> str:
+    if isinstance(problem, TransposedProblem):
+        return TRANSPOSED
+    if problem.groups > 1 and problem.weight_shape[1] == 1:
+        return f"depthwise {layout}"
+    return f"pointwise {layout}" if {*problem.kernel_size} == {1} else f"dense {layout}"
 
 
 def _kind_of_transposed(problem: TransposedProblem) -> str:
@@ -171,6 +205,8 @@ def _macs(problem: Problem, kind: str) -> float:
 
 def _lowered(problem: Problem, kind: str) -> int:
     """Return the elements of the matrix of im2col or col2im, 0 where PyTorch makes none."""
+    if problem.dtype in HALF_PRECISION:
+        return 0
     if isinstance(problem, TransposedProblem):
         channels = problem.in_channels // problem.groups
         return problem.macs // max(channels, 1) if kind != TRANSPOSED else 0

@@ -22,18 +22,9 @@ from glassconv.problem.dtypes import gamma
 from glassconv.reports.array import Array
 from glassconv.reports.cost import Cost
 from glassconv.reports.error_bound import Float64
-from glassconv.reports.verdict import Verdict
 
 Lengths = tuple[int, ...]  # points of a transform along each spatial axis
 TWIDDLE_ROUNDINGS = 2  # μ / u: a table of exp(…) rounded correctly has 1; assumed of PyTorch's: 2
-
-
-def supports(problem: ConvProblem) -> Verdict:
-    """Float32 and float64: what PyTorch transforms everywhere."""
-    if problem.dtype not in ("float32", "float64"):
-        said = f"needs float32 or float64, got {problem.dtype}"
-        return Verdict(False, said)
-    return Verdict(True, "any problem: a product of Fourier transforms")
 
 
 def power_of_two(least: int) -> int:

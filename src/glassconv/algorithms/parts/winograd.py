@@ -32,11 +32,9 @@ LARGEST_TILE = 8
 
 
 def supports(problem: ConvProblem, outputs: int) -> Verdict:
-    """Stride and dilation 1, kernels that fit the tile, float32 and float64."""
+    """Stride and dilation 1, and kernels that fit the tile."""
     largest = LARGEST_TILE + 1 - outputs
     kernel = by_x(problem.kernel_size)
-    if problem.dtype not in ("float32", "float64"):
-        return Verdict(False, f"needs float32 or float64, got {problem.dtype}")
     if set(problem.stride) != {1}:
         return Verdict(False, f"needs stride 1, got {by_x(problem.stride)}")
     if set(problem.dilation) != {1}:

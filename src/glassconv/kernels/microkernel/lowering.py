@@ -9,7 +9,7 @@ zero, because it is in the padding.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
@@ -84,16 +84,19 @@ def emit_im2col_nchw(module: Module) -> Function:
 
             def copy_row(row: Value) -> None:
                 start = (pixel - row * width).maximum(0)
+                length = (stop - row * width).minimum(width) - start
                 inside = (row >= top) & (row < bottom)
+                row_low, row_high = low - start, code.select(inside, high - start, 0)
+                dst_row = dst + (row * width + start)
+                src_row = src + (row * src_row_stride + start * p.stride_w)
                 with code.loop(0, channels) as channel:
                     copy.call(
-                        dst=dst + (channel * channel_stride + row * width + start),
-                        src=src
-                        + (channel * p.input_stride_c + row * src_row_stride + start * p.stride_w),
+                        dst=dst_row + channel * channel_stride,
+                        src=src_row + channel * p.input_stride_c,
                         step=p.stride_w,
-                        length=(stop - row * width).minimum(width) - start,
-                        low=low - start,
-                        high=code.select(inside, high - start, 0),
+                        length=length,
+                        low=row_low,
+                        high=row_high,
                     )
 
             def fill_rows_with_zeros(first: Value, end: Value) -> None:
@@ -148,7 +151,7 @@ def _emit_copy_column(module: Module) -> Function:
         # Clamped to a vector, because padding can exceed 2³¹ and masks compare 32 bits.
         low, high, start = low.maximum(0).minimum(lanes), high.maximum(0), code.value(0)
         end = high.minimum(lanes)
-        mask = range_mask(code, start, low, end)
+        mask, halves = range_mask(code, start, low, end), _stride_2_masks(code, start, low, end)
 
         def copy(load: Callable[[Pointer], Value]) -> None:
             with code.loop(0, channels) as channel:
@@ -167,7 +170,7 @@ def _emit_copy_column(module: Module) -> Function:
             with code.if_(low.equals(0) & (high > lanes)):
                 copy(lambda row: _every_second(code, row.vector(), row.vector(lanes)))
             with code.else_():
-                copy(lambda row: _load_stride_2(code, row, start, low, end))
+                copy(lambda row: _load_stride_2(code, row, halves))
 
     return copy_column
 
@@ -286,7 +289,8 @@ def emit_copy(module: Module) -> Function:
                 last = first.maximum((high - 1).maximum(0) // lanes * lanes)
                 for start, stop in ((code.value(0), first), (last, length)):
                     with code.loop(start, stop, lanes) as e:
-                        dst[e] = _load_stride_2(code, src + e * 2, e, low, high)
+                        masks = _stride_2_masks(code, e, low, high)
+                        dst[e] = _load_stride_2(code, src + e * 2, masks)
                 with code.loop(first, last, lanes) as e:
                     dst[e] = _every_second(code, *((src + e * 2).vector(o) for o in (0, lanes)))
             with code.else_(), code.loop(0, length, lanes) as e:
@@ -321,14 +325,15 @@ def _emit_copy_segments(module: Module) -> Function:
     return copy_segments
 
 
-def _load_stride_2(code: Code, src: Pointer, e: Value, low: Value, high: Value) -> Value:
+def _stride_2_masks(code: Code, e: Value, low: Value, high: Value) -> list[Value]:
+    """Return the masks of two vectors whose even elements are those from e on, within the range."""
+    # Index 2e + offset of the source is valid in [2 · low, 2 · high − 1).
+    return [range_mask(code, e * 2 + offset, low * 2, high * 2 - 1) for offset in (0, code.lanes)]
+
+
+def _load_stride_2(code: Code, src: Pointer, masks: Sequence[Value]) -> Value:
     """Return src[0], src[2], … by two masked loads and a shuffle."""
-    lanes = code.lanes
-    halves = [
-        # Index 2e + offset of the source is valid in [2 · low, 2 · high − 1).
-        src.masked(range_mask(code, e * 2 + offset, low * 2, high * 2 - 1), offset)
-        for offset in (0, lanes)
-    ]
+    halves = [src.masked(mask, place * code.lanes) for place, mask in enumerate(masks)]
     return _every_second(code, *halves)
 
 

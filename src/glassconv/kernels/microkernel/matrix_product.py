@@ -155,9 +155,10 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
 
 def _prefetch_rows(code: Code, a: Pointer, rows: int, k: Value, a_stride: Value) -> None:
     """Prefetch the next rows of A, which are too short for the hardware prefetcher to detect."""
+    a_rows = [a + i * a_stride for i in range(rows)]
     with code.loop(0, k, CACHE_LINE // ELEMENT_BYTES[code.dtype]) as step:
-        for i in range(rows):
-            (a + i * a_stride).prefetch(step)
+        for a_row in a_rows:
+            a_row.prefetch(step)
 
 
 def _prefetch_vectors(code: Code, pointer: Pointer, vectors: int) -> None:
@@ -195,7 +196,7 @@ def _emit_tiles(
         c_stride: Value,
         first: Value,
     ) -> None:
-        size = code.lanes
+        size, bytes_each = code.lanes, ELEMENT_BYTES[code.dtype]
         last = vectors - 1  # only this vector may be partial; further masks would need registers
         mask = (
             code.lanes_from(first_lane) & code.first_lanes(first_lane + lanes) if masked else None
@@ -212,18 +213,23 @@ def _emit_tiles(
             else:
                 pointer[j * size] = value
 
+        # Nothing below computes again what does not change in its loop.
+        a_rows = [a + i * a_stride for i in range(rows)]
+        row_offsets = [i * c_stride for i in range(rows)]
         with code.loop(0, count) as number:
-            panel, c_ptr = b + number * b_panel_stride, c + number * (vectors * size)
+            panel, column = b + number * b_panel_stride, number * (vectors * size)
+            c_rows = [c + column + offset for offset in row_offsets]
             tile = accumulators(code, rows, vectors)
-            for i in range(rows if bias_along else 0):  # without a bias C stays in cache
+            for c_row in c_rows if bias_along else ():  # without a bias C stays in cache
                 # The line of the last element: the tile before has the first of an unaligned row.
-                for element in range(
-                    vectors * size - 1, 0, -CACHE_LINE // ELEMENT_BYTES[code.dtype]
-                ):
-                    (c_ptr + i * c_stride).prefetch(element, to_write=True)
+                for element in range(vectors * size - 1, 0, -(CACHE_LINE // bytes_each)):
+                    c_row.prefetch(element, to_write=True)
             with code.loop(0, segments) as segment:
-                a_rows = [a + (i * a_stride + segment * a_segment_stride) for i in range(rows)]
+                left = [a_row + segment * a_segment_stride for a_row in a_rows]
                 b_rows = panel + segment * k * b_row_stride
+
+                def load_a(i: int, step: Value, left: list[Pointer] = left) -> Value:
+                    return left[i][step]
 
                 def load_b(step: Value, j: int, b_rows: Pointer = b_rows) -> Value:
                     row = b_rows + step * b_row_stride
@@ -231,19 +237,16 @@ def _emit_tiles(
                         _prefetch_vectors(code, row + b_panel_stride, vectors)
                     return row.vector(j * size)
 
-                multiply(code, tile, k, left=lambda i, step: a_rows[i][step], right=load_b)
-            indices = [(i, j) for i in range(rows) for j in range(vectors)]
+                multiply(code, tile, k, left=load_a, right=load_b)
             with code.if_(first.equals(1)):
-                for i, j in indices:
-                    total = tile[i][j].get()
-                    if bias_along == ROWS:
-                        total += code.broadcast(bias[i])
-                    elif bias_along == COLUMNS:
-                        total += load(bias + number * (vectors * size), j)
-                    store(c_ptr + i * c_stride, j, total)
+                for i, c_row in enumerate(c_rows):
+                    of_row = code.broadcast(bias[i]) if bias_along == ROWS else None
+                    for j, total in enumerate(tile[i]):
+                        start = load(bias + column, j) if bias_along == COLUMNS else of_row
+                        store(c_row, j, total.get() if start is None else total.get() + start)
             with code.else_():
-                for i, j in indices:
-                    row = c_ptr + i * c_stride
-                    store(row, j, load(row, j) + tile[i][j].get())
+                for c_row, totals in zip(c_rows, tile, strict=True):
+                    for j, total in enumerate(totals):
+                        store(c_row, j, load(c_row, j) + total.get())
 
     return tiles

@@ -157,7 +157,7 @@ def _compile(target: Target) -> Compiled:
             vector = sums[0].get()
             for other in sums[1:]:
                 vector = vector + other.get()
-            total = code.call_external(reduce, INT, [vector.raw]) + sum_of_rest.get()
+            total = code.call_external(reduce, INT, [vector]) + sum_of_rest.get()
             arrays.sums.cast(INT)[number * SUMS + shift] = total
 
     in_parallel(module, checksum_block)
@@ -166,6 +166,6 @@ def _compile(target: Target) -> Compiled:
 
 def _add_product(total: Variable, words: Value) -> None:
     """Add the product of the halves of each word, which are whole numbers of 32 bits."""
-    low = words & words.code.value(2**32 - 1, words.raw.type)
-    high = words >> words.code.value(32, words.raw.type)
+    low = words & words.code.value(2**32 - 1, words.type)
+    high = words >> words.code.value(32, words.type)
     total.set(total.get() + low * high)

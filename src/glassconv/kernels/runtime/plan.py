@@ -52,6 +52,12 @@ class Plan:
         if packed is None:
             assert self.otherwise is not None, "a plan whose `pack` refuses weights has `otherwise`"
             return self.otherwise(input, weight, bias, residual)
+        return self.compute(input, packed, bias, residual)
+
+    def compute(
+        self, input: Tensor, packed: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output for a weight as the kernel reads it."""
         output = input.new_empty_strided(self.output_shape, self.output_strides)
         if self.has_huge_pages:
             ask_for_huge_pages(output.data_ptr(), output.nbytes)
@@ -77,9 +83,14 @@ class Plan:
     @property
     def packed_bytes(self) -> int:
         """Return how large the weight is as the kernel reads it."""
+        return self.packed_elements * self.problem.widened().format.bytes
+
+    @property
+    def packed_elements(self) -> int:
+        """Return how many elements the weight has as the kernel reads it."""
         if self.pack is None:
-            return self.problem.weight_bytes
-        return self.pack.elements * self.problem.format.bytes
+            return prod(self.problem.weight_shape)
+        return self.pack.elements
 
     @cached_property
     def output_shape(self) -> tuple[int, ...]:

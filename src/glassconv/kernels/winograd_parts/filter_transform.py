@@ -17,13 +17,13 @@ from functools import cache
 import numpy as np
 import torch
 
-from glassconv.codegen.ir import WORDS, Code, Function, Module, Pointer, Value, function
+from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.openmp import threads
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, pack, words_of
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.codegen.values import FLOATS
+from glassconv.codegen.types import FLOATS, WORDS
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE
@@ -224,5 +224,5 @@ def _emit_transform_filter(
 
 def _magnitude(words: Value) -> Value:
     """Return numbers without their sign, as whole numbers: their bits but the first."""
-    kind = words.raw.type
-    return words & words.code.value(2 ** (kind.element.width - 1) - 1, kind)
+    bits = words.type.bits // words.type.count
+    return words & words.code.value(2 ** (bits - 1) - 1, words.type)

@@ -57,7 +57,7 @@ def _loops(report: KernelReport) -> Iterator[RenderableType]:
 def _tile(report: KernelReport) -> Iterator[RenderableType]:
     hot = report.hot
     if hot.cells:
-        yield from _drawn(hot, report.lanes, report.problem.dtype)
+        yield from _drawn(hot, report.lanes, report.problem.widened().dtype)
     elif not hot.products:
         yield Text("its assembly has no multiply-adds")
         return

@@ -1,0 +1,53 @@
+"""Problems that kernels are tried on: what all algorithms share, and what blocks trip over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from glassconv.codegen.target import ELEMENT_BYTES
+from glassconv.problem import ConvProblem
+from glassconv.problem.shorthand import parse
+from support.cases import CASES
+
+# What a kernel's blocks, masks and tails trip over, beside the cases that all algorithms share.
+EDGES = {
+    name: parse(text)
+    for name, text in {
+        "rows of 33": "3x19x33 7@3x3 p1",
+        "rows of 16": "5x4x16 9@3x3 p1",
+        "many channels": "300x6x7 5@1x1",
+        "many channels and taps": "70x7x7 13@3x3 p1",
+        "many filters": "4x9x9 67@3x3",
+        "many filters in groups": "6x9x20 99@3x3 p1 g3",
+        "many planes": "33x10x21 33@3x3 p1 g33",
+        "more planes than inputs": "5x10x21 20@5x5 p2 g5",
+        "a row of taps": "5x1x70 8@1x7 p0x3",
+        "a column of taps": "5x70x1 8@7x1 p3x0",
+        "large kernel": "2x24x24 3@19x19 p7",
+        "large stride": "3x40x41 4@3x3 s17 p1",
+        "stride 2": "9x21x37 6@3x3 s2 p1",
+        "stride 3": "9x21x37 6@5x5 s3 p2",
+        "wide, stride 3 and dilation 2": "3x12x70 4@3x3 s3 p1 d2",
+        "wide, stride 5": "2x9x100 3@3x3 s5 p1",
+        "dilation wider than the image": "3x5x5 4@3x3 p7 d7",
+        "padding alone": "2x1x1 3@3x3 p20",
+        "padding on one side": "2x3x4 3@3x3 p0:40x33:0",
+        "one row on padding": "4x1x6 3@1x1 s3x1 p1x0",
+        "one column on padding": "4x6x1 3@1x1 s1x3 p0x1",
+        "pointwise on padding": "4x6x7 3@1x1 p2",
+        "one row": "9x1x37 5@1x1",
+        "one pixel of many channels": "130x1x1 37@1x1",
+        "one pixel in groups": "2x12x1x1 30@1x1 g3",
+        "padding of 2³¹ − 1": "3x1x2 2@1x2 p0x2147483647:0 d1x2147483647",
+        "a sequence": "8x100 12@9 p4",
+        "a sequence, stride 2": "8x100 12@9 s2 p4",
+        "depthwise sequence": "12x50 12@5 p2 g12",
+    }.items()
+}
+TYPES = tuple(ELEMENT_BYTES)
+PROBLEMS: dict[str, ConvProblem] = {}
+for _name, _problem in {**CASES, **EDGES}.items():
+    for _dtype in TYPES:
+        _typed = replace(_problem, dtype=_dtype)
+        if _typed not in PROBLEMS.values():
+            PROBLEMS[f"{_name}, {_dtype}"] = _typed
