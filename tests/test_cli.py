@@ -177,7 +177,7 @@ def test_kernel_opens_a_kernel(monkeypatch: MonkeyPatch, capsys: CaptureFixture[
     assert max(map(len, out.splitlines())) <= 80
 
 
-@pytest.mark.parametrize(("flag", "begins"), [("--ir", "; ModuleID"), ("--asm", "\t")])
+@pytest.mark.parametrize(("flag", "begins"), [("--ir", "target triple"), ("--asm", "\t")])
 def test_kernel_prints_its_text_and_nothing_else(
     flag: str, begins: str, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
 ) -> None:

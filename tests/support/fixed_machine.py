@@ -7,6 +7,7 @@ from math import inf
 
 import torch
 
+from glassconv.algorithms.parts import spectral_cost
 from glassconv.algorithms.parts.pytorch_cost import PROBES
 from glassconv.reports.machine import Instructions, Level, Machine, PyTorch
 
@@ -48,6 +49,7 @@ FIXED = Machine(
             ("weights nhwc", 0.6e9),
             ("weights native", 0.6e9),
         ),
+        spectra_per_second=tuple(zip(spectral_cost.KINDS, (2e5, 5e9, 2e9, 1e9, 1e8), strict=True)),
     ),
     seconds=0.15,
     compile_seconds=0.1,
@@ -71,5 +73,6 @@ def with_threads(threads: int) -> Machine:
         macs_per_second=scaled(FIXED.pytorch.macs_per_second),
         lowered_per_second=scaled(FIXED.pytorch.lowered_per_second),
         copied_per_second=scaled(FIXED.pytorch.copied_per_second),
+        spectra_per_second=scaled(FIXED.pytorch.spectra_per_second),
     )
     return replace(FIXED, threads=threads, pytorch=pytorch)

@@ -45,7 +45,7 @@ from glassconv.dispatch.recent_calls import recall, remember
 from glassconv.dispatch.select import AUTO, check_names, chosen, kernel_named
 from glassconv.dispatch.storage import bytes_spanned, check_storage
 from glassconv.dispatch.torch_state import State, memory_device, state_of
-from glassconv.dispatch.whole_numbers import LateCall
+from glassconv.dispatch.whole_numbers import LateCall, UnlessWhole
 from glassconv.errors import ConvError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Shaped, layout_named, output_layout
@@ -272,14 +272,15 @@ def compile_problem(
         return algorithm_call(named(taken.name), problem, epilogue)
     layout = _output_layout(problem, input, weight)
     taken = chosen(problem, algorithm, accuracy, layout)
-    if not taken.kernel:
-        return algorithm_call(named(taken.name), problem, epilogue)
-    if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
-        return algorithm_call(named("aten"), problem, epilogue)
-    given = layout_named(layout, *input)
     whole = None
     if accuracy in EXACT and named(taken.name).error_bound(problem).window_factor > 1:
         whole = LateCall(partial(_plain_sums, problem, epilogue))
+    if not taken.kernel:
+        call = algorithm_call(named(taken.name), problem, epilogue)
+        return call if whole is None else UnlessWhole(call, whole)
+    if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
+        return algorithm_call(named("aten"), problem, epilogue)
+    given = layout_named(layout, *input)
     return kernel_call(kernel_named(taken.name), problem, given, layout, epilogue, whole)
 
 

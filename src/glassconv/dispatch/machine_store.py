@@ -78,7 +78,7 @@ def measure(threads: int) -> Machine:
         _dispatch_seconds(),
         rates.call(target),
         rates.region(target, threads),
-        PyTorch(0.0, (), (), (), ()),
+        PyTorch(0.0, (), (), (), (), ()),
         0.0,
         compile_seconds,
     )

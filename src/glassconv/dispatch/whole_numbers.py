@@ -26,8 +26,7 @@ class RefuseWholeNumbers:
 
     def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
         """Return the packed weight, or None where all of its numbers are whole."""
-        first = weight[:1]  # nearly every weight is known by its first filter
-        return None if _is_whole(first) and _is_whole(weight) else self.pack(weight, memory)
+        return None if _is_whole(weight) else self.pack(weight, memory)
 
     @property
     def elements(self) -> int:
@@ -36,7 +35,8 @@ class RefuseWholeNumbers:
 
 
 def _is_whole(weight: Tensor) -> bool:
-    return torch.equal(weight, weight.round())
+    first = weight[:1]  # nearly every weight is known by its first filter
+    return torch.equal(first, first.round()) and torch.equal(weight, weight.round())
 
 
 class LateCall:
@@ -53,3 +53,18 @@ class LateCall:
         if self.compiled is None:
             self.compiled = self.compile(input, weight)
         return self.compiled(input, weight, bias, residual)
+
+
+@dataclass(frozen=True)
+class UnlessWhole:
+    """A call, and another for weights of whole numbers."""
+
+    call: CompiledCall
+    whole: LateCall
+
+    def __call__(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output."""
+        call = self.whole if _is_whole(weight) else self.call
+        return call(input, weight, bias, residual)

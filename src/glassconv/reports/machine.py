@@ -54,6 +54,7 @@ class PyTorch:
     macs_per_second: tuple[tuple[str, float], ...]  # of each kind of layer
     lowered_per_second: tuple[tuple[str, float], ...]  # elements of im2col's matrix, where one is
     copied_per_second: tuple[tuple[str, float], ...]  # elements of inputs, outputs and weights
+    spectra_per_second: tuple[tuple[str, float], ...]  # what a convolution by spectra does
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +106,7 @@ class Machine(Shown):
                 lowered_per_second=_pairs(pytorch.lowered_per_second),
                 onednn_calls=_pairs(pytorch.onednn_calls),
                 copied_per_second=_pairs(pytorch.copied_per_second),
+                spectra_per_second=_pairs(pytorch.spectra_per_second),
             )
             machine = cls(**given)
             rates = [*_rates(machine)]
@@ -152,3 +154,4 @@ def _rates(machine: Machine) -> Iterator[tuple[str, float]]:
     for rates in (pytorch.onednn_calls, pytorch.macs_per_second, pytorch.lowered_per_second):
         yield from rates
     yield from pytorch.copied_per_second
+    yield from pytorch.spectra_per_second

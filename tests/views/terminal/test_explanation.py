@@ -114,7 +114,7 @@ def test_the_sections_stand_in_order() -> None:
         # algorithms
         ("64x56x56 64@3x3 p1", "✓ aten 115.6 M 115.8 M 0 B 3.44e-05 arithmetic 100%"),
         ("64x56x56 64@3x3 p1 bfloat16",
-         "auto selects aten depthwise needs one input channel per group"),
+         "auto selects winograd4 depthwise needs one input channel per group"),
     ],
 )  # fmt: skip
 def test_what_is_said(problem: str, sentence: str) -> None:

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from glassconv.algorithms.parts import spectral_cost
 from glassconv.algorithms.parts.fastest import fastest
 from glassconv.problem.conv_problem import ConvProblem
 from glassconv.problem.dtypes import HALF_PRECISION
@@ -237,7 +238,7 @@ def measure(machine: Machine, times: int = 1) -> PyTorch:
         elements = prod(parse_problem(probe.shorthand).weight_shape)
         known_call = call if name == "weights native" else calls[probe.layout]
         copied[name] = elements / _beyond(_fastest(probe), known_call)
-    known = PyTorch(call, tuple(calls.items()), _endless(), _endless(), tuple(copied.items()))
+    known = PyTorch(call, tuple(calls.items()), _endless(), _endless(), tuple(copied.items()), ())
     rest = replace(machine, dispatch=0.0, pytorch=known)
     macs, lowered = {}, {}
     for kind, probe in PROBES.items():
@@ -257,6 +258,7 @@ def measure(machine: Machine, times: int = 1) -> PyTorch:
         macs_per_second=_scaled(macs, times),
         lowered_per_second=_scaled(lowered, times),
         copied_per_second=_scaled(copied, times),
+        spectra_per_second=_scaled(spectral_cost.measure(), times),
     )
 
 
@@ -275,6 +277,7 @@ def is_complete(pytorch: PyTorch) -> bool:
         and [name for name, _ in pytorch.copied_per_second] == [
             *COPIED, *WEIGHTS
         ]
+        and [name for name, _ in pytorch.spectra_per_second] == list(spectral_cost.KINDS)
     )  # fmt: skip
 
 

@@ -76,6 +76,25 @@ def mixed(images: Tensor, filters: Tensor) -> Tensor:
     return torch.einsum("bgc...,gfc...->bgf...", images, filters.conj())
 
 
+def mixed_blocks(blocks: Tensor, filters: Tensor) -> Tensor:
+    """Return Σ_c blocks[b, g, c, q…, k…] · conj(filters[g, f, c, k…]), shape [b, g, f, q…, k…].
+
+    It is one matrix product for each frequency k, of as many rows as there are blocks.
+    """
+    if filters.shape[2] == 1:
+        numbers = blocks.ndim - filters.ndim  # axes of blocks
+        return blocks * filters.conj()[(slice(None),) * 2 + (0,) + (None,) * numbers]
+    batch, groups, channels = blocks.shape[:3]
+    frequencies = filters.shape[3:]
+    grid = blocks.shape[3 : blocks.ndim - len(frequencies)]
+    rows = blocks.reshape(batch, groups, channels, prod(grid), prod(frequencies))
+    rows = rows.permute(1, 4, 0, 3, 2).flatten(2, 3)
+    columns = filters.flatten(3).permute(0, 3, 2, 1).conj()
+    number = filters.shape[1]
+    products = (rows @ columns).reshape(groups, prod(frequencies), batch, prod(grid), number)
+    return products.permute(2, 0, 4, 3, 1).reshape(batch, groups, number, *grid, *frequencies)
+
+
 def cost(problem: ConvProblem, lengths: Lengths, blocks: int) -> Cost:
     """Count the transforms, the products and the bias, each input being cut into `blocks`.
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from glassconv.algorithms.parts import names
 from glassconv.algorithms.parts.bias import add_bias
+from glassconv.algorithms.parts.window_bound import all_known
 from glassconv.algorithms.parts.winograd_flatness import flat_tiles, flatness
 from glassconv.algorithms.parts.winograd_transforms import transform, transforms_of
 from glassconv.mathematics.cook_toom import Transforms
@@ -108,30 +109,20 @@ def cut(transforms: Sequence[Transforms], padded: Tensor) -> Tensor:
 
 def only(flat: Tensor, tiles: Tensor) -> Tensor:
     """Return the flat tiles, and zeros in place of the others."""
-    return tiles if _all(flat) else torch.where(_spread(flat, tiles), tiles, 0)
+    return tiles if all_known(flat) else torch.where(_spread(flat, tiles), tiles, 0)
 
 
 def with_sums(
     problem: ConvProblem, flat: Tensor, tiles: Tensor, padded: Tensor, weight: Tensor
 ) -> Tensor:
     """Return the outputs of the flat tiles, and plain sums in place of the others'."""
-    if _all(flat):
+    if all_known(flat):
         return tiles
     convolve = (F.conv1d, F.conv2d, F.conv3d)[problem.ndim - 1]
     sums = convolve(padded, weight, groups=problem.groups)
     for place, size in enumerate(tiles.shape[2 + problem.ndim :], start=2):
         sums = sums.unfold(place, size, size)
     return torch.where(_spread(flat, tiles), tiles, sums)
-
-
-def _all(flat: Tensor) -> bool:
-    """Return whether every tile is known to be flat."""
-    if torch.compiler.is_compiling():
-        return False
-    try:
-        return bool(flat.all())
-    except RuntimeError:  # vmap, fake tensors, tracing: there is no number to look at
-        return False
 
 
 def _spread(flat: Tensor, tiles: Tensor) -> Tensor:

@@ -11,20 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
-from math import ceil, prod
+from math import prod
 
-import numpy as np
-
-from glassconv.algorithms.direct import define
+from glassconv.algorithms.parts import window_bound
 from glassconv.algorithms.parts.winograd_transforms import transforms_of
 from glassconv.mathematics.cook_toom import Matrix, Transforms
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import FORMATS, gamma
-from glassconv.reports.array import Array
-from glassconv.reports.error_bound import ErrorBound, Float64, Underflow, gradual_underflow
-
-SPARE = 4  # K is this multiple of what a tile of equal pixels needs,
-MOST = 20  # or this where it suffices for such a tile
+from glassconv.reports.error_bound import ErrorBound, Underflow, gradual_underflow
 
 
 def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float]) -> ErrorBound:
@@ -42,15 +36,14 @@ def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float])
             gradual_underflow(n, problem.format).constant + _underflow(problem, outputs)
         ),
         reference="max|w| Σ|x| + |b|",
-        magnitude=_magnitude,
+        magnitude=window_bound.window_magnitude,
         window_factor=float(factor),
     )
 
 
 def window_factor(problem: ConvProblem, outputs: int) -> int:
     """Return K."""
-    needed = flat_factor(problem, outputs)
-    return ceil(SPARE * needed if needed > MOST else min(SPARE * needed, MOST))
+    return window_bound.window_factor(flat_factor(problem, outputs))
 
 
 def flat_factor(problem: ConvProblem, outputs: int) -> float:
@@ -123,10 +116,3 @@ def _underflow(problem: ConvProblem, outputs: int) -> float:
     tiny = problem.format.tiny
     sums = prod(float(max(sum(map(abs, row)) for row in matrix)) for matrix in matrices)
     return sums * problem.weight_shape[1] * tiny + lost_by_transform(matrices, tiny)
-
-
-def _magnitude(problem: ConvProblem, input: Array, weight: Array, bias: Array | None) -> Float64:
-    """Return max|w| · Σ|x| + |bias|: the maximum over a filter, the sum over a window."""
-    largest = weight.max(axis=tuple(range(1, weight.ndim)), keepdims=True)
-    magnitude: Float64 = define(problem, input, np.broadcast_to(largest, weight.shape), bias)
-    return magnitude

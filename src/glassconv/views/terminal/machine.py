@@ -76,6 +76,8 @@ def _pytorch(machine: Machine) -> Iterator[tuple[str, str]]:
         yield f"oneDNN, {layout}", f"{duration(seconds)} for the smallest call"
     for name, elements in pytorch.copied_per_second:
         yield f"copies, {name}", f"{_giga(elements)} elements/s"
+    for kind, number in pytorch.spectra_per_second:
+        yield f"spectra {kind}", f"{_giga(number)}/s"
     lowered = dict(pytorch.lowered_per_second)
     for kind, macs in pytorch.macs_per_second:
         text = f"{_giga(macs)} multiply-adds/s"
