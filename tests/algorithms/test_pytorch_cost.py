@@ -69,3 +69,10 @@ def test_more_channels_take_longer() -> None:
 def test_a_transposed_convolution_is_predicted_too() -> None:
     small, large = (parse_transposed(f"16x{n}x{n} 8@4x4 s2 p1") for n in (8, 64))
     assert 0 < seconds(small, NCHW, FIXED) < seconds(large, NCHW, FIXED) < inf
+
+
+def test_an_output_that_no_cache_holds_takes_its_time_from_memory() -> None:
+    problem = parse("3x512x512 64@3x3 p1")
+    moved = problem.input_bytes + 2 * problem.output_bytes
+    macs = problem.macs / dict(FIXED.pytorch.macs_per_second)["dense nhwc"]
+    assert seconds(problem, NHWC, FIXED) > 0.9 * macs + moved / FIXED.memory_bytes_per_second

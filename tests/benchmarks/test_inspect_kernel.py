@@ -85,7 +85,7 @@ def test_the_hottest_function_is_one_of_the_kernels(name: str) -> None:
 
 
 def test_loops_name_the_tile_that_runs() -> None:
-    problem, layout = parse("8x30x30 4@5x5"), Layout(NHWC, (7200, 1, 240, 8))
+    problem, layout = parse("8x30x30 3@5x5"), Layout(NHWC, (7200, 1, 240, 8))
     for name, rows in {"avx2": 6, "avx512": 12, "neon": 12}.items():
         plan = KERNELS["implicit_gemm"].plan_for(problem, layout, target_named(name), 1)
         assert plan.loops[-1].endswith(f"the register tile, {rows} × 1 vectors")

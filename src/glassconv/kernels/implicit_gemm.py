@@ -3,10 +3,14 @@
     NCHW   output[filter, pixel] = weight[filter, k] · lowered[k, pixel]    unpacked weights
     NHWC   output[pixel, filter] = lowered[pixel, k] · packed[k, filter]    packed weights, cached
 
+In NHWC the tasks of a 1 × 1 kernel pack their own filters, and nothing is cached: see
+gemm_parts/pack.py.
+
 A pixel is one output position. A task computes a block of pixels × a block of filters of one image
 and group. For each block of k it performs im2col into a buffer that fits in L2, and accumulates the
-matrix product. In NHWC, if the weights fit in cache, it copies rows of pixels instead, which with
-their padding already are the matrices of their windows (gemm_parts/rows.py).
+matrix product. The input of a 1 × 1 kernel already is the matrix, and is read in place. In NHWC, if
+the weights fit in cache, it copies rows of pixels instead, which with their padding already are the
+matrices of their windows (gemm_parts/rows.py).
 """
 
 from __future__ import annotations
@@ -27,12 +31,14 @@ from glassconv.kernels.gemm_parts.parameters import (
     MAX_K_BLOCK,
     GemmParameters,
     is_by_rows,
+    is_packed_by_tasks,
+    is_read_in_place,
     row_length,
     segments_of,
     to_2d,
 )
 from glassconv.kernels.gemm_parts.rows import emit_task_by_rows
-from glassconv.kernels.gemm_parts.task import emit_task_nchw, emit_task_nhwc
+from glassconv.kernels.gemm_parts.task import emit_task_nchw, emit_task_nhwc, emit_task_packing
 from glassconv.kernels.gemm_parts.work import phases_of
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
@@ -55,6 +61,7 @@ from glassconv.problem.memory_layout import NCHW, NHWC, Layout
 from glassconv.reports.verdict import Verdict
 
 BY_ROWS = "by rows"  # NHWC without im2col
+PACKING = "packing"  # NHWC, whose tasks pack their filters
 MAX_TAPS = 4096  # a block of k must hold all taps of a channel
 MIN_MACS_PER_TASK = 500_000
 FILTER_UNIT = 4  # of a task in NCHW, where filters are the rows of tiles
@@ -79,8 +86,9 @@ class GemmBlocking(Blocking):
     pixel_block: int  # pixels of a task
     k_block: int  # steps of the reduction per im2col and matrix product
     filters_in_l2: int  # filters whose packed weights for a block of k fit in half of L2 (NHWC)
-    buffer_stride: int  # elements from one row of the buffer to the next
-    workspace_bytes: int  # per thread: the buffer
+    buffer_stride: int  # elements from one row of the buffer to the next; 0: it is not used
+    packed_elements: int  # of the filters that a task packs, before the buffer (1 × 1, NHWC)
+    workspace_bytes: int  # per thread: the packed filters and the buffer
 
 
 def plan(
@@ -93,18 +101,17 @@ def plan(
     """Plan a supported problem, for inputs in the given memory layout."""
     blocks = blocking(problem, layout, target, threads)
     parameters = _parameters(problem, layout, blocks)
-    way = BY_ROWS if is_by_rows(problem, layout, target) else layout.name
     tasks = _tasks(problem, blocks)
     return Plan(
         problem,
         layout,
-        _compile(problem.dtype, way, target, epilogue),
+        _compile(problem.dtype, _way(problem, layout, target), target, epilogue),
         blocks,
         pack(parameters),
         tasks,
         blocks.workspace_bytes,
         max_threads=_max_threads(problem, tasks),
-        pack=packing(problem, layout.name, target),
+        pack=packing(problem, layout, target),
         loops=_loops(problem, layout, target, blocks),
         hot_function=_hot_function(problem, layout, target, blocks),
     )
@@ -115,10 +122,10 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     blocks = blocking(problem, layout, target, threads)
     tasks = _tasks(problem, blocks)
     return Work(
-        phases_of(problem, layout, target, blocks),
+        phases_of(problem, layout, target, blocks, threads),
         tasks,
         min(threads, _max_threads(problem, tasks)),
-        checked_bytes=0 if layout.name == NCHW else problem.weight_bytes,
+        checked_bytes=problem.weight_bytes if packing(problem, layout, target) else 0,
     )
 
 
@@ -173,6 +180,9 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
         after = k_block + lanes  # of matrix_vector.py
     else:
         buffer_stride, buffer_rows = k_block + lanes, pixel_block
+    if is_read_in_place(problem, layout, target, pixel_block):
+        buffer_stride = 0
+    packed_elements = filter_block * problem.gemm.k if is_packed_by_tasks(problem, layout) else 0
     # The packed weights that a block of pixels rereads must fit in half of L2.
     max_filters_in_l2 = max(target.l2 // 2 // element // k_block, width)
     return GemmBlocking(
@@ -181,7 +191,10 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
         k_block=k_block,
         filters_in_l2=block_size(filter_block, filter_unit, ceil(filter_block / max_filters_in_l2)),
         buffer_stride=buffer_stride,
-        workspace_bytes=round_up((buffer_rows * buffer_stride + after) * element, CACHE_LINE),
+        packed_elements=packed_elements,
+        workspace_bytes=round_up(
+            (packed_elements + buffer_rows * buffer_stride + after) * element, CACHE_LINE
+        ),
     )
 
 
@@ -232,8 +245,9 @@ def _parameters(problem: ConvProblem, layout: Layout, blocks: GemmBlocking) -> G
         taps_per_segment=segments.taps,
         segment_length=segments.length,
         segments_per_block=blocks.k_block // segments.length,
-        needs_lowering=int(segments.needs_lowering),
+        needs_lowering=int(blocks.buffer_stride > 0),
         buffer_stride=blocks.buffer_stride,
+        packed_elements=blocks.packed_elements,
         workspace_bytes=blocks.workspace_bytes,
     )
 
@@ -261,9 +275,9 @@ def _hot_function(
     m, n = _product_size(problem, layout, target, blocks)
     lanes = target.lanes(problem.dtype)
     rows, vectors = main_height(m, target.tile()[0]), target.tile()[1]
-    if n >= vectors * lanes:
-        return f"tiles_{rows}x{vectors}"
-    return f"masked_tiles_{rows}x{ceil(n / lanes)}"
+    if n >= lanes:
+        return f"tiles_{rows}x{vectors if n >= vectors * lanes else 1}"
+    return f"masked_tiles_{rows}x1"
 
 
 def _loops(
@@ -275,7 +289,7 @@ def _loops(
     pixels = min(blocks.pixel_block, prod(problem.output_size))
     filters = min(blocks.filter_block, problem.gemm.m)
     rows = main_height(m, target.tile()[0])
-    vectors = min(target.tile()[1], ceil(n / target.lanes(problem.dtype)))
+    vectors = target.tile()[1] if n >= _panel_width(problem, target) else 1
     tile = f"for {blocks.k_block:,} steps: the register tile, {rows} × {vectors} vectors"
     loops: list[str | list[str]] = [f"for {at_a_time(m, m_unit, rows)}"]
     if layout.name == NHWC and n < filters:
@@ -285,11 +299,14 @@ def _loops(
         copy = f"copy the rows of pixels that {output_rows:,} rows of outputs read, with padding"
         loops.insert(0, [copy, f"for {at_a_time(output_rows, 'rows of outputs', 1)}"])
     else:
-        if segments_of(problem, layout).needs_lowering:
+        if blocks.buffer_stride:
             im2col = f"im2col into the buffer: {blocks.k_block:,} × {pixels:,} pixels"
             loops[0] = [im2col, str(loops[0])]
         k = at_a_time(problem.gemm.k, "multiply-adds of each output", blocks.k_block)
         loops.insert(0, f"for {k}")
+    if blocks.packed_elements:
+        pack = f"pack the {filters:,} filters, unless the task before on this thread had the same"
+        loops[0] = [pack, str(loops[0])]
     return describe_loop_nest(
         f"for {describe_batch(problem.batch, problem.groups)}, "
         f"{describe_blocks(problem.gemm.m, blocks.filter_block, 'filters')}",
@@ -331,9 +348,9 @@ class PanelPacking:
         return ceil(self.weight_shape[0] // self.groups / self.width)
 
 
-def packing(problem: ConvProblem, layout: str, target: Target) -> PanelPacking | None:
-    """Return the packing of a problem's weight; None in NCHW, where it is used as it is."""
-    if layout == NCHW:
+def packing(problem: ConvProblem, layout: Layout, target: Target) -> PanelPacking | None:
+    """Return the packing of a problem's weight; None where the kernel reads it as it is."""
+    if layout.name == NCHW or is_packed_by_tasks(problem, layout):
         return None
     width = panel_width(problem.dtype, target)
     return PanelPacking(problem.weight_shape, problem.groups, width, problem.dtype, target)
@@ -346,9 +363,21 @@ def _panels(packing: PanelPacking, strides: tuple[int, ...]) -> Packing:
     return packing_of(filters, rows)
 
 
+def _way(problem: ConvProblem, layout: Layout, target: Target) -> str:
+    """Return which of the kernel's tasks a problem takes."""
+    if is_by_rows(problem, layout, target):
+        return BY_ROWS
+    return PACKING if is_packed_by_tasks(problem, layout) else layout.name
+
+
 @cache
 def _compile(dtype: str, way: str, target: Target, epilogue: Epilogue) -> Compiled:
     module = Module("implicit_gemm", dtype, target)
-    emit_task = {NCHW: emit_task_nchw, NHWC: emit_task_nhwc, BY_ROWS: emit_task_by_rows}[way]
+    emit_task = {
+        NCHW: emit_task_nchw,
+        NHWC: emit_task_nhwc,
+        BY_ROWS: emit_task_by_rows,
+        PACKING: emit_task_packing,
+    }[way]
     in_parallel(module, emit_task(module, emit_epilogue(module, epilogue)))
     return compiled(module, "implicit_gemm")

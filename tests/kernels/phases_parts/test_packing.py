@@ -36,7 +36,7 @@ def packing(problem: TransposedProblem, layout: str) -> PhasesPacking:
 
 
 def in_panels(pack: PhasesPacking, unpacked: Tensor, weight: Tensor) -> Tensor:
-    """Return the filters of each group of phases, one after another, in panels."""
+    """Return the filters of each group of phases in panels; those of a single tap as they are."""
     assert pack.width is not None
     parts = []
     for phases in pack.taps:
@@ -45,6 +45,9 @@ def in_panels(pack: PhasesPacking, unpacked: Tensor, weight: Tensor) -> Tensor:
         size = filters, weight.shape[0] // pack.groups, *taps
         count = torch.Size(size).numel()
         part, unpacked = unpacked[:count].view(size), unpacked[count:]
+        if set(taps) == {1}:
+            parts.append(part.flatten())
+            continue
         by_group = part.movedim(1, -1).reshape(pack.groups, filters // pack.groups, -1)
         whole = pad(by_group, (0, 0, 0, -by_group.shape[1] % pack.width))
         by_panel = whole.reshape(pack.groups, -1, pack.width, whole.shape[2])

@@ -112,17 +112,17 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
     rates, name = machine.pytorch, layout if problem.ndim == 2 else NCHW
     moved = prod(problem.input_shape) + prod(problem.output_shape)
     weights, copied_per_second = prod(problem.weight_shape), dict(rates.copied_per_second)
-    kind = kind_of(problem, name, machine.threads)
+    kind, fetched = kind_of(problem, name, machine.threads), _fetched(problem, machine)
     if problem.dtype in HALF_PRECISION:
         fixed, copied = rates.call, 0.0  # what is copied is a part of the rate
     elif kind in (NATIVE, DOUBLE, DOUBLE_COLUMNS):
         fixed = rates.call * problem.groups  # each group is a call of its own
-        copied = moved * problem.format.bytes / machine.bandwidth(inf, 1)
+        copied = max(moved * problem.format.bytes / machine.bandwidth(inf, 1), fetched)
         if name == NHWC and max(problem.kernel_size) > 1:
             copied += weights / copied_per_second["weights native"]
     else:
         fixed = dict(rates.onednn_calls)[name]
-        copied = moved / copied_per_second[NHWC if kind == LOWERED else name]
+        copied = max(moved / copied_per_second[NHWC if kind == LOWERED else name], fetched)
         if kind != LOWERED:
             copied += weights / copied_per_second[f"weights {name}"]
     arithmetic = _macs(problem, kind) / dict(rates.macs_per_second)[kind]
@@ -130,6 +130,17 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
     if lowered:
         arithmetic += lowered / dict(rates.lowered_per_second)[kind]
     return machine.dispatch + fixed + arithmetic + copied
+
+
+def _fetched(problem: Problem, machine: Machine) -> float:
+    """Return the seconds to move input and output from and to the memory that holds both.
+
+    The probes are small: what they copy stays in cache.
+    """
+    input_bytes, output_bytes = problem.input_bytes, problem.output_bytes
+    bandwidth = machine.bandwidth(input_bytes + output_bytes, machine.threads)
+    # A line of the output is read before it is written.
+    return (input_bytes + 2 * output_bytes) / (machine.threads * bandwidth)
 
 
 def _uses_onednn(problem: ConvProblem, threads: int) -> bool:

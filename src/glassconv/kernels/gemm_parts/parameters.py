@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import prod
+from math import gcd, prod
 
 from glassconv.codegen.struct import N
 from glassconv.codegen.target import ELEMENT_BYTES, Target
@@ -12,6 +12,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
 
 MAX_K_BLOCK = 256  # a 256 × 16 float32 panel of B fills half of a 32 KiB L1
+L2_WAYS = 8  # lines that a set of L2 holds at least
 MIN_TILES_BY_ROWS = 4  # of an output row; with fewer, its last tile wastes more than is saved
 
 
@@ -35,7 +36,8 @@ class GemmParameters(LoweringParameters[N]):
     segments: N
     segments_per_block: N
     segment_length: N  # elements
-    needs_lowering: N  # 0 if the input already is the im2col matrix
+    needs_lowering: N  # 0 if the input is read in place
+    packed_elements: N  # of the panels that a task packs, before the buffer; 0 if it packs none
     workspace_bytes: N  # per thread
 
 
@@ -46,24 +48,46 @@ class Segments:
     count: int
     length: int
     taps: int  # NHWC: adjacent taps whose channels are contiguous in the input
-    needs_lowering: bool  # False if the input already is the im2col matrix
 
 
 def segments_of(problem: ConvProblem, layout: Layout) -> Segments:
     """Return the segments of a problem for inputs in the given memory layout."""
     channels, taps = problem.weight_shape[1], prod(problem.kernel_size)
     if layout.name == NCHW:  # all taps of a channel
-        return Segments(channels, taps, 1, needs_lowering=True)
+        return Segments(channels, taps, 1)
     problem_2d = to_2d(problem, layout)
-    if _is_im2col_matrix(problem_2d):
-        return Segments(channels, 1, 1, needs_lowering=False)
+    if is_im2col_matrix(problem_2d):
+        return Segments(channels, 1, 1)
     columns = problem_2d.axes[1]
     is_contiguous = columns.dilation == 1 and layout.strides[3] == channels
     is_short = columns.kernel_size * channels <= 2 * MAX_K_BLOCK
     taps_per_segment = columns.kernel_size if is_contiguous and is_short else 1
-    return Segments(
-        taps // taps_per_segment, taps_per_segment * channels, taps_per_segment, needs_lowering=True
-    )
+    return Segments(taps // taps_per_segment, taps_per_segment * channels, taps_per_segment)
+
+
+def is_read_in_place(
+    problem: ConvProblem, layout: Layout, target: Target, pixel_block: int
+) -> bool:
+    """Return whether tasks read the input without im2col, because it already is the matrix.
+
+    In NCHW its rows are planes. The part of them that a panel reads must stay in L2: planes whose
+    distance is a multiple of a large power of two are in the same few of its sets. And each block
+    of pixels must have a whole vector.
+    """
+    if not is_im2col_matrix(to_2d(problem, layout)):
+        return False
+    if layout.name != NCHW:
+        return True
+    element, rows = ELEMENT_BYTES[problem.dtype], min(problem.weight_shape[1], MAX_K_BLOCK)
+    way = target.l2 // L2_WAYS
+    places = way // gcd(way, layout.strides[1] * element)
+    last_block = (prod(problem.output_size) - 1) % pixel_block + 1
+    return rows <= L2_WAYS * places and last_block >= target.lanes(problem.dtype)
+
+
+def is_packed_by_tasks(problem: ConvProblem, layout: Layout) -> bool:
+    """Return whether tasks pack their filters (pack.py): 1 × 1 kernels in NHWC."""
+    return layout.name != NCHW and prod(problem.kernel_size) == 1
 
 
 def row_length(problem: ConvProblem, layout: Layout) -> int:
@@ -81,7 +105,7 @@ def is_by_rows(problem: ConvProblem, layout: Layout, target: Target) -> bool:
     copies more than im2col.
     """
     segments, axes = segments_of(problem, layout), to_2d(problem, layout).axes
-    if layout.name == NCHW or problem.groups > 1 or not segments.needs_lowering:
+    if layout.name == NCHW or problem.groups > 1 or is_packed_by_tasks(problem, layout):
         return False
     rows, columns = axes
     pixels_are_adjacent = layout.strides[3] == problem.in_channels
@@ -106,7 +130,7 @@ def to_2d(problem: ConvProblem, layout: Layout) -> ConvProblem:
     return problem_2d
 
 
-def _is_im2col_matrix(problem_2d: ConvProblem) -> bool:
+def is_im2col_matrix(problem_2d: ConvProblem) -> bool:
     """Return whether the input already is the [pixel, k] matrix, with row stride input_stride_w."""
     (height, width), (rows, columns) = problem_2d.input_size, problem_2d.axes
     is_one_row = height == 1 and prod(problem_2d.output_size) == width and rows.padding[0] == 0

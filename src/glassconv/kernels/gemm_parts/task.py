@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
+from glassconv.kernels.gemm_parts.pack import emit_pack
 from glassconv.kernels.gemm_parts.parameters import GemmParameters
 from glassconv.kernels.microkernel.lowering import emit_im2col_nchw, emit_im2col_nhwc
-from glassconv.kernels.microkernel.matrix_product import COLUMNS, ROWS, product
+from glassconv.kernels.microkernel.matrix_product import COLUMNS, ROWS, Product, product
 from glassconv.kernels.microkernel.matrix_vector import emit_matrix_vector
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 
@@ -36,17 +37,22 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
         output = arrays.output + (
             at.image * p.output_stride_n + first * p.output_stride_c + at.pixel
         )
+        is_lowered = p.needs_lowering.equals(1)
+        row_stride = code.select(is_lowered, p.buffer_stride, p.input_stride_c)
         with code.loop(0, p.segments, p.segments_per_block) as segment:
             segments = (p.segments - segment).minimum(p.segments_per_block)
-            im2col.call(
-                parameters=p,
-                image=image,
-                buffer=buffer,
-                first_channel=segment,
-                channels=segments,
-                pixel=at.pixel,
-                pixels=pixels,
-            )
+            with code.if_(is_lowered):
+                im2col.call(
+                    parameters=p,
+                    image=image,
+                    buffer=buffer,
+                    first_channel=segment,
+                    channels=segments,
+                    pixel=at.pixel,
+                    pixels=pixels,
+                )
+            in_place = image + (segment * p.input_stride_c + at.pixel)
+            rows = code.select_pointer(is_lowered, buffer, in_place)
             a, k = weight + (first * p.k + segment * p.segment_length), segments * p.segment_length
             is_first, is_last = segment.equals(0), (segment + segments).equals(p.segments)
             # A last pixel that would take a vector of its own, as that of 7 × 7 does.
@@ -54,7 +60,7 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
             tiled_pixels = pixels - is_alone.as_int()
             multiply.call(
                 a=a,
-                b=buffer,
+                b=rows,
                 c=output,
                 bias=bias + first,
                 m=filters,
@@ -62,7 +68,7 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
                 k=k,
                 a_stride=p.k,
                 b_panel_stride=multiply.width,
-                b_row_stride=p.buffer_stride,
+                b_row_stride=row_stride,
                 c_stride=p.output_stride_c,
                 first=is_first.as_int(),
                 last=is_last.as_int(),
@@ -71,14 +77,14 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
             with code.if_(is_alone):
                 multiply_column.call(
                     a=a,
-                    b=buffer + tiled_pixels,
+                    b=rows + tiled_pixels,
                     scratch=buffer + p.segments_per_block * p.segment_length * p.buffer_stride,
                     c=output + tiled_pixels,
                     bias=bias + first,
                     m=filters,
                     k=k,
                     a_stride=p.k,
-                    b_stride=p.buffer_stride,
+                    b_stride=row_stride,
                     c_stride=p.output_stride_c,
                     first=is_first.as_int(),
                 )
@@ -97,8 +103,8 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
 
 def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
     """Emit the task function: output[pixels, filters] = lowered[pixels, k] · packed[k, filters]."""
-    im2col, multiply = emit_im2col_nhwc(module), product(module, COLUMNS, epilogue)
-    width = multiply.width
+    multiply = product(module, COLUMNS, epilogue)
+    multiply_block, width = _emit_block_nhwc(module, multiply), multiply.width
 
     @function(module)
     def task(
@@ -108,9 +114,77 @@ def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
         number: Value,
         thread: Value,
     ) -> None:
-        p, weight, bias = parameters, arrays.weight, arrays.bias
-        at = start_of(p, number)
-        buffer = arrays.workspace.add_bytes(thread * p.workspace_bytes)
+        p, at = parameters, start_of(parameters, number)
+        panels = (p.filters + (width - 1)) // width
+        multiply_block.call(
+            parameters=p,
+            arrays=arrays,
+            number=number,
+            packed=arrays.weight + (at.group * panels * width + at.filter) * p.k,
+            buffer=arrays.workspace.add_bytes(thread * p.workspace_bytes),
+        )
+
+    return task
+
+
+def emit_task_packing(module: Module, epilogue: Function | None) -> Function:
+    """Emit the task function of 1 × 1 kernels in NHWC, which packs its filters itself.
+
+    They are packed once for all blocks of pixels that a thread multiplies one after the other.
+    """
+    multiply = product(module, COLUMNS, epilogue)
+    multiply_block, pack = _emit_block_nhwc(module, multiply), emit_pack(module, multiply.width)
+
+    @function(module)
+    def task(
+        code: Code,
+        parameters: GemmParameters[Value],
+        arrays: Arrays[Pointer],
+        number: Value,
+        thread: Value,
+        previous: Value,
+    ) -> None:
+        p, at = parameters, start_of(parameters, number)
+        before = start_of(parameters, previous.maximum(0))
+        packed = arrays.workspace.add_bytes(thread * p.workspace_bytes)
+        is_packed = (
+            (previous >= 0) & at.group.equals(before.group) & at.filter.equals(before.filter)
+        )
+        with code.if_(is_packed.equals(0)):
+            pack.call(
+                weight=arrays.weight + (at.group * p.filters + at.filter) * p.k,
+                packed=packed,
+                filters=(p.filters - at.filter).minimum(p.filter_block),
+                k=p.k,
+            )
+        multiply_block.call(
+            parameters=p,
+            arrays=arrays,
+            number=number,
+            packed=packed,
+            buffer=packed + p.packed_elements,
+        )
+
+    return task
+
+
+def _emit_block_nhwc(module: Module, multiply: Product) -> Function:
+    """Emit the function that multiplies the pixels and the filters of a task.
+
+    packed: the panels of its filters.
+    """
+    im2col, width = emit_im2col_nhwc(module), multiply.width
+
+    @function(module)
+    def multiply_block(
+        code: Code,
+        parameters: GemmParameters[Value],
+        arrays: Arrays[Pointer],
+        number: Value,
+        packed: Pointer,
+        buffer: Pointer,
+    ) -> None:
+        p, bias, at = parameters, arrays.bias, start_of(parameters, number)
         pixels = (p.pixels - at.pixel).minimum(p.pixel_block)
         filters = (p.filters - at.filter).minimum(p.filter_block)
         image = arrays.input + (at.image * p.input_stride_n + at.group * p.channels)
@@ -119,8 +193,6 @@ def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
             at.image * p.output_stride_n + at.pixel * p.output_stride_w + first
         )
         panel = p.k * width
-        panels = (p.filters + (width - 1)) // width
-        weights = weight + (at.group * panels * panel + at.filter * p.k)
         with code.loop(0, p.segments, p.segments_per_block) as segment:
             segments = (p.segments - segment).minimum(p.segments_per_block)
             start = segment * p.segment_length
@@ -140,7 +212,7 @@ def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
             with code.loop(0, filters, p.filters_in_l2) as filter:
                 multiply.call(
                     a=rows,
-                    b=weights + (filter * p.k + start * width),
+                    b=packed + (filter * p.k + start * width),
                     c=output + filter,
                     bias=bias + (first + filter),
                     m=pixels,
@@ -155,7 +227,7 @@ def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
                     residual_offset=residual_offset(arrays),
                 )
 
-    return task
+    return multiply_block
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import ceil, prod
+from math import ceil, inf, log2, prod
 from typing import TYPE_CHECKING
 
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.gemm_parts.parameters import is_by_rows, segments_of
+from glassconv.kernels.gemm_parts.parameters import is_by_rows, is_packed_by_tasks, segments_of
 from glassconv.kernels.microkernel.lowering import MAX_COLUMNS
 from glassconv.kernels.runtime.cost_model import (
     Loop,
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 def phases_of(
-    problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking
+    problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking, threads: int
 ) -> tuple[Phase, ...]:
-    """Return the lowering and the matrix product of all tasks."""
+    """Return the packing, the lowering and the matrix product of all tasks."""
     filters, pixels = problem.gemm.m, prod(problem.output_size)
     repeats = ceil(filters / blocks.filter_block)  # each block of filters lowers its pixels again
     if layout.name == NCHW:
@@ -46,9 +46,10 @@ def phases_of(
     k_blocks = ceil(problem.gemm.k / blocks.k_block)
     product = tuple(_product(problem, layout, target, blocks))
     panels = _panel_bytes(problem, layout, blocks)
+    is_packed = is_packed_by_tasks(problem, layout)
     streams = (
         # Once from memory, then for each block of pixels.
-        Stream(problem.weight_bytes),
+        Stream(problem.weight_bytes, problem.weight_bytes if is_packed else inf),
         Stream(passes * problem.weight_bytes, problem.weight_bytes / problem.groups),
         Stream(2 * problem.output_bytes, footprint),  # a line is read before it is written
         Stream(
@@ -61,7 +62,24 @@ def phases_of(
         replace(loop, iterations=repeats * loop.iterations, entries=repeats * loop.entries)
         for loop in lowering
     )
-    return Phase(loops, (read,)), Phase(product, streams)
+    if blocks.buffer_stride:
+        phases = [Phase(loops, (read,)), Phase(product, streams)]
+    else:
+        phases = [Phase(product, (*streams, read))]
+    if is_packed:
+        times = min(threads, problem.batch * ceil(pixels / blocks.pixel_block))
+        phases.insert(0, _packing(problem, target, times))
+    return tuple(phases)
+
+
+def _packing(problem: ConvProblem, target: Target, times: int) -> Phase:
+    """Return how each filter is packed by so many threads: vectors in, transposed, and out."""
+    lanes = target.lanes(problem.dtype)
+    vectors = times * problem.groups * problem.gemm.m * ceil(problem.gemm.k / lanes)
+    runs = times * problem.groups * ceil(problem.gemm.m / lanes)
+    # A vector takes part in log₂(lanes) rounds of shuffles.
+    shuffled = Loop(vectors, multiply_adds=log2(lanes), loads=1, stores=1, entries=runs)
+    return Phase((shuffled,), (Stream(times * problem.weight_bytes),))
 
 
 def _product(
@@ -143,9 +161,8 @@ def _vectors_of_a_row(columns: Axis, lanes: int) -> tuple[int, int]:
 def _lowering_nhwc(problem: ConvProblem, layout: Layout, target: Target) -> Iterator[Loop]:
     """Yield the copies of each segment of each pixel."""
     segments = segments_of(problem, layout)
-    if segments.needs_lowering:
-        times = problem.batch * problem.groups * prod(problem.output_size) * segments.count
-        yield from copy_loops(segments.length, times, target.lanes(problem.dtype))
+    times = problem.batch * problem.groups * prod(problem.output_size) * segments.count
+    yield from copy_loops(segments.length, times, target.lanes(problem.dtype))
 
 
 def _rows(problem: ConvProblem, target: Target, blocks: GemmBlocking) -> Iterator[Loop]:

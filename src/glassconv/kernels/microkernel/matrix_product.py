@@ -63,15 +63,16 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
     lanes = module.target.lanes(module.dtype)
     width = most_vectors * lanes
     heights = tile_heights(most_rows)
-    full_tiles = {
-        rows: _emit_tiles(module, rows, most_vectors, bias_along, masked=False) for rows in heights
-    }
-    edge_tiles = {
-        (rows, vectors): _emit_tiles(module, rows, vectors, bias_along, masked=True)
-        for rows in heights
-        for vectors in range(1, most_vectors + 1)
-        if bias_along
-    }
+
+    def tiles(vectors: int, *, masked: bool = False) -> dict[int, Function]:
+        return {
+            rows: _emit_tiles(module, rows, vectors, bias_along, masked=masked) for rows in heights
+        }
+
+    full = tiles(most_vectors)
+    # The columns that are left are whole vectors, and a partial one. Only that is stored with a
+    # mask, which takes a dozen cycles on AVX2.
+    narrow, masked = (tiles(1), tiles(1, masked=True)) if bias_along else ({}, {})
 
     @function(module)
     def product(
@@ -94,7 +95,13 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
         residual_offset: Value,
     ) -> None:
         panels = n // width
-        remainder = n - panels * width
+        left, partial = n - panels * width, n % lanes
+        # The partial vector ends where the columns end, so it reads nothing beyond the rows of B.
+        first_lane = code.select(n >= lanes, lanes - partial, 0)
+        edges = (
+            (narrow, n - left, left // lanes),
+            (masked, n - partial - first_lane, (partial > 0).as_int()),
+        )
         row = code.value(0)
         for rows in heights:
             stop = m - (m - row) % rows
@@ -103,8 +110,8 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
                     _prefetch_rows(code, a + (i + rows) * a_stride, rows, k, a_stride)
                 common: dict[str, Argument] = {
                     "a": a + i * a_stride,
-                    "remainder": remainder,
-                    "b_panel_stride": b_panel_stride,
+                    "first_lane": first_lane,
+                    "lanes": partial,
                     "segments": segments,
                     "k": k,
                     "a_stride": a_stride,
@@ -113,25 +120,29 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
                     "c_stride": c_stride,
                     "first": first,
                 }
-                bias_ptr = bias + i if bias_along == ROWS else bias
-                full_tiles[rows].call(
-                    b=b, c=c + i * c_stride, bias=bias_ptr, count=panels, **common
+                row_bias, row_c = bias + i if bias_along == ROWS else bias, c + i * c_stride
+                full[rows].call(
+                    b=b,
+                    c=row_c,
+                    bias=row_bias,
+                    count=panels,
+                    b_panel_stride=b_panel_stride,
+                    **common,
                 )
-                column = panels * width
-                partial: dict[str, Argument] = {
-                    "b": b + panels * b_panel_stride,
-                    "c": c + (i * c_stride + column),
-                    "bias": bias_ptr if bias_along == ROWS else bias_ptr + column,
-                    "count": 1,
-                }
-                for vectors in range(1, most_vectors + 1) if bias_along else ():
-                    fits = (remainder > (vectors - 1) * lanes) & (remainder <= vectors * lanes)
-                    with code.if_(fits):
-                        edge_tiles[rows, vectors].call(**partial, **common)
+                for edge, column, count in edges if bias_along else ():
+                    with code.if_(count > 0):
+                        edge[rows].call(
+                            b=b + (panels * b_panel_stride + column - panels * width),
+                            c=row_c + column,
+                            bias=row_bias if bias_along == ROWS else bias + column,
+                            count=count,
+                            b_panel_stride=lanes,
+                            **common,
+                        )
                 if epilogue:
                     with code.if_(last.equals(1)):
                         epilogue.call(
-                            sums=c + i * c_stride,
+                            sums=row_c,
                             runs=rows,
                             stride=c_stride,
                             length=n,
@@ -161,7 +172,7 @@ def _emit_tiles(
 ) -> Function:
     """Emit the function that computes `count` adjacent tiles of `rows` rows of C.
 
-    masked: whether only the first `remainder` columns of a tile are valid.
+    masked: whether only some lanes of a tile's last vector are valid: `lanes`, from `first_lane`.
     """
     # In NCHW, where the bias is along rows, B has just been written and is in cache.
     prefetches_b = bias_along != ROWS and not masked
@@ -174,7 +185,8 @@ def _emit_tiles(
         c: Pointer,
         bias: Pointer,
         count: Value,
-        remainder: Value,
+        first_lane: Value,
+        lanes: Value,
         b_panel_stride: Value,
         segments: Value,
         k: Value,
@@ -184,30 +196,34 @@ def _emit_tiles(
         c_stride: Value,
         first: Value,
     ) -> None:
-        lanes = code.lanes
+        size, bytes_each = code.lanes, ELEMENT_BYTES[code.dtype]
         last = vectors - 1  # only this vector may be partial; further masks would need registers
-        mask = code.first_lanes(remainder - last * lanes) if masked else None
+        mask = (
+            code.lanes_from(first_lane) & code.first_lanes(first_lane + lanes) if masked else None
+        )
 
         def load(pointer: Pointer, j: int) -> Value:
             if mask is not None and j == last:
-                return pointer.masked(mask, j * lanes)
-            return pointer.vector(j * lanes)
+                return pointer.masked(mask, j * size)
+            return pointer.vector(j * size)
 
         def store(pointer: Pointer, j: int, value: Value) -> None:
             if mask is not None and j == last:
-                pointer.store_masked(mask, value, j * lanes)
+                pointer.store_masked(mask, value, j * size)
             else:
-                pointer[j * lanes] = value
+                pointer[j * size] = value
 
         # Nothing below computes again what does not change in its loop.
         a_rows = [a + i * a_stride for i in range(rows)]
         row_offsets = [i * c_stride for i in range(rows)]
         with code.loop(0, count) as number:
-            panel, column = b + number * b_panel_stride, number * (vectors * lanes)
+            panel, column = b + number * b_panel_stride, number * (vectors * size)
             c_rows = [c + column + offset for offset in row_offsets]
             tile = accumulators(code, rows, vectors)
             for c_row in c_rows if bias_along else ():  # without a bias C stays in cache
-                c_row.prefetch(vectors * lanes, to_write=True)
+                # The line of the last element: the tile before has the first of an unaligned row.
+                for element in range(vectors * size - 1, 0, -(CACHE_LINE // bytes_each)):
+                    c_row.prefetch(element, to_write=True)
             with code.loop(0, segments) as segment:
                 left = [a_row + segment * a_segment_stride for a_row in a_rows]
                 b_rows = panel + segment * k * b_row_stride
@@ -219,7 +235,7 @@ def _emit_tiles(
                     row = b_rows + step * b_row_stride
                     if prefetches_b and j == 0:
                         _prefetch_vectors(code, row + b_panel_stride, vectors)
-                    return row.vector(j * lanes)
+                    return row.vector(j * size)
 
                 multiply(code, tile, k, left=load_a, right=load_b)
             with code.if_(first.equals(1)):

@@ -45,10 +45,16 @@ class PhasesPacking:
             return torch.cat([self._filters(plane, phases).flatten() for phases in self.taps])
         parts = _panels(self, plane.shape, plane.stride())
         packed = memory_for(self.elements, weight, memory)
-        place = packed.data_ptr()
-        for part in parts:
-            pack_panels(weight.data_ptr(), place, part, self.dtype, self.target)
-            place += part.elements * packed.itemsize
+        place = 0
+        for phases, part in zip(self.taps, parts, strict=True):
+            if _is_pointwise(phases):
+                filters = self._filters(plane, phases).flatten()
+                packed[place : place + filters.numel()] = filters
+                place += filters.numel()
+            else:
+                address = packed[place:].data_ptr()
+                pack_panels(weight.data_ptr(), address, part, self.dtype, self.target)
+                place += part.elements
         return packed
 
     def _filters(self, plane: Tensor, phases: Phases) -> Tensor:
@@ -59,6 +65,11 @@ class PhasesPacking:
         ]
         per_group = [each.reshape(self.groups, -1, *each.shape[1:]) for each in filters]
         return torch.stack(per_group, 1).flatten(0, 2)
+
+
+def _is_pointwise(phases: Phases) -> bool:
+    """Return whether phases have a single tap: implicit_gemm packs such filters itself."""
+    return all(len(range(*along)) == 1 for along in phases[0])
 
 
 @lru_cache(maxsize=256)

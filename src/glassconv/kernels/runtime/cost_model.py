@@ -150,11 +150,12 @@ def product_loops(
     """
     tallest, widest = tile
     panels, rest = divmod(n, widest * lanes)
-    widths = [(widest, panels, False)] if panels else []
-    if rest:
-        widths.append((ceil(rest / lanes), 1, rest % lanes > 0))
+    partial = rest % lanes > 0
+    widths = ((widest, panels, False), (1, rest // lanes, False), (1, int(partial), True))
     for rows, count in tiles_of(m, tallest):
         for vectors, panels_of_width, masked in widths:
+            if not panels_of_width:
+                continue
             tiles = times * count * panels_of_width
             area = rows * vectors
             yield Loop(tiles * k, multiply_adds=area, chain=1, loads=rows + vectors, entries=tiles)
