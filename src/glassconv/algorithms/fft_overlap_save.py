@@ -66,7 +66,7 @@ def supports(problem: ConvProblem) -> Verdict:
 
 def cost(problem: ConvProblem) -> Cost:
     """Count transforms of blocks, and a product at every frequency."""
-    return _cost(problem, _lengths(problem))
+    return spectrum.cost(problem, _lengths(problem), prod(_block_counts(problem)))
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
@@ -162,20 +162,21 @@ def _lengths(problem: ConvProblem) -> spectrum.Lengths:
     for axis in problem.axes:
         least, most = (spectrum.power_of_two(n) for n in (axis.extent, axis.padded_size))
         choices.append([least << number for number in range((most // least).bit_length())])
+    places = [(_places(axis.padded_size, axis.extent), axis.extent) for axis in problem.axes]
+    images = problem.batch * (problem.in_channels + problem.out_channels)
+    channels = problem.weight_shape[1]
+    filters = problem.out_channels * channels
 
-    def arithmetic(lengths: spectrum.Lengths) -> int:
-        counted = _cost(problem, lengths)
-        return counted.multiplications + counted.additions
+    def arithmetic(lengths: spectrum.Lengths) -> float:
+        """Return what `spectrum.cost` counts, nearly, in a hundredth of the time."""
+        blocks = points = 1
+        for (number, extent), length in zip(places, lengths, strict=True):
+            blocks *= -(-number // (length - extent + 1))
+            points *= length
+        transforms = 2.5 * (images * blocks + filters) * (points.bit_length() - 1)
+        return points * (transforms + 4 * problem.batch * filters * blocks)
 
     return min(product(*choices), key=arithmetic)
-
-
-def _cost(problem: ConvProblem, lengths: spectrum.Lengths) -> Cost:
-    blocks = prod(
-        -(-_places(axis.padded_size, axis.extent) // (length - axis.extent + 1))
-        for axis, length in zip(problem.axes, lengths, strict=True)
-    )
-    return spectrum.cost(problem, lengths, blocks)
 
 
 def _places(padded_size: int, extent: int) -> int:
