@@ -7,9 +7,9 @@ A file here is an algorithm when it has these four functions, with these argumen
     error_bound(problem) -> ErrorBound how wrong it may be
     steps(problem, input, weight, bias) -> Iterator[Step]
 
-A file that calls compiled code has two more, and is a candidate of algorithm="auto":
+A file that calls compiled code has one or two more, and is a candidate of algorithm="auto":
 
-    seconds(problem, layout, machine) -> float   how long it takes, predicted
+    seconds(problem, layout, machine) -> float   how long it takes, predicted; ∞: auto skips it
     compile_for(problem) -> Call                 a function of the arrays that keeps no step
 
 machine: this machine's rates, or None where they need not be known.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import inf
 
 from glassconv.benchmarks.bench import bench
 from glassconv.benchmarks.suites import Layer
@@ -25,7 +26,8 @@ def tune(problems: Iterable[Problem], layout: str = "nchw") -> Iterator[list[Lay
         names = [
             each.name
             for each in candidates
-            if each.verdict and each.compiled_seconds is not None and each.name != "aten"
+            if each.verdict and each.name != "aten"
+            if each.compiled_seconds is not None and each.compiled_seconds < inf
         ]
         rows = [row for name in names for row in bench([Layer(problem, 1)], name, layout=layout)]
         ratios = {row.algorithm: row.ratio for row in rows if row.ratio is not None}

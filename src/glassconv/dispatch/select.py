@@ -226,6 +226,8 @@ def _candidate(
     compiled_seconds = None
     if algorithm.seconds is not None:
         compiled_seconds = algorithm.seconds(problem, layout, machine)
+        if measured_seconds is not None and compiled_seconds < inf:
+            compiled_seconds = measured_seconds
     elif kernel and _is_compiled(algorithm.name, problem):
         compiled_seconds = measured_seconds
         if compiled_seconds is None:
