@@ -142,6 +142,7 @@ def test_auto_takes_it_for_long_filters_where_it_is_accurate_enough() -> None:
     assert choose(LONG, accuracy="fast").algorithm == NAME
     assert choose(LONG, accuracy="strict").algorithm != NAME
     assert choose("64x56x56 64@3x3 p1").algorithm != NAME
+    assert choose("256x14x14 1024@1x1").algorithm != NAME
     assert choose("1x192000 1@3").algorithm != NAME
 
 

@@ -141,7 +141,7 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
     results = problem.batch * problem.out_channels * blocks
     planes = problem.batch * problem.in_channels * blocks + results + prod(problem.weight_shape[:2])
     channels = problem.weight_shape[1]
-    frequencies = points // 2
+    frequencies = points // lengths[-1] * (lengths[-1] // 2 + 1)
     work = spectral_cost.Work(
         operations=OPERATIONS,
         transformed=planes * points * (points.bit_length() - 1),
@@ -173,8 +173,9 @@ def _lengths(problem: ConvProblem) -> spectrum.Lengths:
         for (number, extent), length in zip(places, lengths, strict=True):
             blocks *= -(-number // (length - extent + 1))
             points *= length
-        transforms = 2.5 * (images * blocks + filters) * (points.bit_length() - 1)
-        return points * (transforms + 4 * problem.batch * filters * blocks)
+        frequencies = points // lengths[-1] * (lengths[-1] // 2 + 1)
+        transforms = 2.5 * (images * blocks + filters) * points * (points.bit_length() - 1)
+        return transforms + 8 * problem.batch * filters * blocks * frequencies
 
     return min(product(*choices), key=arithmetic)
 

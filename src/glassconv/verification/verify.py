@@ -84,8 +84,8 @@ def verification_targets(problem: Problem, algorithms: Iterable[str]) -> list[st
     """Return the names to verify: each algorithm's steps, and its kernel where it has one.
 
     >>> from glassconv import parse
-    >>> verification_targets(parse("3x8x8 2@3x3 float16"), ["aten", "implicit_gemm"])
-    ['aten', 'implicit_gemm']
+    >>> verification_targets(parse("3x8x8 2@3x3"), ["aten", "implicit_gemm"])
+    ['aten', 'implicit_gemm', 'implicit_gemm jit']
     """
     found = []
     for name in algorithms:
