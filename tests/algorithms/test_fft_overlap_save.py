@@ -77,6 +77,17 @@ def test_what_is_not_finite_stays_with_the_windows_that_hold_it(value: float) ->
     np.testing.assert_array_equal(held, expected)
 
 
+def test_a_filter_of_zeros_keeps_a_nan_with_its_windows() -> None:
+    problem = parse("1x400 1@20 nobias")
+    operands = random_operands(problem)
+    operands.weight.zero_()
+    operands.input[0, 0, 200] = nan
+    output = to_numpy(named(NAME).run(problem, operands.input, operands.weight, None))
+    assert np.isnan(output[0, 0, 181:201]).all()
+    assert not output[0, 0, :181].any()
+    assert not output[0, 0, 201:].any()
+
+
 def test_a_silent_block_gives_the_bias_exactly() -> None:
     problem = parse("1x4000 2@33")
     operands = random_operands(problem)

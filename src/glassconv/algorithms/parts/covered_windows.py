@@ -74,7 +74,7 @@ def _largest_norms(problem: ConvProblem, blocks: Tensor, weight: Tensor) -> Tens
     size = torch.where(most <= format.largest / 4, size, torch.inf)
     scale = largest[(..., *(None,) * ndim)]
     too_small = scale < format.smallest_normal / format.unit_roundoff
-    zeros = scale == 0  # such a filter's outputs are exact zeros
+    zeros = (scale == 0) & size.isfinite()  # such a filter's outputs are exact zeros
     return torch.where(zeros, 0.0, torch.where(too_small, torch.inf, size / scale)).amax(2)
 
 
