@@ -15,7 +15,7 @@ from torch import Tensor
 from glassconv.algorithms import named
 from glassconv.algorithms.parts.winograd import cut, pad
 from glassconv.algorithms.parts.winograd_bound import window_factor
-from glassconv.algorithms.parts.winograd_flatness import flat_tiles, flatness
+from glassconv.algorithms.parts.winograd_flatness import _known, flat_tiles, flatness
 from glassconv.algorithms.parts.winograd_transforms import transform, transforms_of
 from glassconv.dispatch.select import choose
 from glassconv.problem import ConvProblem
@@ -323,3 +323,11 @@ def test_default_takes_what_keeps_within_twenty() -> None:
 def test_a_refusal_says_why(text: str, name: str, reason: str) -> None:
     verdict = named(name).supports(parse(text))
     assert (verdict.ok, verdict.reason) == (False, reason)
+
+
+def test_what_is_kept_for_a_problem_of_three_axes_is_small() -> None:
+    """Two matrices of a tile's elements, and not their product for every output."""
+    known = _known(parse("1x9x9x9 1@3x3x3"), 6)
+    elements, outputs = 8**3, 6**3
+    kept = sum(array.nbytes for array in (known.output, known.windows, known.input))
+    assert kept == 8 * elements * (2 * outputs + elements)

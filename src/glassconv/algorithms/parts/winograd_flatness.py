@@ -82,7 +82,7 @@ def _flatness(
     format = problem.format
     sizes = arrays.amax(largest_elements / largest[:, None].clip(min=format.tiny), 0)  # û
     errors = known.error_of_products * sizes + known.errors_of_filters
-    slack = known.windows - (known.reach @ errors).reshape(known.windows.shape)
+    slack = known.windows - (known.output * (known.scale * errors)) @ known.input
 
     through = (known.output @ sizes).max()  # from a transformed input to an output
     least = known.least * through
@@ -100,7 +100,8 @@ class _Known(Generic[A]):
 
     output: A  # |A| [outputs of a tile, elements]
     windows: A  # [outputs, elements]: 1 where an output reads an element, less the margin
-    reach: A  # |A_ij| |B_jl| / (K · n · u) [outputs · elements, elements], plus the margin
+    input: A  # |B| [elements, elements]
+    scale: float  # 1 / (K · n · u), plus the margin
     error_of_products: float  # γ_N
     errors_of_filters: A  # ε g, and u² for a rounding that underflows [elements]
     most_of_input: float  # the largest of |B|
@@ -116,12 +117,12 @@ def _known(problem: ConvProblem, outputs: int) -> _Known[Float64]:
     allowed = window_factor(problem, outputs) * (problem.taps_per_output + 1) * u
     # X and its product with S are computed in the element type.
     margin = gamma(channels + b.shape[1] + 8, u)
-    reach = (a[:, None, :] * b.T[None]).reshape(-1, len(b)) / allowed
     lost = lost_by_transform(tuple(each.input for each in transforms), format.tiny)
     return _Known(
         output=a,
         windows=_nested([_windows(each) for each in transforms]) * (1 - margin),
-        reach=reach * (1 + margin),
+        input=b,
+        scale=(1 + margin) / allowed,
         error_of_products=error_of_products(problem, outputs),
         errors_of_filters=error_of_filters(problem) * g.sum(1) + u**2,
         most_of_input=float(b.max()),
@@ -138,7 +139,8 @@ def _tensors(known: _Known[Float64], device: torch.device) -> _Known[Tensor]:
     return _Known(
         output=tensor(known.output),
         windows=tensor(known.windows),
-        reach=tensor(known.reach),
+        input=tensor(known.input),
+        scale=known.scale,
         error_of_products=known.error_of_products,
         errors_of_filters=tensor(known.errors_of_filters),
         most_of_input=known.most_of_input,
