@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from glassconv import conv2d
-from glassconv.dispatch import dispatch, recent_calls
+from glassconv.dispatch import dispatch, recent_calls, torch_state
 from glassconv.dispatch.pytorch_call import PyTorchCall
 from glassconv.dispatch.recent_calls import recall
 from glassconv.problem.problem import Arguments
@@ -169,4 +169,15 @@ def test_without_guards_every_call_is_checked(monkeypatch: pytest.MonkeyPatch) -
     given = operands()
     outputs = [conv2d(*given, padding=1) for _ in range(2)]
     assert not recognised(*given)
+    assert torch.equal(*outputs)
+
+
+def test_without_a_private_function_of_pytorch_nothing_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then no state is plain, so no call is remembered."""
+    monkeypatch.setattr(recent_calls, "_modes", None)
+    monkeypatch.setattr(dispatch, "state_of", lambda *_: torch_state.State.OTHER)
+    given = operands()
+    outputs = [conv2d(*given, padding=1) for _ in range(2)]
     assert torch.equal(*outputs)

@@ -18,7 +18,7 @@ from torch.autograd import forward_ad
 from torch.nn import Parameter
 
 from glassconv.dispatch.storage import are_stored
-from glassconv.dispatch.torch_state import find
+from glassconv.dispatch.torch_state import PRIVATE, find
 
 if TYPE_CHECKING:
     from glassconv.dispatch.compiled_call import CompiledCall
@@ -37,8 +37,8 @@ class _Recent(NamedTuple):
 _calls: dict[tuple[Any, ...], _Recent] = {}
 
 _guards_of = find(GUARDS)
-_modes = find("_C._len_torch_dispatch_stack")
-_functions = find("_C._len_torch_function_stack")
+_modes = PRIVATE["_C._len_torch_dispatch_stack"]
+_functions = PRIVATE["_C._len_torch_function_stack"]
 _grad_enabled = torch.is_grad_enabled
 _threads = torch.get_num_threads
 
@@ -51,6 +51,8 @@ def recall(
     arguments: Arguments,
 ) -> CompiledCall | None:
     """Return the call that computed an earlier call like this one, None if it is not recognised."""
+    if not _calls:  # so it stays where PyTorch lacks a private function that is called below
+        return None
     kind = type(weight)
     if (
         type(input) is not Tensor
