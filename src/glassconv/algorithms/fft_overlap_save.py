@@ -48,7 +48,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW
 from glassconv.problem.problem import Problem
 from glassconv.reports.cost import Cost
-from glassconv.reports.error_bound import ErrorBound, gradual_underflow
+from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.machine import Machine
 from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
@@ -71,17 +71,8 @@ def cost(problem: ConvProblem) -> Cost:
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
     """By each output's own window; docs/algorithms/fft.md has the proof."""
-    factor, n = _window_factor(problem), problem.taps_per_output + 1
-    u = problem.format.unit_roundoff
-    return ErrorBound(
-        max_factor=factor * n * u,
-        rms_factor=max(LEAST_GROWTH, GROWTH_OF_ONE_PRODUCT / cbrt(problem.taps_per_output)),
-        formula=f"{factor}·{n}·u, u = {u:.3g}",
-        underflow=gradual_underflow(n, problem.format),
-        reference="max|w| Σ|x| + |b|",
-        magnitude=window_bound.window_magnitude,
-        window_factor=float(factor),
-    )
+    growth = max(LEAST_GROWTH, GROWTH_OF_ONE_PRODUCT / cbrt(problem.taps_per_output))
+    return window_bound.error_bound(problem, _window_factor(problem), growth, lost=0.0)
 
 
 def steps(

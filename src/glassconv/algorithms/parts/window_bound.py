@@ -18,7 +18,7 @@ from torch import Tensor
 from glassconv.algorithms.direct import define
 from glassconv.problem import ConvProblem
 from glassconv.reports.array import Array
-from glassconv.reports.error_bound import Float64
+from glassconv.reports.error_bound import ErrorBound, Float64, Underflow, gradual_underflow
 
 SPARE = 4  # K is this multiple of what equal pixels need,
 MOST = 20  # or this where it suffices for them
@@ -29,9 +29,21 @@ def window_factor(needed: float) -> int:
     return ceil(SPARE * needed if needed > MOST else min(SPARE * needed, MOST))
 
 
-def window_magnitude(
-    problem: ConvProblem, input: Array, weight: Array, bias: Array | None
-) -> Float64:
+def error_bound(problem: ConvProblem, factor: int, rms_factor: float, lost: float) -> ErrorBound:
+    """Return the bound. factor: K. lost: by underflow, beside what a plain sum may lose."""
+    n, u = problem.taps_per_output + 1, problem.format.unit_roundoff
+    return ErrorBound(
+        max_factor=factor * n * u,
+        rms_factor=rms_factor,
+        formula=f"{factor}·{n}·u, u = {u:.3g}",
+        underflow=Underflow(gradual_underflow(n, problem.format).constant + lost),
+        reference="max|w| Σ|x| + |b|",
+        magnitude=_magnitude,
+        window_factor=float(factor),
+    )
+
+
+def _magnitude(problem: ConvProblem, input: Array, weight: Array, bias: Array | None) -> Float64:
     """Return max|w| · Σ|x| + |bias|: the maximum over a filter, the sum over a window."""
     largest = weight.max(axis=tuple(range(1, weight.ndim)), keepdims=True)
     magnitude: Float64 = define(problem, input, np.broadcast_to(largest, weight.shape), bias)

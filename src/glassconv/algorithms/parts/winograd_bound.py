@@ -18,7 +18,7 @@ from glassconv.algorithms.parts.winograd_transforms import transforms_of
 from glassconv.mathematics.cook_toom import Matrix, Transforms
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import FORMATS, gamma
-from glassconv.reports.error_bound import ErrorBound, Underflow, gradual_underflow
+from glassconv.reports.error_bound import ErrorBound
 
 
 def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float]) -> ErrorBound:
@@ -26,18 +26,11 @@ def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float])
 
     growth: from an axis's kernel size to what that axis multiplies PyTorch's rms error by.
     """
-    factor, n = window_factor(problem, outputs), problem.taps_per_output + 1
-    u = problem.format.unit_roundoff
-    return ErrorBound(
-        max_factor=factor * n * u,
-        rms_factor=prod(growth[r] for r in problem.kernel_size),
-        formula=f"{factor}·{n}·u, u = {u:.3g}",
-        underflow=Underflow(
-            gradual_underflow(n, problem.format).constant + _underflow(problem, outputs)
-        ),
-        reference="max|w| Σ|x| + |b|",
-        magnitude=window_bound.window_magnitude,
-        window_factor=float(factor),
+    return window_bound.error_bound(
+        problem,
+        window_factor(problem, outputs),
+        prod(growth[r] for r in problem.kernel_size),
+        _underflow(problem, outputs),
     )
 
 
