@@ -280,7 +280,7 @@ def compile_problem(
         return call if whole is None else UnlessWhole(call, whole)
     if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
         return algorithm_call(named("aten"), problem, epilogue)
-    given = layout_named(layout, *input)
+    given = layout_named(layout, *input) if problem.ndim < 3 else None
     return kernel_call(kernel_named(taken.name), problem, given, layout, epilogue, whole)
 
 

@@ -235,7 +235,7 @@ def _candidate(
     return Candidate(
         algorithm.name,
         supported,
-        _may_run(problem, supported, cost, bound, accuracy, device),
+        _may_run(problem, algorithm, supported, cost, bound, accuracy, device),
         cost,
         bound,
         predict(cost).seconds,
@@ -246,6 +246,7 @@ def _candidate(
 
 def _may_run(
     problem: Problem,
+    algorithm: Algorithm,
     supported: Verdict,
     cost: Cost,
     bound: ErrorBound,
@@ -264,6 +265,9 @@ def _may_run(
     if refusal:
         enough = next(each for each in ACCURACY if not _too_inaccurate(bound, each))
         return Verdict(False, f"{refusal}; accuracy={enough!r} runs it")
+    if accuracy == "strict" and not algorithm.published_order:
+        reason = "accuracy 'strict' sums in the published order; accuracy='default' runs it"
+        return Verdict(False, reason)
     if not is_cpu(device):
         return Verdict(True, f"PyTorch runs it on {device}; compiled kernels run on the CPU")
     return supported

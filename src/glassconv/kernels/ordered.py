@@ -1,0 +1,206 @@
+"""Compiled sums in the published order: the same bits for every thread, layout, batch, processor.
+
+    output = bias + Σ_blocks (a chain of fused multiply-adds over the block's products, from +0)
+
+The order is that of algorithms/ordered.py. The register tile of implicit GEMM has it if a block of
+k is a block of the order, and if k counts (kernel row, kernel column, channel) in both layouts
+(ordered_parts/products.py). Vector lanes are outputs, never products, and no thread shares a sum,
+so neither threads nor blocks nor the number of lanes can change a bit.
+
+What the order skips, products with padding, the kernels multiply by zero. That changes nothing:
+docs/reproducible.md has the argument. A weight that is not finite is the exception; the definition
+is compiled for it (ordered_parts/definition.py), and for three spatial axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from math import prod
+
+from torch import Tensor
+
+from glassconv.algorithms.ordered import BLOCK
+from glassconv.codegen.ir import Module
+from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.parallel import in_parallel
+from glassconv.codegen.struct import pack
+from glassconv.codegen.target import ELEMENT_BYTES, Target
+from glassconv.kernels import implicit_gemm
+from glassconv.kernels.gemm_parts.parameters import is_by_rows
+from glassconv.kernels.gemm_parts.rows import emit_task_by_rows
+from glassconv.kernels.gemm_parts.task import emit_task_nhwc, emit_task_packing
+from glassconv.kernels.implicit_gemm import PanelPacking, panel_width
+from glassconv.kernels.microkernel.epilogue import emit_epilogue
+from glassconv.kernels.ordered_parts import definition
+from glassconv.kernels.ordered_parts.products import emit_block_nhwc, emit_task_nchw
+from glassconv.kernels.ordered_parts.weights import ChannelsLast, RefuseNotFinite
+from glassconv.kernels.runtime.blocking import Blocking
+from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work
+from glassconv.kernels.runtime.loop_text import (
+    at_a_time,
+    describe_batch,
+    describe_blocks,
+    describe_loop_nest,
+)
+from glassconv.kernels.runtime.packed_weights import Packing
+from glassconv.kernels.runtime.plan import Plan
+from glassconv.problem import ConvProblem
+from glassconv.problem.activations import NOTHING, Epilogue
+from glassconv.problem.memory_layout import NCHW, NHWC, Layout
+from glassconv.reports.verdict import Verdict
+
+BY_ROWS, PACKING, DEFINITION = "by rows", "packing", "definition"
+STEPS_PER_PRODUCT = 6  # latency of a chain of scalars, in multiply-adds
+
+
+def supports(problem: ConvProblem, layout: str) -> Verdict:
+    """Return whether the element type is float32 or float64."""
+    if problem.dtype not in ELEMENT_BYTES:
+        types = " or ".join(ELEMENT_BYTES)
+        return Verdict(False, f"requires {types}, got {problem.dtype}")
+    return Verdict(True, "sums in the published order")
+
+
+@dataclass(frozen=True)
+class OrderedPlan(Plan):
+    """A plan whose sums begin with +0 + bias, which is never −0."""
+
+    def compute(
+        self, input: Tensor, packed: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor:
+        """Return the output for a weight as the kernel reads it."""
+        return super().compute(input, packed, None if bias is None else bias + 0.0, residual)
+
+
+def plan(
+    problem: ConvProblem,
+    layout: Layout,
+    target: Target,
+    threads: int,
+    epilogue: Epilogue = NOTHING,
+) -> Plan:
+    """Plan a supported problem, for inputs in the given memory layout."""
+    way = _way(problem, layout, target)
+    if way == DEFINITION:
+        return definition_plan(problem, layout, target, threads, epilogue)
+    blocks = blocking(problem, layout, target, threads)
+    assert isinstance(blocks, implicit_gemm.GemmBlocking)
+    tasks = implicit_gemm.tasks_of(problem, blocks)
+    packing = _packing(problem, layout, way, target)
+    return OrderedPlan(
+        problem,
+        layout,
+        _compile(problem.dtype, way, target, epilogue),
+        blocks,
+        pack(implicit_gemm.parameters_of(problem, layout, blocks)),
+        tasks,
+        blocks.workspace_bytes,
+        max_threads=implicit_gemm.max_threads(problem, tasks),
+        pack=packing,
+        loops=_loops(problem, layout, blocks),
+        hot_function=implicit_gemm.hot_function_of(problem, layout, target, blocks),
+        otherwise=None
+        if packing is None
+        else definition_plan(problem, layout, target, threads, epilogue),
+    )
+
+
+def definition_plan(
+    problem: ConvProblem, layout: Layout, target: Target, threads: int, epilogue: Epilogue
+) -> Plan:
+    """Plan a problem by the compiled definition."""
+    tasks = problem.batch * problem.out_channels
+    return OrderedPlan(
+        problem,
+        layout,
+        _compile(problem.dtype, DEFINITION, target, epilogue),
+        Blocking(),
+        pack(definition.parameters_of(problem, layout)),
+        tasks,
+        0,
+        max_threads=implicit_gemm.max_threads(problem, tasks),
+        pack=None,
+        loops=("for each output: its products in order",),
+    )
+
+
+def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
+    """Return what the kernel does for a problem."""
+    if _way(problem, layout, target) == DEFINITION:
+        tasks = problem.batch * problem.out_channels
+        products = Loop(problem.macs, multiply_adds=STEPS_PER_PRODUCT, loads=2)
+        arrays = Stream(problem.input_bytes + problem.weight_bytes + 2 * problem.output_bytes)
+        team = min(threads, implicit_gemm.max_threads(problem, tasks))
+        return Work((Phase((products,), (arrays,)),), tasks, team)
+    packing = _packing(problem, layout, _way(problem, layout, target), target)
+    checked = 0 if packing is None else problem.weight_bytes
+    return replace(implicit_gemm.work(problem, layout, target, threads), checked_bytes=checked)
+
+
+def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Blocking:
+    """Return the blocks of a problem: a block of k is one of the published order."""
+    way = _way(problem, layout, target)
+    if way == DEFINITION:
+        return Blocking()
+    k_block = min(problem.gemm.k, BLOCK)
+    return implicit_gemm.blocking_of(
+        problem, layout, target, threads, k_block, way == BY_ROWS, way == PACKING
+    )
+
+
+def _way(problem: ConvProblem, layout: Layout, target: Target) -> str:
+    """Return which of the kernel's tasks a problem takes."""
+    if problem.ndim == 3:
+        return DEFINITION
+    if layout.name == NCHW:
+        return NCHW
+    if prod(problem.kernel_size) == 1 and not problem.is_padded:
+        return PACKING
+    if problem.gemm.k <= BLOCK and is_by_rows(problem, layout, target):
+        return BY_ROWS
+    return NHWC
+
+
+def _packing(problem: ConvProblem, layout: Layout, way: str, target: Target) -> Packing | None:
+    """Return the packing of a problem's weight; None where the kernel reads it as it is."""
+    if prod(problem.kernel_size) == 1 and not problem.is_padded:
+        return None
+    packing: Packing = ChannelsLast(problem.weight_shape)
+    if layout.name != NCHW:
+        width = panel_width(problem.dtype, target)
+        packing = PanelPacking(problem.weight_shape, problem.groups, width, problem.dtype, target)
+    return RefuseNotFinite(packing) if problem.is_padded else packing
+
+
+def _loops(
+    problem: ConvProblem, layout: Layout, blocks: implicit_gemm.GemmBlocking
+) -> tuple[str, ...]:
+    """Return a description of the loop nest, one line per loop."""
+    filters, pixels = problem.gemm.m, prod(problem.output_size)
+    product = f"multiply {blocks.k_block:,} × {min(pixels, blocks.pixel_block):,} pixels"
+    return describe_loop_nest(
+        f"for {describe_batch(problem.batch, problem.groups)}, "
+        f"{describe_blocks(filters, blocks.filter_block, 'filters')}",
+        f"for {describe_blocks(pixels, blocks.pixel_block, 'pixels')}: a task",
+        f"for {at_a_time(problem.gemm.k, 'multiply-adds of each output', BLOCK)}",
+        ["im2col into the buffer", product] if blocks.buffer_stride else product,
+    )
+
+
+@cache
+def _compile(dtype: str, way: str, target: Target, epilogue: Epilogue) -> Compiled:
+    module = Module("ordered", dtype, target)
+    applied = emit_epilogue(module, epilogue)
+    if way == NCHW:
+        task = emit_task_nchw(module, applied)
+    elif way == NHWC:
+        task = emit_task_nhwc(module, applied, emit_block_nhwc)
+    elif way == PACKING:
+        task = emit_task_packing(module, applied, emit_block_nhwc)
+    elif way == BY_ROWS:
+        task = emit_task_by_rows(module, applied)
+    else:
+        task = definition.emit_task_definition(module, applied)
+    in_parallel(module, task)
+    return compiled(module, "ordered")
