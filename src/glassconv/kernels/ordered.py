@@ -14,7 +14,7 @@ is compiled for it (ordered_parts/definition.py), and for three spatial axes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from math import prod
 
@@ -26,15 +26,19 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels import implicit_gemm
+from glassconv.kernels import depthwise, implicit_gemm
+from glassconv.kernels.depthwise_parts import nchw_task, nhwc_task
+from glassconv.kernels.depthwise_parts.nhwc import InputAccess
+from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
 from glassconv.kernels.gemm_parts.parameters import is_by_rows
 from glassconv.kernels.gemm_parts.rows import emit_task_by_rows
 from glassconv.kernels.gemm_parts.task import emit_task_nhwc, emit_task_packing
 from glassconv.kernels.implicit_gemm import PanelPacking, panel_width
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.ordered_parts import definition
+from glassconv.kernels.ordered_parts.planes import emit_tiles
 from glassconv.kernels.ordered_parts.products import emit_block_nhwc, emit_task_nchw
-from glassconv.kernels.ordered_parts.weights import ChannelsLast, RefuseNotFinite
+from glassconv.kernels.ordered_parts.weights import AsItIs, ChannelsLast, RefuseNotFinite
 from glassconv.kernels.runtime.blocking import Blocking
 from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work
 from glassconv.kernels.runtime.loop_text import (
@@ -50,7 +54,7 @@ from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout
 from glassconv.reports.verdict import Verdict
 
-BY_ROWS, PACKING, DEFINITION = "by rows", "packing", "definition"
+BY_ROWS, PACKING, DEPTHWISE, DEFINITION = "by rows", "packing", "depthwise", "definition"
 STEPS_PER_PRODUCT = 6  # latency of a chain of scalars, in multiply-adds
 
 
@@ -84,10 +88,12 @@ def plan(
     way = _way(problem, layout, target)
     if way == DEFINITION:
         return definition_plan(problem, layout, target, threads, epilogue)
+    if way == DEPTHWISE:
+        return _depthwise_plan(problem, layout, target, threads, epilogue)
     blocks = blocking(problem, layout, target, threads)
     assert isinstance(blocks, implicit_gemm.GemmBlocking)
     tasks = implicit_gemm.tasks_of(problem, blocks)
-    packing = _packing(problem, layout, way, target)
+    packing = _packing(problem, layout, target)
     return OrderedPlan(
         problem,
         layout,
@@ -125,6 +131,21 @@ def definition_plan(
     )
 
 
+def _depthwise_plan(
+    problem: ConvProblem, layout: Layout, target: Target, threads: int, epilogue: Epilogue
+) -> Plan:
+    pattern, access = depthwise.specialization_of(problem.as_2d(), layout, target)
+    if access is None:
+        pattern = tap_pattern_of(problem.as_2d().axes[1])
+    kernel = _compile_depthwise(problem.dtype, pattern, access, target, epilogue)
+    plan = depthwise.plan_of(kernel, problem, layout, target, threads)
+    given = {field.name: getattr(plan, field.name) for field in fields(Plan)}
+    if problem.is_padded and (access is None or access.is_copied):
+        given["pack"] = RefuseNotFinite(AsItIs(prod(problem.weight_shape)))
+        given["otherwise"] = definition_plan(problem, layout, target, threads, epilogue)
+    return OrderedPlan(**given)
+
+
 def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
     """Return what the kernel does for a problem."""
     if _way(problem, layout, target) == DEFINITION:
@@ -133,7 +154,9 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
         arrays = Stream(problem.input_bytes + problem.weight_bytes + 2 * problem.output_bytes)
         team = min(threads, implicit_gemm.max_threads(problem, tasks))
         return Work((Phase((products,), (arrays,)),), tasks, team)
-    packing = _packing(problem, layout, _way(problem, layout, target), target)
+    if _way(problem, layout, target) == DEPTHWISE:
+        return depthwise.work(problem, layout, target, threads)
+    packing = _packing(problem, layout, target)
     checked = 0 if packing is None else problem.weight_bytes
     return replace(implicit_gemm.work(problem, layout, target, threads), checked_bytes=checked)
 
@@ -143,6 +166,8 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
     way = _way(problem, layout, target)
     if way == DEFINITION:
         return Blocking()
+    if way == DEPTHWISE:
+        return depthwise.blocking(problem, layout, target, threads)
     k_block = min(problem.gemm.k, BLOCK)
     return implicit_gemm.blocking_of(
         problem, layout, target, threads, k_block, way == BY_ROWS, way == PACKING
@@ -153,6 +178,8 @@ def _way(problem: ConvProblem, layout: Layout, target: Target) -> str:
     """Return which of the kernel's tasks a problem takes."""
     if problem.ndim == 3:
         return DEFINITION
+    if problem.weight_shape[1] == 1 and problem.groups > 1 and problem.gemm.k <= BLOCK:
+        return DEPTHWISE
     if layout.name == NCHW:
         return NCHW
     if prod(problem.kernel_size) == 1 and not problem.is_padded:
@@ -162,7 +189,7 @@ def _way(problem: ConvProblem, layout: Layout, target: Target) -> str:
     return NHWC
 
 
-def _packing(problem: ConvProblem, layout: Layout, way: str, target: Target) -> Packing | None:
+def _packing(problem: ConvProblem, layout: Layout, target: Target) -> Packing | None:
     """Return the packing of a problem's weight; None where the kernel reads it as it is."""
     if prod(problem.kernel_size) == 1 and not problem.is_padded:
         return None
@@ -202,5 +229,18 @@ def _compile(dtype: str, way: str, target: Target, epilogue: Epilogue) -> Compil
         task = emit_task_by_rows(module, applied)
     else:
         task = definition.emit_task_definition(module, applied)
+    in_parallel(module, task)
+    return compiled(module, "ordered")
+
+
+@cache
+def _compile_depthwise(
+    dtype: str, pattern: TapPattern, access: InputAccess | None, target: Target, epilogue: Epilogue
+) -> Compiled:
+    module = Module("ordered", dtype, target)
+    if access is None:
+        task = nchw_task.emit_task(module, pattern, epilogue, emit_tiles)
+    else:
+        task = nhwc_task.emit_task(module, pattern, access, epilogue, bias_last=True)
     in_parallel(module, task)
     return compiled(module, "ordered")

@@ -35,6 +35,17 @@ class ChannelsLast:
 
 
 @dataclass(frozen=True)
+class AsItIs:
+    """The packing of a weight that is in order: none."""
+
+    elements: int  # of the weight
+
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor:
+        """Return the weight."""
+        return weight.contiguous()
+
+
+@dataclass(frozen=True)
 class RefuseNotFinite:
     """The packing of a kernel that multiplies padding, so it does not take such weights."""
 
