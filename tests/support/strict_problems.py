@@ -51,9 +51,7 @@ def random_case(seed: int) -> tuple[Problem, Operands, Random]:
     return problem, Operands(arrays[0], arrays[1], arrays[2] if problem.bias else None), random
 
 
-def _array(
-    shape: tuple[int, ...], numbers: str, dtype: str, generator: torch.Generator
-) -> Tensor:
+def _array(shape: tuple[int, ...], numbers: str, dtype: str, generator: torch.Generator) -> Tensor:
     array = torch.randn(shape, generator=generator, dtype=torch.float64)
     if numbers == "wide":  # products that overflow, underflow and vanish
         array *= 2.0 ** torch.randint(-90, 80, shape, generator=generator)

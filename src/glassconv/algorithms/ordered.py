@@ -76,9 +76,7 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
     return inf
 
 
-def steps(
-    problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None
-) -> Iterator[Step]:
+def steps(problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) -> Iterator[Step]:
     """Add up one product of every output at a time, in the published order."""
     batch, groups, ones = problem.batch, problem.groups, (1,) * problem.ndim
     channels, filters = problem.in_channels // groups, problem.out_channels // groups
@@ -105,7 +103,7 @@ def taps(problem: Problem) -> Iterator[tuple[tuple[int, ...], Slices, Slices]]:
     """Yield each tap of the kernel, row by row, the outputs that it adds to, what those read.
 
     A tap adds to the outputs for which it is on the input, not on padding. A transposed problem is
-    the convolution with flipped kernels that it equals, and inserted zeros are skipped like padding.
+    the convolution with flipped kernels that it equals; inserted zeros are skipped like padding.
     """
     for tap in product(*map(range, problem.kernel_size)):
         if isinstance(problem, TransposedProblem):

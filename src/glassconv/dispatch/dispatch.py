@@ -43,8 +43,8 @@ from glassconv.dispatch.pytorch_call import (
 )
 from glassconv.dispatch.recent_calls import recall, remember
 from glassconv.dispatch.select import AUTO, check_names, chosen, kernel_named
-from glassconv.dispatch.strict_gradients import WithGradients
 from glassconv.dispatch.storage import bytes_spanned, check_storage
+from glassconv.dispatch.strict_gradients import WithGradients
 from glassconv.dispatch.torch_state import State, memory_device, state_of
 from glassconv.dispatch.whole_numbers import LateCall, UnlessWhole
 from glassconv.errors import ConvError

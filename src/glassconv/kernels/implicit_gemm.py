@@ -227,7 +227,9 @@ def panel_width(dtype: str, target: Target) -> int:
     return target.tile()[1] * target.lanes(dtype)
 
 
-def parameters_of(problem: ConvProblem, layout: Layout, blocks: GemmBlocking) -> GemmParameters[int]:
+def parameters_of(
+    problem: ConvProblem, layout: Layout, blocks: GemmBlocking
+) -> GemmParameters[int]:
     """Return the kernel's parameters for a problem in such blocks."""
     problem_2d, segments = to_2d(problem, layout), segments_of(problem, layout)
     rows, columns = problem_2d.axes

@@ -250,6 +250,7 @@ def store_rows(
             output_ptr[0] = apply_epilogue(code, epilogue, total, output_ptr, residual_offset)
         with code.else_():
             output_ptr, mask = output + offset, code.first_lanes(p.valid_lanes)
-            total = apply_epilogue(code, epilogue, total, output_ptr, residual_offset, mask)
-            output_ptr.store_masked(mask, total)
+            output_ptr.store_masked(
+                mask, apply_epilogue(code, epilogue, total, output_ptr, residual_offset, mask)
+            )
         offset = offset + output_row_stride

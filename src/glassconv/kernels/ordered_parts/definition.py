@@ -60,20 +60,25 @@ def parameters_of(problem: ConvProblem, layout: Layout) -> DefinitionParameters[
     def three(sizes: tuple[int, ...], missing: int = 1) -> tuple[int, ...]:
         return (missing,) * (3 - len(sizes)) + sizes
 
-    values: dict[str, int] = {}
     before = tuple(pair[0] for pair in problem.padding)
-    for name, sizes in (
-        ("input", three(problem.input_size)),
-        ("kernel", three(problem.kernel_size)),
-        ("output", three(problem.output_size)),
-    ):
-        values |= {f"{name}_{axis}": n for axis, n in zip(("depth", "height", "width"), sizes)}
-    for name, sizes in (
-        ("stride", three(problem.stride)),
-        ("padding", three(before, 0)),
-        ("dilation", three(problem.dilation)),
-    ):
-        values |= {f"{name}_{axis}": n for axis, n in zip("dhw", sizes)}
+    named = {
+        ("depth", "height", "width"): {
+            "input": three(problem.input_size),
+            "kernel": three(problem.kernel_size),
+            "output": three(problem.output_size),
+        },
+        ("d", "h", "w"): {
+            "stride": three(problem.stride),
+            "padding": three(before, 0),
+            "dilation": three(problem.dilation),
+        },
+    }
+    values = {
+        f"{name}_{axis}": size
+        for axes, arrays in named.items()
+        for name, sizes in arrays.items()
+        for axis, size in zip(axes, sizes, strict=True)
+    }
     stride_n, stride_c, stride_h, stride_w = layout.strides
     stride_d = 0
     if problem.ndim == 3:
@@ -191,7 +196,10 @@ def _emit_sum(module: Module) -> Function:
                     left.set(BLOCK)
                 left.set(left.get() - 1)
                 with code.if_(inside):
-                    weight, number = weights[channel * taps + tap], pixel[channel * p.input_stride_c]
+                    weight, number = (
+                        weights[channel * taps + tap],
+                        pixel[channel * p.input_stride_c],
+                    )
                     block.set(code.fma(weight, number, block.get()))
         output[0] = total.get() + block.get()
 

@@ -42,7 +42,7 @@ def emit_tiles(module: Module, pattern: TapPattern, size: int, epilogue: Epilogu
 
                 def add(v: Value | int, row: Pointer = row, weights: Pointer = weight_row) -> None:
                     weight, inputs = code.broadcast(weights[v]), row + tap_offsets[v]
-                    for accumulator in accumulators:  # noqa: B023
+                    for accumulator in accumulators:
                         product = code.fma(weight, inputs.vector(), accumulator.get())
                         accumulator.set(product)
                         inputs = inputs + row_stride

@@ -18,4 +18,4 @@ def hashes(report: SuiteHash) -> RenderableType:
         table.add_column(heading)
     for layer in report.layers:
         table.add_row(str(layer.problem), layer.digest[:SHOWN])
-    return Group(table, f"{report.suite}: {report.digest}")
+    return Group(table, f"SHA-256 of {report.suite}, all of these together:", report.digest)
