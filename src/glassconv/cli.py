@@ -40,6 +40,7 @@ from glassconv.problem.shorthand import EXAMPLE
 from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.benchmark import Benchmark
 from glassconv.reports.verification import Verification
+from glassconv.tracing.addition_order import addition_orders
 from glassconv.tracing.backward import backward as run_backward
 from glassconv.tracing.forward import trace as trace_problem
 from glassconv.verification.compare_unfold import same
@@ -51,6 +52,7 @@ from glassconv.views import files
 from glassconv.views.figures import animation_file
 from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
+from glassconv.views.terminal.addition_order import addition_orders as render_addition_orders
 from glassconv.views.terminal.algorithms import listed
 from glassconv.views.terminal.benchmark import bench_to_json
 from glassconv.views.terminal.hashes import hashes as render_hashes
@@ -205,8 +207,16 @@ def trace(
     save: Annotated[
         Path | None, typer.Option(help="Save every array to a .npz file.", metavar="FILE")
     ] = None,
+    order: Annotated[
+        bool, typer.Option("--order", help="Draw the order of additions, ours and PyTorch's.")
+    ] = False,
 ) -> None:
     """Run an algorithm step by step and print its intermediate arrays."""
+    if order:
+        with _stderr().status("probing"):
+            found = addition_orders(as_convolution(_parse_any(problem), "trace --order"))
+        _print(render_addition_orders(found))
+        return
     with _stderr().status(f"running {algorithm}"):
         traced = trace_problem(_parse_any(problem), algorithm, seed=seed)
     _print(traced)

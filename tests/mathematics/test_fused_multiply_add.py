@@ -49,7 +49,7 @@ def test_float64_is_rounded_once(numbers: tuple[float, float, float]) -> None:
     assert fused(numbers, torch.float64) == expected
 
 
-@given(NEAR, NEAR)
+@given(st.floats(0.25, 4), st.floats(0.25, 4))
 def test_a_product_that_cancels_leaves_its_rounding_error(left: float, right: float) -> None:
     rest = fused((left, right, -(left * right)), torch.float64)
     assert Fraction(left) * Fraction(right) == Fraction(left * right) + Fraction(rest)

@@ -33,6 +33,7 @@ def fused_multiply_add(left: Tensor, right: Tensor, total: Tensor) -> Tensor:
     low, lowest = exact_sum(total, rest)
     high, middle = exact_sum(product, low)
     result = high + sum_to_odd(lowest, middle)
+    result = torch.where(result == 0, product + total, result)  # zero with its sign
     if result.is_meta:
         return result
     return _with_extremes(left, right, total, product, result)
@@ -46,7 +47,7 @@ def sum_to_odd(left: Tensor, right: Tensor) -> Tensor:
     towards = torch.where(error > 0, inf, -inf).to(value)
     step = torch.nextafter(value, towards) - value
     inexact = (error != 0) & torch.isfinite(error)
-    return total + torch.where(inexact & is_even, step, torch.zeros_like(step))
+    return torch.where(inexact & is_even, total + step, total)
 
 
 def exact_sum(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
