@@ -123,7 +123,9 @@ def chosen(
 def _chosen(
     problem: Problem, algorithm: str, accuracy: str, layout: str, device: str, threads: int
 ) -> Candidate:
-    if algorithm == AUTO:
+    if algorithm == AUTO and accuracy == "strict":
+        names = [name for name, each in ALGORITHMS.items() if each.published_order]
+    elif algorithm == AUTO:
         names = [name for name in ALGORITHMS if _is_compiled(name, problem)]
     else:
         names = [named(algorithm).name]

@@ -80,7 +80,7 @@ def revealed(leaves: list[int], total: Callable[[dict[int, float]], float]) -> T
     ...     a, b, c, d = (torch.tensor(others.get(leaf, 1.0)) for leaf in range(4))
     ...     return float((a + b) + (c + d))
     >>> revealed([0, 1, 2, 3], pairs)
-    ((0, 1), (2, 3))
+    (0, 1, (2, 3))
     """
     number = len(leaves)
 
@@ -92,9 +92,6 @@ def revealed(leaves: list[int], total: Callable[[dict[int, float]], float]) -> T
         for other in others:
             lost = number - round(total({first: LARGE, other: -LARGE}))
             meeting[lost].append(other)
-        spine: list[Tree] = [first]
-        for size in sorted(meeting):
-            spine.append(built(meeting[size]))
-        return tuple(spine)
+        return (first, *(built(meeting[size]) for size in sorted(meeting)))
 
     return built(leaves)

@@ -22,9 +22,9 @@ def addition_orders(found: AdditionOrders) -> RenderableType:
 
 
 def lines(tree: Tree, indent: str = "") -> Iterator[str]:
-    """Yield the lines of a tree; terms on one level are added one after another, top to bottom.
+    r"""Yield the lines of a tree; terms on one level are added one after another, top to bottom.
 
-    >>> print("\\n".join(lines((BIAS, (0, 1, 2, 3), (4, (5, 7, 9))))))
+    >>> print("\n".join(lines((BIAS, (0, 1, 2, 3), (4, (5, 7, 9))))))
     bias
     + sum of:
         products 0 … 3
