@@ -32,6 +32,7 @@ from torch import Tensor
 from glassconv.algorithms.parts import names
 from glassconv.algorithms.parts.zeros import zeros
 from glassconv.mathematics.fused_multiply_add import fused_multiply_add
+from glassconv.problem.axis import Axis
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.cost import Cost
@@ -107,10 +108,18 @@ def taps(problem: Problem) -> Iterator[tuple[tuple[int, ...], Slices, Slices]]:
     """
     for tap in product(*map(range, problem.kernel_size)):
         if isinstance(problem, TransposedProblem):
-            kept = [
-                axis.tap_slices(axis.kernel_size - 1 - index)[::-1]
-                for axis, index in zip(problem.axes, tap, strict=True)
+            pairs = [
+                _transposed(axis, axis.kernel_size - 1 - index, size)
+                for axis, index, size in zip(problem.axes, tap, problem.input_size, strict=True)
             ]
         else:
-            kept = [axis.tap_slices(index) for axis, index in zip(problem.axes, tap, strict=True)]
-        yield tap, tuple(writes for writes, _ in kept), tuple(reads for _, reads in kept)
+            pairs = [axis.tap_slices(index) for axis, index in zip(problem.axes, tap, strict=True)]
+        yield tap, tuple(writes for writes, _ in pairs), tuple(reads for _, reads in pairs)
+
+
+def _transposed(axis: Axis, index: int, inputs: int) -> tuple[slice, slice]:
+    """Return what a tap of a transposed axis connects; output padding has windows of no input."""
+    reads, writes = axis.tap_slices(index)
+    kept = range(reads.start, min(reads.stop, inputs))
+    stop = writes.start + len(kept) * axis.stride
+    return slice(writes.start, min(stop, writes.stop), axis.stride), slice(kept.start, kept.stop)
