@@ -11,13 +11,13 @@ import torch
 from glassconv import conv2d
 from glassconv.algorithms import named
 from glassconv.algorithms.parts.winograd_transforms import transforms_of
-from glassconv.algorithms.winograd_decomposed import transforms_along
+from glassconv.algorithms.winograd_pieces import transforms_along
 from glassconv.problem.operands import random_operands
 from glassconv.problem.shorthand import parse
 from glassconv.verification.verify import verify
 from support.references import whole_numbers
 
-NAME = "winograd_decomposed"
+NAME = "winograd_pieces"
 PROBLEM = pytest.mark.parametrize(
     "text",
     [
