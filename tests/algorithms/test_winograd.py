@@ -45,7 +45,9 @@ def flat(problem: ConvProblem, name: str, operands: Operands) -> Tensor:
     transforms = transforms_of(problem, outputs)
     filters = transform([each.filter for each in transforms], operands.weight.double())
     test = flatness(problem, outputs, operands.weight, filters.to(operands.weight.dtype))
-    return flat_tiles(problem, test, cut(transforms, pad(problem, transforms, operands.input)))
+    return flat_tiles(
+        problem, test, cut(problem, transforms, pad(problem, transforms, operands.input))
+    )
 
 
 def within_its_bound(problem: ConvProblem, name: str, operands: Operands) -> bool:
