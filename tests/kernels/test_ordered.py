@@ -94,12 +94,13 @@ def test_gradients_flow_through_the_bits_of_a_call_without_them() -> None:
     problem = parse("5x9x9 4@3x3 p1")
     given = random_operands(problem, 0)
     arrays = [each.clone().requires_grad_() for each in (given.input, given.weight)]
-    output = conv2d(*arrays, given.bias, padding=1, accuracy="strict", activation="relu")
+    input, weight = arrays
+    output = conv2d(input, weight, given.bias, padding=1, accuracy="strict", activation="relu")
     expected = conv2d(
         given.input, given.weight, given.bias, padding=1, accuracy="strict", activation="relu"
     )
     assert same_bits(output.detach(), expected)
     found = torch.autograd.grad(output.square().sum(), arrays)
-    plain = torch.nn.functional.conv2d(*arrays, given.bias, padding=1).relu()
+    plain = torch.nn.functional.conv2d(input, weight, given.bias, padding=1).relu()
     for ours, theirs in zip(found, torch.autograd.grad(plain.square().sum(), arrays), strict=True):
         torch.testing.assert_close(ours, theirs)

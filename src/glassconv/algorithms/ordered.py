@@ -92,7 +92,7 @@ def steps(problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) 
     for k, ((tap, writes, reads), channel) in enumerate(product(taps(problem), range(channels))):
         if k and k % BLOCK == 0:
             total, block = total + block, zeros(input, weight, shape)
-        scale = kernels[(*every[1:], channel, *tap)].reshape(groups, filters, *ones)
+        scale = kernels[:, :, channel][every[1:] + tap].reshape(groups, filters, *ones)
         window = images[:, :, :, channel][every + reads]
         block[every + writes] = fused_multiply_add(scale, window, block[every + writes])
     output = (total + block).reshape(problem.output_shape)

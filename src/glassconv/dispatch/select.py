@@ -136,7 +136,7 @@ def plain_sums(problem: Problem, layout: str = NCHW) -> str:
     """Return the name of the fastest algorithm of `auto` that sums plain products."""
     names = [name for name in ALGORITHMS if _is_compiled(name, problem)]
     found = candidates(problem, "default", layout, names=names)
-    plain = [each for each in found if each.error_bound and each.error_bound.window_factor <= 1]
+    plain = [each for each in found if each.bound and each.bound.window_factor <= 1]
     return _pick(problem, AUTO, tuple(plain)).name
 
 

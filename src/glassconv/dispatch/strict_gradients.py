@@ -22,7 +22,9 @@ class WithGradients:
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
         """Return the output, through which gradients flow."""
-        output: Tensor = _Function.apply(self, input, weight, bias, residual)
+        output: Tensor = _Function.apply(  # type: ignore[no-untyped-call]
+            self, input, weight, bias, residual
+        )
         return output
 
 

@@ -75,7 +75,7 @@ def _with_extremes(
     left: Tensor, right: Tensor, total: Tensor, product: Tensor, result: Tensor
 ) -> Tensor:
     """Return the result, with rational numbers where float64's range is too small for the steps."""
-    left, right, total = torch.broadcast_tensors(left, right, total)
+    left, right, total = (each.expand(result.shape) for each in (left, right, total))
     size, largest = product.abs(), torch.maximum(left.abs(), right.abs())
     is_safe = (largest < LARGEST) & (size < LARGEST) & (total.abs() < LARGEST)
     is_safe &= (size > SMALLEST) | (left == 0) | (right == 0)
