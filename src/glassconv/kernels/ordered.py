@@ -27,7 +27,7 @@ from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels import depthwise, implicit_gemm
-from glassconv.kernels.depthwise_parts import nchw_task, nhwc_task
+from glassconv.kernels.depthwise_parts import nchw, nchw_task, nhwc_task
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
 from glassconv.kernels.gemm_parts.parameters import is_by_rows
@@ -36,7 +36,7 @@ from glassconv.kernels.gemm_parts.task import emit_task_nhwc, emit_task_packing
 from glassconv.kernels.implicit_gemm import PanelPacking, panel_width
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.ordered_parts import definition
-from glassconv.kernels.ordered_parts.planes import emit_tiles
+from glassconv.kernels.ordered_parts.planes import emit_tiles, offsets_of
 from glassconv.kernels.ordered_parts.products import emit_block_nhwc, emit_task_nchw
 from glassconv.kernels.ordered_parts.weights import AsItIs, ChannelsLast, RefuseNotFinite
 from glassconv.kernels.runtime.blocking import Blocking
@@ -140,6 +140,10 @@ def _depthwise_plan(
     kernel = _compile_depthwise(problem.dtype, pattern, access, target, epilogue)
     plan = depthwise.plan_of(kernel, problem, layout, target, threads)
     given = {field.name: getattr(plan, field.name) for field in fields(Plan)}
+    if access is None:
+        blocks = depthwise.blocking(problem, layout, target, threads)
+        parameters, columns = nchw.parameters_of(problem.as_2d(), layout, target, blocks)
+        given["parameters"] = pack(parameters, offsets_of(parameters, columns))
     if problem.is_padded and (access is None or access.is_copied):
         given["pack"] = RefuseNotFinite(AsItIs(prod(problem.weight_shape)))
         given["otherwise"] = definition_plan(problem, layout, target, threads, epilogue)

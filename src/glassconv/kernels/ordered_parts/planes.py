@@ -1,7 +1,8 @@
 """The tiles of the ordered kernel for one channel per group in NCHW: products row by row.
 
 The depthwise kernel's own tile takes the taps of a kernel column one after another, since rows of
-outputs share their inputs. Here they come row by row, and each product loads its inputs.
+outputs share their inputs. Here they come row by row, and each product loads its inputs, from where
+a table says: an offset for each tap, the same for all rows of outputs.
 """
 
 from __future__ import annotations
@@ -31,31 +32,30 @@ def emit_tiles(module: Module, pattern: TapPattern, size: int, epilogue: Epilogu
         limit: Value,
         residual_offset: Value,
     ) -> None:
-        p, tap_offsets = parameters, table_after(parameters)
-        row_stride, output_row_stride, taps = p.row_stride, p.output_row_stride, p.kernel_width
+        p, offsets = parameters, table_after(parameters)
+        output_row_stride = p.output_row_stride
         start = code.broadcast(bias[0])
         with code.loop(0, p.column_vectors) as vector:
             column = (vector * code.lanes).minimum(p.last_vector_column)
-            accumulators = [code.variable(code.zeros()) for _ in range(size)]
-            with code.loop(0, p.kernel_height) as u:
-                row, weight_row = window + (column + u * p.tap_stride), weights + u * taps
+            rows = [window + (column + p.row_stride * i) for i in range(size)]
+            accumulators = [code.variable(code.zeros()) for _ in rows]
 
-                def add(v: Value | int, row: Pointer = row, weights: Pointer = weight_row) -> None:
-                    weight, inputs = code.broadcast(weights[v]), row + tap_offsets[v]
-                    for accumulator in accumulators:
-                        product = code.fma(weight, inputs.vector(), accumulator.get())
-                        accumulator.set(product)
-                        inputs = inputs + row_stride
+            def add(tap: Value, rows: list[Pointer] = rows) -> None:
+                weight, offset = code.broadcast(weights[tap]), offsets[tap]
+                for row, accumulator in zip(rows, accumulators, strict=True):
+                    accumulator.set(code.fma(weight, row.vector(offset), accumulator.get()))
 
-                if pattern.taps:
-                    for v in range(pattern.taps):
-                        add(v)
-                else:
-                    with code.loop(0, taps) as tap:
-                        add(tap)
+            with code.loop(0, p.taps, pattern.taps or 1) as first:
+                for v in range(pattern.taps or 1):
+                    add(first + v)
             sums = [start + accumulator.get() for accumulator in accumulators]
             store_rows(
                 code, p, epilogue, sums, output, column, output_row_stride, limit, residual_offset
             )
 
     return tiles
+
+
+def offsets_of(p: NchwParameters[int], columns: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the offset in a window of each tap, row by row, from those of the taps of a row."""
+    return tuple(u * p.tap_stride + column for u in range(p.kernel_height) for column in columns)
