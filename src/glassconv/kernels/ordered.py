@@ -26,7 +26,7 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels import depthwise, implicit_gemm
+from glassconv.kernels import depthwise, implicit_gemm, pointwise
 from glassconv.kernels.depthwise_parts import nchw, nchw_task, nhwc_task
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
@@ -36,6 +36,7 @@ from glassconv.kernels.gemm_parts.task import emit_task_nhwc, emit_task_packing
 from glassconv.kernels.implicit_gemm import PanelPacking, panel_width
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.ordered_parts import definition
+from glassconv.kernels.ordered_parts.pixel import emit_task_pixel
 from glassconv.kernels.ordered_parts.planes import emit_tiles, offsets_of
 from glassconv.kernels.ordered_parts.products import emit_block_nhwc, emit_task_nchw
 from glassconv.kernels.ordered_parts.weights import AsItIs, ChannelsLast, RefuseNotFinite
@@ -54,7 +55,8 @@ from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout
 from glassconv.reports.verdict import Verdict
 
-BY_ROWS, PACKING, DEPTHWISE, DEFINITION = "by rows", "packing", "depthwise", "definition"
+BY_ROWS, PACKING, DEPTHWISE, PIXEL = "by rows", "packing", "depthwise", "pixel"
+DEFINITION = "definition"
 STEPS_PER_PRODUCT = 6  # latency of a chain of scalars, in multiply-adds
 
 
@@ -90,6 +92,9 @@ def plan(
         return definition_plan(problem, layout, target, threads, epilogue)
     if way == DEPTHWISE:
         return _depthwise_plan(problem, layout, target, threads, epilogue)
+    if way == PIXEL:
+        kernel = _compile_pixel(problem.dtype, target, epilogue)
+        return pointwise.plan_of(kernel, problem, layout, target, threads)
     blocks = blocking(problem, layout, target, threads)
     assert isinstance(blocks, implicit_gemm.GemmBlocking)
     tasks = implicit_gemm.tasks_of(problem, blocks)
@@ -160,6 +165,8 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
         return Work((Phase((products,), (arrays,)),), tasks, team)
     if _way(problem, layout, target) == DEPTHWISE:
         return depthwise.work(problem, layout, target, threads)
+    if _way(problem, layout, target) == PIXEL:
+        return pointwise.work(problem, layout, target, threads)
     packing = _packing(problem, layout, target)
     checked = 0 if packing is None else problem.weight_bytes
     return replace(implicit_gemm.work(problem, layout, target, threads), checked_bytes=checked)
@@ -172,6 +179,8 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
         return Blocking()
     if way == DEPTHWISE:
         return depthwise.blocking(problem, layout, target, threads)
+    if way == PIXEL:
+        return pointwise.blocking(problem, layout, target, threads)
     k_block = min(problem.gemm.k, BLOCK)
     return implicit_gemm.blocking_of(
         problem, layout, target, threads, k_block, way == BY_ROWS, way == PACKING
@@ -182,15 +191,16 @@ def _way(problem: ConvProblem, layout: Layout, target: Target) -> str:
     """Return which of the kernel's tasks a problem takes."""
     if problem.ndim == 3:
         return DEFINITION
+    if pointwise.supports(problem, layout.name):
+        return PIXEL
     if problem.weight_shape[1] == 1 and problem.groups > 1 and problem.gemm.k <= BLOCK:
         return DEPTHWISE
     if layout.name == NCHW:
         return NCHW
     if prod(problem.kernel_size) == 1 and not problem.is_padded:
         return PACKING
-    if problem.gemm.k <= BLOCK and is_by_rows(problem, layout, target):
-        return BY_ROWS
-    return NHWC
+    by_rows = problem.gemm.k <= BLOCK and is_by_rows(problem, layout, target)
+    return BY_ROWS if by_rows else NHWC
 
 
 def _packing(problem: ConvProblem, layout: Layout, target: Target) -> Packing | None:
@@ -247,4 +257,11 @@ def _compile_depthwise(
     else:
         task = nhwc_task.emit_task(module, pattern, access, epilogue, bias_last=True)
     in_parallel(module, task)
+    return compiled(module, "ordered")
+
+
+@cache
+def _compile_pixel(dtype: str, target: Target, epilogue: Epilogue) -> Compiled:
+    module = Module("ordered", dtype, target)
+    in_parallel(module, emit_task_pixel(module, epilogue))
     return compiled(module, "ordered")
