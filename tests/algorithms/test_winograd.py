@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glassconv.algorithms import named
-from glassconv.algorithms.parts.winograd import LARGEST_TILE, cut, pad
+from glassconv.algorithms import named, sfc, winograd_pieces
+from glassconv.algorithms.parts.winograd import cut, pad
 from glassconv.algorithms.parts.winograd_bound import window_factor
 from glassconv.algorithms.parts.winograd_flatness import _known, flat_tiles, flatness
 from glassconv.algorithms.parts.winograd_scale import filter_scales, input_scale
@@ -48,7 +48,9 @@ def flat(problem: ConvProblem, name: str, operands: Operands) -> Tensor:
     scaled = operands.weight.double() * filter_scales(operands.weight, problem.format)
     filters = transform([each.filter for each in transforms], scaled)
     test = flatness(problem, outputs, operands.weight, filters.to(operands.weight.dtype))
-    return flat_tiles(problem, test, cut(transforms, pad(problem, transforms, operands.input)))
+    return flat_tiles(
+        problem, test, cut(problem, transforms, pad(problem, transforms, operands.input))
+    )
 
 
 def within_its_bound(problem: ConvProblem, name: str, operands: Operands) -> bool:
@@ -293,10 +295,16 @@ def test_subnormal_numbers_give_the_digits_of_normal_ones(
     assert torch.equal(output, expected * (2.0**68 * problem.format.tiny))
 
 
-@pytest.mark.parametrize("outputs", [2, 4, 6])
-def test_no_denominator_of_bt_exceeds_the_scale_of_pixels(outputs: int) -> None:
-    for r in range(2, LARGEST_TILE + 2 - outputs):
-        matrix = cook_toom(outputs, r).input
+def test_no_denominator_of_bt_exceeds_the_scale_of_pixels() -> None:
+    matrices = [
+        cook_toom(outputs, r).input for outputs in (2, 4, 6) for r in range(2, 10 - outputs)
+    ]
+    for other in (sfc, winograd_pieces):
+        for text in ("9x9x9 1@2x3x4", "9x9x9 1@5x5x5", "9x9x9 1@3x5x7 s2"):
+            problem = parse(text)
+            if other.supports(problem):
+                matrices += [other.transforms_along(axis).input for axis in problem.axes]
+    for matrix in matrices:
         largest = max(entry.denominator for row in matrix for entry in row)
         assert largest**3 <= 2**24  # for three axes, in float32
 

@@ -22,7 +22,7 @@ from glassconv.algorithms.parts.bias import add_bias
 from glassconv.algorithms.parts.window_bound import all_known
 from glassconv.algorithms.parts.winograd_flatness import flat_tiles, flatness
 from glassconv.algorithms.parts.winograd_scale import filter_scales, input_scale
-from glassconv.algorithms.parts.winograd_transforms import transform, transforms_of
+from glassconv.algorithms.parts.winograd_transforms import Outputs, transform, transforms_of
 from glassconv.mathematics.cook_toom import Transforms
 from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
@@ -50,7 +50,7 @@ def supports(problem: ConvProblem, outputs: int) -> Verdict:
 
 
 def steps(
-    problem: ConvProblem, outputs: int, input: Tensor, weight: Tensor, bias: Tensor | None
+    problem: ConvProblem, outputs: Outputs, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> Iterator[Step]:
     """Cut tiles, transform, multiply element by element, transform back.
 
@@ -68,7 +68,7 @@ def steps(
     named = ("batch", "in_channels", *names.sizes(problem))
     yield Step("padded", padded, named, "the input with its padding, up to whole tiles")
 
-    tiles = cut(transforms, padded)
+    tiles = cut(problem, transforms, padded)
     flat = flat_tiles(problem, flatness(problem, outputs, weight, filters), tiles)
     tiles = only(flat, tiles)
     named = ("batch", "in_channels", *tiled, *elements)
@@ -98,18 +98,20 @@ def steps(
 
 
 def pad(problem: ConvProblem, transforms: Sequence[Transforms], input: Tensor) -> Tensor:
-    """Return the input with its padding, and zeros after it so that the last tile is whole."""
+    """Return the input with its padding, and with as many positions as whole tiles read."""
+    sizes = list(map(padded_along, problem.axes, transforms))
     pairs = []
-    for axis, each in zip(problem.axes, transforms, strict=True):
-        after = padded_along(axis, each) - axis.padding[0] - axis.input_size
-        pairs.append((axis.padding[0], after))
-    return F.pad(input, [size for pair in reversed(pairs) for size in pair])
+    for axis, size in zip(problem.axes, sizes, strict=True):
+        before = axis.padding[0]
+        pairs.append((before, max(0, size - before - axis.input_size)))
+    padded = F.pad(input, [size for pair in reversed(pairs) for size in pair])
+    return padded[(slice(None), slice(None), *(slice(size) for size in sizes))]
 
 
-def cut(transforms: Sequence[Transforms], padded: Tensor) -> Tensor:
-    """Return the tiles [batch, in_channels, *tiles, *elements]: n wide, m apart."""
-    for place, each in enumerate(transforms, start=2):
-        padded = padded.unfold(place, len(each.input), len(each.output))
+def cut(problem: ConvProblem, transforms: Sequence[Transforms], padded: Tensor) -> Tensor:
+    """Return the tiles [batch, in_channels, *tiles, *pixels]: m outputs apart."""
+    for place, (axis, each) in enumerate(zip(problem.axes, transforms, strict=True), start=2):
+        padded = padded.unfold(place, len(each.input[0]), len(each.output) * axis.stride)
     return padded
 
 
@@ -125,7 +127,7 @@ def with_sums(
     if all_known(flat):
         return tiles
     convolve = (F.conv1d, F.conv2d, F.conv3d)[problem.ndim - 1]
-    sums = convolve(padded, weight, groups=problem.groups)
+    sums = convolve(padded, weight, None, problem.stride, groups=problem.groups)
     for place, size in enumerate(tiles.shape[2 + problem.ndim :], start=2):
         sums = sums.unfold(place, size, size)
     return torch.where(_spread(flat, tiles), tiles, sums)
@@ -168,4 +170,5 @@ def tiles_along(axis: Axis, transforms: Transforms) -> int:
 
 def padded_along(axis: Axis, transforms: Transforms) -> int:
     """Return how many positions whole tiles read along an axis."""
-    return tiles_along(axis, transforms) * len(transforms.output) + axis.kernel_size - 1
+    outputs = tiles_along(axis, transforms) * len(transforms.output)
+    return (outputs - 1) * axis.stride + axis.extent

@@ -35,9 +35,10 @@ from glassconv.algorithms.parts.winograd_bound import (
     window_factor,
 )
 from glassconv.algorithms.parts.winograd_scale import scales_of_largest
-from glassconv.algorithms.parts.winograd_transforms import absolute, transforms_of
+from glassconv.algorithms.parts.winograd_transforms import Outputs, absolute, transforms_of
 from glassconv.mathematics.cook_toom import Matrix, Transforms
 from glassconv.problem import ConvProblem
+from glassconv.problem.axis import Axis
 from glassconv.problem.dtypes import gamma
 from glassconv.reports.error_bound import Float64
 
@@ -51,12 +52,12 @@ class Flatness(Generic[A]):
     A tile is flat if S X ≥ 0 and ΣX ≤ most; none is where `most` is negative.
     """
 
-    slack: A  # S / u [outputs of a tile, elements of a tile]
+    slack: A  # S / u [outputs of a tile, pixels of a tile]
     most: A
 
 
 def flatness(
-    problem: ConvProblem, outputs: int, weight: Tensor, filters: Tensor
+    problem: ConvProblem, outputs: Outputs, weight: Tensor, filters: Tensor
 ) -> Flatness[Tensor]:
     """Return the test for a weight.
 
@@ -68,7 +69,7 @@ def flatness(
 
 
 def flatness_of_largest(
-    problem: ConvProblem, outputs: int, largest: Float64, largest_elements: Float64
+    problem: ConvProblem, outputs: Outputs, largest: Float64, largest_elements: Float64
 ) -> Flatness[Float64]:
     """Return the test for a weight from its largest numbers without their sign.
 
@@ -102,8 +103,8 @@ class _Known(Generic[A]):
     """What the test of a problem's tiles is made of, beside the weight's numbers."""
 
     output: A  # |A| [outputs of a tile, elements]
-    windows: A  # [outputs, elements]: 1 where an output reads an element, less the margin
-    input: A  # |B| [elements, elements]
+    windows: A  # [outputs, pixels]: 1 where an output reads a pixel, less the margin
+    input: A  # |B| [elements, pixels]
     scale: float  # 1 / (K · n · u), plus the margin
     error_of_products: float  # γ_N
     errors_of_filters: A  # ε g, and what underflow loses of a filter, relative to N/u [elements]
@@ -111,7 +112,7 @@ class _Known(Generic[A]):
 
 
 @lru_cache(maxsize=256)
-def _known(problem: ConvProblem, outputs: int) -> _Known[Float64]:
+def _known(problem: ConvProblem, outputs: Outputs) -> _Known[Float64]:
     """Return what is known before the weight."""
     transforms, format = transforms_of(problem, outputs), problem.format
     u, channels = format.unit_roundoff, problem.weight_shape[1]
@@ -123,7 +124,7 @@ def _known(problem: ConvProblem, outputs: int) -> _Known[Float64]:
     lost_by_filters = (lost + format.tiny / 2) * u / format.smallest_normal
     return _Known(
         output=a,
-        windows=_nested([_windows(each) for each in transforms]) * (1 - margin),
+        windows=_nested(list(map(_windows, problem.axes, transforms))) * (1 - margin),
         input=b,
         scale=(1 + margin) / allowed,
         error_of_products=error_of_products(problem, outputs),
@@ -150,12 +151,15 @@ def _tensors(known: _Known[Float64], device: torch.device) -> _Known[Tensor]:
 
 
 def flat_tiles(problem: ConvProblem, test: Flatness[Tensor], tiles: Tensor) -> Tensor:
-    """Return which tiles [batch, in_channels, *tiles, *elements] are flat: [batch, groups, *tiles].
+    """Return which tiles [batch, in_channels, *tiles, *pixels] are flat: [batch, groups, *tiles].
 
     The outputs past the output's end do not count.
     """
     ndim, grid = problem.ndim, tiles.shape[2 : 2 + problem.ndim]
-    inside = [n - r + 1 for n, r in zip(tiles.shape[2 + ndim :], problem.kernel_size, strict=True)]
+    inside = [
+        (size - axis.extent) // axis.stride + 1
+        for size, axis in zip(tiles.shape[2 + ndim :], problem.axes, strict=True)
+    ]
     shape = problem.batch, problem.groups, problem.weight_shape[1], *tiles.shape[2:]
     pixels = tiles.detach().double().abs().reshape(shape).sum(2).flatten(2 + ndim)  # X
     past = torch.zeros(*grid, *inside, dtype=torch.bool, device=tiles.device)
@@ -177,10 +181,11 @@ def _nested(matrices: Sequence[Matrix]) -> Float64:
     return whole
 
 
-def _windows(transforms: Transforms) -> Matrix:
-    """Return 1 where an output [outputs] of a tile reads an element [elements], along an axis."""
-    outputs, elements = len(transforms.output), len(transforms.input)
-    r = elements - outputs + 1
+def _windows(axis: Axis, transforms: Transforms) -> Matrix:
+    """Return 1 where an output [outputs] of a tile reads a pixel [pixels], along an axis."""
+    starts = [output * axis.stride for output in range(len(transforms.output))]
+    pixels = range(len(transforms.input[0]))
     return tuple(
-        tuple(Fraction(i <= element < i + r) for element in range(elements)) for i in range(outputs)
+        tuple(Fraction(start <= pixel < start + axis.extent) for pixel in pixels)
+        for start in starts
     )
