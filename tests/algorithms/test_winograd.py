@@ -300,7 +300,7 @@ def test_no_denominator_of_bt_exceeds_the_scale_of_pixels() -> None:
         cook_toom(outputs, r).input for outputs in (2, 4, 6) for r in range(2, 10 - outputs)
     ]
     for other in (sfc, winograd_pieces):
-        for text in ("9x9x9 1@2x3x4", "9x9x9 1@5x5x5", "9x9x9 1@3x5x7 s2"):
+        for text in ("1x9x9x9 1@2x3x4", "1x9x9x9 1@5x5x5", "1x9x9 1@5x7 s2"):
             problem = parse(text)
             if other.supports(problem):
                 matrices += [other.transforms_along(axis).input for axis in problem.axes]
