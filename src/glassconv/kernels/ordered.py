@@ -35,12 +35,12 @@ from glassconv.kernels.gemm_parts.rows import emit_task_by_rows
 from glassconv.kernels.gemm_parts.task import emit_task_nhwc, emit_task_packing
 from glassconv.kernels.implicit_gemm import PanelPacking, panel_width
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
-from glassconv.kernels.ordered_parts import definition
+from glassconv.kernels.ordered_parts import channels_in_lanes, definition
 from glassconv.kernels.ordered_parts.pixel import emit_task_pixel
 from glassconv.kernels.ordered_parts.planes import emit_tiles, offsets_of
 from glassconv.kernels.ordered_parts.products import emit_block_nhwc, emit_task_nchw
 from glassconv.kernels.ordered_parts.weights import AsItIs, ChannelsLast, RefuseNotFinite
-from glassconv.kernels.runtime.blocking import Blocking
+from glassconv.kernels.runtime.blocking import Blocking, tasks_wanted
 from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work
 from glassconv.kernels.runtime.loop_text import (
     at_a_time,
@@ -139,6 +139,8 @@ def definition_plan(
 def _depthwise_plan(
     problem: ConvProblem, layout: Layout, target: Target, threads: int, epilogue: Epilogue
 ) -> Plan:
+    if _is_by_channels(problem, layout):
+        return _channels_plan(problem, layout, target, threads, epilogue)
     pattern, access = depthwise.specialization_of(problem.as_2d(), layout, target)
     if access is None:
         pattern = tap_pattern_of(problem.as_2d().axes[1])
@@ -153,6 +155,40 @@ def _depthwise_plan(
         given["pack"] = RefuseNotFinite(AsItIs(prod(problem.weight_shape)))
         given["otherwise"] = definition_plan(problem, layout, target, threads, epilogue)
     return OrderedPlan(**given)
+
+
+def _channels_plan(
+    problem: ConvProblem, layout: Layout, target: Target, threads: int, epilogue: Epilogue
+) -> Plan:
+    problem_2d = problem.as_2d()
+    blocks = channels_in_lanes.blocking(problem_2d, target)
+    tasks = channels_in_lanes.tasks_of(problem_2d, blocks)
+    pattern = tap_pattern_of(problem_2d.axes[1])
+    wanted = tasks_wanted(problem, threads, depthwise.MIN_MACS_PER_TASK)
+    padded = problem.is_padded
+    return OrderedPlan(
+        problem,
+        layout,
+        _compile_channels(problem.dtype, pattern, target, epilogue),
+        blocks,
+        pack(channels_in_lanes.parameters_of(problem_2d, layout, blocks)),
+        tasks,
+        blocks.workspace_bytes,
+        max_threads=max(1, min(tasks, wanted)),
+        pack=RefuseNotFinite(AsItIs(prod(problem.weight_shape))) if padded else None,
+        otherwise=definition_plan(problem, layout, target, threads, epilogue) if padded else None,
+        loops=describe_loop_nest(
+            f"for {describe_batch(problem.batch, 1)}, "
+            f"{describe_blocks(problem.in_channels, blocks.unit_channels, 'channels')}",
+            f"for {describe_blocks(problem_2d.output_size[0], blocks.unit_rows, 'rows')}: a task",
+            ["transpose their windows", "for each output", "transpose the outputs"],
+        ),
+    )
+
+
+def _is_by_channels(problem: ConvProblem, layout: Layout) -> bool:
+    """Return whether lanes are channels: depthwise in NCHW with a filter for each channel."""
+    return layout.name == NCHW and problem.gemm.m == 1
 
 
 def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
@@ -177,6 +213,8 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
     way = _way(problem, layout, target)
     if way == DEFINITION:
         return Blocking()
+    if way == DEPTHWISE and _is_by_channels(problem, layout):
+        return channels_in_lanes.blocking(problem.as_2d(), target)
     if way == DEPTHWISE:
         return depthwise.blocking(problem, layout, target, threads)
     if way == PIXEL:
@@ -264,4 +302,13 @@ def _compile_depthwise(
 def _compile_pixel(dtype: str, target: Target, epilogue: Epilogue) -> Compiled:
     module = Module("ordered", dtype, target)
     in_parallel(module, emit_task_pixel(module, epilogue))
+    return compiled(module, "ordered")
+
+
+@cache
+def _compile_channels(
+    dtype: str, pattern: TapPattern, target: Target, epilogue: Epilogue
+) -> Compiled:
+    module = Module("ordered", dtype, target)
+    in_parallel(module, channels_in_lanes.emit_task(module, pattern, epilogue))
     return compiled(module, "ordered")
