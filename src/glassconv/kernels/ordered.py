@@ -4,8 +4,9 @@
 
 The order is that of algorithms/ordered.py. The register tile of implicit GEMM has it if a block of
 k is a block of the order, and if k counts (kernel row, kernel column, channel) in both layouts
-(ordered_parts/products.py). Vector lanes are outputs, never products, and no thread shares a sum,
-so neither threads nor blocks nor the number of lanes can change a bit.
+(ordered_parts/products.py). Depthwise convolutions take their taps row by row, 1 × 1 inputs their
+channels one after another. Vector lanes are outputs, never products of one, and no thread shares a
+sum, so neither threads nor blocks nor the number of lanes can change a bit.
 
 What the order skips, products with padding, the kernels multiply by zero. That changes nothing:
 docs/reproducible.md has the argument. A weight that is not finite is the exception; the definition
