@@ -161,7 +161,6 @@ def _planes_plan(
     tasks = filters_in_lanes.tasks_of(problem_2d, blocks)
     pattern = tap_pattern_of(problem_2d.axes[1])
     wanted = tasks_wanted(problem, threads, depthwise.MIN_MACS_PER_TASK)
-    padded = problem.is_padded
     return OrderedPlan(
         problem,
         layout,
@@ -171,8 +170,7 @@ def _planes_plan(
         tasks,
         blocks.workspace_bytes,
         max_threads=max(1, min(tasks, wanted)),
-        pack=RefuseNotFinite(AsItIs(prod(problem.weight_shape))) if padded else None,
-        otherwise=definition_plan(problem, layout, target, threads, epilogue) if padded else None,
+        pack=None,
         loops=describe_loop_nest(
             f"for {describe_batch(problem.batch, 1)}, "
             f"{describe_blocks(problem.out_channels, blocks.unit_filters, 'filters')}",

@@ -150,6 +150,7 @@ def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Functi
     """
     pack, transpose_window = _emit_pack(module), _emit_transpose_window(module)
     tiles = {size: _emit_tile(module, pattern, size) for size in tile_heights(TILE_SIZE)}
+    skip_padding = _emit_skip_padding(module)
     store = _emit_store(module, epilogue)
 
     @function(module)
@@ -175,18 +176,39 @@ def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Functi
             top=row * p.stride_h - p.padding_h,
             rows=(rows - 1) * p.stride_h + p.extent_h,
         )
+        # Weights that are not finite must not meet the zeros of padding.
+        zero = code.variable(code.zeros())
+        with code.loop(0, p.taps) as tap:
+            zero.set(code.fma(weights.vector(tap * lanes), code.zeros(), zero.get()))
+        is_finite = code.any_nan(zero.get()).as_int().equals(0)
         with code.loop(0, rows) as i:
+            row_window = window + i * p.stride_h * p.window_width * lanes
+            row_outputs = outputs + i * p.output_width * lanes
 
-            def emit_call(_: int, tile: Function, column: Value) -> None:
-                place = i * p.stride_h * p.window_width + column * p.stride_w
+            def emit_call(
+                _: int,
+                tile: Function,
+                column: Value,
+                window: Pointer = row_window,
+                outputs: Pointer = row_outputs,
+            ) -> None:
                 tile.call(
                     parameters=p,
-                    window=window + place * lanes,
+                    window=window + column * p.stride_w * lanes,
                     weights=weights,
-                    outputs=outputs + (i * p.output_width + column) * lanes,
+                    outputs=outputs + column * lanes,
                 )
 
-            for_each_tile(code, p.output_width, tiles, emit_call)
+            with code.if_(is_finite):
+                for_each_tile(code, p.output_width, tiles, emit_call)
+            with code.else_():
+                skip_padding.call(
+                    parameters=p,
+                    window=row_window,
+                    weights=weights,
+                    outputs=row_outputs,
+                    top=(row + i) * p.stride_h - p.padding_h,
+                )
         store.call(
             parameters=p,
             outputs=outputs,
@@ -308,6 +330,34 @@ def _emit_tile(module: Module, pattern: TapPattern, size: int) -> Function:
             outputs[i * lanes] = total.get()
 
     return tile
+
+
+def _emit_skip_padding(module: Module) -> Function:
+    """Emit the function that computes a row of outputs, whose windows begin in row `top`."""
+
+    @function(module)
+    def skip_padding(
+        code: Code,
+        parameters: FilterParameters[Value],
+        window: Pointer,
+        weights: Pointer,
+        outputs: Pointer,
+        top: Value,
+    ) -> None:
+        p, lanes = parameters, code.lanes
+        with code.loop(0, p.output_width) as column:
+            total = code.variable(code.zeros())
+            with code.loop(0, p.kernel_height) as u, code.loop(0, p.kernel_width) as v:
+                y, place = top + u * p.dilation_h, column * p.stride_w + v * p.dilation_w
+                x = place - p.padding_w
+                inside = (y >= 0) & (y < p.input_height) & (x >= 0) & (x < p.input_width)
+                with code.if_(inside):
+                    weight = weights.vector((u * p.kernel_width + v) * lanes)
+                    number = window.vector((u * p.dilation_h * p.window_width + place) * lanes)
+                    total.set(code.fma(weight, number, total.get()))
+            outputs[column * lanes] = total.get()
+
+    return skip_padding
 
 
 def _emit_store(module: Module, epilogue: Epilogue) -> Function:
