@@ -212,7 +212,10 @@ def test_it_refuses_with_a_reason() -> None:
 
 
 @pytest.mark.parametrize("processor", ["avx2", "avx512", "neon"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["float32", pytest.param("float64", marks=pytest.mark.slow)],  # as many registers
+)
 @pytest.mark.parametrize(("pattern", "access"), KINDS, ids=str)
 def test_no_register_spills(
     pattern: TapPattern, access: InputAccess | None, dtype: str, processor: str

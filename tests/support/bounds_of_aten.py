@@ -24,7 +24,7 @@ PROBLEMS = (
     "8x4x5x6 8@2x2x2",
     "8x6x6 8@3x3 s2 p1 g8 transposed o1",
 )
-RANDOM = 40
+RANDOM = 15
 
 
 def problems() -> list[Problem]:

@@ -58,13 +58,18 @@ PROBLEMS = [
     )
 ]
 CASE = pytest.mark.parametrize("how", EPILOGUES, ids=str)
-# Each is compiled into each kernel: without an activation, with the shortest and with the longest.
-# The other activations are for one kernel that applies them in registers, and one that does not.
+# Compiled into each kernel: without an activation, with the shortest and with the longest.
 IN_EVERY_KERNEL = [Epilogue(None, residual=True), Epilogue("relu"), Epilogue("gelu", residual=True)]
+# The others are for one kernel that applies them in registers and one that does not, on a dense
+# problem, a depthwise one and one in float64.
+OTHERS = [how for how in EPILOGUES if how not in IN_EVERY_KERNEL]
+FOR_OTHERS = [PROBLEMS[number] for number in (0, 3, 4)]
 IN_KERNELS = [
-    pytest.param(kernel, how, id=f"{name}-{how}")
+    pytest.param(kernel, how, problems, id=f"{name}-{how}")
     for name, kernel in KERNELS.items()
-    for how in (EPILOGUES if name in ("depthwise", "implicit_gemm") else IN_EVERY_KERNEL)
+    for hows, problems in ((IN_EVERY_KERNEL, PROBLEMS), (OTHERS, FOR_OTHERS))
+    for how in hows
+    if how in IN_EVERY_KERNEL or name in ("depthwise", "implicit_gemm")
 ]
 # Roundings after the sum: of s + r, magnified up to 1.5 times; then of the activation. SiLU has an
 # exponential within 2 ulps, that is 4·u, a sum and a quotient: 7.5·u to first order, 8·u with the
@@ -117,11 +122,13 @@ def check_within_the_bound(
     assert (np.abs(to_numpy(output).astype(np.float64) - exact) <= allowed).all()
 
 
-@pytest.mark.parametrize(("kernel", "how"), IN_KERNELS)
-def test_kernels_finish_within_the_bound(kernel: Kernel, how: Epilogue) -> None:
+@pytest.mark.parametrize(("kernel", "how", "problems"), IN_KERNELS)
+def test_kernels_finish_within_the_bound(
+    kernel: Kernel, how: Epilogue, problems: list[ConvProblem]
+) -> None:
     """Compare with the definition in float64, the residual added and the activation applied."""
     tried = 0
-    for problem in PROBLEMS:
+    for problem in problems:
         operands = random_operands(problem)
         residual = torch.randn(problem.output_shape, dtype=operands.input.dtype)
         given = residual if how.residual else None
