@@ -29,6 +29,7 @@ OTHER_COMMANDS = {
     "python docs/include.py": "writes the pages; that they are fresh is tested below",
     "python -m glassconv.kernels.microkernel": "ten seconds; its tests run it with --quick",
     "PYTHONPATH=tests python -m support.random_kernels 100000": "half an hour",
+    "PYTHONPATH=tests python -m support.strict_problems 0:50000": "half an hour",
 }
 
 SPHINX = (

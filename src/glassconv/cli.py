@@ -40,9 +40,11 @@ from glassconv.problem.shorthand import EXAMPLE
 from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.benchmark import Benchmark
 from glassconv.reports.verification import Verification
+from glassconv.tracing.addition_order import addition_orders
 from glassconv.tracing.backward import backward as run_backward
 from glassconv.tracing.forward import trace as trace_problem
 from glassconv.verification.compare_unfold import same
+from glassconv.verification.hashes import hash_each, suite_hash
 from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_inputs
 from glassconv.verification.verify import verification_targets
 from glassconv.verification.verify import verify as verify_problem
@@ -50,8 +52,10 @@ from glassconv.views import files
 from glassconv.views.figures import animation_file
 from glassconv.views.figures.slide import shown
 from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
+from glassconv.views.terminal.addition_order import addition_orders as render_addition_orders
 from glassconv.views.terminal.algorithms import listed
 from glassconv.views.terminal.benchmark import bench_to_json
+from glassconv.views.terminal.hashes import hashes as render_hashes
 from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import DownloadBar, counted
 from glassconv.views.terminal.streams import guard_streams
@@ -139,13 +143,25 @@ def demo(
 
 @app.command()
 def verify(
-    problem: Annotated[list[str], ProblemWords],
+    problem: Annotated[list[str] | None, ProblemWords] = None,
     algorithm: Annotated[
         str | None, typer.Option(help="Algorithm to verify (default: all).", metavar="NAME")
     ] = None,
     seed: SeedOption = 0,
+    suite: Annotated[
+        str | None, typer.Option(help="Network name or .csv file, with --hash.", metavar="NAME")
+    ] = None,
+    hash: Annotated[
+        bool,
+        typer.Option("--hash", help="Hash outputs in the published order: alike on all machines."),
+    ] = False,
 ) -> None:
     """Compare algorithms with the definition in float64, each output within its error bound."""
+    if hash or suite is not None:
+        _hash(problem, suite, hash)
+        return
+    if not problem:
+        raise ArgumentError("verify needs a problem, such as 3x32x32 4@5x5, or --suite NAME --hash")
     parsed = _parse_any(problem)
     chosen = choose(parsed, algorithm or AUTO, accuracy="any")
     requested = [
@@ -168,6 +184,21 @@ def verify(
         raise typer.Exit(1)
 
 
+def _hash(problem: list[str] | None, suite: str | None, hash: bool) -> None:
+    """Print the hashes of a problem's or a suite's outputs, the same from either layout."""
+    if not hash or bool(problem) is (suite is not None):
+        raise ArgumentError("verify --hash takes a problem or --suite NAME; --suite needs --hash")
+    problems: list[Problem] = [_parse_any(problem)] if problem else []
+    if suite is not None:
+        problems = [layer.problem for layer in read_suite(suite)]
+    each = counted(hash_each(problems), len(problems), "hashing", _stderr())
+    report = suite_hash(suite or str(problems[0]), each)
+    _print(render_hashes(report))
+    if report != suite_hash(report.suite, hash_each(problems, Layout.nhwc.name)):
+        _print("inputs with channels last give another hash")
+        raise typer.Exit(1)
+
+
 @app.command()
 def trace(
     problem: Annotated[list[str], ProblemWords],
@@ -176,8 +207,16 @@ def trace(
     save: Annotated[
         Path | None, typer.Option(help="Save every array to a .npz file.", metavar="FILE")
     ] = None,
+    order: Annotated[
+        bool, typer.Option("--order", help="Draw the order of additions, ours and PyTorch's.")
+    ] = False,
 ) -> None:
     """Run an algorithm step by step and print its intermediate arrays."""
+    if order:
+        with _stderr().status("probing"):
+            found = addition_orders(as_convolution(_parse_any(problem), "trace --order"))
+        _print(render_addition_orders(found))
+        return
     with _stderr().status(f"running {algorithm}"):
         traced = trace_problem(_parse_any(problem), algorithm, seed=seed)
     _print(traced)

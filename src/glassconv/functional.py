@@ -35,7 +35,8 @@ def conv2d(
     algorithm: "auto", or a name that `glassconv algorithms` lists.
     accuracy: the rms error that an algorithm may have, as a multiple of PyTorch's: "strict" 1,
         "default" 5, "fast" 20, "any" without limit. In "strict" and "default" each output's error
-        is bounded by the numbers of its own window, and whole numbers give whole numbers.
+        is bounded by the numbers of its own window, and whole numbers give whole numbers. "strict"
+        also sums in one published order: the same bits on every machine (docs/reproducible.md).
     activation: "relu", "relu6", "hardswish", "sigmoid", "silu" or "gelu", applied after the
         residual is added.
     residual: [batch, out_channels, output_height, output_width], added to the output. Compiled

@@ -17,6 +17,8 @@ from glassconv.dispatch.select import ACCURACY, AUTO, choose, forget, predict
 from glassconv.errors import UnknownNameError, UnsupportedError
 from glassconv.kernels import KERNELS
 from glassconv.problem import ConvProblem
+from glassconv.problem.memory_layout import NCHW, NHWC
+from glassconv.problem.problem import Problem
 from glassconv.problem.shorthand import parse
 from glassconv.reports.choice import Choice
 from glassconv.reports.cost import Cost
@@ -216,7 +218,7 @@ def test_padding_laid_around_a_copy_takes_memory(monkeypatch: pytest.MonkeyPatch
 def test_accuracy_allows_a_multiple_of_pytorchs_error(
     monkeypatch: pytest.MonkeyPatch, growth: float, allowed: set[str]
 ) -> None:
-    add(monkeypatch, fake("rough", growth))
+    add(monkeypatch, replace(fake("rough", growth), published_order=True))
     for accuracy, limit in ACCURACY.items():
         choice = choose(PROBLEM, accuracy=accuracy)
         assert (choice.algorithm == "rough") is (accuracy in allowed)
@@ -227,6 +229,25 @@ def test_accuracy_allows_a_multiple_of_pytorchs_error(
             assert standing(choice, "rough").reason == reason
             with pytest.raises(UnsupportedError, match=f"rough: {reason}"):
                 choose(PROBLEM, "rough", accuracy)
+
+
+@given(problems(), st.sampled_from([NCHW, NHWC]))
+def test_strict_takes_what_sums_in_the_published_order(problem: Problem, layout: str) -> None:
+    choice = choose(problem, accuracy="strict", layout=layout)
+    assert choice.algorithm == "ordered"
+    for each in choice.candidates:
+        assert bool(each.verdict) is (each.name == "ordered")
+
+
+def test_no_other_accuracy_takes_it_by_itself() -> None:
+    for accuracy in ("default", "fast", "any"):
+        assert choose(PROBLEM, accuracy=accuracy).algorithm != "ordered"
+        assert choose(PROBLEM, "ordered", accuracy).algorithm == "ordered"
+
+
+def test_strict_refuses_another_order_by_name() -> None:
+    with pytest.raises(UnsupportedError, match="im2col: accuracy 'strict' sums in the published"):
+        choose(PROBLEM, "im2col", "strict")
 
 
 # -- names --------------------------------------------------------------------------------------

@@ -66,9 +66,9 @@ def test_it_is_pytorchs_transposed_convolution(
 ) -> None:
     ndim, input, weight, bias, options = request
     expected = TORCH[ndim - 1](input, weight, bias, **options)
-    for algorithm in ("auto", "im2col"):
+    for algorithm, accuracy in (("auto", "strict"), ("im2col", "default")):
         output = OURS[ndim - 1](
-            input, weight, bias, **options, algorithm=algorithm, accuracy="strict"
+            input, weight, bias, **options, algorithm=algorithm, accuracy=accuracy
         )
         assert torch.equal(output, expected)
     shapes = (input.shape, weight.shape, None if bias is None else bias.shape)

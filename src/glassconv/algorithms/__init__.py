@@ -23,6 +23,9 @@ computes them itself says HALF_PRECISION = True.
 A file's functions get a `ConvProblem`: a transposed convolution reaches them as the convolution it
 equals (`parts/transposed.py`). A file that computes both says TRANSPOSED = True.
 
+A file whose sums are in the order of docs/reproducible.md says PUBLISHED_ORDER = True. It is what
+accuracy="strict" runs.
+
 Another package's algorithms are found through its entry points of the group `glassconv.algorithms`:
 each names an algorithm and the module that has these functions.
 
@@ -89,6 +92,7 @@ class Algorithm:
     error_bound: Callable[[Problem], ErrorBound]
     steps: Callable[[Problem, Tensor, Tensor, Tensor | None], Iterator[Step]]
     distribution: str = "glassconv"  # the installed package that holds the file
+    published_order: bool = False  # whether outputs have the same bits everywhere
 
     def run(self, problem: Problem, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the output: the array of the last step."""
@@ -128,6 +132,7 @@ def algorithm_of(
         distribution=distribution,
         seconds=getattr(module, "seconds", None),
         compile_for=getattr(module, "compile_for", None),
+        published_order=getattr(module, "PUBLISHED_ORDER", False),
         **_functions(module),
     )
 

@@ -138,17 +138,18 @@ def _transposed_call(
     plan = kernel.plan(problem.convolution, contiguous(problem.convolution, name), epilogue)
     if whole is not None and plan.pack is not None:
         plan = replace(plan, pack=RefuseWholeNumbers(plan.pack))
+    otherwise = kernel.name if named(kernel.name).published_order else "aten"
     plan = replace(
         plan,
         pack=FlipAndPack(problem.groups, plan.pack, plan.packed_elements),
-        otherwise=WithoutZeros(problem, algorithm_call(named("aten"), problem, epilogue)),
+        otherwise=WithoutZeros(problem, algorithm_call(named(otherwise), problem, epilogue)),
     )
     return TransposedCall(problem, plan)
 
 
 @dataclass(frozen=True)
 class WithoutZeros:
-    """The call for a weight that must not meet zeros: PyTorch's, of the input without them."""
+    """The call for a weight that must not meet zeros, of the input without them."""
 
     problem: TransposedProblem
     call: AlgorithmCall

@@ -44,6 +44,7 @@ from glassconv.dispatch.pytorch_call import (
 from glassconv.dispatch.recent_calls import recall, remember
 from glassconv.dispatch.select import AUTO, check_names, chosen, kernel_named
 from glassconv.dispatch.storage import bytes_spanned, check_storage
+from glassconv.dispatch.strict_gradients import WithGradients
 from glassconv.dispatch.torch_state import State, memory_device, state_of
 from glassconv.dispatch.whole_numbers import LateCall, UnlessWhole
 from glassconv.errors import ConvError
@@ -52,7 +53,8 @@ from glassconv.problem.memory_layout import NCHW, Shaped, layout_named, output_l
 from glassconv.problem.problem import Arguments, Problem
 from glassconv.reports.array import Array
 
-EXACT = ("strict", "default")  # accuracies in which whole numbers give whole numbers
+STRICT = "strict"  # the accuracy in which every output has the same bits everywhere
+EXACT = (STRICT, "default")  # accuracies in which whole numbers give whole numbers
 MAX_CACHED_CALLS = 2048  # some kilobytes each
 
 Described = tuple[tuple[int, ...], tuple[int, ...], torch.dtype]  # shape, strides, element type
@@ -90,11 +92,14 @@ def compute(
         arguments = _settled(arguments, input, weight, bias)
     check_storage(arguments.function, _named(input, weight, bias, residual))
     arrays = [_described(each) for each in (input, weight, bias, residual)]
-    if state is State.RECORDED and arguments.algorithm in PYTORCH:
+    is_strict = arguments.accuracy == STRICT and arguments.algorithm == AUTO
+    if state is State.RECORDED and arguments.algorithm in PYTORCH and not is_strict:
         call = _pytorch_call(input, weight, bias, arguments)
     else:
-        plain = state is State.PLAIN
+        plain = state is State.PLAIN or is_strict
         call = compile_call(arguments, *arrays, plain, CPU, torch.get_num_threads())
+        if state is State.RECORDED and is_strict:
+            call = WithGradients(call, _pytorch_call(input, weight, bias, arguments))
     spans = [bytes_spanned(*each) for each in arrays if each is not None]
     remember(call, tuple(spans), input, weight, bias, residual, arguments)
     return call(input, weight, bias, residual)
@@ -125,7 +130,7 @@ def _compute_other(
         output = _compute_cast(input, weight, bias, residual, arguments)
         if output is not None:
             return output
-    if arguments.algorithm in PYTORCH:
+    if arguments.algorithm in PYTORCH and arguments.accuracy != STRICT:
         return _pytorch_call(input, weight, bias, arguments)(input, weight, bias, residual)
     arrays = [_described(each) for each in (input, weight, bias, residual)]
     device = memory_device(input)
@@ -222,7 +227,7 @@ def compile_call(
             shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
         )
     except ConvError:
-        if algorithm not in PYTORCH:
+        if algorithm not in PYTORCH or accuracy == STRICT:
             raise
         # PyTorch accepts it, or raises an error of its class.
         return pytorch_call(arguments, shapes["input"], shapes["weight"], shapes.get("bias"))
@@ -267,7 +272,7 @@ def compile_problem(
     """
     problem = problem.with_reachable_stride()
     if not plain:  # PyTorch's convolution and an algorithm's steps are PyTorch operations
-        name = "aten" if algorithm == AUTO else algorithm
+        name = "aten" if algorithm == AUTO and accuracy != STRICT else algorithm
         taken = chosen(problem, name, accuracy, device=device)
         return algorithm_call(named(taken.name), problem, epilogue)
     layout = _output_layout(problem, input, weight)
@@ -280,7 +285,7 @@ def compile_problem(
         return call if whole is None else UnlessWhole(call, whole)
     if not problem.batch:  # nothing to compute, in whichever layout PyTorch returns that
         return algorithm_call(named("aten"), problem, epilogue)
-    given = layout_named(layout, *input)
+    given = layout_named(layout, *input) if problem.ndim < 3 else None
     return kernel_call(kernel_named(taken.name), problem, given, layout, epilogue, whole)
 
 
@@ -289,7 +294,8 @@ def _plain_sums(
 ) -> CompiledCall:
     """Return the call of the fastest algorithm that sums plain products."""
     shaped = (input.shape, input.stride()), (weight.shape, weight.stride())
-    return compile_problem(problem, AUTO, "strict", epilogue, *shaped, plain=True)
+    name = select.plain_sums(problem, _output_layout(problem, *shaped))
+    return compile_problem(problem, name, "default", epilogue, *shaped, plain=True)
 
 
 def _output_layout(problem: Problem, input: Shaped, weight: Shaped) -> str:

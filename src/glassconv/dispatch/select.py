@@ -123,11 +123,21 @@ def chosen(
 def _chosen(
     problem: Problem, algorithm: str, accuracy: str, layout: str, device: str, threads: int
 ) -> Candidate:
-    if algorithm == AUTO:
+    if algorithm == AUTO and accuracy == "strict":
+        names = [name for name, each in ALGORITHMS.items() if each.published_order]
+    elif algorithm == AUTO:
         names = [name for name in ALGORITHMS if _is_compiled(name, problem)]
     else:
         names = [named(algorithm).name]
     return _pick(problem, algorithm, candidates(problem, accuracy, layout, device, names))
+
+
+def plain_sums(problem: Problem, layout: str = NCHW) -> str:
+    """Return the name of the fastest algorithm of `auto` that sums plain products."""
+    names = [name for name in ALGORITHMS if _is_compiled(name, problem)]
+    found = candidates(problem, "default", layout, names=names)
+    plain = [each for each in found if each.bound and each.bound.window_factor <= 1]
+    return _pick(problem, AUTO, tuple(plain)).name
 
 
 def forget() -> None:
@@ -235,7 +245,7 @@ def _candidate(
     return Candidate(
         algorithm.name,
         supported,
-        _may_run(problem, supported, cost, bound, accuracy, device),
+        _may_run(problem, algorithm, supported, cost, bound, accuracy, device),
         cost,
         bound,
         predict(cost).seconds,
@@ -246,6 +256,7 @@ def _candidate(
 
 def _may_run(
     problem: Problem,
+    algorithm: Algorithm,
     supported: Verdict,
     cost: Cost,
     bound: ErrorBound,
@@ -264,6 +275,9 @@ def _may_run(
     if refusal:
         enough = next(each for each in ACCURACY if not _too_inaccurate(bound, each))
         return Verdict(False, f"{refusal}; accuracy={enough!r} runs it")
+    if accuracy == "strict" and not algorithm.published_order:
+        reason = "accuracy 'strict' sums in the published order; accuracy='default' runs it"
+        return Verdict(False, reason)
     if not is_cpu(device):
         return Verdict(True, f"PyTorch runs it on {device}; compiled kernels run on the CPU")
     return supported

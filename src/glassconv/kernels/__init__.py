@@ -85,6 +85,8 @@ class Kernel:
         """Return the problem with its filter cropped, if the kernel supports that."""
         if isinstance(problem, TransposedProblem):
             return problem
+        if ALGORITHMS[self.name].published_order:  # in it, products with padding keep their number
+            return problem
         cropped = crop(problem)
         return cropped if self.supports(cropped, layout) else problem
 

@@ -54,6 +54,15 @@ def plan(
     epilogue: Epilogue = NOTHING,
 ) -> Plan:
     """Plan a supported problem, for inputs in the given memory layout."""
+    specialization = specialization_of(problem.as_2d(), layout, target)
+    kernel = _compile(problem.dtype, *specialization, target, epilogue)
+    return plan_of(kernel, problem, layout, target, threads)
+
+
+def plan_of(
+    kernel: Compiled, problem: ConvProblem, layout: Layout, target: Target, threads: int
+) -> Plan:
+    """Plan a supported problem for a kernel that is compiled for it."""
     implementation = nchw if layout.name == NCHW else nhwc
     problem_2d = problem.as_2d()
     blocks = blocking(problem, layout, target, threads)
@@ -62,7 +71,7 @@ def plan(
     return Plan(
         problem,
         layout,
-        _compile(problem.dtype, *specialization_of(problem_2d, layout, target), target, epilogue),
+        kernel,
         blocks,
         pack(parameters, table),
         tasks,

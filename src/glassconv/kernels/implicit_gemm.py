@@ -102,8 +102,8 @@ def plan(
 ) -> Plan:
     """Plan a supported problem, for inputs in the given memory layout."""
     blocks = blocking(problem, layout, target, threads)
-    parameters = _parameters(problem, layout, blocks)
-    tasks = _tasks(problem, blocks)
+    parameters = parameters_of(problem, layout, blocks)
+    tasks = tasks_of(problem, blocks)
     return Plan(
         problem,
         layout,
@@ -112,45 +112,65 @@ def plan(
         pack(parameters),
         tasks,
         blocks.workspace_bytes,
-        max_threads=_max_threads(problem, tasks),
+        max_threads=max_threads(problem, tasks),
         pack=packing(problem, layout, target),
         loops=_loops(problem, layout, target, blocks),
-        hot_function=_hot_function(problem, layout, target, blocks),
+        hot_function=hot_function_of(problem, layout, target, blocks),
     )
 
 
 def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
     """Return what the kernel does for a problem."""
     blocks = blocking(problem, layout, target, threads)
-    tasks = _tasks(problem, blocks)
+    tasks = tasks_of(problem, blocks)
     return Work(
         phases_of(problem, layout, target, blocks, threads),
         tasks,
-        min(threads, _max_threads(problem, tasks)),
+        min(threads, max_threads(problem, tasks)),
         checked_bytes=problem.weight_bytes if packing(problem, layout, target) else 0,
     )
 
 
-def _tasks(problem: ConvProblem, blocks: GemmBlocking) -> int:
+def tasks_of(problem: ConvProblem, blocks: GemmBlocking) -> int:
+    """Return how many tasks a problem is."""
     pixel_blocks = ceil(prod(problem.output_size) / blocks.pixel_block)
     filter_blocks = ceil(problem.gemm.m / blocks.filter_block)
     return problem.batch * problem.groups * pixel_blocks * filter_blocks
 
 
-def _max_threads(problem: ConvProblem, tasks: int) -> int:
+def max_threads(problem: ConvProblem, tasks: int) -> int:
+    """Return how many threads have enough work."""
     return max(1, min(tasks, problem.macs // MIN_MACS_PER_TASK))
 
 
 def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> GemmBlocking:
     """Return the blocks of a problem."""
-    segments, (rows, columns) = segments_of(problem, layout), to_2d(problem, layout).axes
+    segments = segments_of(problem, layout)
+    k_block = segments.length * min(segments.count, max(1, MAX_K_BLOCK // segments.length))
+    by_rows = is_by_rows(problem, layout, target)
+    is_packed = is_packed_by_tasks(problem, layout)
+    return blocking_of(problem, layout, target, threads, k_block, by_rows, is_packed)
+
+
+def blocking_of(
+    problem: ConvProblem,
+    layout: Layout,
+    target: Target,
+    threads: int,
+    k_block: int,
+    by_rows: bool,
+    is_packed: bool,
+) -> GemmBlocking:
+    """Return the blocks of a problem for a given block of k, unless it is computed by rows.
+
+    is_packed: whether tasks pack their filters.
+    """
+    rows, columns = to_2d(problem, layout).axes
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
     width = _panel_width(problem, target)
     # With few filters the buffer must fit in L1. With many, its reuse hides the latency of L2.
     must_fit_l1 = problem.gemm.m <= FEW_FILTERS
     max_elements = (target.l1 if must_fit_l1 else target.l2 // 2) // element
-    k_block = segments.length * min(segments.count, max(1, MAX_K_BLOCK // segments.length))
-    by_rows = is_by_rows(problem, layout, target)
     if by_rows:
         k_block, length = problem.gemm.k, row_length(problem, layout)
         max_rows = max(0, max_elements // length - rows.extent) // rows.stride + 1
@@ -185,7 +205,7 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
         buffer_stride, buffer_rows = k_block + lanes, pixel_block
     if is_read_in_place(problem, layout, target, pixel_block):
         buffer_stride = 0
-    packed_elements = filter_block * problem.gemm.k if is_packed_by_tasks(problem, layout) else 0
+    packed_elements = filter_block * problem.gemm.k if is_packed else 0
     # The packed weights that a block of pixels rereads must fit in half of L2.
     max_filters_in_l2 = max(target.l2 // 2 // element // k_block, width)
     return GemmBlocking(
@@ -210,7 +230,10 @@ def panel_width(dtype: str, target: Target) -> int:
     return target.tile()[1] * target.lanes(dtype)
 
 
-def _parameters(problem: ConvProblem, layout: Layout, blocks: GemmBlocking) -> GemmParameters[int]:
+def parameters_of(
+    problem: ConvProblem, layout: Layout, blocks: GemmBlocking
+) -> GemmParameters[int]:
+    """Return the kernel's parameters for a problem in such blocks."""
     problem_2d, segments = to_2d(problem, layout), segments_of(problem, layout)
     rows, columns = problem_2d.axes
     stride_n, stride_c, stride_h, stride_w = layout.strides
@@ -271,7 +294,7 @@ def _product_size(
     return pixels, min(filters, blocks.filters_in_l2)
 
 
-def _hot_function(
+def hot_function_of(
     problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking
 ) -> str:
     """Return the name of the function that computes most of the product."""

@@ -86,6 +86,14 @@ def plan(
     epilogue: Epilogue = NOTHING,
 ) -> Plan:
     """Plan a supported problem, for inputs in the given memory layout."""
+    kernel = _compile(problem.dtype, target, epilogue)
+    return plan_of(kernel, problem, layout, target, threads)
+
+
+def plan_of(
+    kernel: Compiled, problem: ConvProblem, layout: Layout, target: Target, threads: int
+) -> Plan:
+    """Plan a supported problem for a kernel that is compiled for it."""
     blocks = blocking(problem, layout, target, threads)
     channels, filters = problem.weight_shape[1], problem.gemm.m
     parameters = PointwiseParameters(
@@ -103,7 +111,7 @@ def plan(
     return Plan(
         problem,
         layout,
-        _compile(problem.dtype, target, epilogue),
+        kernel,
         blocks,
         pack(parameters),
         tasks,

@@ -26,12 +26,20 @@ from glassconv.problem.activations import Epilogue
 
 
 def emit_task(
-    module: Module, pattern: TapPattern, access: InputAccess, epilogue: Epilogue
+    module: Module,
+    pattern: TapPattern,
+    access: InputAccess,
+    epilogue: Epilogue,
+    bias_last: bool = False,
 ) -> Function:
-    """Emit the task function: it computes consecutive units."""
+    """Emit the task function: it computes consecutive units.
+
+    bias_last: whether products are added to +0 and their sum to the bias, as the published order
+    says, not products to the bias.
+    """
     pack_weights = _emit_pack_weights(module)
     emit_compute = _emit_compute_copied if access.is_copied else _emit_compute_in_place
-    compute = emit_compute(module, pattern, access, epilogue)
+    compute = emit_compute(module, pattern, access, epilogue, bias_last)
 
     @function(module)
     def task(
@@ -79,12 +87,16 @@ def emit_task(
 
 
 def _emit_compute_copied(
-    module: Module, pattern: TapPattern, access: InputAccess, epilogue: Epilogue
+    module: Module,
+    pattern: TapPattern,
+    access: InputAccess,
+    epilogue: Epilogue,
+    bias_last: bool,
 ) -> Function:
     """Emit the function that copies the window of a unit and computes the unit's outputs."""
     expand = emit_expand(module, access)
     tile_functions = {
-        size: _emit_tiles(module, pattern, access, size, epilogue)
+        size: _emit_tiles(module, pattern, access, size, epilogue, bias_last)
         for size in tile_heights(TILE_SIZE)
     }
 
@@ -128,7 +140,11 @@ def _emit_compute_copied(
 
 
 def _emit_compute_in_place(
-    module: Module, pattern: TapPattern, access: InputAccess, epilogue: Epilogue
+    module: Module,
+    pattern: TapPattern,
+    access: InputAccess,
+    epilogue: Epilogue,
+    bias_last: bool,
 ) -> Function:
     """Emit the function that computes the outputs of a unit, a block of whole rows, in place.
 
@@ -136,7 +152,7 @@ def _emit_compute_in_place(
     """
     before, after = access.skipped
     tile_functions = {
-        skipped: _emit_tiles(module, pattern, access, TILE_SIZE, epilogue, skipped)
+        skipped: _emit_tiles(module, pattern, access, TILE_SIZE, epilogue, bias_last, skipped)
         for skipped in {(before, after), (before, 0), (0, 0), (0, after)}
     }
 
@@ -186,6 +202,7 @@ def _emit_tiles(
     access: InputAccess,
     size: int,
     epilogue: Epilogue,
+    bias_last: bool,
     skipped: tuple[int, int] = (0, 0),
 ) -> Function:
     """Emit the function that computes `size` adjacent outputs, for all channel vectors of a unit.
@@ -214,7 +231,10 @@ def _emit_tiles(
         # A table, because LLVM would keep one address per row in registers and spill them.
         offsets = table_after(p)
         with code.loop(0, unit_channels, lanes) as lane:
-            accumulators = [code.variable((bias + lane).vector()) for _ in range(size)]
+            accumulators = [
+                code.variable(code.zeros() if bias_last else (bias + lane).vector())
+                for _ in range(size)
+            ]
             # The next row, or the last one again; with stride 2 this gains nothing.
             if pattern.stride == 1 and not access.is_copied:
                 below = (top + tap_rows).minimum(valid_rows - 1) - top
@@ -244,6 +264,8 @@ def _emit_tiles(
             output_ptr = output + lane
 
             def store(total: Value, mask: Value | None) -> None:
+                if bias_last:
+                    total = total + (bias + lane).vector()
                 total = apply_epilogue(code, epilogue, total, output_ptr, residual_offset, mask)
                 if mask is None:
                     output_ptr[0] = total

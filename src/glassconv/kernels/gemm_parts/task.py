@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
@@ -11,6 +12,8 @@ from glassconv.kernels.microkernel.lowering import emit_im2col_nchw, emit_im2col
 from glassconv.kernels.microkernel.matrix_product import COLUMNS, ROWS, Product, product
 from glassconv.kernels.microkernel.matrix_vector import emit_matrix_vector
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
+
+EmitBlock = Callable[[Module, Product], Function]
 
 
 def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
@@ -101,10 +104,15 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
     return task
 
 
-def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
-    """Emit the task function: output[pixels, filters] = lowered[pixels, k] · packed[k, filters]."""
+def emit_task_nhwc(
+    module: Module, epilogue: Function | None, emit_block: EmitBlock | None = None
+) -> Function:
+    """Emit the task function: output[pixels, filters] = lowered[pixels, k] · packed[k, filters].
+
+    emit_block: emits the function that multiplies the pixels and the filters of a task.
+    """
     multiply = product(module, COLUMNS, epilogue)
-    multiply_block, width = _emit_block_nhwc(module, multiply), multiply.width
+    multiply_block, width = (emit_block or _emit_block_nhwc)(module, multiply), multiply.width
 
     @function(module)
     def task(
@@ -127,13 +135,16 @@ def emit_task_nhwc(module: Module, epilogue: Function | None) -> Function:
     return task
 
 
-def emit_task_packing(module: Module, epilogue: Function | None) -> Function:
+def emit_task_packing(
+    module: Module, epilogue: Function | None, emit_block: EmitBlock | None = None
+) -> Function:
     """Emit the task function of 1 × 1 kernels in NHWC, which packs its filters itself.
 
     They are packed once for all blocks of pixels that a thread multiplies one after the other.
     """
     multiply = product(module, COLUMNS, epilogue)
-    multiply_block, pack = _emit_block_nhwc(module, multiply), emit_pack(module, multiply.width)
+    multiply_block = (emit_block or _emit_block_nhwc)(module, multiply)
+    pack = emit_pack(module, multiply.width)
 
     @function(module)
     def task(

@@ -47,13 +47,8 @@ def emit_im2col_nchw(module: Module) -> Function:
     Row (c − first_channel, u, v) of the buffer holds tap (u, v) of channel c for the pixels
     [pixel, pixel + pixels). `image` points to the first channel of an image and group. After its
     pixels, a row of the buffer has room for a vector.
-
-    Short output rows are copied one column of vectors at a time: all rows of all channels have the
-    same padding there, so its mask is computed once. The last vector of a row ends where the row
-    ends. Of a part of a row, or of one shorter than a vector, it may write past the end, which is
-    overwritten by what is copied next.
     """
-    copy, copy_column = emit_copy(module), _emit_copy_column(module)
+    lower_tap = emit_lower_tap(module)
 
     @function(module)
     def im2col_nchw(
@@ -66,6 +61,49 @@ def emit_im2col_nchw(module: Module) -> Function:
         pixel: Value,
         pixels: Value,
     ) -> None:
+        p = parameters
+        channel_stride = p.kernel_height * p.kernel_width * p.buffer_stride
+        with code.loop(0, p.kernel_height) as u, code.loop(0, p.kernel_width) as v:
+            lower_tap.call(
+                parameters=p,
+                image=image + first_channel * p.input_stride_c,
+                buffer=buffer + (u * p.kernel_width + v) * p.buffer_stride,
+                channel_stride=channel_stride,
+                channels=channels,
+                u=u,
+                v=v,
+                pixel=pixel,
+                pixels=pixels,
+            )
+
+    return im2col_nchw
+
+
+def emit_lower_tap(module: Module) -> Function:
+    """Emit the function that lowers one tap of some channels in NCHW.
+
+    Row c · channel_stride of the buffer gets tap (u, v) of channel c of `image`.
+
+    Short output rows are copied one column of vectors at a time: all rows of all channels have the
+    same padding there, so its mask is computed once. The last vector of a row ends where the row
+    ends. Of a part of a row, or of one shorter than a vector, it may write past the end, which is
+    overwritten by what is copied next.
+    """
+    copy, copy_column = emit_copy(module), _emit_copy_column(module)
+
+    @function(module)
+    def lower_tap(
+        code: Code,
+        parameters: LoweringParameters[Value],
+        image: Pointer,
+        buffer: Pointer,
+        channel_stride: Value,
+        channels: Value,
+        u: Value,
+        v: Value,
+        pixel: Value,
+        pixels: Value,
+    ) -> None:
         p, width, lanes = parameters, parameters.output_width, code.lanes
         stop = pixel + pixels
         first_row, end_row = pixel // width, (stop + width - 1) // width
@@ -74,65 +112,63 @@ def emit_im2col_nchw(module: Module) -> Function:
         first_complete = code.select(by_column, (pixel + width - 1) // width, end_row)
         first_complete = first_complete.minimum(end_row)
         end_complete = first_complete.maximum(stop // width)
-        channel_stride = p.kernel_height * p.kernel_width * p.buffer_stride
         last_vector = (width - lanes).maximum(0)
-        with code.loop(0, p.kernel_height) as u, code.loop(0, p.kernel_width) as v:
-            y, x = u * p.dilation_h - p.padding_h, v * p.dilation_w - p.padding_w
-            low, high = outputs_inside(x, p.input_width, p.stride_w)
-            top, bottom = outputs_inside(y, p.input_height, p.stride_h)
-            # Element 0 of the first row of outputs, which may be before the buffer or the image.
-            dst = buffer + ((u * p.kernel_width + v) * p.buffer_stride - pixel)
-            src = image + (first_channel * p.input_stride_c + y * p.input_stride_h + x)
-            src_row_stride = p.stride_h * p.input_stride_h
+        y, x = u * p.dilation_h - p.padding_h, v * p.dilation_w - p.padding_w
+        low, high = outputs_inside(x, p.input_width, p.stride_w)
+        top, bottom = outputs_inside(y, p.input_height, p.stride_h)
+        # Element 0 of the first row of outputs, which may be before the buffer or the image.
+        dst, src = buffer + (0 - pixel), image + (y * p.input_stride_h + x)
+        src_row_stride = p.stride_h * p.input_stride_h
 
-            def copy_vectors(row: Value, rows: Value, e: Value, high: Value) -> None:
-                copy_column.call(
-                    parameters=p,
-                    dst=dst + (row * width + e),
-                    src=src + (row * src_row_stride + e * p.stride_w),
-                    channels=channels,
-                    rows=rows,
-                    low=low - e,
-                    high=high - e,
+        def copy_vectors(row: Value, rows: Value, e: Value, high: Value) -> None:
+            copy_column.call(
+                parameters=p,
+                dst=dst + (row * width + e),
+                src=src + (row * src_row_stride + e * p.stride_w),
+                channel_stride=channel_stride,
+                channels=channels,
+                rows=rows,
+                low=low - e,
+                high=high - e,
+            )
+
+        def copy_row(row: Value) -> None:
+            start = (pixel - row * width).maximum(0)
+            end = (stop - row * width).minimum(width)
+            inside = (row >= top) & (row < bottom)
+            row_high = code.select(inside, high, 0)
+            with code.if_(by_column), code.loop(start, end, lanes) as e:
+                copy_vectors(row, code.value(1), e, row_high)
+            with code.else_(), code.loop(0, channels) as channel:
+                copy.call(
+                    dst=dst + (row * width + start) + channel * channel_stride,
+                    src=src
+                    + (row * src_row_stride + start * p.stride_w)
+                    + channel * p.input_stride_c,
+                    step=p.stride_w,
+                    length=end - start,
+                    low=low - start,
+                    high=row_high - start,
                 )
 
-            def copy_row(row: Value) -> None:
-                start = (pixel - row * width).maximum(0)
-                end = (stop - row * width).minimum(width)
-                inside = (row >= top) & (row < bottom)
-                row_high = code.select(inside, high, 0)
-                with code.if_(by_column), code.loop(start, end, lanes) as e:
-                    copy_vectors(row, code.value(1), e, row_high)
-                with code.else_(), code.loop(0, channels) as channel:
-                    copy.call(
-                        dst=dst + (row * width + start) + channel * channel_stride,
-                        src=src
-                        + (row * src_row_stride + start * p.stride_w)
-                        + channel * p.input_stride_c,
-                        step=p.stride_w,
-                        length=end - start,
-                        low=low - start,
-                        high=row_high - start,
-                    )
+        def fill_rows_with_zeros(first: Value, end: Value) -> None:
+            with code.loop(0, channels) as channel:
+                row = dst + channel * channel_stride
+                with code.loop(first * width, end * width, lanes) as e:
+                    row[e] = code.zeros()
 
-            def fill_rows_with_zeros(first: Value, end: Value) -> None:
-                with code.loop(0, channels) as channel:
-                    row = dst + channel * channel_stride
-                    with code.loop(first * width, end * width, lanes) as e:
-                        row[e] = code.zeros()
+        with code.loop(first_row, first_complete) as row:
+            copy_row(row)
+        first_copied = top.maximum(first_complete).minimum(end_complete)
+        end_copied = bottom.maximum(first_copied).minimum(end_complete)
+        fill_rows_with_zeros(first_complete, first_copied)
+        with code.if_(end_copied > first_copied), code.loop(0, width, lanes) as e:
+            copy_vectors(first_copied, end_copied - first_copied, e.minimum(last_vector), high)
+        fill_rows_with_zeros(end_copied, end_complete)
+        with code.loop(end_complete, end_row) as row:
+            copy_row(row)
 
-            with code.loop(first_row, first_complete) as row:
-                copy_row(row)
-            first_copied = top.maximum(first_complete).minimum(end_complete)
-            end_copied = bottom.maximum(first_copied).minimum(end_complete)
-            fill_rows_with_zeros(first_complete, first_copied)
-            with code.if_(end_copied > first_copied), code.loop(0, width, lanes) as e:
-                copy_vectors(first_copied, end_copied - first_copied, e.minimum(last_vector), high)
-            fill_rows_with_zeros(end_copied, end_complete)
-            with code.loop(end_complete, end_row) as row:
-                copy_row(row)
-
-    return im2col_nchw
+    return lower_tap
 
 
 def _emit_copy_column(module: Module) -> Function:
@@ -147,13 +183,13 @@ def _emit_copy_column(module: Module) -> Function:
         parameters: LoweringParameters[Value],
         dst: Pointer,
         src: Pointer,
+        channel_stride: Value,
         channels: Value,
         rows: Value,
         low: Value,
         high: Value,
     ) -> None:
         p, lanes = parameters, code.lanes
-        dst_channel_stride = p.kernel_height * p.kernel_width * p.buffer_stride
         src_row_stride = p.stride_h * p.input_stride_h
         # Clamped to a vector, because padding can exceed 2³¹ and masks compare 32 bits.
         start = code.value(0)
@@ -163,7 +199,7 @@ def _emit_copy_column(module: Module) -> Function:
 
         def copy(load: Callable[[Pointer], Value]) -> None:
             with code.loop(0, channels) as channel:
-                dst_channel = dst + channel * dst_channel_stride
+                dst_channel = dst + channel * channel_stride
                 src_channel = src + channel * p.input_stride_c
                 with code.loop(0, rows) as row:
                     dst_channel[row * p.output_width] = load(src_channel + row * src_row_stride)
@@ -192,7 +228,7 @@ def emit_im2col_nhwc(module: Module) -> Function:
     of the buffer holds the segments [first_segment, first_segment + segments) of pixel `pixel` + p.
     `image` points to the first channel of an image and group.
     """
-    copy, copy_segments = emit_copy(module), _emit_copy_segments(module)
+    lower_segment = emit_lower_segment(module)
 
     @function(module)
     def im2col_nhwc(
@@ -206,49 +242,81 @@ def emit_im2col_nhwc(module: Module) -> Function:
         pixels: Value,
     ) -> None:
         p = parameters
-        segments_per_row = p.kernel_width // p.taps_per_segment
-        taps, step, output_width = p.taps_per_segment, p.stride_w, p.output_width
-        length, stop = taps * p.channels, pixel + pixels
+        length = p.taps_per_segment * p.channels
         with code.loop(first_segment, first_segment + segments) as segment:
-            u = segment // segments_per_row
-            column = (segment % segments_per_row) * taps * p.dilation_w - p.padding_w
-            # The range of output columns for which the whole segment is inside the input row.
-            first_inside = ((0 - column).maximum(0) + step - 1) // step
-            end_inside = (p.input_width - column - taps + step).maximum(0) // step
-            with code.loop(pixel // output_width, (stop - 1) // output_width + 1) as i:
-                y = i * p.stride_h + u * p.dilation_h - p.padding_h
-                inside = _is_inside(y, p.input_height)
-                start = (pixel - i * output_width).maximum(0)
-                end = (stop - i * output_width).minimum(output_width)
-                low = code.select(inside, first_inside.maximum(start).minimum(end), end)
-                high = end_inside.maximum(low).minimum(end)
-                row = image + (y * p.input_stride_h + column * p.input_stride_w)
-                dst_row = buffer + (
-                    (i * output_width - pixel) * p.buffer_stride
-                    + (segment - first_segment) * length
-                )
-                for first, stop_column in ((start, low), (high, end)):
-                    with code.loop(first, stop_column) as j:
-                        x = j * step + column
-                        last = (p.input_width - x).maximum(0) * p.channels
-                        copy.call(
-                            dst=dst_row + j * p.buffer_stride,
-                            src=row + j * step * p.input_stride_w,
-                            step=1,
-                            length=length,
-                            low=(0 - x).maximum(0) * p.channels,
-                            high=code.select(inside, last, 0),
-                        )
-                copy_segments.call(
-                    dst=dst_row + low * p.buffer_stride,
-                    src=row + low * step * p.input_stride_w,
-                    length=length,
-                    count=high - low,
-                    dst_stride=p.buffer_stride,
-                    src_stride=step * p.input_stride_w,
-                )
+            lower_segment.call(
+                parameters=p,
+                image=image,
+                buffer=buffer + (segment - first_segment) * length,
+                segment=segment,
+                first=0,
+                length=length,
+                pixel=pixel,
+                pixels=pixels,
+            )
 
     return im2col_nhwc
+
+
+def emit_lower_segment(module: Module) -> Function:
+    """Emit the function that lowers `length` elements of a segment in NHWC, from the one `first`.
+
+    Row p of the buffer gets those of pixel `pixel` + p.
+    """
+    copy, copy_segments = emit_copy(module), _emit_copy_segments(module)
+
+    @function(module)
+    def lower_segment(
+        code: Code,
+        parameters: LoweringParameters[Value],
+        image: Pointer,
+        buffer: Pointer,
+        segment: Value,
+        first: Value,
+        length: Value,
+        pixel: Value,
+        pixels: Value,
+    ) -> None:
+        p = parameters
+        segments_per_row = p.kernel_width // p.taps_per_segment
+        taps, step, output_width = p.taps_per_segment, p.stride_w, p.output_width
+        stop = pixel + pixels
+        u = segment // segments_per_row
+        column = (segment % segments_per_row) * taps * p.dilation_w - p.padding_w
+        # The range of output columns for which the whole segment is inside the input row.
+        first_inside = ((0 - column).maximum(0) + step - 1) // step
+        end_inside = (p.input_width - column - taps + step).maximum(0) // step
+        with code.loop(pixel // output_width, (stop - 1) // output_width + 1) as i:
+            y = i * p.stride_h + u * p.dilation_h - p.padding_h
+            inside = _is_inside(y, p.input_height)
+            start = (pixel - i * output_width).maximum(0)
+            end = (stop - i * output_width).minimum(output_width)
+            low = code.select(inside, first_inside.maximum(start).minimum(end), end)
+            high = end_inside.maximum(low).minimum(end)
+            row = image + (y * p.input_stride_h + column * p.input_stride_w + first)
+            dst_row = buffer + (i * output_width - pixel) * p.buffer_stride
+            for first_column, stop_column in ((start, low), (high, end)):
+                with code.loop(first_column, stop_column) as j:
+                    x = j * step + column
+                    last = (p.input_width - x).maximum(0) * p.channels - first
+                    copy.call(
+                        dst=dst_row + j * p.buffer_stride,
+                        src=row + j * step * p.input_stride_w,
+                        step=1,
+                        length=length,
+                        low=(0 - x).maximum(0) * p.channels - first,
+                        high=code.select(inside, last, 0),
+                    )
+            copy_segments.call(
+                dst=dst_row + low * p.buffer_stride,
+                src=row + low * step * p.input_stride_w,
+                length=length,
+                count=high - low,
+                dst_stride=p.buffer_stride,
+                src_stride=step * p.input_stride_w,
+            )
+
+    return lower_segment
 
 
 def outputs_inside(offset: Value, size: Value, stride: Value) -> tuple[Value, Value]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from math import inf
+from math import inf, prod
 
 import torch
 from torch import Tensor
@@ -54,6 +54,9 @@ class HalfPrecisionPlan(Plan):
     @cached_property
     def strides(self) -> tuple[int, ...]:
         """Return the strides of the input in float32."""
+        if self.problem.ndim == 3:
+            sizes = self.problem.input_shape
+            return tuple(prod(sizes[axis + 1 :]) for axis in range(len(sizes)))
         batch, channel, *pixels = self.layout.strides
         return (batch, channel, *pixels[-self.problem.ndim :])
 
@@ -77,6 +80,8 @@ def half_precision_plan(problem: Problem, in_float32: Plan) -> HalfPrecisionPlan
         f"the output rounded to {problem.dtype}",
     )
     given["pack"] = WidenAndPack(in_float32.pack, in_float32.packed_elements)
+    if isinstance(in_float32.otherwise, Plan):
+        given["otherwise"] = half_precision_plan(problem, in_float32.otherwise)
     return HalfPrecisionPlan(**given, in_float32=in_float32)
 
 

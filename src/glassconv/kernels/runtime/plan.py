@@ -103,8 +103,7 @@ class Plan:
         _, channels, *sizes = self.output_shape
         pixels = prod(sizes)
         columns = 1 if self.layout.name == NCHW else channels
-        *rows, _ = sizes
-        along = (*(sizes[-1] * columns for _ in rows), columns)
+        along = tuple(columns * prod(sizes[axis + 1 :]) for axis in range(len(sizes)))
         return (channels * pixels, pixels if self.layout.name == NCHW else 1, *along)
 
     @cached_property

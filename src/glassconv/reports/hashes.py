@@ -1,0 +1,24 @@
+"""What `verify --hash` reports: a hash of the outputs of some convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from glassconv.problem.problem import Problem
+
+
+@dataclass(frozen=True)
+class LayerHash:
+    """A convolution and the SHA-256 of its output's bytes, in hexadecimal."""
+
+    problem: Problem
+    digest: str
+
+
+@dataclass(frozen=True)
+class SuiteHash:
+    """The hashes of a suite's convolutions, and the SHA-256 of those hashes one after another."""
+
+    suite: str
+    layers: tuple[LayerHash, ...]
+    digest: str
