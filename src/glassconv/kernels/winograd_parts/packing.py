@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from glassconv.algorithms.parts.winograd_flatness import flatness_of_largest
+from glassconv.algorithms.winograd_pieces import Pieces
 from glassconv.codegen.target import Target
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.packed_weights import memory_for
@@ -43,7 +44,7 @@ class WinogradPacking:
         largest = transform(filters.data_ptr(), u.data_ptr())
         of_filters = largest[:, : problem.gemm.m].reshape(problem.out_channels, -1)
         test = flatness_of_largest(
-            problem, self.tile_outputs, of_filters[:, -1], of_filters[:, :-1]
+            problem, Pieces(self.tile_outputs), of_filters[:, -1], of_filters[:, :-1]
         )
         by_element = slack.numpy().reshape(transform.elements, -1)
         by_element[:, : len(test.slack)], by_element[:, len(test.slack) :] = test.slack.T, 0
@@ -72,6 +73,7 @@ class WinogradPacking:
             ceil(problem.gemm.m / width),
             problem.weight_shape[1],
             self.tile_outputs,
+            problem.stride[0],
             problem.dtype,
             self.target,
         )
