@@ -33,8 +33,8 @@ class Sizes:
     """What a problem may be drawn from: one of each sequence's values, repeated to be likelier.
 
     "any" draws every argument; "plain" has stride and dilation 1, and "three" a kernel of 3 too;
-    "halving" has a kernel of 3, stride 2 and dilation 1; "pointwise" has a kernel of 1; "depthwise" has one channel in each group; "pixel" has one
-    output pixel and no padding.
+    "halving" has a kernel of 3, stride 2 and dilation 1; "pointwise" has a kernel of 1; "depthwise"
+    has one channel in each group; "pixel" has one output pixel and no padding.
     """
 
     kinds: Sequence[str] = ("any", "any", "plain", "plain", "pointwise", "depthwise")
