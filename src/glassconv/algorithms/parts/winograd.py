@@ -3,8 +3,9 @@
 The three files winograd2, winograd4 and winograd6 differ only in how many outputs a tile gives.
 An axis of kernel size 1 has nothing to save and gets tiles of one output, F(1, 1) = [1].
 
-What it costs is counted in winograd_cost.py, how wrong it may be in winograd_bound.py, and
-winograd_flatness.py says which tiles are computed directly.
+What it costs is counted in winograd_cost.py, how wrong it may be in winograd_bound.py.
+winograd_flatness.py says which tiles are computed directly, winograd_scale.py what keeps small
+numbers from underflow.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from glassconv.algorithms.parts import names
 from glassconv.algorithms.parts.bias import add_bias
 from glassconv.algorithms.parts.window_bound import all_known
 from glassconv.algorithms.parts.winograd_flatness import flat_tiles, flatness
+from glassconv.algorithms.parts.winograd_scale import filter_scales, input_scale
 from glassconv.algorithms.parts.winograd_transforms import Outputs, transform, transforms_of
 from glassconv.mathematics.cook_toom import Transforms
 from glassconv.problem import ConvProblem
@@ -52,10 +54,13 @@ def steps(
 ) -> Iterator[Step]:
     """Cut tiles, transform, multiply element by element, transform back.
 
-    Tiles that are not flat are replaced by zeros, and their outputs are computed directly.
+    Tiles that are not flat are replaced by zeros, and their outputs are computed directly. Scales
+    keep small numbers from underflow; they are 1 without such numbers.
     """
     transforms = transforms_of(problem, outputs)
-    filters = transform([each.filter for each in transforms], weight.double()).to(weight.dtype)
+    scale, scales = input_scale(input, problem.format), filter_scales(weight, problem.format)
+    scaled = transform([each.filter for each in transforms], weight.double() * scales)
+    filters = scaled.to(weight.dtype)
     tiled = names.along("tiles", problem)
     elements = names.along("element", problem)
 
@@ -69,7 +74,7 @@ def steps(
     named = ("batch", "in_channels", *tiled, *elements)
     yield Step("tiles", tiles, named, "neighbours overlap by r − 1; zeros if not flat")
 
-    transformed = transform([each.input for each in transforms], tiles)
+    transformed = transform([each.input for each in transforms], tiles * scale)
     yield Step("transformed input", transformed, named, "Bᵀ along each axis of every tile")
 
     named = ("out_channels", "channels of a group", *elements)
@@ -79,7 +84,8 @@ def steps(
     named = ("batch", "out_channels", *tiled, *elements)
     yield Step("products", products, named, "one matrix product over channels for each element")
 
-    tiles = transform([each.output for each in transforms], products)
+    scales = (scale * scales).to(weight.dtype).reshape(-1, *(1,) * 2 * problem.ndim)
+    tiles = transform([each.output for each in transforms], products) / scales
     tiles = with_sums(problem, flat, tiles, padded, weight)
     named = ("batch", "out_channels", *tiled, *names.along("output in tile", problem))
     yield Step("output tiles", tiles, named, "Aᵀ along each axis; plain sums where not flat")
