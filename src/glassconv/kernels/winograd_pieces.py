@@ -10,7 +10,11 @@ from glassconv.codegen.target import Target
 from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.winograd_parts import kernel
-from glassconv.kernels.winograd_parts.parameters import WinogradBlocking
+from glassconv.kernels.winograd_parts.parameters import (
+    KERNEL_SIZE,
+    WinogradBlocking,
+    size_of_tile,
+)
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import Layout
@@ -21,8 +25,13 @@ MIN_MACS_PER_TASK = 1_000_000  # of direct convolution
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
-    """Return whether the problem is 2D with 3×3 kernels, stride 2 and dilation 1."""
-    return kernel.supports(problem, stride=2)
+    """Return whether the problem is 2D with 3×3 kernels, stride 2, dilation 1 and U in cache."""
+    verdict = kernel.supports(problem, stride=2)
+    elements = size_of_tile(TILE_OUTPUTS, 2) ** 2
+    if verdict and problem.weight_bytes * elements > kernel.LARGE_U_BYTES * KERNEL_SIZE**2:
+        reason = "reading transformed filters larger than the cache costs more than is saved"
+        return Verdict(False, reason)
+    return verdict
 
 
 def plan(
