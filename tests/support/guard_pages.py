@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from glassconv.codegen.openmp import threads
+from glassconv.codegen.team import threads
 from glassconv.codegen.struct import words_of
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.operands import Operands

@@ -28,7 +28,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from glassconv.algorithms import ALGORITHMS
-from glassconv.codegen.openmp import threads
+from glassconv.codegen.team import threads
 from glassconv.codegen.target import host
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.runtime.blocking import Blocking

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
-from glassconv.codegen.openmp import threads as available_threads
+from glassconv.codegen.team import threads as available_threads
 from glassconv.codegen.pages import ask_for_huge_pages
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack

@@ -34,7 +34,7 @@ from torch import Tensor
 
 from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, Variable, function
 from glassconv.codegen.jit import Compiled, compiled
-from glassconv.codegen.openmp import threads
+from glassconv.codegen.team import threads
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct
 from glassconv.codegen.target import Target, host

@@ -16,7 +16,7 @@ from typing import Any
 
 from glassconv.codegen.ir import Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
-from glassconv.codegen.openmp import threads
+from glassconv.codegen.team import threads
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, pack, table_after, words_of
 from glassconv.codegen.target import Target
