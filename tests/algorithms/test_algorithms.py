@@ -155,6 +155,7 @@ GRADIENTS = [
     "2x7 3@2 s2 p1 float64",
     "1x3x4x3 2@2x2x2 p0:1x0x1 float64",
     "2x4x4 4@3x3 p1 g2 nobias float64",
+    "2x6x4 2@5x3 s1x2 p1 float64",
     "2x2x4x5 2@3x2 s2x3 p2:1x0:3 d2x1 float64",
     "3x4x5 4@1x1 s2x1 float64",
     "4x3x4 4@3x2 s2x3 p1 g2 float64 transposed",

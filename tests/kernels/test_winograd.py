@@ -90,6 +90,41 @@ def test_a_filter_that_the_transforms_cannot_take(
 
 @NAME
 @LAYOUTS
+@pytest.mark.parametrize("small", ["input", "weight", "a filter"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_subnormal_numbers_are_transformed_as_normal_ones_are(
+    name: str, layout: torch.memory_format, small: str, dtype: str
+) -> None:
+    """The same digits: the sums of a tile that is computed directly have others.
+
+    Whole numbers times a power of two, the other operand so large that outputs are normal.
+    """
+    problem = parse(f"32x13x14 21@3x3 nobias {dtype}")
+    given = random_operands(problem)
+    numbers, other = given.input, given.weight
+    if small != "input":
+        numbers, other = other, numbers
+    numbers.mul_(3).round_()[0, 0, 0, 0] = 0.5  # not whole, so that default may transform it
+
+    def output() -> Tensor:
+        return run(problem, name, given.input.to(memory_format=layout), given.weight, None)
+
+    expected = output()
+    assert not torch.equal(expected, run(problem, "direct", given.input, given.weight, None))
+    tiny, large = 2.0**8 * problem.format.tiny, 2.0**60
+    scales = torch.ones(21, 1, 1, dtype=torch.float64)
+    if small == "a filter":
+        numbers[5] *= tiny
+        scales[5] *= tiny
+    else:
+        numbers *= tiny
+        scales *= tiny
+    other *= large
+    assert torch.equal(output(), (expected.double() * large * scales).to(expected.dtype))
+
+
+@NAME
+@LAYOUTS
 def test_one_nan_spoils_the_outputs_that_read_it(name: str, layout: torch.memory_format) -> None:
     problem = parse("64x56x56 64@3x3 p1 nobias")
     given = random_operands(problem)

@@ -97,7 +97,7 @@ def _magnitude(
 
     x, w = torch.from_numpy(input).double(), torch.from_numpy(weight).double()
     tiles = transform(
-        (each.input for each in transforms), cut(transforms, pad(problem, transforms, x))
+        (each.input for each in transforms), cut(problem, transforms, pad(problem, transforms, x))
     )
     filters = transform((each.filter for each in transforms), w)
     products = settle(multiply(problem, tiles, filters), problem.weight_shape[1])

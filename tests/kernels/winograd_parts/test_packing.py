@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 
 from glassconv.algorithms.parts.winograd_bound import error_of_filters
 from glassconv.algorithms.parts.winograd_flatness import flatness
+from glassconv.algorithms.parts.winograd_scale import filter_scales
 from glassconv.algorithms.parts.winograd_transforms import absolute, transform
 from glassconv.codegen.analysis.assembly import spilling
 from glassconv.codegen.jit import assembly
@@ -43,20 +44,24 @@ def drawn(problem: ConvProblem, seed: int = 0) -> Tensor:
 
 
 def parts(pack: WinogradPacking, packed: Tensor) -> list[Tensor]:
-    """Return U [out_channels, channels, element], the filters, the slack, and its two limits."""
+    """Return U [out_channels, channels, element], the filters, the slack, its limit and `undo`."""
     problem, width, channels = pack.problem, pack._transform.width, pack.problem.weight_shape[1]
-    u, filters, slack, limits = torch.split(packed, pack._parts)
+    u, filters, slack, most, undo = torch.split(packed, pack._parts)
     by_panel = u.view(problem.groups, pack._transform.elements, -1, channels, width)
     by_filter = by_panel.permute(0, 2, 4, 3, 1).flatten(1, 2)
     assert not by_filter[:, problem.gemm.m :].any()
     u = by_filter[:, : problem.gemm.m].flatten(0, 1)
-    return [u, filters, slack.view(pack._transform.elements, -1), limits]
+    return [u, filters, slack.view(pack._transform.elements, -1), most, undo]
 
 
 def within_the_error_of_filters(
     problem: ConvProblem, outputs: int, weight: Tensor, u: Tensor
 ) -> bool:
-    """Return whether U is G g Gᵀ, off by float64's error and one rounding, in exact fractions."""
+    """Return whether U is G g Gᵀ, off by float64's error and one rounding, in exact fractions.
+
+    g: the weight, scaled.
+    """
+    weight = weight.double() * filter_scales(weight, problem.format)
     matrix = np.array(cook_toom(outputs, 3).filter, dtype=object)
     sizes = np.array(absolute(cook_toom(outputs, 3).filter), dtype=object)
     exact_weight = np.vectorize(Fraction, otypes=[object])(weight.double().numpy())
@@ -109,7 +114,7 @@ def test_u_is_the_transformed_filters(
 def test_the_other_parts(outputs: int, dtype: str, text: str) -> None:
     problem = parse(text + (" float64" if dtype == "float64" else ""))
     weight, pack = drawn(problem), packing_for(problem, outputs)
-    u, filters, slack, limits = parts(pack, pack(weight))
+    u, filters, slack, most, undo = parts(pack, pack(weight))
     lanes, groups = this_machine().lanes(dtype), problem.groups
     by_tap = pad(weight.view(groups, problem.gemm.m, -1), (0, 0, 0, -problem.gemm.m % lanes))
     vectors = by_tap.view(groups, -1, lanes, by_tap.shape[2]).transpose(2, 3)
@@ -119,8 +124,28 @@ def test_the_other_parts(outputs: int, dtype: str, text: str) -> None:
     test = flatness(problem, outputs, weight, u)
     torch.testing.assert_close(slack[:, : outputs**2], test.slack.T.to(weight.dtype))
     assert not slack[:, outputs**2 :].any()
-    expected = torch.stack([test.least, test.most]).to(weight.dtype)
-    torch.testing.assert_close(limits, expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(most, test.most.to(weight.dtype)[None], rtol=1e-6, atol=0)
+    by_group = undo.view(groups, -1)
+    assert (by_group[:, : problem.gemm.m] == problem.format.unit_roundoff).all()
+    assert not by_group[:, problem.gemm.m :].any()
+
+
+@OUTPUTS
+@DTYPES
+def test_small_filters_are_scaled(outputs: int, dtype: str) -> None:
+    problem = parse(f"6x5x5 8@3x3 g2 {dtype}")
+    weight, pack = drawn(problem), packing_for(problem, outputs)
+    small = weight.clone()
+    weight[[1, 6]] *= 2.0**12 * problem.format.tiny
+    small[[1, 6]] = weight[[1, 6]] / problem.format.unit_roundoff**2
+    u, filters, slack, _, undo = parts(pack, pack(weight))
+    expected = parts(pack, pack(small))
+    for found, other in zip((u, slack), (expected[0], expected[2]), strict=True):
+        assert torch.equal(found, other)
+    assert not torch.equal(filters, expected[1])
+    unit = problem.format.unit_roundoff
+    by_filter = undo.view(2, -1)[:, :4].flatten().tolist()
+    assert by_filter == [unit**3 if filter in (1, 6) else unit for filter in range(8)]
 
 
 @OUTPUTS
@@ -133,8 +158,8 @@ def test_no_tile_is_flat_for_a_weight_that_is_not_finite(
     problem = parse("7x5x5 19@3x3" + (" float64" if dtype == "float64" else ""))
     weight, pack = drawn(problem), packing_for(problem, outputs)
     weight.view(-1)[place] = value
-    *_, limits = parts(pack, pack(weight))
-    assert limits[1] < 0
+    _, _, _, most, _ = parts(pack, pack(weight))
+    assert most < 0
 
 
 @OUTPUTS
@@ -189,6 +214,7 @@ def test_the_packed_elements_are_counted_without_packing() -> None:
         pack = packing_for(problem, 4)
         lanes = this_machine().lanes("float32")
         width = 2 * lanes
-        numbers = problem.groups * ceil(problem.gemm.m / width) * width * problem.weight_shape[1]
-        assert pack.elements == numbers * (36 + 9) + 36 * ceil(16 / lanes) * lanes + 2
+        padded = problem.groups * ceil(problem.gemm.m / width) * width
+        numbers = padded * problem.weight_shape[1]
+        assert pack.elements == numbers * (36 + 9) + 36 * ceil(16 / lanes) * lanes + 1 + padded
         assert pack(drawn(problem)).numel() == pack.elements

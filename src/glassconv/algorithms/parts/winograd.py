@@ -3,8 +3,9 @@
 The three files winograd2, winograd4 and winograd6 differ only in how many outputs a tile gives.
 An axis of kernel size 1 has nothing to save and gets tiles of one output, F(1, 1) = [1].
 
-What it costs is counted in winograd_cost.py, how wrong it may be in winograd_bound.py, and
-winograd_flatness.py says which tiles are computed directly.
+What it costs is counted in winograd_cost.py, how wrong it may be in winograd_bound.py.
+winograd_flatness.py says which tiles are computed directly, winograd_scale.py what keeps small
+numbers from underflow.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from glassconv.algorithms.parts import names
 from glassconv.algorithms.parts.bias import add_bias
 from glassconv.algorithms.parts.window_bound import all_known
 from glassconv.algorithms.parts.winograd_flatness import flat_tiles, flatness
-from glassconv.algorithms.parts.winograd_transforms import transform, transforms_of
+from glassconv.algorithms.parts.winograd_scale import filter_scales, input_scale
+from glassconv.algorithms.parts.winograd_transforms import Outputs, transform, transforms_of
 from glassconv.mathematics.cook_toom import Transforms
 from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
@@ -48,14 +50,17 @@ def supports(problem: ConvProblem, outputs: int) -> Verdict:
 
 
 def steps(
-    problem: ConvProblem, outputs: int, input: Tensor, weight: Tensor, bias: Tensor | None
+    problem: ConvProblem, outputs: Outputs, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> Iterator[Step]:
     """Cut tiles, transform, multiply element by element, transform back.
 
-    Tiles that are not flat are replaced by zeros, and their outputs are computed directly.
+    Tiles that are not flat are replaced by zeros, and their outputs are computed directly. Scales
+    keep small numbers from underflow; they are 1 without such numbers.
     """
     transforms = transforms_of(problem, outputs)
-    filters = transform([each.filter for each in transforms], weight.double()).to(weight.dtype)
+    scale, scales = input_scale(input, problem.format), filter_scales(weight, problem.format)
+    scaled = transform([each.filter for each in transforms], weight.double() * scales)
+    filters = scaled.to(weight.dtype)
     tiled = names.along("tiles", problem)
     elements = names.along("element", problem)
 
@@ -63,13 +68,13 @@ def steps(
     named = ("batch", "in_channels", *names.sizes(problem))
     yield Step("padded", padded, named, "the input with its padding, up to whole tiles")
 
-    tiles = cut(transforms, padded)
+    tiles = cut(problem, transforms, padded)
     flat = flat_tiles(problem, flatness(problem, outputs, weight, filters), tiles)
     tiles = only(flat, tiles)
     named = ("batch", "in_channels", *tiled, *elements)
     yield Step("tiles", tiles, named, "neighbours overlap by r − 1; zeros if not flat")
 
-    transformed = transform([each.input for each in transforms], tiles)
+    transformed = transform([each.input for each in transforms], tiles * scale)
     yield Step("transformed input", transformed, named, "Bᵀ along each axis of every tile")
 
     named = ("out_channels", "channels of a group", *elements)
@@ -79,7 +84,8 @@ def steps(
     named = ("batch", "out_channels", *tiled, *elements)
     yield Step("products", products, named, "one matrix product over channels for each element")
 
-    tiles = transform([each.output for each in transforms], products)
+    scales = (scale * scales).to(weight.dtype).reshape(-1, *(1,) * 2 * problem.ndim)
+    tiles = transform([each.output for each in transforms], products) / scales
     tiles = with_sums(problem, flat, tiles, padded, weight)
     named = ("batch", "out_channels", *tiled, *names.along("output in tile", problem))
     yield Step("output tiles", tiles, named, "Aᵀ along each axis; plain sums where not flat")
@@ -92,18 +98,20 @@ def steps(
 
 
 def pad(problem: ConvProblem, transforms: Sequence[Transforms], input: Tensor) -> Tensor:
-    """Return the input with its padding, and zeros after it so that the last tile is whole."""
+    """Return the input with its padding, and with as many positions as whole tiles read."""
+    sizes = list(map(padded_along, problem.axes, transforms))
     pairs = []
-    for axis, each in zip(problem.axes, transforms, strict=True):
-        after = padded_along(axis, each) - axis.padding[0] - axis.input_size
-        pairs.append((axis.padding[0], after))
-    return F.pad(input, [size for pair in reversed(pairs) for size in pair])
+    for axis, size in zip(problem.axes, sizes, strict=True):
+        before = axis.padding[0]
+        pairs.append((before, max(0, size - before - axis.input_size)))
+    padded = F.pad(input, [size for pair in reversed(pairs) for size in pair])
+    return padded[(slice(None), slice(None), *(slice(size) for size in sizes))]
 
 
-def cut(transforms: Sequence[Transforms], padded: Tensor) -> Tensor:
-    """Return the tiles [batch, in_channels, *tiles, *elements]: n wide, m apart."""
-    for place, each in enumerate(transforms, start=2):
-        padded = padded.unfold(place, len(each.input), len(each.output))
+def cut(problem: ConvProblem, transforms: Sequence[Transforms], padded: Tensor) -> Tensor:
+    """Return the tiles [batch, in_channels, *tiles, *pixels]: m outputs apart."""
+    for place, (axis, each) in enumerate(zip(problem.axes, transforms, strict=True), start=2):
+        padded = padded.unfold(place, len(each.input[0]), len(each.output) * axis.stride)
     return padded
 
 
@@ -119,7 +127,7 @@ def with_sums(
     if all_known(flat):
         return tiles
     convolve = (F.conv1d, F.conv2d, F.conv3d)[problem.ndim - 1]
-    sums = convolve(padded, weight, groups=problem.groups)
+    sums = convolve(padded, weight, None, problem.stride, groups=problem.groups)
     for place, size in enumerate(tiles.shape[2 + problem.ndim :], start=2):
         sums = sums.unfold(place, size, size)
     return torch.where(_spread(flat, tiles), tiles, sums)
@@ -162,4 +170,5 @@ def tiles_along(axis: Axis, transforms: Transforms) -> int:
 
 def padded_along(axis: Axis, transforms: Transforms) -> int:
     """Return how many positions whole tiles read along an axis."""
-    return tiles_along(axis, transforms) * len(transforms.output) + axis.kernel_size - 1
+    outputs = tiles_along(axis, transforms) * len(transforms.output)
+    return (outputs - 1) * axis.stride + axis.extent

@@ -14,14 +14,14 @@ from functools import cache
 from math import prod
 
 from glassconv.algorithms.parts import window_bound
-from glassconv.algorithms.parts.winograd_transforms import transforms_of
+from glassconv.algorithms.parts.winograd_transforms import Outputs, transforms_of
 from glassconv.mathematics.cook_toom import Matrix, Transforms
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import FORMATS, gamma
 from glassconv.reports.error_bound import ErrorBound
 
 
-def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float]) -> ErrorBound:
+def error_bound(problem: ConvProblem, outputs: Outputs, growth: Mapping[int, float]) -> ErrorBound:
     """Return the bound by each output's own window.
 
     growth: from an axis's kernel size to what that axis multiplies PyTorch's rms error by.
@@ -34,12 +34,12 @@ def error_bound(problem: ConvProblem, outputs: int, growth: Mapping[int, float])
     )
 
 
-def window_factor(problem: ConvProblem, outputs: int) -> int:
+def window_factor(problem: ConvProblem, outputs: Outputs) -> int:
     """Return K."""
     return window_bound.window_factor(flat_factor(problem, outputs))
 
 
-def flat_factor(problem: ConvProblem, outputs: int) -> float:
+def flat_factor(problem: ConvProblem, outputs: Outputs) -> float:
     """Return the K that a tile of equal pixels needs, whatever the weight."""
     reach = prod(map(_reach_of_equal_pixels, transforms_of(problem, outputs)))
     products, filter = error_of_products(problem, outputs), error_of_filters(problem)
@@ -61,7 +61,7 @@ def _reach_of_equal_pixels(transforms: Transforms) -> float:
     )
 
 
-def error_of_products(problem: ConvProblem, outputs: int) -> float:
+def error_of_products(problem: ConvProblem, outputs: Outputs) -> float:
     """Return γ_N, N the roundings of a term at most, from the transformed filter to an output.
 
     They are the input transform's, the output transform's, one for the filter as it is rounded, one
@@ -103,7 +103,7 @@ def lost_by_transform(matrices: tuple[Matrix, ...], tiny: float) -> float:
     return tiny * sum(n * prod(sums[axis + 1 :]) for axis, n in enumerate(entries))
 
 
-def _underflow(problem: ConvProblem, outputs: int) -> float:
+def _underflow(problem: ConvProblem, outputs: Outputs) -> float:
     """Return what the products over channels and the output transform lose where they underflow."""
     matrices = tuple(each.output for each in transforms_of(problem, outputs))
     tiny = problem.format.tiny

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from math import prod
 
 from glassconv.algorithms.parts.winograd import padded_along, tiles_along
-from glassconv.algorithms.parts.winograd_transforms import transforms_of
+from glassconv.algorithms.parts.winograd_transforms import Outputs, transforms_of
 from glassconv.mathematics.cook_toom import Matrix
 from glassconv.problem import ConvProblem
 from glassconv.reports.cost import Cost
 
 
-def cost(problem: ConvProblem, outputs: int) -> Cost:
+def cost(problem: ConvProblem, outputs: Outputs) -> Cost:
     """Count the products and the transforms; multiplications by 0, 1 and −1 are none.
 
     The filters are transformed once per call. The transformed input and the products each exist

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from glassconv.mathematics.cook_toom import Matrix, Transforms, cook_toom
 from glassconv.problem import ConvProblem
+from glassconv.problem.axis import Axis
+
+Outputs = int | Callable[[Axis], Transforms]
+"""The outputs of a tile along each axis; or another algorithm's matrices for an axis."""
 
 
-def transforms_of(problem: ConvProblem, outputs: int) -> tuple[Transforms, ...]:
+def transforms_of(problem: ConvProblem, outputs: Outputs) -> tuple[Transforms, ...]:
     """Return F(outputs, r) for each spatial axis, F(1, 1) where r is 1."""
+    if callable(outputs):
+        return tuple(map(outputs, problem.axes))
     return tuple(cook_toom(outputs if r > 1 else 1, r) for r in problem.kernel_size)
 
 

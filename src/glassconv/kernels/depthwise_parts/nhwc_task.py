@@ -215,12 +215,13 @@ def _emit_tiles(
         offsets = table_after(p)
         with code.loop(0, unit_channels, lanes) as lane:
             accumulators = [code.variable((bias + lane).vector()) for _ in range(size)]
-            # The next row; with stride 2 this gains nothing.
+            # The next row, or the last one again; with stride 2 this gains nothing.
             if pattern.stride == 1 and not access.is_copied:
-                next_row = input + (tap_rows * p.input_stride_h + lane)
-                for _ in range(pattern.inputs(size)):
-                    next_row.prefetch()
-                    next_row = next_row + tap_stride
+                below = (top + tap_rows).minimum(valid_rows - 1) - top
+                next_row = input + (below * p.input_stride_h + lane)
+                before, after = skipped
+                for column in range(before, pattern.inputs(size) - after):
+                    (next_row + tap_stride * column).prefetch()
             with code.loop(0, tap_rows) as u:
                 y = top + u * dilation_h
                 with code.if_((y >= 0) & (y < valid_rows)):

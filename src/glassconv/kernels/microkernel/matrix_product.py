@@ -107,7 +107,8 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
             stop = m - (m - row) % rows
             with code.loop(row, stop, rows) as i:
                 if bias_along:  # without a bias (Winograd), A has just been written and is in cache
-                    _prefetch_rows(code, a + (i + rows) * a_stride, rows, k, a_stride)
+                    with code.if_(i + rows < stop):
+                        _prefetch_rows(code, a + (i + rows) * a_stride, rows, k, a_stride)
                 common: dict[str, Argument] = {
                     "a": a + i * a_stride,
                     "first_lane": first_lane,
@@ -222,8 +223,13 @@ def _emit_tiles(
             tile = accumulators(code, rows, vectors)
             for c_row in c_rows if bias_along else ():  # without a bias C stays in cache
                 # The line of the last element: the tile before has the first of an unaligned row.
+                if masked:
+                    c_row.prefetch(first_lane + lanes - 1, to_write=True)
+                    continue
                 for element in range(vectors * size - 1, 0, -(CACHE_LINE // bytes_each)):
                     c_row.prefetch(element, to_write=True)
+            # After the last panel, the next rows of C begin with the first one again.
+            to_next = code.select(number + 1 < count, b_panel_stride, 0 - number * b_panel_stride)
             with code.loop(0, segments) as segment:
                 left = [a_row + segment * a_segment_stride for a_row in a_rows]
                 b_rows = panel + segment * k * b_row_stride
@@ -234,7 +240,7 @@ def _emit_tiles(
                 def load_b(step: Value, j: int, b_rows: Pointer = b_rows) -> Value:
                     row = b_rows + step * b_row_stride
                     if prefetches_b and j == 0:
-                        _prefetch_vectors(code, row + b_panel_stride, vectors)
+                        _prefetch_vectors(code, row + to_next, vectors)
                     return row.vector(j * size)
 
                 multiply(code, tile, k, left=load_a, right=load_b)

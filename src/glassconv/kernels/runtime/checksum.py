@@ -134,7 +134,8 @@ def _compile(target: Target) -> Compiled:
         thread: Value,
     ) -> None:
         first = number * WORDS_PER_BLOCK
-        words = (parameters.words - first).minimum(WORDS_PER_BLOCK)
+        following = parameters.words - first  # in this block and those after it
+        words = following.minimum(WORDS_PER_BLOCK)
         source, key = arrays.source.cast(INT) + first, arrays.key.cast(INT)
         step = NUM_ACCUMULATORS * code.lanes
         vector_stop = words - words % step
@@ -145,7 +146,7 @@ def _compile(target: Target) -> Compiled:
             for index in range(NUM_ACCUMULATORS):
                 place = word + index * code.lanes
                 if index * code.lanes % WORDS_PER_LINE == 0:
-                    source.prefetch(place + PREFETCH)
+                    source.prefetch((place + PREFETCH).minimum(following - 1))
                 content = source.vector(place)
                 for shift, sums in enumerate(accumulators):
                     _add_product(sums[index], content + key.vector(place + shift * code.lanes))

@@ -1,5 +1,7 @@
 """The Winograd input transform: V[element, tile, channel] = Bᵀ d B for each tile d and channel.
 
+Pixels are scaled by 1/u: subnormal ones lose no digits (algorithms/parts/winograd_scale.py).
+
 Vector lanes are channels. A strip of adjacent tiles is processed in blocks of channels, through a
 buffer [row, column, channel] that fits in L1. The zero-padded input is copied into it. Bᵀ is
 applied along the columns, once for overlapping tiles, and then along the rows of each tile.
@@ -9,6 +11,8 @@ While the strip's input is in L1 it is also summed, for the test which tiles are
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.kernels.microkernel.lowering import range_mask
 from glassconv.kernels.winograd_parts.flatness import emit_sums, emit_test
@@ -16,6 +20,7 @@ from glassconv.kernels.winograd_parts.parameters import WinogradParameters
 from glassconv.kernels.winograd_parts.strips import for_each_strip
 from glassconv.kernels.winograd_parts.transform_code import transform
 from glassconv.mathematics.cook_toom import Matrix
+from glassconv.problem.dtypes import FORMATS
 from glassconv.problem.memory_layout import NCHW
 
 
@@ -222,8 +227,8 @@ def _emit_load_nhwc(module: Module, transform_columns: Function, tile_size: int)
 
 
 def _emit_transform_columns(module: Module, matrix: Matrix) -> Function:
-    """Emit the function that applies Bᵀ along the columns and stores into the strip buffer."""
-    tile_size = len(matrix)
+    """Emit the function that applies Bᵀ / u along the columns and stores into the strip buffer."""
+    tile_size, scale = len(matrix), Fraction(1 / FORMATS[module.dtype].unit_roundoff)
 
     @function(module)
     def transform_columns(
@@ -246,7 +251,7 @@ def _emit_transform_columns(module: Module, matrix: Matrix) -> Function:
                 for i in range(tile_size)
             ]
             with code.loop(0, channels, code.lanes) as c:
-                transformed = transform(code, matrix, [row.vector(c) for row in src_rows])
+                transformed = transform(code, matrix, [row.vector(c) for row in src_rows], scale)
                 for dst, vector in zip(dst_rows, transformed, strict=True):
                     dst[c] = vector
 

@@ -3,6 +3,9 @@
     V[element, tile, channel] = Bᵀ d B      U[element, channel, filter] = G g Gᵀ, once per weight
     M[element, tile, filter] = V · U        output tile = Aᵀ M A + bias
 
+V and U are scaled by powers of two, which keep small numbers from underflow
+(algorithms/parts/winograd_scale.py); the output transform undoes them as it adds the bias.
+
 A task computes a block of tiles × a block of filters of one group. It transforms the input tiles of
 all channels, or reuses those that the previous task of its thread has left in the workspace. It
 then processes the filters in parts, so that M is still in L2 when it is transformed.
@@ -219,6 +222,7 @@ def _emit_task(module: Module, layout: str, tile_outputs: int, epilogue: Epilogu
         stop = (filter + p.filter_block).minimum(p.filters)
         u = weight + group * p.u_group_stride
         group_weight = weight + (p.weight_offset + group * p.weight_group_stride)
+        undo = weight + (p.undo_offset + group * p.undo_group_stride)
         with code.loop(filter, stop, p.filters_per_output_transform) as f:
             filters = (stop - f).minimum(p.filters_per_output_transform)
             multiply.call(
@@ -232,6 +236,7 @@ def _emit_task(module: Module, layout: str, tile_outputs: int, epilogue: Epilogu
                 uneven=uneven,
                 buffer=result,
                 weight=group_weight + f * (p.channels * KERNEL_SIZE**2),
+                undo=undo + f,
                 bias=bias + first_filter,
                 output=output + first_filter * p.output_stride_c,
                 first_tile=first_tile,

@@ -22,7 +22,7 @@ def emit_output_transform(
 ) -> Function:
     """Emit the function that transforms `tiles` tiles of `filters` filters.
 
-    `weight` (not transformed), `bias` and `output` point to the first filter. epilogue: the
+    `weight` (not transformed), `undo`, `bias` and `output` point to the first filter. epilogue: the
     function that is applied to the stored outputs, or None.
     """
     tile_outputs, tile_size = len(matrix), len(matrix[0])
@@ -39,6 +39,7 @@ def emit_output_transform(
         uneven: Pointer,
         buffer: Pointer,
         weight: Pointer,
+        undo: Pointer,
         bias: Pointer,
         output: Pointer,
         first_tile: Value,
@@ -82,7 +83,9 @@ def emit_output_transform(
                     }
                     is_flat = uneven[strip.tile_index + tile].equals(code.value(0.0, code.float))
                     with code.if_(is_flat):
-                        transform_tile.call(parameters=p, m=src, half_transformed=buffer, **results)
+                        transform_tile.call(
+                            parameters=p, m=src, half_transformed=buffer, undo=undo + f, **results
+                        )
                     with code.else_():
                         direct_tile.call(
                             parameters=p,
@@ -137,6 +140,7 @@ def _emit_tile(module: Module, matrix: Matrix) -> Function:
         parameters: WinogradParameters[Value],
         m: Pointer,
         half_transformed: Pointer,
+        undo: Pointer,
         bias: Pointer,
         dst: Pointer,
         row_stride: Value,
@@ -158,13 +162,15 @@ def _emit_tile(module: Module, matrix: Matrix) -> Function:
         with code.loop(0, rows) as i:
             row_ptr = half_transformed + i * (tile_size * code.lanes)
             vectors = [row_ptr.vector(j * code.lanes) for j in range(tile_size)]
-            for column, vector in enumerate(transform(code, matrix, vectors)):
+            for column, transformed in enumerate(transform(code, matrix, vectors)):
+                # Loaded each time, since there is no register left to keep it in.
+                vector = code.fma(transformed, undo.vector(), bias_vector)
                 dst_ptr = dst + (i * row_stride + column * column_stride)
                 with code.if_(columns > column):
                     with code.if_(is_full):
-                        dst_ptr[0] = vector + bias_vector
+                        dst_ptr[0] = vector
                     with code.else_():
-                        dst_ptr.store_masked(code.first_lanes(filters), vector + bias_vector)
+                        dst_ptr.store_masked(code.first_lanes(filters), vector)
 
     return transform_tile
 

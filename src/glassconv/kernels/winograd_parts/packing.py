@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import ceil
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from glassconv.algorithms.parts.winograd_flatness import flatness_of_largest
+from glassconv.algorithms.parts.winograd_scale import scales_of_largest
 from glassconv.codegen.target import Target
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.packed_weights import memory_for
@@ -20,6 +22,7 @@ from glassconv.kernels.runtime.panels import Packing, Rows, filters_of, pack_pan
 from glassconv.kernels.winograd_parts.filter_transform import FilterTransform
 from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE
 from glassconv.problem import ConvProblem
+from glassconv.reports.error_bound import Float64
 
 TAPS = KERNEL_SIZE**2
 
@@ -36,19 +39,36 @@ class WinogradPacking:
         """Return the packed weight, in memory that is given or new."""
         problem, transform = self.problem, self._transform
         packed = memory_for(self.elements, weight, memory)
-        u, filters, slack, limits = torch.split(packed, self._parts)
-        side_by_side = _side_by_side(transform, weight.shape, weight.stride())
-        target, dtype = self.target, problem.dtype
-        pack_panels(weight.data_ptr(), filters.data_ptr(), side_by_side, dtype, target)
-        largest = transform(filters.data_ptr(), u.data_ptr())
-        of_filters = largest[:, : problem.gemm.m].reshape(problem.out_channels, -1)
-        test = flatness_of_largest(
-            problem, self.tile_outputs, of_filters[:, -1], of_filters[:, :-1]
-        )
+        u, filters, slack, most, undo = torch.split(packed, self._parts)
+        self._pack_filters(weight, filters)
+        elements, largest = self._transform_filters(filters, u)
+        scales = scales_of_largest(np, largest, problem.format)
+        if scales.max() > 1:
+            by_filter = torch.from_numpy(scales).to(weight.dtype)[:, None, None, None]
+            scaled = torch.empty_like(filters)
+            self._pack_filters(weight * by_filter, scaled)
+            elements, _ = self._transform_filters(scaled, u)
+        test = flatness_of_largest(problem, self.tile_outputs, largest, elements)
         by_element = slack.numpy().reshape(transform.elements, -1)
         by_element[:, : len(test.slack)], by_element[:, len(test.slack) :] = test.slack.T, 0
-        limits.numpy()[:] = test.least, test.most
+        most.numpy()[:] = test.most
+        by_group = undo.numpy().reshape(problem.groups, -1)
+        by_group[:] = 0
+        by_group[:, : problem.gemm.m] = problem.format.unit_roundoff / scales.reshape(
+            problem.groups, -1
+        )
         return packed
+
+    def _pack_filters(self, weight: Tensor, filters: Tensor) -> None:
+        side_by_side = _side_by_side(self._transform, weight.shape, weight.stride())
+        target, dtype = self.target, self.problem.dtype
+        pack_panels(weight.data_ptr(), filters.data_ptr(), side_by_side, dtype, target)
+
+    def _transform_filters(self, filters: Tensor, u: Tensor) -> tuple[Float64, Float64]:
+        """Write U. Return the largest numbers of each filter's elements, and of the filter."""
+        largest = self._transform(filters.data_ptr(), u.data_ptr())
+        of_filters = largest[:, : self.problem.gemm.m].reshape(self.problem.out_channels, -1)
+        return of_filters[:, :-1], of_filters[:, -1]
 
     @property
     def elements(self) -> int:
@@ -57,11 +77,12 @@ class WinogradPacking:
 
     @property
     def _parts(self) -> list[int]:
-        """Return how many elements U, the filters, the slack and its limits have."""
+        """Return how many elements U, the filters, the slack, its limit and `undo` have."""
         transform, lanes = self._transform, self.target.lanes(self.problem.dtype)
-        numbers = transform.groups * transform.panels * transform.width * transform.channels
+        padded_filters = transform.groups * transform.panels * transform.width
+        numbers = padded_filters * transform.channels
         slack = transform.elements * round_up(self.tile_outputs**2, lanes)
-        return [transform.elements * numbers, TAPS * numbers, slack, 2]
+        return [transform.elements * numbers, TAPS * numbers, slack, 1, padded_filters]
 
     @cached_property
     def _transform(self) -> FilterTransform:

@@ -13,7 +13,9 @@ The packed weight holds, one after the other:
 
     U       [group, element, panel, channel, filter of the panel]
     weight  [group, vector of filters, channel, tap, lane], for direct.py
-    slack   [element, output of a tile], `least` and `most`, for flatness.py
+    slack   [element, output of a tile], then `most`, for flatness.py
+    undo    [group, filter of a panel]  what the outputs are multiplied by: 1 / the scales of pixels
+                                        and filters (algorithms/parts/winograd_scale.py)
 """
 
 from __future__ import annotations
@@ -82,6 +84,8 @@ class WinogradParameters(Struct[N]):
     weight_offset: N
     weight_group_stride: N
     slack_offset: N
+    undo_offset: N
+    undo_group_stride: N
     v_tile_stride: N
     v_element_stride: N
     m_tile_stride: N
@@ -135,6 +139,8 @@ def parameters_of(
     result_offset = m_offset + tile_elements * m_element_stride
     strip_outputs = tile_outputs * tiles_per_strip * tile_outputs
     result = (tile_outputs * tile_size + strip_outputs + tile_outputs * lanes) * lanes
+    numbers = problem.groups * padded_filters * channels
+    slack_offset = numbers * (tile_elements + KERNEL_SIZE**2)
     return WinogradParameters(
         channels=channels,
         filters=filters,
@@ -169,7 +175,9 @@ def parameters_of(
         u_group_stride=tile_elements * padded_filters * channels,
         weight_offset=problem.groups * tile_elements * padded_filters * channels,
         weight_group_stride=KERNEL_SIZE**2 * padded_filters * channels,
-        slack_offset=problem.groups * (tile_elements + KERNEL_SIZE**2) * padded_filters * channels,
+        slack_offset=slack_offset,
+        undo_offset=slack_offset + tile_elements * round_up(tile_outputs**2, lanes) + 1,
+        undo_group_stride=padded_filters,
         v_tile_stride=v_tile_stride,
         v_element_stride=v_element_stride,
         m_tile_stride=m_tile_stride,

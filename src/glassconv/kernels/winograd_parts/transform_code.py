@@ -24,8 +24,13 @@ Terms = list[tuple[Fraction, Value]]
 ONE = Fraction(1)
 
 
-def transform(code: Code, matrix: Matrix, column: Sequence[Value]) -> list[Value]:
-    """Return matrix · column as a list of vectors, one per row."""
+def transform(
+    code: Code, matrix: Matrix, column: Sequence[Value], scale: Fraction = ONE
+) -> list[Value]:
+    """Return scale · matrix · column as a list of vectors, one per row.
+
+    Every product with an element of the column is scaled, so that none of them underflows.
+    """
     rows = [[(a, x) for a, x in zip(row, column, strict=True) if a] for row in matrix]
     for j, k in combinations(range(len(column)), 2):
         pairs = [(row[j], row[k]) for row in matrix]
@@ -37,11 +42,11 @@ def transform(code: Code, matrix: Matrix, column: Sequence[Value]) -> list[Value
         if _equal_up_to_sign(pairs):
             equal = [(a, x) for (a, b), x in zip(pairs, column, strict=True) if a and a == b]
             opposite = [(a, x) for (a, b), x in zip(pairs, column, strict=True) if a and a == -b]
-            equal_sum = _sum(code, equal)
-            factor, opposite_sum = _factor_out(code, opposite)
+            equal_sum = _sum(code, equal, scale)
+            factor, opposite_sum = _factor_out(code, opposite, scale)
             results[i] = _fma(code, equal_sum, factor, opposite_sum)
             results[m] = _fma(code, equal_sum, -factor, opposite_sum)
-    return [results[i] if i in results else _sum(code, row) for i, row in enumerate(rows)]
+    return [results[i] if i in results else _sum(code, row, scale) for i, row in enumerate(rows)]
 
 
 def _equal_up_to_sign(pairs: list[tuple[Fraction, Fraction]]) -> bool:
@@ -61,13 +66,13 @@ def _share_sum_and_difference(
             row.append((a, sum_ if a == b else difference))
 
 
-def _factor_out(code: Code, terms: Terms) -> tuple[Fraction, Value]:
-    """Return (f, v) with f · v equal to the sum; f is 1 unless dividing by it is exact."""
+def _factor_out(code: Code, terms: Terms, scale: Fraction) -> tuple[Fraction, Value]:
+    """Return (f, v) with f · v equal to the scaled sum; f is 1 unless dividing by it is exact."""
     common_factor = terms[-1][0]
     scaled = [(a / common_factor, x) for a, x in terms]
     if all(_is_exact(a) for a, _ in scaled):
-        return common_factor, _sum(code, scaled)
-    return ONE, _sum(code, terms)
+        return common_factor, _sum(code, scaled, scale)
+    return ONE, _sum(code, terms, scale)
 
 
 def _is_exact(number: Fraction) -> bool:
@@ -76,12 +81,13 @@ def _is_exact(number: Fraction) -> bool:
     return number.denominator.bit_count() == 1 and fits
 
 
-def _sum(code: Code, terms: Terms) -> Value:
-    """Return Σ a · x: first the terms with coefficient ±1, then fused multiply-adds."""
+def _sum(code: Code, terms: Terms, scale: Fraction) -> Value:
+    """Return scale · Σ a · x: first the terms with coefficient ±1, then fused multiply-adds."""
     (first, start), *remaining = sorted(terms, key=lambda term: (term[0] != 1, term[0] != -1))
-    total = start if first == 1 else start * code.constant(float(first))
+    factor = first * scale
+    total = start if factor == 1 else start * code.constant(float(factor))
     for a, x in remaining:
-        total = _fma(code, total, a, x)
+        total = _fma(code, total, a * scale, x)
     return total
 
 
