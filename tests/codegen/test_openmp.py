@@ -1,16 +1,33 @@
-"""PyTorch's threads are released before a fork, or the child uses one."""
+"""Kernels use the threads of PyTorch's own OpenMP runtime, or one thread."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 import torch
 
 from glassconv.codegen import openmp
+from glassconv.codegen.openmp import runtime
+
+
+def test_the_runtime_is_torchs() -> None:
+    found, maps = runtime(), Path("/proc/self/maps")
+    if "USE_OPENMP=ON" not in torch.__config__.show() or found is None or not maps.exists():
+        pytest.skip("PyTorch uses no OpenMP here, or the system does not say where it is")
+    ranges = [
+        [int(bound, 16) for bound in line.split()[0].split("-")]
+        for line in maps.read_text().splitlines()
+        if str(Path(torch.__file__).parent) in line and "libgomp" in line
+    ]
+    for address in found.values():
+        assert any(low <= address < high for low, high in ranges) or not ranges
 
 
 def test_a_process_without_openmp_has_no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openmp, "_where_pytorch_looks", lambda: iter([object()]))
-    assert openmp._library.__wrapped__() is None
+    monkeypatch.setattr(openmp, "_library", openmp._library.__wrapped__)
+    assert runtime.__wrapped__() is None
 
 
 def test_a_runtime_that_cannot_release_its_threads_leaves_one(

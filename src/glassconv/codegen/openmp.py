@@ -1,6 +1,7 @@
-"""PyTorch's OpenMP threads in a forked process.
+"""The OpenMP runtime that PyTorch uses, and what keeps it usable in a forked process.
 
-Kernels run on threads of their own (team.py), PyTorch's operations on those of an OpenMP runtime.
+Kernels run on its threads while these come in time (team.py), so no second pool competes for the
+cores. Each of GNU's, LLVM's and Intel's runtimes has the functions in `RUNTIME`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,26 @@ from functools import cache
 
 import torch
 
-REGION = "GOMP_parallel"  # each of GNU's, LLVM's and Intel's runtimes has it
+RUNTIME = ("GOMP_parallel", "omp_get_thread_num")
 PAUSE_SOFT = 1  # OpenMP 5.0, omp_pause_resource_t: release the threads, keep the settings
 
 
+@cache
+def runtime() -> dict[str, int] | None:
+    """Return the addresses of OpenMP's functions in the runtime PyTorch uses, None without one."""
+    library = _library()
+    if library is None:
+        return None
+    found = {name: ctypes.cast(library[name], ctypes.c_void_p).value or 0 for name in RUNTIME}
+    return found if all(found.values()) else None
+
+
 def survive_fork() -> None:
-    """Let PyTorch compute in a forked process: its threads are released before each fork.
+    """Let a forked process convolve: its parent's threads are released before each fork.
 
     A fork copies the forking thread only. GNU's runtime does not know it: its first parallel region
-    in the child waits for threads that do not exist, forever. If its threads have ended before the fork, both processes start new ones when they need
+    in the child waits for threads that do not exist, forever, in PyTorch's operations as in our
+    kernels. If its threads have ended before the fork, both processes start new ones when they need
     them. Where they cannot be ended, the child uses one thread. LLVM's and Intel's runtimes start
     anew in a child by themselves.
     """
@@ -50,8 +62,10 @@ def _after_fork_in_child() -> None:
 @cache
 def _library() -> ctypes.CDLL | None:
     """Return where the names of OpenMP's functions are looked up, None without such functions."""
-    found = (library for library in _where_pytorch_looks() if hasattr(library, REGION))
-    return next(found, None)
+    for library in _where_pytorch_looks():
+        if all(hasattr(library, name) for name in RUNTIME):
+            return library
+    return None
 
 
 def _where_pytorch_looks() -> Iterator[ctypes.CDLL]:

@@ -1,10 +1,14 @@
 """The team: threads that help with a call if they come in time, and are not waited for if not.
 
+As long as PyTorch's threads come, they are the team: they look for work for a millisecond after an
+operation, with the core on which a second team would have to start. But a region of OpenMP ends
+when each of its threads has been there, even if it has nothing left to do. When a call has waited
+for one that never came, the next calls have a team of our own, and then PyTorch's is tried again.
+
 A call opens a gate with a place for each further thread, and does tasks itself. A thread that comes
 while the gate is open takes a place and does tasks too. When none is left, the caller closes the
 gate and waits for the threads that came, which are at their last tasks. A thread whose core another
-process has finds the gate closed when it gets its core back, and nobody has waited for it. OpenMP's
-regions end when each thread of the team has been there, even if it had nothing left to do.
+process has finds the gate closed when it gets its core back, and nobody has waited for it.
 
 The gate is one word, because closing it and counting who came must be one step:
 
@@ -14,18 +18,19 @@ Opening adds 1 to the generation, taking a place subtracts 1, closing sets the p
 number of the place is the number of the thread in this call. A thread without work looks at the
 gate for some microseconds, since layers follow each other, and then sleeps.
 
-One call has the team at a time. Another Python thread's call that begins in between does its tasks
-alone, and so does a call within a task. Threads start when a call first needs them, and never end:
-what they wait for belongs to the process. A forked child has none, and starts its own.
+One call has our team at a time. Another Python thread's call that begins in between does its tasks
+alone. Threads start when a call first needs them, and never end: what they wait for belongs to the
+process. A forked child has none, and starts its own.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -33,7 +38,9 @@ import torch
 from glassconv.codegen import atomic
 from glassconv.codegen.ir import INT, INT32, VOID, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.openmp import runtime
 from glassconv.codegen.target import Target, host
+from glassconv.codegen.types import vector
 
 ENTRY = "glassconv_run_in_team"
 PLACES = 2**16  # a generation of the gate
@@ -41,10 +48,14 @@ PLACES = 2**16  # a generation of the gate
 # and a tenth of that for the last threads of this one.
 LOOKS, LAST_LOOKS = 2**12, 2**9
 
+CLOCK_MONOTONIC = getattr(time, "CLOCK_MONOTONIC", 1)
+LATE = 200_000  # nanoseconds that a call waits for nothing before the next ones have our team
+CALLS = 64  # that have it, before PyTorch's is tried again
+
 # The team's words, a cache line apart, so that who waits does not slow down who works.
 LINE = 8
-GATE, LEFT, OWNER, STARTED, SLEEPERS, CALLER_SLEEPS, JOB = range(0, 7 * LINE, LINE)
-MUTEX, CAME, DONE = range(8 * LINE, 14 * LINE, 2 * LINE)  # POSIX's, of up to two lines each
+GATE, LEFT, OWNER, STARTED, SLEEPERS, CALLER_SLEEPS, JOB, OURS = range(0, 8 * LINE, LINE)
+MUTEX, WORK, DONE = range(8 * LINE, 14 * LINE, 2 * LINE)  # POSIX's, of up to two lines each
 WORDS = 14 * LINE
 
 POSIX = (
@@ -66,10 +77,7 @@ def is_supported() -> bool:
 
 
 def entry() -> int:
-    """Return the address of the team's function, which calls region(shared, thread) in threads.
-
-    Its parameters: the region and what is shared, which are addresses, and how many threads.
-    """
+    """Return the address of run(region, shared, threads), which calls region(shared, thread)."""
     return _kernel()[0].address
 
 
@@ -97,7 +105,7 @@ def _begin(memory: Any) -> None:
     ctypes.memset(memory, 0, ctypes.sizeof(memory))
     process = _process()
     process.pthread_mutex_init(ctypes.byref(memory, 8 * MUTEX), None)
-    for condition in (CAME, DONE):
+    for condition in (WORK, DONE):
         process.pthread_cond_init(ctypes.byref(memory, 8 * condition), None)
 
 
@@ -116,24 +124,93 @@ def build_module(target: Target) -> Module:
     """Return the team's LLVM module, not yet compiled."""
     module = Module("team", "float32", target)
     module.define(f"@words = global [{WORDS} x {INT}] zeroinitializer, align 64")
-    thread = _emit_thread(module)
+    in_region = _emit_region(module)
+    in_our_team = _emit_team(module)
 
     @function(module, ENTRY, public=True)
     def run(code: Code, region: Pointer, shared: Pointer, threads: Value) -> None:
         """Call region(shared, thread) in this thread, and in those that come meanwhile."""
-        team = Pointer(code, "@words", INT)
-        has_team = code.variable(0)
-        with code.if_(threads > 1):
-            free = atomic.compare_and_set(team + OWNER, code.value(0), code.value(1))
-            has_team.set(free.as_int())
-        with code.if_(has_team.get().equals(1)):
-            _open(code, team, thread, region, shared, threads)
-        _call(code, region, shared, code.value(0))
-        with code.if_(has_team.get().equals(1)):
-            _close(code, team, threads)
-            atomic.store(team + OWNER, code.value(0))
+        ours = Pointer(code, "@words", INT) + OURS
+        with code.if_(threads <= 1):
+            _call(code, region, shared, code.value(0))
+        with code.else_():
+            if in_region is None:
+                in_our_team.call(region=region, shared=shared, threads=threads)
+                return
+            with code.if_(atomic.load(ours) > 0):
+                atomic.add(ours, code.value(-1))
+                in_our_team.call(region=region, shared=shared, threads=threads)
+            with code.else_():
+                in_region.call(region=region, shared=shared, threads=threads)
 
     return module
+
+
+# -- PyTorch's threads ------------------------------------------------------------------------
+
+# Words of a call's region. CAME: threads but the caller; DONE_AT: when it had nothing left to do.
+REGION, SHARED, CAME, MISSING, DONE_AT = range(5)
+
+
+def _emit_region(module: Module) -> Function | None:
+    """Emit run(region, shared, threads) by PyTorch's OpenMP runtime, None where there is none."""
+    addresses = runtime()
+    if addresses is None:
+        return None
+    for name, address in addresses.items():
+        module.links[name] = partial(int, address)
+
+    @function(module)
+    def member(code: Code, call: Pointer) -> None:
+        """Do tasks, and note who came, and when the caller had nothing left to do."""
+        words = call.cast(INT)
+        thread = code.call_external("omp_get_thread_num", INT32, []).as_int()
+        with code.if_(thread > 0):
+            atomic.add(words + CAME, code.value(1))
+        _call(code, call.load_pointer(REGION), call.load_pointer(SHARED), thread)
+        with code.if_(thread.equals(0)):
+            words[MISSING] = words[MISSING] - atomic.load(words + CAME)
+            words[DONE_AT] = _nanoseconds(code)
+
+    @function(module)
+    def in_region(code: Code, region: Pointer, shared: Pointer, threads: Value) -> None:
+        call = code.allocate(words=5)
+        call[REGION], call[SHARED] = region.as_int(), shared.as_int()
+        call[CAME], call[MISSING] = code.value(0), threads - 1
+        size, flags = threads.as_int32(), code.value(0, INT32)
+        code.call_external("GOMP_parallel", VOID, [member.address(code), call, size, flags])
+        with code.if_(call[MISSING] > 0), code.if_(_nanoseconds(code) - call[DONE_AT] > LATE):
+            atomic.store(Pointer(code, "@words", INT) + OURS, code.value(CALLS))
+
+    return in_region
+
+
+def _nanoseconds(code: Code) -> Value:
+    time = code.place_of(vector(INT, 2)).cast(INT)
+    code.call_external("clock_gettime", INT32, [code.value(CLOCK_MONOTONIC, INT32), time])
+    return time[0] * 10**9 + time[1]
+
+
+# -- our threads ------------------------------------------------------------------------------
+
+
+def _emit_team(module: Module) -> Function:
+    """Emit run(region, shared, threads) by our own threads."""
+    thread = _emit_thread(module)
+
+    @function(module)
+    def in_our_team(code: Code, region: Pointer, shared: Pointer, threads: Value) -> None:
+        team = Pointer(code, "@words", INT)
+        free = atomic.compare_and_set(team + OWNER, code.value(0), code.value(1))
+        with code.if_(free):
+            _open(code, team, thread, region, shared, threads)
+            _call(code, region, shared, code.value(0))
+            _close(code, team, threads)
+            atomic.store(team + OWNER, code.value(0))
+        with code.else_():
+            _call(code, region, shared, code.value(0))
+
+    return in_our_team
 
 
 def _open(
@@ -153,7 +230,7 @@ def _open(
     generation = atomic.load(team + GATE) // PLACES + 1
     atomic.store(team + GATE, generation * PLACES + (threads - 1))
     with code.if_(atomic.load(team + SLEEPERS) > 0), _locked(code, team), code.loop(1, threads):
-        code.call_external("pthread_cond_signal", INT32, [team + CAME])
+        code.call_external("pthread_cond_signal", INT32, [team + WORK])
 
 
 def _close(code: Code, team: Pointer, threads: Value) -> None:
@@ -202,7 +279,7 @@ def _emit_thread(module: Module) -> Function:
                 with _locked(code, team):
                     atomic.add(team + SLEEPERS, code.value(1))
                     with code.while_(lambda: is_open(atomic.load(team + GATE)).equals(0)):
-                        code.call_external("pthread_cond_wait", INT32, [team + CAME, team + MUTEX])
+                        code.call_external("pthread_cond_wait", INT32, [team + WORK, team + MUTEX])
                     atomic.add(team + SLEEPERS, code.value(-1))
 
     return thread
