@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from glassconv.codegen import team
+from glassconv.codegen import team, threads
 from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
@@ -62,7 +62,7 @@ def test_without_a_team_one_thread_does_all(monkeypatch: pytest.MonkeyPatch) -> 
     counting.cache_clear()
     try:
         counts = done(100, 4)
-        assert team.ENTRY not in counting().text
+        assert threads.ENTRY not in counting().text
         np.testing.assert_array_equal(counts[:, 0], 10 * (np.arange(100) + 1))
         assert (counts[:, 1] == 0).all()
     finally:

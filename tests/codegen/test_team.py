@@ -1,18 +1,16 @@
-"""The team: threads that come in time help, and those that do not are not waited for."""
+"""Our own threads: those that come in time help, and those that do not are not waited for."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
 import pytest
-import torch
 
-from glassconv.codegen import team
+from glassconv.codegen import team, threads
 from glassconv.codegen.ir import INT, INT32, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
@@ -40,19 +38,13 @@ def slow() -> Compiled:
     return compiled(module, "slow")
 
 
-def done(tasks: int, threads: int, microseconds: int = STEP) -> Array:
+def done(tasks: int, most: int, microseconds: int = STEP) -> Array:
     """Return [tasks]: the thread of our team that did each task, plus 1; 0 where nobody did it."""
     by = np.zeros(tasks, np.int64)
-    team.words()[team.OURS] = 1
-    slow().call(words_of(microseconds), words_of(by.ctypes.data), tasks, threads)
+    _, calls_left = threads.words()
+    calls_left.value = 1  # not PyTorch's threads
+    slow().call(words_of(microseconds), words_of(by.ctypes.data), tasks, most)
     return by
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def test_threads_that_came_are_waited_for() -> None:
@@ -66,7 +58,7 @@ def test_threads_that_came_are_waited_for() -> None:
 def test_threads_that_sleep_come_again() -> None:
     done(4, 3)
     time.sleep(0.05)  # they looked at the gate for less than a millisecond
-    assert team.words()[team.SLEEPERS] >= 2
+    assert threads.words()[0][team.SLEEPERS] >= 2
     assert len(set(done(40, 3))) > 1
 
 
@@ -75,9 +67,9 @@ def test_a_thread_that_is_held_back_is_not_waited_for(first: int) -> None:
     """The team believes in threads that it never started: they do not come to this call."""
     held_back = f"""
 from codegen.test_team import done
-from glassconv.codegen import team
+from glassconv.codegen import team, threads
 
-team.words()[team.STARTED] = 8
+threads.words()[0][team.STARTED] = 8
 for _ in range(3):
     assert done(20, {first}, 0).tolist() == [1] * 20
 """
@@ -92,15 +84,8 @@ def test_the_number_of_threads_may_change_between_calls() -> None:
         assert by.max() <= number
 
 
-@pytest.mark.usefixtures("threads")
-def test_torchs_number_of_threads_counts() -> None:
-    for number in (2, 1, 3):
-        torch.set_num_threads(number)
-        assert team.threads() == (number if team.is_supported() else 1)
-
-
 def test_a_second_call_at_once_does_its_tasks_alone() -> None:
-    words = team.words()
+    words, _ = threads.words()
     done(2, 2, 0)
     words[team.OWNER] = 1  # as another Python thread's call sets it
     try:

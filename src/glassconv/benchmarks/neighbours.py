@@ -19,7 +19,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from io import BytesIO
 from time import perf_counter, sleep
 
 import torch
@@ -33,6 +32,7 @@ from glassconv.problem.operands import Operands, random_operands
 Call = Callable[[], object]
 SETTLE = 1.0  # seconds until the system has spread the busy processes over the cores
 WARM_UP = 5  # passes
+OPERATORS, OLDEST_FORMAT = 17, 8  # of ONNX, which ONNX Runtime has read for years
 
 
 def _glassconv(problem: ConvProblem, operands: Operands) -> Call:
@@ -67,23 +67,33 @@ def _pytorch(problem: ConvProblem, operands: Operands) -> Call:
 
 
 def _onnxruntime(problem: ConvProblem, operands: Operands) -> Call:
-    import onnxruntime  # type: ignore[import-not-found, unused-ignore]
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
 
-    model = BytesIO()
-    layer = torch.nn.Conv2d(
-        problem.in_channels,
-        problem.out_channels,
-        problem.kernel_size,
-        problem.stride,
-        tuple(before for before, _ in problem.padding),
-        problem.dilation,
-        problem.groups,
-        bias=problem.bias,
+    given = {"w": operands.weight, "b": operands.bias}
+    constants = {name: each for name, each in given.items() if each is not None}
+    before, after = zip(*problem.padding, strict=True)
+    convolution = helper.make_node(
+        "Conv",
+        ["x", *constants],
+        ["y"],
+        strides=problem.stride,
+        pads=before + after,
+        dilations=problem.dilation,
+        group=problem.groups,
     )
-    torch.onnx.export(layer, (operands.input,), model, input_names=["x"], dynamo=True)
+    graph = helper.make_graph(
+        [convolution],
+        "layer",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, problem.input_shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, problem.output_shape)],
+        [numpy_helper.from_array(each.numpy(), name) for name, each in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPERATORS)])
+    model.ir_version = OLDEST_FORMAT
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(model.getvalue(), options)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     feed = {"x": operands.input.numpy()}
     return lambda: session.run(None, feed)
 
@@ -94,10 +104,11 @@ ENGINES = {"pytorch": _pytorch, "onnxruntime": _onnxruntime, "glassconv": _glass
 def time_passes(engine: str, suite: str, passes: int, threads: int) -> list[float]:
     """Return the seconds of each pass over a suite's two-dimensional layers by an engine."""
     torch.set_num_threads(threads)
-    calls = []
-    for layer in read_suite(suite):
-        if isinstance(layer.problem, ConvProblem) and layer.problem.ndim == 2:
-            calls.append(ENGINES[engine](layer.problem, random_operands(layer.problem)))
+    calls = [
+        ENGINES[engine](layer.problem, random_operands(layer.problem))
+        for layer in read_suite(suite)
+        if isinstance(layer.problem, ConvProblem) and layer.problem.ndim == 2
+    ]
     seconds = []
     for number in range(passes + WARM_UP):
         start = perf_counter()

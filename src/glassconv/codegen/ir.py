@@ -75,7 +75,11 @@ class Module:
     @property
     def text(self) -> str:
         """Return the module as LLVM reads it."""
-        parts = [f'target triple = "{self.target.triple}"', *self._declared.values(), *self._defined]
+        parts = [
+            f'target triple = "{self.target.triple}"',
+            *self._declared.values(),
+            *self._defined,
+        ]
         return "\n\n".join([*parts, *(code.text for code in self._written)]) + "\n"
 
 

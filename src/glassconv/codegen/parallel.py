@@ -1,7 +1,7 @@
 """Tasks that the threads of a call take one by one from an atomic counter.
 
 A static split would wait for the slowest core of a shared machine; with a counter, the other cores
-take the tasks that it does not get to. The threads are the team's (team.py).
+take the tasks that it does not get to. The threads are the team's (threads.py).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from glassconv.codegen import team
+from glassconv.codegen import threads as threads_of_process
 from glassconv.codegen.ir import INT, VOID, Code, Function, Module, Pointer, Value, function
 
 
@@ -45,9 +46,9 @@ def in_parallel(module: Module, task: Function) -> None:
         if not team.is_supported():
             region.call(shared=shared, thread=0)
             return
-        module.links[team.ENTRY] = team.entry
+        module.links[threads_of_process.ENTRY] = threads_of_process.entry
         useful = threads.minimum(tasks)
-        code.call_external(team.ENTRY, VOID, [region.address(code), shared, useful])
+        code.call_external(threads_of_process.ENTRY, VOID, [region.address(code), shared, useful])
 
 
 @contextmanager
