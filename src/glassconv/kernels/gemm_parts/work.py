@@ -135,8 +135,8 @@ def _lowering_nchw(problem: ConvProblem, target: Target, blocks: GemmBlocking) -
     blocks_of_rows = ceil(rows.output_size * width / blocks.pixel_block)
     runs = channels * rows.kernel_size * blocks_of_rows
     if columns.stride > 2:
-        vectors = whole + masked
-        yield Loop(taps * vectors, gathers=1, stores=1, entries=runs * vectors)
+        yield Loop(taps * whole, loads=lanes, stores=1, entries=runs * whole)
+        yield Loop(taps * masked, gathers=1, stores=1, entries=runs * masked)
         return
     loads = columns.stride
     yield Loop(taps * whole, multiply_adds=loads - 1, loads=loads, stores=1, entries=runs * whole)

@@ -216,7 +216,11 @@ def _emit_copy_column(module: Module) -> Function:
                 with code.else_():
                     copy(lambda row: _load_stride_2(code, row, halves))
             with code.else_():
-                copy(lambda row: row.gather(p.stride_w, mask))
+                # Loading elements one by one takes less time than a gather on AVX2.
+                with code.if_(is_whole):
+                    copy(lambda row: code.join([row[i * p.stride_w] for i in range(lanes)]))
+                with code.else_():
+                    copy(lambda row: row.gather(p.stride_w, mask))
 
     return copy_column
 
