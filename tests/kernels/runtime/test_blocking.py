@@ -22,6 +22,7 @@ PROBLEMS = [
     for text in (
         "64x56x56 64@3x3 p1",
         "3x224x224 64@7x7 s2 p3",
+        "2x24x30x31 40@3x3 s2 p1",
         "2x512x7x7 2048@1x1",
         "4x96x14x14 96@5x5 p2 g96",
         "2x16x20x21 24@3x3 p1 g2 float64",

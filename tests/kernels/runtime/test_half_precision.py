@@ -38,6 +38,7 @@ KERNEL = pytest.mark.parametrize("kernel", ALL.values(), ids=ALL)
 DTYPE = pytest.mark.parametrize("dtype", HALF)
 PROBLEMS = [
     "5x9x33 6@3x3 p1",
+    "6x19x33 6@3x3 s2 p1",
     "2x8x9x10 5@3x3 p1 nobias",
     "6x9x20 9@3x3 p1 g3",
     "9x17x18 9@3x3 p1 g9",
