@@ -10,8 +10,9 @@ import torch
 
 from glassconv import conv2d
 from glassconv.algorithms import named
+from glassconv.algorithms.parts.winograd_bound import window_factor
 from glassconv.algorithms.parts.winograd_transforms import transforms_of
-from glassconv.algorithms.winograd_pieces import transforms_along
+from glassconv.algorithms.winograd_pieces import OUTPUTS, Pieces
 from glassconv.problem.operands import random_operands
 from glassconv.problem.shorthand import parse
 from glassconv.verification.verify import verify
@@ -41,7 +42,7 @@ PROBLEM = pytest.mark.parametrize(
     ],
 )
 def test_the_products_of_one_tile(text: str, products: int, outputs: int) -> None:
-    transforms = transforms_of(parse(text), transforms_along)
+    transforms = transforms_of(parse(text), Pieces(OUTPUTS))
     assert prod(len(each.input) for each in transforms) == products
     assert prod(len(each.output) for each in transforms) == outputs
 
@@ -67,6 +68,15 @@ def test_the_bound_covers_uneven_inputs(text: str, kind: str) -> None:
         "whole": whole_numbers(problem).input,
     }[kind]
     assert verify(problem, NAME, replace(given, input=changed)).verdict.ok
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [1, 3, 16, 64, 512])
+def test_smaller_tiles_keep_a_smaller_bound(channels: int, dtype: str) -> None:
+    """The kernel computes tiles of two outputs, and is held to this algorithm's bound."""
+    problem = parse(f"{channels}x9x9 1@3x3 s2 {dtype}")
+    small, large = (window_factor(problem, Pieces(outputs)) for outputs in (2, OUTPUTS))
+    assert small <= large
 
 
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf, -torch.inf])

@@ -24,12 +24,14 @@ from glassconv.verification.verify import verify
 pytestmark = pytest.mark.skipif(host() is None, reason="no kernel runs on this processor")
 PROBLEMS = {
     "dense": parse("1x16x20x20 24@3x3 p1"),
+    "stride": parse("1x16x20x20 24@3x3 s2 p1"),
     "depthwise": parse("1x16x20x20 16@3x3 p1 g16"),
     "one pixel": parse("2x130x1x1 37@1x1"),
     "sequence": parse("2x40 3@5 p2"),
 }
 HOTTEST = (
     "16x20x20 24@3x3 p1",
+    "16x20x20 24@3x3 s2 p1",
     "5x20x20 3@3x3 p1",
     "9x3x3 2@3x3 p1",
     "16x20x20 16@3x3 p1 g16",

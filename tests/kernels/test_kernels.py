@@ -52,6 +52,7 @@ LARGER = [
         "2x36x29x30 36@3x3 p1 g36",
         "1x3x50x51 20@7x7 s2 p3",
         "2x16x20x21 24@3x3 p1 g2 float64",
+        "2x24x30x31 40@3x3 s2 p1",
         "3x480x1x1 130@1x1 g2",
     )
 ]
@@ -130,7 +131,7 @@ def test_small_caches_and_many_tasks_change_nothing_but_blocks(
 def test_hard_operands_stay_within_the_bound(kernel: Kernel, kind: str) -> None:
     tried = 0
     dense, depthwise, one_pixel = "3x9x33 4@3x3 p1", "4x17x18 4@3x3 p1 g4", "2x19x1x1 5@1x1"
-    for text in (dense, depthwise, one_pixel, f"{dense} float64"):
+    for text in (dense, f"{dense} s2", depthwise, one_pixel, f"{dense} float64"):
         problem = parse(text)
         bound = named(kernel.name).error_bound(problem)
         for layout in ("contiguous", "channels last"):

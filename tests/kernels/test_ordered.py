@@ -85,6 +85,20 @@ def test_a_weight_that_is_not_finite_meets_no_padding(dtype: torch.dtype) -> Non
     assert torch.isfinite(output[0, 1]).all()
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_nor_does_that_of_a_depthwise_convolution(last: bool) -> None:
+    problem = parse("20x9x9 20@3x3 s2 p2x1 g20")
+    given = random_operands(problem, 0)
+    given.weight[3, 0, 0, 1], given.weight[12, 0, 2, 0] = float("nan"), -float("inf")
+    input = given.input
+    if last:
+        input = input.contiguous(memory_format=torch.channels_last)
+    expected = named("ordered").run(problem, given.input, given.weight, given.bias)
+    assert expected[:, 3].isnan().any()
+    assert expected[:, 3].isfinite().any()
+    assert same_bits(strict(problem, input, given.weight, given.bias), expected)
+
+
 def test_strict_never_takes_pytorchs_convolution() -> None:
     for text in (*SHAPES, "1x1x1 1@1x1 bfloat16", "64x1x1 1000@1x1"):
         assert choose(text, accuracy="strict").algorithm == "ordered"

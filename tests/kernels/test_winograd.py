@@ -14,7 +14,8 @@ from glassconv.problem.shorthand import parse
 from glassconv.verification.verify import verify
 
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-NAME = pytest.mark.parametrize("name", ["winograd2", "winograd4"])
+STRIDES = {"winograd2": "", "winograd4": "", "winograd_pieces": " s2"}  # of the problems below
+NAME = pytest.mark.parametrize("name", STRIDES)
 PROBLEM = pytest.mark.parametrize(
     "text",
     [
@@ -63,7 +64,7 @@ CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
 def test_every_output_is_within_the_bound_of_its_own_window(
     name: str, layout: torch.memory_format, text: str, kind: str
 ) -> None:
-    problem = parse(text)
+    problem = parse(text + STRIDES[name])
     given = random_operands(problem)
     input = CHANGES[kind](given.input.clone()).to(given.input.dtype)
     operands = Operands(input.to(memory_format=layout), given.weight, given.bias)
@@ -79,7 +80,7 @@ def test_every_output_is_within_the_bound_of_its_own_window(
 def test_a_filter_that_the_transforms_cannot_take(
     name: str, layout: torch.memory_format, scale: float
 ) -> None:
-    problem = parse("5x12x13 7@3x3 nobias")
+    problem = parse("5x12x13 7@3x3 nobias" + STRIDES[name])
     given = random_operands(problem)
     given.weight[2] *= scale
     operands = Operands(given.input.to(memory_format=layout), given.weight, None)
@@ -99,7 +100,7 @@ def test_subnormal_numbers_are_transformed_as_normal_ones_are(
 
     Whole numbers times a power of two, the other operand so large that outputs are normal.
     """
-    problem = parse(f"32x13x14 21@3x3 nobias {dtype}")
+    problem = parse(f"32x13x14 21@3x3{STRIDES[name]} nobias {dtype}")
     given = random_operands(problem)
     numbers, other = given.input, given.weight
     if small != "input":
@@ -126,11 +127,12 @@ def test_subnormal_numbers_are_transformed_as_normal_ones_are(
 @NAME
 @LAYOUTS
 def test_one_nan_spoils_the_outputs_that_read_it(name: str, layout: torch.memory_format) -> None:
-    problem = parse("64x56x56 64@3x3 p1 nobias")
+    problem = parse("64x56x56 64@3x3 p1 nobias" + STRIDES[name])
     given = random_operands(problem)
     given.input[0, 5, 20, 21] = torch.nan
     output = run(problem, name, given.input.to(memory_format=layout), given.weight, None)
-    assert int(output.isnan().sum()) == 576
+    windows = 2 if STRIDES[name] else 9  # with the pixel: of row 20 one, of column 21 two
+    assert int(output.isnan().sum()) == windows * 64
 
 
 @NAME
@@ -138,7 +140,7 @@ def test_one_nan_spoils_the_outputs_that_read_it(name: str, layout: torch.memory
 def test_one_large_activation_costs_outputs_that_do_not_read_it_no_digit(
     name: str, size: float
 ) -> None:
-    problem = parse("64x28x28 64@3x3 p1 nobias")
+    problem = parse("64x28x28 64@3x3 p1 nobias" + STRIDES[name])
     given = random_operands(problem)
     given.input[0, 3, 10, 10] = size
     assert verify(problem, name, given).verdict

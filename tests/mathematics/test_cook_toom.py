@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -58,6 +59,25 @@ def test_the_matrices_of_lavin_and_gray_up_to_signs() -> None:
 )
 def test_points(number: int, points: str) -> None:
     assert good_points(number) == tuple(map(Fraction, points.split()))
+
+
+def rms_error(m: int, r: int, points: tuple[Fraction, ...]) -> float:
+    """Return the rms error of F(m, r) on normal data, in roundings of each product."""
+    output, filter, input = (
+        np.array(matrix, np.float64) ** 2 for matrix in cook_toom(m, r, points)
+    )
+    return float(np.sqrt((output @ (filter.sum(1) * input.sum(1))).mean()))
+
+
+@pytest.mark.parametrize(("m", "pairs"), [(4, 2), (6, 3)])
+def test_no_pairs_in_quarters_have_a_smaller_error(m: int, pairs: int) -> None:
+    """Of F(4, 3) and F(6, 3), with 0 and infinity."""
+    quarters = [Fraction(number, 4) for number in range(1, 13)]
+    least = min(
+        rms_error(m, 3, (Fraction(), *chosen, *(-point for point in chosen)))
+        for chosen in combinations(quarters, pairs)
+    )
+    assert rms_error(m, 3, good_points(2 * pairs + 1)) == pytest.approx(least)
 
 
 @pytest.mark.parametrize(("m", "r"), [(m, r) for m, r in SIZES if m + r - 1 <= 8])

@@ -33,8 +33,8 @@ class Sizes:
     """What a problem may be drawn from: one of each sequence's values, repeated to be likelier.
 
     "any" draws every argument; "plain" has stride and dilation 1, and "three" a kernel of 3 too;
-    "pointwise" has a kernel of 1; "depthwise" has one channel in each group; "pixel" has one
-    output pixel and no padding.
+    "halving" has a kernel of 3, stride 2 and dilation 1; "pointwise" has a kernel of 1; "depthwise"
+    has one channel in each group; "pixel" has one output pixel and no padding.
     """
 
     kinds: Sequence[str] = ("any", "any", "plain", "plain", "pointwise", "depthwise")
@@ -67,7 +67,7 @@ SMALL = Sizes(
 MEDIUM = Sizes()
 # Kernels: several register tiles, blocks and panels, each with a rest.
 LARGE = Sizes(
-    kinds=("any", "any", "plain", "three", "three", "pointwise", "depthwise", "pixel"),
+    kinds=("any", "any", "plain", "three", "three", "halving", "pointwise", "depthwise", "pixel"),
     ndims=(1, 2, 2, 2),
     dtypes=("float32", "float64"),
     depthwise_groups=(1, 2, 9, 20),
@@ -83,16 +83,16 @@ def random_problem(random: Random, sizes: Sizes = MEDIUM) -> ConvProblem:
     """Return a random problem: every argument in play, and sizes that do not divide evenly."""
     kind, ndim = _pick(random, sizes.kinds), _pick(random, sizes.ndims)
     groups = _pick(random, sizes.depthwise_groups if kind == "depthwise" else sizes.groups)
-    simple = kind in ("plain", "three")
+    simple = kind in ("plain", "three", "halving")
 
     def per_axis(low: int, high: int) -> tuple[int, ...]:
         return tuple(random.randint(low, high) for _ in range(ndim))
 
     one_tap, three_taps = (1, 1), (3, 3)
-    kernels = {"pointwise": one_tap, "pixel": one_tap, "three": three_taps}
+    kernels = {"pointwise": one_tap, "pixel": one_tap, "three": three_taps, "halving": three_taps}
     kernel_size = per_axis(*kernels.get(kind, (1, sizes.largest_kernel[ndim - 1])))
     dilation = per_axis(1, 1 if simple else 3)
-    stride = per_axis(1, 1 if simple else 4)
+    stride = per_axis(2, 2) if kind == "halving" else per_axis(1, 1 if simple else 4)
     most_padding = 0 if kind == "pixel" else 4
     padding = tuple(
         (random.randint(0, most_padding), random.randint(0, most_padding)) for _ in range(ndim)

@@ -33,6 +33,7 @@ stride is as large as its kernel: no piece has two taps.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -56,6 +57,21 @@ MOST_TAPS = 7  # of a kernel, along each axis; the fast Fourier transform serves
 GROWTH = {1: 1.0, 2: 2.0, 3: 2.0, 4: 1.7, 5: 1.6, 6: 1.5, 7: 1.4}
 
 
+@dataclass(frozen=True)
+class Pieces:
+    """The matrices of an axis's pieces.
+
+    outputs: of a tile along an axis, one where no piece has two taps.
+    """
+
+    outputs: int
+
+    def __call__(self, axis: Axis) -> Transforms:
+        """Return Aᵀ, G and Bᵀ along an axis."""
+        saves = axis.kernel_size > axis.stride
+        return decomposed(self.outputs if saves else 1, axis.kernel_size, axis.stride)
+
+
 def supports(problem: ConvProblem) -> Verdict:
     """Dilation 1, kernel sizes up to 7, of more than one piece, of which one has two taps."""
     kernel, stride = by_x(problem.kernel_size), by_x(problem.stride)
@@ -73,22 +89,16 @@ def supports(problem: ConvProblem) -> Verdict:
 
 def cost(problem: ConvProblem) -> Cost:
     """Count products and transforms, the filters' too, and the transformed arrays in memory."""
-    return winograd_cost.cost(problem, transforms_along)
+    return winograd_cost.cost(problem, Pieces(OUTPUTS))
 
 
 def error_bound(problem: ConvProblem) -> ErrorBound:
     """K·n·u against max|w| Σ|x| + |b|: proven for each output by its own window."""
-    return winograd_bound.error_bound(problem, transforms_along, GROWTH)
+    return winograd_bound.error_bound(problem, Pieces(OUTPUTS), GROWTH)
 
 
 def steps(
     problem: ConvProblem, input: Tensor, weight: Tensor, bias: Tensor | None
 ) -> Iterator[Step]:
     """Cut tiles, transform, multiply element by element, transform back."""
-    return winograd.steps(problem, transforms_along, input, weight, bias)
-
-
-def transforms_along(axis: Axis) -> Transforms:
-    """Return the matrices of an axis's pieces; of single outputs where no piece has two taps."""
-    saves = axis.kernel_size > axis.stride
-    return decomposed(OUTPUTS if saves else 1, axis.kernel_size, axis.stride)
+    return winograd.steps(problem, Pieces(OUTPUTS), input, weight, bias)

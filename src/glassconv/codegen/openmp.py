@@ -1,8 +1,7 @@
 """The OpenMP runtime that PyTorch uses, and what keeps it usable in a forked process.
 
-Kernels run on its threads, so `torch.set_num_threads` applies to them and no second pool competes
-for the cores. Each of GNU's, LLVM's and Intel's runtimes has the functions in `RUNTIME`. Where none
-is loaded (on Windows, for one), one thread does all the work.
+Kernels run on its threads while these come in time (team.py), so no second pool competes for the
+cores. Each of GNU's, LLVM's and Intel's runtimes has the functions in `RUNTIME`.
 """
 
 from __future__ import annotations
@@ -27,11 +26,6 @@ def runtime() -> dict[str, int] | None:
         return None
     found = {name: ctypes.cast(library[name], ctypes.c_void_p).value or 0 for name in RUNTIME}
     return found if all(found.values()) else None
-
-
-def threads() -> int:
-    """Return how many threads a kernel may use: `torch.get_num_threads()`, or 1 without OpenMP."""
-    return torch.get_num_threads() if runtime() else 1
 
 
 def survive_fork() -> None:

@@ -28,12 +28,13 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from glassconv.algorithms import ALGORITHMS
-from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import host
+from glassconv.codegen.threads import threads
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.runtime.blocking import Blocking
 from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.cost_model import seconds as seconds_of
+from glassconv.kernels.runtime.cropped_filter import crop, cropped_plan
 from glassconv.kernels.runtime.half_precision import conversion_seconds, half_precision_plan
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.activations import NOTHING, Epilogue
@@ -70,12 +71,24 @@ class Kernel:
         target = host()
         if target is None:
             raise UnsupportedError(UNSUPPORTED_PROCESSOR, request=str(problem))
-        if problem.dtype not in HALF_PRECISION:
-            return self.plan_for(problem, layout, target, threads(), epilogue)
-        widened = problem.widened()
-        layout = contiguous(widened, layout.name)
-        plan = self.plan_for(widened, layout, target, threads(), epilogue)
-        return half_precision_plan(problem, plan)
+        is_widened = problem.dtype in HALF_PRECISION
+        computed = problem.widened()
+        if is_widened:
+            layout = contiguous(computed, layout.name)
+        cropped = self._cropped(computed, layout.name)
+        plan = self.plan_for(cropped, layout, target, threads(), epilogue)
+        if cropped is not computed:
+            plan = cropped_plan(equal_convolution(computed), plan)
+        return half_precision_plan(problem, plan) if is_widened else plan
+
+    def _cropped(self, problem: Problem, layout: str) -> Problem:
+        """Return the problem with its filter cropped, if the kernel supports that."""
+        if isinstance(problem, TransposedProblem):
+            return problem
+        if ALGORITHMS[self.name].published_order:  # in it, products with padding keep their number
+            return problem
+        cropped = crop(problem)
+        return cropped if self.supports(cropped, layout) else problem
 
     def seconds(self, problem: Problem, layout: str, machine: Machine) -> float:
         """Return the predicted time in seconds, for an input in the layout of this name."""
@@ -85,7 +98,10 @@ class Kernel:
         if problem.macs == 0:
             return machine.dispatch + machine.call
         widened = problem.widened()
-        work = self.work(widened, contiguous(widened, layout), target, machine.threads)
+        cropped = self._cropped(widened, layout)
+        work = self.work(cropped, contiguous(cropped, layout), target, machine.threads)
+        if cropped is not widened:
+            work = replace(work, checked_bytes=problem.weight_bytes)
         if problem.dtype not in HALF_PRECISION:
             return seconds_of(work, machine)
         work = replace(work, checked_bytes=problem.weight_bytes)

@@ -31,6 +31,7 @@ from glassconv.kernels.gemm_parts.parameters import (
     MAX_K_BLOCK,
     GemmParameters,
     is_by_rows,
+    is_im2col_matrix,
     is_packed_by_tasks,
     is_read_in_place,
     row_length,
@@ -64,6 +65,7 @@ BY_ROWS = "by rows"  # NHWC without im2col
 PACKING = "packing"  # NHWC, whose tasks pack their filters
 MAX_TAPS = 4096  # a block of k must hold all taps of a channel
 MIN_MACS_PER_TASK = 500_000
+LOWERING = 12  # filters: an element is lowered while another is multiplied by so many (NCHW)
 FILTER_UNIT = 4  # of a task in NCHW, where filters are the rows of tiles
 FEW_FILTERS = 16  # up to this number the buffer must fit in L1, not only in L2
 
@@ -187,6 +189,7 @@ def blocking_of(
         max_pixels=max_pixels,
         pixel_unit=pixel_unit,
         filter_unit=filter_unit,
+        lowering=0 if layout.name == NHWC or is_im2col_matrix(to_2d(problem, layout)) else LOWERING,
     )
     after = width  # elements after the buffer
     if by_rows:

@@ -28,7 +28,7 @@ from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels import depthwise, implicit_gemm, pointwise
-from glassconv.kernels.depthwise_parts import nchw, nchw_task, nhwc_task
+from glassconv.kernels.depthwise_parts import nhwc_task
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
 from glassconv.kernels.gemm_parts.parameters import is_by_rows
@@ -36,9 +36,8 @@ from glassconv.kernels.gemm_parts.rows import emit_task_by_rows
 from glassconv.kernels.gemm_parts.task import emit_task_nhwc, emit_task_packing
 from glassconv.kernels.implicit_gemm import PanelPacking, panel_width
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
-from glassconv.kernels.ordered_parts import channels_in_lanes, definition
+from glassconv.kernels.ordered_parts import definition, filters_in_lanes
 from glassconv.kernels.ordered_parts.pixel import emit_task_pixel
-from glassconv.kernels.ordered_parts.planes import emit_tiles, offsets_of
 from glassconv.kernels.ordered_parts.products import emit_block_nhwc, emit_task_nchw
 from glassconv.kernels.ordered_parts.weights import AsItIs, ChannelsLast, RefuseNotFinite
 from glassconv.kernels.runtime.blocking import Blocking, tasks_wanted
@@ -92,7 +91,8 @@ def plan(
     if way == DEFINITION:
         return definition_plan(problem, layout, target, threads, epilogue)
     if way == DEPTHWISE:
-        return _depthwise_plan(problem, layout, target, threads, epilogue)
+        plan_depthwise = _planes_plan if layout.name == NCHW else _depthwise_plan
+        return plan_depthwise(problem, layout, target, threads, epilogue)
     if way == PIXEL:
         kernel = _compile_pixel(problem.dtype, target, epilogue)
         return pointwise.plan_of(kernel, problem, layout, target, threads)
@@ -140,56 +140,44 @@ def definition_plan(
 def _depthwise_plan(
     problem: ConvProblem, layout: Layout, target: Target, threads: int, epilogue: Epilogue
 ) -> Plan:
-    if _is_by_channels(problem, layout):
-        return _channels_plan(problem, layout, target, threads, epilogue)
+    """Plan a problem of one channel per group, with channels last."""
     pattern, access = depthwise.specialization_of(problem.as_2d(), layout, target)
-    if access is None:
-        pattern = tap_pattern_of(problem.as_2d().axes[1])
+    assert access is not None
     kernel = _compile_depthwise(problem.dtype, pattern, access, target, epilogue)
     plan = depthwise.plan_of(kernel, problem, layout, target, threads)
     given = {field.name: getattr(plan, field.name) for field in fields(Plan)}
-    if access is None:
-        blocks = depthwise.blocking(problem, layout, target, threads)
-        parameters, columns = nchw.parameters_of(problem.as_2d(), layout, target, blocks)
-        given["parameters"] = pack(parameters, offsets_of(parameters, columns))
-    if problem.is_padded and (access is None or access.is_copied):
+    if problem.is_padded and access.is_copied:
         given["pack"] = RefuseNotFinite(AsItIs(prod(problem.weight_shape)))
         given["otherwise"] = definition_plan(problem, layout, target, threads, epilogue)
     return OrderedPlan(**given)
 
 
-def _channels_plan(
+def _planes_plan(
     problem: ConvProblem, layout: Layout, target: Target, threads: int, epilogue: Epilogue
 ) -> Plan:
+    """Plan a problem of one channel per group, with channels first."""
     problem_2d = problem.as_2d()
-    blocks = channels_in_lanes.blocking(problem_2d, target)
-    tasks = channels_in_lanes.tasks_of(problem_2d, blocks)
+    blocks = filters_in_lanes.blocking(problem_2d, target)
+    tasks = filters_in_lanes.tasks_of(problem_2d, blocks)
     pattern = tap_pattern_of(problem_2d.axes[1])
     wanted = tasks_wanted(problem, threads, depthwise.MIN_MACS_PER_TASK)
-    padded = problem.is_padded
     return OrderedPlan(
         problem,
         layout,
-        _compile_channels(problem.dtype, pattern, target, epilogue),
+        _compile_planes(problem.dtype, pattern, target, epilogue),
         blocks,
-        pack(channels_in_lanes.parameters_of(problem_2d, layout, blocks)),
+        pack(filters_in_lanes.parameters_of(problem_2d, layout, blocks)),
         tasks,
         blocks.workspace_bytes,
         max_threads=max(1, min(tasks, wanted)),
-        pack=RefuseNotFinite(AsItIs(prod(problem.weight_shape))) if padded else None,
-        otherwise=definition_plan(problem, layout, target, threads, epilogue) if padded else None,
+        pack=None,
         loops=describe_loop_nest(
             f"for {describe_batch(problem.batch, 1)}, "
-            f"{describe_blocks(problem.in_channels, blocks.unit_channels, 'channels')}",
+            f"{describe_blocks(problem.out_channels, blocks.unit_filters, 'filters')}",
             f"for {describe_blocks(problem_2d.output_size[0], blocks.unit_rows, 'rows')}: a task",
             ["transpose their windows", "for each output", "transpose the outputs"],
         ),
     )
-
-
-def _is_by_channels(problem: ConvProblem, layout: Layout) -> bool:
-    """Return whether lanes are channels: depthwise in NCHW with a filter for each channel."""
-    return layout.name == NCHW and problem.gemm.m == 1
 
 
 def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
@@ -214,8 +202,8 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
     way = _way(problem, layout, target)
     if way == DEFINITION:
         return Blocking()
-    if way == DEPTHWISE and _is_by_channels(problem, layout):
-        return channels_in_lanes.blocking(problem.as_2d(), target)
+    if way == DEPTHWISE and layout.name == NCHW:
+        return filters_in_lanes.blocking(problem.as_2d(), target)
     if way == DEPTHWISE:
         return depthwise.blocking(problem, layout, target, threads)
     if way == PIXEL:
@@ -288,14 +276,10 @@ def _compile(dtype: str, way: str, target: Target, epilogue: Epilogue) -> Compil
 
 @cache
 def _compile_depthwise(
-    dtype: str, pattern: TapPattern, access: InputAccess | None, target: Target, epilogue: Epilogue
+    dtype: str, pattern: TapPattern, access: InputAccess, target: Target, epilogue: Epilogue
 ) -> Compiled:
     module = Module("ordered", dtype, target)
-    if access is None:
-        task = nchw_task.emit_task(module, pattern, epilogue, emit_tiles)
-    else:
-        task = nhwc_task.emit_task(module, pattern, access, epilogue, bias_last=True)
-    in_parallel(module, task)
+    in_parallel(module, nhwc_task.emit_task(module, pattern, access, epilogue, bias_last=True))
     return compiled(module, "ordered")
 
 
@@ -307,9 +291,9 @@ def _compile_pixel(dtype: str, target: Target, epilogue: Epilogue) -> Compiled:
 
 
 @cache
-def _compile_channels(
+def _compile_planes(
     dtype: str, pattern: TapPattern, target: Target, epilogue: Epilogue
 ) -> Compiled:
     module = Module("ordered", dtype, target)
-    in_parallel(module, channels_in_lanes.emit_task(module, pattern, epilogue))
+    in_parallel(module, filters_in_lanes.emit_task(module, pattern, epilogue))
     return compiled(module, "ordered")

@@ -15,6 +15,8 @@ from math import inf, isfinite
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
+from torch._subclasses import FakeTensor
 
 SPLIT = 2.0**27 + 1  # cuts a number of 53 bits into halves, whose products are exact
 LARGEST, SMALLEST = 2.0**970, 2.0**-900  # between them nothing below overflows or underflows
@@ -34,8 +36,8 @@ def fused_multiply_add(left: Tensor, right: Tensor, total: Tensor) -> Tensor:
     high, middle = exact_sum(product, low)
     result = high + sum_to_odd(lowest, middle)
     result = torch.where(result == 0, product + total, result)  # zero with its sign
-    if result.is_meta:
-        return result
+    if result.is_meta or isinstance(result, FakeTensor) or is_functorch_wrapped_tensor(result):
+        return result  # whose numbers nobody may read
     return _with_extremes(left, right, total, product, result)
 
 

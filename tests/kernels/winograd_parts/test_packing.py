@@ -24,6 +24,7 @@ from glassconv.kernels.winograd_parts import filter_transform, packing
 from glassconv.kernels.winograd_parts.filter_transform import build_module
 from glassconv.kernels.winograd_parts.packing import WinogradPacking
 from glassconv.mathematics.cook_toom import cook_toom
+from glassconv.mathematics.decomposed import decomposed
 from glassconv.problem import ConvProblem
 from glassconv.problem.shorthand import parse
 from support.compile_function import this_machine
@@ -181,6 +182,15 @@ def test_problems_of_other_inputs_have_the_same_packing() -> None:
     assert packing_for(one, 4) != packing_for(parse("8x9x9 16@3x3 p1 g2"), 4)
 
 
+def test_with_stride_the_transformed_filters_are_those_of_the_pieces() -> None:
+    problem = parse("64x5x5 64@3x3 s2")
+    weight, pack = drawn(problem), packing_for(problem, 2)
+    matrix = decomposed(2, 3, 2).filter
+    readable = transform([matrix, matrix], weight.double()).float().flatten(2)
+    u, *_ = parts(pack, pack(weight))
+    torch.testing.assert_close(u, readable, rtol=2**-23, atol=1e-12)
+
+
 @pytest.mark.parametrize("team", [1, 2, 4])
 def test_it_does_not_depend_on_the_threads(team: int, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = parse("40x5x5 90@3x3")
@@ -200,11 +210,11 @@ def test_the_readable_transform_differs_by_a_rounding_at_most() -> None:
     torch.testing.assert_close(u, readable, rtol=2**-23, atol=1e-12)
 
 
-@OUTPUTS
+@pytest.mark.parametrize(("outputs", "stride"), [(2, 1), (4, 1), (2, 2)])
 @DTYPES
 @pytest.mark.parametrize("target", ["avx2", "avx512", "neon"])
-def test_it_spills_nothing(target: str, dtype: str, outputs: int) -> None:
-    code = assembly(build_module(outputs, dtype, named(target)).text, named(target))
+def test_it_spills_nothing(target: str, dtype: str, outputs: int, stride: int) -> None:
+    code = assembly(build_module(outputs, stride, dtype, named(target)).text, named(target))
     assert spilling(code) == {}
 
 

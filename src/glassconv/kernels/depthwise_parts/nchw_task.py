@@ -7,7 +7,7 @@ recent store to the same address are slow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
@@ -28,22 +28,16 @@ from glassconv.problem.activations import Epilogue
 
 NO_LIMIT = 2**62  # greater than any index
 
-EmitTiles = Callable[[Module, TapPattern, int, Epilogue], Function]
 
-
-def emit_task(
-    module: Module,
-    pattern: TapPattern,
-    epilogue: Epilogue,
-    emit_tiles: EmitTiles | None = None,
-) -> Function:
+def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Function:
     """Emit the task function: it computes consecutive units, ordered by block, then by plane.
 
     Units of the same block have the same padding, so the windows are zeroed once per block.
-    emit_tiles: emits the function that computes a row of tiles.
     """
-    copy_units = _emit_copy_units(module)
-    compute_units = _emit_compute_units(module, pattern, epilogue, emit_tiles or _emit_tiles)
+    copy_units, compute_units = (
+        _emit_copy_units(module),
+        _emit_compute_units(module, pattern, epilogue),
+    )
 
     @function(module)
     def task(
@@ -113,12 +107,10 @@ def _emit_copy_units(module: Module) -> Function:
     return copy_units
 
 
-def _emit_compute_units(
-    module: Module, pattern: TapPattern, epilogue: Epilogue, emit_tiles: EmitTiles
-) -> Function:
+def _emit_compute_units(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Function:
     """Emit the function that computes one block for all filters of consecutive planes."""
     tile_functions = {
-        size: emit_tiles(module, pattern, size, epilogue) for size in tile_heights(TILE_SIZE)
+        size: _emit_tiles(module, pattern, size, epilogue) for size in tile_heights(TILE_SIZE)
     }
 
     @function(module)
@@ -223,34 +215,18 @@ def _emit_tiles(module: Module, pattern: TapPattern, size: int, epilogue: Epilog
                     tap_row,
                     load_weight=lambda address: code.broadcast(address[0]),
                 )
-            sums = [accumulator.get() for accumulator in accumulators]
-            store_rows(
-                code, p, epilogue, sums, output, column, output_row_stride, limit, residual_offset
-            )
+            offset = column
+            for accumulator in accumulators:
+                with code.if_(offset + code.lanes <= limit):
+                    output_ptr = output + offset
+                    output_ptr[0] = apply_epilogue(
+                        code, epilogue, accumulator.get(), output_ptr, residual_offset
+                    )
+                with code.else_():
+                    output_ptr, mask = output + offset, code.first_lanes(p.valid_lanes)
+                    sums = accumulator.get()
+                    sums = apply_epilogue(code, epilogue, sums, output_ptr, residual_offset, mask)
+                    output_ptr.store_masked(mask, sums)
+                offset = offset + output_row_stride
 
     return tiles
-
-
-def store_rows(
-    code: Code,
-    p: NchwParameters[Value],
-    epilogue: Epilogue,
-    sums: list[Value],
-    output: Pointer,
-    column: Value,
-    output_row_stride: Value,
-    limit: Value,
-    residual_offset: Value,
-) -> None:
-    """Store a vector of sums in each row of a tile; `_emit_tiles` explains `limit`."""
-    offset = column
-    for total in sums:
-        with code.if_(offset + code.lanes <= limit):
-            output_ptr = output + offset
-            output_ptr[0] = apply_epilogue(code, epilogue, total, output_ptr, residual_offset)
-        with code.else_():
-            output_ptr, mask = output + offset, code.first_lanes(p.valid_lanes)
-            output_ptr.store_masked(
-                mask, apply_epilogue(code, epilogue, total, output_ptr, residual_offset, mask)
-            )
-        offset = offset + output_row_stride

@@ -18,6 +18,7 @@ def task_blocks(
     max_pixels: int,
     pixel_unit: int,
     filter_unit: int,
+    lowering: int,
 ) -> tuple[int, int]:
     """Return the pixels and the filters of a task, multiples of their units.
 
@@ -26,12 +27,13 @@ def task_blocks(
     are those that leave the busiest thread the least to do. Of blocks that differ little in that,
     the smallest are the best, because other threads can take over the tasks of a preempted one.
 
+    lowering: multiplying a lowered element by so many filters takes as long as lowering it.
     images: of the batch, times the groups. There are more tasks than `max_tasks` only where the
     tasks would otherwise have more than `max_pixels`.
 
     >>> task_blocks(pixels=196, filters=512, images=1, threads=2, max_tasks=8, max_pixels=400,
-    ...             pixel_unit=6, filter_unit=16)
-    (198, 128)
+    ...             pixel_unit=6, filter_unit=16, lowering=8)
+    (198, 256)
     """
     images = max(images, 1)
     fewest = ceil(ceil(pixels / pixel_unit) / max(max_pixels // pixel_unit, 1))
@@ -43,7 +45,7 @@ def task_blocks(
                 break
             pixel_block = block_size(pixels, pixel_unit, pixel_blocks)
             filter_block = block_size(filters, filter_unit, filter_blocks)
-            cost = (pixel_block + TASK_OVERHEAD) * (filter_block + TASK_OVERHEAD)
+            cost = (pixel_block + TASK_OVERHEAD) * (filter_block + TASK_OVERHEAD + lowering)
             costs[pixel_block, filter_block] = ceil(tasks / threads) * cost
     most = min(costs.values()) * (1 + SMALL_DIFFERENCE)
     return min((blocks for blocks, cost in costs.items() if cost <= most), key=prod)

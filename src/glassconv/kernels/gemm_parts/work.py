@@ -135,8 +135,8 @@ def _lowering_nchw(problem: ConvProblem, target: Target, blocks: GemmBlocking) -
     blocks_of_rows = ceil(rows.output_size * width / blocks.pixel_block)
     runs = channels * rows.kernel_size * blocks_of_rows
     if columns.stride > 2:
-        vectors = whole + masked
-        yield Loop(taps * vectors, gathers=1, stores=1, entries=runs * vectors)
+        yield Loop(taps * whole, loads=lanes, stores=1, entries=runs * whole)
+        yield Loop(taps * masked, gathers=1, stores=1, entries=runs * masked)
         return
     loads = columns.stride
     yield Loop(taps * whole, multiply_adds=loads - 1, loads=loads, stores=1, entries=runs * whole)
@@ -146,12 +146,12 @@ def _lowering_nchw(problem: ConvProblem, target: Target, blocks: GemmBlocking) -
 def _vectors_of_a_row(columns: Axis, lanes: int) -> tuple[int, int]:
     """Return the vectors of an output row, for all taps of a kernel row: whole ones and others."""
     whole = masked = 0
+    last = max(columns.output_size - lanes, 0)
     for tap in range(columns.kernel_size):
         inside, _ = columns.tap_slices(tap)
-        # With a stride of 2, a whole vector reads one element past the last.
-        stop = inside.stop - (columns.stride == 2)
-        for first in range(0, columns.output_size, lanes):
-            if inside.start <= first and first + lanes <= stop:
+        for place in range(0, columns.output_size, lanes):
+            first = min(place, last)
+            if inside.start <= first and first + lanes <= inside.stop:
                 whole += 1
             else:
                 masked += 1

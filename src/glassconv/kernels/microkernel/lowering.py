@@ -84,10 +84,10 @@ def emit_lower_tap(module: Module) -> Function:
 
     Row c · channel_stride of the buffer gets tap (u, v) of channel c of `image`.
 
-    Short output rows, if they are complete and the stride is 1 or 2, are copied one column of
-    vectors at a time, from the last column to the first: all rows of all channels have the same
-    padding there, so its mask is computed once. What a vector writes past the end of its row is
-    overwritten by the first column of the next row.
+    Short output rows are copied one column of vectors at a time: all rows of all channels have the
+    same padding there, so its mask is computed once. The last vector of a row ends where the row
+    ends. Of a part of a row, or of one shorter than a vector, it may write past the end, which is
+    overwritten by what is copied next.
     """
     copy, copy_column = emit_copy(module), _emit_copy_column(module)
 
@@ -107,9 +107,12 @@ def emit_lower_tap(module: Module) -> Function:
         p, width, lanes = parameters, parameters.output_width, code.lanes
         stop = pixel + pixels
         first_row, end_row = pixel // width, (stop + width - 1) // width
-        by_column = (width <= MAX_COLUMNS * lanes) & (p.stride_w <= 2)
+        by_column = width <= MAX_COLUMNS * lanes
+        # The first and the last row of outputs may be incomplete.
         first_complete = code.select(by_column, (pixel + width - 1) // width, end_row)
+        first_complete = first_complete.minimum(end_row)
         end_complete = first_complete.maximum(stop // width)
+        last_vector = (width - lanes).maximum(0)
         y, x = u * p.dilation_h - p.padding_h, v * p.dilation_w - p.padding_w
         low, high = outputs_inside(x, p.input_width, p.stride_w)
         top, bottom = outputs_inside(y, p.input_height, p.stride_h)
@@ -117,21 +120,35 @@ def emit_lower_tap(module: Module) -> Function:
         dst, src = buffer + (0 - pixel), image + (y * p.input_stride_h + x)
         src_row_stride = p.stride_h * p.input_stride_h
 
+        def copy_vectors(row: Value, rows: Value, e: Value, high: Value) -> None:
+            copy_column.call(
+                parameters=p,
+                dst=dst + (row * width + e),
+                src=src + (row * src_row_stride + e * p.stride_w),
+                channel_stride=channel_stride,
+                channels=channels,
+                rows=rows,
+                low=low - e,
+                high=high - e,
+            )
+
         def copy_row(row: Value) -> None:
             start = (pixel - row * width).maximum(0)
-            length = (stop - row * width).minimum(width) - start
+            end = (stop - row * width).minimum(width)
             inside = (row >= top) & (row < bottom)
-            row_low, row_high = low - start, code.select(inside, high - start, 0)
-            dst_row = dst + (row * width + start)
-            src_row = src + (row * src_row_stride + start * p.stride_w)
-            with code.loop(0, channels) as channel:
+            row_high = code.select(inside, high, 0)
+            with code.if_(by_column), code.loop(start, end, lanes) as e:
+                copy_vectors(row, code.value(1), e, row_high)
+            with code.else_(), code.loop(0, channels) as channel:
                 copy.call(
-                    dst=dst_row + channel * channel_stride,
-                    src=src_row + channel * p.input_stride_c,
+                    dst=dst + (row * width + start) + channel * channel_stride,
+                    src=src
+                    + (row * src_row_stride + start * p.stride_w)
+                    + channel * p.input_stride_c,
                     step=p.stride_w,
-                    length=length,
-                    low=row_low,
-                    high=row_high,
+                    length=end - start,
+                    low=low - start,
+                    high=row_high - start,
                 )
 
         def fill_rows_with_zeros(first: Value, end: Value) -> None:
@@ -145,18 +162,8 @@ def emit_lower_tap(module: Module) -> Function:
         first_copied = top.maximum(first_complete).minimum(end_complete)
         end_copied = bottom.maximum(first_copied).minimum(end_complete)
         fill_rows_with_zeros(first_complete, first_copied)
-        with code.if_(end_copied > first_copied), code.loop(0, width, lanes) as e_from_end:
-            e = (width - 1 - e_from_end) // lanes * lanes
-            copy_column.call(
-                parameters=p,
-                dst=dst + (first_copied * width + e),
-                src=src + (first_copied * src_row_stride + e * p.stride_w),
-                channel_stride=channel_stride,
-                channels=channels,
-                rows=end_copied - first_copied,
-                low=low - e,
-                high=high - e,
-            )
+        with code.if_(end_copied > first_copied), code.loop(0, width, lanes) as e:
+            copy_vectors(first_copied, end_copied - first_copied, e.minimum(last_vector), high)
         fill_rows_with_zeros(end_copied, end_complete)
         with code.loop(end_complete, end_row) as row:
             copy_row(row)
@@ -167,7 +174,7 @@ def emit_lower_tap(module: Module) -> Function:
 def _emit_copy_column(module: Module) -> Function:
     """Emit the function that copies one vector of each of some rows of each channel.
 
-    Lane e of a vector is src[e · stride_w] if low ≤ e < high, otherwise zero; stride_w is 1 or 2.
+    Lane e of a vector is src[e · stride_w] if low ≤ e < high, otherwise zero.
     """
 
     @function(module)
@@ -185,9 +192,10 @@ def _emit_copy_column(module: Module) -> Function:
         p, lanes = parameters, code.lanes
         src_row_stride = p.stride_h * p.input_stride_h
         # Clamped to a vector, because padding can exceed 2³¹ and masks compare 32 bits.
-        low, high, start = low.maximum(0).minimum(lanes), high.maximum(0), code.value(0)
-        end = high.minimum(lanes)
-        mask, halves = range_mask(code, start, low, end), _stride_2_masks(code, start, low, end)
+        start = code.value(0)
+        low, high = low.maximum(0).minimum(lanes), high.maximum(0).minimum(lanes)
+        mask, halves = range_mask(code, start, low, high), _stride_2_masks(code, start, low, high)
+        is_whole = low.equals(0) & high.equals(lanes)
 
         def copy(load: Callable[[Pointer], Value]) -> None:
             with code.loop(0, channels) as channel:
@@ -197,16 +205,22 @@ def _emit_copy_column(module: Module) -> Function:
                     dst_channel[row * p.output_width] = load(src_channel + row * src_row_stride)
 
         with code.if_(p.stride_w.equals(1)):
-            with code.if_(low.equals(0) & end.equals(lanes)):
+            with code.if_(is_whole):
                 copy(lambda row: row.vector())
             with code.else_():
                 copy(lambda row: row.masked(mask))
         with code.else_():
-            # A full vector would read one element past the last.
-            with code.if_(low.equals(0) & (high > lanes)):
-                copy(lambda row: _every_second(code, row.vector(), row.vector(lanes)))
+            with code.if_(p.stride_w.equals(2)):
+                with code.if_(is_whole):
+                    copy(lambda row: _whole_stride_2(code, row))
+                with code.else_():
+                    copy(lambda row: _load_stride_2(code, row, halves))
             with code.else_():
-                copy(lambda row: _load_stride_2(code, row, halves))
+                # Loading elements one by one takes less time than a gather on AVX2.
+                with code.if_(is_whole):
+                    copy(lambda row: code.join([row[i * p.stride_w] for i in range(lanes)]))
+                with code.else_():
+                    copy(lambda row: row.gather(p.stride_w, mask))
 
     return copy_column
 
@@ -352,15 +366,14 @@ def emit_copy(module: Module) -> Function:
                 dst[e] = src.masked(range_mask(code, e, low, high), e)
         with code.else_():
             with code.if_(step.equals(2)):
-                # The last full vector would read one element past the end.
                 first = ((low + lanes - 1) // lanes * lanes).minimum(length)
-                last = first.maximum((high - 1).maximum(0) // lanes * lanes)
+                last = first.maximum(high // lanes * lanes)
                 for start, stop in ((code.value(0), first), (last, length)):
                     with code.loop(start, stop, lanes) as e:
                         masks = _stride_2_masks(code, e, low, high)
                         dst[e] = _load_stride_2(code, src + e * 2, masks)
                 with code.loop(first, last, lanes) as e:
-                    dst[e] = _every_second(code, *((src + e * 2).vector(o) for o in (0, lanes)))
+                    dst[e] = _whole_stride_2(code, src + e * 2)
             with code.else_(), code.loop(0, length, lanes) as e:
                 mask = range_mask(code, e, low, high)
                 dst[e] = (src + e * step).gather(step, mask)
@@ -403,6 +416,13 @@ def _load_stride_2(code: Code, src: Pointer, masks: Sequence[Value]) -> Value:
     """Return src[0], src[2], … by two masked loads and a shuffle."""
     halves = [src.masked(mask, place * code.lanes) for place, mask in enumerate(masks)]
     return _every_second(code, *halves)
+
+
+def _whole_stride_2(code: Code, src: Pointer) -> Value:
+    """Return src[0], src[2], … of a whole vector, and read nothing beyond the last of them."""
+    lanes = code.lanes
+    evens_then_odds = [*range(0, lanes, 2), *range(lanes + 1, 2 * lanes, 2)]
+    return code.shuffle(src.vector(), src.vector(lanes - 1), evens_then_odds)
 
 
 def _every_second(code: Code, left: Value, right: Value) -> Value:

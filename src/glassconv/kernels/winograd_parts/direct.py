@@ -1,6 +1,6 @@
 """The direct computation of the outputs of a tile that is not flat.
 
-output[y, x, f] = bias[f] + Σ_(u, v, c) weight[f, c, u, v] · input[c, y + u − pad, x + v − pad]
+output[y, x, f] = bias[f] + Σ_(u, v, c) weight[f, c, u, v] · input[c, s·y + u − pad, s·x + v − pad]
 
 Vector lanes are filters; a row of outputs is accumulated at once. Padding is skipped.
 """
@@ -11,7 +11,7 @@ from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, functio
 from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE, WinogradParameters
 
 
-def emit_direct_tile(module: Module, tile_outputs: int) -> Function:
+def emit_direct_tile(module: Module, tile_outputs: int, stride: int) -> Function:
     """Emit the function that computes one tile for a vector of filters.
 
     It stores output [row, column, filter] at dst[row · row_stride + column · column_stride +
@@ -42,9 +42,9 @@ def emit_direct_tile(module: Module, tile_outputs: int) -> Function:
             totals = [code.variable(bias_vector) for _ in range(tile_outputs)]
             with code.loop(0, KERNEL_SIZE) as u, code.loop(0, KERNEL_SIZE) as v:
                 pixels, inside = [], []
-                pixel_y = y + row + u - p.padding_h
+                pixel_y = (y + row) * stride + u - p.padding_h
                 for column in range(tile_outputs):
-                    pixel_x = x + column + v - p.padding_w
+                    pixel_x = (x + column) * stride + v - p.padding_w
                     is_inside = (
                         (pixel_y >= 0)
                         & (pixel_y < p.input_height)

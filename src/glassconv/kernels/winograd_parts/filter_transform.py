@@ -19,16 +19,17 @@ import torch
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
-from glassconv.codegen.openmp import threads
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, pack, words_of
 from glassconv.codegen.target import ELEMENT_BYTES, Target
+from glassconv.codegen.threads import threads
 from glassconv.codegen.types import FLOATS, WORDS
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import round_up
-from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE
+from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE, size_of_tile
 from glassconv.kernels.winograd_parts.transform_code import transform
-from glassconv.mathematics.cook_toom import Matrix, cook_toom
+from glassconv.mathematics.cook_toom import Matrix
+from glassconv.mathematics.decomposed import decomposed
 from glassconv.reports.error_bound import Float64
 
 CHANNELS_AT_ONCE = 4
@@ -64,6 +65,7 @@ class FilterTransform:
     panels: int  # of a group
     channels: int  # of a group
     tile_outputs: int  # along each axis
+    stride: int
     dtype: str
     target: Target
 
@@ -75,7 +77,7 @@ class FilterTransform:
     @property
     def elements(self) -> int:
         """Return how many elements a transformed filter has."""
-        return (self.tile_outputs + KERNEL_SIZE - 1) ** 2
+        return size_of_tile(self.tile_outputs, self.stride) ** 2
 
     def __call__(self, weight: int, u: int) -> Float64:
         """Write U to an address, from the filters side by side at another.
@@ -96,27 +98,28 @@ class FilterTransform:
             workspace_bytes=self._workspace_bytes,
         )
         arrays = words_of(weight, u, largest.ctypes.data, space.data_ptr())
-        kernel = _compile(self.tile_outputs, self.dtype, self.target)
+        kernel = _compile(self.tile_outputs, self.stride, self.dtype, self.target)
         kernel.call(pack(parameters), arrays, tasks, num_threads)
         by_filter = largest.astype(np.float64).swapaxes(2, 3)
         return by_filter.reshape(self.groups, padded_filters, elements + 1)
 
     @property
     def _workspace_bytes(self) -> int:
-        columns = (self.tile_outputs + KERNEL_SIZE - 1) * KERNEL_SIZE * self.target.vector_bytes
+        size = size_of_tile(self.tile_outputs, self.stride)
+        columns = size * KERNEL_SIZE * self.target.vector_bytes
         buffer = self.elements * CHANNELS_AT_ONCE * self.width * ELEMENT_BYTES[self.dtype]
         return round_up(columns + buffer, CACHE_LINE)
 
 
 @cache
-def _compile(tile_outputs: int, dtype: str, target: Target) -> Compiled:
-    return compiled(build_module(tile_outputs, dtype, target), "filters")
+def _compile(tile_outputs: int, stride: int, dtype: str, target: Target) -> Compiled:
+    return compiled(build_module(tile_outputs, stride, dtype, target), "filters")
 
 
-def build_module(tile_outputs: int, dtype: str, target: Target) -> Module:
+def build_module(tile_outputs: int, stride: int, dtype: str, target: Target) -> Module:
     """Return the kernel's LLVM module, not yet compiled. dtype: of the weight and of U."""
     module = Module("filters", "float64", target)
-    matrix = cook_toom(tile_outputs, KERNEL_SIZE).filter
+    matrix = decomposed(tile_outputs, KERNEL_SIZE, stride).filter
     size, elements = len(matrix), len(matrix) ** 2
     weight_lanes, word = target.lanes(dtype), WORDS[dtype]
     width = target.tile()[1] * weight_lanes

@@ -121,7 +121,7 @@ def _emit_add_row_nhwc(module: Module) -> Function:
     return add_row_nhwc
 
 
-def emit_test(module: Module, tile_outputs: int, tile_size: int) -> Function:
+def emit_test(module: Module, tile_outputs: int, stride: int, tile_size: int) -> Function:
     """Emit the function that stores for each tile of a strip 0 where it is flat, else 1.
 
     columns: the outputs of the strip that exist; rows likewise. Only theirs are tested.
@@ -143,7 +143,7 @@ def emit_test(module: Module, tile_outputs: int, tile_size: int) -> Function:
         p, zero = parameters, code.value(0.0, code.float)
         most = slack[tile_size**2 * padded_outputs]
         with code.loop(0, tiles) as tile:
-            pixels = sums + tile * tile_outputs
+            pixels = sums + tile * (tile_outputs * stride)
             total = code.variable(zero)
             slacks = [code.variable(code.zeros()) for _ in range(0, padded_outputs, code.lanes)]
             with code.loop(0, tile_size) as row:

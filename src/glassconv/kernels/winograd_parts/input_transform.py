@@ -25,18 +25,19 @@ from glassconv.problem.memory_layout import NCHW
 
 
 def emit_input_transform(
-    module: Module, layout: str, matrix: Matrix, tile_outputs: int
+    module: Module, layout: str, matrix: Matrix, tile_outputs: int, stride: int
 ) -> Function:
     """Emit the function that transforms the tiles [first_tile, first_tile + tiles).
 
     `input` points to the first channel of a group of the first image.
     """
+    step = tile_outputs * stride  # pixels from one tile to the next
     transform_columns = _emit_transform_columns(module, matrix)
     emit_load = _emit_load_nchw if layout == NCHW else _emit_load_nhwc
     load_strip = emit_load(module, transform_columns, len(matrix))
-    transform_rows = _emit_transform_rows(module, matrix, tile_outputs)
+    transform_rows = _emit_transform_rows(module, matrix, step)
     add_sums = emit_sums(module, layout, len(matrix))
-    test = emit_test(module, tile_outputs, len(matrix))
+    test = emit_test(module, tile_outputs, stride, len(matrix))
 
     @function(module)
     def input_transform(
@@ -54,11 +55,11 @@ def emit_input_transform(
     ) -> None:
         p = parameters
         with for_each_strip(code, p, tile_outputs, first_tile, tiles) as strip:
-            y, x = strip.y - p.padding_h, strip.x - p.padding_w
+            y, x = strip.y * stride - p.padding_h, strip.x * stride - p.padding_w
             window = input + (
                 strip.image * p.input_stride_n + y * p.input_stride_h + x * p.input_stride_w
             )
-            columns = strip.tiles * tile_outputs + (len(matrix) - tile_outputs)
+            columns = strip.tiles * step + (len(matrix) - step)
             with code.loop(0, len(matrix) * p.sums_row_stride, code.lanes) as e:
                 (sums + e)[0] = code.zeros()
             with code.loop(0, p.channels, p.channel_block) as channel:
@@ -258,7 +259,7 @@ def _emit_transform_columns(module: Module, matrix: Matrix) -> Function:
     return transform_columns
 
 
-def _emit_transform_rows(module: Module, matrix: Matrix, tile_outputs: int) -> Function:
+def _emit_transform_rows(module: Module, matrix: Matrix, step: int) -> Function:
     """Emit the function that applies Bᵀ along the rows of each tile of the strip and stores V."""
     tile_size = len(matrix)
 
@@ -274,7 +275,7 @@ def _emit_transform_rows(module: Module, matrix: Matrix, tile_outputs: int) -> F
         p = parameters
         column_stride = p.channel_block
         with code.loop(0, tiles) as tile, code.loop(0, channels, code.lanes) as c:
-            src = strip_buffer + (tile * tile_outputs * column_stride + c)
+            src = strip_buffer + (tile * step * column_stride + c)
             dst = v + (tile * p.v_tile_stride + c)
             with code.loop(0, tile_size) as row:
                 row_ptr = src + row * p.strip_row_stride

@@ -43,9 +43,10 @@ from glassconv.kernels.winograd_parts.parameters import (
     WinogradBlocking,
     WinogradParameters,
     parameters_of,
+    size_of_tile,
 )
 from glassconv.kernels.winograd_parts.work import phases_of
-from glassconv.mathematics.cook_toom import cook_toom
+from glassconv.mathematics.decomposed import decomposed
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import Layout
@@ -59,16 +60,18 @@ FILTERS_PER_OUTPUT_TRANSFORM = 64  # so that M stays in L2
 MAX_FILTERS_PER_TILE = 4  # beyond this ratio, rereading U is more expensive
 
 
-def supports(problem: ConvProblem) -> Verdict:
-    """Return whether the problem is 2D with 3×3 kernels, stride 1 and dilation 1."""
+def supports(problem: ConvProblem, stride: int = 1) -> Verdict:
+    """Return whether the problem is 2D with 3×3 kernels, this stride and dilation 1."""
     if problem.ndim != 2:
         return Verdict(False, f"requires a 2D convolution, got {problem.ndim}D")
     if set(problem.kernel_size) != {KERNEL_SIZE}:
         size = "×".join(map(str, problem.kernel_size))
         return Verdict(False, f"requires kernel size 3×3, got {size}")
-    if {*problem.stride, *problem.dilation} != {1}:
-        stride, dilation = ("×".join(map(str, n)) for n in (problem.stride, problem.dilation))
-        reason = f"requires stride 1 and dilation 1, got stride {stride} and dilation {dilation}"
+    if {*problem.stride} != {stride} or {*problem.dilation} != {1}:
+        got, dilation = ("×".join(map(str, n)) for n in (problem.stride, problem.dilation))
+        reason = (
+            f"requires stride {stride} and dilation 1, got stride {got} and dilation {dilation}"
+        )
         return Verdict(False, reason)
     common = supports_common(problem)
     if not common:
@@ -96,7 +99,7 @@ def plan(
     return Plan(
         problem,
         layout,
-        _compile(tile_outputs, problem.dtype, layout.name, target, epilogue),
+        _compile(tile_outputs, problem.stride[0], problem.dtype, layout.name, target, epilogue),
         blocks,
         pack_parameters(parameters),
         tasks,
@@ -139,7 +142,8 @@ def blocking(
     """Return the blocks of a problem."""
     element, lanes = ELEMENT_BYTES[problem.dtype], target.lanes(problem.dtype)
     rows, width = target.tile()[0], target.tile()[1] * lanes
-    tile_elements, tiles = (tile_outputs + KERNEL_SIZE - 1) ** 2, _tiles(problem, tile_outputs)
+    tile_elements = size_of_tile(tile_outputs, problem.stride[0]) ** 2
+    tiles = _tiles(problem, tile_outputs)
     target_tasks = ceil(tasks_wanted(problem, threads, min_macs_per_task) / problem.groups)
     channels = problem.weight_shape[1]
     padded_filters = round_up(problem.gemm.m, width)
@@ -172,19 +176,22 @@ def _tiles(problem: ConvProblem, tile_outputs: int) -> int:
 
 @cache
 def _compile(
-    tile_outputs: int, dtype: str, layout: str, target: Target, epilogue: Epilogue
+    tile_outputs: int, stride: int, dtype: str, layout: str, target: Target, epilogue: Epilogue
 ) -> Compiled:
-    module = Module(f"winograd{tile_outputs}", dtype, target)
-    in_parallel(module, _emit_task(module, layout, tile_outputs, epilogue))
+    name = f"winograd{tile_outputs}" if stride == 1 else "winograd_pieces"
+    module = Module(name, dtype, target)
+    in_parallel(module, _emit_task(module, layout, tile_outputs, stride, epilogue))
     return compiled(module, module.name)
 
 
-def _emit_task(module: Module, layout: str, tile_outputs: int, epilogue: Epilogue) -> Function:
+def _emit_task(
+    module: Module, layout: str, tile_outputs: int, stride: int, epilogue: Epilogue
+) -> Function:
     """Emit the task function for a block of tiles and a block of filters."""
-    matrices = cook_toom(tile_outputs, KERNEL_SIZE)
-    transform_input = emit_input_transform(module, layout, matrices.input, tile_outputs)
+    matrices = decomposed(tile_outputs, KERNEL_SIZE, stride)
+    transform_input = emit_input_transform(module, layout, matrices.input, tile_outputs, stride)
     fused = emit_epilogue(module, epilogue)
-    transform_output = emit_output_transform(module, layout, matrices.output, fused)
+    transform_output = emit_output_transform(module, layout, matrices.output, stride, fused)
     multiply = _emit_products(module, len(matrices.input) ** 2)
 
     @function(module)

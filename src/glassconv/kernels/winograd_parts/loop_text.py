@@ -10,7 +10,7 @@ from glassconv.kernels.runtime.loop_text import (
     describe_blocks,
     describe_loop_nest,
 )
-from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE, WinogradParameters
+from glassconv.kernels.winograd_parts.parameters import WinogradParameters, size_of_tile
 from glassconv.problem import ConvProblem
 
 
@@ -18,7 +18,7 @@ def describe_loops(
     problem: ConvProblem, p: WinogradParameters[int], target: Target, tile_outputs: int
 ) -> tuple[str, ...]:
     """Return one line per loop."""
-    tile_elements = (tile_outputs + KERNEL_SIZE - 1) ** 2
+    tile_elements = size_of_tile(tile_outputs, problem.stride[0]) ** 2
     width = target.tile()[1] * target.lanes(problem.dtype)
     tiles, filters = min(p.tile_block, p.tiles), min(p.filter_block, p.filters)
     part, k_block = min(p.filters_per_output_transform, filters), min(p.k_block, p.channels)

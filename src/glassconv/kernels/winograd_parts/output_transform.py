@@ -18,7 +18,7 @@ from glassconv.problem.memory_layout import NCHW
 
 
 def emit_output_transform(
-    module: Module, layout: str, matrix: Matrix, epilogue: Function | None
+    module: Module, layout: str, matrix: Matrix, stride: int, epilogue: Function | None
 ) -> Function:
     """Emit the function that transforms `tiles` tiles of `filters` filters.
 
@@ -27,7 +27,7 @@ def emit_output_transform(
     """
     tile_outputs, tile_size = len(matrix), len(matrix[0])
     transform_tile = _emit_tile(module, matrix)
-    direct_tile = emit_direct_tile(module, tile_outputs)
+    direct_tile = emit_direct_tile(module, tile_outputs, stride)
     transpose_to_nchw = _emit_transpose_to_nchw(module) if layout == NCHW else None
 
     @function(module)

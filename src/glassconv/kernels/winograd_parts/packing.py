@@ -15,6 +15,7 @@ from torch import Tensor
 
 from glassconv.algorithms.parts.winograd_flatness import flatness_of_largest
 from glassconv.algorithms.parts.winograd_scale import scales_of_largest
+from glassconv.algorithms.winograd_pieces import Pieces
 from glassconv.codegen.target import Target
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.packed_weights import memory_for
@@ -48,7 +49,7 @@ class WinogradPacking:
             scaled = torch.empty_like(filters)
             self._pack_filters(weight * by_filter, scaled)
             elements, _ = self._transform_filters(scaled, u)
-        test = flatness_of_largest(problem, self.tile_outputs, largest, elements)
+        test = flatness_of_largest(problem, Pieces(self.tile_outputs), largest, elements)
         by_element = slack.numpy().reshape(transform.elements, -1)
         by_element[:, : len(test.slack)], by_element[:, len(test.slack) :] = test.slack.T, 0
         most.numpy()[:] = test.most
@@ -93,6 +94,7 @@ class WinogradPacking:
             ceil(problem.gemm.m / width),
             problem.weight_shape[1],
             self.tile_outputs,
+            problem.stride[0],
             problem.dtype,
             self.target,
         )

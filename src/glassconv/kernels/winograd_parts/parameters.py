@@ -109,7 +109,8 @@ def parameters_of(
     """Return the parameters of a problem; tile_outputs: outputs of a tile along each axis."""
     element, lanes = ELEMENT_BYTES[problem.dtype], target.lanes(problem.dtype)
     width, line = target.tile()[1] * lanes, CACHE_LINE // element
-    tile_size = tile_outputs + KERNEL_SIZE - 1
+    stride = problem.stride[0]
+    tile_size = size_of_tile(tile_outputs, stride)
     tile_elements = tile_size**2
     channels, filters = problem.weight_shape[1], problem.gemm.m
     (output_height, output_width), nchw = problem.output_size, layout.name == NCHW
@@ -122,10 +123,10 @@ def parameters_of(
     padded_filters = round_up(filters, width)
 
     tiles_per_strip = min(tiles_per_row, 16 if nchw else 4)
+    # Pixels along a strip: of its tiles, and those that the last one reads beyond them.
+    strip_columns = tiles_per_strip * tile_outputs * stride + KERNEL_SIZE - stride
     channel_block = min(round_up(channels, lanes), line if nchw else 4 * line)
-    strip_row_stride = (
-        round_up(tiles_per_strip * tile_outputs + KERNEL_SIZE - 1, lanes) * channel_block + line
-    )
+    strip_row_stride = round_up(strip_columns, lanes) * channel_block + line
     # One extra cache line avoids conflicts of rows in the sets of a cache.
     v_tile_stride = round_up(channels, lanes) + line
     m_tile_stride = blocks.filters_per_output_transform + line
@@ -133,7 +134,7 @@ def parameters_of(
     m_element_stride = _round_up_to_odd_lines(blocks.tile_block * m_tile_stride, line)
     strip_offset = tile_elements * v_element_stride
     sums_offset = strip_offset + round_up(tile_size * strip_row_stride, line)
-    sums_row_stride = round_up(tiles_per_strip * tile_outputs + KERNEL_SIZE - 1, lanes)
+    sums_row_stride = round_up(strip_columns, lanes)
     uneven_offset = sums_offset + round_up(tile_size * sums_row_stride, line)
     m_offset = uneven_offset + round_up(blocks.tile_block, line)
     result_offset = m_offset + tile_elements * m_element_stride
@@ -190,6 +191,15 @@ def parameters_of(
         result_offset=result_offset,
         workspace_bytes=round_up((result_offset + result) * element, CACHE_LINE),
     )
+
+
+def size_of_tile(tile_outputs: int, stride: int) -> int:
+    """Return how many pixels a tile has along an axis, and elements where it is transformed.
+
+    F(m, 3) makes m + 2 elements of m + 2 pixels. With stride 2, F(m, 2) and F(m, 1) together make
+    2m + 1 elements of 2m + 1 pixels.
+    """
+    return (tile_outputs - 1) * stride + KERNEL_SIZE
 
 
 def _round_up_to_odd_lines(number: int, line: int) -> int:

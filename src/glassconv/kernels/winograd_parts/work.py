@@ -15,8 +15,13 @@ from glassconv.kernels.runtime.cost_model import (
     blocks_of,
     product_loops,
 )
-from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE, WinogradParameters
-from glassconv.mathematics.cook_toom import Matrix, cook_toom
+from glassconv.kernels.winograd_parts.parameters import (
+    KERNEL_SIZE,
+    WinogradParameters,
+    size_of_tile,
+)
+from glassconv.mathematics.cook_toom import Matrix
+from glassconv.mathematics.decomposed import decomposed
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
 
@@ -39,9 +44,12 @@ def phases_of(
     # The tasks of a block of tiles are taken by different threads, which transform it again.
     repeats = problem.groups * min(p.filter_blocks, threads)
     filter_vectors = ceil(p.filters / lanes)
-    inputs = tuple(_input_loops(p, tile_outputs, repeats, lanes, is_nchw))
-    outputs = tuple(_output_loops(p, tile_outputs, problem.groups * filter_vectors, lanes, is_nchw))
-    tile_elements = (tile_outputs + KERNEL_SIZE - 1) ** 2
+    stride = problem.stride[0]
+    inputs = tuple(_input_loops(p, tile_outputs, stride, repeats, lanes, is_nchw))
+    outputs = tuple(
+        _output_loops(p, tile_outputs, stride, problem.groups * filter_vectors, lanes, is_nchw)
+    )
+    tile_elements = size_of_tile(tile_outputs, stride) ** 2
     width = target.tile()[1] * lanes
     padded_filters = ceil(p.filters / width) * width
     products: list[Loop] = []
@@ -70,12 +78,17 @@ def phases_of(
 
 
 def _input_loops(
-    p: WinogradParameters[int], tile_outputs: int, repeats: float, lanes: int, is_nchw: bool
+    p: WinogradParameters[int],
+    tile_outputs: int,
+    stride: int,
+    repeats: float,
+    lanes: int,
+    is_nchw: bool,
 ) -> Iterator[Loop]:
-    size = tile_outputs + KERNEL_SIZE - 1
-    matrix = cook_toom(tile_outputs, KERNEL_SIZE).input
+    size = size_of_tile(tile_outputs, stride)
+    matrix = decomposed(tile_outputs, KERNEL_SIZE, stride).input
     strips = repeats * p.tiles / p.tiles_per_strip
-    columns = p.tiles_per_strip * tile_outputs + KERNEL_SIZE - 1
+    columns = p.tiles_per_strip * tile_outputs * stride + KERNEL_SIZE - stride
     channel_vectors = ceil(p.channels / lanes)
     rows = strips * size * channel_vectors  # of a vector of channels
     # The first and the last vector of a row may reach into the padding.
@@ -96,10 +109,15 @@ def _input_loops(
 
 
 def _output_loops(
-    p: WinogradParameters[int], tile_outputs: int, times: float, lanes: int, is_nchw: bool
+    p: WinogradParameters[int],
+    tile_outputs: int,
+    stride: int,
+    times: float,
+    lanes: int,
+    is_nchw: bool,
 ) -> Iterator[Loop]:
-    size = tile_outputs + KERNEL_SIZE - 1
-    matrix = cook_toom(tile_outputs, KERNEL_SIZE).output
+    size = size_of_tile(tile_outputs, stride)
+    matrix = decomposed(tile_outputs, KERNEL_SIZE, stride).output
     tiles = times * p.tiles
     yield _transform(matrix, tiles * size, entries=tiles)
     yield _transform(matrix, tiles * tile_outputs, entries=tiles)

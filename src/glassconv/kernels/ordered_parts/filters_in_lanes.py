@@ -1,10 +1,10 @@
-"""Depthwise convolution in NCHW in the published order: the lanes of a vector are channels.
+"""Depthwise convolution in NCHW in the published order: the lanes of a vector are filters.
 
 A row of taps reads inputs that overlap. Where lanes are columns, each is loaded again for each tap,
-or shared by rows of outputs, but then the products come column by column. Where lanes are channels
+or shared by rows of outputs, but then the products come column by column. Where lanes are filters
 a loaded input serves every tap of the row, and products come row by row, as in NHWC.
 
-So a task transposes the windows of as many planes as a vector has lanes into [row, column, lane],
+So a task transposes the windows of as many filters as a vector has lanes into [row, column, lane],
 computes their outputs as [pixel, lane], and transposes those back.
 """
 
@@ -34,20 +34,21 @@ from glassconv.problem.memory_layout import Layout
 
 
 @dataclass(frozen=True)
-class ChannelBlocking(Blocking):
+class FilterBlocking(Blocking):
     """The blocks of a problem."""
 
     unit_rows: int  # rows of outputs of a task
-    unit_channels: int  # of a task
+    unit_filters: int  # of a task
     workspace_bytes: int  # per thread: weights, windows and outputs
 
 
 @dataclass(frozen=True)
-class ChannelParameters(Struct[N]):
-    """The kernel's parameters; counts of vectors have a lane for each channel."""
+class FilterParameters(Struct[N]):
+    """The kernel's parameters; a vector has a lane for each filter."""
 
-    channels: N
-    channel_blocks: N
+    filters: N
+    group_filters: N
+    filter_blocks: N
     row_blocks: N
     unit_rows: N
     input_height: N
@@ -75,7 +76,7 @@ class ChannelParameters(Struct[N]):
     workspace_bytes: N
 
 
-def blocking(problem: ConvProblem, target: Target) -> ChannelBlocking:
+def blocking(problem: ConvProblem, target: Target) -> FilterBlocking:
     """Return the blocks of a 2D problem."""
     rows, _ = problem.axes
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
@@ -83,7 +84,7 @@ def blocking(problem: ConvProblem, target: Target) -> ChannelBlocking:
     unit_rows = max(1, min((most - rows.extent) // rows.stride + 1, rows.output_size))
     unit_rows = ceil(rows.output_size / ceil(rows.output_size / unit_rows))
     vectors = _outputs_start(problem, unit_rows, lanes) + unit_rows * problem.output_size[1] + lanes
-    return ChannelBlocking(unit_rows, lanes, round_up(vectors * lanes * element, CACHE_LINE))
+    return FilterBlocking(unit_rows, lanes, round_up(vectors * lanes * element, CACHE_LINE))
 
 
 def _window_width(problem: ConvProblem) -> int:
@@ -98,21 +99,22 @@ def _outputs_start(problem: ConvProblem, unit_rows: int, lanes: int) -> int:
     return prod(problem.kernel_size) + window_rows * _window_width(problem) + lanes
 
 
-def tasks_of(problem: ConvProblem, blocks: ChannelBlocking) -> int:
+def tasks_of(problem: ConvProblem, blocks: FilterBlocking) -> int:
     """Return how many tasks a 2D problem is."""
     row_blocks = ceil(problem.output_size[0] / blocks.unit_rows)
-    return problem.batch * ceil(problem.in_channels / blocks.unit_channels) * row_blocks
+    return problem.batch * ceil(problem.out_channels / blocks.unit_filters) * row_blocks
 
 
 def parameters_of(
-    problem: ConvProblem, layout: Layout, blocks: ChannelBlocking
-) -> ChannelParameters[int]:
+    problem: ConvProblem, layout: Layout, blocks: FilterBlocking
+) -> FilterParameters[int]:
     """Return the kernel's parameters for a 2D problem."""
     rows, columns = problem.axes
     stride_n, stride_c, stride_h, _ = layout.strides
-    return ChannelParameters(
-        channels=problem.in_channels,
-        channel_blocks=ceil(problem.in_channels / blocks.unit_channels),
+    return FilterParameters(
+        filters=problem.out_channels,
+        group_filters=problem.gemm.m,
+        filter_blocks=ceil(problem.out_channels / blocks.unit_filters),
         row_blocks=ceil(rows.output_size / blocks.unit_rows),
         unit_rows=blocks.unit_rows,
         input_height=rows.input_size,
@@ -136,61 +138,83 @@ def parameters_of(
         output_stride_c=prod(problem.output_size),
         window_width=_window_width(problem),
         window_start=prod(problem.kernel_size),
-        outputs_start=_outputs_start(problem, blocks.unit_rows, blocks.unit_channels),
+        outputs_start=_outputs_start(problem, blocks.unit_rows, blocks.unit_filters),
         workspace_bytes=blocks.workspace_bytes,
     )
 
 
 def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Function:
-    """Emit the task function: a block of rows of outputs of a vector of channels.
+    """Emit the task function: a block of rows of outputs of a vector of filters.
 
     pattern: of the taps of a kernel row.
     """
     pack, transpose_window = _emit_pack(module), _emit_transpose_window(module)
     tiles = {size: _emit_tile(module, pattern, size) for size in tile_heights(TILE_SIZE)}
+    skip_padding = _emit_skip_padding(module)
     store = _emit_store(module, epilogue)
 
     @function(module)
     def task(
         code: Code,
-        parameters: ChannelParameters[Value],
+        parameters: FilterParameters[Value],
         arrays: Arrays[Pointer],
         number: Value,
         thread: Value,
     ) -> None:
         p, lanes = parameters, code.lanes
-        channel, number = number % p.channel_blocks * lanes, number // p.channel_blocks
+        filter, number = number % p.filter_blocks * lanes, number // p.filter_blocks
         row, image = number % p.row_blocks * p.unit_rows, number // p.row_blocks
         rows = (p.output_height - row).minimum(p.unit_rows)
         weights = arrays.workspace.add_bytes(thread * p.workspace_bytes)
         window, outputs = weights + p.window_start * lanes, weights + p.outputs_start * lanes
-        pack.call(parameters=p, weight=arrays.weight, packed=weights, channel=channel)
+        pack.call(parameters=p, weight=arrays.weight, packed=weights, filter=filter)
         transpose_window.call(
             parameters=p,
             image=arrays.input + image * p.input_stride_n,
             window=window,
-            channel=channel,
+            filter=filter,
             top=row * p.stride_h - p.padding_h,
             rows=(rows - 1) * p.stride_h + p.extent_h,
         )
+        # Weights that are not finite must not meet the zeros of padding.
+        zero = code.variable(code.zeros())
+        with code.loop(0, p.taps) as tap:
+            zero.set(code.fma(weights.vector(tap * lanes), code.zeros(), zero.get()))
+        is_finite = code.any_nan(zero.get()).as_int().equals(0)
         with code.loop(0, rows) as i:
+            row_window = window + i * p.stride_h * p.window_width * lanes
+            row_outputs = outputs + i * p.output_width * lanes
 
-            def emit_call(_: int, tile: Function, column: Value) -> None:
-                place = i * p.stride_h * p.window_width + column * p.stride_w
+            def emit_call(
+                _: int,
+                tile: Function,
+                column: Value,
+                window: Pointer = row_window,
+                outputs: Pointer = row_outputs,
+            ) -> None:
                 tile.call(
                     parameters=p,
-                    window=window + place * lanes,
+                    window=window + column * p.stride_w * lanes,
                     weights=weights,
-                    outputs=outputs + (i * p.output_width + column) * lanes,
+                    outputs=outputs + column * lanes,
                 )
 
-            for_each_tile(code, p.output_width, tiles, emit_call)
+            with code.if_(is_finite):
+                for_each_tile(code, p.output_width, tiles, emit_call)
+            with code.else_():
+                skip_padding.call(
+                    parameters=p,
+                    window=row_window,
+                    weights=weights,
+                    outputs=row_outputs,
+                    top=(row + i) * p.stride_h - p.padding_h,
+                )
         store.call(
             parameters=p,
             outputs=outputs,
             bias=arrays.bias,
             output=arrays.output + (image * p.output_stride_n + row * p.output_width),
-            channel=channel,
+            filter=filter,
             pixels=rows * p.output_width,
             residual_offset=residual_offset(arrays),
         )
@@ -198,40 +222,40 @@ def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Functi
     return task
 
 
-def _channels(p: ChannelParameters[Value], channel: Value, lanes: int) -> list[Value]:
-    """Return the channels of the lanes; those past the last repeat it."""
-    return [(channel + i).minimum(p.channels - 1) for i in range(lanes)]
+def _filters(p: FilterParameters[Value], first: Value, lanes: int) -> list[Value]:
+    """Return the filters of the lanes; those past the last repeat it."""
+    return [(first + i).minimum(p.filters - 1) for i in range(lanes)]
 
 
 def _emit_pack(module: Module) -> Function:
-    """Emit the function that packs the weights of a vector of channels as [tap, lane]."""
+    """Emit the function that packs the weights of a vector of filters as [tap, lane]."""
 
     @function(module)
     def pack(
         code: Code,
-        parameters: ChannelParameters[Value],
+        parameters: FilterParameters[Value],
         weight: Pointer,
         packed: Pointer,
-        channel: Value,
+        filter: Value,
     ) -> None:
         p, taps = parameters, parameters.taps
-        filters = [weight + each * taps for each in _channels(p, channel, code.lanes)]
+        rows = [weight + each * taps for each in _filters(p, filter, code.lanes)]
         with code.loop(0, taps) as tap:
-            packed[tap * code.lanes] = code.join([filter[tap] for filter in filters])
+            packed[tap * code.lanes] = code.join([row[tap] for row in rows])
 
     return pack
 
 
 def _emit_transpose_window(module: Module) -> Function:
-    """Emit the function that copies rows of a vector of planes as [row, column, lane], padded."""
+    """Emit the function that copies rows of planes as [row, column, lane], padded."""
 
     @function(module)
     def transpose_window(
         code: Code,
-        parameters: ChannelParameters[Value],
+        parameters: FilterParameters[Value],
         image: Pointer,
         window: Pointer,
-        channel: Value,
+        filter: Value,
         top: Value,
         rows: Value,
     ) -> None:
@@ -241,7 +265,10 @@ def _emit_transpose_window(module: Module) -> Function:
         inside = (width - left).minimum(p.input_width)
         whole = inside - inside % lanes
         tail = code.first_lanes(inside - whole)
-        planes = [image + each * p.input_stride_c for each in _channels(p, channel, lanes)]
+        planes = [
+            image + each // p.group_filters * p.input_stride_c
+            for each in _filters(p, filter, lanes)
+        ]
 
         def put(place: Pointer, vectors: list[Value]) -> None:
             for i, vector in enumerate(code.transpose(vectors)):
@@ -280,7 +307,7 @@ def _emit_tile(module: Module, pattern: TapPattern, size: int) -> Function:
     @function(module, f"tile_{size}")
     def tile(
         code: Code,
-        parameters: ChannelParameters[Value],
+        parameters: FilterParameters[Value],
         window: Pointer,
         weights: Pointer,
         outputs: Pointer,
@@ -305,24 +332,52 @@ def _emit_tile(module: Module, pattern: TapPattern, size: int) -> Function:
     return tile
 
 
+def _emit_skip_padding(module: Module) -> Function:
+    """Emit the function that computes a row of outputs, whose windows begin in row `top`."""
+
+    @function(module)
+    def skip_padding(
+        code: Code,
+        parameters: FilterParameters[Value],
+        window: Pointer,
+        weights: Pointer,
+        outputs: Pointer,
+        top: Value,
+    ) -> None:
+        p, lanes = parameters, code.lanes
+        with code.loop(0, p.output_width) as column:
+            total = code.variable(code.zeros())
+            with code.loop(0, p.kernel_height) as u, code.loop(0, p.kernel_width) as v:
+                y, place = top + u * p.dilation_h, column * p.stride_w + v * p.dilation_w
+                x = place - p.padding_w
+                inside = (y >= 0) & (y < p.input_height) & (x >= 0) & (x < p.input_width)
+                with code.if_(inside):
+                    weight = weights.vector((u * p.kernel_width + v) * lanes)
+                    number = window.vector((u * p.dilation_h * p.window_width + place) * lanes)
+                    total.set(code.fma(weight, number, total.get()))
+            outputs[column * lanes] = total.get()
+
+    return skip_padding
+
+
 def _emit_store(module: Module, epilogue: Epilogue) -> Function:
     """Emit the function that adds the bias to sums [pixel, lane] and stores them plane by plane."""
 
     @function(module)
     def store(
         code: Code,
-        parameters: ChannelParameters[Value],
+        parameters: FilterParameters[Value],
         outputs: Pointer,
         bias: Pointer,
         output: Pointer,
-        channel: Value,
+        filter: Value,
         pixels: Value,
         residual_offset: Value,
     ) -> None:
         p, lanes = parameters, code.lanes
-        channels = _channels(p, channel, lanes)
-        start = code.join([bias[each] for each in channels])
-        planes = [output + each * p.output_stride_c for each in channels]
+        filters = _filters(p, filter, lanes)
+        start = code.join([bias[each] for each in filters])
+        planes = [output + each * p.output_stride_c for each in filters]
         whole = pixels - pixels % lanes
 
         def put(pixel: Value, mask: Value | None) -> None:
