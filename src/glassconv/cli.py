@@ -179,7 +179,7 @@ def verify(
         if algorithm is None and parsed.batch and isinstance(parsed, ConvProblem):
             sameness = same(parsed, seed=seed)
     bounds = None
-    if ORDERED in targets and parsed.batch:
+    if parsed.batch and any(each.name == ORDERED for each in requested):
         with _stderr().status("bounding the published order"):
             bounds = running_bounds(parsed, seed=seed)
     unsupported = [each for each in requested if not each.verdict]

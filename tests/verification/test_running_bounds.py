@@ -114,6 +114,7 @@ def test_no_random_error_exceeds_either_bound(text: str, seed: int, dtype: str) 
 def test_the_bounds_are_near_the_worst_of_many_errors(text: str) -> None:
     found = running_bounds(text)
     assert found.verdict
+    assert found.improbable == 0
     assert found.error <= found.probable <= 10 * found.error
     assert found.probable <= found.guaranteed <= 50 * found.error
 
@@ -150,6 +151,11 @@ def test_roundings_that_all_go_one_way_exceed_the_second_bound_only() -> None:
     guaranteed, probable = dot([1.0] + 255 * [U], 256 * [1.0])
     error = 255 * U  # each sum is halfway between 1 and the next number, and becomes 1
     assert probable < error <= guaranteed
+    halfway = torch.tensor([1.0] + 255 * [U]).reshape(1, 1, -1)
+    operands = Operands(halfway, torch.ones(1, 1, 256), None)
+    found = running_bounds("1x256 1@256 nobias", operands)
+    assert found.verdict
+    assert (found.error, found.improbable) == (error, 1)
 
 
 def test_underflow_loses_a_smallest_number_for_each_product() -> None:

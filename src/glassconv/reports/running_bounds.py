@@ -18,6 +18,7 @@ class RunningBounds(Shown):
     outputs: int  # of which these are the largest; those that may overflow are left out
     error: float
     guaranteed: float
-    probable: float  # holds for all outputs of the problem together, but with `probability`
-    probability: float  # that it does not hold, if roundings are as good as random
+    probable: float  # holds for all outputs of the problem together, if roundings are random
+    probability: float  # that it does not hold even then
+    improbable: int  # outputs whose error exceeds their probable bound
     plain: float  # n · u · (Σ|x||w| + |b|) + underflow, from the shape alone

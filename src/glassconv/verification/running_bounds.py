@@ -89,6 +89,7 @@ def running_bounds(
         guaranteed=float(guaranteed.max(initial=0.0)),
         probable=float(probable.max(initial=0.0)),
         probability=PROBABILITY,
+        improbable=int((error > probable + own).sum()),
         plain=float(allowed.max(initial=0.0)),
     )
 

@@ -230,7 +230,10 @@ def _bounds(report: RunningBounds) -> RenderableType:
     return Group(
         Text(f"{judged}, summed as accuracy='strict' does. The largest of each:", "dim"),
         pairs(("error", small(report.error)), *rows),
-        Text(f"The last bound assumes random roundings. It is for all {outputs:,} outputs.", "dim"),
+        Text(
+            f"The last bound assumes random roundings; {report.improbable} outputs exceed it.",
+            "dim",
+        ),
     )
 
 
