@@ -45,6 +45,7 @@ from glassconv.tracing.backward import backward as run_backward
 from glassconv.tracing.forward import trace as trace_problem
 from glassconv.verification.compare_unfold import same
 from glassconv.verification.hashes import hash_each, suite_hash
+from glassconv.verification.running_bounds import ORDERED, running_bounds
 from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_inputs
 from glassconv.verification.verify import verification_targets
 from glassconv.verification.verify import verify as verify_problem
@@ -177,10 +178,15 @@ def verify(
         sameness = None
         if algorithm is None and parsed.batch and isinstance(parsed, ConvProblem):
             sameness = same(parsed, seed=seed)
+    bounds = None
+    if parsed.batch and any(each.name == ORDERED for each in requested):
+        with _stderr().status("bounding the published order"):
+            bounds = running_bounds(parsed, seed=seed)
     unsupported = [each for each in requested if not each.verdict]
     inputs = {kind: stress.about for kind, stress in STRESS_INPUTS.items()}
-    _print(*render_verification(parsed, results, pytorch, unsupported, sameness, inputs))
-    if not all(each.verdict for found in results.values() for each in found):
+    _print(*render_verification(parsed, results, pytorch, unsupported, sameness, bounds, inputs))
+    verified = [each for found in results.values() for each in found]
+    if not all(each.verdict for each in verified) or (bounds and not bounds.verdict):
         raise typer.Exit(1)
 
 

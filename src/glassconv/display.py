@@ -9,6 +9,7 @@ from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
 from glassconv.reports.kernel import KernelReport
 from glassconv.reports.machine import Machine
+from glassconv.reports.running_bounds import RunningBounds
 from glassconv.reports.shown import Display, Shown
 from glassconv.reports.swap import Swap
 from glassconv.reports.trace import Backward, Trace
@@ -59,6 +60,12 @@ def _verified(report: Verification | Sameness | Difference) -> RenderableType:
     return verified(report)
 
 
+def _running_bounds(report: RunningBounds) -> RenderableType:
+    from glassconv.views.terminal.verification import running_bounds
+
+    return running_bounds(report)
+
+
 def _benchmark(report: Benchmark) -> RenderableType:
     from glassconv.views.terminal.benchmark import benchmark_table
 
@@ -99,6 +106,7 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Verification: _verified,
     Sameness: _verified,
     Difference: _verified,
+    RunningBounds: _running_bounds,
     Benchmark: _benchmark,
     LayerBenchmark: _layer_benchmark,
     KernelReport: _kernel,

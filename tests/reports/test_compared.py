@@ -21,6 +21,7 @@ from glassconv.reports.shown import Shown
 from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import ErrorCurve, ErrorCurves
+from glassconv.verification.running_bounds import running_bounds
 from support.fixed_machine import FIXED
 
 TEXT = "2x6x6 3@3x3 p1"
@@ -73,6 +74,7 @@ REPORTS: dict[str, Callable[[], object]] = {
     "Verification of NaN": of_nan,
     "Sameness": lambda: glassconv.same(TEXT),
     "Difference": difference,
+    "RunningBounds": lambda: running_bounds(TEXT),
     "Choice": choice,
     "LayerBenchmark": layer,
     "Benchmark": lambda: Benchmark("suite", "how", (layer(),)),

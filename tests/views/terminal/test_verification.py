@@ -14,6 +14,7 @@ from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import Verification
 from glassconv.verification.compare_unfold import same
+from glassconv.verification.running_bounds import running_bounds
 from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_inputs
 from glassconv.views.terminal.verification import _why_not_close, render_verification
 from support.supported_cases import supporting
@@ -33,8 +34,10 @@ def printed(text: str, verdict: Verdict | None = None) -> str:
     pytorch = next(each for each in results["random"] if each.candidate == "aten")
     unable = [each for each in choose(problem).candidates if not each.verdict]
     console = Console(width=80, file=io.StringIO())
+    bounds = running_bounds(problem)
     console.print(
-        *render_verification(problem, results, pytorch, unable, same(problem), INPUTS), sep="\n"
+        *render_verification(problem, results, pytorch, unable, same(problem), bounds, INPUTS),
+        sep="\n",
     )
     page = console.file
     assert isinstance(page, io.StringIO)
@@ -49,7 +52,8 @@ def test_an_empty_batch_has_no_overflow() -> None:
     console = Console(width=80)
     with console.capture() as captured:
         console.print(
-            *render_verification(problem, results, results["random"][0], [], None, INPUTS), sep="\n"
+            *render_verification(problem, results, results["random"][0], [], None, None, INPUTS),
+            sep="\n",
         )
     [row] = [line for line in captured.get().splitlines() if line.count("empty")]
     assert row.split() == ["im2col", *["empty"] * (len(STRESS_INPUTS) - 1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite
+from math import isfinite, prod
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -11,6 +11,7 @@ from rich.text import Text
 from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.choice import Candidate
+from glassconv.reports.running_bounds import RunningBounds
 from glassconv.reports.verification import Difference, Sameness, Verification
 from glassconv.views.notation import small
 from glassconv.views.terminal.parts import mark, pairs, section, table
@@ -38,6 +39,7 @@ def render_verification(
     pytorch: Verification,
     unsupported: Sequence[Candidate],
     sameness: Sameness | None,
+    bounds: RunningBounds | None,
     inputs: Mapping[str, str],
 ) -> Iterator[RenderableType]:
     """Yield the sections of a verification.
@@ -54,12 +56,17 @@ def render_verification(
     if sameness is not None:
         title = f"Is Conv{problem.ndim}d the same as unfold + matmul?"
         yield from section(3, title, _sameness(sameness))
+    if bounds is not None:
+        title = "Bounds of the published order"
+        yield from section(3 if sameness is None else 4, title, _bounds(bounds))
     if isinstance(problem, TransposedProblem):
         yield Text(NO_COMPARISON, "dim")
     failed = [(kind, each) for kind, found in results.items() for each in found if not each.verdict]
     for kind, each in failed:
         yield Text(f"✗ {_name(each)} ({kind}): {each.verdict.reason}", "bold red")
-    if not failed:
+    if bounds is not None and not bounds.verdict:
+        yield Text(f"✗ published order: {bounds.verdict.reason}", "bold red")
+    elif not failed:
         yield Text("All outputs that have an error bound are within it.")
 
 
@@ -202,6 +209,36 @@ def _sameness(same: Sameness) -> RenderableType:
     yes = all(each.verdict for each in agree)
     answer = "Equal up to rounding." if yes else "Not equal: the difference exceeds the bound."
     return Group(Text(answer, "bold"), pairs(*rows))
+
+
+def running_bounds(report: RunningBounds) -> RenderableType:
+    """Return a problem with the bounds of its outputs in the published order."""
+    verdict = Text.assemble(mark(report.verdict), " ", report.verdict.reason)
+    return Group(Text(str(report.problem), "bold"), _bounds(report), verdict)
+
+
+def _bounds(report: RunningBounds) -> RenderableType:
+    """Return the largest error in the published order, and the largest of each bound on it."""
+    outputs = prod(report.problem.output_shape)
+    judged = f"{report.outputs:,} of {outputs:,} outputs"
+    bounds = [
+        ("n·u·(Σ|x||w| + |b|)", report.plain),
+        ("guaranteed", report.guaranteed),
+        (f"with probability 1 − {report.probability:.0e}", report.probable),
+    ]
+    rows = [(name, f"{small(bound)}{_times(bound, report.error)}") for name, bound in bounds]
+    return Group(
+        Text(f"{judged}, summed as accuracy='strict' does. The largest of each:", "dim"),
+        pairs(("error", small(report.error)), *rows),
+        Text(
+            f"The last bound assumes random roundings; {report.improbable} outputs exceed it.",
+            "dim",
+        ),
+    )
+
+
+def _times(bound: float, error: float) -> str:
+    return f", {bound / error:,.3g} × the error" if error else ""
 
 
 def _why_not_close(problem: Problem) -> str:
