@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
-from typing import TYPE_CHECKING
 
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.runtime.cost_model import (
@@ -24,9 +23,6 @@ from glassconv.mathematics.cook_toom import Matrix
 from glassconv.mathematics.decomposed import decomposed
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
-
-if TYPE_CHECKING:
-    pass
 
 
 def phases_of(
