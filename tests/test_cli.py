@@ -14,10 +14,10 @@ from PIL import Image
 from pytest import CaptureFixture, MonkeyPatch
 
 import glassconv
-from glassconv import __version__, cli
+from glassconv import __version__
 from glassconv.algorithms import ALGORITHMS
 from glassconv.benchmarks.suites import COLUMNS
-from glassconv.cli import main
+from glassconv.cli import main, study
 from glassconv.codegen.analysis import roofline
 from glassconv.data import cifar10
 from glassconv.dispatch.select import choose
@@ -162,7 +162,7 @@ def test_verify_exits_with_1_where_a_bound_is_exceeded(
             verdict = Verdict(False, "off by 7 × its bound")
             yield kind, replace(found, verdict=verdict) if kind == "cancelling" else found
 
-    monkeypatch.setattr(cli, "run_stress_inputs", failing)
+    monkeypatch.setattr(study, "run_stress_inputs", failing)
     assert run(monkeypatch, "verify", "3x8x8 2@3x3", "--algorithm", "im2col") == 1
     assert "✗ im2col (cancelling): off by 7 × its bound" in capsys.readouterr().out
 

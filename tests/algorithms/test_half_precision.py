@@ -19,7 +19,13 @@ from glassconv.verification.verify import judge
 DTYPE = pytest.mark.parametrize("dtype", sorted(HALF_PRECISION))
 OURS = {name: each for name, each in ALGORITHMS.items() if name != "aten"}
 ALGORITHM = pytest.mark.parametrize("algorithm", OURS.values(), ids=OURS)
-TEXTS = ("4x8x9 4@3x3 p1", "6x8x8 6@3x3 g6", "5x7x7 4@1x1", "3x6x6 2@3x3 s2 transposed")
+TEXTS = (
+    "4x8x9 4@3x3 p1",
+    "4x9x9 4@3x3 s2 p1",
+    "6x8x8 6@3x3 g6",
+    "5x7x7 4@1x1",
+    "3x6x6 2@3x3 s2 transposed",
+)
 
 
 @ALGORITHM

@@ -1,0 +1,143 @@
+"""Commands that time: layers, kernels, this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glassconv.benchmarks import inspect_kernel as looking
+from glassconv.benchmarks.bench import bench as bench_layers
+from glassconv.benchmarks.bench import using_threads
+from glassconv.benchmarks.random_layers import NUMBER, random_layers
+from glassconv.benchmarks.suites import read_suite, suite_names
+from glassconv.benchmarks.tune import tune as tune_problems
+from glassconv.cli.words import ElementType, Layout, ProblemWords, parse_words, show, stderr
+from glassconv.codegen.analysis.roofline import measure as measure_roofline
+from glassconv.dispatch import machine_store, tuning_store
+from glassconv.dispatch.select import AUTO
+from glassconv.errors import ArgumentError
+from glassconv.problem.dtypes import arithmetic
+from glassconv.problem.problem import Problem
+from glassconv.reports.benchmark import Benchmark
+from glassconv.views import files
+from glassconv.views.terminal.benchmark import bench_to_json
+from glassconv.views.terminal.parts import written as written_files
+from glassconv.views.terminal.progress import counted
+
+
+def bench(
+    suite: Annotated[
+        str,
+        typer.Option(
+            help=f"One of {', '.join(suite_names())}; random, for {NUMBER:,} random layers; or a "
+            ".csv file.",
+            metavar="NAME",
+        ),
+    ],
+    algorithm: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Algorithm to time; may be given several times (default: auto, which chooses).",
+            metavar="NAME",
+        ),
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
+    layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
+    dtype: Annotated[
+        ElementType, typer.Option(help="Element type of a network's layers.")
+    ] = ElementType.float32,
+    json: Annotated[
+        Path | None, typer.Option(help="Save the results as JSON.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Time a network's layers, alternating with PyTorch; the output of each is verified first."""
+    layers = random_layers() if suite == "random" else read_suite(suite, batch, dtype.name)
+    names = algorithm or [AUTO]
+    with using_threads(threads) as used:
+        roofline = measure_roofline(arithmetic(layers[0].problem.dtype)) if layers else None
+        timings = (
+            row
+            for name in names
+            for row in bench_layers(layers, name, layout=layout.name, roofline=roofline)
+        )
+        rows = list(counted(timings, len(names) * len(layers), "timing", stderr()))
+    how = f"batch {batch}, {used} threads, {layout.name}, {dtype.name}"
+    if suite == "random":
+        how = f"{used} threads, {layout.name}"
+    results = Benchmark(suite, how, tuple(rows), roofline)
+    show(results)
+    if json is not None:
+        contents = {json.name: bench_to_json(results).encode()}
+        show(written_files("Results", files.write_all(json.parent, contents)))
+    if any(row.ratio is None for row in rows):
+        raise typer.Exit(1)
+
+
+def kernel(
+    problem: Annotated[list[str], ProblemWords],
+    algorithm: Annotated[
+        str, typer.Option(help="Algorithm whose kernel to inspect.", metavar="NAME")
+    ] = AUTO,
+    layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
+    ir: Annotated[bool, typer.Option("--ir", help="Print the LLVM IR only.")] = False,
+    asm: Annotated[bool, typer.Option("--asm", help="Print the assembly only.")] = False,
+) -> None:
+    """Inspect a kernel: its loops, registers and bytes, and its speed against the roofline."""
+    parsed = parse_words(problem)
+    if ir and asm:
+        raise ArgumentError("give --ir or --asm, not both")
+    if ir or asm:
+        written = looking.llvm if ir else looking.machine_code
+        typer.echo(written(parsed, algorithm, layout.name))
+        return
+    with stderr().status("verifying and timing"):
+        report = looking.inspect(parsed, algorithm, layout.name)
+    show(report)
+    if not report.benchmark.verdict:
+        raise typer.Exit(1)
+
+
+def machine(
+    json: Annotated[bool, typer.Option("--json", help="Print the rates as JSON.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure again, and keep that instead.")
+    ] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
+) -> None:
+    """Show the rates of this machine, by which "auto" predicts what a kernel takes."""
+    with using_threads(threads):
+        if again:
+            machine_store.measure_again()
+        report = machine_store.machine()
+    if json:
+        typer.echo(report.to_json())
+    else:
+        show(report, written_files("Rates", [machine_store.file()]))
+
+
+def tune(
+    problem: Annotated[list[str] | None, ProblemWords] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="Network name or .csv file; all its layers are tuned.", metavar="NAME"),
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size of --suite.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Number of threads.")] = None,
+    layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
+) -> None:
+    """Time every kernel on this machine; "auto" then chooses by the results."""
+    problems: list[Problem] = [parse_words(problem)] if problem else []
+    if suite is not None:
+        problems += [layer.problem for layer in read_suite(suite, batch)]
+    if not problems:
+        raise ArgumentError("tune needs a problem, such as 3x32x32 4@5x5, or --suite NAME")
+    with using_threads(threads) as used:
+        tuning = tune_problems(problems, layout.name)
+        rows = [row for each in counted(tuning, len(problems), "timing", stderr()) for row in each]
+    show(
+        Benchmark("tuned", f"{used} threads, {layout.name}", tuple(rows)),
+        written_files("Records", [tuning_store.file()]),
+    )
