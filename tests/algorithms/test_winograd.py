@@ -299,11 +299,12 @@ def test_no_denominator_of_bt_exceeds_the_scale_of_pixels() -> None:
     matrices = [
         cook_toom(outputs, r).input for outputs in (2, 4, 6) for r in range(2, 10 - outputs)
     ]
-    for other in (sfc, winograd_pieces):
+    pieces = winograd_pieces.Pieces(winograd_pieces.OUTPUTS)
+    for other, along in ((sfc, sfc.transforms_along), (winograd_pieces, pieces)):
         for text in ("1x9x9x9 1@2x3x4", "1x9x9x9 1@5x5x5", "1x9x9 1@5x7 s2"):
             problem = parse(text)
             if other.supports(problem):
-                matrices += [other.transforms_along(axis).input for axis in problem.axes]
+                matrices += [along(axis).input for axis in problem.axes]
     for matrix in matrices:
         largest = max(entry.denominator for row in matrix for entry in row)
         assert largest**3 <= 2**24  # for three axes, in float32

@@ -123,10 +123,8 @@ def chosen(
 def _chosen(
     problem: Problem, algorithm: str, accuracy: str, layout: str, device: str, threads: int
 ) -> Candidate:
-    if algorithm == AUTO and accuracy == "strict":
-        names = [name for name, each in ALGORITHMS.items() if each.published_order]
-    elif algorithm == AUTO:
-        names = [name for name in ALGORITHMS if _is_compiled(name, problem)]
+    if algorithm == AUTO:
+        names = [name for name in ALGORITHMS if _is_considered(name, problem, accuracy)]
     else:
         names = [named(algorithm).name]
     return _pick(problem, algorithm, candidates(problem, accuracy, layout, device, names))
@@ -134,7 +132,7 @@ def _chosen(
 
 def plain_sums(problem: Problem, layout: str = NCHW) -> str:
     """Return the name of the fastest algorithm of `auto` that sums plain products."""
-    names = [name for name in ALGORITHMS if _is_compiled(name, problem)]
+    names = [name for name in ALGORITHMS if _is_considered(name, problem, "default")]
     found = candidates(problem, "default", layout, names=names)
     plain = [each for each in found if each.bound and each.bound.window_factor <= 1]
     return _pick(problem, AUTO, tuple(plain)).name
@@ -234,11 +232,12 @@ def _candidate(
     if kernel is not None and not is_cpu(device):
         kernel = Verdict(False, f"compiled kernels run on the CPU, and the arrays are on {device}")
     compiled_seconds = None
-    if algorithm.seconds is not None:
+    considered = _is_considered(algorithm.name, problem, accuracy)
+    if considered and algorithm.seconds is not None:
         compiled_seconds = algorithm.seconds(problem, layout, machine)
         if measured_seconds is not None and compiled_seconds < inf:
             compiled_seconds = measured_seconds
-    elif kernel and _is_compiled(algorithm.name, problem):
+    elif considered and kernel:
         compiled_seconds = measured_seconds
         if compiled_seconds is None:
             compiled_seconds = _kernel_seconds(algorithm.name, problem, layout, machine)
@@ -308,13 +307,16 @@ def _kernel_verdict(name: str, problem: Problem, layout: str) -> Verdict | None:
     return kernels.kernel_verdict(name, problem, layout)
 
 
-def _is_compiled(name: str, problem: Problem) -> bool:
+def _is_considered(name: str, problem: Problem, accuracy: str) -> bool:
     """Return whether auto considers an algorithm: if it is compiled and multiplies no zeros.
 
     The kernel of a convolution multiplies the zeros that a transposed convolution's stride inserts.
+    "strict" considers what sums in the published order, and nothing else does.
     """
     from glassconv import kernels
 
+    if accuracy == "strict" or ALGORITHMS[name].published_order:
+        return accuracy == "strict" and ALGORITHMS[name].published_order
     if ALGORITHMS[name].seconds is not None or name in kernels.TRANSPOSED_KERNELS:
         return True
     inserts_zeros = isinstance(problem, TransposedProblem) and max(problem.stride) > 1
