@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from glassconv.dispatch.select import choose as choose_named
 from glassconv.errors import ShapeError, UnsupportedError
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import FORMATS
 from glassconv.problem.gradients import WeightGradient, input_gradient
 from glassconv.problem.operands import Operands, random_grad_output, random_operands
 from glassconv.problem.shorthand import parse
-from glassconv.reports.choice import Choice
 from glassconv.tracing.backward import backward
 from glassconv.verification.definition import definition
 from support.cases import CASES
@@ -81,11 +79,11 @@ def test_it_says_what_ran_each_of_the_two(monkeypatch: pytest.MonkeyPatch) -> No
     problem = parse("3x8x8 2@3x3")
     gradient_of_weight = WeightGradient(problem).convolution
 
-    def choose(convolution: ConvProblem, algorithm: str, accuracy: str) -> Choice:
-        name = "depthwise" if convolution == gradient_of_weight else "mec"
-        return choose_named(convolution, name, accuracy)
+    def plain_sums(convolution: ConvProblem) -> str:
+        return "depthwise" if convolution == gradient_of_weight else "mec"
 
-    monkeypatch.setattr(importlib.import_module("glassconv.tracing.backward"), "choose", choose)
+    module = importlib.import_module("glassconv.tracing.backward")
+    monkeypatch.setattr(module, "plain_sums", plain_sums)
     assert backward(problem).algorithm == "mec and depthwise"
 
 
