@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from glassconv.codegen import openmp
-from glassconv.codegen.openmp import runtime
+from glassconv.codegen.openmp import runtime, threads
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_torchs_threads_count() -> None:
+    assert threads() == (2 if runtime() else 1)
+    torch.set_num_threads(1)
+    assert threads() == 1
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_without_a_runtime_one_thread_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openmp, "runtime", lambda: None)
+    assert threads() == 1
 
 
 def test_the_runtime_is_torchs() -> None:

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from glassconv.codegen import team, threads
+from glassconv.codegen import parallel
 from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
@@ -34,19 +34,19 @@ def counting() -> Compiled:
     return compiled(module, "counting")
 
 
-def done(tasks: int, threads: int) -> Array:
+def done(tasks: int, team: int) -> Array:
     """Return [tasks, 2]: what each task added, and which thread did it."""
     counts = np.zeros((tasks, 2), np.int64)
-    counting().call(words_of(10), words_of(counts.ctypes.data), tasks, threads)
+    counting().call(words_of(10), words_of(counts.ctypes.data), tasks, team)
     return counts
 
 
 @pytest.mark.parametrize("tasks", [0, 1, 2, 7, 1000])
-@pytest.mark.parametrize("threads", [0, 1, 2, 4, 9])
-def test_every_task_is_done_once(tasks: int, threads: int) -> None:
-    counts = done(tasks, threads)
+@pytest.mark.parametrize("team", [0, 1, 2, 4, 9])
+def test_every_task_is_done_once(tasks: int, team: int) -> None:
+    counts = done(tasks, team)
     np.testing.assert_array_equal(counts[:, 0], 10 * (np.arange(tasks) + 1))
-    assert tasks == 0 or 0 <= counts[:, 1].min() <= counts[:, 1].max() < max(min(threads, tasks), 1)
+    assert tasks == 0 or 0 <= counts[:, 1].min() <= counts[:, 1].max() < max(min(team, tasks), 1)
 
 
 def test_eight_threads_of_python_at_once() -> None:
@@ -57,12 +57,12 @@ def test_eight_threads_of_python_at_once() -> None:
         assert all(pool.map(work, range(8)))
 
 
-def test_without_a_team_one_thread_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(team, "is_supported", lambda: False)
+def test_without_openmp_one_thread_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "runtime", lambda: None)
     counting.cache_clear()
     try:
         counts = done(100, 4)
-        assert threads.ENTRY not in counting().text
+        assert "GOMP" not in counting().text
         np.testing.assert_array_equal(counts[:, 0], 10 * (np.arange(100) + 1))
         assert (counts[:, 1] == 0).all()
     finally:

@@ -32,21 +32,21 @@ ctypes.CDLL, pathlib.Path.read_text = cdll, read_text
 
 from glassconv import parse
 from glassconv.algorithms import named
-from glassconv.codegen import pages, target, team, threads
+from glassconv.codegen import openmp, pages, target
 from glassconv.codegen.jit import folder
 from glassconv.kernels import KERNELS
 from glassconv.problem.memory_layout import contiguous
 from glassconv.problem.operands import random_operands, to_numpy
 from glassconv.verification.verify import judge
 
-assert not team.is_supported() and threads.threads() == 1
+assert openmp.runtime() is None and openmp.threads() == 1
 assert not pages.keep_memory()
 problem = parse("8x20x20 12@3x3 p1")
 operands, bound = random_operands(problem), named("implicit_gemm").error_bound(problem)
 plan = KERNELS["implicit_gemm"].plan(problem, contiguous(problem))
 output = to_numpy(plan(operands.input, operands.weight, operands.bias))
 assert judge(problem, "implicit_gemm", output, operands, bound).verdict
-assert threads.ENTRY not in plan.kernel.text
+assert "GOMP" not in plan.kernel.text
 assert not list(folder().glob("*")), "a cache without owners of files"
 print(target.host().name)
 """

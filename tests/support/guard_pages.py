@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.struct import words_of
-from glassconv.codegen.threads import threads
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.operands import Operands
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from random import Random
 
 from glassconv.algorithms import named
-from glassconv.codegen.threads import threads
+from glassconv.codegen.openmp import threads
 from glassconv.kernels import KERNELS, Kernel
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import layout_of

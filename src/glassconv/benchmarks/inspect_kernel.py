@@ -15,8 +15,8 @@ from glassconv.benchmarks.suites import Layer
 from glassconv.codegen.analysis import roofline
 from glassconv.codegen.analysis.assembly import hot_loop, spilling
 from glassconv.codegen.jit import assembly
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import Target
-from glassconv.codegen.threads import threads
 from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import UnsupportedError, unknown_name
 from glassconv.kernels import KERNELS, kernel_named, kernel_verdict

@@ -22,6 +22,7 @@ import llvmlite.binding as llvm
 
 from glassconv.codegen.cache_folder import cache_folder
 from glassconv.codegen.ir import Module
+from glassconv.codegen.openmp import runtime
 from glassconv.codegen.target import Target, runs
 from glassconv.errors import UnsupportedError
 
@@ -60,8 +61,6 @@ def compiled(module: Module, name: str) -> Compiled:
         machine_code = object_code(text, target)
         seconds = perf_counter() - start
         _write(key, machine_code)
-    for symbol, address_of in module.links.items():
-        llvm.add_symbol(symbol, address_of())
     empty = llvm.parse_assembly(f'target triple = "{target.triple}"')
     engine = llvm.create_mcjit_compiler(empty, _machine(target))
     engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
@@ -141,6 +140,8 @@ def _machine(target: Target) -> Any:
 def _initialise() -> None:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
+    for name, address in (runtime() or {}).items():
+        llvm.add_symbol(name, address)
 
 
 # -- the disk ---------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """The OpenMP runtime that PyTorch uses, and what keeps it usable in a forked process.
 
-Kernels run on its threads while these come in time (team.py), so no second pool competes for the
-cores. Each of GNU's, LLVM's and Intel's runtimes has the functions in `RUNTIME`.
+Kernels run on its threads, so `torch.set_num_threads` applies to them and no second pool competes
+for the cores. Each of GNU's, LLVM's and Intel's runtimes has the functions in `RUNTIME`. Where none
+is loaded (on Windows, for one), one thread does all the work.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ def runtime() -> dict[str, int] | None:
         return None
     found = {name: ctypes.cast(library[name], ctypes.c_void_p).value or 0 for name in RUNTIME}
     return found if all(found.values()) else None
+
+
+def threads() -> int:
+    """Return how many threads a kernel may use: `torch.get_num_threads()`, or 1 without OpenMP."""
+    return torch.get_num_threads() if runtime() else 1
 
 
 def survive_fork() -> None:

@@ -1,7 +1,8 @@
-"""Tasks that the threads of a call take one by one from an atomic counter.
+"""Threads: tasks that PyTorch's own thread pool takes one by one from an atomic counter.
 
-A static split would wait for the slowest core of a shared machine; with a counter, the other cores
-take the tasks that it does not get to. The threads are the team's (threads.py).
+The pool is that of PyTorch's OpenMP runtime. A static split would wait for the slowest core of a
+shared machine; with a counter, the other cores take the tasks that it does not get to. Without an
+OpenMP runtime one thread does all tasks.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from glassconv.codegen import team
-from glassconv.codegen import threads as threads_of_process
-from glassconv.codegen.ir import INT, VOID, Code, Function, Module, Pointer, Value, function
+from glassconv.codegen.ir import INT, INT32, VOID, Code, Function, Module, Pointer, Value, function
+from glassconv.codegen.openmp import runtime
 
 
 def in_parallel(module: Module, task: Function) -> None:
@@ -25,11 +25,12 @@ def in_parallel(module: Module, task: Function) -> None:
     """
 
     @function(module, f"{module.name}_region")
-    def region(code: Code, shared: Pointer, thread: Value) -> None:
+    def region(code: Code, shared: Pointer) -> None:
         """Do tasks as long as there are any: what one thread of the team does."""
         parameters, arrays = shared.load_pointer(0), shared.load_pointer(1)
         words = shared.cast(INT)
         tasks, counter = words[2], words + 3
+        thread = _thread_number(code)
         previous = code.variable(-1)
         with _taken(code, counter, tasks) as number:
             also = {"previous": previous.get()} if "previous" in task.parameters else {}
@@ -43,12 +44,16 @@ def in_parallel(module: Module, task: Function) -> None:
         shared = code.allocate(words=4)
         shared[0], shared[1] = parameters.as_int(), arrays.as_int()
         shared[2], shared[3] = tasks, code.value(0)
-        if not team.is_supported():
-            region.call(shared=shared, thread=0)
+        if runtime() is None:
+            region.call(shared=shared)
             return
-        module.links[threads_of_process.ENTRY] = threads_of_process.entry
-        useful = threads.minimum(tasks)
-        code.call_external(threads_of_process.ENTRY, VOID, [region.address(code), shared, useful])
+        team = threads.minimum(tasks)
+        with code.if_(team <= 1):
+            region.call(shared=shared)
+        with code.else_():
+            size, flags = team.as_int32(), code.value(0, INT32)
+            work = region.address(code)
+            code.call_external("GOMP_parallel", VOID, [work, shared, size, flags])
 
 
 @contextmanager
@@ -63,3 +68,9 @@ def _taken(code: Code, counter: Pointer, tasks: Value) -> Iterator[Value]:
     yield number
     code.jump(head)
     code.continue_in(done)
+
+
+def _thread_number(code: Code) -> Value:
+    if runtime() is None:
+        return code.value(0)
+    return code.call_external("omp_get_thread_num", INT32, []).as_int()

@@ -28,8 +28,8 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from glassconv.algorithms import ALGORITHMS
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import host
-from glassconv.codegen.threads import threads
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.runtime.blocking import Blocking
 from glassconv.kernels.runtime.cost_model import Work

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.openmp import threads as available_threads
 from glassconv.codegen.pages import ask_for_huge_pages
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import Target
-from glassconv.codegen.threads import threads as available_threads
 from glassconv.kernels import implicit_gemm
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.phases_parts.interleave import (

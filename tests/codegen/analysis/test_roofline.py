@@ -7,8 +7,8 @@ import pytest
 from glassconv.codegen.analysis import roofline
 from glassconv.codegen.analysis.assembly import hot_loop
 from glassconv.codegen.jit import assembly, spills
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import TARGETS, Target
-from glassconv.codegen.threads import threads
 from glassconv.errors import UnsupportedError
 from glassconv.problem.shorthand import parse
 from glassconv.reports.benchmark import Roofline

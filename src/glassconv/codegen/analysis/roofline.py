@@ -22,10 +22,10 @@ from torch import Tensor
 
 from glassconv.codegen.ir import Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, words_of
 from glassconv.codegen.target import ELEMENT_BYTES, Target, host
-from glassconv.codegen.threads import threads
 from glassconv.errors import UnsupportedError
 from glassconv.reports.benchmark import Roofline
 

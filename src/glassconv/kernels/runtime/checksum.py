@@ -34,10 +34,10 @@ from torch import Tensor
 
 from glassconv.codegen.ir import INT, Code, Module, Pointer, Value, Variable, function
 from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct
 from glassconv.codegen.target import Target, host
-from glassconv.codegen.threads import threads
 
 WORD = 8  # bytes
 WORDS_PER_BLOCK = 2**11  # the key of 16 KiB stays in L2, next to the core

@@ -16,10 +16,10 @@ from typing import Any
 
 from glassconv.codegen.ir import Code, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, pack, table_after, words_of
 from glassconv.codegen.target import Target
-from glassconv.codegen.threads import threads
 
 CHANNELS_AT_ONCE = 4  # the cache lines of more may fall into the same few sets of L1
 MIN_ELEMENTS_PER_THREAD = 2**14

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from glassconv.codegen.jit import Compiled
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.pages import WORTHWHILE_BYTES, ask_for_huge_pages
-from glassconv.codegen.threads import threads
 from glassconv.kernels.runtime.blocking import Blocking
 from glassconv.kernels.runtime.packed_weights import Packing, packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays

@@ -19,10 +19,10 @@ import torch
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
+from glassconv.codegen.openmp import threads
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, pack, words_of
 from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.codegen.threads import threads
 from glassconv.codegen.types import FLOATS, WORDS
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import round_up
