@@ -1,0 +1,86 @@
+"""Allocations: the bytes of activations that are alive while a model runs.
+
+A tensor's memory is alive as long as some tensor shares it. Tensors die in a recorded call when
+they die in a real one, since the same Python code holds them. An operator that PyTorch composes of
+others is decomposed here, so what it allocates on the way is counted.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+DROPOUTS = (torch.ops.aten.dropout.default, torch.ops.aten.feature_dropout.default)
+
+
+class Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the memory of tensors that operations return, until the last of them is dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live_bytes = 0
+        self.peak_bytes = 0  # since `begin`, beyond what was alive then
+        self._before = 0
+        self._owners: Counter[int] = Counter()  # tensors that share a storage, by its address
+        self._seen: dict[int, weakref.ref[Tensor]] = {}
+
+    def begin(self) -> None:
+        """Count the peak anew."""
+        self._before, self.peak_bytes = self.live_bytes, 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if function in DROPOUTS and not (args[2] if len(args) > 2 else kwargs["train"]):
+            return args[0]  # as in a real call; what decomposes it would copy it
+        is_replaced = COMPOSITE in function.py_kernels  # in Python, by what allocates more
+        if function is not torch.ops.prim.device.default and not is_replaced:
+            with self:
+                decomposed = function.decompose(*args, **kwargs)
+            if decomposed is not NotImplemented:
+                return decomposed
+        given = {tensor.untyped_storage()._cdata for tensor in _tensors((args, kwargs))}
+        output = function(*args, **kwargs)
+        for tensor in _tensors(output):
+            self._own(tensor, given)
+        self.peak_bytes = max(self.peak_bytes, self.live_bytes - self._before)
+        return output
+
+    def _own(self, tensor: Tensor, given: set[int]) -> None:
+        """Count a tensor's memory, unless it is the memory of a parameter or the input."""
+        known = self._seen.get(id(tensor))
+        if known is not None and known() is tensor:
+            return
+        storage = tensor.untyped_storage()
+        address, size = storage._cdata, storage.nbytes()
+        if address in given and not self._owners[address]:
+            return
+        if not self._owners[address]:
+            self.live_bytes += size
+        self._owners[address] += 1
+
+        def dropped(_: object, address: int = address, size: int = size) -> None:
+            self._owners[address] -= 1
+            if not self._owners[address]:
+                del self._owners[address]
+                self.live_bytes -= size
+
+        self._seen[id(tensor)] = weakref.ref(tensor, dropped)
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _tensors(each)

@@ -1,0 +1,285 @@
+"""capture: record one forward call of a model as a graph, without computing any number.
+
+The model is copied with fake tensors in place of its parameters: they have shapes, and no memory. A
+mode of PyTorch's dispatcher then sees every operation, whatever code called it: a module, a
+function inside `forward`, a model made by TorchScript or torch.fx. In inference mode it sees
+`conv2d`, `batch_norm` and `pad` as they were called, before PyTorch decomposes them.
+
+Where control flow depends on values, or an operation has no rule for shapes, the model is run with
+numbers, and the graph says why.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from glassconv.errors import ConvError, NetworkError
+from glassconv.networks.allocations import Allocations
+from glassconv.networks.graph import Graph, Kind, Operation, Value
+
+CONVOLUTION_MODULES = (nn.modules.conv._ConvNd,)
+SEED = 0  # of the numbers that a model is run with where it is given a shape
+
+
+def capture(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
+    """Return the graph of `model.eval()(input)`; the model itself is not changed.
+
+    input: a tensor, or a shape [batch, channels, *size]. Numbers matter where the model is run.
+
+    Raises `NetworkError` where the model cannot be run on this input, with what it raised.
+
+    >>> graph = capture(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), [1, 3, 9, 9])
+    >>> [(each.name, each.function, each.outputs[0].shape) for each in graph.operations]
+    [('0', 'conv2d', (1, 8, 7, 7)), ('1', 'relu', (1, 8, 7, 7))]
+    """
+    try:
+        return _without_numbers(model, input)
+    except Exception as error:  # whatever the model's own code raises at a tensor without numbers
+        reason = _first_line(error)
+    try:
+        return _with_numbers(model, input, reason)
+    except ConvError:
+        raise
+    except Exception as error:
+        shape = list(input.shape if isinstance(input, Tensor) else input)
+        request = f"{type(model).__name__} on an input {shape}"
+        raise NetworkError(_first_line(error), request=request) from error
+
+
+def _without_numbers(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    held = list(_tensors(model))
+    copy = deepcopy(model, {id(each): mode.from_tensor(each) for each in held}).eval()
+    with mode:
+        given = _like(model, input, torch.empty)
+    with mode:
+        return _record(copy, given, "")
+
+
+def _with_numbers(model: nn.Module, input: Tensor | Sequence[int], reason: str) -> Graph:
+    copy = deepcopy(model, {id(each): each.detach() for each in _tensors(model)}).eval()
+    generator = torch.Generator().manual_seed(SEED)
+
+    def random(*shape: int, **options: Any) -> Tensor:
+        return torch.rand(*shape, generator=generator).to(**options)
+
+    given = input if isinstance(input, Tensor) else _like(model, input, random)
+    return _record(copy, given, reason)
+
+
+def _like(model: nn.Module, input: Tensor | Sequence[int], make: Callable[..., Tensor]) -> Tensor:
+    """Return a tensor of the input's shape, in the element type and on the device of the model."""
+    if isinstance(input, Tensor):
+        return make(*input.shape, dtype=input.dtype, device=input.device)
+    floats = (each for each in _tensors(model) if each.is_floating_point())
+    first = next(floats, torch.empty(0))
+    return make(*input, dtype=first.dtype, device=first.device)
+
+
+def _tensors(model: nn.Module) -> Iterator[Tensor]:
+    """Yield the tensors that a model holds: parameters, buffers, other attributes."""
+    for module in model.modules():
+        for held in (module._parameters, module._buffers, vars(module)):
+            yield from (each for each in held.values() if isinstance(each, Tensor))
+
+
+def _record(model: nn.Module, input: Tensor, reason: str) -> Graph:
+    recorder = _Recorder(model, input)
+    counter = FlopCounterMode(display=False)
+    with ExitStack() as stack:
+        for mode in (torch.inference_mode(), counter, recorder.allocations, recorder):
+            stack.enter_context(mode)
+        stack.enter_context(recorder.names())
+        output = model(input)
+    parameters = {id(each): each for each in model.parameters()}.values()
+    held = {id(each): each for each in (*parameters, *model.buffers())}.values()
+    return Graph(
+        operations=tuple(recorder.operations),
+        inputs=(recorder.input,),
+        outputs=tuple(recorder.value_of(each) for each in _flat(output)),
+        parameters=sum(each.numel() for each in parameters),
+        parameter_bytes=sum(each.numel() * each.element_size() for each in held),
+        executed=reason,
+        flops={str(each): count for each, count in counter.get_flop_counts()["Global"].items()},
+    )
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Keeps each operation that it sees; tensors are recognised, and not kept alive."""
+
+    def __init__(self, model: nn.Module, input: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.model = model
+        self.operations: list[Operation] = []
+        self.allocations = Allocations()
+        self.parameters = {
+            id(tensor): name
+            for found in (model.named_parameters(), model.named_buffers())
+            for name, tensor in found
+        }
+        self.number = 0
+        self.known: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
+        self.stack: list[tuple[str, nn.Module]] = [("", model)]
+        self.calls: Counter[str] = Counter()
+        self.input = self.remember(input, "input")
+
+    @contextmanager
+    def names(self) -> Iterator[None]:
+        """Know which module's forward is running."""
+        handles = []
+        for name, module in self.model.named_modules():
+
+            def enter(module: nn.Module, _: object, name: str = name) -> None:
+                self.stack.append((name, module))
+
+            def leave(*_: object) -> None:
+                self.stack.pop()
+
+            handles.append(module.register_forward_pre_hook(enter))
+            handles.append(module.register_forward_hook(leave))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        arguments = _bound(function, args, kwargs or {})
+        read = {name: self.read(argument) for name, argument in arguments.items()}
+        live = self.allocations.live_bytes
+        self.allocations.begin()
+        output = function(*args, **(kwargs or {}))
+        tensors = list(_flat(output))
+        if tensors:
+            name = self.name(function)
+            values = tuple(self.remember(each, "result") for each in tensors)
+            self.operations.append(
+                Operation(
+                    name,
+                    _short(function),
+                    self.stack[-1][0],
+                    torch.Tag.pointwise in function.tags,
+                    read,
+                    values,
+                    live,
+                    self.allocations.peak_bytes,
+                )
+            )
+            self.overwrite(function, arguments, values)
+        return output
+
+    def name(self, function: Any) -> str:
+        """Return the module's name where it is a layer, else that and the function; once each."""
+        path, module = self.stack[-1]
+        is_layer = not any(module.children()) and type(module).__module__.startswith("torch.nn")
+        name = path if is_layer and path else f"{path}.{_short(function)}".lstrip(".")
+        self.calls[name] += 1
+        return name if self.calls[name] == 1 else f"{name}#{self.calls[name]}"
+
+    def read(self, argument: Any) -> Any:
+        """Return an argument with values in place of tensors."""
+        if isinstance(argument, Tensor):
+            return self.value_of(argument)
+        if isinstance(argument, list | tuple):
+            return tuple(map(self.read, argument))
+        return argument
+
+    def value_of(self, tensor: Tensor) -> Value:
+        """Return the value of a tensor: what was written last, a parameter, or a constant."""
+        found = self.known.get(id(tensor))
+        if found is not None and found[0]() is tensor:
+            return found[1]
+        name = self.parameters.get(id(tensor), "")
+        return self.remember(tensor, "parameter" if name else "constant", name)
+
+    def remember(self, tensor: Tensor, kind: Kind, name: str = "") -> Value:
+        """Return a new value, which is the tensor's from now on."""
+        self.number += 1
+        shape = tuple(map(int, tensor.shape))
+        value = Value(self.number, shape, _dtype(tensor), kind, name, _is_channels_last(tensor))
+        self.known[id(tensor)] = (weakref.ref(tensor), value)
+        return value
+
+    def overwrite(
+        self, function: Any, arguments: Mapping[str, Any], values: tuple[Value, ...]
+    ) -> None:
+        """Give each tensor that shares memory with one that was written a value of its own."""
+        for schema in function._schema.arguments:
+            written = arguments.get(schema.name)
+            is_written = schema.alias_info is not None and schema.alias_info.is_write
+            if not is_written or not isinstance(written, Tensor):
+                continue
+            storage = written.untyped_storage()._cdata
+            for reference, value in list(self.known.values()):
+                other = reference()
+                if other is None or other is written or value in values:
+                    continue
+                if other.untyped_storage()._cdata == storage:
+                    read = {"self": value, "written": self.value_of(written)}
+                    after = self.remember(other, "result")
+                    live = self.allocations.live_bytes
+                    name = f"{self.operations[-1].name} through a view"
+                    self.operations.append(
+                        Operation(
+                            name, "overwrite", self.stack[-1][0], False, read, (after,), live, 0
+                        )
+                    )
+
+
+def _bound(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments by name, with the defaults of those that are left out."""
+    bound = {}
+    for place, schema in enumerate(function._schema.arguments):
+        if place < len(args):
+            bound[schema.name] = args[place]
+        elif schema.name in kwargs:
+            bound[schema.name] = kwargs[schema.name]
+        else:
+            bound[schema.name] = schema.default_value
+    return bound
+
+
+def _flat(output: object) -> Iterator[Tensor]:
+    """Yield the tensors of an output, however it nests them."""
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, Mapping):
+        yield from _flat(list(output.values()))
+    elif isinstance(output, list | tuple):
+        for each in output:
+            yield from _flat(each)
+
+
+def _short(function: Any) -> str:
+    name: str = function.overloadpacket.__name__
+    return name
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _is_channels_last(tensor: Tensor) -> bool:
+    return (
+        tensor.dim() == 4
+        and not tensor.is_contiguous()
+        and tensor.is_contiguous(memory_format=torch.channels_last)
+    )
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,84 @@
+"""Graph: the operations of one forward call in their order, and the values that flow between them.
+
+An operation is one call of an ATen function, such as `conv2d`, `relu_` or `add`, whether a module
+or a function made it. A value is a tensor at one time: an operation in place reads one value and
+writes another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+Kind = Literal["input", "parameter", "constant", "result"]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor at one time."""
+
+    number: int
+    shape: tuple[int, ...]
+    dtype: str  # such as "float32"
+    kind: Kind
+    name: str = ""  # of a parameter or a buffer in the model, such as "layer1.0.conv1.weight"
+    channels_last: bool = False
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call of an ATen function.
+
+    arguments: by the names of the function's schema; a tensor is a `Value`, several are a tuple.
+    """
+
+    name: str  # unique: the module's, such as "layer1.0.conv1", or "layer1.0.add_"
+    function: str  # such as "conv2d", without its overload
+    module: str  # the name of the module in whose forward it was called; "" for the model
+    pointwise: bool  # whether PyTorch says that each element depends on the same element of inputs
+    arguments: Mapping[str, Any]
+    outputs: tuple[Value, ...]
+    live_bytes: int  # of the activations that are alive before it
+    peak_bytes: int  # that are allocated at once while it runs, as far as PyTorch's operators say
+
+    @cached_property
+    def inputs(self) -> tuple[Value, ...]:
+        """Return the values that it reads, in the order of its arguments."""
+        return tuple(_values(tuple(self.arguments.values())))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One forward call."""
+
+    operations: tuple[Operation, ...]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    parameters: int  # each counted once, however often it is used
+    parameter_bytes: int  # of parameters and buffers
+    executed: str  # why the model was run with numbers; empty where shapes were enough
+    flops: Mapping[str, int]  # as torch.utils.flop_counter counts them, by ATen function
+
+    @cached_property
+    def producers(self) -> Mapping[int, Operation]:
+        """Return the operation that writes a value, by the value's number."""
+        return {value.number: each for each in self.operations for value in each.outputs}
+
+    @cached_property
+    def readers(self) -> Mapping[int, tuple[Operation, ...]]:
+        """Return the operations that read a value, by the value's number."""
+        found: dict[int, list[Operation]] = {}
+        for operation in self.operations:
+            for number in dict.fromkeys(value.number for value in operation.inputs):
+                found.setdefault(number, []).append(operation)
+        return {number: tuple(each) for number, each in found.items()}
+
+
+def _values(argument: object) -> Iterator[Value]:
+    if isinstance(argument, Value):
+        yield argument
+    elif isinstance(argument, tuple):
+        for each in argument:
+            yield from _values(each)
