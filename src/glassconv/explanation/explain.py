@@ -1,4 +1,4 @@
-"""Explain a layer or a problem from its shapes: nothing is executed, no array is made."""
+"""Explain a problem, a layer or a network from shapes: nothing is computed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from torch import nn
 from glassconv.dispatch.devices import CPU, META
 from glassconv.errors import ArgumentError, ArgumentTypeError
 from glassconv.explanation.facts import derive
-from glassconv.explanation.network import NetworkReport, derive_network, stack_shape
-from glassconv.explanation.torch_layers import Input, Layer, problem_of_layer
+from glassconv.explanation.network import NetworkReport, explain_network
+from glassconv.explanation.torch_layers import (
+    Input,
+    Layer,
+    TransposedLayer,
+    input_of_network,
+    problem_of_layer,
+)
 from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem, as_problem
 from glassconv.problem.shorthand import EXAMPLE
@@ -32,19 +38,21 @@ def explain(subject: nn.Sequential, input: Input | None = None) -> NetworkReport
 @overload
 def explain(subject: nn.Module, input: Input | None = None) -> Report | NetworkReport: ...
 def explain(subject: Subject, input: Input | None = None) -> Report | NetworkReport:
-    """Return what can be said about a convolution, or a stack of layers, without running it.
+    """Return what can be said about a convolution, a layer or a network without running it.
 
-    subject: a problem, transposed or not, as an object or in shorthand; a layer of PyTorch; or an
-        `nn.Sequential` of convolutions, activations and pooling.
-    input: for a layer, the shape [batch, in_channels, *input_size], or an array of that shape.
+    subject: a problem, transposed or not, as an object or in shorthand; a layer of PyTorch; or a
+        network: any other module.
+    input: for a layer or a network, the shape [batch, in_channels, *input_size], or an array of
+        that shape.
 
-    A layer with a `padding_mode` other than "zeros" is explained as two layers: an explicit pad,
-    and the convolution without padding. A layer on a GPU is explained for that GPU; one on
-    meta, which has shapes only, for the CPU.
+    A layer with a `padding_mode` other than "zeros" is explained as a network of two operations: a
+    pad, and the convolution without padding. A layer on a GPU is explained for that GPU; one on
+    meta, which has shapes only, for the CPU. A network is explained as it evaluates, and is run
+    only where its control flow depends on numbers; the report says so.
 
     Raises `ArgumentError` for a layer without an input or a problem with one, `UnsupportedError`
-    for a layer that is not understood, `ArgumentTypeError` for what is neither; and what `parse`
-    and `problem_of` raise.
+    for a network without a convolution, `NetworkError` for one that cannot be run on this input,
+    `ArgumentTypeError` for what is none of these; and what `parse` and `problem_of` raise.
 
     >>> report = explain("64x56x56 64@3x3 p1")
     >>> report.facts.arithmetic.macs
@@ -53,18 +61,15 @@ def explain(subject: Subject, input: Input | None = None) -> Report | NetworkRep
     True
     """
     if isinstance(subject, nn.Module):
-        request = f"explain({subject!r})"
-        padded = isinstance(subject, Layer) and subject.padding_mode != "zeros"
-        if padded or isinstance(subject, nn.Sequential):
-            stack = subject if isinstance(subject, nn.Sequential) else nn.Sequential(subject)
-            shape = stack_shape(stack, input, request)
-            return NetworkReport(derive_network(stack, shape))
-        problem = problem_of_layer(subject, input, request)
-        return Report(derive(problem, _device(subject)))
+        if isinstance(subject, Layer | TransposedLayer) and subject.padding_mode == "zeros":
+            problem = problem_of_layer(subject, input, f"explain({subject!r})")
+            return Report(derive(problem, _device(subject)))
+        request = f"explain({type(subject).__name__})"
+        return explain_network(subject, input_of_network(subject, input, request))
     if not isinstance(subject, str | ConvProblem | TransposedProblem):
         raise ArgumentTypeError(
             f"explain takes a problem such as {EXAMPLE!r}, a ConvProblem, or a layer such as "
-            f"nn.Conv2d, not a {type(subject).__name__}"
+            f"nn.Conv2d, or a network, not a {type(subject).__name__}"
         )
     problem = as_problem(subject)
     if input is not None:

@@ -1,66 +1,52 @@
-"""Explain a stack of layers from their shapes: nothing is executed, no array is made.
-
-Spatial padding other than zeros ("circular", "reflect", "replicate") is a layer of its own here: an
-explicit pad, and then the convolution without padding.
-"""
+"""Explain a network on an input: what each convolution computes, sees, holds and is computed by."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from copy import copy
-from dataclasses import dataclass, replace
-from math import prod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, inf, prod
+from typing import TYPE_CHECKING
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from glassconv.errors import ArgumentError, ConvError, UnsupportedError
-from glassconv.explanation import torch_layers
+from glassconv.dispatch.select import choose
+from glassconv.errors import UnsupportedError
 from glassconv.explanation.facts import derive
-from glassconv.explanation.torch_layers import (
-    Input,
-    TransposedLayer,
-    flat,
-    problem_of_layer,
-    shape_of,
+from glassconv.networks.capture import capture
+from glassconv.networks.convolutions import Convolution, convolutions
+from glassconv.networks.fusion import fusions
+from glassconv.networks.graph import Graph, Value
+from glassconv.networks.peak_memory import peak_of_activations
+from glassconv.networks.reads import Along, Fields, Reads
+from glassconv.networks.receptive_fields import receptive_fields
+from glassconv.networks.timing import seconds_of_operations
+from glassconv.problem.problem import Problem
+from glassconv.reports.network import (
+    ChoiceFacts,
+    ConvolutionFacts,
+    FieldFacts,
+    FusionFacts,
+    NetworkExplanation,
+    NetworkMemory,
+    OperationFacts,
 )
-from glassconv.problem import ConvProblem
-from glassconv.problem.axis import Axis
-from glassconv.problem.receptive_field import Layer, ReceptiveField, receptive_fields
-from glassconv.problem.transposed import TransposedProblem
-from glassconv.reports.network import LayerFacts, NetworkExplanation
 from glassconv.reports.shown import Shown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-Convolution = torch_layers.Layer | TransposedLayer
-Pooling = nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d | nn.AvgPool1d | nn.AvgPool2d | nn.AvgPool3d
-Normalisation = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
-PassedOver = Normalisation | nn.Identity | nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d
-ACTIVATIONS = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish,
-    nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Softplus,
-    nn.Softsign,
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """A layer's facts without its receptive field, and the windows that it reads."""
-
-    facts: LayerFacts
-    window: Layer | None  # None after Flatten: there is no axis to read along
-
 
 @dataclass(frozen=True, repr=False)
 class NetworkReport(Shown):
-    """The explanation of a stack of layers: a table, and a report for each convolution.
+    """The explanation of a network, which shows itself as text, in a notebook, or as JSON.
 
     >>> from glassconv import explain
     >>> report = explain(nn.Sequential(nn.Conv2d(3, 8, 3), nn.MaxPool2d(2)), [1, 3, 9, 9])
-    >>> report.facts.layers[-1].output_shape, report.facts.layers[-1].receptive_field
-    ((1, 8, 3, 3), (4, 4))
+    >>> report
+    <explanation of Sequential on [1, 3, 9, 9]: 1 convolution>
+    >>> report.facts.macs, report.facts.convolutions[0].receptive_field[0].size
+    (10584, 3)
     >>> NetworkReport.from_json(report.to_json()) == report
     True
     """
@@ -68,9 +54,9 @@ class NetworkReport(Shown):
     facts: NetworkExplanation
 
     def __repr__(self) -> str:
-        first, last = self.facts.layers[0], self.facts.layers[-1]
-        shapes = f"{list(first.input_shape)} → {list(last.output_shape)}"
-        return f"<explanation of {len(self.facts.layers)} layers, {shapes}>"
+        count = len(self.facts.convolutions)
+        found = f"{count} convolution{'s' * (count != 1)}"
+        return f"<explanation of {self.facts.model} on {list(self.facts.input_shape)}: {found}>"
 
     def __rich__(self) -> RenderableType:
         """Return what rich prints in a terminal."""
@@ -79,13 +65,13 @@ class NetworkReport(Shown):
         return explained(self.facts)
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the table, and each convolution's report to open."""
+        """Return what a notebook shows: the tables, and each problem's report to open."""
         from glassconv.views.html.network import fragment
 
         return fragment(self.facts)
 
     def to_json(self) -> str:
-        """Return a JSON document: the version, and the facts of each layer."""
+        """Return a document of the schema in glassconv/reports/network.schema.json."""
         from glassconv.views.json.explanation import network_to_json
 
         return network_to_json(self.facts)
@@ -98,154 +84,147 @@ class NetworkReport(Shown):
         return cls(network_from_json(text))
 
 
-def stack_shape(model: nn.Sequential, input: Input | None, request: str) -> tuple[int, ...]:
-    """Return the shape [batch, channels, *size] of a stack's input, given as a shape or array."""
-    if input is None:
-        cause = "a model does not say how large its input is: give its shape as `input`, such as "
-        raise ArgumentError(f"{cause}[1, 3, 32, 32]", request=request)
-    shape = shape_of(input, request)
-    spatial = [module for _, module in flat(model) if isinstance(module, Convolution | Pooling)]
-    if not spatial:
-        raise UnsupportedError("it has no convolution and no pooling", request=request)
-    axes = int(type(spatial[0]).__name__[-2])
-    return (1, *shape) if len(shape) == axes + 1 else shape
+def explain_network(
+    model: nn.Module, input: Tensor | Sequence[int], name: str = "", *, timed: bool = False
+) -> NetworkReport:
+    """Return the explanation of a network on an input: a tensor, or a shape [batch, channels, ...].
 
+    Numbers are computed only where what the network does depends on them, or where it is timed.
+    name: what to call the network, if not by its class.
 
-def derive_network(model: nn.Sequential, shape: Sequence[int]) -> NetworkExplanation:
-    """Return what can be said about a model on an input [batch, channels, *size].
-
-    Raises `UnsupportedError`, with the module and its place, for a layer that is not understood.
+    Raises `UnsupportedError` for a network that calls no convolution, `NetworkError` for one that
+    cannot be run on this input.
     """
-    layers: list[_Layer] = []
-    shape = tuple(shape)
-    for name, module in flat(model):
-        request = f"explain(nn.Sequential): layer {name!r}, {module!r}"
-        try:
-            layers += _read(name, module, shape, request)
-        except ConvError as error:
-            raise error.asked_as(request) from None
-        shape = layers[-1].facts.output_shape
-    windows = [layer.window for layer in layers if layer.window is not None]
-    fields = receptive_fields(windows) if windows else ()
-    return NetworkExplanation(
-        tuple(_with_field(layer, fields, place) for place, layer in enumerate(layers))
-    )
-
-
-def _with_field(layer: _Layer, fields: Sequence[ReceptiveField], place: int) -> LayerFacts:
-    if layer.window is None:
-        return layer.facts
-    field = fields[place]
-    return replace(layer.facts, receptive_field=field.size, jump=tuple(map(float, field.jump)))
-
-
-def _read(name: str, module: nn.Module, shape: tuple[int, ...], request: str) -> Iterator[_Layer]:
-    """Yield what a module is: one layer, or a pad and a convolution."""
-    if isinstance(module, nn.Flatten):
-        start, end = (dim % len(shape) for dim in (module.start_dim, module.end_dim))
-        joined = (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :])
-        note = "joins axes; it has no window, and no spatial layer can follow"
-        yield _Layer(_facts(name, module, "passed over", shape, joined, note), None)
-        return
-    if len(shape) < 3:
-        raise UnsupportedError(f"its input {list(shape)} has no spatial axes", request=request)
-    if isinstance(module, Convolution):
-        problem = problem_of_layer(_with_zeros(module), shape, request)
-        if isinstance(problem, ConvProblem) and module.padding_mode != "zeros":
-            pad = _pad(name, module, shape, problem.padding)
-            yield pad
-            shape = pad.facts.output_shape
-            problem = replace(problem, input_size=shape[2:], padding=((0, 0),) * problem.ndim)
-        facts = _facts(name, module, "convolution", shape, problem.output_shape)
-        window = Layer(problem.axes, isinstance(problem, TransposedProblem))
-        yield _Layer(replace(facts, macs=problem.macs, explanation=derive(problem)), window)
-    elif isinstance(module, Pooling):
-        yield _pooling(name, module, shape, request)
-    elif isinstance(module, ACTIVATIONS):
-        yield _Layer(_facts(name, module, "activation", shape, shape), _pointwise(shape))
-    elif isinstance(module, PassedOver):
-        note = "it changes numbers, not shapes or windows"
-        yield _Layer(_facts(name, module, "passed over", shape, shape, note), _pointwise(shape))
-    else:
-        cause = (
-            "it is no convolution, activation, max or average pooling, Flatten, Dropout, "
-            "BatchNorm or Identity; explain the layers before it, such as model[:1]"
+    graph = capture(model, input)
+    name = name or type(model).__name__
+    found, refused = convolutions(graph)
+    if not found and not refused:
+        request = f"{name} on an input {list(graph.inputs[0].shape)}"
+        raise UnsupportedError("it calls no convolution", request=request)
+    seconds: Mapping[str, float] = {}
+    if timed:
+        seconds = seconds_of_operations(model, _numbers(input, graph.inputs[0]), graph)
+    fields = receptive_fields(graph)
+    run = f"It was run with numbers, not with shapes alone: {graph.executed}"
+    counted = graph.flops.get("aten.convolution", 0) // 2
+    problems = dict.fromkeys(each.problem for each in found)
+    return NetworkReport(
+        NetworkExplanation(
+            model=name,
+            input_shape=graph.inputs[0].shape,
+            output_shapes=tuple(value.shape for value in graph.outputs),
+            parameters=graph.parameters,
+            macs=sum(each.problem.macs for each in found),
+            counted_macs=counted,
+            other_macs=sum(graph.flops.values()) // 2 - counted,
+            operations=_operations(graph, seconds),
+            convolutions=tuple(
+                _convolution(each, fields.of(each.output), seconds) for each in found
+            ),
+            fusions=tuple(
+                FusionFacts(
+                    each.operation.name,
+                    each.kind,
+                    each.into.name if each.into else None,
+                    each.reason,
+                )
+                for each in fusions(graph, found)
+            ),
+            memory=_memory(graph),
+            notes=(*([run] if graph.executed else []), *refused, *fields.notes),
+            explanations=tuple(map(derive, problems)),
         )
-        raise UnsupportedError(cause, request=request)
-
-
-def _facts(
-    name: str,
-    module: nn.Module,
-    kind: str,
-    shape: tuple[int, ...],
-    output_shape: tuple[int, ...],
-    note: str = "",
-) -> LayerFacts:
-    parameters = sum(each.numel() for each in module.parameters())
-    return LayerFacts(
-        name, repr(module), kind, shape, output_shape, parameters, 0, (), (), note, None
     )
 
 
-def _pointwise(shape: tuple[int, ...]) -> Layer:
-    return Layer(tuple(Axis(size, 1) for size in shape[2:]))
+def _numbers(input: Tensor | Sequence[int], value: Value) -> Tensor:
+    """Return an input to be timed with."""
+    if isinstance(input, Tensor):
+        return input
+    return torch.rand(*value.shape, dtype=getattr(torch, value.dtype))
 
 
-def _with_zeros(layer: Convolution) -> Convolution:
-    """Return a convolution's layer as it is, or padding with zeros where it pads otherwise."""
-    if layer.padding_mode == "zeros":
-        return layer
-    other = copy(layer)
-    other.padding_mode = "zeros"
-    return other
+def _operations(graph: Graph, seconds: Mapping[str, float]) -> tuple[OperationFacts, ...]:
+    places = {value.number: -1 for value in graph.inputs}
+    facts = []
+    for place, each in enumerate(graph.operations):
+        read = (places[value.number] for value in each.inputs if value.number in places)
+        facts.append(
+            OperationFacts(
+                name=each.name,
+                function=each.function,
+                inputs=tuple(dict.fromkeys(read)),
+                output_shape=each.outputs[0].shape,
+                output_bytes=sum(map(_bytes, each.outputs)),
+                seconds=seconds.get(each.name),
+            )
+        )
+        places |= {value.number: place for value in each.outputs}
+    return tuple(facts)
 
 
-def _pad(
-    name: str, module: Any, shape: tuple[int, ...], sides: tuple[tuple[int, int], ...]
-) -> _Layer:
-    """Return the padding of a layer as a layer; refuse what PyTorch's pad refuses.
+def _bytes(value: Value) -> int:
+    dtype: torch.dtype = getattr(torch, value.dtype)
+    return prod(value.shape) * dtype.itemsize
 
-    sides: (before, after) of each axis.
-    """
-    mode = module.padding_mode
-    limit = {"reflect": -1, "circular": 0}.get(mode)
-    for (before, after), size in zip(sides, shape[2:], strict=True):
-        if limit is not None and max(before, after) > size + limit:
-            cause = f"{mode} padding of {max(before, after)} needs more than {size} positions"
-            raise UnsupportedError(cause)
-    padded = tuple(size + sum(pair) for size, pair in zip(shape[2:], sides, strict=True))
-    last_first = tuple(size for pair in reversed(sides) for size in pair)
-    window = Layer(
-        tuple(Axis(size, 1, 1, pair) for size, pair in zip(shape[2:], sides, strict=True))
+
+def _convolution(
+    found: Convolution, fields: Fields, seconds: Mapping[str, float]
+) -> ConvolutionFacts:
+    problem = found.problem
+    parameters = prod(problem.weight_shape) + problem.bias * problem.out_channels
+    return ConvolutionFacts(
+        name=found.operation.name,
+        weight=found.weight.name,
+        shorthand=str(problem),
+        macs=problem.macs,
+        parameters=parameters,
+        forward_bytes=problem.input_bytes + problem.output_bytes,
+        backward_bytes=2 * problem.input_bytes + problem.output_bytes,
+        receptive_field=tuple(map(_field, fields)),
+        choice=_choice(problem),
+        seconds=seconds.get(found.operation.name),
     )
-    facts = LayerFacts(
-        name, f"F.pad(x, {last_first}, mode={mode!r})", "pad", shape, (*shape[:2], *padded),
-        0, 0, (), (), f"the padding of {type(module).__name__}, which then has padding 0", None,
-    )  # fmt: skip
-    return _Layer(facts, window)
 
 
-def _pooling(name: str, module: Any, shape: tuple[int, ...], request: str) -> _Layer:
-    axes = len(shape) - 2
-    if type(module).__name__[-2] != str(axes):
-        raise UnsupportedError(f"its input {list(shape)} has {axes} spatial axes", request=request)
-    each = {
-        name: _per_axis(getattr(module, name, 1), axes)
-        for name in ("kernel_size", "stride", "padding", "dilation")
+def _field(reads: Reads) -> FieldFacts | None:
+    if reads is None:  # a convolution of constants
+        return FieldFacts(0, 0.0, 0.0, 0, 0)
+    if not isinstance(reads, Along):
+        return None
+    return FieldFacts(
+        size=reads.size,
+        stride=float(reads.stride),
+        offset=float(reads.start),
+        halo_before=max(0, ceil(-reads.start)),
+        halo_after=max(0, ceil(reads.end - reads.stride + 1)),
+    )
+
+
+def _choice(problem: Problem) -> ChoiceFacts | None:
+    try:
+        chosen = choose(problem)
+    except UnsupportedError:  # nothing fits in this machine's memory: explained all the same
+        return None
+    able = {
+        each.name: each.compiled_seconds
+        for each in chosen.candidates
+        if each.verdict and each.compiled_seconds is not None
     }
-    windows, sizes = [], []
-    for size, kernel, stride, padding, dilation in zip(shape[2:], *each.values(), strict=True):
-        axis = Axis(size, kernel, stride, (padding, padding), dilation)
-        if axis.extent > axis.padded_size:
-            cause = f"its window spans {axis.extent} of {axis.padded_size} positions"
-            raise UnsupportedError(cause, request=request)
-        up = module.ceil_mode and axis.leftover and axis.output_size * stride < size + padding
-        windows.append(axis)
-        sizes.append(axis.output_size + bool(up))
-    facts = _facts(name, module, "pooling", shape, (*shape[:2], *sizes))
-    return _Layer(facts, Layer(tuple(windows)))
+    seconds = able.pop(chosen.algorithm)
+    others = {name: time for name, time in able.items() if time < inf}
+    following = min(others, key=lambda name: others[name], default=None)
+    return ChoiceFacts(
+        chosen.algorithm, seconds, following, others[following] if following else None
+    )
 
 
-def _per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
-    return (value,) * axes if isinstance(value, int) else tuple(value) * (axes // len(value))
+def _memory(graph: Graph) -> NetworkMemory:
+    peak, operation = peak_of_activations(graph)
+    return NetworkMemory(
+        parameter_bytes=graph.parameter_bytes,
+        input_bytes=sum(map(_bytes, graph.inputs)),
+        activation_bytes=peak,
+        operation=operation.name,
+        threads=torch.get_num_threads(),
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -52,6 +53,25 @@ def problem_of_layer(layer: nn.Module, input: Input | None, request: str) -> Pro
         steps["output_padding"] = layer.output_padding
         return transposed_of(shape, layer.weight.shape, bias_shape, **steps)
     return problem_of(shape, layer.weight.shape, bias_shape, **steps)
+
+
+def input_of_network(
+    model: nn.Module, input: Input | None, request: str
+) -> Tensor | tuple[int, ...]:
+    """Return a network's input, an array as a tensor, with a batch axis where that is left out."""
+    if input is None:
+        cause = "a model does not say how large its input is: give its shape as `input`, such as "
+        raise ArgumentError(f"{cause}[1, 3, 32, 32]", request=request)
+    shape = shape_of(input, request)
+    layers = (each for each in model.modules() if isinstance(each, Layer | TransposedLayer))
+    first = next(layers, None)
+    is_one = (
+        first is not None and not is_lazy(first.weight) and len(shape) == first.weight.dim() - 1
+    )
+    if not isinstance(input, np.ndarray | Tensor):
+        return (1, *shape) if is_one else shape
+    tensor = torch.as_tensor(input)
+    return tensor[None] if is_one else tensor
 
 
 def shape_of(input: Input, request: str) -> tuple[int, ...]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from glassconv.networks.tensors import tensors_in
 
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 DROPOUTS = (torch.ops.aten.dropout.default, torch.ops.aten.feature_dropout.default)
@@ -47,9 +49,9 @@ class Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 decomposed = function.decompose(*args, **kwargs)
             if decomposed is not NotImplemented:
                 return decomposed
-        given = {tensor.untyped_storage()._cdata for tensor in _tensors((args, kwargs))}
+        given = {tensor.untyped_storage()._cdata for tensor in tensors_in((args, kwargs))}
         output = function(*args, **kwargs)
-        for tensor in _tensors(output):
+        for tensor in tensors_in(output):
             self._own(tensor, given)
         self.peak_bytes = max(self.peak_bytes, self.live_bytes - self._before)
         return output
@@ -74,13 +76,3 @@ class Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.live_bytes -= size
 
         self._seen[id(tensor)] = weakref.ref(tensor, dropped)
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _tensors(each)

@@ -27,8 +27,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from glassconv.errors import ConvError, NetworkError
 from glassconv.networks.allocations import Allocations
 from glassconv.networks.graph import Graph, Kind, Operation, Value
+from glassconv.networks.tensors import tensors_in
 
-CONVOLUTION_MODULES = (nn.modules.conv._ConvNd,)
 SEED = 0  # of the numbers that a model is run with where it is given a shape
 
 
@@ -107,7 +107,7 @@ def _record(model: nn.Module, input: Tensor, reason: str) -> Graph:
     return Graph(
         operations=tuple(recorder.operations),
         inputs=(recorder.input,),
-        outputs=tuple(recorder.value_of(each) for each in _flat(output)),
+        outputs=tuple(recorder.value_of(each) for each in tensors_in(output)),
         parameters=sum(each.numel() for each in parameters),
         parameter_bytes=sum(each.numel() * each.element_size() for each in held),
         executed=reason,
@@ -162,7 +162,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         live = self.allocations.live_bytes
         self.allocations.begin()
         output = function(*args, **(kwargs or {}))
-        tensors = list(_flat(output))
+        tensors = list(tensors_in(output))
         if tensors:
             name = self.name(function)
             values = tuple(self.remember(each, "result") for each in tensors)
@@ -250,17 +250,6 @@ def _bound(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dic
         else:
             bound[schema.name] = schema.default_value
     return bound
-
-
-def _flat(output: object) -> Iterator[Tensor]:
-    """Yield the tensors of an output, however it nests them."""
-    if isinstance(output, Tensor):
-        yield output
-    elif isinstance(output, Mapping):
-        yield from _flat(list(output.values()))
-    elif isinstance(output, list | tuple):
-        for each in output:
-            yield from _flat(each)
 
 
 def _short(function: Any) -> str:

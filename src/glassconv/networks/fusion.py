@@ -103,11 +103,14 @@ class _Fusing:
         convolution = self.ends.get(given.number)
         if convolution is None:
             producer = self.graph.producers.get(given.number)
-            source = "the input" if producer is None else f"the output of {producer.name}"
-            return None, f"it reads {source}, which is not a convolution's"
+            source = "the input" if producer is None else f"the output of {producer.function}"
+            return (
+                None,
+                f"it reads {source}, not of a convolution" if producer else f"it reads {source}",
+            )
         others = [each for each in self.graph.readers[given.number] if each is not operation]
         if others:
-            return None, f"{others[0].name} reads the convolution's output, too"
+            return None, f"{others[0].function} reads the convolution's output, too"
         if given.number in self.returned:
             return None, "the convolution's output is an output of the network"
         return convolution, ""
@@ -164,8 +167,8 @@ def _activation(operation: Operation) -> str:
     name, arguments = operation.function.removesuffix("_"), operation.arguments
     if name in ("hardtanh", "clamp"):
         limits = ("min_val", "max_val") if name == "hardtanh" else ("min", "max")
-        bounds = [arguments.get(limit) for limit in limits]
-        return {(0, 6): "relu6", (0, None): "relu"}.get((bounds[0], bounds[1]), name)
+        bounds = tuple(arguments.get(limit) for limit in limits)
+        return "relu6" if bounds == (0, 6) else "relu" if bounds == (0, None) else name
     if name == "gelu" and arguments.get("approximate", "none") != "none":
         return "gelu_by_tanh"
     return name

@@ -1,4 +1,4 @@
-"""A stack of layers in a notebook: a table, and each convolution's report to open."""
+"""A network in a notebook or as a page: the strip, the tables, each problem's report to open."""
 
 from __future__ import annotations
 
@@ -6,16 +6,83 @@ from html import escape
 
 from glassconv.reports.network import NetworkExplanation
 from glassconv.views.html import explanation
-from glassconv.views.html.rich_html import fragment as table
+from glassconv.views.html.network_strip import strip
+from glassconv.views.html.rich_html import fragment as rich_fragment
+from glassconv.views.html.style import COLOURS
+from glassconv.views.network_words import problem_text
 from glassconv.views.terminal.network import explained
+
+ROOT = "glassconv-network"
+
+STYLE = f"""
+.ROOT {{{COLOURS}
+  color: inherit; font: 14px/1.5 system-ui, sans-serif;
+}}
+.ROOT .scroll {{ overflow-x: auto; margin: .5rem 0; }}
+.ROOT .strip .conv {{
+  fill: color-mix(in oklab, #e76f51 calc(var(--share) * 100%), #2a9d8f);
+}}
+.ROOT .strip .other {{ fill: var(--line); }}
+.ROOT .strip .skip {{ fill: none; stroke: var(--muted); stroke-width: 1; }}
+.ROOT .strip a:focus-visible rect, .ROOT .strip a:hover rect {{ stroke: currentColor; }}
+.ROOT .caption {{ margin: 0; color: var(--muted); font-size: 13px; }}
+.ROOT details {{ margin: .3rem 0; }}
+.ROOT summary {{ cursor: pointer; font: 13px/1.5 ui-monospace, monospace; }}
+""".replace("ROOT", ROOT)
+
+CAPTION = (
+    "Each block is an operation: as tall as the activations that it writes, on a scale of square "
+    "roots; a convolution's colour goes from green to red with its share of the MACs. Arcs are "
+    "skips. Point at a block for its numbers; click it to open its problem's report."
+)
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ max-width: 62rem; margin: 1.5rem auto; padding: 0 1rem; }}
+</style>
+</head>
+<body>
+{body}
+<script>
+function openReport() {{
+  const report = location.hash && document.getElementById(location.hash.slice(1));
+  if (report) {{ report.open = true; report.scrollIntoView(); }}
+}}
+addEventListener("hashchange", openReport);
+openReport();
+</script>
+</body>
+</html>
+"""
+
+
+def page(facts: NetworkExplanation) -> str:
+    """Return an HTML file that asks no other file for anything, in light and dark."""
+    return PAGE.format(title=escape(f"{facts.model}: glassconv explain"), body=fragment(facts))
 
 
 def fragment(facts: NetworkExplanation) -> str:
-    """Return the table, and under it each convolution's explanation, closed until it is opened."""
-    parts = [
-        f"<details><summary>{escape(layer.name)}: {escape(layer.module)}</summary>\n"
-        f"{explanation.fragment(layer.explanation)}\n</details>"
-        for layer in facts.layers
-        if layer.explanation is not None
+    """Return the strip, the terminal's tables, and each problem's explanation, closed."""
+    links = {each.shorthand: f"#problem-{at}" for at, each in enumerate(facts.explanations, 1)}
+    reports = [
+        f'<details id="{links[each.shorthand][1:]}">'
+        f"<summary>{escape(problem_text(each.shorthand))}</summary>\n"
+        f"{explanation.fragment(each)}\n</details>"
+        for each in facts.explanations
     ]
-    return "\n".join([f"<div>{table(explained(facts))}", *parts, "</div>"])
+    return "\n".join(
+        [
+            f'<div class="{ROOT}" lang="en"><style>{STYLE}</style>',
+            f'<div class="scroll">{strip(facts, links)}</div>',
+            f'<p class="caption">{escape(CAPTION)}</p>',
+            rich_fragment(explained(facts)),
+            *reports,
+            "</div>",
+        ]
+    )

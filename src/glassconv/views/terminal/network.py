@@ -1,49 +1,241 @@
-"""A stack of layers in the terminal: a row for each."""
+"""A network in a terminal of 80 columns: its convolutions, what they see, memory, what fuses."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from glassconv.reports.network import LayerFacts, NetworkExplanation
-from glassconv.views.explanation_blocks import by
-from glassconv.views.notation import shape
+from glassconv.reports.network import (
+    ConvolutionFacts,
+    FusionFacts,
+    NetworkExplanation,
+    NetworkMemory,
+)
+from glassconv.views.network_words import (
+    bytes_text,
+    count,
+    field_text,
+    halo_text,
+    percent,
+    problem_text,
+)
+from glassconv.views.notation import duration, shape
+from glassconv.views.terminal.parts import pairs, section
+
+WIDTH = 76  # of a table within a section
+GAP = 2  # between its columns
+BAR = 8  # characters of the largest share
+BARS = ["", *"▏▎▍▌▋▊▉█"]
+NAMES = 4  # that are listed where a reason is the same
+PROBLEMS = "Problems are written without their bias, and without what is usual: s1 and p0."
+CHOICES = (
+    "The fastest that is predicted for this machine, and the next one. `glassconv explain PROBLEM` "
+    "says why others cannot run."
+)
+FIELD = (
+    "Field: the size of the window of the input that an output reads, padding included; all where "
+    "it reads every position, as behind global pooling. Stride: from one output's window to the "
+    "next one's. Offset: where the first one begins. Halo: what a tile needs before and after its "
+    "own positions. Forward: bytes of the activations that are read and written; backward: of what "
+    "is kept, and of both gradients."
+)
 
 
 def explained(facts: NetworkExplanation) -> RenderableType:
-    """Return a table of the layers with their shapes, parameters, MACs and receptive fields."""
-    first, last = facts.layers[0], facts.layers[-1]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading, right in (
-        ("layer", False), ("output shape", False), ("parameters", True), ("MACs", True),
-        ("receptive field", True), ("jump", True),
-    ):  # fmt: skip
-        table.add_column(heading, justify="right" if right else "left")
-    for layer in facts.layers:
-        table.add_row(*_cells(layer))
-    parameters, macs = (
-        sum(getattr(layer, name) for layer in facts.layers) for name in ("parameters", "macs")
+    """Return a network's summary and its sections."""
+    outputs = ", ".join(map(shape, facts.output_shapes))
+    summary = (
+        f"{_counted(len(facts.convolutions), 'convolution')}, {count(facts.macs)} MACs; "
+        f"{count(facts.parameters)} parameters; {bytes_text(facts.memory.peak_bytes)} of memory"
     )
-    table.add_row("total", "", f"{parameters:,}", f"{macs:,}", "", "", style="bold")
-    notes = [f"{layer.name} {layer.kind}: {layer.note}" for layer in facts.layers if layer.note]
     return Group(
-        Text(f"{shape(first.input_shape)} → {shape(last.output_shape)}", "bold"),
-        table,
-        Text("Receptive field and jump: in positions of the input, padding included; the", "dim"),
-        Text("jump is the distance from one output's field to the next one's.", "dim"),
-        *(Text(note, "dim") for note in notes),
+        Text(facts.model, "bold"),
+        Text(f"{shape(facts.input_shape)} → {outputs}"),
+        Text(summary),
+        "",
+        *_sections(facts),
     )
 
 
-def _cells(layer: LayerFacts) -> tuple[str, ...]:
-    kind = layer.module.partition("(")[0]
-    return (
-        f"{layer.name}  {kind}",
-        shape(layer.output_shape),
-        f"{layer.parameters:,}" if layer.parameters else "",
-        f"{layer.macs:,}" if layer.macs else "",
-        by(layer.receptive_field),
-        " × ".join(f"{jump:g}" for jump in layer.jump),
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def _sections(facts: NetworkExplanation) -> Iterator[RenderableType]:
+    bodies = {
+        "Convolutions": _convolutions(facts),
+        "Algorithms": _algorithms(facts.convolutions),
+        "Receptive fields and activations": _fields(facts.convolutions),
+        "Memory": _memory(facts.memory),
+        "Operations that convolutions can take over": _fusions(facts.fusions),
+        "Counts": _counts(facts),
+    }
+    for place, (title, body) in enumerate(bodies.items(), start=1):
+        yield from section(place, title, body)
+
+
+def _table(*headings: str, left: Sequence[str], gap: int = GAP) -> Table:
+    """Return an empty table. gap: characters between columns, of which the box draws one."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, gap - 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
+    return table
+
+
+def _fitted(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> list[list[str]]:
+    """Return rows whose names are shortened from the left, so that the table is not too wide."""
+    others = (
+        max(len(heading), *(len(row[place]) for row in rows)) + GAP
+        for place, heading in enumerate(headings)
+        if place
+    )
+    width = max(12, WIDTH - sum(others))
+    return [[_shortened(name, width), *rest] for name, *rest in rows]
+
+
+def _shortened(name: str, width: int) -> str:
+    """Return the end of a name, which tells layers apart better than its beginning."""
+    return name if len(name) <= width else f"…{name[len(name) - width + 1 :]}"
+
+
+def _convolutions(facts: NetworkExplanation) -> RenderableType:
+    timed = any(each.seconds is not None for each in facts.convolutions)
+    total = sum(each.seconds or 0.0 for each in facts.operations)
+    largest = max((each.macs for each in facts.convolutions), default=0)
+    headings = ("layer", "problem", "MACs", "%", *(("time", "%") if timed else ("",)))
+    rows = []
+    for each in facts.convolutions:
+        row = [each.name, problem_text(each.shorthand), count(each.macs)]
+        row.append(percent(each.macs, facts.macs))
+        seconds = each.seconds or 0.0
+        row += [duration(seconds), percent(seconds, total)] if timed else [_bar(each.macs, largest)]
+        rows.append(row)
+    table = _table(*headings, left=("layer", "problem", ""))
+    for row in _fitted(rows, headings):
+        table.add_row(*(Text(cell, "cyan" if set(cell) & {*BARS} else "") for cell in row))
+    return Group(table, Text(PROBLEMS, "dim"), *_time_notes(facts, total))
+
+
+def _time_notes(facts: NetworkExplanation, total: float) -> Iterator[Text]:
+    if not total:
+        return
+    others: Counter[str] = Counter()
+    convolutions = {each.name for each in facts.convolutions}
+    for each in facts.operations:
+        if each.name not in convolutions:
+            others[each.function.removesuffix("_")] += round((each.seconds or 0.0) * 1e9)
+    largest = ", ".join(
+        f"{name} {percent(nanoseconds / 1e9, total)} %"
+        for name, nanoseconds in others.most_common(NAMES)
+    )
+    yield Text(f"All operations take {duration(total)} with PyTorch; besides: {largest}.", "dim")
+
+
+def _bar(value: int, largest: int) -> str:
+    """Return a bar in eighths of a character, of which the smallest share has one."""
+    eighths: int = max(1, round(8 * BAR * value / largest)) if largest else 0
+    return BARS[8] * (eighths // 8) + BARS[eighths % 8]
+
+
+def _algorithms(convolutions: Sequence[ConvolutionFacts]) -> RenderableType:
+    """Return a row for each problem: what computes it and what would be next."""
+    headings = ("problem", "algorithm", "time", "next", "time")
+    table = _table(*headings, left=("problem", "algorithm", "next"), gap=1)
+    choices = {problem_text(each.shorthand): each.choice for each in convolutions}
+    for problem, choice in choices.items():
+        if choice is None:
+            table.add_row(problem, "none: memory")
+            continue
+        following = choice.next_algorithm or ""
+        later = choice.next_seconds
+        table.add_row(
+            problem,
+            choice.algorithm,
+            duration(choice.seconds),
+            following,
+            "" if later is None else duration(later),
+        )
+    return Group(table, Text(CHOICES, "dim"))
+
+
+def _fields(convolutions: Sequence[ConvolutionFacts]) -> RenderableType:
+    headings = ("layer", "field", "stride", "offset", "halo", "forward", "backward")
+    rows = [
+        [
+            each.name,
+            field_text(each.receptive_field, "size", "all"),
+            field_text(each.receptive_field, "stride"),
+            field_text(each.receptive_field, "offset"),
+            halo_text(each.receptive_field),
+            bytes_text(each.forward_bytes),
+            bytes_text(each.backward_bytes),
+        ]
+        for each in convolutions
+    ]
+    table = _table(*headings, left=("layer",))
+    for row in _fitted(rows, headings):
+        table.add_row(*row)
+    return Group(table, Text(FIELD, "dim"))
+
+
+def _memory(memory: NetworkMemory) -> RenderableType:
+    workspaces = f"workspaces of {_counted(memory.threads, 'thread')} included"
+    return Group(
+        pairs(
+            ("parameters, buffers", bytes_text(memory.parameter_bytes)),
+            ("input", bytes_text(memory.input_bytes)),
+            (
+                "activations",
+                f"{bytes_text(memory.activation_bytes)} at once, at {memory.operation}",
+            ),
+            ("peak", bytes_text(memory.peak_bytes)),
+        ),
+        Text(f"Predicted for inference by PyTorch's operators, {workspaces}.", "dim"),
+    )
+
+
+def _fusions(fusions: Sequence[FusionFacts]) -> RenderableType:
+    able = Counter(each.kind for each in fusions if each.into is not None)
+    total = Counter(each.kind for each in fusions)
+    verbs = {"normalisation": "fold into weights", "residual": "fuse", "activation": "fuse"}
+    rows = [
+        (f"{kind}s", f"{able[kind]:,} of {number:,} {verbs[kind]}")
+        for kind, number in total.items()
+    ]
+    if not rows:
+        return Text("no batch normalisation, residual or activation", "dim")
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for each in fusions:
+        if each.into is None:
+            reasons.setdefault((each.kind, each.reason), []).append(each.name)
+    kept = [
+        Text.assemble((f"{kind}: {reason}: ", "dim"), _listed(names))
+        for (kind, reason), names in reasons.items()
+    ]
+    return Group(pairs(*rows), *kept)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    return ", ".join(names[:NAMES]) + more
+
+
+def _counts(facts: NetworkExplanation) -> RenderableType:
+    agree = facts.macs == facts.counted_macs
+    counted = "the same" if agree else f"{facts.counted_macs:,}, not the same"
+    functions = Counter(each.function.removesuffix("_") for each in facts.operations)
+    return Group(
+        pairs(
+            ("MACs of convolutions", f"{facts.macs:,}"),
+            ("by torch.utils.flop_counter", counted),
+            ("MACs of other operations", f"{facts.other_macs:,} by the same counter"),
+            ("parameters", f"{facts.parameters:,}"),
+            ("operations", ", ".join(f"{n} {name}" for name, n in functions.most_common())),
+        ),
+        *(Text(note) for note in facts.notes),
     )
