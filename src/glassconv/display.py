@@ -9,6 +9,7 @@ from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
 from glassconv.reports.kernel import KernelReport
 from glassconv.reports.machine import Machine
+from glassconv.reports.network_verification import NetworkVerification
 from glassconv.reports.running_bounds import RunningBounds
 from glassconv.reports.shown import Display, Shown
 from glassconv.reports.swap import Swap
@@ -60,6 +61,12 @@ def _verified(report: Verification | Sameness | Difference) -> RenderableType:
     return verified(report)
 
 
+def _network_verification(report: NetworkVerification) -> RenderableType:
+    from glassconv.views.terminal.network_verification import verified
+
+    return verified(report)
+
+
 def _running_bounds(report: RunningBounds) -> RenderableType:
     from glassconv.views.terminal.verification import running_bounds
 
@@ -106,6 +113,7 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Verification: _verified,
     Sameness: _verified,
     Difference: _verified,
+    NetworkVerification: _network_verification,
     RunningBounds: _running_bounds,
     Benchmark: _benchmark,
     LayerBenchmark: _layer_benchmark,

@@ -157,7 +157,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        arguments = _bound(function, args, kwargs or {})
+        arguments = bound_arguments(function, args, kwargs or {})
         read = {name: self.read(argument) for name, argument in arguments.items()}
         live = self.allocations.live_bytes
         self.allocations.begin()
@@ -239,7 +239,9 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     )
 
 
-def _bound(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def bound_arguments(
+    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the arguments by name, with the defaults of those that are left out."""
     bound = {}
     for place, schema in enumerate(function._schema.arguments):

@@ -15,6 +15,7 @@ from glassconv.problem.transposed import transposed_of
 FORWARD = ("conv1d", "conv2d", "conv3d")
 TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 GENERAL = ("convolution", "_convolution")  # what TorchScript and autograd call
+FUNCTIONS = (*FORWARD, *TRANSPOSED, *GENERAL)
 STEPS = ("stride", "padding", "dilation", "groups")
 
 
@@ -36,7 +37,7 @@ class Convolution:
 
 def is_convolution(operation: Operation) -> bool:
     """Return whether an operation is a convolution, transposed or not."""
-    return operation.function in (*FORWARD, *TRANSPOSED, *GENERAL)
+    return operation.function in FUNCTIONS
 
 
 def convolutions(graph: Graph) -> tuple[tuple[Convolution, ...], tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil, prod
 
-from glassconv.networks.convolutions import FORWARD, GENERAL, TRANSPOSED, read
+from glassconv.networks.convolutions import FUNCTIONS, read
 from glassconv.networks.field_rules.known import Known, Rule, along, at_each, same
 from glassconv.networks.field_rules.shape import reshaped
 from glassconv.networks.graph import Operation
@@ -183,7 +183,7 @@ def _per_axis(value: int | Shape, ndim: int) -> Shape:
 
 
 def _rules() -> dict[str, Rule]:
-    rules: dict[str, Rule] = dict.fromkeys((*FORWARD, *TRANSPOSED, *GENERAL), convolution)
+    rules: dict[str, Rule] = dict.fromkeys(FUNCTIONS, convolution)
     for ndim in (1, 2, 3):
         for kind in ("max", "avg"):
             rules[f"{kind}_pool{ndim}d"] = rules[f"{kind}_pool{ndim}d_with_indices"] = pooling

@@ -38,7 +38,8 @@ def strip(facts: NetworkExplanation, links: Mapping[str, str]) -> str:
     label = f"{len(shown)} operations of {facts.model}, {len(arcs)} skips"
     return (
         f'<svg class="strip" role="img" aria-label="{escape(label)}" width="{width}" '
-        f'height="{BASE + 8}" viewBox="0 0 {width} {BASE + 8}">{"".join(arcs)}{"".join(blocks)}</svg>'
+        f'height="{BASE + 8}" viewBox="0 0 {width} {BASE + 8}">'
+        f"{''.join(arcs)}{''.join(blocks)}</svg>"
     )
 
 

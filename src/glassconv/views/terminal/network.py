@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from glassconv.reports.network import (
@@ -25,12 +23,11 @@ from glassconv.views.network_words import (
     problem_text,
 )
 from glassconv.views.notation import duration, shape
+from glassconv.views.terminal.layers import fitted, table_of
 from glassconv.views.terminal.parts import pairs, section
 
-WIDTH = 76  # of a table within a section
-GAP = 2  # between its columns
 BAR = 8  # characters of the largest share
-BARS = ["", *"▏▎▍▌▋▊▉█"]
+BARS: Sequence[str] = ["", *"▏▎▍▌▋▊▉█"]
 NAMES = 4  # that are listed where a reason is the same
 PROBLEMS = "Problems are written without their bias, and without what is usual: s1 and p0."
 CHOICES = (
@@ -79,30 +76,6 @@ def _sections(facts: NetworkExplanation) -> Iterator[RenderableType]:
         yield from section(place, title, body)
 
 
-def _table(*headings: str, left: Sequence[str], gap: int = GAP) -> Table:
-    """Return an empty table. gap: characters between columns, of which the box draws one."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, gap - 1, 0, 0))
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
-    return table
-
-
-def _fitted(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> list[list[str]]:
-    """Return rows whose names are shortened from the left, so that the table is not too wide."""
-    others = (
-        max(len(heading), *(len(row[place]) for row in rows)) + GAP
-        for place, heading in enumerate(headings)
-        if place
-    )
-    width = max(12, WIDTH - sum(others))
-    return [[_shortened(name, width), *rest] for name, *rest in rows]
-
-
-def _shortened(name: str, width: int) -> str:
-    """Return the end of a name, which tells layers apart better than its beginning."""
-    return name if len(name) <= width else f"…{name[len(name) - width + 1 :]}"
-
-
 def _convolutions(facts: NetworkExplanation) -> RenderableType:
     timed = any(each.seconds is not None for each in facts.convolutions)
     total = sum(each.seconds or 0.0 for each in facts.operations)
@@ -115,8 +88,8 @@ def _convolutions(facts: NetworkExplanation) -> RenderableType:
         seconds = each.seconds or 0.0
         row += [duration(seconds), percent(seconds, total)] if timed else [_bar(each.macs, largest)]
         rows.append(row)
-    table = _table(*headings, left=("layer", "problem", ""))
-    for row in _fitted(rows, headings):
+    table = table_of(*headings, left=("layer", "problem", ""))
+    for row in fitted(rows, headings):
         table.add_row(*(Text(cell, "cyan" if set(cell) & {*BARS} else "") for cell in row))
     return Group(table, Text(PROBLEMS, "dim"), *_time_notes(facts, total))
 
@@ -145,7 +118,7 @@ def _bar(value: int, largest: int) -> str:
 def _algorithms(convolutions: Sequence[ConvolutionFacts]) -> RenderableType:
     """Return a row for each problem: what computes it and what would be next."""
     headings = ("problem", "algorithm", "time", "next", "time")
-    table = _table(*headings, left=("problem", "algorithm", "next"), gap=1)
+    table = table_of(*headings, left=("problem", "algorithm", "next"), gap=1)
     choices = {problem_text(each.shorthand): each.choice for each in convolutions}
     for problem, choice in choices.items():
         if choice is None:
@@ -177,8 +150,8 @@ def _fields(convolutions: Sequence[ConvolutionFacts]) -> RenderableType:
         ]
         for each in convolutions
     ]
-    table = _table(*headings, left=("layer",))
-    for row in _fitted(rows, headings):
+    table = table_of(*headings, left=("layer",))
+    for row in fitted(rows, headings):
         table.add_row(*row)
     return Group(table, Text(FIELD, "dim"))
 

@@ -1,0 +1,137 @@
+"""Verify a network: each convolution on its own input, and the whole, against float64.
+
+The network is evaluated twice. In float64, PyTorch computes it, and the outputs of its convolutions
+are kept. In its own element type, glassconv computes each convolution on the input that it gets
+there, by the algorithm that it chooses: each output is compared with the definition, within the
+algorithm's bound. That is the error that a convolution makes. How far its output is from the
+float64 network's is what errors before it have made of it; no bound holds for that, so it is
+printed beside the error of PyTorch's own convolutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from glassconv.dispatch.dispatch import run
+from glassconv.errors import ConvError, NetworkError, UnsupportedError
+from glassconv.networks.capture import bound_arguments, capture
+from glassconv.networks.convolutions import FUNCTIONS, Convolution, convolutions
+from glassconv.networks.tensors import tensors_in
+from glassconv.nn.shared_copy import shared_copy
+from glassconv.problem.operands import Operands
+from glassconv.reports.network_verification import ConvolutionCheck, NetworkVerification
+from glassconv.verification.verify import COMPILED, verify
+
+
+def verify_network(model: nn.Module, input: Tensor, name: str = "") -> NetworkVerification:
+    """Return what `verify` says of each convolution of a network, and of its outputs.
+
+    input: what the network is evaluated on. name: what to call it, if not by its class.
+
+    Raises `UnsupportedError` for a network without a convolution, or with one of numbers that no
+    algorithm takes, `NetworkError` for one that cannot be run on this input.
+
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
+    >>> report = verify_network(model, torch.rand(1, 3, 9, 9))
+    >>> report.verdict.ok, [each.name for each in report.checks]
+    (True, ['0', '2'])
+    """
+    name = name or type(model).__name__
+    request = f"{name} on an input {list(input.shape)}"
+    found, refused = convolutions(capture(model, input))
+    if refused or not found:
+        cause = refused[0] if refused else "it calls no convolution"
+        raise UnsupportedError(cause, request=request)
+    truth = _Outputs()
+    reference = _evaluated(deepcopy(model).double(), input.double(), truth, request)
+    if len(truth.outputs) != len(found):
+        cause = "it calls other convolutions in float64: what it calls depends on numbers"
+        raise NetworkError(cause, request=request)
+    checks = _Checks(found, truth.outputs)
+    ours = _evaluated(shared_copy(model), input, checks, request)
+    pytorch = _evaluated(shared_copy(model), input, None, request)
+    return NetworkVerification(
+        model=name,
+        input_shape=tuple(input.shape),
+        checks=tuple(checks.found),
+        error=_relative_error(ours, reference),
+        pytorch_error=_relative_error(pytorch, reference),
+        finite=all(bool(each.isfinite().all()) for each in ours if each.is_floating_point()),
+    )
+
+
+def _evaluated(
+    model: nn.Module, input: Tensor, mode: TorchDispatchMode | None, request: str
+) -> list[Tensor]:
+    """Return the outputs of a model, evaluated under a mode that sees its operations."""
+    model.eval()
+    try:
+        with torch.inference_mode():
+            if mode is None:
+                return list(tensors_in(model(input)))
+            with mode:
+                return list(tensors_in(model(input)))
+    except ConvError:
+        raise
+    except Exception as error:
+        raise NetworkError(f"{type(error).__name__}: {error}", request=request) from error
+
+
+class _Outputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Keeps the output of each convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.outputs: list[Tensor] = []
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        output = function(*args, **(kwargs or {}))
+        if function.overloadpacket.__name__ in FUNCTIONS:
+            self.outputs.append(output.clone())  # what follows may write over it
+        return output
+
+
+class _Checks(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Computes each convolution by glassconv, and compares it with the definition."""
+
+    def __init__(self, convolutions: Sequence[Convolution], truth: Sequence[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.expected = list(zip(convolutions, truth, strict=True))
+        self.found: list[ConvolutionCheck] = []
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        if function.overloadpacket.__name__ not in FUNCTIONS:
+            return function(*args, **(kwargs or {}))
+        convolution, truth = self.expected[len(self.found)]
+        arguments = bound_arguments(function, args, kwargs or {})
+        problem, bias = convolution.problem, arguments["bias"]
+        input = arguments["input"].reshape(problem.input_shape)
+        operands = Operands(input, arguments["weight"], bias)
+        verification = verify(problem, operands=operands)
+        algorithm = verification.candidate.removesuffix(COMPILED)
+        output = run(problem, algorithm, input, operands.weight, bias).reshape(truth.shape)
+        scale = float(output.abs().max()) if output.numel() else 0.0
+        made = verification.max_error / scale if scale else verification.max_error
+        so_far = _relative_error([output], [truth])
+        self.found.append(ConvolutionCheck(convolution.operation.name, verification, made, so_far))
+        return output
+
+
+def _relative_error(outputs: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
+    """Return the largest error over the largest absolute value, of all outputs together."""
+    error = scale = 0.0
+    for output, reference in zip(outputs, truth, strict=True):
+        if reference.numel() and reference.is_floating_point():
+            error = max(error, float((output.double() - reference).abs().max()))
+            scale = max(scale, float(reference.abs().max()))
+    return error / scale if scale else error
