@@ -9,7 +9,22 @@ import typer
 
 from glassconv.algorithms import ALGORITHMS
 from glassconv.benchmarks.suites import read_suite
-from glassconv.cli.words import Layout, ProblemWords, SeedOption, parse_words, show, stderr
+from glassconv.cli.networks import (
+    ImageOption,
+    InputOption,
+    explain_source,
+    source_of,
+    verify_source,
+)
+from glassconv.cli.words import (
+    Layout,
+    ProblemOrNetwork,
+    ProblemWords,
+    SeedOption,
+    parse_words,
+    show,
+    stderr,
+)
 from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import ArgumentError
 from glassconv.explanation.explain import explain as explain_problem
@@ -33,12 +48,31 @@ from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import counted
 from glassconv.views.terminal.verification import render_verification
 
+ONLY_NETWORKS = "can only be used with a network, such as torchvision:resnet18"
+
 
 def explain(
-    problem: Annotated[list[str], ProblemWords],
+    problem: Annotated[list[str], ProblemOrNetwork],
+    input: InputOption = None,
+    image: ImageOption = None,
+    time: Annotated[
+        bool, typer.Option("--time", help="Time the operations of the network.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Save the report of the network as a page.", metavar="FILE")
+    ] = None,
+    node_data: Annotated[
+        Path | None,
+        typer.Option(help="Save shares of MACs as node data for Model Explorer.", metavar="FILE"),
+    ] = None,
 ) -> None:
-    """Report the sizes, costs, algorithms and equivalent code of a convolution; run nothing."""
+    """Report the sizes, costs and algorithms of a convolution, or of all of a network's."""
+    if (source := source_of(problem)) is not None:
+        explain_source(source, input, image, timed=time, json=json, html=html, node_data=node_data)
+        return
+    if input or image or time or html or node_data:
+        raise ArgumentError(f"--input, --image, --time, --html and --node-data {ONLY_NETWORKS}")
     report = explain_problem(parse_words(problem))
     if json:
         typer.echo(report.to_json())
@@ -47,7 +81,9 @@ def explain(
 
 
 def verify(
-    problem: Annotated[list[str] | None, ProblemWords] = None,
+    problem: Annotated[list[str] | None, ProblemOrNetwork] = None,
+    input: InputOption = None,
+    image: ImageOption = None,
     algorithm: Annotated[
         str | None, typer.Option(help="Algorithm to verify (default: all).", metavar="NAME")
     ] = None,
@@ -61,6 +97,13 @@ def verify(
     ] = False,
 ) -> None:
     """Compare algorithms with the definition in float64, each output within its error bound."""
+    if problem and (source := source_of(problem)) is not None:
+        if algorithm or suite or hash:
+            raise ArgumentError("--algorithm, --suite and --hash can only be used with a problem")
+        verify_source(source, input, image, seed)
+        return
+    if input or image:
+        raise ArgumentError(f"--input and --image {ONLY_NETWORKS}")
     if hash or suite is not None:
         _hash(problem, suite, hash)
         return

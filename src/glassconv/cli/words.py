@@ -42,10 +42,14 @@ StyleOption = Annotated[Style, typer.Option(help="Colour theme of the figures.")
 SeedOption = Annotated[
     int, typer.Option(help="Seed of the random inputs and weights.", min=0, max=LARGEST_SEED)
 ]
-ProblemWords = typer.Argument(
-    metavar="PROBLEM",
-    help="CxHxW OUT@KxK, or NxCxHxW with a batch, then options: sSTRIDE pPADDING dDILATION "
-    f"gGROUPS nobias float64 transposed oPADDING. Such as '{EXAMPLE}'.",
+PROBLEM_HELP = (
+    "CxHxW OUT@KxK, or NxCxHxW with a batch, then options: sSTRIDE pPADDING dDILATION "
+    f"gGROUPS nobias float64 transposed oPADDING. Such as '{EXAMPLE}'."
+)
+ProblemWords = typer.Argument(metavar="PROBLEM", help=PROBLEM_HELP, show_default=False)
+ProblemOrNetwork = typer.Argument(
+    metavar="PROBLEM|NETWORK",
+    help=f"{PROBLEM_HELP} Or a network: torchvision:NAME, timm:NAME, FILE.py:FACTORY or a file.",
     show_default=False,
 )
 

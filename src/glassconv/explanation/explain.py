@@ -68,7 +68,7 @@ def explain(subject: Subject, input: Input | None = None) -> Report | NetworkRep
         return explain_network(subject, input_of_network(subject, input, request))
     if not isinstance(subject, str | ConvProblem | TransposedProblem):
         raise ArgumentTypeError(
-            f"explain takes a problem such as {EXAMPLE!r}, a ConvProblem, or a layer such as "
+            f"explain takes a problem such as {EXAMPLE!r}, a ConvProblem, a layer such as "
             f"nn.Conv2d, or a network, not a {type(subject).__name__}"
         )
     problem = as_problem(subject)

@@ -11,6 +11,7 @@ numbers, and the graph says why.
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -43,6 +45,11 @@ def capture(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
     >>> [(each.name, each.function, each.outputs[0].shape) for each in graph.operations]
     [('0', 'conv2d', (1, 8, 7, 7)), ('1', 'relu', (1, 8, 7, 7))]
     """
+    shape = list(input.shape if isinstance(input, Tensor) else input)
+    request = f"{type(model).__name__} on an input {shape}"
+    if any(map(is_lazy, model.parameters())):
+        cause = "it has lazy layers, whose weights have no shape until it has run once"
+        raise NetworkError(cause, request=request)
     try:
         return _without_numbers(model, input)
     except Exception as error:  # whatever the model's own code raises at a tensor without numbers
@@ -52,19 +59,25 @@ def capture(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
     except ConvError:
         raise
     except Exception as error:
-        shape = list(input.shape if isinstance(input, Tensor) else input)
-        request = f"{type(model).__name__} on an input {shape}"
         raise NetworkError(_first_line(error), request=request) from error
 
 
 def _without_numbers(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    held = list(_tensors(model))
-    copy = deepcopy(model, {id(each): mode.from_tensor(each) for each in held}).eval()
-    with mode:
-        given = _like(model, input, torch.empty)
-    with mode:
-        return _record(copy, given, "")
+    copy = deepcopy(model, {id(each): mode.from_tensor(each) for each in _tensors(model)}).eval()
+    with mode, _quiet(logging.getLogger("torch._subclasses.fake_tensor")):
+        return _record(copy, _like(model, input, torch.empty), "")
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Keep a logger from printing what is raised as well."""
+    was = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = was
 
 
 def _with_numbers(model: nn.Module, input: Tensor | Sequence[int], reason: str) -> Graph:
@@ -104,6 +117,7 @@ def _record(model: nn.Module, input: Tensor, reason: str) -> Graph:
         output = model(input)
     parameters = {id(each): each for each in model.parameters()}.values()
     held = {id(each): each for each in (*parameters, *model.buffers())}.values()
+    counted = counter.get_flop_counts().get("Global", {})
     return Graph(
         operations=tuple(recorder.operations),
         inputs=(recorder.input,),
@@ -111,7 +125,7 @@ def _record(model: nn.Module, input: Tensor, reason: str) -> Graph:
         parameters=sum(each.numel() for each in parameters),
         parameter_bytes=sum(each.numel() * each.element_size() for each in held),
         executed=reason,
-        flops={str(each): count for each, count in counter.get_flop_counts()["Global"].items()},
+        flops={str(each): count for each, count in counted.items()},
     )
 
 
@@ -139,6 +153,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Know which module's forward is running."""
         handles = []
         for name, module in self.model.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):  # takes no hooks
+                continue
 
             def enter(module: nn.Module, _: object, name: str = name) -> None:
                 self.stack.append((name, module))

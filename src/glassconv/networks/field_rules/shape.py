@@ -27,6 +27,23 @@ def pointwise(operation: Operation, known: Known) -> list[Fields]:
     return same(operation, found)
 
 
+def constant(operation: Operation, known: Known) -> list[Fields]:
+    """No element reads a position: of the input only shape and element type are used."""
+    return same(operation, (None,) * known.axes)
+
+
+def repeated(operation: Operation, known: Known) -> list[Fields]:
+    """Elements come several times along some dimensions, of which there may be more."""
+    given, repeats = operation.inputs[0], operation.arguments["repeats"]
+    shift = len(repeats) - len(given.shape)
+
+    def one(reads: Along) -> Reads:
+        dim = reads.dim + shift
+        return replace(reads, dim=dim) if repeats[dim] == 1 else WHOLE
+
+    return [along(known.of(given), one)]
+
+
 def copied(operation: Operation, known: Known) -> list[Fields]:
     """Each element reads what is copied over it."""
     target, source = operation.inputs[:2]
@@ -176,6 +193,9 @@ RULES = _table(
     (unchanged, "hardswish hardswish_ log_sigmoid prelu _prelu_kernel rrelu masked_fill"),
     (unchanged, "dropout dropout_ feature_dropout alpha_dropout channel_shuffle"),
     (unchanged, "to _to_copy type_as float half double contiguous clone detach alias"),
+    (constant, "zeros_like ones_like full_like empty_like rand_like randn_like"),
+    (constant, "new_zeros new_ones new_full new_empty"),
+    (repeated, "repeat"),
     (copied, "copy_"),
     (view, "view reshape flatten unflatten squeeze unsqueeze squeeze_ unsqueeze_"),
     (view, "_unsafe_view _reshape_alias view_as reshape_as ravel"),

@@ -13,7 +13,7 @@ from glassconv.views.terminal.parts import mark, pairs
 COLUMNS = (
     "Made: the largest error that the convolution makes on its own input, over the largest value "
     "of its output; bound: the part of the algorithm's bound that it uses; so far: how far its "
-    "output is from that of the network in float64, errors before it included."
+    "output is from that of the network in float64, errors before it included. *: by its kernel."
 )
 LARGEST = 3  # convolutions that are named as those that make the most error
 

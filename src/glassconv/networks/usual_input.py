@@ -1,0 +1,31 @@
+"""The input that a network usually gets, where nobody says."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from glassconv.errors import ArgumentError
+
+SIDE = 224  # of the images of ImageNet, as networks of torchvision get them
+
+
+def usual_shape(model: nn.Module) -> tuple[int, ...]:
+    """Return [1, channels, height, width]: what timm's networks say, or what others are used to.
+
+    Raises `ArgumentError` for a network whose first convolution reads no image.
+
+    >>> usual_shape(nn.Sequential(nn.Conv2d(1, 8, 3)))
+    (1, 1, 224, 224)
+    """
+    stated = getattr(model, "default_cfg", None)
+    if isinstance(stated, dict) and isinstance(stated.get("input_size"), tuple):
+        return (1, *stated["input_size"])
+    layers = (each for each in model.modules() if isinstance(each, nn.modules.conv._ConvNd))
+    first = next(layers, None)
+    if first is None:
+        return (1, 3, SIDE, SIDE)
+    if is_lazy(first.weight) or first.weight.dim() != 4:
+        cause = "the network does not say how large its input is"
+        raise ArgumentError(cause, request=type(model).__name__, suggestions=("--input 1x3x32x32",))
+    return (1, first.in_channels, SIDE, SIDE)
