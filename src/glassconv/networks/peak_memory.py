@@ -30,7 +30,6 @@ WIDEST_TILE = 28  # outputs in a row of a tile of oneDNN's
 MOST_COLUMNS = 2**19  # bytes of im2col's matrix that a thread of oneDNN's makes at once
 SCRATCH = 8216  # bytes of oneDNN's for weights in channels last
 WIDE = 16  # channels of a block with AVX-512, half as many without
-UNBLOCKED = (1, 3)  # channels of a first layer, which oneDNN reads as they are
 
 
 def peak_of_activations(graph: Graph) -> tuple[int, Operation]:
@@ -92,7 +91,7 @@ def _blocked(problem: ConvProblem, threads: int) -> int:
     per_group = problem.weight_shape[1]
     if problem.groups == 1:
         per_group = channels
-    if problem.groups == 1 and problem.in_channels in UNBLOCKED:
+    if problem.groups == 1 and problem.in_channels < WIDE:  # as in a first layer: not copied
         channels, per_group = 0, problem.in_channels
     positions = problem.batch * prod(problem.output_size)
     output_bytes = filters * positions * element

@@ -1,0 +1,25 @@
+"""The input that a network gets where nobody says."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from glassconv.errors import ArgumentError
+from glassconv.networks.load import load
+from glassconv.networks.usual_input import usual_shape
+
+
+def test_timms_networks_say_it() -> None:
+    assert usual_shape(load("timm:test_resnet")) == (1, 3, 160, 160)
+
+
+def test_others_are_given_an_image_of_imagenets_size() -> None:
+    assert usual_shape(nn.Sequential(nn.ReLU(), nn.Conv2d(4, 8, 3))) == (1, 4, 224, 224)
+    assert usual_shape(nn.Linear(2, 2)) == (1, 3, 224, 224)
+
+
+@pytest.mark.parametrize("layer", [nn.Conv1d(1, 1, 1), nn.Conv3d(1, 1, 1), nn.LazyConv2d(2, 1)])
+def test_what_reads_no_image_must_be_given_one(layer: nn.Module) -> None:
+    with pytest.raises(ArgumentError, match="--input"):
+        usual_shape(nn.Sequential(layer))
