@@ -21,6 +21,7 @@ from glassconv.reports.shown import Shown
 from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import ErrorCurve, ErrorCurves
+from glassconv.verification.network import verify_network
 from glassconv.verification.running_bounds import running_bounds
 from support.fixed_machine import FIXED
 
@@ -62,6 +63,13 @@ def network() -> object:
     return glassconv.explain(torch.nn.Sequential(torch.nn.Conv1d(2, 3, 1)), [1, 2, 3])
 
 
+def network_verification() -> Shown:
+    layer = torch.nn.Conv1d(2, 3, 1)
+    torch.nn.init.constant_(layer.weight, 0.1)
+    torch.nn.init.constant_(layer.bias, 0.1)  # type: ignore[arg-type]
+    return verify_network(torch.nn.Sequential(layer), torch.ones(1, 2, 3))
+
+
 def choice() -> Shown:
     dispatch.forget()  # else it is the same object
     return glassconv.choose(TEXT)
@@ -82,6 +90,7 @@ REPORTS: dict[str, Callable[[], object]] = {
     "Machine": lambda: replace(FIXED, threads=3),
     "Report": lambda: glassconv.explain(TEXT),
     "NetworkReport": network,
+    "NetworkVerification": network_verification,
     "Swap": lambda: glassconv.nn.swap(torch.nn.Sequential(torch.nn.Conv1d(2, 3, 1))),
     "Step": lambda: Step("output", np.array([1.0, nan]), ("length",), ""),
     "WorkedExample": worked_example,
