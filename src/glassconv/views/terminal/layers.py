@@ -20,7 +20,7 @@ def table_of(*headings: str, left: Sequence[str], gap: int = GAP) -> Table:
 
 
 def fitted(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> list[list[str]]:
-    """Return rows whose names are shortened from the left, so that the table is not too wide."""
+    """Return rows whose names are shortened where the table would be too wide."""
     others = (
         max(len(heading), *(len(row[place]) for row in rows)) + GAP
         for place, heading in enumerate(headings)
@@ -31,5 +31,8 @@ def fitted(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> list[list[
 
 
 def _shortened(name: str, width: int) -> str:
-    """Return the end of a name, which tells layers apart better than its beginning."""
-    return name if len(name) <= width else f"…{name[len(name) - width + 1 :]}"
+    """Return the beginning of a name, which says the stage, and more of its end, the layer."""
+    if len(name) <= width:
+        return name
+    head = (width - 1) // 3
+    return f"{name[:head]}…{name[len(name) - (width - 1 - head) :]}"

@@ -28,6 +28,7 @@ from glassconv.views.terminal.parts import pairs, section
 
 BAR = 8  # characters of the largest share
 BARS: Sequence[str] = ["", *"▏▎▍▌▋▊▉█"]
+WIDEST_PROBLEM = 24  # characters, beside two names of algorithms
 NAMES = 4  # that are listed where a reason is the same
 PROBLEMS = "Problems are written without their bias, and without what is usual: s1 and p0."
 CHOICES = (
@@ -118,8 +119,9 @@ def _bar(value: int, largest: int) -> str:
 def _algorithms(convolutions: Sequence[ConvolutionFacts]) -> RenderableType:
     """Return a row for each problem: what computes it and what would be next."""
     headings = ("problem", "algorithm", "time", "next", "time")
-    table = table_of(*headings, left=("problem", "algorithm", "next"), gap=1)
     choices = {problem_text(each.shorthand): each.choice for each in convolutions}
+    is_narrow = max(map(len, choices), default=0) <= WIDEST_PROBLEM
+    table = table_of(*headings, left=("problem", "algorithm", "next"), gap=1 + is_narrow)
     for problem, choice in choices.items():
         if choice is None:
             table.add_row(problem, "none: memory")
