@@ -6,27 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 
-import support.torchvision_schemas  # noqa: F401  before torchvision
 from glassconv.networks.capture import capture
 from glassconv.networks.load import load
 from glassconv.networks.peak_memory import peak_of_activations
-
-
-def measured(model: nn.Module, x: Tensor) -> int:
-    """Return the most bytes that were allocated at once in a call, by the profiler's events."""
-    with torch.inference_mode():
-        model(x)  # what is made at the first call is not the call's
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-            model(x)
-    results = seen.profiler.kineto_results
-    events = [each for each in results.events() if each.name() == "[memory]"]
-    live = peak = 0
-    for event in sorted(events, key=lambda each: each.start_ns()):
-        live += event.nbytes()
-        peak = max(peak, live)
-    return peak
+from support.architectures import measured
 
 
 class Holding(nn.Module):
