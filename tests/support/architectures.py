@@ -45,17 +45,18 @@ class Seen:
     reason: str = ""
 
 
-def sources() -> list[str]:
-    """Return the networks of the list, such as "timm:convnext_atto"."""
+def sources() -> dict[str, str]:
+    """Return the networks of the list, such as "timm:convnext_atto", and an input or nothing."""
     with LIST.open(newline="") as lines:
-        return [f"{row['library']}:{row['name']}" for row in csv.DictReader(lines)]
+        return {f"{row['library']}:{row['name']}": row["input"] for row in csv.DictReader(lines)}
 
 
 def see(source: str) -> Seen:
     """Explain a network on its usual input, and measure the memory of its activations."""
     try:
         model = load(source)
-        shape = usual_shape(model)
+        given = sources()[source]
+        shape = tuple(map(int, given.split("x"))) if given else usual_shape(model)
         facts = explain_network(model, shape, source).facts
         return Seen(source, facts, measured(model, torch.rand(shape)))
     except ConvError as error:
@@ -63,12 +64,11 @@ def see(source: str) -> Seen:
 
 
 def measured(model: nn.Module, x: Tensor) -> int:
-    """Return the most bytes that were allocated at once in a call, by the profiler's events."""
+    """Return the most bytes that were allocated at once in a first call, by profiler's events."""
     model = model.eval()
-    with torch.inference_mode():
-        model(x)  # what is made at the first call is not the call's
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-            model(x)
+    activities = [ProfilerActivity.CPU]
+    with torch.inference_mode(), profile(activities=activities, profile_memory=True) as seen:
+        model(x)
     events = [each for each in seen.profiler.kineto_results.events() if each.name() == "[memory]"]
     live = peak = 0
     for event in sorted(events, key=lambda each: each.start_ns()):
@@ -84,18 +84,20 @@ def page() -> Iterator[str]:
     ratios = [_ratio(each) for each in seen if each.facts is not None]
     close = sum(abs(ratio - 1) <= 0.05 for ratio in ratios)
     agree = sum(facts.macs == facts.counted_macs for facts in explained)
+    number = len(explained)
     yield from (
         "# Networks seen",
         "",
-        "`glassconv explain` of the smallest network of every architecture family of timm and torchvision that has a",
-        "convolution, with random weights and the network's usual input. `PYTHONPATH=tests python -m support.architectures",
-        "docs/networks-seen.md` writes this page. On this one:",
+        "`glassconv explain` of the smallest network of every architecture family of timm and",
+        "torchvision that has a convolution, with random weights and the network's usual input.",
+        "`PYTHONPATH=tests python -m support.architectures docs/networks-seen.md` writes this",
+        "page. On this one:",
         "",
         *(f"    {line}" for line in describe()),
         "",
-        f"{len(explained)} of {len(seen)} are explained. The MACs of the convolutions are those of `torch.utils.flop_counter`",
-        f"in {agree} of {len(explained)}. The peak of the activations' memory is within 5 % of what PyTorch's profiler measures in",
-        f"{close} of {len(explained)}.",
+        f"{number} of {len(seen)} are explained. The MACs of the convolutions are those of",
+        f"`torch.utils.flop_counter` in {agree} of {number}. The predicted peak of activations'",
+        f"memory is within 5 % of what PyTorch's profiler measures in {close} of {number}.",
         "",
         f"| {' | '.join(HEADINGS)} |",
         f"| {' | '.join(['---'] * len(HEADINGS))} |",

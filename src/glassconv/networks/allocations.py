@@ -19,6 +19,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from glassconv.networks.tensors import tensors_in
 
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+WHOLE = (  # what has nothing to decompose, or is decomposed into what allocates more
+    torch.ops.prim.device.default,
+    torch.ops.aten.linear.default,
+)
 DROPOUTS = (torch.ops.aten.dropout.default, torch.ops.aten.feature_dropout.default)
 
 
@@ -44,7 +48,7 @@ class Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if function in DROPOUTS and not (args[2] if len(args) > 2 else kwargs["train"]):
             return args[0]  # as in a real call; what decomposes it would copy it
         is_replaced = COMPOSITE in function.py_kernels  # in Python, by what allocates more
-        if function is not torch.ops.prim.device.default and not is_replaced:
+        if function not in WHOLE and not is_replaced:
             with self:
                 decomposed = function.decompose(*args, **kwargs)
             if decomposed is not NotImplemented:

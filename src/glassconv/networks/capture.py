@@ -28,7 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from glassconv.errors import ConvError, NetworkError
 from glassconv.networks.allocations import Allocations
-from glassconv.networks.graph import Graph, Kind, Operation, Value
+from glassconv.networks.graph import Graph, Kind, Layout, Operation, Value
 from glassconv.networks.tensors import tensors_in
 
 SEED = 0  # of the numbers that a model is run with where it is given a shape
@@ -65,6 +65,7 @@ def capture(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
 def _without_numbers(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     copy = deepcopy(model, {id(each): mode.from_tensor(each) for each in _tensors(model)}).eval()
+    copy.requires_grad_(False)  # the counter of FLOPs would follow gradients
     with mode, _quiet(logging.getLogger("torch._subclasses.fake_tensor")):
         return _record(copy, _like(model, input, torch.empty), "")
 
@@ -225,7 +226,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Return a new value, which is the tensor's from now on."""
         self.number += 1
         shape = tuple(map(int, tensor.shape))
-        value = Value(self.number, shape, _dtype(tensor), kind, name, _is_channels_last(tensor))
+        value = Value(self.number, shape, _dtype(tensor), kind, name, _layout(tensor))
         self.known[id(tensor)] = (weakref.ref(tensor), value)
         return value
 
@@ -279,12 +280,14 @@ def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _is_channels_last(tensor: Tensor) -> bool:
-    return (
-        tensor.dim() == 4
-        and not tensor.is_contiguous()
-        and tensor.is_contiguous(memory_format=torch.channels_last)
-    )
+def _layout(tensor: Tensor) -> Layout:
+    """Return the memory layout, channels last only where PyTorch's convolution takes it so."""
+    if tensor.is_contiguous():
+        return "contiguous"
+    if tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
+        inner_first = [tensor.stride(dim) for dim in (1, 3, 2, 0)]
+        return "channels_last" if inner_first == sorted(inner_first) else "strided"
+    return "strided"
 
 
 def _first_line(error: Exception) -> str:

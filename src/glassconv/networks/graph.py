@@ -13,6 +13,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 Kind = Literal["input", "parameter", "constant", "result"]
+Layout = Literal[
+    "contiguous", "channels_last", "strided"
+]  # strided: in another order, or with gaps
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Value:
     dtype: str  # such as "float32"
     kind: Kind
     name: str = ""  # of a parameter or a buffer in the model, such as "layer1.0.conv1.weight"
-    channels_last: bool = False
+    layout: Layout = "contiguous"
 
 
 @dataclass(frozen=True)

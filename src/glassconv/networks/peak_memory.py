@@ -18,7 +18,7 @@ import torch
 
 from glassconv.algorithms.aten import is_in_own_loops
 from glassconv.algorithms.parts import pytorch_cost
-from glassconv.networks.convolutions import Convolution, is_convolution, read
+from glassconv.networks.convolutions import is_convolution, read
 from glassconv.networks.graph import Graph, Operation
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import HALF_PRECISION
@@ -46,13 +46,14 @@ def _allocated(operation: Operation, threads: int) -> int:
     """Return the bytes that an operation has allocated at its worst, its output among them."""
     if not is_convolution(operation):
         return operation.peak_bytes
-    return convolution_bytes(read(operation), threads)
+    convolution = read(operation)
+    problem, layout = convolution.problem, convolution.input.layout
+    copied = problem.input_bytes if layout == "strided" else 0  # made contiguous first
+    return copied + _of_problem(problem, NHWC if layout == "channels_last" else NCHW, threads)
 
 
-def convolution_bytes(convolution: Convolution, threads: int) -> int:
+def _of_problem(problem: Problem, layout: str, threads: int) -> int:
     """Return the bytes that PyTorch allocates at once for a convolution, its output among them."""
-    problem = convolution.problem
-    layout = NHWC if convolution.input.channels_last else NCHW
     kind = pytorch_cost.kind_of(problem, layout, threads)
     if problem.dtype in HALF_PRECISION and is_in_own_loops(problem.dtype):
         kind = pytorch_cost.NATIVE
@@ -63,7 +64,8 @@ def convolution_bytes(convolution: Convolution, threads: int) -> int:
     if kind in (pytorch_cost.NATIVE, pytorch_cost.DOUBLE):
         return problem.output_bytes + _columns(problem)
     if kind == pytorch_cost.LOWERED and not _fits_a_row(problem):
-        return 2 * problem.output_bytes + threads * min(_columns(problem), MOST_COLUMNS)
+        columns = threads * min(_columns(problem), MOST_COLUMNS)
+        return problem.output_bytes + max(columns, problem.output_bytes)
     return _blocked(problem, threads)
 
 

@@ -171,7 +171,8 @@ def joined(operation: Operation, known: Known) -> list[Fields]:
         along(known.of(value), partial(one, size=value.shape[dim], start=start))
         for value, start in zip(parts, starts, strict=False)
     )
-    return [reduce(lambda first, second: tuple(map(union, first, second)), moved)]
+    nothing: Fields = (None,) * known.axes
+    return [reduce(lambda first, second: tuple(map(union, first, second)), moved, nothing)]
 
 
 def stacked(operation: Operation, known: Known) -> list[Fields]:
