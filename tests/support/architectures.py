@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,9 +77,8 @@ def measured(model: nn.Module, x: Tensor) -> int:
     return peak
 
 
-def page() -> Iterator[str]:
+def page(seen: Sequence[Seen]) -> Iterator[str]:
     """Yield the lines of the page."""
-    seen = [see(source) for source in sources()]
     explained = [each.facts for each in seen if each.facts is not None]
     ratios = [_ratio(each) for each in seen if each.facts is not None]
     close = sum(abs(ratio - 1) <= 0.05 for ratio in ratios)
@@ -134,4 +133,5 @@ def _cells(seen: Seen, facts: NetworkExplanation) -> list[str]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text("\n".join(page()) + "\n", encoding="utf-8")
+    lines = page([see(source) for source in sources()])
+    Path(sys.argv[1]).write_text("\n".join(lines) + "\n", encoding="utf-8")
