@@ -37,4 +37,4 @@ def put_weights(network: nn.Module, path: Path) -> None:
 def _some(names: Collection[str]) -> str:
     """Return how many names there are, and the first."""
     count = f"{len(names)} weights" if len(names) != 1 else "1 weight"
-    return f"{count} ({sorted(names)[0]}, …)" if names else "none"
+    return f"{count} ({min(names)!r}, …)" if names else "none"

@@ -61,7 +61,7 @@ def _plain(kind: type) -> Callable[[object, Values], Any]:
     """Return a reader of a number, a truth or a string."""
 
     def read(content: object, values: Values) -> Any:
-        if not isinstance(content, kind):
+        if type(content) is not kind:
             raise NetworkError(f"an argument must be {kind.__name__}, got {reprlib.repr(content)}")
         return content
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from keyword import iskeyword
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 
 from glassconv.errors import NetworkError
 from glassconv.networks.exported.arguments import read_argument
-from glassconv.networks.exported.inputs import Inputs, read_inputs
+from glassconv.networks.exported.inputs import InputCheck, Inputs, read_inputs
 from glassconv.networks.exported.operators import find_operator, writes_first_argument
 from glassconv.networks.exported.shape_check import check_shapes
 from glassconv.networks.exported.structure import is_flat, nest, read_structure
@@ -31,8 +31,8 @@ WEIGHTS = {  # by the kind of an input that is none of the user's: the key of it
     "buffer": "buffer_name",
     "tensor_constant": "tensor_constant_name",
 }
+CHECK = "input_check"  # the name of the module
 KEYWORD = 2  # an argument's kind in PyTorch's schema, `torch._export.serde.schema.ArgumentKind`
-TRAINING = {"training", "train"}  # arguments of batch_norm and of dropout
 
 
 def build(program: Any, tensors: Tensors) -> fx.GraphModule:
@@ -56,10 +56,8 @@ def build(program: Any, tensors: Tensors) -> fx.GraphModule:
     for node in nodes:
         graph.add(node)
     graph.output(signature, returns)
-    network = fx.GraphModule(graph.root, graph.graph, "ExportedProgram")
-    inputs.check([each.sample for each in inputs.inputs])
+    network = graph.module()
     check_shapes(network, inputs)
-    network.register_forward_pre_hook(inputs, with_kwargs=True)
     return network
 
 
@@ -67,36 +65,40 @@ class _Graph:
     """A graph of torch.fx in the making, and the module that holds its weights."""
 
     def __init__(self, inputs: Inputs, signature: Any, tensors: Tensors) -> None:
-        self.root = nn.Module()
-        self.graph = fx.Graph()
+        self._root = nn.Module()
+        self._temporary: list[str] = []  # buffers that are not in the state dict
+        self._graph = fx.Graph()
         self._values: dict[str, fx.Node] = {}
         for each in inputs.inputs:
-            self._define(each.name, self.graph.placeholder(each.name))
+            self._define(each.name, self._graph.placeholder(each.name))
+        self._root.add_module(CHECK, InputCheck(inputs))
+        self._graph.call_module(CHECK, tuple(self._values.values()))
         for kind, spec in _specs(signature, "input_specs"):
             if kind in WEIGHTS:
                 name = field(spec, WEIGHTS[kind], str)
-                persistent = kind == "buffer" and field(spec, "persistent", bool)
-                _attach(self.root, name, tensors.read(name), persistent)
+                _attach(self._root, name, tensors.read(name, kind == "parameter"))
+                if kind == "tensor_constant" or not spec.get("persistent", True):
+                    self._temporary.append(name)
                 value = field(field(spec, "arg", dict), "name", str)
-                self._define(value, self.graph.get_attr(name))
+                self._define(value, self._graph.get_attr(name))
 
     def add(self, node: Any) -> None:
         """Append a node, which reads what is there already."""
         function = find_operator(field(node, "target", str))
-        arguments, named = [], {}
+        arguments, named, by_name = [], {}, {}
         for each in field(node, "inputs", list):
             value = read_argument(field(each, "arg", dict), self._values)
             name = field(each, "name", str)
-            if name in TRAINING and value is True:
-                cause = "it was exported in training mode: call eval() before torch.export.export"
-                raise NetworkError(cause)
+            by_name[name] = value
             if each.get("kind") == KEYWORD:
                 named[_identifier(name)] = value
             else:
                 arguments.append(value)
-        if writes_first_argument(function) and arguments and _is_weight(arguments[0]):
-            raise NetworkError(f"its graph writes into the weight {arguments[0].target!r}")
-        made = self.graph.call_function(function, tuple(arguments), named)
+        writes_weight = writes_first_argument(function) and _is_weight((*arguments, None)[0])
+        if writes_weight or _is_training(by_name):
+            cause = "it was exported in training mode: call eval() before torch.export.export"
+            raise NetworkError(cause)
+        made = self._graph.call_function(function, tuple(arguments), named)
         self._define_outputs(field(node, "outputs", list), made)
 
     def output(self, signature: Any, structure: dict[str, Any]) -> None:
@@ -107,9 +109,18 @@ class _Graph:
                 raise NetworkError(f"it has an output of kind {kind!r}, which is not supported")
             outputs.append(read_argument(field(spec, "arg", dict), self._values))
         left = iter(outputs)
-        self.graph.output(nest(structure, left))
+        self._graph.output(nest(structure, left))
         if list(left):
             raise NetworkError("it has more outputs than their structure")
+
+    def module(self) -> fx.GraphModule:
+        """Return the module of the graph."""
+        module = fx.GraphModule(self._root, self._graph, "ExportedProgram")
+        for name in self._temporary:  # torch.fx makes every buffer one of the state dict
+            owner, _, last = name.rpartition(".")
+            tensor = module.get_buffer(name)
+            module.get_submodule(owner).register_buffer(last, tensor, persistent=False)
+        return module
 
     def _define_outputs(self, outputs: list[Any], made: fx.Node) -> None:
         """Give names to what a node computes: one value, several, or a list."""
@@ -119,7 +130,7 @@ class _Graph:
             self._define(names[0], made)
             return
         for at, name in enumerate(names):
-            self._define(name, self.graph.call_function(operator.getitem, (made, at)))
+            self._define(name, self._graph.call_function(operator.getitem, (made, at)))
 
     def _define(self, name: str, node: fx.Node) -> None:
         if name in self._values:
@@ -182,7 +193,7 @@ def _identifier(name: str) -> str:
     return name
 
 
-def _attach(root: nn.Module, name: str, tensor: Tensor, persistent: bool) -> None:
+def _attach(root: nn.Module, name: str, tensor: Tensor) -> None:
     """Put a weight where its name says, such as `layer1.0.weight`."""
     *path, last = name.split(".")
     if not NAME.fullmatch(name) or len(path) > MOST_PARTS:
@@ -196,10 +207,19 @@ def _attach(root: nn.Module, name: str, tensor: Tensor, persistent: bool) -> Non
         if isinstance(tensor, nn.Parameter):
             module.register_parameter(last, tensor)
         else:
-            module.register_buffer(last, tensor, persistent)
+            module.register_buffer(last, tensor)
     except KeyError:
         raise NetworkError(f"it has a weight of the name {name!r}, which is taken") from None
 
 
 def _is_weight(argument: object) -> bool:
     return isinstance(argument, fx.Node) and argument.op == "get_attr"
+
+
+def _is_training(arguments: Mapping[str, Any]) -> bool:
+    """Return whether an operator drops numbers at random, or normalizes otherwise than later.
+
+    Batch normalization without running statistics always takes those of its input.
+    """
+    normalizes = arguments.get("training") is True and arguments.get("running_mean") is not None
+    return normalizes or arguments.get("train") is True

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from glassconv.errors import NetworkError, ShapeError
 from glassconv.networks.exported import sizes
@@ -20,6 +20,7 @@ from glassconv.networks.exported.tensors import DTYPES
 from glassconv.networks.files.strict_json import field
 
 MOST_GUARDS = 1000
+LARGEST_SIZE = 1 << 31  # of an axis
 SPECIAL = 2  # PyTorch records with sizes of at least 2, and runs with 0 and 1 all the same
 
 
@@ -40,12 +41,12 @@ class Input:
 class Inputs:
     """All tensors that a program takes, in order, and what must hold for their sizes.
 
-    ranges: the least and the largest value of a symbol. guards: conditions, as the file has them.
+    ranges: the least and the largest value of a symbol. guards: conditions on sizes.
     """
 
     inputs: tuple[Input, ...]
     ranges: Mapping[str, tuple[int, int | None]]
-    guards: Mapping[str, ast.expr]
+    guards: tuple[ast.expr, ...]
 
     def check(self, shapes: Sequence[tuple[int, ...]]) -> None:
         """Raise `ShapeError` for shapes that the program was not recorded for."""
@@ -57,9 +58,10 @@ class Inputs:
                     cause = f"{each.name} must have size {wanted} in axis {axis}, got {size}"
                     raise ShapeError(cause)
                 known[f"{each.name}.size()[{axis}]"] = size
-        for text, guard in self.guards.items():
+        for guard in self.guards:
             if not sizes.value(guard, known):
-                raise ShapeError(f"the program was recorded for sizes with {text}")
+                cause = f"the program was recorded for sizes with {ast.unparse(guard)}"
+                raise ShapeError(cause)
 
     def _symbols(self, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
         """Return the value of each symbol that is the size of an axis."""
@@ -81,15 +83,22 @@ class Inputs:
             cause = f"{name} must be {low} to {high}" if high else f"{name} must be at least {low}"
             raise ShapeError(f"the size {cause}, got {size}")
 
-    def __call__(
-        self, network: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]
-    ) -> None:
-        """Check the arguments of a call: a hook of PyTorch, before `forward`."""
-        names = [each.name for each in self.inputs]
-        given = dict(zip(names, arguments, strict=False)) | named
-        if len(arguments) + len(named) != len(names) or given.keys() != set(names):
-            return  # `forward` raises Python's own error
-        self.check([tuple(given[name].shape) for name in names])
+
+class InputCheck(nn.Module):
+    """The first operation of a program: it checks the sizes of its inputs, and computes nothing.
+
+    PyTorch's own loader puts such a module at this place.
+    """
+
+    _is_impure = True  # torch.fx removes operations without users, but not this one
+
+    def __init__(self, inputs: Inputs) -> None:
+        super().__init__()
+        self.inputs = inputs
+
+    def forward(self, *tensors: Tensor) -> None:
+        """Raise `ShapeError` for inputs that the program was not recorded for."""
+        self.inputs.check([tuple(tensor.shape) for tensor in tensors])
 
 
 def read_inputs(program: Any, names: Sequence[str]) -> Inputs:
@@ -102,7 +111,7 @@ def read_inputs(program: Any, names: Sequence[str]) -> Inputs:
     return Inputs(
         tuple(_input(name, field(metas, name, dict)) for name in names),
         {name: _range(field(ranges, name, dict)) for name in ranges},
-        {guard: sizes.parse(guard) for guard in guards},
+        tuple(sizes.parse(guard) for guard in guards),
     )
 
 
@@ -113,13 +122,15 @@ def _input(name: str, meta: dict[str, Any]) -> Input:
     stated: list[int | ast.expr] = []
     sample: list[int] = []
     for size in field(meta, "sizes", list):
-        if "as_int" in size:
+        if isinstance(size, dict) and "as_int" in size:
             stated.append(field(size, "as_int", int))
             sample.append(field(size, "as_int", int))
         else:
             symbolic = field(size, "as_expr", dict)
             stated.append(sizes.parse(field(symbolic, "expr_str", str)))
             sample.append(field(field(symbolic, "hint", dict), "as_int", int))
+    if not all(0 <= size <= LARGEST_SIZE for size in sample):
+        raise NetworkError(f"it takes {name} of shape {tuple(sample)}")
     return Input(name, DTYPES[dtype], tuple(stated), tuple(sample))
 
 

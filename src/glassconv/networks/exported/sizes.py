@@ -64,7 +64,7 @@ def not_arithmetic(text: str) -> NetworkError:
 def symbol(expression: ast.expr) -> str | None:
     """Return the name of an expression that is a symbol, `Symbol('s0', …)`."""
     match expression:
-        case ast.Call(ast.Name("Symbol"), [ast.Constant(str() as name)]):
+        case ast.Call(ast.Name("Symbol"), [ast.Constant(str() as name)]) if name.isidentifier():
             return name
     return None
 

@@ -30,6 +30,7 @@ DTYPES: Mapping[int, torch.dtype] = {
 STRIDED = 7  # the number of the dense layout, likewise
 FOLDERS = ("weights", "constants")
 MOST_AXES = 64  # of a tensor in PyTorch
+MOST_SPREAD = 1 << 48  # the product of the sizes that are not 0
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Tensors:
             raise NetworkError("it has a weight and a constant of one name")
         self._memory: dict[str, Tensor] = {}
 
-    def read(self, name: str) -> Tensor:
-        """Return the tensor of a name; a parameter is an `nn.Parameter`."""
+    def read(self, name: str, is_parameter: bool) -> Tensor:
+        """Return the tensor of a name, as an `nn.Parameter` if it is one."""
         if name not in self._payloads:
             raise NetworkError(f"it has no weight {name!r}")
         folder, payload = self._payloads[name]
@@ -77,7 +78,7 @@ class Tensors:
         self._check(name, layout, memory.numel())
         elements = memory[: memory.numel() // layout.dtype.itemsize * layout.dtype.itemsize]
         tensor = elements.view(layout.dtype).as_strided(layout.shape, layout.strides, layout.offset)
-        if not field(payload, "is_param", bool):
+        if not is_parameter:
             return tensor
         learned = field(meta, "requires_grad", bool) and tensor.is_floating_point()
         return nn.Parameter(tensor, requires_grad=learned)
@@ -101,7 +102,8 @@ class Tensors:
     def _check(self, name: str, layout: Layout, size: int) -> None:
         """Raise for a tensor that is not within its bytes, or has more elements than they have."""
         held = size // layout.dtype.itemsize
-        if layout.span > held or math.prod(layout.shape) > held:
+        spread = math.prod(each for each in layout.shape if each)  # of a shape with a 0, too
+        if layout.span > held or math.prod(layout.shape) > held or spread > MOST_SPREAD:
             cause = f"its weight {name!r} has the shape {layout.shape}, strides {layout.strides}"
             raise NetworkError(
                 f"{cause} and offset {layout.offset} in {layout.dtype}, but {size:,} bytes"
@@ -115,7 +117,10 @@ def layout_of(meta: dict[str, Any]) -> Layout:
         raise NetworkError(f"it has a weight of element type {dtype}, which is not supported")
     shape, strides = _numbers(meta, "sizes"), _numbers(meta, "strides")
     offset = field(field(meta, "storage_offset", dict), "as_int", int)
-    if len(shape) != len(strides) or len(shape) > MOST_AXES or min(*shape, *strides, offset, 0) < 0:
+    numbers = (*shape, *strides, offset)
+    if len(shape) != len(strides) or len(shape) > MOST_AXES:
+        raise NetworkError(f"it has a weight of {len(shape)} axes and {len(strides)} strides")
+    if min(numbers) < 0 or max(numbers) > MOST_SPREAD:
         raise NetworkError(f"it has a weight of shape {shape}, strides {strides}, offset {offset}")
     return Layout(DTYPES[dtype], shape, strides, offset)
 

@@ -90,7 +90,7 @@ class Archive:
     def _entry(self, name: str) -> ZipInfo:
         """Return the entry of a path."""
         if name not in self._entries:
-            raise self.error(f"it has no {name}")
+            raise self.error(f"it has no {name!r}")
         return self._entries[name]
 
     def _checked(self, infos: list[ZipInfo]) -> dict[str, ZipInfo]:
@@ -102,7 +102,7 @@ class Archive:
         for info in infos:
             name = info.filename
             path = name.split("/")[1:]
-            if not path or {"", ".", ".."} & set(path) or "\\" in name:
+            if not path or {"", ".", ".."} & set(path) or "\\" in name or not name.isprintable():
                 raise self.error(f"its entry {name!r} is no file within its folder")
             if info.compress_type != ZIP_STORED or info.compress_size != info.file_size:
                 cause = f"{name} is compressed, from {info.file_size:,} bytes"

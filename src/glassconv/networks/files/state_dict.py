@@ -21,10 +21,12 @@ from torch import Tensor
 from glassconv.errors import MissingExtraError, NetworkError, unknown_name
 from glassconv.networks.files.archive import Archive
 from glassconv.networks.files.bounded_file import BoundedFile
+from glassconv.networks.files.one_line import one_line
 from glassconv.networks.files.strict_json import parse_json
 
 ZIP = b"PK\x03\x04"
 LEGACY_PICKLES = 5  # in a file of PyTorch before 1.6: a number, a version, sizes, weights, keys
+PROTOCOL = 2  # of the pickles that torch.save writes, unless asked for another
 MOST_INSTRUCTIONS = 200_000  # of a pickle: about 25 a weight
 NAMES = re.compile(  # of modules and what is in them, as a pickle has them
     r"collections OrderedDict|torch Size|torch\._utils _rebuild_(tensor|tensor_v[23]|parameter)"
@@ -89,6 +91,9 @@ def _check_pickle(file: IO[bytes], path: Path) -> None:
                 name = str(argument).replace(" ", ".")
                 cause = f"its pickle names {name}, which no state dict needs; nothing was executed"
                 raise NetworkError(cause, request=str(path))
+            if instruction.name == "PROTO" and argument != PROTOCOL:
+                cause = f"its pickle has protocol {argument}, where torch.save writes {PROTOCOL}"
+                raise NetworkError(cause, request=str(path))
             if instruction.name == "STOP":
                 return
     except NetworkError:
@@ -104,7 +109,10 @@ def _attempt(read: Callable[[], dict[str, Tensor]], path: Path) -> dict[str, Ten
     try:
         return read()
     except Exception as error:  # a malformed pickle raises errors of any kind
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        own = re.search(
+            r"WeightsUnpickler error: (.+)", str(error)
+        )  # PyTorch's advice is around it
+        reason = one_line(own[1] if own else str(error))
         raise NetworkError(f"it cannot be read: {reason}", request=str(path)) from None
 
 

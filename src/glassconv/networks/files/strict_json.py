@@ -10,6 +10,7 @@ from glassconv.errors import NetworkError
 
 # A value takes at most about 230 bytes of memory, as a dictionary of one key does.
 MOST_VALUES = 500_000
+LONGEST_REPR = 100  # characters of a value in an error
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise NetworkError(f"its JSON has the key {twice!r} twice in one object")
+        raise NetworkError(f"its JSON has the key {twice[:LONGEST_REPR]!r} twice in one object")
     return found
 
 
@@ -61,7 +62,9 @@ def field(value: object, key: str, kind: type[T]) -> T:
     [1, 3]
     """
     found = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(found, kind):
-        cause = f"its JSON must have {key!r} as {kind.__name__}, got {reprlib.repr(value)}"
-        raise NetworkError(cause)
+    if type(found) is not kind:  # JSON has no other types; a truth is no number
+        got = reprlib.repr(found)[:LONGEST_REPR]
+        raise NetworkError(
+            f"its JSON must have {key[:LONGEST_REPR]!r} as {kind.__name__}, got {got}"
+        )
     return found
