@@ -1,7 +1,8 @@
 """Let torchvision from the package index be imported beside a torch for the CPU.
 
-Its compiled part is built for a torch with CUDA and does not load here; then two schemas that it
-would have declared are missing. A user's torchvision fits their torch and needs nothing of this.
+Its compiled part is built for a torch with CUDA and does not load here. Then the schemas of two
+operators that it would have declared are missing, and are declared here. A user's torchvision fits
+their torch and needs nothing of this.
 """
 
 from __future__ import annotations

@@ -96,7 +96,8 @@ def find_operator(target: str) -> Callable[..., Any]:
     if target in PYTHON:
         return PYTHON[target]
     name, _, overload = target.removeprefix(PREFIX).partition(".")
-    if target.startswith(PREFIX) and (name in OPERATORS or name.removesuffix("_") in OPERATORS):
+    listed = name in OPERATORS or name.removesuffix("_") in OPERATORS
+    if target.startswith(PREFIX) and listed and overload:
         packet = getattr(torch.ops.aten, name, None)
         found = getattr(packet, overload, None) if isinstance(packet, OpOverloadPacket) else None
         if isinstance(found, OpOverload) and not any(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from glassconv.errors import NetworkError
@@ -61,10 +61,6 @@ class Archive:
         """Return the bytes of an entry."""
         return self._entry(name).file_size
 
-    def open(self, name: str) -> IO[bytes]:
-        """Return an entry as a file."""
-        return self._zip.open(self._entry(name))
-
     def read(self, name: str) -> bytes:
         """Return an entry's bytes; one of more than `MOST_TEXT` is refused."""
         if self.size(name) > MOST_TEXT:
@@ -77,7 +73,7 @@ class Archive:
     def read_into(self, name: str, memory: memoryview) -> None:
         """Fill memory of an entry's size with its bytes, and compare them with their checksum."""
         try:
-            with self.open(name) as entry:
+            with self._zip.open(self._entry(name)) as entry:
                 at = 0
                 while chunk := entry.read(CHUNK):
                     memory[at : at + len(chunk)] = chunk

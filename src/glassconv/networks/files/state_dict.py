@@ -11,6 +11,7 @@ import pickletools
 import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -67,8 +68,8 @@ def _safetensors(path: Path, file: BoundedFile) -> dict[str, Tensor]:
 def _pickled(path: Path, file: BoundedFile) -> dict[str, Tensor]:
     """Return the weights of a `.pt` or `.pth` file."""
     if file.read(len(ZIP)) == ZIP:
-        with Archive(path) as archive, archive.open("data.pkl") as pickle:
-            _check_pickle(pickle, path)
+        with Archive(path) as archive:
+            _check_pickle(BytesIO(archive.read("data.pkl")), path)
     else:
         file.seek(0)
         for _ in range(LEGACY_PICKLES):
