@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import save_file, save_model
 from torch import nn
 
-import support.torchvision_schemas  # noqa: F401
 from glassconv.errors import (
     ArgumentTypeError,
     MissingExtraError,

@@ -16,8 +16,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import support.torchvision_schemas  # noqa: F401  # facenet_pytorch imports torchvision
-
 CHANNELS = (3, 64, 64, 128, 128, 64, 64)
 POOLED = {1, 3}  # after which convolutions; Keras's third pooling has one pixel and does nothing
 UNITS = (64, 1024, 512, 10)

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from glassconv.errors import NetworkError
+from glassconv.networks.files.quote import quoted
 from glassconv.networks.files.state_dict import read_state_dict
 
 
@@ -37,4 +38,4 @@ def put_weights(network: nn.Module, path: Path) -> None:
 def _some(names: Collection[str]) -> str:
     """Return how many names there are, and the first."""
     count = f"{len(names)} weights" if len(names) != 1 else "1 weight"
-    return f"{count} ({min(names)!r}, …)" if names else "none"
+    return f"{count} ({quoted(min(names))}, …)" if names else "none"

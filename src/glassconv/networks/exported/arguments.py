@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import fx
 
 from glassconv.errors import NetworkError
 from glassconv.networks.exported.tensors import DTYPES, STRIDED
+from glassconv.networks.files.quote import quoted
 from glassconv.networks.files.strict_json import field
 
 Values = Mapping[str, fx.Node]  # by the name that the file has for them
@@ -35,7 +35,7 @@ def read_argument(argument: object, values: Values) -> Any:
     """
     kind, content = _only(argument)
     if kind not in READERS:
-        raise NetworkError(f"it has an argument of kind {kind!r}, which is not supported")
+        raise NetworkError(f"it has an argument of kind {quoted(kind)}, which is not supported")
     return READERS[kind](content, values)
 
 
@@ -49,7 +49,7 @@ def _only(union: object) -> tuple[str, Any]:
 
 def _value(name: object, values: Values) -> fx.Node:
     if not isinstance(name, str) or name not in values:
-        raise NetworkError(f"its graph reads {name!r}, which is not computed before")
+        raise NetworkError(f"its graph reads {quoted(name)}, which is not computed before")
     return values[name]
 
 
@@ -62,7 +62,7 @@ def _plain(kind: type) -> Callable[[object, Values], Any]:
 
     def read(content: object, values: Values) -> Any:
         if type(content) is not kind:
-            raise NetworkError(f"an argument must be {kind.__name__}, got {reprlib.repr(content)}")
+            raise NetworkError(f"an argument must be {kind.__name__}, got {quoted(content)}")
         return content
 
     return read
@@ -72,7 +72,7 @@ def _float(content: object, values: Values) -> float:
     if isinstance(content, str) and content in FLOATS:
         return FLOATS[content]
     if not isinstance(content, int | float):
-        raise NetworkError(f"an argument must be a number, got {reprlib.repr(content)}")
+        raise NetworkError(f"an argument must be a number, got {quoted(content)}")
     return float(content)
 
 
@@ -81,9 +81,7 @@ def _one_of(names: Mapping[int, Any]) -> Callable[[object, Values], Any]:
 
     def read(content: object, values: Values) -> Any:
         if not isinstance(content, int) or content not in names:
-            raise NetworkError(
-                f"an argument must be one of {[*names]}, got {reprlib.repr(content)}"
-            )
+            raise NetworkError(f"an argument must be one of {[*names]}, got {quoted(content)}")
         return names[content]
 
     return read
@@ -104,7 +102,7 @@ def _list(one: Callable[[object, Values], Any]) -> Callable[[object, Values], An
 
     def read(content: object, values: Values) -> Any:
         if not isinstance(content, list):
-            raise NetworkError(f"an argument must be a list, got {reprlib.repr(content)}")
+            raise NetworkError(f"an argument must be a list, got {quoted(content)}")
         return [one(each, values) for each in content]
 
     return read

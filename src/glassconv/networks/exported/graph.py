@@ -21,6 +21,7 @@ from glassconv.networks.exported.operators import find_operator, writes_first_ar
 from glassconv.networks.exported.shape_check import check_shapes
 from glassconv.networks.exported.structure import is_flat, nest, read_structure
 from glassconv.networks.exported.tensors import Tensors
+from glassconv.networks.files.quote import quoted
 from glassconv.networks.files.strict_json import field
 
 MOST_NODES = 5000  # more than any network of timm has, and a second to check
@@ -106,7 +107,9 @@ class _Graph:
         outputs = []
         for kind, spec in _specs(signature, "output_specs"):
             if kind != "user_output":
-                raise NetworkError(f"it has an output of kind {kind!r}, which is not supported")
+                raise NetworkError(
+                    f"it has an output of kind {quoted(kind)}, which is not supported"
+                )
             outputs.append(read_argument(field(spec, "arg", dict), self._values))
         left = iter(outputs)
         self._graph.output(nest(structure, left))
@@ -134,7 +137,7 @@ class _Graph:
 
     def _define(self, name: str, node: fx.Node) -> None:
         if name in self._values:
-            raise NetworkError(f"its graph has the name {name!r} twice")
+            raise NetworkError(f"its graph has the name {quoted(name)} twice")
         self._values[name] = node
 
 
@@ -163,7 +166,7 @@ def _names_of_inputs(signature: Any) -> list[str]:
             tensor = field(field(spec, "arg", dict), "as_tensor", dict)
             names.append(_identifier(field(tensor, "name", str)))
         elif kind not in WEIGHTS:
-            raise NetworkError(f"it has an input of kind {kind!r}, which is not supported")
+            raise NetworkError(f"it has an input of kind {quoted(kind)}, which is not supported")
     return names
 
 
@@ -183,13 +186,13 @@ def _names_of_outputs(outputs: list[Any]) -> Iterator[str]:
             case "as_none":
                 pass
             case _:
-                raise NetworkError(f"its graph has a node with an output of kind {kind!r}")
+                raise NetworkError(f"its graph has a node with an output of kind {quoted(kind)}")
 
 
 def _identifier(name: str) -> str:
     """Return a name that Python can be written with, or raise."""
     if not name.isidentifier() or iskeyword(name):
-        raise NetworkError(f"its graph has the name {name[:100]!r}, which is no identifier")
+        raise NetworkError(f"its graph has the name {quoted(name)}, which is no identifier")
     return name
 
 
@@ -197,7 +200,7 @@ def _attach(root: nn.Module, name: str, tensor: Tensor) -> None:
     """Put a weight where its name says, such as `layer1.0.weight`."""
     *path, last = name.split(".")
     if not NAME.fullmatch(name) or len(path) > MOST_PARTS:
-        raise NetworkError(f"it has a weight of the name {name[:100]!r}, which is not supported")
+        raise NetworkError(f"it has a weight of the name {quoted(name)}, which is not supported")
     module = root
     try:
         for part in path:
@@ -209,7 +212,7 @@ def _attach(root: nn.Module, name: str, tensor: Tensor) -> None:
         else:
             module.register_buffer(last, tensor)
     except KeyError:
-        raise NetworkError(f"it has a weight of the name {name!r}, which is taken") from None
+        raise NetworkError(f"it has a weight of the name {quoted(name)}, which is taken") from None
 
 
 def _is_weight(argument: object) -> bool:

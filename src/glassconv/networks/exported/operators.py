@@ -15,6 +15,7 @@ from torch._ops import OpOverload, OpOverloadPacket
 
 from glassconv.errors import NetworkError, ShapeError
 from glassconv.networks.exported.sizes import LARGEST
+from glassconv.networks.files.quote import quoted
 
 # An operator ending in _ , which writes into its first argument, is on the list with the one
 # without. `where` has all overloads of `aten::where`.
@@ -104,7 +105,7 @@ def find_operator(target: str) -> Callable[..., Any]:
             each.is_out for each in found._schema.arguments
         ):
             return found
-    raise NetworkError(f"its graph calls {target!r}, which is not on the list of operators")
+    raise NetworkError(f"its graph calls {quoted(target)}, which is not on the list of operators")
 
 
 def writes_first_argument(target: object) -> bool:

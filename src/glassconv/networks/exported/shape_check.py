@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from glassconv.errors import ConvError, NetworkError
 from glassconv.networks.exported.inputs import Inputs
-from glassconv.networks.files.one_line import one_line
+from glassconv.networks.files.quote import first_line
 
 MOST_BYTES = 1 << 36  # of one tensor: 64 GiB
 META = torch.device("meta")  # where tensors have shapes and no numbers
@@ -55,7 +55,7 @@ class _Shapes(fx.Interpreter):
         except ConvError:
             raise
         except Exception as error:  # each operator raises its own
-            cause = f"its node {n.name} cannot be computed: {one_line(str(error))}"
+            cause = f"its node {n.name} cannot be computed: {first_line(str(error))}"
             raise NetworkError(cause) from None
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor) and tensor.numel() * tensor.element_size() > MOST_BYTES:

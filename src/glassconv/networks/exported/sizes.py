@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
 from glassconv.errors import NetworkError
+from glassconv.networks.files.quote import quoted
 
 LONGEST = 4000  # characters
 LARGEST = 1 << 63  # a size has 64 bits, and so has what is computed of sizes
@@ -58,7 +59,7 @@ def parse(text: str) -> ast.expr:
 
 def not_arithmetic(text: str) -> NetworkError:
     """Return the error for a text that is no arithmetic of sizes."""
-    return NetworkError(f"{text[:100]!r} is no arithmetic of sizes; it was not evaluated")
+    return NetworkError(f"{quoted(text)} is no arithmetic of sizes; it was not evaluated")
 
 
 def symbol(expression: ast.expr) -> str | None:

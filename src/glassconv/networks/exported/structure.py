@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from glassconv.errors import NetworkError
+from glassconv.networks.files.quote import quoted
 from glassconv.networks.files.strict_json import field, parse_json
 
 SEQUENCES: dict[str, type] = {"builtins.tuple": tuple, "builtins.list": list}
@@ -58,4 +59,6 @@ def nest(structure: dict[str, Any], values: Iterator[Any]) -> Any:
         if not isinstance(keys, list) or len(keys) != len(children):
             raise NetworkError("it has a dictionary whose keys and values differ in number")
         return dict(zip(keys, children, strict=True))
-    raise NetworkError(f"it returns a {kind!r}, where tuples, lists and dictionaries are supported")
+    raise NetworkError(
+        f"it returns a {quoted(kind)}, where tuples, lists and dictionaries are supported"
+    )

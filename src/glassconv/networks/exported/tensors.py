@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from glassconv.errors import NetworkError
 from glassconv.networks.files.archive import Archive
+from glassconv.networks.files.quote import quoted
 from glassconv.networks.files.strict_json import field, parse_json
 
 # The numbers of element types in PyTorch's schema, `torch._export.serde.schema.ScalarType`.
@@ -68,10 +69,10 @@ class Tensors:
     def read(self, name: str, is_parameter: bool) -> Tensor:
         """Return the tensor of a name, as an `nn.Parameter` if it is one."""
         if name not in self._payloads:
-            raise NetworkError(f"it has no weight {name!r}")
+            raise NetworkError(f"it has no weight {quoted(name)}")
         folder, payload = self._payloads[name]
         if payload.get("use_pickle") is not False:
-            raise NetworkError(f"its weight {name!r} is a pickle, which is not executed")
+            raise NetworkError(f"its weight {quoted(name)} is a pickle, which is not executed")
         meta = field(payload, "tensor_meta", dict)
         layout = layout_of(meta)
         memory = self._bytes(f"data/{folder}/{field(payload, 'path_name', str)}")
@@ -104,7 +105,9 @@ class Tensors:
         held = size // layout.dtype.itemsize
         spread = math.prod(each for each in layout.shape if each)  # of a shape with a 0, too
         if layout.span > held or math.prod(layout.shape) > held or spread > MOST_SPREAD:
-            cause = f"its weight {name!r} has the shape {layout.shape}, strides {layout.strides}"
+            cause = (
+                f"its weight {quoted(name)} has the shape {layout.shape}, strides {layout.strides}"
+            )
             raise NetworkError(
                 f"{cause} and offset {layout.offset} in {layout.dtype}, but {size:,} bytes"
             )

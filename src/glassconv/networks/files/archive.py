@@ -10,10 +10,14 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from glassconv.errors import NetworkError
 from glassconv.networks.files.bounded_file import BoundedFile
+from glassconv.networks.files.quote import first_line, quoted
 
 CHUNK = 1 << 20
 MOST_TEXT = 16 << 20  # bytes of an entry that is read whole
+LONGEST = 200  # characters of an entry's name
 ENCRYPTED = 0x1
+# What zipfile raises for a file that is none, or changed.
+BROKEN = (BadZipFile, EOFError, NotImplementedError, OSError, ValueError, struct.error)
 
 
 class Archive:
@@ -33,9 +37,9 @@ class Archive:
         except NetworkError:
             self._file.close()
             raise
-        except (BadZipFile, NotImplementedError, OSError, ValueError, struct.error) as error:
+        except BROKEN as error:
             self._file.close()
-            raise self.error(f"it is truncated or no zip file: {error}") from None
+            raise self.error(f"it is truncated or no zip file: {first_line(str(error))}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -78,15 +82,17 @@ class Archive:
                 while chunk := entry.read(CHUNK):
                     memory[at : at + len(chunk)] = chunk
                     at += len(chunk)
-        except (BadZipFile, EOFError, NotImplementedError, OSError, struct.error) as error:
-            raise self.error(f"{name} cannot be read: {error}") from None
+        except NetworkError:
+            raise
+        except BROKEN as error:
+            raise self.error(f"{name} cannot be read: {first_line(str(error))}") from None
         if at != len(memory):
             raise self.error(f"{name} has {at:,} bytes, where its directory says {len(memory):,}")
 
     def _entry(self, name: str) -> ZipInfo:
         """Return the entry of a path."""
         if name not in self._entries:
-            raise self.error(f"it has no {name!r}")
+            raise self.error(f"it has no {quoted(name)}")
         return self._entries[name]
 
     def _checked(self, infos: list[ZipInfo]) -> dict[str, ZipInfo]:
@@ -98,8 +104,14 @@ class Archive:
         for info in infos:
             name = info.filename
             path = name.split("/")[1:]
-            if not path or {"", ".", ".."} & set(path) or "\\" in name or not name.isprintable():
-                raise self.error(f"its entry {name!r} is no file within its folder")
+            if (
+                not path
+                or {"", ".", ".."} & set(path)
+                or "\\" in name
+                or not name.isprintable()
+                or len(name) > LONGEST
+            ):
+                raise self.error(f"its entry {quoted(name)} is no file within its folder")
             if info.compress_type != ZIP_STORED or info.compress_size != info.file_size:
                 cause = f"{name} is compressed, from {info.file_size:,} bytes"
                 raise self.error(f"{cause}; PyTorch stores what it writes as it is")

@@ -22,7 +22,7 @@ from torch import Tensor
 from glassconv.errors import MissingExtraError, NetworkError, unknown_name
 from glassconv.networks.files.archive import Archive
 from glassconv.networks.files.bounded_file import BoundedFile
-from glassconv.networks.files.one_line import one_line
+from glassconv.networks.files.quote import first_line, quoted
 from glassconv.networks.files.strict_json import parse_json
 
 ZIP = b"PK\x03\x04"
@@ -89,7 +89,7 @@ def _check_pickle(file: IO[bytes], path: Path) -> None:
     try:
         for instruction, argument, _ in islice(pickletools.genops(file), MOST_INSTRUCTIONS):
             if instruction.name == "GLOBAL" and not NAMES.fullmatch(str(argument)):
-                name = str(argument).replace(" ", ".")
+                name = first_line(str(argument).replace(" ", "."))
                 cause = f"its pickle names {name}, which no state dict needs; nothing was executed"
                 raise NetworkError(cause, request=str(path))
             if instruction.name == "PROTO" and argument != PROTOCOL:
@@ -113,7 +113,7 @@ def _attempt(read: Callable[[], dict[str, Tensor]], path: Path) -> dict[str, Ten
         own = re.search(
             r"WeightsUnpickler error: (.+)", str(error)
         )  # PyTorch's advice is around it
-        reason = one_line(own[1] if own else str(error))
+        reason = first_line(own[1] if own else str(error))
         raise NetworkError(f"it cannot be read: {reason}", request=str(path)) from None
 
 
@@ -124,10 +124,13 @@ def _check(state: object, request: str) -> None:
         raise NetworkError(cause, request=request)
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            cause = f"it must hold a state dict of tensors, but {name!r} is {type(tensor).__name__}"
+            got = f"{quoted(name)} is {type(tensor).__name__}"
+            cause = f"it must hold a state dict of tensors, but {got}"
             raise NetworkError(cause, request=request)
         if tensor.layout != torch.strided or tensor.is_quantized:
-            raise NetworkError(f"{name!r} is no dense tensor", request=request)
+            raise NetworkError(f"{quoted(name)} is no dense tensor", request=request)
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            cause = f"{name!r} has the shape {tuple(tensor.shape)}, which its bytes do not hold"
+            cause = (
+                f"{quoted(name)} has the shape {tuple(tensor.shape)}, which its bytes do not hold"
+            )
             raise NetworkError(cause, request=request)

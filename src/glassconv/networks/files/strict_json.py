@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import reprlib
 from typing import Any, TypeVar
 
 from glassconv.errors import NetworkError
+from glassconv.networks.files.quote import quoted
 
 # A value takes at most about 230 bytes of memory, as a dictionary of one key does.
 MOST_VALUES = 500_000
-LONGEST_REPR = 100  # characters of a value in an error
 
 T = TypeVar("T")
 
@@ -46,7 +45,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise NetworkError(f"its JSON has the key {twice[:LONGEST_REPR]!r} twice in one object")
+        raise NetworkError(f"its JSON has the key {quoted(twice)} twice in one object")
     return found
 
 
@@ -63,8 +62,7 @@ def field(value: object, key: str, kind: type[T]) -> T:
     """
     found = value.get(key) if isinstance(value, dict) else None
     if type(found) is not kind:  # JSON has no other types; a truth is no number
-        got = reprlib.repr(found)[:LONGEST_REPR]
         raise NetworkError(
-            f"its JSON must have {key[:LONGEST_REPR]!r} as {kind.__name__}, got {got}"
+            f"its JSON must have {quoted(key)} as {kind.__name__}, got {quoted(found)}"
         )
     return found
