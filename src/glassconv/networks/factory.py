@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +29,10 @@ def from_factory(file: Path, name: str) -> nn.Module:
     if not callable(factory):
         cause = f"a factory must be a function or a class, got {type(factory).__name__}"
         raise NetworkError(cause, request=request)
+    for each in inspect.signature(factory).parameters.values():
+        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            cause = f"a factory must need no arguments, but {each.name!r} has no default"
+            raise NetworkError(cause, request=request)
     network = factory()
     if not isinstance(network, nn.Module):
         cause = f"a factory must return a torch.nn.Module, got {type(network).__name__}"

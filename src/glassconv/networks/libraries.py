@@ -55,13 +55,13 @@ def _library(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         cause = f"{error.name} is not installed: pip install {error.name}"
-        raise MissingExtraError(cause, request=f"{name}:") from None
+        raise MissingExtraError(cause, request="load") from None
     except (ImportError, OSError, RuntimeError) as error:  # built for another torch
         cause = (
             f"{name} cannot be imported beside torch {torch.__version__} ({error}); "
             f"pip install --upgrade torch {name} installs two that fit"
         )
-        raise NetworkError(cause, request=f"{name}:") from error
+        raise NetworkError(cause, request="load") from error
 
 
 def _unknown(library: str, name: str, names: Sequence[str]) -> UnknownNameError:
