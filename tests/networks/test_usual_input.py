@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import torch
 from torch import nn
 
 from glassconv.errors import ArgumentError
+from glassconv.networks.capture import capture
+from glassconv.networks.convolutions import convolutions
 from glassconv.networks.load import load
 from glassconv.networks.usual_input import usual_shape
+
+
+def test_a_program_says_what_it_was_recorded_for(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv1d(2, 3, 3)).eval()
+    program = torch.export.export(model, (torch.zeros(5, 2, 9),))
+    torch.export.save(program, tmp_path / "net.pt2")
+    found = load(str(tmp_path / "net.pt2"))
+    assert usual_shape(found) == (5, 2, 9)
+    (convolution,), _ = convolutions(capture(found, usual_shape(found)))
+    assert str(convolution.problem) == "5x2x9 3@3 s1 p0"
+    assert convolution.weight.name == "0.weight"
 
 
 def test_timms_networks_say_it() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from glassconv.networks.load import FORMS
 from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.shorthand import EXAMPLE
 from glassconv.views.figures.style import DARK, LIGHT
@@ -49,7 +50,7 @@ PROBLEM_HELP = (
 ProblemWords = typer.Argument(metavar="PROBLEM", help=PROBLEM_HELP, show_default=False)
 ProblemOrNetwork = typer.Argument(
     metavar="PROBLEM|NETWORK",
-    help=f"{PROBLEM_HELP} Or a network: torchvision:NAME, timm:NAME, FILE.py:FACTORY or a file.",
+    help=f"{PROBLEM_HELP} Or a network: {', '.join(FORMS)}.",
     show_default=False,
 )
 

@@ -6,18 +6,23 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from glassconv.errors import ArgumentError
+from glassconv.networks.exported.inputs import InputCheck
 
 SIDE = 224  # of the images of ImageNet, as networks of torchvision get them
 
 
 def usual_shape(model: nn.Module) -> tuple[int, ...]:
-    """Return [1, channels, height, width]: what timm's networks say, or what others are used to.
+    """Return the shape of an input: what an exported program or a network of timm says.
 
-    Raises `ArgumentError` for a network whose first convolution reads no image.
+    Others get [1, channels, 224, 224], with the channels of their first convolution. Raises
+    `ArgumentError` for a network whose first convolution reads no image.
 
     >>> usual_shape(nn.Sequential(nn.Conv2d(1, 8, 3)))
     (1, 1, 224, 224)
     """
+    for module in model.modules():
+        if isinstance(module, InputCheck):
+            return module.inputs.inputs[0].sample
     stated = getattr(model, "default_cfg", None)
     if isinstance(stated, dict) and isinstance(stated.get("input_size"), tuple):
         return (1, *stated["input_size"])

@@ -19,11 +19,6 @@ STYLE = f"""
   color: inherit; font: 14px/1.5 system-ui, sans-serif;
 }}
 .ROOT .scroll {{ overflow-x: auto; margin: .5rem 0; }}
-.ROOT .strip .conv {{
-  fill: color-mix(in oklab, #e76f51 calc(var(--share) * 100%), #2a9d8f);
-}}
-.ROOT .strip .other {{ fill: var(--line); }}
-.ROOT .strip .skip {{ fill: none; stroke: var(--muted); stroke-width: 1; }}
 .ROOT .strip a:focus-visible rect, .ROOT .strip a:hover rect {{ stroke: currentColor; }}
 .ROOT .caption {{ margin: 0; color: var(--muted); font-size: 13px; }}
 .ROOT details {{ margin: .3rem 0; }}
