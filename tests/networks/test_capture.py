@@ -212,6 +212,28 @@ def test_an_input_that_does_not_fit_is_refused_with_what_pytorch_says() -> None:
         capture(nn.Conv2d(3, 8, 3), [1, 4, 8, 8])
 
 
+def test_a_buffer_is_not_changed_where_a_model_is_run() -> None:
+    class Counting(Branching):
+        calls: Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("calls", torch.zeros(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += 1
+            return super().forward(x)
+
+    model = Counting()
+    assert capture(model, [1, 1, 9]).executed
+    assert model.calls == 0
+
+
+def test_an_input_that_is_too_large_is_not_made() -> None:
+    with pytest.raises(NetworkError, match=r"channels.*its input alone takes 3,725\.3 GiB"):
+        capture(nn.Conv2d(3, 8, 3), [1, 1, 10**6, 10**6])
+
+
 def test_shapes_alone_take_no_memory() -> None:
     """An input of 4 TB is captured as fast as any."""
     graph = capture(nn.Conv2d(1, 1, 3), [1, 1, 10**6, 10**6])

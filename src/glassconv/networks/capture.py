@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
+from math import prod
 from typing import Any
 
 import torch
@@ -26,12 +27,14 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from glassconv.dispatch.memory import memory_limit
 from glassconv.errors import ConvError, NetworkError
 from glassconv.networks.allocations import Allocations
 from glassconv.networks.graph import Graph, Kind, Layout, Operation, Value
 from glassconv.networks.tensors import tensors_in
 
 SEED = 0  # of the numbers that a model is run with where it is given a shape
+LARGEST_SHARE = 0.1  # of memory that such an input may take; activations take several times that
 
 
 def capture(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
@@ -82,7 +85,14 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 
 def _with_numbers(model: nn.Module, input: Tensor | Sequence[int], reason: str) -> Graph:
-    copy = deepcopy(model, {id(each): each.detach() for each in _tensors(model)}).eval()
+    shape = input.shape if isinstance(input, Tensor) else input
+    limit, needed = memory_limit(), prod(shape) * torch.float32.itemsize
+    if limit is not None and needed > LARGEST_SHARE * limit.bytes:
+        cause = (
+            f"{reason}; its input alone takes {needed / 2**30:,.1f} GiB, too much to try numbers"
+        )
+        raise NetworkError(cause, request=f"{type(model).__name__} on an input {list(shape)}")
+    copy = deepcopy(model, {id(each): _kept(each) for each in _tensors(model)}).eval()
     generator = torch.Generator().manual_seed(SEED)
 
     def random(*shape: int, **options: Any) -> Tensor:
@@ -90,6 +100,11 @@ def _with_numbers(model: nn.Module, input: Tensor | Sequence[int], reason: str) 
 
     given = input if isinstance(input, Tensor) else _like(model, input, random)
     return _record(copy, given, reason)
+
+
+def _kept(tensor: Tensor) -> Tensor:
+    """Return a parameter's memory, and a copy of any other tensor: a call may change a buffer."""
+    return tensor.detach() if isinstance(tensor, nn.Parameter) else tensor.detach().clone()
 
 
 def _like(model: nn.Module, input: Tensor | Sequence[int], make: Callable[..., Tensor]) -> Tensor:
@@ -164,7 +179,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.stack.pop()
 
             handles.append(module.register_forward_pre_hook(enter))
-            handles.append(module.register_forward_hook(leave))
+            handles.append(module.register_forward_hook(leave, always_call=True))
         try:
             yield
         finally:
@@ -187,7 +202,6 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 Operation(
                     name,
                     _short(function),
-                    self.stack[-1][0],
                     torch.Tag.pointwise in function.tags,
                     read,
                     values,
@@ -250,9 +264,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     live = self.allocations.live_bytes
                     name = f"{self.operations[-1].name} through a view"
                     self.operations.append(
-                        Operation(
-                            name, "overwrite", self.stack[-1][0], False, read, (after,), live, 0
-                        )
+                        Operation(name, "overwrite", False, read, (after,), live, 0)
                     )
 
 

@@ -39,7 +39,6 @@ class Operation:
 
     name: str  # unique: the module's, such as "layer1.0.conv1", or "layer1.0.add_"
     function: str  # such as "conv2d", without its overload
-    module: str  # the name of the module in whose forward it was called; "" for the model
     pointwise: bool  # whether PyTorch says that each element depends on the same element of inputs
     arguments: Mapping[str, Any]
     outputs: tuple[Value, ...]
