@@ -248,6 +248,11 @@ def test_branches_of_different_strides_are_noted() -> None:
         lambda x: x.flip(2).roll(1, 3),
         lambda x: torch.fft.rfft2(x).real,
         lambda x: F.softmax(x.flatten(2), -1),
+        lambda x: F.conv2d(x, x.mean((2, 3), keepdim=True).expand(1, 2, 3, 3)),
+        lambda x: torch.max(x.new_ones(1), x.mean((2, 3), keepdim=True)),
+        lambda x: x.new_ones(1, 2).masked_fill(x.amax((2, 3)) > 0, 2.0),
+        lambda x: F.linear(x.new_ones(4, 2), x.amax((2, 3))),
+        lambda x: torch.addmm(x.sum((2, 3)), x.new_ones(1, 2), x.new_ones(2, 2)),
     ],
 )
 def test_what_mixes_all_positions_reads_the_whole_input(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from glassconv.networks.field_rules import RULES
+from glassconv.networks.field_rules import RULES, by_rule
 from glassconv.networks.field_rules.known import Known
 from glassconv.networks.field_rules.shape import pointwise
 from glassconv.networks.graph import Graph, Operation, Value
@@ -59,7 +59,7 @@ def _outputs(operation: Operation, given: Sequence[Fields], known: Known) -> Seq
     if not any(depends):
         return [(None,) * known.axes] * len(operation.outputs)
     if operation.function in RULES:
-        return RULES[operation.function](operation, known)
+        return by_rule(operation, known)
     if operation.pointwise:
         return pointwise(operation, known)
     whole: Fields = tuple(WHOLE if each else None for each in depends)

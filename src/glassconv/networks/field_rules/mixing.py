@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 
 from glassconv.networks.field_rules.known import Known, Rule, along, broadcast, mixed, same
-from glassconv.networks.field_rules.shape import unchanged
+from glassconv.networks.field_rules.shape import pointwise, unchanged
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.reads import Along, Fields, Reads, union
 
 
 def reduction(operation: Operation, known: Known) -> list[Fields]:
     """One number for all elements along some dims, which may be dropped."""
+    if "other" in operation.arguments:  # the larger or the smaller of two arrays
+        return pointwise(operation, known)
     given = operation.inputs[0]
     dims = _dims(operation, given)
     fields = mixed(known.of(given), given.shape, dims)
@@ -67,7 +70,7 @@ def linear(operation: Operation, known: Known) -> list[Fields]:
 
 def matrix_product(operation: Operation, known: Known) -> list[Fields]:
     """Rows of the first by columns of the second: the dimension between them is mixed."""
-    first, second = operation.inputs[-2:]  # behind what addmm adds
+    *added, first, second = operation.inputs  # addmm adds the product to an array
     shape = operation.outputs[0].shape
     if len(first.shape) < 2 or len(second.shape) < 2:
         every = (
@@ -76,15 +79,12 @@ def matrix_product(operation: Operation, known: Known) -> list[Fields]:
         return [tuple(map(union, *every))]
     rows = mixed(known.of(first), first.shape, (-1,))
     columns = mixed(known.of(second), second.shape, (-2,))
-    return [
-        tuple(
-            map(
-                union,
-                broadcast(rows, (*first.shape[:-1], 1), shape),
-                broadcast(columns, (*second.shape[:-2], 1, second.shape[-1]), shape),
-            )
-        )
+    parts = [
+        broadcast(rows, (*first.shape[:-1], 1), shape),
+        broadcast(columns, (*second.shape[:-2], 1, second.shape[-1]), shape),
+        *(broadcast(known.of(each), each.shape, shape) for each in added),
     ]
+    return [reduce(lambda one, other: tuple(map(union, one, other)), parts)]
 
 
 def attention(operation: Operation, known: Known) -> list[Fields]:

@@ -191,7 +191,7 @@ def _table(*rows: tuple[Rule, str]) -> dict[str, Rule]:
 
 
 RULES = _table(
-    (unchanged, "hardswish hardswish_ log_sigmoid prelu _prelu_kernel rrelu masked_fill"),
+    (unchanged, "hardswish hardswish_ log_sigmoid prelu _prelu_kernel rrelu"),
     (unchanged, "dropout dropout_ feature_dropout alpha_dropout channel_shuffle"),
     (unchanged, "to _to_copy type_as float half double contiguous clone detach alias"),
     (constant, "zeros_like ones_like full_like empty_like rand_like randn_like"),
