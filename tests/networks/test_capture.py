@@ -9,15 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from glassconv.errors import NetworkError
+from glassconv.errors import NetworkError, UnsupportedError
 from glassconv.networks.capture import capture
 from glassconv.networks.convolutions import convolutions
 from glassconv.networks.graph import Graph
 
 
 def problems(model: nn.Module, shape: list[int]) -> list[str]:
-    found, refused = convolutions(capture(model, shape))
-    assert not refused
+    found = convolutions(capture(model, shape))
     return [f"{each.operation.name}: {each.problem}" for each in found]
 
 
@@ -98,7 +97,7 @@ class ThroughView(nn.Module):
 
 def test_a_function_in_forward_is_seen_with_its_weights_name() -> None:
     graph = capture(Functional(), [1, 3, 8, 8])
-    [found], _ = convolutions(graph)
+    [found] = convolutions(graph)
     assert str(found.problem) == "1x3x8x8 4@3x3 s2 p1 nobias"
     assert (found.operation.name, found.weight.name) == ("conv2d", "kernel")
     assert graph.parameters == 4 * 27
@@ -106,7 +105,7 @@ def test_a_function_in_forward_is_seen_with_its_weights_name() -> None:
 
 def test_a_layer_that_is_called_twice_is_two_operations_of_one_weight() -> None:
     graph = capture(Reused(), [1, 2, 9])
-    first, second = convolutions(graph)[0]
+    first, second = convolutions(graph)
     assert [first.operation.name, second.operation.name] == ["conv", "conv#2"]
     assert first.weight == second.weight
     assert second.input == first.output
@@ -151,7 +150,7 @@ def test_a_graph_of_torch_fx_is_seen_inside() -> None:
 
 def test_what_depends_on_numbers_is_run_and_the_reason_is_said() -> None:
     graph = capture(Branching(), [1, 1, 9])
-    assert len(convolutions(graph)[0]) == 2
+    assert len(convolutions(graph)) == 2
     assert "DataDependent" in graph.executed
     assert capture(Reused(), [1, 2, 9]).executed == ""
 
@@ -205,6 +204,12 @@ def test_a_lazy_layer_has_no_shape_yet() -> None:
     model = nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU())
     with pytest.raises(NetworkError, match="lazy"):
         capture(model, [1, 3, 8, 8])
+
+
+def test_a_convolution_of_complex_numbers_is_named() -> None:
+    graph = capture(nn.Sequential(nn.Conv1d(1, 1, 1, dtype=torch.complex64)), [1, 1, 3])
+    with pytest.raises(UnsupportedError, match="0: a convolution of complex64"):
+        convolutions(graph)
 
 
 def test_an_input_that_does_not_fit_is_refused_with_what_pytorch_says() -> None:

@@ -36,7 +36,7 @@ def found(model: nn.Module) -> list[tuple[str, str | None, str]]:
     graph = capture(model, [1, 4, 8, 8])
     return [
         (each.operation.name, each.into.name if each.into else None, each.reason)
-        for each in fusions(graph, convolutions(graph)[0])
+        for each in fusions(graph, convolutions(graph))
     ]
 
 

@@ -21,7 +21,7 @@ def test_a_program_says_what_it_was_recorded_for(tmp_path: Path) -> None:
     torch.export.save(program, tmp_path / "net.pt2")
     found = load(str(tmp_path / "net.pt2"))
     assert usual_shape(found) == (5, 2, 9)
-    (convolution,), _ = convolutions(capture(found, usual_shape(found)))
+    (convolution,) = convolutions(capture(found, usual_shape(found)))
     assert str(convolution.problem) == "5x2x9 3@3 s1 p0"
     assert convolution.weight.name == "0.weight"
 

@@ -92,13 +92,13 @@ def explain_network(
     Numbers are computed only where what the network does depends on them, or where it is timed.
     name: what to call the network, if not by its class.
 
-    Raises `UnsupportedError` for a network that calls no convolution, `NetworkError` for one that
-    cannot be run on this input.
+    Raises `UnsupportedError` for a network that calls no convolution, or one of numbers that
+    glassconv does not take, `NetworkError` for one that cannot be run on this input.
     """
     graph = capture(model, input)
     name = name or type(model).__name__
-    found, refused = convolutions(graph)
-    if not found and not refused:
+    found = convolutions(graph)
+    if not found:
         request = f"{name} on an input {list(graph.inputs[0].shape)}"
         raise UnsupportedError("it calls no convolution", request=request)
     seconds: Mapping[str, float] = {}
@@ -131,7 +131,7 @@ def explain_network(
                 for each in fusions(graph, found)
             ),
             memory=_memory(graph),
-            notes=(*([run] if graph.executed else []), *refused, *fields.notes),
+            notes=(*([run] if graph.executed else []), *fields.notes),
             explanations=tuple(map(derive, problems)),
         )
     )

@@ -111,7 +111,7 @@ def _like(model: nn.Module, input: Tensor | Sequence[int], make: Callable[..., T
     """Return a tensor of the input's shape, in the element type and on the device of the model."""
     if isinstance(input, Tensor):
         return make(*input.shape, dtype=input.dtype, device=input.device)
-    floats = (each for each in _tensors(model) if each.is_floating_point())
+    floats = (each for each in _tensors(model) if each.is_floating_point() or each.is_complex())
     first = next(floats, torch.empty(0))
     return make(*input, dtype=first.dtype, device=first.device)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from glassconv.errors import ConvError
+from glassconv.errors import UnsupportedError
 from glassconv.networks.graph import Graph, Operation, Value
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.dtypes import FORMATS
@@ -40,34 +40,29 @@ def is_convolution(operation: Operation) -> bool:
     return operation.function in FUNCTIONS
 
 
-def convolutions(graph: Graph) -> tuple[tuple[Convolution, ...], tuple[str, ...]]:
-    """Return the convolutions of a graph, and a sentence for each call that is not understood.
+def convolutions(graph: Graph) -> tuple[Convolution, ...]:
+    """Return the convolutions of a graph.
+
+    Raises `UnsupportedError` for one that no problem describes, such as of complex numbers.
 
     >>> from torch import nn
     >>> from glassconv.networks.capture import capture
-    >>> found, _ = convolutions(capture(nn.Conv2d(3, 8, 3, padding="same"), [1, 3, 9, 9]))
+    >>> found = convolutions(capture(nn.Conv2d(3, 8, 3, padding="same"), [1, 3, 9, 9]))
     >>> str(found[0].problem)
     '1x3x9x9 8@3x3 s1 p1'
     """
-    found, refused = [], []
-    for operation in graph.operations:
-        if not is_convolution(operation):
-            continue
-        try:
-            found.append(read(operation))
-        except ConvError as error:
-            refused.append(f"{operation.name}: {error.cause}")
-    return tuple(found), tuple(refused)
+    return tuple(read(each) for each in graph.operations if is_convolution(each))
 
 
 def read(operation: Operation) -> Convolution:
-    """Return a convolution's problem; raises `ConvError` for one that no problem describes."""
+    """Return a convolution's problem; raises `UnsupportedError` where there is none."""
     arguments = operation.arguments
     input: Value = arguments["input"]
     weight: Value = arguments["weight"]
     bias: Value | None = arguments["bias"]
     if weight.dtype not in FORMATS:
-        raise ConvError(f"a convolution of {weight.dtype} is not explained")
+        cause = f"a convolution of {weight.dtype} is no problem of glassconv's"
+        raise UnsupportedError(cause, request=operation.name)
     steps: dict[str, Any] = {name: arguments[name] for name in STEPS}
     steps["dtype"] = weight.dtype
     bias_shape = None if bias is None else bias.shape

@@ -42,7 +42,7 @@ def fusions(graph: Graph, convolutions: tuple[Convolution, ...]) -> tuple[Fusion
     >>> from glassconv.networks.convolutions import convolutions
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Tanh())
     >>> graph = capture(model, [1, 3, 9, 9])
-    >>> for each in fusions(graph, convolutions(graph)[0]):
+    >>> for each in fusions(graph, convolutions(graph)):
     ...     print(f"{each.operation.name} {each.into and each.into.name} {each.reason}".strip())
     1 0
     2 None no kernel applies tanh
