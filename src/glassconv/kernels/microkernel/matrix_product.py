@@ -16,7 +16,12 @@ from dataclasses import dataclass
 
 from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.target import ELEMENT_BYTES
-from glassconv.kernels.microkernel.register_tile import accumulators, multiply, tile_heights
+from glassconv.kernels.microkernel.register_tile import (
+    accumulators,
+    multiply,
+    tall_tiles,
+    tile_heights,
+)
 
 ROWS, COLUMNS = "rows", "columns"  # of C: what an element of the bias belongs to
 CACHE_LINE = 64  # bytes
@@ -62,7 +67,8 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
     most_rows, most_vectors = module.target.tile()
     lanes = module.target.lanes(module.dtype)
     width = most_vectors * lanes
-    heights = tile_heights(most_rows)
+    # In NCHW the rows are filters, of which there are rarely one too many.
+    heights = tile_heights(most_rows, tall=module.target.has_spare_row() and bias_along != ROWS)
 
     def tiles(vectors: int, *, masked: bool = False) -> dict[int, Function]:
         return {
@@ -104,7 +110,7 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
         )
         row = code.value(0)
         for rows in heights:
-            stop = m - (m - row) % rows
+            stop = m - (m - row) % rows if rows <= most_rows else rows * tall_tiles(m, rows)
             with code.loop(row, stop, rows) as i:
                 if bias_along:  # without a bias (Winograd), A has just been written and is in cache
                     with code.if_(i + rows < stop):
