@@ -285,9 +285,19 @@ def _emit_products(module: Module, tile_elements: int) -> Function:
             last_panel = start + (panels - 1) * (p.channels * width)
             # In the order of the loops; nothing follows the last element.
             next_f, next_channel = f + p.filters_in_l1, channel + p.k_block
-            following = code.select(element + 1 < tile_elements, offset_of_u(element + 1, code.value(0), code.value(0)), last_panel)
-            following = code.select(next_channel < p.channels, offset_of_u(element, next_channel, code.value(0)), following)
-            following = code.select(next_f < filters, offset_of_u(element, channel, next_f), following)
+            following = code.select(
+                element + 1 < tile_elements,
+                offset_of_u(element + 1, code.value(0), code.value(0)),
+                last_panel,
+            )
+            following = code.select(
+                next_channel < p.channels,
+                offset_of_u(element, next_channel, code.value(0)),
+                following,
+            )
+            following = code.select(
+                next_f < filters, offset_of_u(element, channel, next_f), following
+            )
             multiply.call(
                 a=v + (element * p.v_element_stride + channel),
                 b=u + start,
