@@ -28,6 +28,7 @@ from glassconv.reports.machine import Machine
 
 # Branch predictors tell the end of a loop from its last iterations, a few bits for each branch.
 LONGEST_PREDICTED = 16
+CACHE_LINE = 64  # bytes
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Loop:
     multiply_adds: float = 0  # and additions, which take as long
     chain: float = 0  # those of them that wait for the one before
     loads: float = 0
+    unaligned_loads: float = 0  # of vectors that may begin anywhere in a cache line
     stores: float = 0
     masked_loads: float = 0
     masked_stores: float = 0
@@ -96,7 +98,10 @@ def phase_seconds(phase: Phase, machine: Machine, threads: int) -> float:
 def loop_seconds(loop: Loop, machine: Machine) -> float:
     """Return how long one thread takes for a loop whose data is in L1."""
     each = machine.instructions
-    loads = loop.loads * each.load + loop.masked_loads * each.masked_load
+    # A vector that reaches into a second line is loaded twice.
+    lines = 1 + machine.vector_bytes / CACHE_LINE
+    loads = (loop.loads + loop.unaligned_loads * lines) * each.load
+    loads += loop.masked_loads * each.masked_load
     # Loads and stores take turns: a processor may have fewer units for addresses than for both.
     stores = loop.stores * each.store + loop.masked_stores * each.masked_store
     iteration = max(
