@@ -142,7 +142,7 @@ def _depthwise_plan(
 ) -> Plan:
     """Plan a problem of one channel per group, with channels last."""
     pattern, access = depthwise.specialization_of(problem.as_2d(), layout, target)
-    assert access is not None
+    assert isinstance(access, InputAccess)
     kernel = _compile_depthwise(problem.dtype, pattern, access, target, epilogue)
     plan = depthwise.plan_of(kernel, problem, layout, target, threads)
     given = {field.name: getattr(plan, field.name) for field in fields(Plan)}

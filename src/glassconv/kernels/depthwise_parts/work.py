@@ -9,6 +9,7 @@ from glassconv.codegen.target import Target
 from glassconv.kernels.depthwise_parts.nchw import NchwParameters
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess, NhwcParameters
 from glassconv.kernels.depthwise_parts.register_tile import CHUNK, DYNAMIC, TILE_SIZE, TapPattern
+from glassconv.kernels.depthwise_parts.small_planes import SmallPlanesParameters
 from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, activation_bytes, tiles_of
 from glassconv.problem import ConvProblem
 
@@ -32,6 +33,30 @@ def phases_nchw(
         loops += _tiles(tiles * count, size, pattern, tap_rows, p.kernel_height, aligned=False)
     read, written = _streams(problem)
     return Phase((copies,), (read,)), Phase(tuple(loops), (written,))
+
+
+def phases_small_planes(
+    problem: ConvProblem, target: Target, p: SmallPlanesParameters[int], pattern: TapPattern
+) -> tuple[Phase, ...]:
+    """Return the packing of weights, the two transpositions and the tiles, of all tasks."""
+    lanes = target.lanes(problem.dtype)
+
+    def transposed(elements: int) -> Loop:
+        blocks = p.units * ceil(elements / lanes)
+        shuffles = lanes * (lanes.bit_length() - 1)
+        return Loop(blocks, multiply_adds=shuffles, loads=lanes, unaligned_loads=lanes,
+                    stores=lanes, entries=blocks)  # fmt: skip
+
+    loops: list[Loop] = []
+    for size, count in tiles_of(p.output_columns, TILE_SIZE):
+        tiles = p.units * p.output_rows * count
+        loops += _tiles(tiles, size, pattern, p.kernel_height, p.kernel_width, aligned=True)
+    read, written = _streams(problem)
+    return (
+        Phase((transposed(p.taps), transposed(p.input_pixels)), (read,)),
+        Phase(tuple(loops)),
+        Phase((transposed(p.output_pixels),), (written,)),
+    )
 
 
 def phases_nhwc(
