@@ -31,10 +31,11 @@ from glassconv.kernels import depthwise, implicit_gemm, pointwise
 from glassconv.kernels.depthwise_parts import nhwc_task
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
+from glassconv.kernels.gemm_parts.panel_packing import PanelPacking
 from glassconv.kernels.gemm_parts.parameters import is_by_rows
 from glassconv.kernels.gemm_parts.rows import emit_task_by_rows
 from glassconv.kernels.gemm_parts.task import emit_task_nhwc, emit_task_packing
-from glassconv.kernels.implicit_gemm import PanelPacking, panel_width
+from glassconv.kernels.implicit_gemm import panel_width
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.ordered_parts import definition, filters_in_lanes
 from glassconv.kernels.ordered_parts.pixel import emit_task_pixel

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import ceil
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
-from glassconv.kernels.microkernel.lowering import range_mask
+from glassconv.kernels.microkernel.padded_row import range_mask
 from glassconv.kernels.winograd_parts.parameters import WinogradParameters
 
 MAX_COLUMNS_AT_ONCE = 8  # as many as there are registers for

@@ -14,7 +14,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
-from glassconv.kernels.microkernel.lowering import range_mask
+from glassconv.kernels.microkernel.padded_row import range_mask
 from glassconv.kernels.winograd_parts.flatness import emit_sums, emit_test
 from glassconv.kernels.winograd_parts.parameters import WinogradParameters
 from glassconv.kernels.winograd_parts.strips import for_each_strip
