@@ -7,7 +7,7 @@ import pytest
 from support.architectures import see, sources
 
 SLICE = (
-    "timm:test_efficientnet", "timm:fasternet_t0", "timm:ghostnet_050", "timm:test_vit3",
+    "timm:test_efficientnet", "timm:fasternet_t0", "timm:ghostnet_050", "timm:test_vit",
     "torchvision:shufflenet_v2_x0_5",
 )  # fmt: skip
 MISSING = "Couldn't load custom C++ ops"  # torchvision's, which the package index builds for CUDA
