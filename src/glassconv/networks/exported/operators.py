@@ -22,7 +22,7 @@ from glassconv.networks.files.quote import quoted
 OPERATORS = frozenset(
     """
     conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution
-    linear matmul mm bmm addmm baddbmm einsum scaled_dot_product_attention lstm gru
+    linear matmul mm bmm addmm baddbmm einsum scaled_dot_product_attention
     batch_norm native_batch_norm _native_batch_norm_legit_no_training instance_norm
     layer_norm native_layer_norm group_norm native_group_norm rms_norm linalg_vector_norm norm
     max_pool1d max_pool2d max_pool3d max_pool2d_with_indices max_unpool2d
