@@ -17,7 +17,11 @@ from torch import Tensor, fx, nn
 from glassconv.errors import NetworkError
 from glassconv.networks.exported.arguments import read_argument
 from glassconv.networks.exported.inputs import InputCheck, Inputs, read_inputs
-from glassconv.networks.exported.operators import find_operator, writes_first_argument
+from glassconv.networks.exported.operators import (
+    check_arguments,
+    find_operator,
+    writes_first_argument,
+)
 from glassconv.networks.exported.shape_check import check_shapes
 from glassconv.networks.exported.structure import is_flat, nest, read_structure
 from glassconv.networks.exported.tensors import Tensors
@@ -99,6 +103,7 @@ class _Graph:
         if writes_weight or _is_training(by_name):
             cause = "it was exported in training mode: call eval() before torch.export.export"
             raise NetworkError(cause)
+        check_arguments(function, arguments, named)
         made = self._graph.call_function(function, tuple(arguments), named)
         self._define_outputs(field(node, "outputs", list), made)
 
