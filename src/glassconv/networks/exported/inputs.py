@@ -83,8 +83,8 @@ class Inputs:
     def _check_range(self, name: str, size: int) -> None:
         low, high = self.ranges.get(name, (0, None))
         if (low > SPECIAL and size < low) or (high is not None and size > high):
-            cause = f"{name} must be {low} to {high}" if high else f"{name} must be at least {low}"
-            raise ShapeError(f"the size {cause}, got {size}")
+            wanted = f"at least {low}" if high is None else f"{low} to {high}"
+            raise ShapeError(f"the size {name} must be {wanted}, got {size}")
 
 
 class InputCheck(nn.Module):
