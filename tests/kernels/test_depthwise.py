@@ -14,6 +14,7 @@ from glassconv.algorithms import named
 from glassconv.codegen import jit, target
 from glassconv.kernels import depthwise
 from glassconv.kernels.depthwise import build_module, specialization_of
+from glassconv.kernels.depthwise_parts.blocking import PlaneLanes
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess
 from glassconv.kernels.depthwise_parts.register_tile import DYNAMIC, TapPattern
 from glassconv.kernels.depthwise_parts.windows import (
@@ -46,7 +47,7 @@ PATTERNS = [
     GENERIC,
 ]
 KINDS = [
-    *((pattern, access) for pattern in PATTERNS for access in (None, COPIED)),
+    *((pattern, access) for pattern in PATTERNS for access in (*PlaneLanes, COPIED)),
     *((pattern, IN_PLACE) for pattern in PATTERNS if pattern.is_static),
     (TapPattern(7, 1), InputAccess(is_copied=False, skipped=(3, 0))),
     (TapPattern(7, 1), PARTIAL),
@@ -218,7 +219,7 @@ def test_it_refuses_with_a_reason() -> None:
 )
 @pytest.mark.parametrize(("pattern", "access"), KINDS, ids=str)
 def test_no_register_spills(
-    pattern: TapPattern, access: InputAccess | None, dtype: str, processor: str
+    pattern: TapPattern, access: InputAccess | PlaneLanes, dtype: str, processor: str
 ) -> None:
     module = build_module(dtype, pattern, access, target.named(processor))
     assert jit.spills(jit.assembly(module.text, module.target)) == 0
@@ -232,9 +233,9 @@ def test_a_kernel_is_compiled_for_taps_and_stride_and_not_for_sizes() -> None:
     assert (
         specialization_of(small, rows, avx2)
         == specialization_of(large, rows, avx2)
-        == (TapPattern(3, 1), None)
+        == (TapPattern(3, 1), PlaneLanes.COLUMNS)
     )
-    assert specialization_of(other, rows, avx2) == (TapPattern(3, 1), None)
+    assert specialization_of(other, rows, avx2) == (TapPattern(3, 1), PlaneLanes.COLUMNS)
     assert (
         specialization_of(small, pixels, avx2)
         == specialization_of(large, pixels, avx2)

@@ -8,7 +8,7 @@ from math import inf
 import torch
 
 from glassconv.algorithms.parts import spectral_cost
-from glassconv.algorithms.parts.pytorch_cost import PROBES
+from glassconv.algorithms.parts.pytorch_cost import COPIED, PROBES, SMALLEST_ONEDNN
 from glassconv.reports.machine import Instructions, Level, Machine, PyTorch
 
 FIXED = Machine(
@@ -39,12 +39,13 @@ FIXED = Machine(
     region=1e-6,
     pytorch=PyTorch(
         call=20e-6,
-        onednn_calls=(("nchw", 160e-6), ("nhwc", 130e-6)),
+        onednn_calls=tuple(
+            (name, 130e-6 if name.startswith("nhwc") else 160e-6) for name in SMALLEST_ONEDNN
+        ),
         macs_per_second=tuple((kind, 35e9) for kind in PROBES),
         lowered_per_second=tuple((kind, 2e9) for kind, probe in PROBES.items() if probe.lowering),
         copied_per_second=(
-            ("nchw", 2.5e9),
-            ("nhwc", 14e9),
+            *((name, 14e9 if name.startswith("nhwc") else 2.5e9) for name in COPIED),
             ("weights nchw", 1.5e9),
             ("weights nhwc", 0.6e9),
             ("weights native", 0.6e9),

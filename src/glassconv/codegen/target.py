@@ -46,6 +46,11 @@ class Target:
         vectors = 2  # more would leave too few rows; 12 rows divide well and leave room to spare
         return min((self.registers - vectors - 1) // vectors, 12), vectors
 
+    def has_spare_row(self) -> bool:
+        """Return whether a register tile may have one more row than `tile`."""
+        rows, vectors = self.tile()
+        return (rows + 1) * vectors + vectors + 1 <= self.registers
+
 
 TARGETS = {
     "avx512": Target(

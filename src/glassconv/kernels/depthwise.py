@@ -1,6 +1,7 @@
 """Compiled depthwise convolution: each tile accumulates shifted inputs, times their weights.
 
-    NCHW   lanes are adjacent columns, a tile covers several rows (depthwise_parts/nchw.py)
+    NCHW   lanes are adjacent columns, a tile covers several rows (depthwise_parts/nchw.py);
+           small planes are transposed (depthwise_parts/small_planes.py)
     NHWC   lanes are filters, a tile covers several columns (depthwise_parts/nhwc.py)
 
 Read depthwise_parts/register_tile.py first. Weights are not cached between calls, so a change of a
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from functools import cache
 from math import ceil
+from types import ModuleType
 
 from glassconv.algorithms import depthwise
 from glassconv.codegen.ir import Module
@@ -18,11 +20,22 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import Target
-from glassconv.kernels.depthwise_parts import nchw, nchw_task, nhwc, nhwc_task
-from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking
+from glassconv.kernels.depthwise_parts import (
+    nchw,
+    nchw_task,
+    nhwc,
+    nhwc_task,
+    small_planes,
+    small_planes_task,
+)
+from glassconv.kernels.depthwise_parts.blocking import DepthwiseBlocking, PlaneLanes
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess, input_access_of, tap_pattern_in
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
-from glassconv.kernels.depthwise_parts.work import phases_nchw, phases_nhwc
+from glassconv.kernels.depthwise_parts.work import (
+    phases_nchw,
+    phases_nhwc,
+    phases_small_planes,
+)
 from glassconv.kernels.runtime.blocking import tasks_wanted
 from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.plan import Plan
@@ -63,8 +76,8 @@ def plan_of(
     kernel: Compiled, problem: ConvProblem, layout: Layout, target: Target, threads: int
 ) -> Plan:
     """Plan a supported problem for a kernel that is compiled for it."""
-    implementation = nchw if layout.name == NCHW else nhwc
     problem_2d = problem.as_2d()
+    implementation = _implementation(problem_2d, layout, target)
     blocks = blocking(problem, layout, target, threads)
     parameters, table = implementation.parameters_of(problem_2d, layout, target, blocks)
     tasks = ceil(parameters.units / blocks.units_per_task)
@@ -89,7 +102,10 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     problem_2d = problem.as_2d()
     blocks = blocking(problem, layout, target, threads)
     pattern, access = specialization_of(problem_2d, layout, target)
-    if access is None:
+    if access is PlaneLanes.CHANNELS:
+        planes, _ = small_planes.parameters_of(problem_2d, layout, target, blocks)
+        units, phases = planes.units, phases_small_planes(problem_2d, target, planes, pattern)
+    elif access is PlaneLanes.COLUMNS:
         rows, _ = nchw.parameters_of(problem_2d, layout, target, blocks)
         units, phases = rows.units, phases_nchw(problem_2d, target, rows, pattern)
     else:
@@ -104,25 +120,36 @@ def blocking(
     problem: ConvProblem, layout: Layout, target: Target, threads: int
 ) -> DepthwiseBlocking:
     """Return the blocks of a problem."""
-    choose = nchw.blocking if layout.name == NCHW else nhwc.blocking
+    problem_2d = problem.as_2d()
     tasks = tasks_wanted(problem, threads, MIN_MACS_PER_TASK)
-    return choose(problem.as_2d(), layout, target, tasks)
+    implementation = _implementation(problem_2d, layout, target)
+    blocks: DepthwiseBlocking = implementation.blocking(problem_2d, layout, target, tasks)
+    return blocks
+
+
+def _implementation(problem: ConvProblem, layout: Layout, target: Target) -> ModuleType:
+    """Return the module with the blocks and parameters of a 2D problem."""
+    if layout.name != NCHW:
+        return nhwc
+    return small_planes if small_planes.is_small(problem, layout, target) else nchw
 
 
 def specialization_of(
     problem: ConvProblem, layout: Layout, target: Target
-) -> tuple[TapPattern, InputAccess | None]:
-    """Return what the kernel of a 2D problem is compiled for; the access is None for NCHW."""
-    if layout.name == NCHW:
-        return tap_pattern_of(problem.axes[0]), None
-    return tap_pattern_in(problem), input_access_of(problem, target.lanes(problem.dtype))
+) -> tuple[TapPattern, InputAccess | PlaneLanes]:
+    """Return what the kernel of a 2D problem is compiled for: InputAccess in NHWC."""
+    if layout.name != NCHW:
+        return tap_pattern_in(problem), input_access_of(problem, target.lanes(problem.dtype))
+    if small_planes.is_small(problem, layout, target):
+        return tap_pattern_of(problem.axes[1]), PlaneLanes.CHANNELS
+    return tap_pattern_of(problem.axes[0]), PlaneLanes.COLUMNS
 
 
 @cache
 def _compile(
     dtype: str,
     pattern: TapPattern,
-    access: InputAccess | None,
+    access: InputAccess | PlaneLanes,
     target: Target,
     epilogue: Epilogue,
 ) -> Compiled:
@@ -132,13 +159,15 @@ def _compile(
 def build_module(
     dtype: str,
     pattern: TapPattern,
-    access: InputAccess | None,
+    access: InputAccess | PlaneLanes,
     target: Target,
     epilogue: Epilogue = NOTHING,
 ) -> Module:
     """Return the kernel's LLVM module, not yet compiled."""
     module = Module("depthwise", dtype, target)
-    if access is None:
+    if access is PlaneLanes.CHANNELS:
+        task = small_planes_task.emit_task(module, pattern, epilogue)
+    elif access is PlaneLanes.COLUMNS:
         task = nchw_task.emit_task(module, pattern, epilogue)
     else:
         task = nhwc_task.emit_task(module, pattern, access, epilogue)

@@ -16,10 +16,8 @@ matrices of their windows (gemm_parts/rows.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from math import ceil, prod
-
-from torch import Tensor
 
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
@@ -27,6 +25,7 @@ from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.gemm_parts.blocks import block_size, task_blocks
+from glassconv.kernels.gemm_parts.panel_packing import PanelPacking
 from glassconv.kernels.gemm_parts.parameters import (
     MAX_K_BLOCK,
     GemmParameters,
@@ -52,8 +51,6 @@ from glassconv.kernels.runtime.loop_text import (
     describe_blocks,
     describe_loop_nest,
 )
-from glassconv.kernels.runtime.packed_weights import memory_for
-from glassconv.kernels.runtime.panels import Packing, Rows, filters_of, pack_panels, packing_of
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
@@ -343,37 +340,6 @@ def _loops(
     )
 
 
-# -- in machine code --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class PanelPacking:
-    """Packs weights as [group, panel, k = (u, v, c), filter of the panel]."""
-
-    weight_shape: tuple[int, ...]
-    groups: int
-    width: int  # filters of a panel
-    dtype: str
-    target: Target
-
-    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor:
-        """Return the packed weight, in memory that is given or new."""
-        packed = memory_for(self.elements, weight, memory)
-        panels = _panels(self, weight.stride())
-        pack_panels(weight.data_ptr(), packed.data_ptr(), panels, self.dtype, self.target)
-        return packed
-
-    @property
-    def elements(self) -> int:
-        """Return how many elements the packed weight has."""
-        return self.groups * self.panels * self.width * prod(self.weight_shape[1:])
-
-    @property
-    def panels(self) -> int:
-        """Return how many panels a group has."""
-        return ceil(self.weight_shape[0] // self.groups / self.width)
-
-
 def packing(problem: ConvProblem, layout: Layout, target: Target) -> PanelPacking | None:
     """Return the packing of a problem's weight; None where the kernel reads it as it is."""
     if layout.name == NCHW or is_packed_by_tasks(problem, layout):
@@ -382,11 +348,7 @@ def packing(problem: ConvProblem, layout: Layout, target: Target) -> PanelPackin
     return PanelPacking(problem.weight_shape, problem.groups, width, problem.dtype, target)
 
 
-@lru_cache(maxsize=256)
-def _panels(packing: PanelPacking, strides: tuple[int, ...]) -> Packing:
-    filters = filters_of(packing.weight_shape, strides, packing.groups)
-    rows = Rows(packing.panels, packing.width, tap_rows=filters.channels, channel_rows=1)
-    return packing_of(filters, rows)
+# -- in machine code --------------------------------------------------------------------------
 
 
 def _way(problem: ConvProblem, layout: Layout, target: Target) -> str:

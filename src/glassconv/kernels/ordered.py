@@ -31,10 +31,11 @@ from glassconv.kernels import depthwise, implicit_gemm, pointwise
 from glassconv.kernels.depthwise_parts import nhwc_task
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
+from glassconv.kernels.gemm_parts.panel_packing import PanelPacking
 from glassconv.kernels.gemm_parts.parameters import is_by_rows
 from glassconv.kernels.gemm_parts.rows import emit_task_by_rows
 from glassconv.kernels.gemm_parts.task import emit_task_nhwc, emit_task_packing
-from glassconv.kernels.implicit_gemm import PanelPacking, panel_width
+from glassconv.kernels.implicit_gemm import panel_width
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.ordered_parts import definition, filters_in_lanes
 from glassconv.kernels.ordered_parts.pixel import emit_task_pixel
@@ -142,7 +143,7 @@ def _depthwise_plan(
 ) -> Plan:
     """Plan a problem of one channel per group, with channels last."""
     pattern, access = depthwise.specialization_of(problem.as_2d(), layout, target)
-    assert access is not None
+    assert isinstance(access, InputAccess)
     kernel = _compile_depthwise(problem.dtype, pattern, access, target, epilogue)
     plan = depthwise.plan_of(kernel, problem, layout, target, threads)
     given = {field.name: getattr(plan, field.name) for field in fields(Plan)}

@@ -15,7 +15,8 @@ from torch import Tensor
 from glassconv.codegen.ir import Code, Pointer, Value
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.struct import pack, read
-from glassconv.kernels.microkernel.lowering import LoweringParameters, emit_copy, emit_im2col_nchw
+from glassconv.kernels.microkernel.lowering import LoweringParameters, emit_im2col_nchw
+from glassconv.kernels.microkernel.padded_row import emit_copy
 from glassconv.problem.axis import Axis
 from support.compile_function import call, this_machine, write
 from support.guard_pages import guarded

@@ -27,7 +27,7 @@ def compiled_product(dtype: str, bias: str) -> Compiled:
         multiply = product(code.module, bias).function
         multiply.call(**dict(zip(multiply.parameters, arguments, strict=True)))
 
-    return compiled(write(body, 4, 12, dtype), "run")
+    return compiled(write(body, 4, 13, dtype), "run")
 
 
 def panels(b: Tensor, width: int) -> Tensor:
@@ -59,7 +59,7 @@ def test_it_is_numpys_and_touches_nothing_else(
     given_a, given_c = guarded(a_wide, side), guarded(c, side)
     given_b, given_bias = guarded(panels(b, width), side), guarded(biases, side)
     a_strides, b_strides = [segments * (k + gap), k + gap], [segments * k * width, width]
-    numbers = [m, n, segments, k, *a_strides, *b_strides, n + gap, int(first), 0, 0]
+    numbers = [m, n, segments, k, *a_strides, *b_strides, n + gap, int(first), 0, 0, 0]
     call(compiled_product(dtype, bias), [given_a, given_b, given_c, given_bias], numbers)
     start = (biases[:, None] if bias == ROWS else biases[None, :]) if first else before
     np.testing.assert_array_equal(given_c[:, :n], a @ b + start)
@@ -74,6 +74,6 @@ def test_sums_do_not_depend_on_the_tile_they_are_in(dtype: str) -> None:
     a = torch.randn(1, k, generator=chance, dtype=getattr(torch, dtype)).expand(m, k).contiguous()
     b = torch.randn(k, 1, generator=chance, dtype=getattr(torch, dtype)).expand(k, n).contiguous()
     c, biases = torch.full((m, n), torch.nan, dtype=a.dtype), torch.ones(m, dtype=a.dtype)
-    numbers = [m, n, 1, k, k, 0, k * width, width, n, 1, 0, 0]
+    numbers = [m, n, 1, k, k, 0, k * width, width, n, 1, 0, 0, 0]
     call(compiled_product(dtype, ROWS), [a, panels(b, width), c, biases], numbers)
     assert (c == c[0, 0]).all()

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from glassconv.kernels.runtime.blocking import Blocking
+
+
+class PlaneLanes(Enum):
+    """What the lanes of a vector are, of NCHW planes."""
+
+    COLUMNS = "columns"
+    CHANNELS = "channels"
 
 
 @dataclass(frozen=True)

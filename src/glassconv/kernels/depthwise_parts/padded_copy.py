@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import N, Struct
 from glassconv.kernels.depthwise_parts.windows import Block
-from glassconv.kernels.microkernel.lowering import emit_copy, range_mask
+from glassconv.kernels.microkernel.padded_row import emit_copy, range_mask
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import Layout
 

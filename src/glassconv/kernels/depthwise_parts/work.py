@@ -9,6 +9,7 @@ from glassconv.codegen.target import Target
 from glassconv.kernels.depthwise_parts.nchw import NchwParameters
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess, NhwcParameters
 from glassconv.kernels.depthwise_parts.register_tile import CHUNK, DYNAMIC, TILE_SIZE, TapPattern
+from glassconv.kernels.depthwise_parts.small_planes import SmallPlanesParameters
 from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, activation_bytes, tiles_of
 from glassconv.problem import ConvProblem
 
@@ -29,9 +30,33 @@ def phases_nchw(
     tap_rows = p.group_channels * p.kernel_width
     loops: list[Loop] = []
     for size, count in tiles_of(p.tile_rows, TILE_SIZE):
-        loops += _tiles(tiles * count, size, pattern, tap_rows, p.kernel_height)
+        loops += _tiles(tiles * count, size, pattern, tap_rows, p.kernel_height, aligned=False)
     read, written = _streams(problem)
     return Phase((copies,), (read,)), Phase(tuple(loops), (written,))
+
+
+def phases_small_planes(
+    problem: ConvProblem, target: Target, p: SmallPlanesParameters[int], pattern: TapPattern
+) -> tuple[Phase, ...]:
+    """Return the packing of weights, the two transpositions and the tiles, of all tasks."""
+    lanes = target.lanes(problem.dtype)
+
+    def transposed(elements: int) -> Loop:
+        blocks = p.units * ceil(elements / lanes)
+        shuffles = lanes * (lanes.bit_length() - 1)
+        return Loop(blocks, multiply_adds=shuffles, loads=lanes, unaligned_loads=lanes,
+                    stores=lanes, entries=blocks)  # fmt: skip
+
+    loops: list[Loop] = []
+    for size, count in tiles_of(p.output_columns, TILE_SIZE):
+        tiles = p.units * p.output_rows * count
+        loops += _tiles(tiles, size, pattern, p.kernel_height, p.kernel_width, aligned=True)
+    read, written = _streams(problem)
+    return (
+        Phase((transposed(p.taps), transposed(p.input_pixels)), (read,)),
+        Phase(tuple(loops)),
+        Phase((transposed(p.output_pixels),), (written,)),
+    )
 
 
 def phases_nhwc(
@@ -53,7 +78,7 @@ def phases_nhwc(
         counts = [(TILE_SIZE, ceil(p.unit_columns / TILE_SIZE))]
     loops: list[Loop] = []
     for size, count in counts:
-        loops += _tiles(tiles * count, size, pattern, p.tap_rows, p.kernel_width)
+        loops += _tiles(tiles * count, size, pattern, p.tap_rows, p.kernel_width, aligned=True)
     read, written = _streams(problem)
     if not access.is_copied:
         return Phase((packing,)), Phase(tuple(loops), (read, written))
@@ -75,20 +100,26 @@ def _streams(problem: ConvProblem) -> tuple[Stream, Stream]:
 
 
 def _tiles(
-    tiles: float, size: int, pattern: TapPattern, tap_rows: int, taps: int
+    tiles: float, size: int, pattern: TapPattern, tap_rows: int, taps: int, *, aligned: bool
 ) -> Iterator[Loop]:
-    """Yield the loops of tiles of `size` outputs, over rows of taps."""
+    """Yield the loops of tiles of `size` outputs, over rows of taps.
+
+    aligned: whether vectors of inputs begin with a cache line.
+    """
     rows = tiles * tap_rows
+
+    def loop(iterations: float, taps: int, inputs: int, entries: float) -> Loop:
+        return Loop(iterations, multiply_adds=size * taps, chain=taps,
+                    loads=taps + inputs * aligned, unaligned_loads=inputs * (not aligned),
+                    entries=entries)  # fmt: skip
+
     if pattern.is_static:
-        yield Loop(rows, multiply_adds=size * taps, chain=taps,
-                   loads=pattern.inputs(size) + taps, entries=tiles)  # fmt: skip
+        yield loop(rows, taps, pattern.inputs(size), tiles)
     elif pattern.taps != DYNAMIC:  # the taps are unrolled, and each output loads its own inputs
-        yield Loop(rows, multiply_adds=size * taps, chain=taps, loads=(size + 1) * taps,
-                   entries=tiles)  # fmt: skip
+        yield loop(rows, taps, size * taps, tiles)
     else:
         chunks, rest = divmod(taps, CHUNK) if pattern.stride == 1 else (0, taps)
         inputs = TapPattern(CHUNK, 1).inputs(size)
-        yield Loop(rows * chunks, multiply_adds=size * CHUNK, chain=CHUNK, loads=inputs + CHUNK,
-                   entries=rows if chunks else 0)  # fmt: skip
-        yield Loop(rows * rest, multiply_adds=size, chain=1, loads=size + 1, entries=rows)
+        yield loop(rows * chunks, CHUNK, inputs, rows if chunks else 0)
+        yield loop(rows * rest, 1, size, rows)
     yield Loop(tiles, loads=1, stores=size, entries=tiles)

@@ -7,7 +7,8 @@ from glassconv.codegen.struct import table_after
 from glassconv.codegen.target import Target
 from glassconv.kernels.direct_parts.window import DirectParameters
 from glassconv.kernels.microkernel.epilogue import apply_epilogue
-from glassconv.kernels.microkernel.lowering import emit_copy, outputs_inside
+from glassconv.kernels.microkernel.lowering import outputs_inside
+from glassconv.kernels.microkernel.padded_row import emit_copy
 from glassconv.kernels.microkernel.register_tile import accumulators, multiply, tile_heights
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 from glassconv.problem.activations import Epilogue

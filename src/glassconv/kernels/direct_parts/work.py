@@ -55,6 +55,6 @@ def _tiles(vectors: int, times: float, target: Target, p: DirectParameters[int])
         tiles = times * number * -(-vectors // width)
         area = height * width
         # A step loads the offset of its window, too.
-        loads = height + width + 1
-        yield Loop(tiles * p.k, multiply_adds=area, chain=1, loads=loads, entries=tiles)
+        yield Loop(tiles * p.k, multiply_adds=area, chain=1, loads=height + 1,
+                   unaligned_loads=width, entries=tiles)  # fmt: skip
         yield Loop(tiles, loads=height, stores=area)

@@ -13,8 +13,8 @@ from __future__ import annotations
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.kernels.gemm_parts.parameters import GemmParameters
 from glassconv.kernels.gemm_parts.task import start_of
-from glassconv.kernels.microkernel.lowering import emit_copy
 from glassconv.kernels.microkernel.matrix_product import COLUMNS, product
+from glassconv.kernels.microkernel.padded_row import emit_copy
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 
 

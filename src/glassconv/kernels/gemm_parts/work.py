@@ -95,8 +95,11 @@ def _product(
         for filters, filter_blocks in blocks_of(problem.gemm.m, blocks.filter_block):
             for k, k_blocks in blocks_of(problem.gemm.k, blocks.k_block):
                 times = images * pixel_blocks * filter_blocks * k_blocks
-                m, n = (filters, pixels) if layout.name == NCHW else (pixels, filters)
-                yield from product_loops(m, n, k, times, tile, lanes, segments)
+                if layout.name == NCHW:
+                    yield from product_loops(filters, pixels, k, times, tile, lanes)
+                else:
+                    yield from product_loops(pixels, filters, k, times, tile, lanes, segments,
+                                             tall=target.has_spare_row())  # fmt: skip
 
 
 def _panel_bytes(problem: ConvProblem, layout: Layout, blocks: GemmBlocking) -> float:

@@ -16,7 +16,12 @@ from dataclasses import dataclass
 
 from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.target import ELEMENT_BYTES
-from glassconv.kernels.microkernel.register_tile import accumulators, multiply, tile_heights
+from glassconv.kernels.microkernel.register_tile import (
+    accumulators,
+    multiply,
+    tall_tiles,
+    tile_heights,
+)
 
 ROWS, COLUMNS = "rows", "columns"  # of C: what an element of the bias belongs to
 CACHE_LINE = 64  # bytes
@@ -36,6 +41,7 @@ class Product:
         a_segment_stride: Argument = 0,
         last: Argument = 0,
         residual_offset: Argument = 0,
+        b_next: Argument = 0,
         **arguments: Argument,
     ) -> None:
         """Emit a call; the parameters named here have the values of a plain product."""
@@ -44,6 +50,7 @@ class Product:
             a_segment_stride=a_segment_stride,
             last=last,
             residual_offset=residual_offset,
+            b_next=b_next,
             **arguments,
         )
 
@@ -58,11 +65,15 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
 
     epilogue: the function of epilogue.py to apply to the rows of a tile while they are in L1, where
     the parameter `last` is 1. `residual_offset` is passed on to it.
+
+    b_next: how far the panel that is read after this product begins from its last panel. It is
+    prefetched while the last panel is multiplied by the first rows, the tallest tile.
     """
     most_rows, most_vectors = module.target.tile()
     lanes = module.target.lanes(module.dtype)
     width = most_vectors * lanes
-    heights = tile_heights(most_rows)
+    # In NCHW the rows are filters, of which there are rarely one too many.
+    heights = tile_heights(most_rows, tall=module.target.has_spare_row() and bias_along != ROWS)
 
     def tiles(vectors: int, *, masked: bool = False) -> dict[int, Function]:
         return {
@@ -93,8 +104,10 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
         first: Value,
         last: Value,
         residual_offset: Value,
+        b_next: Value,
     ) -> None:
         panels = n // width
+        first_panel = b_panel_stride - panels * b_panel_stride
         left, partial = n - panels * width, n % lanes
         # The partial vector ends where the columns end, so it reads nothing beyond the rows of B.
         first_lane = code.select(n >= lanes, lanes - partial, 0)
@@ -104,7 +117,7 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
         )
         row = code.value(0)
         for rows in heights:
-            stop = m - (m - row) % rows
+            stop = m - (m - row) % rows if rows <= most_rows else rows * tall_tiles(m, rows)
             with code.loop(row, stop, rows) as i:
                 if bias_along:  # without a bias (Winograd), A has just been written and is in cache
                     with code.if_(i + rows < stop):
@@ -128,6 +141,7 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
                     bias=row_bias,
                     count=panels,
                     b_panel_stride=b_panel_stride,
+                    to_next=code.select(i.equals(0), b_next, first_panel),
                     **common,
                 )
                 for edge, column, count in edges if bias_along else ():
@@ -138,6 +152,7 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
                             bias=row_bias if bias_along == ROWS else bias + column,
                             count=count,
                             b_panel_stride=lanes,
+                            to_next=lanes - count * lanes,
                             **common,
                         )
                 if epilogue:
@@ -189,6 +204,7 @@ def _emit_tiles(
         first_lane: Value,
         lanes: Value,
         b_panel_stride: Value,
+        to_next: Value,
         segments: Value,
         k: Value,
         a_stride: Value,
@@ -228,8 +244,7 @@ def _emit_tiles(
                     continue
                 for element in range(vectors * size - 1, 0, -(CACHE_LINE // bytes_each)):
                     c_row.prefetch(element, to_write=True)
-            # After the last panel, the next rows of C begin with the first one again.
-            to_next = code.select(number + 1 < count, b_panel_stride, 0 - number * b_panel_stride)
+            next_panel = code.select(number + 1 < count, b_panel_stride, to_next)
             with code.loop(0, segments) as segment:
                 left = [a_row + segment * a_segment_stride for a_row in a_rows]
                 b_rows = panel + segment * k * b_row_stride
@@ -240,7 +255,7 @@ def _emit_tiles(
                 def load_b(step: Value, j: int, b_rows: Pointer = b_rows) -> Value:
                     row = b_rows + step * b_row_stride
                     if prefetches_b and j == 0:
-                        _prefetch_vectors(code, row + to_next, vectors)
+                        _prefetch_vectors(code, row + next_panel, vectors)
                     return row.vector(j * size)
 
                 multiply(code, tile, k, left=load_a, right=load_b)

@@ -18,9 +18,11 @@ are independent, and 12 of them hide the latency of the FMA.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from glassconv.codegen.ir import Code, Value, Variable
 
+T = TypeVar("T", int, Value)
 Tile = list[list[Variable]]  # accumulators, [row][vector]
 
 
@@ -59,13 +61,27 @@ def accumulators(
     ]
 
 
-def tile_heights(most: int) -> list[int]:
+def tile_heights(most: int, *, tall: bool = False) -> list[int]:
     """Return tile heights in decreasing order that together cover any number of rows.
 
-    >>> tile_heights(6), tile_heights(12)
-    ([6, 4, 2, 1], [12, 8, 4, 2, 1])
+    tall: whether the first is a row more, for the rows that `tall_tiles` takes.
+
+    >>> tile_heights(6), tile_heights(12), tile_heights(12, tall=True)
+    ([6, 4, 2, 1], [12, 8, 4, 2, 1], [13, 12, 8, 4, 2, 1])
     """
-    return [most, *(height for height in (8, 4, 2, 1) if height < most)]
+    return [*[most + 1] * tall, most, *(height for height in (8, 4, 2, 1) if height < most)]
+
+
+def tall_tiles(rows: T, height: int) -> T:
+    """Return how many tiles have a row more, so that few rows are left for tiles of 1 or 2.
+
+    Such a tile has too few accumulators to hide the latency of an FMA: one row takes as long as 4.
+
+    >>> [tall_tiles(rows, 13) for rows in (48, 49, 51, 14, 3)]
+    [0, 1, 3, 1, 0]
+    """
+    left, fit = rows % 4, rows // height
+    return left.minimum(fit) if isinstance(left, Value) else min(left, fit)
 
 
 def main_height(rows: int, most: int) -> int:

@@ -22,12 +22,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, inf
 
-from glassconv.kernels.microkernel.register_tile import tile_heights
+from glassconv.kernels.microkernel.register_tile import tall_tiles, tile_heights
 from glassconv.problem.problem import Problem
 from glassconv.reports.machine import Machine
 
 # Branch predictors tell the end of a loop from its last iterations, a few bits for each branch.
 LONGEST_PREDICTED = 16
+CACHE_LINE = 64  # bytes
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Loop:
     multiply_adds: float = 0  # and additions, which take as long
     chain: float = 0  # those of them that wait for the one before
     loads: float = 0
+    unaligned_loads: float = 0  # of vectors that may begin anywhere in a cache line
     stores: float = 0
     masked_loads: float = 0
     masked_stores: float = 0
@@ -96,7 +98,10 @@ def phase_seconds(phase: Phase, machine: Machine, threads: int) -> float:
 def loop_seconds(loop: Loop, machine: Machine) -> float:
     """Return how long one thread takes for a loop whose data is in L1."""
     each = machine.instructions
-    loads = loop.loads * each.load + loop.masked_loads * each.masked_load
+    # A vector that reaches into a second line is loaded twice.
+    lines = 1 + machine.vector_bytes / CACHE_LINE
+    loads = (loop.loads + loop.unaligned_loads * lines) * each.load
+    loads += loop.masked_loads * each.masked_load
     # Loads and stores take turns: a processor may have fewer units for addresses than for both.
     stores = loop.stores * each.store + loop.masked_stores * each.masked_store
     iteration = max(
@@ -126,24 +131,35 @@ def blocks_of(total: int, size: int) -> Iterator[tuple[int, int]]:
         yield rest, 1
 
 
-def tiles_of(total: int, tallest: int) -> Iterator[tuple[int, int]]:
+def tiles_of(total: int, most: int, *, tall: bool = False) -> Iterator[tuple[int, int]]:
     """Yield the heights of register tiles that cover some rows, and how many there are of each.
 
-    >>> list(tiles_of(17, 6))
-    [(6, 2), (4, 1), (1, 1)]
+    tall: whether some tiles have a row more.
+
+    >>> list(tiles_of(17, 6)), list(tiles_of(49, 12, tall=True))
+    ([(6, 2), (4, 1), (1, 1)], [(13, 1), (12, 3)])
     """
-    for height in tile_heights(tallest):
-        count, total = divmod(total, height)
+    for height in tile_heights(most, tall=tall):
+        count = total // height if height <= most else tall_tiles(total, height)
+        total -= count * height
         if count:
             yield height, count
 
 
 def product_loops(
-    m: int, n: int, k: int, times: float, tile: tuple[int, int], lanes: int, segments: int = 1
+    m: int,
+    n: int,
+    k: int,
+    times: float,
+    tile: tuple[int, int],
+    lanes: int,
+    segments: int = 1,
+    *,
+    tall: bool = False,
 ) -> Iterator[Loop]:
     """Yield the loops of `times` register-tiled products of [m, k] and [k, n].
 
-    segments: of k, each of which is a loop of its own.
+    segments: of k, each of which is a loop of its own. tall: whether some tiles have a row more.
 
     A step of a tile loads a row of vectors and broadcasts an element for each row. At its end, each
     vector of C is loaded, added to and stored.
@@ -152,7 +168,7 @@ def product_loops(
     panels, rest = divmod(n, widest * lanes)
     partial = rest % lanes > 0
     widths = ((widest, panels, False), (1, rest // lanes, False), (1, int(partial), True))
-    for rows, count in tiles_of(m, tallest):
+    for rows, count in tiles_of(m, tallest, tall=tall):
         for vectors, panels_of_width, masked in widths:
             if not panels_of_width:
                 continue

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from glassconv.codegen.jit import Compiled
 from glassconv.codegen.openmp import threads
-from glassconv.codegen.pages import WORTHWHILE_BYTES, ask_for_huge_pages
-from glassconv.kernels.runtime.blocking import Blocking
+from glassconv.codegen.pages import HUGE_PAGE, WORTHWHILE_BYTES, ask_for_huge_pages
+from glassconv.kernels.runtime.blocking import Blocking, round_up
 from glassconv.kernels.runtime.packed_weights import Packing, packed_once
 from glassconv.kernels.runtime.parameters import pack_arrays
 from glassconv.problem.memory_layout import NCHW, Layout
@@ -138,6 +138,10 @@ _workspace = _Workspace()
 def workspace(size: int) -> int:
     """Return the address of a buffer of at least `size` bytes, one per Python thread."""
     if _workspace.size < size:
-        _workspace.buffer = torch.empty(size, dtype=torch.uint8)
-        _workspace.address, _workspace.size = _workspace.buffer.data_ptr(), size
+        # Caches are indexed by physical addresses: on small pages, a workspace that should fill L2
+        # conflicts with itself more in one process than in another.
+        buffer = torch.empty(round_up(size, HUGE_PAGE) + HUGE_PAGE, dtype=torch.uint8)
+        ask_for_huge_pages(buffer.data_ptr(), buffer.nbytes)
+        _workspace.buffer, _workspace.size = buffer, size
+        _workspace.address = round_up(buffer.data_ptr(), HUGE_PAGE)
     return _workspace.address

@@ -10,16 +10,15 @@ from __future__ import annotations
 from math import ceil
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
-from glassconv.kernels.microkernel.lowering import range_mask
+from glassconv.kernels.microkernel.padded_row import range_mask
 from glassconv.kernels.winograd_parts.parameters import WinogradParameters
-from glassconv.problem.memory_layout import NCHW
 
 MAX_COLUMNS_AT_ONCE = 8  # as many as there are registers for
 
 
-def emit_sums(module: Module, layout: str, tile_size: int) -> Function:
-    """Emit the function that adds Σ|x| over a block of channels to the sums of a strip."""
-    add_row = _emit_add_row_nchw(module) if layout == NCHW else _emit_add_row_nhwc(module)
+def emit_sums(module: Module, tile_size: int) -> Function:
+    """Emit the function that adds Σ|x| over a block of channels of an NHWC input to its sums."""
+    add_row = _emit_add_row(module)
 
     @function(module)
     def add_sums(
@@ -49,44 +48,14 @@ def emit_sums(module: Module, layout: str, tile_size: int) -> Function:
     return add_sums
 
 
-def _emit_add_row_nchw(module: Module) -> Function:
-    """Emit the function that adds to the sums of the columns [first, stop) of a row."""
-
-    @function(module)
-    def add_row_nchw(
-        code: Code,
-        parameters: WinogradParameters[Value],
-        input: Pointer,
-        sums: Pointer,
-        first: Value,
-        stop: Value,
-        channels: Value,
-    ) -> None:
-        p = parameters
-        with code.loop(0, stop, code.lanes) as column:
-            mask = range_mask(code, column, first, stop)
-            total = code.variable(sums.vector(column))
-            whole = (column >= first) & (column + code.lanes <= stop)
-            # A masked load is slow on some processors.
-            with code.if_(whole), code.loop(0, channels) as c:
-                pixels = input.vector(c * p.input_stride_c + column)
-                total.set(total.get() + code.absolute(pixels))
-            with code.else_(), code.loop(0, channels) as c:
-                pixels = input.masked(mask, c * p.input_stride_c + column)
-                total.set(total.get() + code.absolute(pixels))
-            (sums + column)[0] = total.get()
-
-    return add_row_nchw
-
-
-def _emit_add_row_nhwc(module: Module) -> Function:
-    """Emit the same function for an NHWC input.
+def _emit_add_row(module: Module) -> Function:
+    """Emit the function that adds to the sums of the columns [first, stop) of a row.
 
     A column's channels are added in vectors, whose lanes are summed for several columns at once.
     """
 
     @function(module)
-    def add_row_nhwc(
+    def add_row(
         code: Code,
         parameters: WinogradParameters[Value],
         input: Pointer,
@@ -118,7 +87,7 @@ def _emit_add_row_nhwc(module: Module) -> Function:
             added = code.select(mask, by_column, code.zeros())
             (sums + column)[0] = sums.vector(column) + added
 
-    return add_row_nhwc
+    return add_row
 
 
 def emit_test(module: Module, tile_outputs: int, stride: int, tile_size: int) -> Function:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
-from glassconv.kernels.microkernel.lowering import range_mask
+from glassconv.kernels.microkernel.padded_row import range_mask
 from glassconv.kernels.winograd_parts.flatness import emit_sums, emit_test
 from glassconv.kernels.winograd_parts.parameters import WinogradParameters
 from glassconv.kernels.winograd_parts.strips import for_each_strip
@@ -36,7 +36,6 @@ def emit_input_transform(
     emit_load = _emit_load_nchw if layout == NCHW else _emit_load_nhwc
     load_strip = emit_load(module, transform_columns, len(matrix))
     transform_rows = _emit_transform_rows(module, matrix, step)
-    add_sums = emit_sums(module, layout, len(matrix))
     test = emit_test(module, tile_outputs, stride, len(matrix))
 
     @function(module)
@@ -64,19 +63,11 @@ def emit_input_transform(
                 (sums + e)[0] = code.zeros()
             with code.loop(0, p.channels, p.channel_block) as channel:
                 channels = (p.channels - channel).minimum(p.channel_block)
-                add_sums.call(
-                    parameters=p,
-                    input=window + channel * p.input_stride_c,
-                    sums=sums,
-                    y=y,
-                    x=x,
-                    columns=columns,
-                    channels=channels,
-                )
                 load_strip.call(
                     parameters=p,
                     input=window + channel * p.input_stride_c,
                     strip_buffer=strip_buffer,
+                    sums=sums,
                     y=y,
                     x=x,
                     columns=columns,
@@ -106,7 +97,8 @@ def emit_input_transform(
 def _emit_load_nchw(module: Module, transform_columns: Function, tile_size: int) -> Function:
     """Emit the function that loads a strip of an NCHW input and transforms its columns.
 
-    Blocks of `lanes` channels × `lanes` columns are transposed in registers.
+    Blocks of `lanes` channels × `lanes` columns are transposed in registers. While they are there,
+    Σ|x| over their channels is added to the sums.
     """
 
     @function(module)
@@ -115,6 +107,7 @@ def _emit_load_nchw(module: Module, transform_columns: Function, tile_size: int)
         parameters: WinogradParameters[Value],
         input: Pointer,
         strip_buffer: Pointer,
+        sums: Pointer,
         y: Value,
         x: Value,
         columns: Value,
@@ -130,20 +123,27 @@ def _emit_load_nchw(module: Module, transform_columns: Function, tile_size: int)
                 code.loop(0, channels, lanes) as channel,
                 code.loop(0, columns, lanes) as column,
             ):
-                mask = range_mask(code, column, first_column, stop)
-                whole = (column >= first_column) & (column + lanes <= stop)
-                # Channels past the end are clamped to the last; their values are not used.
-                planes = [
-                    input
-                    + (channel + lane).minimum(channels - 1) * p.input_stride_c
-                    + (row * p.input_stride_h + column)
-                    for lane in range(lanes)
-                ]
+                block = input + (channel * p.input_stride_c + row * p.input_stride_h + column)
                 dst = strip_buffer + (row * p.strip_row_stride + column * column_stride + channel)
-                with code.if_(whole):  # a masked load is slow on some processors
-                    _transposed(code, [plane.vector() for plane in planes], dst, column_stride)
+                total = sums + (row * p.sums_row_stride + column)
+                whole = (column >= first_column) & (column + lanes <= stop)
+                all_channels = channel + lanes <= channels
+                planes = [block + lane * p.input_stride_c for lane in range(lanes)]
+                with code.if_(whole & all_channels):  # a masked load is slow on some processors
+                    loaded = [plane.vector() for plane in planes]
+                    _add_and_transpose(code, loaded, total, dst, column_stride)
                 with code.else_():
-                    _transposed(code, [plane.masked(mask) for plane in planes], dst, column_stride)
+                    mask = range_mask(code, column, first_column, stop)
+                    masked = [code.variable(code.zeros()) for _ in planes]
+                    with code.if_(all_channels):
+                        for plane, vector in zip(planes, masked, strict=True):
+                            vector.set(plane.masked(mask))
+                    with code.else_():
+                        for lane, (plane, vector) in enumerate(zip(planes, masked, strict=True)):
+                            with code.if_(channel + lane < channels):
+                                vector.set(plane.masked(mask))
+                    loaded = [vector.get() for vector in masked]
+                    _add_and_transpose(code, loaded, total, dst, column_stride)
         transform_columns.call(
             parameters=p,
             src=strip_buffer,
@@ -157,8 +157,14 @@ def _emit_load_nchw(module: Module, transform_columns: Function, tile_size: int)
     return load_nchw
 
 
-def _transposed(code: Code, loaded: list[Value], dst: Pointer, column_stride: Value) -> None:
-    """Store the transpose of a block of channels × columns."""
+def _add_and_transpose(
+    code: Code, loaded: list[Value], total: Pointer, dst: Pointer, column_stride: Value
+) -> None:
+    """Add Σ|x| over a block of channels × columns to the sums, and store its transpose."""
+    absolute = [code.absolute(vector) for vector in loaded]
+    while len(absolute) > 1:  # pairs: a chain of additions would wait for each
+        absolute = [left + right for left, right in zip(absolute[::2], absolute[1::2], strict=True)]
+    total[0] = total.vector() + absolute[0]
     for lane, vector in enumerate(code.transpose(loaded)):
         (dst + lane * column_stride)[0] = vector
 
@@ -168,6 +174,7 @@ def _emit_load_nhwc(module: Module, transform_columns: Function, tile_size: int)
 
     If all rows are inside the input, the column transform reads the input directly.
     """
+    add_sums = emit_sums(module, tile_size)
 
     @function(module)
     def load_nhwc(
@@ -175,12 +182,16 @@ def _emit_load_nhwc(module: Module, transform_columns: Function, tile_size: int)
         parameters: WinogradParameters[Value],
         input: Pointer,
         strip_buffer: Pointer,
+        sums: Pointer,
         y: Value,
         x: Value,
         columns: Value,
         channels: Value,
     ) -> None:
         p = parameters
+        add_sums.call(
+            parameters=p, input=input, sums=sums, y=y, x=x, columns=columns, channels=channels
+        )
         lanes, column_stride, row_stride = code.lanes, p.channel_block, p.strip_row_stride
         first_column, end_column = (
             (edge - x).maximum(0).minimum(columns) for edge in (code.value(0), p.input_width)

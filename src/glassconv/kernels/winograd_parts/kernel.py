@@ -271,25 +271,47 @@ def _emit_products(module: Module, tile_elements: int) -> Function:
         filters: Value,
     ) -> None:
         p = parameters
+
+        def offset_of_u(element: Value, channel: Value, f: Value) -> Value:
+            return element * p.u_element_stride + channel * width + f * p.channels
+
         with (
             code.loop(0, tile_elements) as element,
             code.loop(0, p.channels, p.k_block) as channel,
             code.loop(0, filters, p.filters_in_l1) as f,
         ):
-            block_filters = (filters - f).minimum(p.filters_in_l1)
+            panels = ((filters - f).minimum(p.filters_in_l1) + (width - 1)) // width
+            start = offset_of_u(element, channel, f)
+            last_panel = start + (panels - 1) * (p.channels * width)
+            # In the order of the loops; nothing follows the last element.
+            next_f, next_channel = f + p.filters_in_l1, channel + p.k_block
+            following = code.select(
+                element + 1 < tile_elements,
+                offset_of_u(element + 1, code.value(0), code.value(0)),
+                last_panel,
+            )
+            following = code.select(
+                next_channel < p.channels,
+                offset_of_u(element, next_channel, code.value(0)),
+                following,
+            )
+            following = code.select(
+                next_f < filters, offset_of_u(element, channel, next_f), following
+            )
             multiply.call(
                 a=v + (element * p.v_element_stride + channel),
-                b=u + (element * p.u_element_stride + f * p.channels + channel * width),
+                b=u + start,
                 c=m + (element * p.m_element_stride + f),
                 bias=v,  # unused: no bias
                 m=tiles,
-                n=(block_filters + (width - 1)) // width * width,
+                n=panels * width,
                 k=(p.channels - channel).minimum(p.k_block),
                 a_stride=p.v_tile_stride,
                 b_panel_stride=p.channels * width,
                 b_row_stride=width,
                 c_stride=p.m_tile_stride,
                 first=channel.equals(0).as_int(),
+                b_next=following - last_panel,
             )
 
     return products

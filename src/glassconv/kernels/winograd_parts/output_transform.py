@@ -9,6 +9,8 @@ The outputs of tiles that are not flat are computed directly (direct.py).
 from __future__ import annotations
 
 from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Value, function
+from glassconv.codegen.target import ELEMENT_BYTES
+from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.winograd_parts.direct import emit_direct_tile
 from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE, WinogradParameters
 from glassconv.kernels.winograd_parts.strips import for_each_strip
@@ -65,6 +67,19 @@ def emit_output_transform(
                 weights = weight + f * (p.channels * KERNEL_SIZE**2)
                 with code.loop(0, strip.tiles) as tile:
                     x = tile * tile_outputs
+                    if transpose_to_nchw:
+                        line = CACHE_LINE // ELEMENT_BYTES[code.dtype]
+                        _prefetch_column(
+                            code,
+                            output_ptr
+                            + (
+                                f * p.output_stride_c
+                                + (tile % tile_outputs).minimum(rows - 1) * p.output_stride_h
+                                + (tile // tile_outputs * line).minimum(columns - 1)
+                            ),
+                            p.output_stride_c,
+                            lanes,
+                        )
                     src = m + ((strip.tile_index + tile) * p.m_tile_stride + f)
                     if transpose_to_nchw:
                         dst = strip_outputs + x * code.lanes
@@ -125,6 +140,15 @@ def emit_output_transform(
                     )
 
     return output_transform
+
+
+def _prefetch_column(code: Code, first: Pointer, stride: Value, filters: Value) -> None:
+    """Prefetch a line of each filter's plane, to be written when the strip is transposed.
+
+    Each tile prefetches other lines: those that the transposition stores at once are far apart.
+    """
+    for lane in range(code.lanes):
+        (first + (filters - 1).minimum(lane) * stride).prefetch(to_write=True)
 
 
 def _emit_tile(module: Module, matrix: Matrix) -> Function:

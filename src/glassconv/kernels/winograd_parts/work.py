@@ -52,7 +52,8 @@ def phases_of(
     for tiles, blocks in blocks_of(p.tiles, p.tile_block):
         for channels, k_blocks in blocks_of(p.channels, p.k_block):
             times = problem.groups * blocks * k_blocks * tile_elements
-            products += product_loops(tiles, padded_filters, channels, times, target.tile(), lanes)
+            products += product_loops(tiles, padded_filters, channels, times, target.tile(), lanes,
+                                      tall=target.has_spare_row())  # fmt: skip
     u_bytes = problem.groups * tile_elements * padded_filters * p.channels * element
     panel_bytes = p.filters_in_l1 * min(p.channels, p.k_block) * element
     v_bytes = tile_elements * p.tile_block * p.channels * element

@@ -1,0 +1,195 @@
+"""The generated code of depthwise convolution of small NCHW planes, whose lanes are channels.
+
+    window[y, x, lane] = plane[lane][y, x]     blocks of lanes × lanes, transposed in registers
+    result[y, x, lane] = Σ window · weight     the tiles of NHWC
+    output[lane][y, x] = result[y, x, lane]    transposed back; the epilogue is applied here
+
+Padding is in the window: it is zeroed once, and pixels are stored where a table says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
+from glassconv.codegen.struct import table_after
+from glassconv.kernels.depthwise_parts.register_tile import (
+    TILE_SIZE,
+    TapPattern,
+    TapRow,
+    accumulate_tap_row,
+    for_each_tile,
+)
+from glassconv.kernels.depthwise_parts.small_planes import SmallPlanesParameters
+from glassconv.kernels.microkernel.epilogue import apply_epilogue
+from glassconv.kernels.microkernel.register_tile import tile_heights
+from glassconv.kernels.runtime.parameters import Arrays, residual_offset
+from glassconv.problem.activations import Epilogue
+
+
+def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Function:
+    """Emit the task function: it computes consecutive units, each a block of channels."""
+    pack_weights, load, store = (
+        _emit_pack_weights(module),
+        _emit_load(module),
+        _emit_store(module, epilogue),
+    )
+    tile_functions = {size: _emit_tile(module, pattern, size) for size in tile_heights(TILE_SIZE)}
+
+    @function(module)
+    def task(
+        code: Code,
+        parameters: SmallPlanesParameters[Value],
+        arrays: Arrays[Pointer],
+        number: Value,
+        thread: Value,
+    ) -> None:
+        p = parameters
+        weights = arrays.workspace.add_bytes(thread * p.workspace_bytes)
+        window, result = weights + p.window_offset, weights + p.result_offset
+        with code.loop(p.window_offset, p.result_offset, code.lanes) as e:
+            (weights + e)[0] = code.zeros()
+        start = number * p.units_per_task
+        with code.loop(start, (start + p.units_per_task).minimum(p.units)) as unit:
+            image = unit // p.channel_blocks
+            channel = (unit % p.channel_blocks * code.lanes).minimum(p.last_channel)
+            pack_weights.call(
+                parameters=p,
+                weight=arrays.weight + channel * p.taps,
+                bias=arrays.bias + channel,
+                packed=weights,
+            )
+            planes = arrays.input + (image * p.input_stride_n + channel * p.input_stride_c)
+            load.call(parameters=p, planes=planes, window=window)
+
+            def emit_call(_: int, tile: Function, column: Value) -> None:
+                with code.loop(0, p.output_rows) as row:
+                    tile.call(
+                        parameters=p,
+                        inputs=window + (row * p.row_stride + column * p.column_stride),
+                        weights=weights,
+                        output=result + (row * p.output_columns + column) * code.lanes,
+                    )
+
+            for_each_tile(code, p.output_columns, tile_functions, emit_call)
+            output = arrays.output + (image * p.channels + channel) * p.output_pixels
+            store.call(
+                parameters=p,
+                result=result,
+                planes=output,
+                residual_offset=residual_offset(arrays),
+            )
+
+    return task
+
+
+def _emit_pack_weights(module: Module) -> Function:
+    """Emit the function that packs the weights of a unit as [tap, channel], and its bias."""
+
+    @function(module)
+    def pack_weights(
+        code: Code,
+        parameters: SmallPlanesParameters[Value],
+        weight: Pointer,
+        bias: Pointer,
+        packed: Pointer,
+    ) -> None:
+        p, lanes = parameters, code.lanes
+        for tap, mask in _blocks(code, p.taps):
+            rows = _loaded(weight + tap, p.taps, mask)
+            for lane, row in enumerate(code.transpose(rows)):
+                packed[(tap + lane) * lanes] = row
+        packed[p.bias_offset] = bias.vector()
+
+    return pack_weights
+
+
+def _emit_load(module: Module) -> Function:
+    """Emit the function that transposes planes into the window."""
+
+    @function(module)
+    def load(
+        code: Code, parameters: SmallPlanesParameters[Value], planes: Pointer, window: Pointer
+    ) -> None:
+        p = parameters
+        positions = table_after(p) + p.kernel_height
+        for pixel, mask in _blocks(code, p.input_pixels):
+            rows = _loaded(planes + pixel, p.input_stride_c, mask)
+            for lane, row in enumerate(code.transpose(rows)):
+                # A vector may end after the last pixel: the table has a place for that.
+                window[positions[(pixel + lane).minimum(p.input_pixels)]] = row
+
+    return load
+
+
+def _emit_store(module: Module, epilogue: Epilogue) -> Function:
+    """Emit the function that transposes results to the output's planes."""
+
+    @function(module)
+    def store(
+        code: Code,
+        parameters: SmallPlanesParameters[Value],
+        result: Pointer,
+        planes: Pointer,
+        residual_offset: Value,
+    ) -> None:
+        p, lanes = parameters, code.lanes
+        for pixel, mask in _blocks(code, p.output_pixels):
+            columns = [result.vector((pixel + lane) * lanes) for lane in range(lanes)]
+            for lane, sums in enumerate(code.transpose(columns)):
+                address = planes + (lane * p.output_pixels + pixel)
+                row = apply_epilogue(code, epilogue, sums, address, residual_offset, mask)
+                if mask is None:
+                    address[0] = row
+                else:
+                    address.store_masked(mask, row)
+
+    return store
+
+
+def _blocks(code: Code, total: Value) -> Iterator[tuple[Value, Value | None]]:
+    """Emit the loop over whole vectors of `total` elements, and then the partial one, masked."""
+    stop = total - total % code.lanes
+    with code.loop(0, stop, code.lanes) as first:
+        yield first, None
+    with code.if_(stop < total):
+        yield stop, code.first_lanes(total - stop)
+
+
+def _loaded(first: Pointer, stride: Value, mask: Value | None) -> list[Value]:
+    """Return a vector from each of as many rows as there are lanes."""
+    rows = [first + lane * stride for lane in range(first.code.lanes)]
+    return [row.vector() if mask is None else row.masked(mask) for row in rows]
+
+
+def _emit_tile(module: Module, pattern: TapPattern, size: int) -> Function:
+    """Emit the function that computes `size` adjacent outputs of a row."""
+
+    @function(module, f"tile_{size}")
+    def tile(
+        code: Code,
+        parameters: SmallPlanesParameters[Value],
+        inputs: Pointer,
+        weights: Pointer,
+        output: Pointer,
+    ) -> None:
+        p, lanes = parameters, code.lanes
+        kernel_width, tap_stride, column_stride = p.kernel_width, p.tap_stride, p.column_stride
+        row_of_taps = table_after(p)
+        accumulators = [code.variable(weights.vector(p.bias_offset)) for _ in range(size)]
+        with code.loop(0, p.kernel_height) as tap:
+            row = TapRow(
+                taps=kernel_width,
+                weights=weights + tap * kernel_width * lanes,
+                weight_stride=code.value(lanes),
+                inputs=inputs + row_of_taps[tap],
+                tap_stride=tap_stride,
+                output_stride=column_stride,
+            )
+            accumulate_tap_row(
+                code, accumulators, pattern, row, load_weight=lambda address: address.vector()
+            )
+        for index, total in enumerate(accumulators):
+            output[index * lanes] = total.get()
+
+    return tile

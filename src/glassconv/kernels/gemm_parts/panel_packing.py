@@ -1,0 +1,48 @@
+"""The packing of a weight once, before the tasks: side by side in panels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, prod
+
+from torch import Tensor
+
+from glassconv.codegen.target import Target
+from glassconv.kernels.runtime.packed_weights import memory_for
+from glassconv.kernels.runtime.panels import Packing, Rows, filters_of, pack_panels, packing_of
+
+
+@dataclass(frozen=True)
+class PanelPacking:
+    """Packs weights as [group, panel, k = (u, v, c), filter of the panel]."""
+
+    weight_shape: tuple[int, ...]
+    groups: int
+    width: int  # filters of a panel
+    dtype: str
+    target: Target
+
+    def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor:
+        """Return the packed weight, in memory that is given or new."""
+        packed = memory_for(self.elements, weight, memory)
+        panels = _panels(self, weight.stride())
+        pack_panels(weight.data_ptr(), packed.data_ptr(), panels, self.dtype, self.target)
+        return packed
+
+    @property
+    def elements(self) -> int:
+        """Return how many elements the packed weight has."""
+        return self.groups * self.panels * self.width * prod(self.weight_shape[1:])
+
+    @property
+    def panels(self) -> int:
+        """Return how many panels a group has."""
+        return ceil(self.weight_shape[0] // self.groups / self.width)
+
+
+@lru_cache(maxsize=256)
+def _panels(packing: PanelPacking, strides: tuple[int, ...]) -> Packing:
+    filters = filters_of(packing.weight_shape, strides, packing.groups)
+    rows = Rows(packing.panels, packing.width, tap_rows=filters.channels, channel_rows=1)
+    return packing_of(filters, rows)
