@@ -314,6 +314,12 @@ PROGRAMS: Mapping[str, tuple[Writer, str]] = {
     "empty": (file("net.pt2", lambda folder: b""), "truncated or no zip file"),
 }
 
+
+def largest(entry: str, size: int) -> dict[str, bytes]:
+    """Return a change of an entry: it also has a string that takes four bytes a character."""
+    return changed(entry, lambda v: v.update(unread="\U0001f600" + "a" * size))
+
+
 # Programs with a pickle or Python where nothing is read: they load, and nothing is executed.
 UNREAD: Mapping[str, Writer] = {
     "pickled samples": program(lambda folder: {SAMPLES: saved(command(folder))}),
@@ -324,5 +330,10 @@ UNREAD: Mapping[str, Writer] = {
     ),
     "Python for a range": model_with_evil(
         lambda v, text: v["range_constraints"].update({text: {"min_val": 0, "max_val": None}})
+    ),
+    "the largest JSON": program(
+        lambda folder: (
+            largest(MODEL, 16_700_000) | largest(WEIGHTS, 4_100_000) | largest(CONSTANTS, 4_100_000)
+        )
     ),
 }

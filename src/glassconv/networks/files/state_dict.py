@@ -29,6 +29,7 @@ from glassconv.networks.files.strict_json import parse_json
 ZIP = b"PK\x03\x04"
 LEGACY_PICKLES = 5  # in a file of PyTorch before 1.6: a number, a version, sizes, weights, keys
 PROTOCOL = 2  # of the pickles that torch.save writes, unless asked for another
+MOST_PICKLE = 4 << 20  # bytes
 MOST_INSTRUCTIONS = 200_000  # of a pickle: about 25 a weight
 NAMES = re.compile(  # of modules and what is in them, as a pickle has them
     r"collections OrderedDict|torch Size|torch\._utils _rebuild_(tensor|tensor_v[23]|parameter)"
@@ -70,7 +71,7 @@ def _pickled(path: Path, file: BoundedFile) -> dict[str, Tensor]:
     """Return the weights of a `.pt` or `.pth` file."""
     if file.read(len(ZIP)) == ZIP:
         with Archive(path) as archive:
-            _check_pickle(BytesIO(archive.read("data.pkl")), path)
+            _check_pickle(BytesIO(archive.read("data.pkl", MOST_PICKLE)), path)
     else:
         file.seek(0)
         for _ in range(LEGACY_PICKLES):
