@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import save_file, save_model
@@ -175,6 +177,18 @@ def test_a_file_that_is_not_there_is_named() -> None:
 def test_what_is_no_string_and_no_module_is_refused() -> None:
     with pytest.raises(ArgumentTypeError, match=r"load: the network must be a string .* got int"):
         load(3)  # type: ignore[arg-type]
+
+
+def test_an_onnx_file_is_read(tmp_path: Path) -> None:
+    sizes = {"x": [1, 1, 4, 4], "y": [1, 1, 3, 3]}
+    x, y = (onnx.helper.make_tensor_value_info(each, 1, sizes[each]) for each in "xy")
+    weight = onnx.numpy_helper.from_array(np.ones((1, 1, 2, 2), np.float32), "w")
+    node = onnx.helper.make_node("Conv", ["x", "w"], ["y"])
+    graph = onnx.helper.make_graph([node], "graph", [x], [y], [weight])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "net.onnx")
+    network = load(str(tmp_path / "net.onnx"))
+    assert not network.training
+    assert network(torch.ones(1, 1, 4, 4)).tolist() == torch.full((1, 1, 3, 3), 4.0).tolist()
 
 
 # -- weights ------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def mutated(entry: str, generator: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "tries", [TRIES, pytest.param(100 * TRIES, marks=pytest.mark.slow)], ids=["some", "many"]
+    "tries", [TRIES, pytest.param(20 * TRIES, marks=pytest.mark.slow)], ids=["some", "many"]
 )
 def test_a_program_with_another_value(tries: int, tmp_path: Path) -> None:
     generator, path = random.Random(0), tmp_path / "net.pt2"

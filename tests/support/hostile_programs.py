@@ -107,6 +107,21 @@ def doubles(value: Any) -> None:
         last = name
 
 
+def pieces(value: Any) -> None:
+    """Cut an input of a billion rows into rows."""
+    input_sizes(value)[0]["as_expr"]["hint"]["as_int"] = 1 << 30
+    input_sizes(value)[1:] = [{"as_int": 1}]
+    graph(value)["nodes"].insert(
+        0,
+        {
+            "target": "torch.ops.aten.unbind.int",
+            "inputs": [{"name": "self", "arg": {"as_tensor": {"name": "x"}}, "kind": 1}],
+            "outputs": [{"as_tensors": [{"name": "row"}]}],
+            "metadata": {},
+        },
+    )
+
+
 def duplicate_key() -> bytes:
     return honest_entries()[MODEL].replace(b'"as_int": 2', b'"as_int": 3, "as_int": 2', 1)
 
@@ -203,6 +218,11 @@ PROGRAMS: Mapping[str, tuple[Writer, str]] = {
     ),
     "squares of a size": (model(squares), "product of more than 64 bits"),
     "doubles of a tensor": (model(doubles), "which is more than 64 GiB"),
+    "a billion pieces": (model(pieces), "cuts tensors into more than 200,000 pieces"),
+    "a thousand long conditions": (
+        model(lambda v: v.update(guards_code=["+".join(["1"] * 2000)] * 1000)),
+        "it has conditions of 3,999,000 characters",
+    ),
     "a cycle": (model(calls_itself), "reads 'conv2d', which is not computed before"),
     "a name twice": (
         model(
@@ -294,6 +314,12 @@ PROGRAMS: Mapping[str, tuple[Writer, str]] = {
     "empty": (file("net.pt2", lambda folder: b""), "truncated or no zip file"),
 }
 
+
+def largest(entry: str, size: int) -> dict[str, bytes]:
+    """Return a change of an entry: it also has a string that takes four bytes a character."""
+    return changed(entry, lambda v: v.update(unread="\U0001f600" + "a" * size))
+
+
 # Programs with a pickle or Python where nothing is read: they load, and nothing is executed.
 UNREAD: Mapping[str, Writer] = {
     "pickled samples": program(lambda folder: {SAMPLES: saved(command(folder))}),
@@ -304,5 +330,10 @@ UNREAD: Mapping[str, Writer] = {
     ),
     "Python for a range": model_with_evil(
         lambda v, text: v["range_constraints"].update({text: {"min_val": 0, "max_val": None}})
+    ),
+    "the largest JSON": program(
+        lambda folder: (
+            largest(MODEL, 16_700_000) | largest(WEIGHTS, 4_100_000) | largest(CONSTANTS, 4_100_000)
+        )
     ),
 }

@@ -107,11 +107,11 @@ def tensor_beyond_its_storage() -> object:
 
 
 def many_lists() -> bytes:
-    """Return a pickle of ten million empty lists, in place of a state dict."""
+    """Return a pickle of four million empty lists, in place of a state dict."""
     return rezipped(
         honest(),
         lambda name, data: (
-            b"\x80\x02(" + b"]" * 10_000_000 + b"l." if name.endswith("data.pkl") else data
+            b"\x80\x02(" + b"]" * 4_000_000 + b"l." if name.endswith("data.pkl") else data
         ),
     )
 
@@ -181,7 +181,7 @@ WEIGHTS: Mapping[str, tuple[Writer, str]] = {
         file("net.pt", lambda folder: saved({"0.weight": Calls(bytearray, 10**11)})),
         r"its pickle names __builtin__\.bytearray",
     ),
-    "ten million lists": (
+    "four million lists": (
         file("net.pt", lambda folder: many_lists()),
         "its pickle has more than 200,000 instructions",
     ),

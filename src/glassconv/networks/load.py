@@ -18,13 +18,14 @@ from glassconv.networks.exported.read import from_exported
 from glassconv.networks.factory import from_factory
 from glassconv.networks.files.state_dict import READERS as WEIGHTS
 from glassconv.networks.libraries import LIBRARIES
+from glassconv.networks.onnx import from_onnx
 from glassconv.networks.weights import put_weights
 from glassconv.nn.shared_copy import shared_copy
 
 SEED = 0  # of the random weights of a network that has none yet
 LIBRARY = re.compile(r"(?P<library>\w+):(?P<name>[^+/\\]+)(\+(?P<weights>.+))?")
 FACTORY = re.compile(r"(?P<file>.+?\.py):(?P<name>\w+)(\+(?P<weights>.+))?")
-FILES: Mapping[str, Callable[[Path], nn.Module]] = {".pt2": from_exported}
+FILES: Mapping[str, Callable[[Path], nn.Module]] = {".pt2": from_exported, ".onnx": from_onnx}
 FORMS = (
     "torchvision:NAME", "timm:NAME", "FILE.py:FACTORY", "either of these with +WEIGHTS",
     *(f"FILE{suffix}" for suffix in FILES),
@@ -42,6 +43,7 @@ def load(source: str | nn.Module) -> nn.Module:
         either of these followed by `+WEIGHTS`, as in `torchvision:resnet18+mine.safetensors`: with
             the weights of a `.safetensors` file, or of a state dict in a `.pt` or `.pth` file.
         `FILE.pt2`: a program that `torch.export.save` wrote.
+        `FILE.onnx`: a network of ONNX, whose operators become PyTorch's.
         a module: a copy of it that has the same tensors.
 
     Raises `UnknownNameError` for a source or a model that is not known, `MissingExtraError` for a

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from glassconv.errors import NetworkError
 from glassconv.networks.files.quote import quoted
@@ -19,7 +19,7 @@ def put_weights(network: nn.Module, path: Path) -> None:
     then of no use: it may have some of the weights.
     """
     state = read_state_dict(path)
-    own = network.state_dict()
+    own = {n: t for n, t in network.state_dict().items() if isinstance(t, Tensor)}
     for name in own.keys() & state.keys():
         if own[name].shape != state[name].shape:
             wanted, got = tuple(own[name].shape), tuple(state[name].shape)

@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from glassconv.errors import NetworkError
-from glassconv.networks.exported.operators import OPERATORS, find_operator, writes_first_argument
+from glassconv.networks.exported.operators import (
+    OPERATORS,
+    check_arguments,
+    find_operator,
+    writes_first_argument,
+)
 
 
 def test_every_operator_on_the_list_is_one_of_pytorchs() -> None:
@@ -57,3 +62,12 @@ def test_an_operator_that_writes_is_known() -> None:
     assert writes_first_argument(torch.ops.aten.add_.Tensor)
     assert not writes_first_argument(torch.ops.aten.add.Tensor)
     assert not writes_first_argument(torch.sym_max)
+
+
+def test_a_function_of_python_takes_its_own_arguments() -> None:
+    add, larger = find_operator("_operator.add"), find_operator("torch.sym_max")
+    check_arguments(add, [1, 2], {})
+    check_arguments(larger, [1], {"b": 2})
+    for arguments, named in (([1], {}), ([1, 2, 3], {}), ([1], {"b": 2})):
+        with pytest.raises(NetworkError, match="calls add with other arguments: "):
+            check_arguments(add, arguments, named)

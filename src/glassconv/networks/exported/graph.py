@@ -17,7 +17,11 @@ from torch import Tensor, fx, nn
 from glassconv.errors import NetworkError
 from glassconv.networks.exported.arguments import read_argument
 from glassconv.networks.exported.inputs import InputCheck, Inputs, read_inputs
-from glassconv.networks.exported.operators import find_operator, writes_first_argument
+from glassconv.networks.exported.operators import (
+    check_arguments,
+    find_operator,
+    writes_first_argument,
+)
 from glassconv.networks.exported.shape_check import check_shapes
 from glassconv.networks.exported.structure import is_flat, nest, read_structure
 from glassconv.networks.exported.tensors import Tensors
@@ -99,6 +103,7 @@ class _Graph:
         if writes_weight or _is_training(by_name):
             cause = "it was exported in training mode: call eval() before torch.export.export"
             raise NetworkError(cause)
+        check_arguments(function, arguments, named)
         made = self._graph.call_function(function, tuple(arguments), named)
         self._define_outputs(field(node, "outputs", list), made)
 
@@ -173,20 +178,17 @@ def _names_of_inputs(signature: Any) -> list[str]:
 def _names_of_outputs(outputs: list[Any]) -> Iterator[str]:
     """Yield the names of a node's outputs, in order; a list has one for each element."""
     for output in outputs:
-        kind, content = (
-            next(iter(output.items()), ("", None)) if isinstance(output, dict) else ("", None)
-        )
-        match kind:
-            case "as_tensor":
-                yield field(content, "name", str)
-            case "as_tensors" if isinstance(content, list):
-                yield from (field(each, "name", str) for each in content)
-            case "as_sym_int" | "as_sym_bool" | "as_sym_float":
-                yield field(content, "as_name", str)
-            case "as_none":
+        match output:
+            case {"as_tensor": tensor}:
+                yield field(tensor, "name", str)
+            case {"as_tensors": [*tensors]}:
+                yield from (field(each, "name", str) for each in tensors)
+            case {"as_sym_int": size} | {"as_sym_bool": size} | {"as_sym_float": size}:
+                yield field(size, "as_name", str)
+            case {"as_none": _}:
                 pass
             case _:
-                raise NetworkError(f"its graph has a node with an output of kind {quoted(kind)}")
+                raise NetworkError(f"its graph has a node with the output {quoted(output)}")
 
 
 def _identifier(name: str) -> str:

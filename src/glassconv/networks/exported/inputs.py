@@ -19,7 +19,10 @@ from glassconv.networks.exported import sizes
 from glassconv.networks.exported.tensors import DTYPES
 from glassconv.networks.files.strict_json import field
 
-MOST_GUARDS = 1000
+# What is parsed and computed of a file that states more than any network needs takes seconds.
+MOST_INPUTS = 32
+MOST_AXES = 8
+MOST_TEXT = 1 << 18  # characters of all conditions
 LARGEST_SIZE = 1 << 31  # of an axis
 SPECIAL = 2  # PyTorch records with sizes of at least 2, and runs with 0 and 1 all the same
 
@@ -80,8 +83,8 @@ class Inputs:
     def _check_range(self, name: str, size: int) -> None:
         low, high = self.ranges.get(name, (0, None))
         if (low > SPECIAL and size < low) or (high is not None and size > high):
-            cause = f"{name} must be {low} to {high}" if high else f"{name} must be at least {low}"
-            raise ShapeError(f"the size {cause}, got {size}")
+            wanted = f"at least {low}" if high is None else f"{low} to {high}"
+            raise ShapeError(f"the size {name} must be {wanted}, got {size}")
 
 
 class InputCheck(nn.Module):
@@ -106,8 +109,13 @@ def read_inputs(program: Any, names: Sequence[str]) -> Inputs:
     metas = field(field(field(program, "graph_module", dict), "graph", dict), "tensor_values", dict)
     ranges = field(program, "range_constraints", dict)
     guards = field(program, "guards_code", list)
-    if len(guards) > MOST_GUARDS or not all(isinstance(guard, str) for guard in guards):
-        raise NetworkError(f"it has {len(guards):,} conditions, where {MOST_GUARDS:,} are read")
+    if len(names) > MOST_INPUTS:
+        raise NetworkError(f"it has {len(names):,} inputs, where at most {MOST_INPUTS} are read")
+    if not all(isinstance(guard, str) for guard in guards):
+        raise NetworkError("it has a condition that is no text")
+    if (length := sum(map(len, guards))) > MOST_TEXT:
+        cause = f"it has conditions of {length:,} characters, where {MOST_TEXT:,} are read"
+        raise NetworkError(cause)
     return Inputs(
         tuple(_input(name, field(metas, name, dict)) for name in names),
         {name: _range(field(ranges, name, dict)) for name in ranges},
@@ -129,7 +137,7 @@ def _input(name: str, meta: dict[str, Any]) -> Input:
             symbolic = field(size, "as_expr", dict)
             stated.append(sizes.parse(field(symbolic, "expr_str", str)))
             sample.append(field(field(symbolic, "hint", dict), "as_int", int))
-    if not all(0 <= size <= LARGEST_SIZE for size in sample):
+    if len(sample) > MOST_AXES or not all(0 <= size <= LARGEST_SIZE for size in sample):
         raise NetworkError(f"it takes {name} of shape {tuple(sample)}")
     return Input(name, DTYPES[dtype], tuple(stated), tuple(sample))
 

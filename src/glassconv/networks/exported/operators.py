@@ -6,8 +6,9 @@ depends on numbers, such as `nonzero`, is not on it.
 
 from __future__ import annotations
 
+import inspect
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from glassconv.networks.files.quote import quoted
 OPERATORS = frozenset(
     """
     conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution
-    linear matmul mm bmm addmm baddbmm einsum scaled_dot_product_attention lstm gru
+    linear matmul mm bmm addmm baddbmm einsum scaled_dot_product_attention
     batch_norm native_batch_norm _native_batch_norm_legit_no_training instance_norm
     layer_norm native_layer_norm group_norm native_group_norm rms_norm linalg_vector_norm norm
     max_pool1d max_pool2d max_pool3d max_pool2d_with_indices max_unpool2d
@@ -106,6 +107,21 @@ def find_operator(target: str) -> Callable[..., Any]:
         ):
             return found
     raise NetworkError(f"its graph calls {quoted(target)}, which is not on the list of operators")
+
+
+def check_arguments(
+    function: Callable[..., Any], arguments: Sequence[Any], named: Mapping[str, Any]
+) -> None:
+    """Raise `NetworkError` for a function of Python that takes other arguments.
+
+    Those of an operator are checked when its shapes are computed; torch.fx writes `a + b` before.
+    """
+    if function in PYTHON.values():
+        try:
+            inspect.signature(function).bind(*arguments, **named)
+        except TypeError as error:
+            cause = f"its graph calls {function.__name__} with other arguments: {error}"
+            raise NetworkError(cause) from None
 
 
 def writes_first_argument(target: object) -> bool:

@@ -15,6 +15,7 @@ from glassconv.networks.files.archive import Archive
 from glassconv.networks.files.strict_json import field, parse_json
 
 MODEL = re.compile(r"models/(\w+)\.json")
+MOST_GRAPH = 16 << 20  # bytes: five times those of Inception-ResNet v2
 VERSION = 8  # the major version of PyTorch's schema
 LEGACY = "serialized_exported_program.json"
 
@@ -31,7 +32,7 @@ def from_exported(path: Path) -> fx.GraphModule:
     with Archive(path) as archive:
         try:
             model = _model(archive)
-            program = parse_json(archive.read(f"models/{model}.json"), str(path))
+            program = parse_json(archive.read(f"models/{model}.json", MOST_GRAPH), str(path))
             _check_version(program)
             return build(program, Tensors(archive, model))
         except ConvError as error:

@@ -14,6 +14,7 @@ from glassconv.networks.exported.inputs import Inputs
 from glassconv.networks.files.quote import first_line
 
 MOST_BYTES = 1 << 36  # of one tensor: 64 GiB
+MOST_PIECES = 200_000  # counted as the longest axis of what is cut
 META = torch.device("meta")  # where tensors have shapes and no numbers
 
 
@@ -34,6 +35,7 @@ class _Shapes(fx.Interpreter):
     def __init__(self, network: fx.GraphModule) -> None:
         super().__init__(network)
         self.extra_traceback = False
+        self._pieces = 0
 
     def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
         """Return a weight without its numbers."""
@@ -46,7 +48,17 @@ class _Shapes(fx.Interpreter):
             each.name == "device" and each.kwarg_only for each in target._schema.arguments
         ):
             kwargs = {**kwargs, "device": META}
+        self._count_pieces(target, args)
         return super().call_function(target, args, kwargs)
+
+    def _count_pieces(self, target: Any, args: Any) -> None:
+        """Raise before an operator, such as `unbind`, cuts a tensor into millions of them."""
+        if isinstance(target, OpOverload) and any(
+            "List" in str(each.type) for each in target._schema.returns
+        ):
+            self._pieces += max((size for each in args[:1] for size in _shape(each)), default=0)
+            if self._pieces > MOST_PIECES:
+                raise NetworkError(f"its graph cuts tensors into more than {MOST_PIECES:,} pieces")
 
     def run_node(self, n: fx.Node) -> Any:
         """Return a node's shapes, or raise for one that cannot be computed."""
@@ -67,3 +79,8 @@ class _Shapes(fx.Interpreter):
 def _without_device(argument: Any) -> Any:
     """Return an argument, or `META` in place of a device."""
     return META if isinstance(argument, torch.device) else argument
+
+
+def _shape(argument: Any) -> tuple[int, ...]:
+    """Return a tensor's shape; of anything else, none."""
+    return tuple(argument.shape) if isinstance(argument, Tensor) else ()

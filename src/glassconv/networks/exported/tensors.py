@@ -30,6 +30,7 @@ DTYPES: Mapping[int, torch.dtype] = {
 }
 STRIDED = 7  # the number of the dense layout, likewise
 FOLDERS = ("weights", "constants")
+MOST_LIST = 4 << 20  # bytes of what is stated of all weights: about 500 for each
 MOST_AXES = 64  # of a tensor in PyTorch
 MOST_SPREAD = 1 << 48  # the product of the sizes that are not 0
 
@@ -87,7 +88,7 @@ class Tensors:
     def _read_payloads(self, model: str) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
         for folder in FOLDERS:
             entry = f"data/{folder}/{model}_{folder}_config.json"
-            config = parse_json(self._archive.read(entry), str(self._archive.path))
+            config = parse_json(self._archive.read(entry, MOST_LIST), str(self._archive.path))
             payloads = field(config, "config", dict)
             for name in payloads:
                 yield name, (folder, field(payloads, name, dict))

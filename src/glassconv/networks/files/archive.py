@@ -13,7 +13,6 @@ from glassconv.networks.files.bounded_file import BoundedFile
 from glassconv.networks.files.quote import first_line, quoted
 
 CHUNK = 1 << 20
-MOST_TEXT = 16 << 20  # bytes of an entry that is read whole
 LONGEST = 200  # characters of an entry's name
 ENCRYPTED = 0x1
 # What zipfile raises for a file that is none, or changed.
@@ -65,10 +64,10 @@ class Archive:
         """Return the bytes of an entry."""
         return self._entry(name).file_size
 
-    def read(self, name: str) -> bytes:
-        """Return an entry's bytes; one of more than `MOST_TEXT` is refused."""
-        if self.size(name) > MOST_TEXT:
-            cause = f"{name} has {self.size(name):,} bytes, where at most {MOST_TEXT:,} are read"
+    def read(self, name: str, most: int) -> bytes:
+        """Return an entry's bytes; more than `most` are refused."""
+        if self.size(name) > most:
+            cause = f"{name} has {self.size(name):,} bytes, where at most {most:,} are read"
             raise self.error(cause)
         data = bytearray(self.size(name))
         self.read_into(name, memoryview(data))

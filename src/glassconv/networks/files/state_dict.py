@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickletools
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from io import BytesIO
@@ -28,6 +29,7 @@ from glassconv.networks.files.strict_json import parse_json
 ZIP = b"PK\x03\x04"
 LEGACY_PICKLES = 5  # in a file of PyTorch before 1.6: a number, a version, sizes, weights, keys
 PROTOCOL = 2  # of the pickles that torch.save writes, unless asked for another
+MOST_PICKLE = 4 << 20  # bytes
 MOST_INSTRUCTIONS = 200_000  # of a pickle: about 25 a weight
 NAMES = re.compile(  # of modules and what is in them, as a pickle has them
     r"collections OrderedDict|torch Size|torch\._utils _rebuild_(tensor|tensor_v[23]|parameter)"
@@ -69,7 +71,7 @@ def _pickled(path: Path, file: BoundedFile) -> dict[str, Tensor]:
     """Return the weights of a `.pt` or `.pth` file."""
     if file.read(len(ZIP)) == ZIP:
         with Archive(path) as archive:
-            _check_pickle(BytesIO(archive.read("data.pkl")), path)
+            _check_pickle(BytesIO(archive.read("data.pkl", MOST_PICKLE)), path)
     else:
         file.seek(0)
         for _ in range(LEGACY_PICKLES):
@@ -86,23 +88,29 @@ READERS: Mapping[str, Callable[[Path, BoundedFile], dict[str, Tensor]]] = {
 
 def _check_pickle(file: IO[bytes], path: Path) -> None:
     """Read the instructions of a pickle without executing one, and raise for a foreign name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pickletools, for a backslash in a name
+        reason = _refusal(file)
+    if reason:
+        raise NetworkError(f"its pickle {reason}", request=str(path))
+
+
+def _refusal(file: IO[bytes]) -> str | None:
+    """Return why a pickle is not that of a state dict, or None."""
     try:
         for instruction, argument, _ in islice(pickletools.genops(file), MOST_INSTRUCTIONS):
+            if instruction.name == "STOP":
+                return None
             if instruction.name == "GLOBAL" and not NAMES.fullmatch(str(argument)):
                 name = first_line(str(argument).replace(" ", "."))
-                cause = f"its pickle names {name}, which no state dict needs; nothing was executed"
-                raise NetworkError(cause, request=str(path))
+                return f"names {name}, which no state dict needs; nothing was executed"
             if instruction.name == "PROTO" and argument != PROTOCOL:
-                cause = f"its pickle has protocol {argument}, where torch.save writes {PROTOCOL}"
-                raise NetworkError(cause, request=str(path))
-            if instruction.name == "STOP":
-                return
+                return f"has protocol {argument}, where torch.save writes {PROTOCOL}"
     except NetworkError:
         raise
     except ValueError as error:
-        raise NetworkError(f"its pickle cannot be read: {error}", request=str(path)) from None
-    cause = f"its pickle has more than {MOST_INSTRUCTIONS:,} instructions"
-    raise NetworkError(cause, request=str(path))
+        return f"cannot be read: {first_line(str(error))}"
+    return f"has more than {MOST_INSTRUCTIONS:,} instructions"
 
 
 def _attempt(read: Callable[[], dict[str, Tensor]], path: Path) -> dict[str, Tensor]:
@@ -110,9 +118,8 @@ def _attempt(read: Callable[[], dict[str, Tensor]], path: Path) -> dict[str, Ten
     try:
         return read()
     except Exception as error:  # a malformed pickle raises errors of any kind
-        own = re.search(
-            r"WeightsUnpickler error: (.+)", str(error)
-        )  # PyTorch's advice is around it
+        # PyTorch puts advice around the reason.
+        own = re.search(r"WeightsUnpickler error: (.+)", str(error))
         reason = first_line(own[1] if own else str(error))
         raise NetworkError(f"it cannot be read: {reason}", request=str(path)) from None
 
@@ -130,7 +137,6 @@ def _check(state: object, request: str) -> None:
         if tensor.layout != torch.strided or tensor.is_quantized:
             raise NetworkError(f"{quoted(name)} is no dense tensor", request=request)
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            cause = (
-                f"{quoted(name)} has the shape {tuple(tensor.shape)}, which its bytes do not hold"
-            )
+            shape = tuple(tensor.shape)
+            cause = f"{quoted(name)} has the shape {shape}, which its bytes do not hold"
             raise NetworkError(cause, request=request)
