@@ -39,4 +39,4 @@ class NetworkVerification(Shown):
             return Verdict(False, f"{len(wrong)} of {len(self.checks)} are not right; {reason}")
         if not self.finite:
             return Verdict(False, "an output of the network is NaN or infinite")
-        return Verdict(True, f"all {len(self.checks)} convolutions are within their bounds")
+        return Verdict(True, "every convolution is within its bound")
