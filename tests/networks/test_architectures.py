@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import pytest
 
-from support.architectures import see, sources
+from support.architectures import Seen, see, sources
 
 SLICE = (
     "timm:test_efficientnet", "timm:fasternet_t0", "timm:ghostnet_050", "timm:test_vit",
     "torchvision:shufflenet_v2_x0_5",
 )  # fmt: skip
-MISSING = "Couldn't load custom C++ ops"  # torchvision's, which the package index builds for CUDA
+REASONS = (
+    "Couldn't load custom C++ ops",  # torchvision's, which the package index builds for CUDA
+    "missing 1 required positional argument",  # a network of two images
+)
 
 
-def check(source: str) -> None:
+def check(source: str) -> Seen:
     seen = see(source)
     if seen.facts is None:
-        assert MISSING in seen.reason
-        return
-    assert seen.facts.macs == seen.facts.counted_macs
-    assert seen.facts.memory.activation_bytes == pytest.approx(seen.measured_bytes, rel=0.25)
+        assert any(reason in seen.reason for reason in REASONS)
+    else:
+        assert seen.facts.macs == seen.facts.counted_macs
+    return seen
 
 
 @pytest.mark.parametrize("source", SLICE)
 def test_a_slice_of_the_families(source: str) -> None:
-    check(source)
+    seen = check(source)
+    assert seen.facts is not None
+    assert seen.facts.memory.activation_bytes == pytest.approx(seen.measured_bytes, rel=0.05)
 
 
 @pytest.mark.slow

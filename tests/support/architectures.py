@@ -110,7 +110,7 @@ def page(seen: Sequence[Seen]) -> Iterator[str]:
     yield ""
     for each in seen:
         if each.facts is None:
-            yield f"- `{each.source}`: {each.reason}"
+            yield f"- `{each.source}` is not explained: {each.reason.partition('. ')[0]}"
         elif each.facts.notes:
             yield f"- `{each.source}`: {'; '.join(each.facts.notes[:2])}"
 
