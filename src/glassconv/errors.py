@@ -75,7 +75,7 @@ class UnsupportedError(ConvError, RuntimeError):
 
 
 class UnknownNameError(ConvError, ValueError):
-    """There is no algorithm, accuracy or figure of this name."""
+    """There is no algorithm, accuracy, figure or network of this name."""
 
 
 class ShorthandError(ConvError, ValueError):
@@ -92,6 +92,10 @@ class MissingExtraError(ConvError, ImportError):
 
 class DataError(ConvError, OSError):
     """An image, a CIFAR-10 folder or an output folder that cannot be used."""
+
+
+class NetworkError(ConvError, ValueError):
+    """A network that cannot be loaded; the message has the file and the reason."""
 
 
 def unknown_name(
