@@ -7,6 +7,7 @@ no other character of an untrusted file may be in it.
 
 from __future__ import annotations
 
+import keyword
 import operator
 import re
 from collections.abc import Iterator
@@ -145,8 +146,9 @@ def _parameter(weight: Tensor) -> Tensor:
 def _identifier(name: str) -> str:
     """Return a Python name.
 
-    >>> _identifier("/layer1/layer1.0/conv1/Conv"), _identifier("537")
-    ('layer1_layer1_0_conv1_Conv', '_537')
+    >>> [_identifier(name) for name in ("/layer1/layer1.0/conv1/Conv", "537", "class")]
+    ['layer1_layer1_0_conv1_Conv', '_537', '_class']
     """
     words = re.sub(r"[^0-9a-zA-Z]+", "_", name).strip("_")[:LONGEST_IDENTIFIER]
-    return words if words[:1].isalpha() and words != "self" else f"_{words}"
+    is_name = words.isidentifier() and not keyword.iskeyword(words) and words != "self"
+    return words if is_name else f"_{words}"

@@ -8,6 +8,7 @@ Source: https://protobuf.dev/programming-guides/encoding/.
 
 from __future__ import annotations
 
+from functools import cache
 from mmap import mmap
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -41,15 +42,22 @@ def count_fields(content: bytes | mmap, message: Descriptor, most: int) -> int:
             size = FIXED_SIZE.get(wire_type)
             if wire_type == BYTES:
                 size, position = _varint(content, position, end)
-                field = descriptor.fields_by_number.get(key >> 3)
-                if field is not None and field.type == FieldDescriptor.TYPE_MESSAGE:
-                    inside.append((position, position + size, field.message_type))
+                if inner := _inner_messages(descriptor).get(key >> 3):
+                    inside.append((position, position + size, inner))
             if size is None:
                 raise ValueError(f"no field has the wire type {wire_type}")
             position += size
             if position > end:
                 raise ValueError("a field is longer than its message")
     return count
+
+
+@cache
+def _inner_messages(message: Descriptor) -> dict[int, Descriptor]:
+    """Return the kinds of messages that a message has, by their field's number."""
+    message_type = FieldDescriptor.TYPE_MESSAGE
+    inner = [field for field in message.fields if field.type == message_type]
+    return {field.number: field.message_type for field in inner}
 
 
 def _varint(content: bytes | mmap, position: int, end: int) -> tuple[int, int]:

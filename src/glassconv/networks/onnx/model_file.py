@@ -30,7 +30,7 @@ from glassconv.networks.onnx.operators import CONVERTERS
 from glassconv.networks.onnx.tensors import TensorReader, dtype_of
 
 LARGEST_FILE = 2**31 - 1  # bytes of a Protocol Buffers message; larger weights are outside the file
-MOST_FIELDS = 2**20  # a hundred times what a network of a hundred layers has
+MOST_FIELDS = 2**18  # twenty times what a network of a hundred layers has
 MOST_NODES = 2**14
 FIRST_VERSION = 7  # of the operator set: the first that broadcasts as NumPy does
 DOMAINS = ("", "ai.onnx")  # two names of the same
