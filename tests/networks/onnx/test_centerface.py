@@ -114,14 +114,15 @@ def rounding(layer: Any, inputs: Sequence[Tensor]) -> Tensor:
         if isinstance(magnitudes, nn.BatchNorm2d) and magnitudes.running_mean is not None:
             magnitudes.running_mean.abs_().neg_()  # it is subtracted
         magnitude: Tensor = magnitudes(inputs[0].abs())
-    return terms(layer) * UNIT_ROUNDOFF * magnitude
+    return roundings(layer) * UNIT_ROUNDOFF * magnitude
 
 
-def terms(layer: Any) -> int:
+def roundings(layer: Any) -> int:
     """Return how many roundings there are on the way to an output."""
     match layer:
         case nn.Conv2d() | nn.ConvTranspose2d():
-            return int(layer.weight.numel()) // layer.out_channels + 1
+            terms: int = layer.weight.numel() // layer.out_channels + 1
+            return terms
         case nn.BatchNorm2d():
             return 6
         case nn.Sigmoid():

@@ -26,29 +26,33 @@ def count_fields(content: bytes | mmap, message: Descriptor, most: int) -> int:
     >>> count_fields(ModelProto(ir_version=10).SerializeToString(), ModelProto.DESCRIPTOR, most=9)
     1
     """
-    count = 0
-    inside = [(0, len(content), message)]
-    while inside:
-        position, end, descriptor = inside.pop()
-        while position < end:
-            count += 1
-            if count > most:
-                return count
-            key, position = _varint(content, position, end)
-            wire_type = key & 7
-            if wire_type == VARINT:
-                _, position = _varint(content, position, end)
-                continue
-            size = FIXED_SIZE.get(wire_type)
-            if wire_type == BYTES:
-                size, position = _varint(content, position, end)
-                if inner := _inner_messages(descriptor).get(key >> 3):
-                    inside.append((position, position + size, inner))
-            if size is None:
-                raise ValueError(f"no field has the wire type {wire_type}")
+    count, position, end, descriptor = 0, 0, len(content), message
+    around: list[tuple[int, int, Descriptor]] = []  # where to go on, behind each inner message
+    while position < end or around:
+        if position == end:
+            position, end, descriptor = around.pop()
+            continue
+        count += 1
+        if count > most:
+            break
+        key, position = _varint(content, position, end)
+        wire_type = key & 7
+        if wire_type == VARINT:
+            _, position = _varint(content, position, end)
+            continue
+        size = FIXED_SIZE.get(wire_type)
+        if wire_type == BYTES:
+            size, position = _varint(content, position, end)
+        if size is None:
+            raise ValueError(f"no field has the wire type {wire_type}")
+        if size > end - position:
+            raise ValueError("a field is longer than its message")
+        inner = _inner_messages(descriptor).get(key >> 3) if wire_type == BYTES else None
+        if inner is None:
             position += size
-            if position > end:
-                raise ValueError("a field is longer than its message")
+        else:
+            around.append((position + size, end, descriptor))
+            end, descriptor = position + size, inner
     return count
 
 
