@@ -105,24 +105,25 @@ def test_its_outputs_are_the_reference_evaluators(file: Path, network: fx.GraphM
 
 def rounding(layer: Any, inputs: Sequence[Tensor]) -> Tensor:
     """Return the bound of a layer's rounding: n·u times its terms' magnitudes, in any order."""
+    bound: Tensor
     if layer is torch.add:
-        return UNIT_ROUNDOFF * torch.add(*inputs).abs()
+        bound = UNIT_ROUNDOFF * torch.add(*inputs).abs()
+        return bound
     magnitudes: nn.Module = copy.deepcopy(layer)
     with torch.no_grad():
         for each in magnitudes.parameters():
             each.abs_()
         if isinstance(magnitudes, nn.BatchNorm2d) and magnitudes.running_mean is not None:
             magnitudes.running_mean.abs_().neg_()  # it is subtracted
-        magnitude: Tensor = magnitudes(inputs[0].abs())
-    return roundings(layer) * UNIT_ROUNDOFF * magnitude
+        bound = roundings(layer) * UNIT_ROUNDOFF * magnitudes(inputs[0].abs())
+    return bound
 
 
 def roundings(layer: Any) -> int:
     """Return how many roundings there are on the way to an output."""
     match layer:
         case nn.Conv2d() | nn.ConvTranspose2d():
-            terms: int = layer.weight.numel() // layer.out_channels + 1
-            return terms
+            return layer.weight.numel() // layer.out_channels + 1
         case nn.BatchNorm2d():
             return 6
         case nn.Sigmoid():

@@ -18,9 +18,10 @@ from torch import Tensor, fx, nn
 from glassconv.errors import ConvError, NetworkError
 from glassconv.networks.onnx.folding import Folding
 from glassconv.networks.onnx.model_file import FileNode, Model
-from glassconv.networks.onnx.node import Call, Node, Value
+from glassconv.networks.onnx.node import Call, Node, Sizes, SizesCall, Value
 from glassconv.networks.onnx.operators import CONVERTERS
 from glassconv.networks.onnx.ranks import rank_of_outputs
+from glassconv.networks.onnx.sizes import as_tensor, sizes_call
 
 LONGEST_IDENTIFIER = 120
 # What PyTorch raises for values that no layer has, such as groups that do not divide the channels.
@@ -40,6 +41,7 @@ class _Builder:
         self.results: dict[str, fx.Node] = {}  # by the name of the value
         self.constants = {name: _parameter(weight) for name, weight in model.weights.items()}
         self.ranks = {name: weight.ndim for name, weight in model.weights.items()}
+        self.listed: dict[str, fx.Node] = {}  # the results that are Python's numbers
         self.folding = Folding(self.constants)
 
     def module(self) -> fx.GraphModule:
@@ -57,44 +59,53 @@ class _Builder:
 
     def _add(self, file_node: FileNode) -> None:
         """Add a node's calls to the graph, or its outputs to the constants."""
-        version, inputs, outputs = self.model.version, file_node.inputs, file_node.outputs
-        known = self.constants, self.ranks
         node = Node(
             file_node.name,
             file_node.operator,
-            version,
-            inputs,
-            outputs,
+            self.model.version,
+            file_node.inputs,
+            file_node.outputs,
             file_node.attributes,
-            *known,
+            self.constants,
+            self.ranks,
+            self.listed.keys(),
         )
         try:
-            converted = CONVERTERS[node.operator](node)
+            converted = sizes_call(node) or CONVERTERS[node.operator](node)
+            if isinstance(converted, SizesCall):
+                self._add_sizes(node, converted)
+                return
             folded = self.folding.results(node, converted)
         except ConvError as error:
             raise type(error)(f"{file_node}: {error.cause}", request=self.model.file) from None
         except WRONG_VALUES as error:
-            cause = (
-                f"{file_node}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-            )
-            raise NetworkError(cause, request=self.model.file) from error
+            [reason, *_] = [*str(error).splitlines(), type(error).__name__]
+            raise NetworkError(f"{file_node}: {reason}", request=self.model.file) from error
         self.constants.update(folded)
         self.ranks.update({name: constant.ndim for name, constant in folded.items()})
         if folded:
             return
         name = _identifier(node.name)
         result = self._emit(converted, name)
-        for index, output in enumerate(outputs):
+        for index, output in enumerate(node.outputs):
             if output:
-                is_tuple = len(outputs) > 1
+                is_tuple = len(node.outputs) > 1
                 self.results[output] = self._item(result, index) if is_tuple else result
         self.ranks.update(rank_of_outputs(node))
+
+    def _add_sizes(self, node: Node, of_sizes: SizesCall) -> None:
+        """Add a node that computes Python's numbers, which other nodes get as they are."""
+        [output] = node.outputs
+        self.listed[output] = self._emit(of_sizes.call, _identifier(node.name))
+        self.ranks[output] = of_sizes.rank
 
     def _item(self, result: fx.Node, index: int) -> fx.Node:
         return self.graph.call_function(operator.getitem, (result, index))
 
     def _emit(self, argument: Any, name: str) -> Any:
         """Add calls to the graph, the inner ones first; return what stands for the argument."""
+        if isinstance(argument, Sizes):
+            return self.listed[argument.name]
         if isinstance(argument, Value):
             return self._result(argument.name)
         if isinstance(argument, tuple):
@@ -112,6 +123,8 @@ class _Builder:
 
     def _result(self, name: str) -> fx.Node:
         """Return a value's node; a constant becomes a parameter or a buffer at its first use."""
+        if name in self.listed and name not in self.results:
+            self.results[name] = self.graph.call_function(as_tensor, (self.listed[name],))
         if name not in self.results:
             attribute = self._free(_identifier(name))
             constant = self.constants[name]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-Integers = Sequence[int] | Tensor
+Integers = Sequence[int] | Tensor | int
 
 
 def integers(values: Integers) -> list[int]:
@@ -19,4 +19,4 @@ def integers(values: Integers) -> list[int]:
     if isinstance(values, Tensor):
         listed: list[int] = values.reshape(-1).tolist()
         return listed
-    return list(values)
+    return list(values) if isinstance(values, Sequence) else [values]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +21,25 @@ class Value:
 
 
 @dataclass(frozen=True)
+class Sizes(Value):
+    """The same, of sizes: a number or a list of Python's, not a tensor."""
+
+
+@dataclass(frozen=True)
 class Call:
     """A call of a function or a module; an argument may be a value or another call."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SizesCall:
+    """A call that returns sizes, and whether it returns a number (rank 0) or a list (rank 1)."""
+
+    call: Call
+    rank: int
 
 
 def call(function: Callable[..., Any], *arguments: Any, **options: Any) -> Call:
@@ -39,6 +52,7 @@ class Node:
     """An operator with its inputs and outputs.
 
     version: of the operator set. constants, ranks: what is known of the graph's values by name.
+    sizes: the names of those that are Python's numbers.
     """
 
     name: str
@@ -49,6 +63,7 @@ class Node:
     attributes: Mapping[str, Any]
     constants: Mapping[str, Tensor]
     ranks: Mapping[str, int]
+    sizes: Set[str]
 
     def has(self, index: int) -> bool:
         """Return whether the node has an input: an optional one may be absent or unnamed."""
@@ -75,7 +90,8 @@ class Node:
         """Return an input as a tuple of numbers, as a value if it is not known, None if missing."""
         constant = self.constant(index)
         if constant is None:
-            return self.value(index)
+            is_sizes = self.has(index) and self.inputs[index] in self.sizes
+            return Sizes(self.inputs[index]) if is_sizes else self.value(index)
         if constant.ndim > 1 or constant.numel() > MOST_INTEGERS:
             raise NetworkError(f"its input {index} must be a list, got {tuple(constant.shape)}")
         return tuple(constant.reshape(-1).tolist())

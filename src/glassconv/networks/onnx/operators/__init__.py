@@ -1,7 +1,7 @@
 """What ONNX's operators become: a converter for each, found by listing this folder.
 
 A module of this folder has a table CONVERTERS from an operator's name to a function from a `Node`
-to a `Call`, or to a tensor for a constant. What is called gets the node's inputs as tensors.
+to a `Call`, a `SizesCall`, or a tensor for a constant. What is called gets the inputs as tensors.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 from torch import Tensor
 
-from glassconv.networks.onnx.node import Call, Node
+from glassconv.networks.onnx.node import Call, Node, SizesCall
 
-Converter = Callable[[Node], Call | Tensor]
+Converter = Callable[[Node], Call | SizesCall | Tensor]
 
 
 def _found() -> Mapping[str, Converter]:

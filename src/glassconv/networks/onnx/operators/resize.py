@@ -143,7 +143,8 @@ def _axes(
     if factors:
         wanted = [int(size * factor) for size, factor in zip(have, factors, strict=True)]
     else:
-        factors = [new / old for new, old in zip(wanted, have, strict=True)]
+        pairs = zip(wanted, have, strict=True)
+        factors = [1.0 if new == old else new / old for new, old in pairs]
         if policy != "stretch":
             factors = [min(factors) if policy == "not_larger" else max(factors)] * count
             wanted = [int(factor * old + 0.5) for factor, old in zip(factors, have, strict=True)]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from glassconv.errors import UnsupportedError
 from glassconv.networks.onnx.integers import Integers, integers
-from glassconv.networks.onnx.node import Call, Node, Value, call
+from glassconv.networks.onnx.node import Call, Node, SizesCall, Value, call
 
 AXES_AS_INPUT = 13  # attributes before
 
@@ -101,14 +101,15 @@ def tiled(input: Tensor, repeats: Integers) -> Tensor:
     return input.repeat(integers(repeats))
 
 
-def shape(node: Node) -> Call:
+def shape(node: Node) -> SizesCall:
     """Return a function: the sizes of the axes from start to end."""
-    return call(sizes_of, node.value(0), node.get("start", 0), node.get("end", None))
+    bounds = node.get("start", 0), node.get("end", None)
+    return SizesCall(call(sizes_of, node.value(0), *bounds), rank=1)
 
 
-def sizes_of(input: Tensor, start: int, end: int | None) -> Tensor:
-    """Return the sizes of some axes as a tensor."""
-    return torch.tensor(list(input.shape)[start:end], dtype=torch.int64, device=input.device)
+def sizes_of(input: Tensor, start: int, end: int | None) -> list[int]:
+    """Return the sizes of some axes."""
+    return list(input.shape)[start:end]
 
 
 def number_of_elements(input: Tensor) -> Tensor:
