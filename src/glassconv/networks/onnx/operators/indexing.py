@@ -39,7 +39,9 @@ def sliced(
             taken = [slice(None)] * (axis % input.ndim) + [slice(start, end, step)]
             input = input[tuple(taken)]
         else:
-            places = range(size)[slice(start, end if end >= -size else None, step)]
+            # Unlike Python's, a start before the beginning is the beginning.
+            begin, stop = max(start, -size), end if end >= -size else None
+            places = range(size)[slice(begin, stop, step)]
             indices = torch.tensor([*places], dtype=torch.int64, device=input.device)
             input = input.index_select(axis, indices)
     return input

@@ -29,13 +29,19 @@ def batch_normalization(node: Node) -> Call:
     scale, bias, mean, variance = map(node.constant, range(1, 5))
     kind = BATCH_NORMS.get(node.rank(0) or 0)
     if kind is None or scale is None or bias is None or mean is None or variance is None:
-        values = node.value(0), node.value(3), node.value(4), node.value(1), node.value(2)
-        return call(F.batch_norm, *values, eps=epsilon)
+        return call(by_statistics, *node.values, epsilon=epsilon)
     layer = kind(len(scale), eps=epsilon, momentum=1 - momentum, device="meta")
     statistics = {"running_mean": mean, "running_var": variance}
     with_weights(layer, weight=scale, bias=bias, **statistics)
     layer.num_batches_tracked = torch.tensor(0)
     return call(layer, node.value(0))
+
+
+def by_statistics(
+    input: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, *, epsilon: float
+) -> Tensor:
+    """Normalise by given statistics, which are not trained."""
+    return F.batch_norm(input, mean.detach(), variance.detach(), scale, bias, eps=epsilon)
 
 
 def batch_statistics(

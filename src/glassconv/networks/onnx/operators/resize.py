@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -72,12 +73,18 @@ def _layer(node: Node, scales: Any, options: dict[str, Any]) -> Call | None:
     if not all(scale >= 1 and float(scale).is_integer() for scale in spatial):
         return None
     how = (options["mode"], options["coordinates"], options["rounding"])
-    if how == ("nearest", "asymmetric", "floor"):
+    if how == ("nearest", "asymmetric", "floor") and all(map(_is_exact, spatial)):
         return call(nn.Upsample(scale_factor=spatial, mode="nearest"), node.value(0))
     if how[0] == "linear" and how[1] in ("half_pixel", "pytorch_half_pixel", "align_corners"):
         mode, corners = LAYER_MODES[len(scales)], how[1] == "align_corners"
         return call(nn.Upsample(None, spatial, mode, align_corners=corners), node.value(0))
     return None
+
+
+def _is_exact(scale: float) -> bool:
+    """Return whether nn.Upsample, which multiplies by 1 / scale in float32, repeats by scale."""
+    factor = np.float32(scale)
+    return bool(factor * (np.float32(1) / factor) == 1)
 
 
 def resized(
@@ -166,8 +173,8 @@ def _coordinates(axis: Axis, size: int, mode: str) -> Tensor:  # noqa: PLR0911  
         case "tf_crop_and_resize":
             step = (axis.end - axis.begin) * (size - 1) / (length - 1)
             return y * step + axis.begin * (size - 1)
-        case "pytorch_half_pixel" if length == 1:
-            return torch.full_like(y, -0.5)
+        case "pytorch_half_pixel" if axis.size == 1:
+            return torch.zeros_like(y)
         case "half_pixel_symmetric":
             return size / 2 * (1 - axis.size / length) + (y + 0.5) / axis.scale - 0.5
     return (y + 0.5) / axis.scale - 0.5
