@@ -108,6 +108,7 @@ FILES: dict[str, tuple[bytes | ModelProto, str]] = {
     "truncated": (WHOLE[:-9], "truncated"),
     "endless number": (b"\x08" + b"\xff" * 99, "no end"),
     "long field": (b"\x3a" + varint(2**40), "longer than its message"),
+    "no text": (WHOLE.replace(b"Conv", b"Co\xff\xff"), "utf-8"),
     "three million nodes": (b"\x3a" + varint(len(NODES)) + NODES, "over 262144 fields"),
     "nested graphs": (nested(2000), "no ONNX file"),
     "no graph": (ModelProto(ir_version=8), "operator set once"),

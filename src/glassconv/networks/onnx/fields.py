@@ -11,16 +11,18 @@ from __future__ import annotations
 from functools import cache
 from mmap import mmap
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
+TEXT = "text"
 FIXED_SIZE = {FIXED64: 8, FIXED32: 4}
 
 
 def count_fields(content: bytes | mmap, message: Descriptor, most: int) -> int:
     """Return the number of fields in a message and the messages inside it, at most `most` + 1.
 
-    Raises ValueError where a field ends behind its message, or has no known wire type.
+    Raises ValueError where a field ends behind its message or has no known wire type, and where
+    text is not UTF-8.
 
     >>> from onnx import ModelProto
     >>> count_fields(ModelProto(ir_version=10).SerializeToString(), ModelProto.DESCRIPTOR, most=9)
@@ -47,21 +49,23 @@ def count_fields(content: bytes | mmap, message: Descriptor, most: int) -> int:
             raise ValueError(f"no field has the wire type {wire_type}")
         if size > end - position:
             raise ValueError("a field is longer than its message")
-        inner = _inner_messages(descriptor).get(key >> 3) if wire_type == BYTES else None
-        if inner is None:
-            position += size
-        else:
+        field = _fields(descriptor).get(key >> 3) if wire_type == BYTES else None
+        if isinstance(field, Descriptor):
             around.append((position + size, end, descriptor))
-            end, descriptor = position + size, inner
+            end, descriptor = position + size, field
+            continue
+        if field is TEXT:
+            content[position : position + size].decode()
+        position += size
     return count
 
 
 @cache
-def _inner_messages(message: Descriptor) -> dict[int, Descriptor]:
-    """Return the kinds of messages that a message has, by their field's number."""
-    message_type = FieldDescriptor.TYPE_MESSAGE
-    inner = [field for field in message.fields if field.type == message_type]
-    return {field.number: field.message_type for field in inner}
+def _fields(message: Descriptor) -> dict[int, Descriptor | str]:
+    """Return the message inside each field that has one, and TEXT for text, by their numbers."""
+    inner = {field.number: field.message_type or TEXT for field in message.fields}
+    numbers = [f.number for f in message.fields if f.message_type or f.type == f.TYPE_STRING]
+    return {number: inner[number] for number in numbers}
 
 
 def _varint(content: bytes | mmap, position: int, end: int) -> tuple[int, int]:

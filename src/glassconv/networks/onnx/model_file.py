@@ -34,7 +34,6 @@ MOST_FIELDS = 2**18  # twenty times what a network of a hundred layers has
 MOST_NODES = 2**14
 FIRST_VERSION = 7  # of the operator set: the first that broadcasts as NumPy does
 DOMAINS = ("", "ai.onnx")  # two names of the same
-GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
 LONGEST_NAME = 80  # in messages
 
 
@@ -78,7 +77,7 @@ def described(name: str, operator: str) -> str:
     >>> described("first", "Conv")
     "node 'first' (Conv)"
     """
-    return f"node {_short(name)} ({operator[:LONGEST_NAME]})"
+    return f"node {_short(name)} ({_short(operator)[1:-1]})"
 
 
 def read(path: Path) -> Model:
@@ -119,9 +118,7 @@ def _checked(model: ModelProto, path: Path) -> Model:
         raise NetworkError(f"it has {len(graph.node)} nodes, over {MOST_NODES}")
     version = _version(model)
     inputs = tuple(_inputs(graph))
-    _require_different(
-        name for name in (*(each.name for each in inputs), *(w.name for w in graph.initializer))
-    )
+    _require_different([each.name for each in (*inputs, *graph.initializer)])
     names = [_node_name(node) for node in graph.node]
     _check_nodes(graph, names, model.ir_version, version)
     outputs = tuple(_declared(each, "output") for each in graph.output)
@@ -187,8 +184,6 @@ def _check_nodes(graph: GraphProto, names: list[str], ir_version: int, version: 
         if node.domain not in DOMAINS or node.op_type not in CONVERTERS:
             domain = f" of {_short(node.domain)}" if node.domain else ""
             raise UnsupportedError(f"{request}: this operator{domain} is not supported")
-        if any(attribute.type in GRAPHS for attribute in node.attribute):
-            raise UnsupportedError(f"{request}: a graph inside a node is not supported")
         for value in node.input:
             if value and value not in known:
                 raise NetworkError(

@@ -114,7 +114,7 @@ def group_norm(
 
 
 def local_response(node: Node) -> Call:
-    """Return nn.LocalResponseNorm, whose windows are centred as ONNX's are if `size` is odd."""
+    """Return a function: where `size` is even, nn.LocalResponseNorm has its windows elsewhere."""
     size: int = node.get("size", 1)
     options = {"alpha": node.get("alpha", 1e-4), "beta": node.get("beta", 0.75)}
     return call(

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from glassconv.errors import UnsupportedError
 from glassconv.networks.onnx.node import Call, Node, call
 from glassconv.networks.onnx.window import (
     ATTRIBUTES,
@@ -33,17 +34,20 @@ AVERAGE_POOLS: Mapping[int, Callable[..., nn.Module]] = {
 
 
 def max_pool(node: Node) -> Call:
-    """Return nn.MaxPool1d, 2d or 3d, or functions."""
+    """Return nn.MaxPool1d, 2d or 3d, behind an explicit padding if that is uneven or large."""
     attributes, window, ceil = _attributes(node)
     options = {"kernel": window.kernel, "attributes": attributes, "ceil": ceil}
     if len(node.outputs) > 1:
         columns = node.get("storage_order", 0) == 1
         return call(largest_and_indices, node.value(0), column_major=columns, **options)
     layer = MAX_POOLS.get(len(window.kernel))
-    if layer is None or not _pads_inside(window):
-        return call(largest, node.value(0), **options)
-    shape = {"padding": window.begin, "dilation": window.dilation, "ceil_mode": ceil}
-    return call(layer(window.kernel, window.stride, **shape), node.value(0))
+    if layer is None:
+        raise UnsupportedError(f"kernel_shape must have 1 to 3 axes, got {len(window.kernel)}")
+    if _pads_inside(window):
+        shape = {"padding": window.begin, "dilation": window.dilation, "ceil_mode": ceil}
+        return call(layer(window.kernel, window.stride, **shape), node.value(0))
+    module = layer(window.kernel, window.stride, dilation=window.dilation)
+    return call(module, call(padded_with_lowest, node.value(0), **options))
 
 
 def average_pool(node: Node) -> Call:
@@ -65,13 +69,12 @@ def lp_pool(node: Node) -> Call:
     return call(norms, node.value(0), order=node.get("p", 2), **options)
 
 
-def largest(
+def padded_with_lowest(
     input: Tensor, *, kernel: Sequence[int], attributes: Mapping[str, Any], ceil: bool
 ) -> Tensor:
-    """Return the largest element of each window."""
+    """Pad with what no maximum is, unless there is nothing else in the window."""
     lowest = _lowest(input.dtype)
-    input = padded(input, kernel=kernel, attributes=attributes, value=lowest, ceil=ceil)
-    return windows(input, window_of(attributes, kernel)).amax(-1)
+    return padded(input, kernel=kernel, attributes=attributes, value=lowest, ceil=ceil)
 
 
 def largest_and_indices(
