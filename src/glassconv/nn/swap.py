@@ -7,12 +7,11 @@ it stays the same object, with the same parameters, hooks and state, wherever it
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from itertools import takewhile
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
@@ -20,6 +19,7 @@ from glassconv.dispatch.select import AUTO
 from glassconv.errors import ArgumentTypeError
 from glassconv.nn import convolution, lazy, transposed
 from glassconv.nn.layer import DEFAULTS, Layer, Options, checked, set_options
+from glassconv.nn.shared_copy import shared_copy
 from glassconv.reports.swap import KeptLayer, Swap, SwappedLayer
 
 OURS: Mapping[type, type[Layer]] = {
@@ -107,16 +107,9 @@ def _change(
 
 
 def _copy(model: M) -> M:
-    """Return a copy of the modules that shares every tensor with them."""
-    tensors = {
-        id(tensor): tensor
-        for module in model.modules()
-        for held in (module._parameters, module._buffers, vars(module))
-        for tensor in held.values()
-        if isinstance(tensor, Tensor)
-    }
+    """Return a copy that shares every tensor, or raise the error with what needs no copy."""
     try:
-        return deepcopy(model, tensors)
+        return shared_copy(model)
     except Exception as error:
         error.add_note("the model cannot be copied; inplace=True needs no copy")
         raise
