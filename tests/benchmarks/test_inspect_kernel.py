@@ -114,7 +114,7 @@ def test_what_has_no_kernel_is_refused_with_what_can() -> None:
     with pytest.raises(UnsupportedError, match=r"im2col has no .*--algorithm implicit_gemm"):
         looking.kernel_name(problem, "im2col", "nchw")
     with pytest.raises(UnsupportedError, match="auto takes aten, which has no generated kernel"):
-        looking.kernel_name(parse("3x8x8 4@3x3 bfloat16"), "auto", "nchw")
+        looking.kernel_name(parse("3x8x8x8 4@3x3x3"), "auto", "nchw")
     with pytest.raises(UnsupportedError, match="direct: requires the NCHW layout"):
         looking.kernel_name(problem, "direct", "nhwc")
     with pytest.raises(UnsupportedError, match="nothing to compute"):

@@ -195,9 +195,13 @@ FILES: dict[str, tuple[bytes | ModelProto, str]] = {
         r"node 'Reshape_v' \(Reshape\)",
     ),
 }
+CHAIN = [node("Relu", "x", "y0"), *(node("Relu", f"y{n}", f"y{n + 1}") for n in range(8000))]
+for each in CHAIN:
+    each.name = "same"
 # These are networks. What they ask for is computed when they run, or not at all.
 HARMLESS: dict[str, ModelProto] = {
     "doubled 60 times": doubled(60),
+    "one name for all": model(*CHAIN, node("Relu", "y8000")),
     "a terabyte of zeros": model(
         node("ConstantOfShape", "s", "z"),
         node("Add", "x z"),

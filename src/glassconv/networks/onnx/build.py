@@ -10,7 +10,7 @@ from __future__ import annotations
 import keyword
 import operator
 import re
-from collections.abc import Iterator
+from collections import Counter
 from typing import Any
 
 from torch import Tensor, fx, nn
@@ -42,6 +42,7 @@ class _Builder:
         self.constants = {name: _parameter(weight) for name, weight in model.weights.items()}
         self.ranks = {name: weight.ndim for name, weight in model.weights.items()}
         self.listed: dict[str, fx.Node] = {}  # the results that are Python's numbers
+        self.numbers: Counter[str] = Counter()  # the last one behind each name that several have
         self.folding = Folding(self.constants)
 
     def module(self) -> fx.GraphModule:
@@ -136,16 +137,12 @@ class _Builder:
         return self.results[name]
 
     def _free(self, name: str) -> str:
-        """Return the name, or one like it that the module does not have yet."""
-        return next(each for each in _numbered(name) if not _is_taken(self.root, each))
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    number = 1
-    while True:
-        yield f"{name}_{number}"
-        number += 1
+        """Return the name, or one with a number that the module does not have yet."""
+        free = name
+        while _is_taken(self.root, free):
+            self.numbers[name] += 1
+            free = f"{name}_{self.numbers[name]}"
+        return free
 
 
 def _is_taken(root: nn.Module, name: str) -> bool:

@@ -31,7 +31,7 @@ from glassconv.networks.onnx.tensors import TensorReader, dtype_of
 
 LARGEST_FILE = 2**31 - 1  # bytes of a Protocol Buffers message; larger weights are outside the file
 MOST_FIELDS = 2**18  # twenty times what a network of a hundred layers has
-MOST_NODES = 2**14
+MOST_NODES = 2**13
 FIRST_VERSION = 7  # of the operator set: the first that broadcasts as NumPy does
 DOMAINS = ("", "ai.onnx")  # two names of the same
 LONGEST_NAME = 80  # in messages
