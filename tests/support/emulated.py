@@ -15,21 +15,22 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from pathlib import Path
 from struct import pack
 from tempfile import mkdtemp
 from unittest import mock
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from glassconv.algorithms import named
 from glassconv.codegen.jit import object_code
-from glassconv.codegen.target import Target, host
+from glassconv.codegen.target import Target
 from glassconv.codegen.target import named as target_named
 from glassconv.kernels import kernel_named
-from glassconv.kernels.gemm_parts import panel_packing
-from glassconv.kernels.runtime.panels import Packing, pack_panels
+from glassconv.kernels.gemm_parts.panel_packing import PanelPacking
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import layout_of
@@ -102,7 +103,7 @@ class Emulated:
     def __call__(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the output, in the input's memory layout."""
         plan = self.plan
-        with mock.patch.object(panel_packing, "pack_panels", _pack_here):
+        with mock.patch.object(PanelPacking, "__call__", _packed):
             packed = weight.contiguous() if plan.pack is None else plan.pack(weight)
         if packed is None:
             assert isinstance(plan.otherwise, Plan)
@@ -128,11 +129,13 @@ def _bytes(tensor: Tensor) -> bytes:
     return tensor.detach().permute(order).contiguous().numpy().tobytes()
 
 
-def _pack_here(weight: int, packed: int, packing: Packing, dtype: str, _: Target) -> None:
-    """Pack panels by this machine's code; the order of the packed weight does not depend on it."""
-    here = host()
-    assert here is not None
-    pack_panels(weight, packed, packing, dtype, here)
+def _packed(packing: PanelPacking, weight: Tensor, _: Tensor | None = None) -> Tensor:
+    """Return the weight as [group, panel, tap, channel, filter of the panel], by PyTorch."""
+    taps = weight.reshape(packing.groups, -1, weight.shape[1], prod(weight.shape[2:]))
+    by_filter = taps.permute(0, 3, 2, 1)
+    wide = F.pad(by_filter, (0, -by_filter.shape[-1] % packing.width))
+    panels = wide.reshape(*wide.shape[:3], -1, packing.width)
+    return panels.permute(0, 3, 1, 2, 4).contiguous()
 
 
 @cache

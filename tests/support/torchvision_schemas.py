@@ -25,7 +25,8 @@ def build(package: str) -> str | None:
         return None
 
 
-if build("torchvision") != build("torch"):
+is_declared = bool(torch._C._jit_get_schemas_for_operator("torchvision::nms"))
+if build("torchvision") != build("torch") and not is_declared:
     library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in SCHEMAS:
         library.define(schema)  # type: ignore[no-untyped-call]
