@@ -35,16 +35,16 @@ FORMS = (
 def load(source: str | nn.Module) -> nn.Module:
     """Load a network, in evaluation mode and on the CPU.
 
-    source: one of
-        `torchvision:NAME`, `timm:NAME`: a model of that library. Its weights are random, from seed
-            0; nothing is downloaded.
-        `FILE.py:FACTORY`: what a function or class without arguments in a Python file returns. The
-            file is executed. Random weights are from seed 0, too.
-        either of these followed by `+WEIGHTS`, as in `torchvision:resnet18+mine.safetensors`: with
-            the weights of a `.safetensors` file, or of a state dict in a `.pt` or `.pth` file.
-        `FILE.pt2`: a program that `torch.export.save` wrote.
-        `FILE.onnx`: a network of ONNX, whose operators become PyTorch's.
-        a module: a copy of it that has the same tensors.
+    source: a module, of which a copy with the same tensors is returned, or one of these strings.
+
+    - `torchvision:NAME`, `timm:NAME`: a model of that library. Its weights are random, from seed
+      0; nothing is downloaded.
+    - `FILE.py:FACTORY`: what a function or class without arguments in a Python file returns. The
+      file is executed. Random weights are from seed 0, too.
+    - Either of these followed by `+WEIGHTS`, as in `torchvision:resnet18+mine.safetensors`: with
+      the weights of a `.safetensors` file, or of a state dict in a `.pt` or `.pth` file.
+    - `FILE.pt2`: a program that `torch.export.save` wrote.
+    - `FILE.onnx`: a network of ONNX, whose operators become PyTorch's.
 
     Raises `UnknownNameError` for a source or a model that is not known, `MissingExtraError` for a
     library that is not installed, `NetworkError` for a file that cannot be loaded, with the reason.
