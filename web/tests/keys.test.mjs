@@ -87,7 +87,7 @@ test("outputs and columns appear when a run from the first output reaches them; 
     await page.getByLabel("speed").selectOption("16");
     await page.locator(".play").click();
     await page.waitForFunction((all) => document.querySelectorAll(".pane-output .number").length === all, all); // after the last output
-    assert.equal(await page.locator(".play").getAttribute("aria-label"), "pause");
+    await page.locator('.play[aria-label="pause"]').waitFor(); // it goes on, from the first output
   }, TINY),
 );
 
