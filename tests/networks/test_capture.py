@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from glassconv.errors import NetworkError, UnsupportedError
 from glassconv.networks.capture import capture
 from glassconv.networks.convolutions import convolutions
 from glassconv.networks.graph import Graph
+from glassconv.networks.load import load
 
 
 def problems(model: nn.Module, shape: list[int]) -> list[str]:
@@ -243,3 +245,11 @@ def test_shapes_alone_take_no_memory() -> None:
     """An input of 4 TB is captured as fast as any."""
     graph = capture(nn.Conv2d(1, 1, 3), [1, 1, 10**6, 10**6])
     assert graph.outputs[0].shape == (1, 1, 10**6 - 2, 10**6 - 2)
+
+
+def test_a_function_of_a_layers_weight_has_the_layers_name(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.Conv2d(4, 5, 1), nn.ReLU()))
+    program = torch.export.export(network, (torch.rand(1, 3, 9, 9),))
+    torch.export.save(program, tmp_path / "program.pt2")
+    graph = capture(load(str(tmp_path / "program.pt2")), [1, 3, 9, 9])
+    assert [each.name for each in graph.operations] == ["0", "1.0", "relu"]

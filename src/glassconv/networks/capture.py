@@ -196,7 +196,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         output = function(*args, **(kwargs or {}))
         tensors = list(tensors_in(output))
         if tensors:
-            name = self.name(function)
+            name = self.name(function, read)
             values = tuple(self.remember(each, "result") for each in tensors)
             self.operations.append(
                 Operation(
@@ -212,11 +212,20 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.overwrite(function, arguments, values)
         return output
 
-    def name(self, function: Any) -> str:
-        """Return the module's name where it is a layer, else that and the function; once each."""
+    def name(self, function: Any, arguments: Mapping[str, Any]) -> str:
+        """Return the name of the layer: the module's or its weight's; once each.
+
+        Other operations have the module's name and the function's.
+        """
         path, module = self.stack[-1]
         is_layer = not any(module.children()) and type(module).__module__.startswith("torch.nn")
-        name = path if is_layer and path else f"{path}.{_short(function)}".lstrip(".")
+        weight = arguments.get("weight")
+        if is_layer and path:
+            name = path
+        elif isinstance(weight, Value) and weight.name.endswith(".weight"):
+            name = weight.name.removesuffix(".weight")  # a program's layers are functions
+        else:
+            name = f"{path}.{_short(function)}".lstrip(".")
         self.calls[name] += 1
         return name if self.calls[name] == 1 else f"{name}#{self.calls[name]}"
 
