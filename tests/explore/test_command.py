@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from pytest import CaptureFixture, MonkeyPatch
@@ -18,6 +20,7 @@ from pytest import CaptureFixture, MonkeyPatch
 from glassconv.cli import main
 from glassconv.explore.links import project_links
 from glassconv.explore.server import Server
+from glassconv.explore.tensors import from_document
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +112,13 @@ def test_a_picture_is_scaled_to_the_problem(monkeypatch: MonkeyPatch) -> None:
         (["--out", "own.png/page.html"], "cannot write into own.png"),
         (["--serve", "--out", "page.html"], "give --out or --serve, not both"),
         (["--no-browser"], "--no-browser can only be used with --serve"),
+        (["nets.py:network", "own.png"], "which --serve serves"),
+        (["nowhere.py:network", "--serve"], "nowhere.py"),
+        (["nowhere.onnx", "--serve"], "nowhere.onnx"),
+        (["a.py:f", "b.py:f", "--serve"], "explore takes one network"),
+        (["a.py:f", "own.png", "own.png", "--serve"], "at most one image that it gets"),
+        (["a.py:f", "3x8x8", "2@3x3", "--serve"], "at most one image that it gets"),
+        (["own.png", "--input", "1x3x8x8"], "--input can only be used with a network"),
     ],
 )
 def test_what_cannot_be_explored_is_refused(
@@ -134,6 +144,31 @@ def test_the_browser_is_opened_on_what_is_served(
 
 def interrupted(_server: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "source", "pixel"),
+    [(["own.png", "nets.py:network"], "own.png", 128 / 255), (["nets.py:network"], "random", None)],
+)
+def test_a_network_is_served_on_an_image_or_on_random_numbers(
+    monkeypatch: MonkeyPatch, arguments: list[str], source: str, pixel: float | None
+) -> None:
+    served: list[Mapping[str, str]] = []
+
+    def serve(server: Server) -> None:
+        served.append(dict(server.pages))
+
+    Path("nets.py").write_text("from torch import nn\ndef network(): return nn.Conv2d(3, 2, 3)\n")
+    monkeypatch.setattr(Server, "serve_forever", serve)
+    more = ["--input", "1x3x10x8", "--serve", "--no-browser"]
+    assert run(monkeypatch, *arguments, *more) == 0
+    ((index, layer),) = (pages.values() for pages in served)
+    assert source in index
+    Path("layer.html").write_text(layer, encoding="utf-8")
+    report = report_of("layer.html")
+    assert report["problem"] == "1x3x10x8 2@3x3 s1 p0"
+    green = from_document(report["input"], "input")[0, 1]  # of teal, in own.png
+    assert pixel is None or np.all(green == np.float32(pixel))
 
 
 def test_it_serves_until_it_is_interrupted() -> None:

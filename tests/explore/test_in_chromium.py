@@ -61,7 +61,7 @@ def test_a_saved_cell_draws_with_the_network_off(tmp_path: Path) -> None:
 def test_the_served_page_asks_only_its_server(tmp_path: Path) -> None:
     large = of_problems([parse("3x400x400 8@3x3")])
     assert large.output is None  # so that the page has to ask
-    with Server(large.to_json(), "a large one") as server:
+    with Server({"/": page(large.to_json(), "a large one", remote=True)}) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -23,13 +23,14 @@ from glassconv.problem.shorthand import parse
 
 EXPLORED = of_problems([parse("2x6x6 3@3x3")])
 REPORT = EXPLORED.to_json()
+PAGE = page(REPORT, "the title", remote=True)
 MESSAGE = json.dumps({"type": "convolve", "id": 1, **json.loads(REPORT)})
 JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server(REPORT, "the title") as running:
+    with Server({"/": PAGE}) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         yield running
@@ -60,7 +61,7 @@ def test_the_address_gives_the_page(server: Server) -> None:
     assert (parts.scheme, parts.hostname, parts.port) == ("http", "127.0.0.1", server.server_port)
     status, text, headers = ask(server, parts.path)
     assert status == 200
-    assert text == page(REPORT, "the title", remote=True)
+    assert text == PAGE
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -74,7 +75,7 @@ def test_it_listens_on_this_machine_only(server: Server) -> None:
 
 
 def test_every_server_has_a_token_of_its_own(server: Server) -> None:
-    with Server(REPORT, "") as other:
+    with Server({"/": PAGE}) as other:
         assert other.token != server.token
         assert len(other.token) >= 43  # 32 bytes in base64
 

@@ -138,6 +138,17 @@ def of_picture(picture: Picture, problem: Problem | None = None) -> Exploration:
     return _run(problem, operands, "image", picture.source)
 
 
+def of_operands(problem: Problem, operands: Operands, source: str) -> Exploration:
+    """Return a convolution at work on its operands; of a batch the first image is shown.
+
+    Raises `ArgumentError` where the arrays are more than a page can hold, `UnsupportedError` and
+    `DtypeError` for what it does not draw.
+    """
+    one = _fitting(replace(problem, batch=min(problem.batch, 1)))
+    first = replace(operands, input=operands.input.reshape(problem.input_shape)[:1])
+    return _run(one, first, "array", source)
+
+
 def introduction(links: Sequence[Link] = ()) -> Exploration:
     """Return the tutorial's cat and Conv2d(3, 1, 5), with the guide that leads to them.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+from collections.abc import Mapping
 from hmac import compare_digest
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,24 +19,27 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from glassconv.explore.answers import answer
-from glassconv.explore.page import page, policy
+from glassconv.explore.page import policy
 
 LARGEST_BODY = 64 * 2**20  # bytes; refused by what the request says, without reading it
 PATIENCE = 30  # seconds for a request to arrive
+NOTHING = "there is nothing here"
 
 
 class Server(ThreadingHTTPServer):
-    """Serve one report's page, at an address that nobody can guess.
+    """Serve pages at an address that nobody can guess.
 
-    >>> with Server('{}', "") as server:
+    pages: HTML by its place behind the address; "/" is the first page.
+
+    >>> with Server({"/": "<!doctype html>"}) as server:
     ...     server.address.startswith("http://127.0.0.1:")
     True
     """
 
-    def __init__(self, report: str, title: str) -> None:
+    def __init__(self, pages: Mapping[str, str]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)  # 0: any port that is free
         self.token = secrets.token_urlsafe(32)
-        self.page = page(report, title, remote=True).encode()
+        self.pages = pages
         self.computing = Lock()  # one at a time: each uses every core
 
     @property
@@ -50,7 +54,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answer one request: GET /TOKEN/ is the page, POST /TOKEN/message asks Python."""
+    """Answer one request: GET /TOKEN/… is a page, POST /TOKEN/message asks Python."""
 
     server: Server
     timeout = PATIENCE
@@ -58,13 +62,24 @@ class Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        """Send the page."""
-        if self._admitted("/"):
-            self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page)
+        """Send a page."""
+        place = self._admitted()
+        if place is None:
+            return
+        with self.server.computing:
+            content = self.server.pages.get(place)
+        if content is None:
+            self._refuse(HTTPStatus.NOT_FOUND, NOTHING)
+        else:
+            self._send(HTTPStatus.OK, "text/html; charset=utf-8", content.encode())
 
     def do_POST(self) -> None:
         """Answer a message."""
-        if not self._admitted("/message"):
+        place = self._admitted()
+        if place is None:
+            return
+        if place != "/message":
+            self._refuse(HTTPStatus.NOT_FOUND, NOTHING)
             return
         body = self._body()
         if body is None:
@@ -79,22 +94,22 @@ class Handler(BaseHTTPRequestHandler):
         refused = answered["type"] == "error"
         self._send_json(HTTPStatus.UNPROCESSABLE_ENTITY if refused else HTTPStatus.OK, answered)
 
-    def _admitted(self, place: str) -> bool:
-        """Return whether the request may be answered; if not, it has been refused."""
+    def _admitted(self) -> str | None:
+        """Return the place that the request asks for, or None where it has been refused."""
         port = self.server.server_port
         hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
         host = self.headers.get_all("Host", [])
-        if len(host) != 1 or host[0] not in hosts:
-            return self._refuse(HTTPStatus.FORBIDDEN, "this server answers on 127.0.0.1 only")
         origin = self.headers.get_all("Origin", [])
-        if origin not in ([], [f"http://{host[0]}"]):
-            return self._refuse(HTTPStatus.FORBIDDEN, "another page asked")
         token, slash, rest = urlsplit(self.path).path.removeprefix("/").partition("/")
-        if not compare_digest(token.encode(), self.server.token.encode()):
-            return self._refuse(HTTPStatus.FORBIDDEN, "the address needs the token it was given")
-        if slash + rest != place:
-            return self._refuse(HTTPStatus.NOT_FOUND, "there is nothing here")
-        return True
+        if len(host) != 1 or host[0] not in hosts:
+            self._refuse(HTTPStatus.FORBIDDEN, "this server answers on 127.0.0.1 only")
+        elif origin not in ([], [f"http://{host[0]}"]):
+            self._refuse(HTTPStatus.FORBIDDEN, "another page asked")
+        elif not compare_digest(token.encode(), self.server.token.encode()):
+            self._refuse(HTTPStatus.FORBIDDEN, "the address needs the token it was given")
+        else:
+            return slash + rest
+        return None
 
     def _body(self) -> bytes | None:
         """Return the request's body, or None where that has been refused."""
@@ -110,9 +125,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.rfile.read(int(length))
         return None
 
-    def _refuse(self, status: HTTPStatus, why: str) -> bool:
+    def _refuse(self, status: HTTPStatus, why: str) -> None:
         self._send_json(status, {"type": "error", "error": why})
-        return False
 
     def _send_json(self, status: HTTPStatus, document: dict[str, Any]) -> None:
         content = json.dumps(document).encode()

@@ -63,6 +63,16 @@ def load(source: str | nn.Module) -> nn.Module:
         return _named(source).eval()
 
 
+def is_source(text: str) -> bool:
+    """Return whether a text names a network: by a colon, or by the ending of its file.
+
+    >>> is_source("timm:resnet18"), is_source("net.onnx"), is_source("cat.png")
+    (True, True, False)
+    """
+    named = FACTORY.fullmatch(text) or LIBRARY.fullmatch(text)
+    return named is not None or Path(text).suffix in (*FILES, *WEIGHTS)
+
+
 def _named(source: str) -> nn.Module:
     """Return the network that a string names."""
     if match := FACTORY.fullmatch(source):

@@ -64,9 +64,10 @@ def page(facts: NetworkExplanation) -> str:
 
 def fragment(facts: NetworkExplanation) -> str:
     """Return the strip, the terminal's tables, and each problem's explanation, closed."""
-    links = {each.shorthand: f"#problem-{at}" for at, each in enumerate(facts.explanations, 1)}
+    ids = {each.shorthand: f"problem-{at}" for at, each in enumerate(facts.explanations, 1)}
+    links = {each.name: f"#{ids[each.shorthand]}" for each in facts.convolutions}
     reports = [
-        f'<details id="{links[each.shorthand][1:]}">'
+        f'<details id="{ids[each.shorthand]}">'
         f"<summary>{escape(problem_text(each.shorthand))}</summary>\n"
         f"{explanation.fragment(each)}\n</details>"
         for each in facts.explanations

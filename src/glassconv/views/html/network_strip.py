@@ -24,7 +24,7 @@ SHOWN = ("pool", "add", "cat", "mul", "linear", "matmul", "attention", "upsample
 
 
 def strip(facts: NetworkExplanation, links: Mapping[str, str]) -> str:
-    """Return the strip as one `<svg>`. links: the address to open for a problem's shorthand."""
+    """Return the strip as one `<svg>`. links: the address to open for a convolution's name."""
     convolutions = {each.name: each for each in facts.convolutions}
     shown = _blocks(facts.operations, convolutions)
     places = {operation: place for place, operation in enumerate(shown)}
@@ -38,7 +38,7 @@ def strip(facts: NetworkExplanation, links: Mapping[str, str]) -> str:
         tops.append(BASE - height)
         fill = OTHER if found is None else _colour(found.macs / densest)
         block = _block(place, height, fill, _title(each, found, facts.macs))
-        link = links.get(found.shorthand) if found is not None else None
+        link = links.get(each.name)
         blocks.append(f'<a href="{escape(link)}">{block}</a>' if link else block)
     arcs = [_arc(first, last, tops) for first, last in _skips(facts.operations, places)]
     width = len(shown) * (BLOCK + GAP) + GAP
