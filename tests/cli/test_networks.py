@@ -108,7 +108,7 @@ def test_verify_exits_with_1_where_something_is_not_right(
         (["explain", "nets.py:network", "--input", "1x4x9x9"], "channels"),
         (["explain", "nets.py:plain", "--input", "1x2x4"], "it calls no convolution"),
         (["explain", "nets.py:network", "--image", "none.png"], "cannot be read"),
-        (["explain", "nets.py:network", "--image", "a", "--input", "1x3x9"], "--image needs"),
+        (["explain", "nets.py:network", "--image", "a", "--input", "1x3x9"], "an image needs"),
         (["explain", "3x8x8 4@3x3", "--time"], "can only be used with a network"),
         (["verify", "3x8x8 4@3x3", "--input", "1x3x9x9"], "can only be used with a network"),
         (["verify", "nets.py:network", "--hash"], "can only be used with a problem"),

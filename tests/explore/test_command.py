@@ -112,7 +112,7 @@ def test_a_picture_is_scaled_to_the_problem(monkeypatch: MonkeyPatch) -> None:
         (["--out", "own.png/page.html"], "cannot write into own.png"),
         (["--serve", "--out", "page.html"], "give --out or --serve, not both"),
         (["--no-browser"], "--no-browser can only be used with --serve"),
-        (["nets.py:network", "own.png"], "which --serve serves"),
+        (["nets.py:network", "own.png"], "a page for each convolution: add --serve"),
         (["nowhere.py:network", "--serve"], "nowhere.py"),
         (["nowhere.onnx", "--serve"], "nowhere.onnx"),
         (["a.py:f", "b.py:f", "--serve"], "explore takes one network"),

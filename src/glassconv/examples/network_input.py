@@ -25,7 +25,9 @@ def shape_or_image(
     if image is None:
         return shape
     if len(shape) != 4 or shape[:2] not in ((1, 1), (1, 3)):
-        cause = f"--image needs an input [1, 3, height, width] or of one channel, not {list(shape)}"
+        cause = (
+            f"an image needs an input [1, 3, height, width] or of one channel, not {list(shape)}"
+        )
         raise ArgumentError(cause)
     pixels = torch.from_numpy(photograph.read(image, shape[2:]).pixels.copy())
     tensor = pixels.permute(2, 0, 1)[None] / 255

@@ -63,7 +63,7 @@ def explore(
     words = subjects or []
     sources = [each for each in words if is_source(each)]
     if sources and not serve:
-        raise ArgumentError("a network has a page for each convolution, which --serve serves")
+        raise ArgumentError("a network has a page for each convolution: add --serve")
     if sources:
         _serve(_network(sources, [each for each in words if not is_source(each)], input), browser)
         return

@@ -47,9 +47,10 @@ def index(facts: NetworkExplanation, links: Mapping[str, str], source: str) -> s
         "MACs</li>"
         for each in facts.convolutions
     )
+    number = len(facts.convolutions)
     lines = [
         f"<h1>{escape(facts.model)}</h1>",
-        f"<p>{len(facts.convolutions)} convolutions, {count(facts.macs)} MACs, on an input "
+        f"<p>{number} convolution{'s' * (number != 1)}, {count(facts.macs)} MACs, on an input "
         f"{shape(facts.input_shape)}: {escape(source)}.</p>",
         f'<div class="scroll">{strip(facts, links)}</div>',
         f'<p class="caption">{escape(CAPTION)}</p>',
