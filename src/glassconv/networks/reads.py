@@ -78,7 +78,7 @@ class Along:
             stride=self.stride * axis.stride,
         )
 
-    def spread(self, axis: Axis, count: int) -> Along:
+    def transposed_window(self, axis: Axis, count: int) -> Along:
         """Return what the outputs of a transposed convolution read: output o = i · s + k − p.
 
         axis: that of the equal convolution's gradient, from the output to the input.

@@ -22,13 +22,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, inf
 
+from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.microkernel.register_tile import tall_tiles, tile_heights
 from glassconv.problem.problem import Problem
 from glassconv.reports.machine import Machine
 
 # Branch predictors tell the end of a loop from its last iterations, a few bits for each branch.
 LONGEST_PREDICTED = 16
-CACHE_LINE = 64  # bytes
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ STRIDED = 7  # the number of the dense layout, likewise
 FOLDERS = ("weights", "constants")
 MOST_LIST = 4 << 20  # bytes of what is stated of all weights: about 500 for each
 MOST_AXES = 64  # of a tensor in PyTorch
-MOST_SPREAD = 1 << 48  # the product of the sizes that are not 0
+MOST_ELEMENTS = 1 << 48  # the product of the sizes that are not 0
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ class Tensors:
     def _check(self, name: str, layout: Layout, size: int) -> None:
         """Raise for a tensor that is not within its bytes, or has more elements than they have."""
         held = size // layout.dtype.itemsize
-        spread = math.prod(each for each in layout.shape if each)  # of a shape with a 0, too
-        if layout.span > held or math.prod(layout.shape) > held or spread > MOST_SPREAD:
+        elements = math.prod(each for each in layout.shape if each)  # of a shape with a 0, too
+        if layout.span > held or math.prod(layout.shape) > held or elements > MOST_ELEMENTS:
             cause = (
                 f"its weight {quoted(name)} has the shape {layout.shape}, strides {layout.strides}"
             )
@@ -124,7 +124,7 @@ def layout_of(meta: dict[str, Any]) -> Layout:
     numbers = (*shape, *strides, offset)
     if len(shape) != len(strides) or len(shape) > MOST_AXES:
         raise NetworkError(f"it has a weight of {len(shape)} axes and {len(strides)} strides")
-    if min(numbers) < 0 or max(numbers) > MOST_SPREAD:
+    if min(numbers) < 0 or max(numbers) > MOST_ELEMENTS:
         raise NetworkError(f"it has a weight of shape {shape}, strides {strides}, offset {offset}")
     return Layout(DTYPES[dtype], shape, strides, offset)
 

@@ -17,7 +17,7 @@ Shape = tuple[int, ...]
 
 
 def convolution(operation: Operation, known: Known) -> list[Fields]:
-    """Windows of a convolution, which mixes channels; a transposed one spreads each input."""
+    """Windows of a convolution, which mixes channels; transposed, it adds a window per input."""
     found = read(operation)
     axes, transposed = found.problem.axes, isinstance(found.problem, TransposedProblem)
     channels = len(found.input.shape) - len(axes) - 1
@@ -173,7 +173,7 @@ def _window(
     if place < 0:
         return reads
     count = output_shape[reads.dim - len(shape)]
-    move = Along.spread if transposed else Along.window
+    move = Along.transposed_window if transposed else Along.window
     return at_each(reads, shape[reads.dim], lambda plain: move(plain, axes[place], count))
 
 
