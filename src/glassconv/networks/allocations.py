@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from glassconv.networks.operation_mode import OperationMode
 from glassconv.networks.tensors import tensors_in
 
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
@@ -26,11 +26,11 @@ WHOLE = (  # what has nothing to decompose, or is decomposed into what allocates
 DROPOUTS = (torch.ops.aten.dropout.default, torch.ops.aten.feature_dropout.default)
 
 
-class Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Allocations(OperationMode):
     """Counts the memory of tensors that operations return, until the last of them is dropped."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.live_bytes = 0
         self.peak_bytes = 0  # since `begin`, beyond what was alive then
         self._before = 0
@@ -41,10 +41,8 @@ class Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Count the peak anew."""
         self._before, self.peak_bytes = self.live_bytes, 0
 
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
+    def call(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Return what an operation returns, counted."""
         if function in DROPOUTS and not (args[2] if len(args) > 2 else kwargs["train"]):
             return args[0]  # as in a real call; what decomposes it would copy it
         is_replaced = COMPOSITE in function.py_kernels  # in Python, by what allocates more

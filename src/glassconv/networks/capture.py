@@ -24,13 +24,13 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.parameter import is_lazy
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from glassconv.dispatch.memory import memory_limit
 from glassconv.errors import ConvError, NetworkError
 from glassconv.networks.allocations import Allocations
 from glassconv.networks.graph import Graph, Kind, Layout, Operation, Value
+from glassconv.networks.operation_mode import OperationMode, name_of
 from glassconv.networks.tensors import tensors_in
 
 SEED = 0  # of the numbers that a model is run with where it is given a shape
@@ -61,7 +61,7 @@ def capture(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
         return _with_numbers(model, input, reason)
     except ConvError:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever it raises with numbers
         raise NetworkError(_first_line(error), request=request) from error
 
 
@@ -145,11 +145,11 @@ def _record(model: nn.Module, input: Tensor, reason: str) -> Graph:
     )
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Recorder(OperationMode):
     """Keeps each operation that it sees; tensors are recognised, and not kept alive."""
 
     def __init__(self, model: nn.Module, input: Tensor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.model = model
         self.operations: list[Operation] = []
         self.allocations = Allocations()
@@ -186,14 +186,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             for handle in handles:
                 handle.remove()
 
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
-    ) -> Any:
-        arguments = bound_arguments(function, args, kwargs or {})
+    def call(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        arguments = bound_arguments(function, args, kwargs)
         read = {name: self.read(argument) for name, argument in arguments.items()}
         live = self.allocations.live_bytes
         self.allocations.begin()
-        output = function(*args, **(kwargs or {}))
+        output = function(*args, **kwargs)
         tensors = list(tensors_in(output))
         if tensors:
             name = self.name(function, read)
@@ -201,7 +199,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.operations.append(
                 Operation(
                     name,
-                    _short(function),
+                    name_of(function),
                     torch.Tag.pointwise in function.tags,
                     read,
                     values,
@@ -225,7 +223,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif isinstance(weight, Value) and weight.name.endswith(".weight"):
             name = weight.name.removesuffix(".weight")  # a program's layers are functions
         else:
-            name = f"{path}.{_short(function)}".lstrip(".")
+            name = f"{path}.{name_of(function)}".lstrip(".")
         self.calls[name] += 1
         return name if self.calls[name] == 1 else f"{name}#{self.calls[name]}"
 
@@ -290,11 +288,6 @@ def bound_arguments(
         else:
             bound[schema.name] = schema.default_value
     return bound
-
-
-def _short(function: Any) -> str:
-    name: str = function.overloadpacket.__name__
-    return name
 
 
 def _dtype(tensor: Tensor) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from glassconv.errors import NetworkError
 from glassconv.networks.capture import bound_arguments
 from glassconv.networks.convolutions import FUNCTIONS, Convolution
+from glassconv.networks.operation_mode import OperationMode, evaluated, name_of
 from glassconv.nn.shared_copy import shared_copy
 from glassconv.problem.operands import Operands
 
@@ -25,6 +24,7 @@ def operands_of(
 
     Raises `NetworkError` where the model cannot be run on this input.
 
+    >>> import torch
     >>> from glassconv.networks.capture import capture
     >>> from glassconv.networks.convolutions import convolutions
     >>> model, x = nn.Sequential(nn.ReLU(), nn.Conv2d(1, 2, 3)), -torch.ones(1, 1, 4, 4)
@@ -34,11 +34,7 @@ def operands_of(
     """
     request = f"{type(model).__name__} on an input {list(input.shape)}"
     recorder = _Recorder()
-    try:
-        with torch.inference_mode(), recorder:
-            shared_copy(model).eval()(input)
-    except Exception as error:  # whatever the model's own code raises
-        raise NetworkError(f"{type(error).__name__}: {error}", request=request) from error
+    evaluated(shared_copy(model), input, request, recorder)
     if len(recorder.found) != len(convolutions):
         cause = "it calls other convolutions each time that it is run"
         raise NetworkError(cause, request=request)
@@ -48,18 +44,16 @@ def operands_of(
     )
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Recorder(OperationMode):
     """Keeps what each convolution reads."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.found: list[Operands] = []
 
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
-    ) -> Any:
-        if function.overloadpacket.__name__ in FUNCTIONS:
-            arguments = bound_arguments(function, args, kwargs or {})
+    def call(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if name_of(function) in FUNCTIONS:
+            arguments = bound_arguments(function, args, kwargs)
             input = arguments["input"].clone()  # what follows may write over it
             self.found.append(Operands(input, arguments["weight"], arguments["bias"]))
-        return function(*args, **(kwargs or {}))
+        return function(*args, **kwargs)

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from glassconv.errors import NetworkError
 from glassconv.networks.graph import Graph
+from glassconv.networks.operation_mode import OperationMode
 from glassconv.networks.tensors import tensors_in
 from glassconv.nn.shared_copy import shared_copy
 
@@ -41,18 +41,16 @@ def seconds_of_operations(model: nn.Module, input: Tensor, graph: Graph) -> Mapp
     return dict(zip(names, map(median, zip(*runs[1:], strict=True)), strict=True))
 
 
-class _Timer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Timer(OperationMode):
     """Times each operation that returns tensors."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.seconds: list[float] = []
 
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
-    ) -> Any:
+    def call(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         started = perf_counter()
-        output = function(*args, **(kwargs or {}))
+        output = function(*args, **kwargs)
         if any(True for _ in tensors_in(output)):
             self.seconds.append(perf_counter() - started)
         return output

@@ -10,19 +10,17 @@ printed beside the error of PyTorch's own convolutions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from glassconv.dispatch.dispatch import run
-from glassconv.errors import ConvError, NetworkError, UnsupportedError
+from glassconv.errors import NetworkError, UnsupportedError
 from glassconv.networks.capture import bound_arguments, capture
 from glassconv.networks.convolutions import FUNCTIONS, Convolution, convolutions
-from glassconv.networks.tensors import tensors_in
+from glassconv.networks.operation_mode import OperationMode, evaluated, name_of
 from glassconv.nn.shared_copy import shared_copy
 from glassconv.problem.operands import Operands
 from glassconv.reports.network_verification import ConvolutionCheck, NetworkVerification
@@ -37,6 +35,7 @@ def verify_network(model: nn.Module, input: Tensor, name: str = "") -> NetworkVe
     Raises `UnsupportedError` for a network without a convolution, or with one of numbers that no
     algorithm takes, `NetworkError` for one that cannot be run on this input.
 
+    >>> import torch
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
     >>> report = verify_network(model, torch.rand(1, 3, 9, 9))
     >>> report.verdict.ok, [each.name for each in report.checks]
@@ -48,13 +47,13 @@ def verify_network(model: nn.Module, input: Tensor, name: str = "") -> NetworkVe
     if not found:
         raise UnsupportedError("it calls no convolution", request=request)
     truth = _Outputs()
-    reference = _evaluated(deepcopy(model).double(), input.double(), truth, request)
+    reference = evaluated(deepcopy(model).double(), input.double(), request, truth)
     if len(truth.outputs) != len(found):
         cause = "it calls other convolutions in float64: what it calls depends on numbers"
         raise NetworkError(cause, request=request)
     checks = _Checks(found, truth.outputs)
-    ours = _evaluated(shared_copy(model), input, checks, request)
-    pytorch = _evaluated(shared_copy(model), input, None, request)
+    ours = evaluated(shared_copy(model), input, request, checks)
+    pytorch = evaluated(shared_copy(model), input, request)
     return NetworkVerification(
         model=name,
         input_shape=tuple(input.shape),
@@ -65,54 +64,33 @@ def verify_network(model: nn.Module, input: Tensor, name: str = "") -> NetworkVe
     )
 
 
-def _evaluated(
-    model: nn.Module, input: Tensor, mode: TorchDispatchMode | None, request: str
-) -> list[Tensor]:
-    """Return the outputs of a model, evaluated under a mode that sees its operations."""
-    model.eval()
-    try:
-        with torch.inference_mode():
-            if mode is None:
-                return list(tensors_in(model(input)))
-            with mode:
-                return list(tensors_in(model(input)))
-    except ConvError:
-        raise
-    except Exception as error:
-        raise NetworkError(f"{type(error).__name__}: {error}", request=request) from error
-
-
-class _Outputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Outputs(OperationMode):
     """Keeps the output of each convolution."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.outputs: list[Tensor] = []
 
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
-    ) -> Any:
-        output = function(*args, **(kwargs or {}))
-        if function.overloadpacket.__name__ in FUNCTIONS:
+    def call(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        output = function(*args, **kwargs)
+        if name_of(function) in FUNCTIONS:
             self.outputs.append(output.clone())  # what follows may write over it
         return output
 
 
-class _Checks(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Checks(OperationMode):
     """Computes each convolution by glassconv, and compares it with the definition."""
 
     def __init__(self, convolutions: Sequence[Convolution], truth: Sequence[Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.expected = list(zip(convolutions, truth, strict=True))
         self.found: list[ConvolutionCheck] = []
 
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
-    ) -> Any:
-        if function.overloadpacket.__name__ not in FUNCTIONS:
-            return function(*args, **(kwargs or {}))
+    def call(self, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if name_of(function) not in FUNCTIONS:
+            return function(*args, **kwargs)
         convolution, truth = self.expected[len(self.found)]
-        arguments = bound_arguments(function, args, kwargs or {})
+        arguments = bound_arguments(function, args, kwargs)
         problem, bias = convolution.problem, arguments["bias"]
         input = arguments["input"].reshape(problem.input_shape)
         operands = Operands(input, arguments["weight"], bias)
