@@ -97,13 +97,23 @@ def explain_network(
     """
     graph = capture(model, input)
     name = name or type(model).__name__
+    if not timed:
+        return explain_graph(graph, name, {})
+    seconds = seconds_of_operations(model, _numbers(input, graph.inputs[0]), graph)
+    return explain_graph(graph, name, seconds)
+
+
+def explain_graph(graph: Graph, name: str, seconds: Mapping[str, float]) -> NetworkReport:
+    """Return the explanation of a network from its graph.
+
+    seconds: of each operation by its name, empty where the network was not timed.
+
+    Raises `UnsupportedError` as `explain_network` does.
+    """
     found = convolutions(graph)
     if not found:
         request = f"{name} on an input {list(graph.inputs[0].shape)}"
         raise UnsupportedError("it calls no convolution", request=request)
-    seconds: Mapping[str, float] = {}
-    if timed:
-        seconds = seconds_of_operations(model, _numbers(input, graph.inputs[0]), graph)
     fields = receptive_fields(graph)
     run = f"It was run with numbers, not with shapes alone: {graph.executed}"
     counted = graph.flops.get("aten.convolution", 0) // 2

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor, nn
 
 from glassconv.errors import ConvError
-from glassconv.explanation.network import explain_network
+from glassconv.explanation.network import explain_graph
 from glassconv.explore.page import page
 from glassconv.explore.reports import of_operands
 from glassconv.networks.capture import capture
@@ -37,22 +37,21 @@ class NetworkPages(Mapping[str, str]):
         """
         self.name = name
         self.source = source
-        self.facts = explain_network(model, input, name).facts
-        found = convolutions(capture(model, input))
-        self.calls = dict(enumerate(zip(found, operands_of(model, input, found), strict=True), 1))
+        graph = capture(model, input)
+        self.facts = explain_graph(graph, name, {}).facts
+        found = convolutions(graph)
+        calls = zip(found, operands_of(model, input, found), strict=True)
+        self.calls = {f"/{at}": call for at, call in enumerate(calls, 1)}
 
     def __getitem__(self, place: str) -> str:
         if place == "/":
-            links = {call.operation.name: str(at) for at, (call, _) in self.calls.items()}
+            links = {call.operation.name: at[1:] for at, (call, _) in self.calls.items()}
             return index(self.facts, links, self.source or "random numbers")
-        for at, (call, operands) in self.calls.items():
-            if place == f"/{at}":
-                return self._page(call, operands)
-        raise KeyError(place)
+        return self._page(*self.calls[place])
 
     def __iter__(self) -> Iterator[str]:
         yield "/"
-        yield from (f"/{at}" for at in self.calls)
+        yield from self.calls
 
     def __len__(self) -> int:
         return 1 + len(self.calls)

@@ -32,6 +32,7 @@ from glassconv.networks.allocations import Allocations
 from glassconv.networks.graph import Graph, Kind, Layout, Operation, Value
 from glassconv.networks.operation_mode import OperationMode, name_of
 from glassconv.networks.tensors import tensors_in
+from glassconv.nn.shared_copy import tensors_of
 
 SEED = 0  # of the numbers that a model is run with where it is given a shape
 LARGEST_SHARE = 0.1  # of memory that such an input may take; activations take several times that
@@ -67,7 +68,7 @@ def capture(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
 
 def _without_numbers(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    copy = deepcopy(model, {id(each): mode.from_tensor(each) for each in _tensors(model)}).eval()
+    copy = deepcopy(model, {id(each): mode.from_tensor(each) for each in tensors_of(model)}).eval()
     copy.requires_grad_(False)  # the counter of FLOPs would follow gradients
     with mode, _quiet(logging.getLogger("torch._subclasses.fake_tensor")):
         return _record(copy, _like(model, input, torch.empty), "")
@@ -92,7 +93,7 @@ def _with_numbers(model: nn.Module, input: Tensor | Sequence[int], reason: str) 
             f"{reason}; its input alone takes {needed / 2**30:,.1f} GiB, too much to try numbers"
         )
         raise NetworkError(cause, request=f"{type(model).__name__} on an input {list(shape)}")
-    copy = deepcopy(model, {id(each): _kept(each) for each in _tensors(model)}).eval()
+    copy = deepcopy(model, {id(each): _kept(each) for each in tensors_of(model)}).eval()
     generator = torch.Generator().manual_seed(SEED)
 
     def random(*shape: int, **options: Any) -> Tensor:
@@ -111,16 +112,9 @@ def _like(model: nn.Module, input: Tensor | Sequence[int], make: Callable[..., T
     """Return a tensor of the input's shape, in the element type and on the device of the model."""
     if isinstance(input, Tensor):
         return make(*input.shape, dtype=input.dtype, device=input.device)
-    floats = (each for each in _tensors(model) if each.is_floating_point() or each.is_complex())
+    floats = (each for each in tensors_of(model) if each.is_floating_point() or each.is_complex())
     first = next(floats, torch.empty(0))
     return make(*input, dtype=first.dtype, device=first.device)
-
-
-def _tensors(model: nn.Module) -> Iterator[Tensor]:
-    """Yield the tensors that a model holds: parameters, buffers, other attributes."""
-    for module in model.modules():
-        for held in (module._parameters, module._buffers, vars(module)):
-            yield from (each for each in held.values() if isinstance(each, Tensor))
 
 
 def _record(model: nn.Module, input: Tensor, reason: str) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import TypeVar
 
@@ -12,11 +13,11 @@ M = TypeVar("M", bound=nn.Module)
 
 def shared_copy(model: M) -> M:
     """Return a copy of a model's modules that shares every tensor with them."""
-    tensors = {
-        id(tensor): tensor
-        for module in model.modules()
-        for held in (module._parameters, module._buffers, vars(module))
-        for tensor in held.values()
-        if isinstance(tensor, Tensor)
-    }
-    return deepcopy(model, tensors)
+    return deepcopy(model, {id(tensor): tensor for tensor in tensors_of(model)})
+
+
+def tensors_of(model: nn.Module) -> Iterator[Tensor]:
+    """Yield the tensors that a model's modules hold: parameters, buffers, other attributes."""
+    for module in model.modules():
+        for held in (module._parameters, module._buffers, vars(module)):
+            yield from (each for each in held.values() if isinstance(each, Tensor))
