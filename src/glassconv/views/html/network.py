@@ -6,7 +6,8 @@ from html import escape
 
 from glassconv.reports.network import NetworkExplanation
 from glassconv.views.html import explanation
-from glassconv.views.html.network_strip import strip
+from glassconv.views.html.document import document
+from glassconv.views.html.network_strip import STRIP, strip
 from glassconv.views.html.rich_html import fragment as rich_fragment
 from glassconv.views.html.style import COLOURS
 from glassconv.views.network_words import problem_text
@@ -25,41 +26,21 @@ STYLE = f"""
 .ROOT summary {{ cursor: pointer; font: 13px/1.5 ui-monospace, monospace; }}
 """.replace("ROOT", ROOT)
 
-CAPTION = (
-    "Each block is an operation: as tall as the activations that it writes, on a scale of square "
-    "roots; a convolution's colour goes from green to red with its share of the MACs. Arcs are "
-    "skips. Point at a block for its numbers; click it to open its problem's report."
-)
+CAPTION = f"{STRIP} Point at a block for its numbers; click it to open its problem's report."
 
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ max-width: 62rem; margin: 1.5rem auto; padding: 0 1rem; }}
-</style>
-</head>
-<body>
-{body}
-<script>
-function openReport() {{
+SCRIPT = """<script>
+function openReport() {
   const report = location.hash && document.getElementById(location.hash.slice(1));
-  if (report) {{ report.open = true; report.scrollIntoView(); }}
-}}
+  if (report) { report.open = true; report.scrollIntoView(); }
+}
 addEventListener("hashchange", openReport);
 openReport();
-</script>
-</body>
-</html>
-"""
+</script>"""
 
 
 def page(facts: NetworkExplanation) -> str:
     """Return an HTML file that asks no other file for anything, in light and dark."""
-    return PAGE.format(title=escape(f"{facts.model}: glassconv explain"), body=fragment(facts))
+    return document(f"{facts.model}: glassconv explain", f"{fragment(facts)}\n{SCRIPT}")
 
 
 def fragment(facts: NetworkExplanation) -> str:

@@ -6,37 +6,15 @@ from collections.abc import Mapping
 from html import escape
 
 from glassconv.reports.network import NetworkExplanation
+from glassconv.views.html.document import document
 from glassconv.views.html.network import ROOT, STYLE
-from glassconv.views.html.network_strip import strip
+from glassconv.views.html.network_strip import STRIP, strip
 from glassconv.views.network_words import count, percent, problem_text
 from glassconv.views.notation import shape
 
 CAPTION = (
-    "Each block is an operation: as tall as the activations that it writes, on a scale of square "
-    "roots; a convolution's colour goes from green to red with its share of the MACs. Arcs are "
-    "skips. Click a convolution to open it with its own weights and the input that it gets here."
+    f"{STRIP} Click a convolution to open it with its own weights and the input that it gets here."
 )
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>
-body {{ max-width: 62rem; margin: 1.5rem auto; padding: 0 1rem; }}
-{style}
-</style>
-</head>
-<body>
-<main class="{root}">
-{body}
-</main>
-</body>
-</html>
-"""
 
 
 def index(facts: NetworkExplanation, links: Mapping[str, str], source: str) -> str:
@@ -68,4 +46,6 @@ def refusal(layer: str, reason: str) -> str:
 
 
 def _page(title: str, lines: list[str]) -> str:
-    return PAGE.format(title=escape(title), style=STYLE, root=ROOT, body="\n".join(lines))
+    body = "\n".join(lines)
+    head = f'<link rel="icon" href="data:,">\n<style>{STYLE}</style>'  # so that none is asked for
+    return document(title, f'<main class="{ROOT}">\n{body}\n</main>', head)

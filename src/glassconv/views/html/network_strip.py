@@ -16,6 +16,11 @@ from glassconv.reports.network import ConvolutionFacts, NetworkExplanation, Oper
 from glassconv.views.network_words import bytes_text, count, field_text, percent, problem_text
 from glassconv.views.notation import shape
 
+STRIP = (  # what pages say of it
+    "Each block is an operation: as tall as the activations that it writes, on a scale of square "
+    "roots; a convolution's colour goes from green to red with its share of the MACs. Arcs are "
+    "skips."
+)
 FEW, MANY = (42, 157, 143), (231, 111, 81)  # red, green and blue of no MACs and of the most
 OTHER, SKIP = "#8888", "#888"
 BLOCK, GAP = 12, 4  # pixels of a block's width and of the gap beside it
