@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glassconv.errors import NetworkError
-from glassconv.networks.onnx.layers import with_weights
+from glassconv.networks.onnx.layers import filters_of, with_weights
 from glassconv.networks.onnx.node import Call, Node, call
 from glassconv.networks.onnx.window import ATTRIBUTES, LARGEST, Window, split_evenly, window_of
 
@@ -33,17 +33,13 @@ Sizes = tuple[int, ...]
 
 def conv_transpose(node: Node) -> Call:
     """Return a layer, and behind it what is cut from its output."""
-    weight, bias = node.constant(1), node.constant(2)
     groups: int = node.get("group", 1)
     attributes = {name: node.attributes[name] for name in OWN_ATTRIBUTES if name in node.attributes}
-    if weight is None or (bias is None and node.has(2)):
+    filters = filters_of(node, LAYERS)
+    if filters is None:
         operands = (node.value(0), node.value(1), node.value(2))
         return call(transposed_convolution, *operands, groups=groups, attributes=attributes)
-    if weight.ndim not in LAYERS:
-        raise NetworkError(f"its weight must have 3 to 5 axes, got {list(weight.shape)}")
-    kernel = tuple(weight.shape[2:])
-    if node.get("kernel_shape", kernel) != kernel:
-        raise NetworkError(f"kernel_shape must be the weight's {kernel}")
+    weight, bias, kernel = filters.weight, filters.bias, filters.kernel
     window = window_of(attributes, kernel)
     wanted = _output_shape(attributes, len(kernel))
     begin, end, output_padding = _cut(attributes, window)
