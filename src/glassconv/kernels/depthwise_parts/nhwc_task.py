@@ -12,6 +12,7 @@ from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, functio
 from glassconv.codegen.struct import table_after
 from glassconv.kernels.depthwise_parts.expanded_copy import emit_expand
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess, NhwcParameters
+from glassconv.kernels.depthwise_parts.pack_weights import emit_pack_weights
 from glassconv.kernels.depthwise_parts.register_tile import (
     TILE_SIZE,
     TapPattern,
@@ -37,7 +38,7 @@ def emit_task(
     bias_last: whether products are added to +0 and their sum to the bias, as the published order
     says, not products to the bias.
     """
-    pack_weights = _emit_pack_weights(module)
+    pack_weights = emit_pack_weights(module)
     emit_compute = _emit_compute_copied if access.is_copied else _emit_compute_in_place
     compute = emit_compute(module, pattern, access, epilogue, bias_last)
 
@@ -60,11 +61,14 @@ def emit_task(
             row = (row_block * p.unit_rows).minimum(p.last_row)
             column = (column_block * p.unit_columns).minimum(p.last_column)
             pack_weights.call(
-                parameters=p,
                 weight=arrays.weight,
                 bias=arrays.bias,
                 packed=weights,
+                taps=p.taps,
                 first_filter=filter,
+                filters=p.filters,
+                unit_filters=p.unit_channels,
+                bias_offset=p.weights_size - p.unit_channels,
             )
             compute.call(
                 parameters=p,
@@ -286,33 +290,3 @@ def _emit_tiles(
                 output_ptr = output_ptr + distance
 
     return tiles
-
-
-def _emit_pack_weights(module: Module) -> Function:
-    """Emit the function that packs a unit's weights as [tap][filter], followed by its bias."""
-
-    @function(module)
-    def pack_weights(
-        code: Code,
-        parameters: NhwcParameters[Value],
-        weight: Pointer,
-        bias: Pointer,
-        packed: Pointer,
-        first_filter: Value,
-    ) -> None:
-        p, lanes = parameters, code.lanes
-        taps, unit_channels, last = p.taps, p.unit_channels, p.filters - 1
-        with code.loop(0, unit_channels, lanes) as column:
-            with code.loop(0, taps, lanes) as tap:
-                mask = code.first_lanes(taps - tap)
-                rows = []
-                for i in range(lanes):
-                    filter = (first_filter + column + i).minimum(last)
-                    rows.append((weight + (filter * taps + tap)).masked(mask))
-                for i, row in enumerate(code.transpose(rows)):
-                    packed[(tap + i) * unit_channels + column] = row
-            mask = code.first_lanes(p.filters - first_filter - column)
-            packed_bias = p.weights_size - unit_channels + column
-            packed[packed_bias] = (bias + (first_filter + column)).masked(mask)
-
-    return pack_weights

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import table_after
+from glassconv.kernels.depthwise_parts.pack_weights import emit_pack_weights
 from glassconv.kernels.depthwise_parts.register_tile import (
     TILE_SIZE,
     TapPattern,
@@ -30,7 +31,7 @@ from glassconv.problem.activations import Epilogue
 def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Function:
     """Emit the task function: it computes consecutive units, each a block of channels."""
     pack_weights, load, store = (
-        _emit_pack_weights(module),
+        emit_pack_weights(module),
         _emit_load(module),
         _emit_store(module, epilogue),
     )
@@ -54,10 +55,14 @@ def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Functi
             image = unit // p.channel_blocks
             channel = (unit % p.channel_blocks * code.lanes).minimum(p.last_channel)
             pack_weights.call(
-                parameters=p,
-                weight=arrays.weight + channel * p.taps,
-                bias=arrays.bias + channel,
+                weight=arrays.weight,
+                bias=arrays.bias,
                 packed=weights,
+                taps=p.taps,
+                first_filter=channel,
+                filters=p.channels,
+                unit_filters=code.lanes,
+                bias_offset=p.bias_offset,
             )
             planes = arrays.input + (image * p.input_stride_n + channel * p.input_stride_c)
             load.call(parameters=p, planes=planes, window=window)
@@ -81,27 +86,6 @@ def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Functi
             )
 
     return task
-
-
-def _emit_pack_weights(module: Module) -> Function:
-    """Emit the function that packs the weights of a unit as [tap, channel], and its bias."""
-
-    @function(module)
-    def pack_weights(
-        code: Code,
-        parameters: SmallPlanesParameters[Value],
-        weight: Pointer,
-        bias: Pointer,
-        packed: Pointer,
-    ) -> None:
-        p, lanes = parameters, code.lanes
-        for tap, mask in _blocks(code, p.taps):
-            rows = _loaded(weight + tap, p.taps, mask)
-            for lane, row in enumerate(code.transpose(rows)):
-                packed[(tap + lane) * lanes] = row
-        packed[p.bias_offset] = bias.vector()
-
-    return pack_weights
 
 
 def _emit_load(module: Module) -> Function:

@@ -67,6 +67,7 @@ def emit_output_transform(
                 weights = weight + f * (p.channels * KERNEL_SIZE**2)
                 with code.loop(0, strip.tiles) as tile:
                     x = tile * tile_outputs
+                    src = m + ((strip.tile_index + tile) * p.m_tile_stride + f)
                     if transpose_to_nchw:
                         line = CACHE_LINE // ELEMENT_BYTES[code.dtype]
                         _prefetch_column(
@@ -80,8 +81,6 @@ def emit_output_transform(
                             p.output_stride_c,
                             lanes,
                         )
-                    src = m + ((strip.tile_index + tile) * p.m_tile_stride + f)
-                    if transpose_to_nchw:
                         dst = strip_outputs + x * code.lanes
                         row_stride, column_stride = outputs_row_stride, code.value(code.lanes)
                     else:
