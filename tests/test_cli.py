@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ import glassconv
 from glassconv import __version__
 from glassconv.algorithms import ALGORITHMS
 from glassconv.benchmarks.suites import COLUMNS
-from glassconv.cli import main, study
+from glassconv.cli import study
 from glassconv.codegen.analysis import roofline
 from glassconv.data import cifar10
 from glassconv.dispatch.select import choose
@@ -31,23 +30,14 @@ from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
 from glassconv.verification.stress_inputs import run_stress_inputs
 from support.cifar10_batches import write_published_images
+from support.command_line import pipe, run
 from support.fixed_machine import fixed_machine, with_threads
 
 
 @pytest.fixture(autouse=True)
 def piped(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
     """Run in an empty folder, 80 columns wide and without a terminal."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
-
-
-def run(monkeypatch: MonkeyPatch, *arguments: str) -> int:
-    """Return the exit code of `glassconv` with these arguments."""
-    monkeypatch.setattr(sys, "argv", ["glassconv", *arguments])
-    with pytest.raises(SystemExit) as left:
-        main()
-    return int(left.value.code or 0)
+    pipe(tmp_path, monkeypatch)
 
 
 def refused(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str], *arguments: str) -> str:

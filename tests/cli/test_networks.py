@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,8 @@ import pytest
 from PIL import Image
 from pytest import CaptureFixture, MonkeyPatch
 
-from glassconv.cli import main
 from glassconv.explanation.network import NetworkReport
+from support.command_line import pipe, run
 
 FACTORY = """
 import torch
@@ -41,17 +40,7 @@ def plain():
 def piped(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
     """Run in a folder with the networks, 80 columns wide and without a terminal."""
     (tmp_path / "nets.py").write_text(FACTORY)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
-
-
-def run(monkeypatch: MonkeyPatch, *arguments: str) -> int:
-    """Return the exit code of `glassconv` with these arguments."""
-    monkeypatch.setattr(sys, "argv", ["glassconv", *arguments])
-    with pytest.raises(SystemExit) as left:
-        main()
-    return int(left.value.code or 0)
+    pipe(tmp_path, monkeypatch)
 
 
 def test_a_network_is_explained_and_json_reads_back(

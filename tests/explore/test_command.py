@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 from pytest import CaptureFixture, MonkeyPatch
 
-from glassconv.cli import main
 from glassconv.explore.links import project_links
 from glassconv.explore.server import Server
 from glassconv.explore.tensors import from_document
+from support import command_line
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +31,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
 
 def run(monkeypatch: MonkeyPatch, *arguments: str) -> int:
     """Return the exit code of `glassconv explore` with these arguments."""
-    monkeypatch.setattr(sys, "argv", ["glassconv", "explore", *arguments])
-    with pytest.raises(SystemExit) as left:
-        main()
-    return int(left.value.code or 0)
+    return command_line.run(monkeypatch, "explore", *arguments)
 
 
 def report_of(file: str) -> dict[str, Any]:
