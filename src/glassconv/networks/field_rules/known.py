@@ -24,6 +24,11 @@ class Known:
 Rule = Callable[[Operation, Known], list[Fields]]
 
 
+def by_name(*rows: tuple[Rule, str]) -> dict[str, Rule]:
+    """Return rules by the names of their functions, which a row lists with spaces between."""
+    return {name: rule for rule, names in rows for name in names.split()}
+
+
 def same(operation: Operation, fields: Fields) -> list[Fields]:
     """Return the same fields for each output."""
     return [fields] * len(operation.outputs)

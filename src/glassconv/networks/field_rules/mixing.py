@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
-from glassconv.networks.field_rules.known import Known, Rule, along, broadcast, mixed, same
+from glassconv.networks.field_rules.known import Known, along, broadcast, by_name, mixed, same
 from glassconv.networks.field_rules.shape import pointwise, unchanged
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.reads import Along, Fields, Reads, union
@@ -96,11 +96,7 @@ def attention(operation: Operation, known: Known) -> list[Fields]:
     return same(operation, found)
 
 
-def _table(*rows: tuple[Rule, str]) -> dict[str, Rule]:
-    return {name: rule for rule, names in rows for name in names.split()}
-
-
-RULES = _table(
+RULES = by_name(
     (reduction, "mean sum amax amin max min std var prod any all logsumexp argmax argmin"),
     (reduction, "linalg_vector_norm norm var_mean std_mean"),
     (reduction, "softmax log_softmax _softmax _log_softmax cumsum sort topk flip roll"),

@@ -8,7 +8,7 @@ from functools import partial, reduce
 from itertools import accumulate
 from math import prod
 
-from glassconv.networks.field_rules.known import Known, Rule, along, at_each, broadcast, same
+from glassconv.networks.field_rules.known import Known, along, at_each, broadcast, by_name, same
 from glassconv.networks.graph import Operation
 from glassconv.networks.reads import WHOLE, Along, Fields, Reads, union
 
@@ -186,11 +186,7 @@ def stacked(operation: Operation, known: Known) -> list[Fields]:
     return [reduce(lambda first, second: tuple(map(union, first, second)), moved)]
 
 
-def _table(*rows: tuple[Rule, str]) -> dict[str, Rule]:
-    return {name: rule for rule, names in rows for name in names.split()}
-
-
-RULES = _table(
+RULES = by_name(
     (unchanged, "hardswish hardswish_ log_sigmoid prelu _prelu_kernel rrelu"),
     (unchanged, "dropout dropout_ feature_dropout alpha_dropout channel_shuffle"),
     (unchanged, "to _to_copy type_as float half double contiguous clone detach alias"),
