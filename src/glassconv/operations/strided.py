@@ -1,0 +1,47 @@
+"""Strided: where the elements of an array are in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from torch import Tensor
+
+from glassconv.codegen.target import ELEMENT_BYTES
+from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_named
+
+
+@dataclass(frozen=True)
+class Strided:
+    """An array's shape, its strides in elements, and its element type.
+
+    >>> import torch
+    >>> Strided.of(torch.empty(1, 8, 4, 4).to(memory_format=torch.channels_last)).strides
+    (128, 1, 32, 8)
+    """
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: str
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Strided:
+        """Return where the elements of a tensor are."""
+        return cls(tuple(tensor.shape), tensor.stride(), str(tensor.dtype).removeprefix("torch."))
+
+    @property
+    def bytes(self) -> int:
+        """Return how many bytes its elements have."""
+        return prod(self.shape) * ELEMENT_BYTES[self.dtype]
+
+    def layout_as(self, other: Strided) -> Layout | None:
+        """Return its layout where both arrays have the same, channels last rather than first.
+
+        Both are [batch, channels, height, width] or [batch, channels, length]. None where they
+        have no common layout.
+        """
+        for name in (NHWC, NCHW):
+            own = layout_named(name, self.shape, self.strides)
+            if own is not None and layout_named(name, other.shape, other.strides) is not None:
+                return own
+        return None
