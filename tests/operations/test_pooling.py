@@ -18,11 +18,9 @@ from glassconv.operations.strided import Strided
 from glassconv.problem.dtypes import FORMATS, gamma
 from glassconv.reports.verdict import Verdict
 from support.compile_function import this_machine
-from support.operations import laid, room, run, targets
+from support.operations import DTYPES, TARGETS, laid, room, run
 
 ORDERS: dict[str, tuple[int, ...]] = {"nchw": (0, 1, 2, 3), "nhwc": (0, 2, 3, 1)}
-TARGETS = pytest.mark.parametrize("target", targets(), ids=lambda target: target.name)
-DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def random_pooling(chance: Random) -> tuple[Pooling, tuple[int, ...]]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+import pytest
 import torch
 from torch import Tensor
 
 from glassconv.codegen.struct import words_of
-from glassconv.codegen.target import Target, host, named
+from glassconv.codegen.target import Target, named
 from glassconv.kernels.runtime.parameters import Arrays
 from glassconv.operations.step import Step
-from glassconv.operations.strided import Strided
 from support.compile_function import this_machine
 from support.guard_pages import SIDES, guarded
 
@@ -24,6 +24,10 @@ def targets() -> list[Target]:
     """Return the instruction sets that this machine runs."""
     here = this_machine()
     return [here] if here.name != "avx512" else [here, named("avx2")]
+
+
+TARGETS = pytest.mark.parametrize("target", targets(), ids=lambda target: target.name)
+DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def laid(values: Tensor, order: Sequence[int], chance: Random) -> Tensor:
@@ -62,15 +66,8 @@ def run(step: Step, team: int = 1, **tensors: Tensor) -> Tensor:
     return found
 
 
-def described(*tensors: Tensor) -> list[Strided]:
-    return [Strided.of(tensor) for tensor in tensors]
-
-
 def _span(array: Tensor) -> Tensor:
     """Return the memory from the first to the last element, gaps too."""
     steps = zip(array.shape, array.stride(), strict=True)
     span = 1 + sum((size - 1) * stride for size, stride in steps)
     return array.as_strided((span,), (1,), array.storage_offset())
-
-
-assert host() is not None, "compiled operations need a processor that they are compiled for"

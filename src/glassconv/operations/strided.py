@@ -45,3 +45,14 @@ class Strided:
             if own is not None and layout_named(name, other.shape, other.strides) is not None:
                 return own
         return None
+
+    def stride_of_positions(self) -> int | None:
+        """Return the stride from one position to the next: of all rows, as if they were one.
+
+        None where there is a gap between the rows of [batch, channels, height, width].
+        """
+        *rows, column = self.strides[2:]
+        width = self.shape[-1]
+        if rows and self.shape[2] > 1 and rows[0] != width * column:
+            return None if width > 1 else rows[0]
+        return column
