@@ -56,3 +56,21 @@ class Strided:
         if rows and self.shape[2] > 1 and rows[0] != width * column:
             return None if width > 1 else rows[0]
         return column
+
+    def broadcasts_to(self, shape: tuple[int, ...]) -> bool:
+        """Return whether it can be broadcast to a shape: its last axes are equal or have size 1."""
+        own = (1,) * (len(shape) - len(self.shape)) + self.shape
+        return len(own) == len(shape) and all(
+            size in (1, wanted) for size, wanted in zip(own, shape, strict=True)
+        )
+
+    def broadcast_to(self, shape: tuple[int, ...]) -> Strided:
+        """Return it with another shape, and stride 0 along each axis where it repeats.
+
+        >>> Strided((8, 1, 1), (1, 1, 1), "float32").broadcast_to((2, 8, 4, 4)).strides
+        (0, 1, 0, 0)
+        """
+        new = len(shape) - len(self.shape)
+        own = ((1, 0),) * new + tuple(zip(self.shape, self.strides, strict=True))
+        strides = tuple(0 if size == 1 else stride for size, stride in own)
+        return Strided(shape, strides, self.dtype)
