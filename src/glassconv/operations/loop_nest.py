@@ -78,15 +78,12 @@ class LoopNest:
         return pack(LoopNestParameters(self.per_task), table)
 
 
-def axes_of(arrays: Mapping[str, Strided]) -> list[Axis]:
+def joined_axes(arrays: Mapping[str, Strided]) -> list[Axis]:
     """Return the fewest axes over arrays of one shape, from large strides of the output to small.
-
-    The elements of the innermost axis are adjacent in each array, or one for all. Where they are in
-    no axis, it has one element.
 
     >>> image = Strided((2, 8, 4, 4), (128, 1, 32, 8), "float32")
     >>> per_channel = Strided((2, 8, 4, 4), (0, 1, 0, 0), "float32")
-    >>> [axis.size for axis in axes_of({"output": image, "weight": per_channel})]
+    >>> [axis.size for axis in joined_axes({"output": image, "weight": per_channel})]
     [32, 8]
     """
     shape = arrays[OUTPUT].shape
@@ -95,14 +92,24 @@ def axes_of(arrays: Mapping[str, Strided]) -> list[Axis]:
         for place, size in enumerate(shape)
         if size != 1
     ]
-    merged: list[Axis] = []
+    joined: list[Axis] = []
     for axis in sorted(axes, key=lambda axis: axis.strides[OUTPUT], reverse=True):
-        joins = bool(merged) and merged[-1].holds(axis)
-        size = axis.size * (merged.pop().size if joins else 1)
-        merged.append(Axis(size, axis.strides))
-    if not merged or not merged[-1].has_vectors():
-        merged.append(Axis(1, dict.fromkeys(arrays, 1)))
-    return merged
+        joins = bool(joined) and joined[-1].holds(axis)
+        size = axis.size * (joined.pop().size if joins else 1)
+        joined.append(Axis(size, axis.strides))
+    return joined
+
+
+def axes_of(arrays: Mapping[str, Strided]) -> list[Axis]:
+    """Return the axes over arrays of one shape, the innermost one of vectors.
+
+    Its elements are adjacent in each array, or one for all. Where they are so along no axis, it has
+    one element.
+    """
+    axes = joined_axes(arrays)
+    if not axes or not axes[-1].has_vectors():
+        axes.append(Axis(1, dict.fromkeys(arrays, 1)))
+    return axes
 
 
 def supports_loops(arrays: Mapping[str, Strided]) -> Verdict:
