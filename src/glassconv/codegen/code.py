@@ -254,8 +254,8 @@ class Code:
 
     def any_nan(self, numbers: Value) -> Value:
         """Return whether some lane is not a number."""
-        differs = self.emit(vector(BIT, self.lanes), f"fcmp uno {numbers}, {numbers.name}")
-        return self.call_external(f"llvm.vector.reduce.or.v{self.lanes}i1", BIT, [differs])
+        reduce = f"llvm.vector.reduce.or.v{self.lanes}i1"
+        return self.call_external(reduce, BIT, [numbers.is_nan()])
 
     def shuffle(self, first: Value, second: Value, lanes: Sequence[int]) -> Value:
         """Return the lanes of two vectors in this order; the second's are counted after."""

@@ -113,6 +113,11 @@ class Value:
         condition = comparison if comparison == "eq" else f"s{comparison}"
         return self.code.emit(truth, f"icmp {condition} {self}, {right.name}")
 
+    def is_nan(self) -> Value:
+        """Return whether it is not a number."""
+        truth = vector(BIT, self.type.count) if self.type.count else BIT
+        return self.code.emit(truth, f"fcmp uno {self}, {self.name}")
+
     def minimum(self, other: Value | int) -> Value:
         """Return the lesser of two numbers."""
         return self.code.select(self < other, self, other)
@@ -130,6 +135,12 @@ class Value:
     def as_int32(self) -> Value:
         """Return a whole number in 32 bits."""
         return self._converted("trunc", INT32)
+
+    def as_float(self) -> Value:
+        """Return whole numbers as floating-point numbers of the code's element type."""
+        element = self.code.float
+        converted = vector(element, self.type.count) if self.type.count else element
+        return self._converted("sitofp", converted)
 
     def as_type(self, dtype: str) -> Value:
         """Return floating-point numbers of another element type, rounded where it is narrower."""

@@ -1,0 +1,1 @@
+"""Compiled operations between convolutions: `supports` says which, and `step` compiles one."""
