@@ -8,10 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from types import ModuleType
 
-from glassconv.networks.passes import fold_batch_norm, functional, fuse_epilogue, unused
+from glassconv.networks.passes import (
+    fold_batch_norm,
+    functional,
+    fuse_elementwise,
+    fuse_epilogue,
+    unused,
+)
 from glassconv.networks.passes.network import Network
 
-PASSES: tuple[ModuleType, ...] = (functional, fold_batch_norm, fuse_epilogue, unused)
+PASSES: tuple[ModuleType, ...] = (
+    functional,
+    fold_batch_norm,
+    fuse_epilogue,
+    fuse_elementwise,
+    unused,
+)
 
 Rewrite = Callable[[Network], Network]
 

@@ -10,14 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glassconv.codegen.target import host
+from glassconv.dispatch import machine_store
 from glassconv.errors import NetworkError
 from glassconv.kernels.runtime.parameters import Arrays
 from glassconv.kernels.runtime.plan import Launch
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.network import Network
 from glassconv.networks.plan.places import Address, Memory, Place, Root, dense_strides, dtype_of
-from glassconv.networks.plan.steps import KernelStep, PyTorchStep, Step
+from glassconv.networks.plan.steps import KernelStep, PlanStep, PyTorchStep
 from glassconv.networks.tensors import tensors_in
+from glassconv.operations import copy
+from glassconv.operations.step import Step
 from glassconv.problem.memory_layout import NHWC
 
 
@@ -26,12 +30,14 @@ class Builder:
 
     def __init__(self, network: Network, layout: str, accuracy: str) -> None:
         self.network, self.layout, self.accuracy = network, layout, accuracy
-        self.threads = torch.get_num_threads()
+        self.threads, self.machine = torch.get_num_threads(), machine_store.machine()
+        target = host()
+        assert target is not None, "a plan is made where code is generated"
+        self.target = target
         self.roots: list[Root] = []
         self.places: dict[int, Place] = {}  # by the number of the value
-        self.steps: list[Step] = []
+        self.steps: list[PlanStep] = []
         self.copies: dict[tuple[Place, tuple[int, ...]], Place] = {}
-        self.reasons: dict[str, str] = {}
 
     # -- places -----------------------------------------------------------------------------
 
@@ -94,23 +100,20 @@ class Builder:
             )
         )
 
-    def pytorch(self, operation: Operation, reason: str) -> None:
-        """Let PyTorch compute an operation, or add nothing where it returns a view."""
-        arguments = {name: self._placed(each) for name, each in operation.arguments.items()}
-        places = {place: place.meta for place in _places(tuple(arguments.values()))}
-        try:
-            with torch.inference_mode():
-                result = operation.overload(**with_tensors(arguments, places.__getitem__))
-        except Exception as error:  # whatever PyTorch raises for tensors without numbers
-            cause = f"{operation.function} has no rule for shapes: {error}"
-            raise NetworkError(cause, request=operation.name) from error
-        returned = list(tensors_in(result))
+    def view(self, operation: Operation) -> bool:
+        """Give the outputs of an operation their places if they are views of its inputs."""
+        _, places, returned = self._on_meta(operation)
         views = [_viewed(each, places) for each in returned]
-        if all(each is not None for each in views):
-            for value, place in zip(operation.outputs, views, strict=True):
-                assert place is not None
-                self.places[value.number] = place
-            return
+        if not views or any(each is None for each in views):
+            return False
+        for value, place in zip(operation.outputs, views, strict=True):
+            assert place is not None, "a view"
+            self.places[value.number] = place
+        return True
+
+    def pytorch(self, operation: Operation, reason: str) -> None:
+        """Let PyTorch compute an operation."""
+        arguments, places, returned = self._on_meta(operation)
         outputs = tuple(
             self.new(tuple(each.shape), each.dtype, each.stride(), "result") for each in returned
         )
@@ -128,7 +131,23 @@ class Builder:
                 tuple(each.root for each in outputs),
             )
         )
-        self.reasons[operation.name] = reason
+
+    def _on_meta(
+        self, operation: Operation
+    ) -> tuple[dict[str, Any], dict[Place, Tensor], list[Tensor]]:
+        """Return an operation's arguments, the tensors that it reads, and those that it returns.
+
+        The tensors have shapes and strides, and no numbers.
+        """
+        arguments = {name: self._placed(each) for name, each in operation.arguments.items()}
+        places = {place: place.meta for place in _places(tuple(arguments.values()))}
+        try:
+            with torch.inference_mode():
+                result = operation.overload(**with_tensors(arguments, places.__getitem__))
+        except Exception as error:  # whatever PyTorch raises for tensors without numbers
+            cause = f"{operation.function} has no rule for shapes: {error}"
+            raise NetworkError(cause, request=operation.name) from error
+        return arguments, places, list(tensors_in(result))
 
     def in_layout(self, place: Place, layout: str) -> Place:
         """Return where a value is in this memory layout, copied only if necessary."""
@@ -142,11 +161,40 @@ class Builder:
         copied = self.copies.get((place, strides))
         if copied is None:
             copied = self.copies[place, strides] = self.new(place.shape, place.dtype, strides)
-            arguments = (("self", copied), ("src", place), ("non_blocking", False))
-            call = torch.ops.aten.copy_.default
-            step = PyTorchStep("copy", "copy", call, arguments, (), (place.root,), (copied.root,))
-            self.steps.append(step)
+            self.copy(place, copied)
         return copied
+
+    def copy(self, place: Place, to: Place) -> None:
+        """Copy an array into another place of its shape, of which it may be broadcast."""
+        if not copy.supports(place.strided, to.strided):  # another element type, or many axes
+            arguments = (("self", to), ("src", place), ("non_blocking", False))
+            call = torch.ops.aten.copy_.default
+            self.steps.append(
+                PyTorchStep("copy", "copy", call, arguments, (), (place.root,), (to.root,))
+            )
+            return
+        step = copy.step(place.strided, to.strided, self.target, self.threads)
+        self.operation("copy", "copy", step, to, input=place)
+
+    def operation(
+        self, name: str, kernel: str, step: Step, output: Place, **arrays: Place | None
+    ) -> None:
+        """Add a compiled operation between convolutions.
+
+        arrays: the places of `input`, `weight`, `bias` and `residual`, as far as it reads them.
+        """
+        read = [each for each in arrays.values() if each is not None]
+        launch = Launch(
+            step.kernel,
+            step.parameters,
+            self.arrays(**{"input": output, **arrays}, output=output),
+            step.tasks,
+            step.tasks,
+        )
+        moved = sum(each.strided.bytes for each in (*read, output))
+        seconds = moved / self.machine.bandwidth(moved, min(step.tasks, self.threads))
+        workspace_bytes = self.threads * step.workspace_bytes
+        self.kernel(name, kernel, [launch], read, output, workspace_bytes, seconds)
 
     def _placed(self, argument: Any) -> Any:
         if isinstance(argument, Value):

@@ -8,7 +8,7 @@ from glassconv.networks.passes.network import Network
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, Root, dtype_of
 from glassconv.networks.plan.rules import RULES
-from glassconv.networks.plan.steps import Step
+from glassconv.networks.plan.steps import PlanStep
 
 NO_RULE = "no kernel of a plan computes it"
 
@@ -17,7 +17,7 @@ NO_RULE = "no kernel of a plan computes it"
 class Lowered:
     """The steps of a plan, and where its values are."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     roots: tuple[Root, ...]
     inputs: tuple[Place, ...]
     outputs: tuple[Place, ...]
@@ -33,6 +33,8 @@ def lower(network: Network, layout: str, accuracy: str, strides: list[tuple[int,
         builder.places[value.number] = builder.new(value.shape, dtype_of(value), given, "input")
     for operation in network.operations:
         rule = RULES.get(operation.function)
+        if rule is None and builder.view(operation):
+            continue
         reason = NO_RULE if rule is None else rule(builder, operation)
         if reason is not None:
             builder.pytorch(operation, reason)

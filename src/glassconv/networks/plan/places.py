@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from glassconv.networks.graph import Value
+from glassconv.operations.strided import Strided
 
 # arena: the plan's own memory, which values with different lifetimes share. input: what a call is
 # given. output: memory that is new in each call. tensor: a weight or a constant. result: what
@@ -52,6 +53,11 @@ class Place:
     def address(self) -> Address:
         """Return where its first element is."""
         return Address(self.root, self.offset * self.dtype.itemsize)
+
+    @property
+    def strided(self) -> Strided:
+        """Return where its elements are, as compiled operations take it."""
+        return Strided(self.shape, self.strides, str(self.dtype).removeprefix("torch."))
 
     @property
     def meta(self) -> Tensor:

@@ -28,7 +28,7 @@ from glassconv.networks.plan.arena import Buffer, arrange
 from glassconv.networks.plan.builder import WORKSPACE, with_tensors
 from glassconv.networks.plan.lower import Lowered
 from glassconv.networks.plan.places import Address
-from glassconv.networks.plan.steps import KernelStep, PyTorchStep, Step
+from glassconv.networks.plan.steps import KernelStep, PlanStep, PyTorchStep
 
 NAMES = [each.name for each in fields(Arrays)]
 PAGE = 2**21
@@ -55,7 +55,7 @@ class Plan:
                 self._free.append(memory)
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[PlanStep, ...]:
         """Return the steps in their order."""
         return self.lowered.steps
 
@@ -126,7 +126,7 @@ class _Memory:
             (root.number, root.bytes) for root in plan.lowered.roots if root.memory == "output"
         ]
 
-    def _segments(self, steps: Sequence[Step]) -> Iterator[_Segment]:
+    def _segments(self, steps: Sequence[PlanStep]) -> Iterator[_Segment]:
         node = 0
         for is_native, group in groupby(steps, lambda each: isinstance(each, KernelStep)):
             if not is_native:

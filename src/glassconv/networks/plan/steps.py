@@ -36,4 +36,4 @@ class PyTorchStep:
     writes: tuple[int, ...]
 
 
-Step = KernelStep | PyTorchStep
+PlanStep = KernelStep | PyTorchStep
