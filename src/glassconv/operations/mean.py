@@ -22,7 +22,7 @@ from glassconv.codegen.target import Target
 from glassconv.kernels.runtime.parameters import Arrays
 from glassconv.operations import pooling
 from glassconv.operations.pooling import Pooling
-from glassconv.operations.rows import roundings_of_sum, sum_of
+from glassconv.operations.reductions import roundings_of_sum, sum_of
 from glassconv.operations.step import Step, tasks_wanted
 from glassconv.operations.strided import Strided
 from glassconv.problem.memory_layout import NHWC

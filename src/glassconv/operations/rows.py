@@ -1,57 +1,85 @@
-"""Reductions of rows of adjacent elements: sums and maxima, in several accumulators."""
+"""Operations on rows of adjacent elements, one row after another: normalizations, softmax."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, prod
 
-from glassconv.codegen.ir import Code, Value
-from glassconv.operations.vectors import Vectors, vectors_of
-
-ACCUMULATORS = 4  # enough to hide the latency of an addition
-
-
-def reduced(
-    code: Code,
-    length: Value,
-    start: float,
-    combine: Callable[[Value, Value], Value],
-    elements: Callable[[Vectors], list[Value]],
-) -> Value:
-    """Return the reduction of a row of `length` elements, in each lane of a vector.
-
-    start: what any number combined with is that number. elements: loads or computes some vectors of
-    the row.
-    """
-    totals = [code.variable(code.constant(start)) for _ in range(ACCUMULATORS)]
-    for vectors in vectors_of(code, 0, length, ACCUMULATORS):
-        values = elements(vectors)
-        if vectors.mask is not None:
-            values = [code.select(vectors.mask, value, code.constant(start)) for value in values]
-        for total, value in zip(totals, values, strict=False):
-            total.set(combine(total.get(), value))
-    first, second, third, fourth = (total.get() for total in totals)
-    reduction = combine(combine(first, second), combine(third, fourth))
-    distance = 1
-    while distance < code.lanes:
-        across = [lane ^ distance for lane in range(code.lanes)]
-        reduction = combine(reduction, code.shuffle(reduction, reduction, across))
-        distance *= 2
-    return reduction
+from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
+from glassconv.codegen.jit import Compiled
+from glassconv.codegen.struct import N, Struct, pack
+from glassconv.codegen.target import ELEMENT_BYTES
+from glassconv.kernels.runtime.parameters import Arrays
+from glassconv.operations.loop_nest import OUTPUT, Axis, joined_axes
+from glassconv.operations.step import Step, tasks_wanted
+from glassconv.operations.strided import Strided
+from glassconv.reports.verdict import Verdict
 
 
-def sum_of(code: Code, length: Value, elements: Callable[[Vectors], list[Value]]) -> Value:
-    """Return the sum of a row, in each lane; `roundings_of_sum` bounds its error."""
-    return reduced(code, length, 0.0, lambda total, x: total + x, elements)
+@dataclass(frozen=True)
+class RowParameters(Struct[N]):
+    """The kernel's parameters."""
+
+    length: N
+    rows: N
+    rows_per_task: N
+    input_stride: N  # from one row to the next
+    output_stride: N
 
 
-def roundings_of_sum(length: int, lanes: int) -> int:
-    """Return through how many additions an element goes at most, n of |error| ≤ γₙ · Σ|x|.
+# What is done with a row: (code, length, input's row, output's row, arrays).
+Body = Callable[[Code, Value, Pointer, Pointer, Arrays[Pointer]], None]
 
-    A lane of the first accumulator adds one element of every ACCUMULATORS vectors, and at the end
-    of the row up to as many more. Then 2 additions join four accumulators, and log₂(lanes) lanes.
 
-    >>> roundings_of_sum(768, lanes=16)
-    22
-    """
-    in_a_lane = length // (ACCUMULATORS * lanes) + ACCUMULATORS
-    return in_a_lane + 2 + lanes.bit_length() - 1
+def supports_rows(input: Strided, output: Strided) -> Verdict:
+    """Return whether both arrays [*rows, length] have adjacent elements, and rows evenly spaced."""
+    if input.shape != output.shape or not input.shape:
+        return Verdict(False, f"requires an output of shape {input.shape}, got {output.shape}")
+    if input.dtype not in ELEMENT_BYTES:
+        return Verdict(False, f"requires float32 or float64, got {input.dtype}")
+    if input.shape[-1] != 1 and not input.strides[-1] == output.strides[-1] == 1:
+        return Verdict(False, "requires adjacent elements along the last axis")
+    if len(_axes_of_rows(input, output)) > 1:
+        return Verdict(False, "requires rows that are evenly spaced")
+    return Verdict(True, "")
+
+
+def step_of_rows(kernel: Compiled, input: Strided, output: Strided, threads: int) -> Step:
+    """Return the step of a kernel whose task function is `emit_rows`."""
+    rows = prod(input.shape[:-1])
+    rows_per_task = max(1, ceil(rows / tasks_wanted(input.bytes + output.bytes, threads)))
+    strides = next((axis.strides for axis in _axes_of_rows(input, output)), {})
+    parameters = RowParameters(
+        length=input.shape[-1],
+        rows=rows,
+        rows_per_task=rows_per_task,
+        input_stride=strides.get("input", 0),
+        output_stride=strides.get(OUTPUT, 0),
+    )
+    return Step(kernel, pack(parameters), ceil(rows / rows_per_task))
+
+
+def _axes_of_rows(input: Strided, output: Strided) -> list[Axis]:
+    return joined_axes({"input": input.without_last_axis(), OUTPUT: output.without_last_axis()})
+
+
+def emit_rows(module: Module, body: Body) -> Function:
+    """Emit the task function, which does `body` for some rows."""
+
+    @function(module)
+    def task(
+        code: Code,
+        parameters: RowParameters[Value],
+        arrays: Arrays[Pointer],
+        number: Value,
+        thread: Value,
+    ) -> None:
+        p = parameters
+        start = number * p.rows_per_task
+        with code.loop(start, (start + p.rows_per_task).minimum(p.rows)) as row:
+            input = arrays.input + row * p.input_stride
+            output = arrays.output + row * p.output_stride
+            body(code, p.length, input, output, arrays)
+
+    return task

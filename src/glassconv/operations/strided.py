@@ -57,6 +57,10 @@ class Strided:
             return None if width > 1 else rows[0]
         return column
 
+    def without_last_axis(self) -> Strided:
+        """Return the first elements along the last axis."""
+        return Strided(self.shape[:-1], self.strides[:-1], self.dtype)
+
     def broadcasts_to(self, shape: tuple[int, ...]) -> bool:
         """Return whether it can be broadcast to a shape: its last axes are equal or have size 1."""
         own = (1,) * (len(shape) - len(self.shape)) + self.shape
