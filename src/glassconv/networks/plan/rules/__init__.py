@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from glassconv.networks.convolutions import FORWARD, TRANSPOSED
 from glassconv.networks.graph import Operation
 from glassconv.networks.plan.builder import Builder
-from glassconv.networks.plan.rules import copies, elementwise, pooling, sums
+from glassconv.networks.plan.rules import copies, elementwise, pooling, rows, sums
 
 Rule = Callable[[Builder, Operation], str | None]
 
@@ -22,6 +22,8 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d"), pooling.adaptive_average),
     "mean": pooling.mean_of_positions,
     "elementwise": elementwise.expression,
+    "layer_norm": rows.normalized,
+    "softmax": rows.softmax_of_rows,
     **dict.fromkeys(("cat", "concat", "concatenate"), copies.joined),
     **dict.fromkeys(("reshape", "flatten", "contiguous"), copies.dense),
     **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), copies.nearest),
