@@ -34,7 +34,7 @@ def in_parallel(module: Module, task: Function) -> None:
 
     @function(module, task_name(module.name), public=True)
     def one(
-        code: Code,  # every function is given it
+        code: Code,
         parameters: Pointer,
         arrays: Pointer,
         number: Value,

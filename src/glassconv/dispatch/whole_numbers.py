@@ -35,6 +35,7 @@ class RefuseWholeNumbers:
 
 
 def is_whole(weight: Tensor) -> bool:
+    """Return whether all numbers of a weight are whole."""
     first = weight[:1]  # nearly every weight is known by its first filter
     return torch.equal(first, first.round()) and torch.equal(weight, weight.round())
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,16 +20,13 @@ from torch.utils._pytree import tree_flatten
 from glassconv.dispatch.select import ACCURACY
 from glassconv.dispatch.torch_state import State, state_of
 from glassconv.errors import ArgumentTypeError, ConvError, NetworkError, unknown_name
-from glassconv.kernels.runtime.checksum import checksum
 from glassconv.networks.accuracy import Accuracy, measured
-from glassconv.networks.capture import capture_call
-from glassconv.networks.graph import Graph, Returned
-from glassconv.networks.passes import rewritten
-from glassconv.networks.passes.network import Network
-from glassconv.networks.plan.layout import fastest_layout
-from glassconv.networks.plan.lower import lower
-from glassconv.networks.plan.plan import Plan
 from glassconv.nn.shared_copy import shared_copy, tensors_of
+
+if TYPE_CHECKING:
+    from glassconv.networks.passes.network import Network
+    from glassconv.networks.plan.plan import Plan
+    from glassconv.networks.planning import Planned
 
 MOST_PLANS = 16  # of one network, each with an arena and packed weights of its own
 
@@ -77,15 +73,6 @@ def optimize(
     return network
 
 
-@dataclass(frozen=True)
-class _Planned:
-    """The plan of calls with the same shapes, and what they return."""
-
-    plan: Plan
-    returned: Returned
-    passes: tuple[tuple[str, Network], ...]
-
-
 class OptimizedNetwork(nn.Module):
     """A network for inference, with the modules, parameters and buffers of the original."""
 
@@ -99,7 +86,7 @@ class OptimizedNetwork(nn.Module):
         self._buffers = original._buffers
         self._non_persistent_buffers_set = original._non_persistent_buffers_set
         self.accuracy, self.check_weights = accuracy, check_weights
-        self._plans: OrderedDict[Any, _Planned | None] = OrderedDict()
+        self._plans: OrderedDict[Any, Planned | None] = OrderedDict()
         self._reasons: dict[Any, str] = {}
         self._lock = threading.Lock()
         self._checksums: tuple[bytes, ...] = ()
@@ -150,13 +137,16 @@ class OptimizedNetwork(nn.Module):
             self._reasons.clear()
             self._checksums = ()
 
-    def _planned(self, key: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> _Planned | None:
+    def _planned(self, key: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Planned | None:
         if key in self._plans:
             return self._plans[key]
+        # The code generator is imported at the first call, not with the package.
+        from glassconv.networks.planning import planned
+
         with self._lock:
             if key not in self._plans:
                 try:
-                    self._plans[key] = self._made(args, kwargs)
+                    self._plans[key] = planned(self._original[0], args, kwargs, self.accuracy)
                 except ConvError as error:
                     self._plans[key], self._reasons[key] = None, str(error)
                 if self.check_weights and not self._checksums:
@@ -165,25 +155,14 @@ class OptimizedNetwork(nn.Module):
                     self._plans.popitem(last=False)
             return self._plans[key]
 
-    def _made(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> _Planned:
-        """Capture, rewrite and lower a call."""
-        original = self._original[0]
-        graph = capture_call(original, args, kwargs)
-        network = network_of(graph, original)
-        passes = (("captured", network), *rewritten(network))
-        network = passes[-1][1]
-        layout = fastest_layout(network, self.accuracy)
-        leaves, _ = tree_flatten((tuple(args), dict(kwargs)))
-        strides = [each.stride() for each in leaves if isinstance(each, Tensor)]
-        lowered = lower(network, layout, self.accuracy, strides)
-        return _Planned(Plan(lowered, torch.get_num_threads()), graph.returned, passes)
-
     def _check_weights(self) -> None:
         if self._checksums and self._content() != self._checksums:
             cause = "its weights have changed since they were packed; call refresh()"
             raise NetworkError(cause, request=type(self._original[0]).__name__)
 
     def _content(self) -> tuple[bytes, ...]:
+        from glassconv.kernels.runtime.checksum import checksum
+
         return tuple(checksum(each.detach()) for each in tensors_of(self._original[0]))
 
     # -- nn.Module ----------------------------------------------------------------------------
@@ -209,19 +188,6 @@ class OptimizedNetwork(nn.Module):
     def extra_repr(self) -> str:
         """Return what is printed beside the modules."""
         return f"accuracy={self.accuracy!r}, plans={sum(map(bool, self._plans.values()))}"
-
-
-def network_of(graph: Graph, model: nn.Module) -> Network:
-    """Return a graph with the numbers of its parameters and constants."""
-    named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    tensors = dict(graph.constants)
-    values = (value for each in graph.operations for value in each.inputs)
-    for value in (*values, *graph.outputs):
-        if value.kind == "parameter":
-            tensors[value.number] = named[value.name].detach()
-        elif value.kind == "constant" and value.number not in tensors:
-            raise NetworkError("it makes a constant whose numbers are not known", request="capture")
-    return Network(graph.operations, graph.inputs, graph.outputs, tensors)
 
 
 def _described(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], Any]:
