@@ -58,7 +58,8 @@ def measured(
 
 def _outputs(function: Callable[..., Any], arguments: Sequence[Any]) -> list[Tensor]:
     with torch.inference_mode():
-        return [each.clone() for each in tensors_in(function(*arguments))]
+        given = tree_map_only(Tensor, Tensor.clone, tuple(arguments))  # a network may write to it
+        return [each.clone() for each in tensors_in(function(*given))]
 
 
 def _in_float64(tensor: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ The numbers are folded in float64 and rounded once.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -75,6 +77,8 @@ def _behind(
     weight, bias = (network.constant(sums.arguments[name]) for name in ("weight", "bias"))
     if weight is None or (bias is None and sums.arguments["bias"] is not None):
         return network
+    if weight.dim() != len(norm.outputs[0].shape):  # their channels are another axis
+        return network
     if sums.function in TRANSPOSED:  # [in_channels, out_channels / groups, *kernel_size]
         by_input = scale.reshape(groups_of(sums), 1, -1)
         per_group = weight.double().reshape(groups_of(sums), -1, weight.shape[1], *weight.shape[2:])
@@ -92,6 +96,8 @@ def _in_front(
     """Return the network with the sums of scale · x + shift computed by the sums of x."""
     weight, bias = (network.constant(sums.arguments[name]) for name in ("weight", "bias"))
     if weight is None or (bias is None and sums.arguments["bias"] is not None):
+        return network
+    if weight.dim() != len(norm.outputs[0].shape):  # their channels are another axis
         return network
     groups = groups_of(sums)
     ones = (1,) * (weight.dim() - 2)
@@ -118,14 +124,7 @@ def _merged(
     network, weight_value = network.new_constant(weight, f"{sums.name}.weight")
     network, bias_value = network.new_constant(bias, f"{sums.name}.bias")
     both = with_arguments(sums, input=both_input, weight=weight_value, bias=bias_value)
-    both = _writing(both, second)
-    return network.merged(first, second, both)
-
-
-def _writing(operation: Operation, other: Operation) -> Operation:
-    from dataclasses import replace
-
-    return replace(operation, outputs=other.outputs)
+    return network.merged(first, second, replace(both, outputs=second.outputs))
 
 
 def _is_padded(operation: Operation) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from glassconv.networks.fusion import activation_of
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.network import Network, with_arguments
-from glassconv.networks.passes.sums import is_plain_sum, is_sum
+from glassconv.networks.passes.sums import is_plain_sum, is_sum, refusal
 from glassconv.problem.activations import ACTIVATIONS
 
 NAME = "fuse_epilogue"
@@ -38,6 +38,7 @@ def _with_residual(network: Network, add: Operation) -> Network:
         for value, residual in pairs
         if (producer := network.producers.get(value.number)) is not None
         and is_plain_sum(producer)
+        and refusal(network, producer) is None
         and network.only_reader(value) is not None
         and residual.number not in network.tensors
     ]
@@ -53,7 +54,7 @@ def _with_activation(network: Network, activation: Operation) -> Network:
     sums = network.producers.get(activation.inputs[0].number)
     if sums is None or not is_sum(sums) or sums.arguments.get("activation"):
         return network
-    if network.only_reader(sums.outputs[0]) is None:
+    if network.only_reader(sums.outputs[0]) is None or refusal(network, sums) is not None:
         return network
     name = activation_of(activation)
     both = with_arguments(replace(sums, outputs=activation.outputs), activation=name)
