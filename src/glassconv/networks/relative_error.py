@@ -22,7 +22,7 @@ def relative_error(outputs: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
     error = scale = 0.0
     for output, reference in zip(outputs, truth, strict=True):
         if reference.numel() and reference.is_floating_point():
-            difference = (output.double() - reference).abs()
+            difference = (output.detach().double() - reference).abs()
             same = (output == reference) | (output.isnan() & reference.isnan())
             errors = difference.masked_fill(same, 0).nan_to_num(nan=inf, posinf=inf)
             error = max(error, float(errors.max()))
