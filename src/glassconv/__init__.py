@@ -44,6 +44,7 @@ from glassconv.functional import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from glassconv.networks.optimize import optimize
 from glassconv.problem import ConvProblem
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.operands import Operands, random_operands
@@ -94,6 +95,7 @@ __all__ = [
     "fold",
     "judge",
     "machine",
+    "optimize",
     "parse",
     "parse_transposed",
     "problem_of",

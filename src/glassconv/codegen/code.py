@@ -6,7 +6,7 @@ blocks are in the order in which they are written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,10 @@ class Code:
         """Return a constant of a type; a `Value` is returned as it is."""
         return number if isinstance(number, Value) else Value(self, kind, constant(kind, number))
 
+    def null(self) -> Pointer:
+        """Return the address of nothing."""
+        return Pointer(self, "null", INT)
+
     def zeros(self) -> Value:
         """Return a vector of zeros."""
         return self.constant(0)
@@ -130,6 +134,18 @@ class Code:
             f"[ {following.name}, %{self._block.name} ]"
         )
         self.branch(following < end, body, done)
+        self.continue_in(done)
+
+    @contextmanager
+    def while_(self, condition: Callable[[], Value]) -> Iterator[None]:
+        """Repeat what is written within as long as a condition holds, which is written first."""
+        head, body, done = (self.block(name) for name in ("while", "repeated", "ended"))
+        self.jump(head)
+        self.continue_in(head)
+        self.branch(condition(), body, done)
+        self.continue_in(body)
+        yield
+        self.jump(head)
         self.continue_in(done)
 
     @contextmanager

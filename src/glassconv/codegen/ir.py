@@ -54,6 +54,7 @@ class Module:
     def __init__(self, name: str, dtype: str, target: Target) -> None:
         self.name, self.dtype, self.target = name, dtype, target
         self._declared: dict[str, str] = {}
+        self._defined: list[str] = []
         self._written: list[Code] = []
 
     def declare(self, name: str, result: Type, parameters: Sequence[Type]) -> None:
@@ -62,6 +63,10 @@ class Module:
             types = ", ".join([kind.name for kind in parameters])
             self._declared[name] = f"declare {result} @{name}({types})"
 
+    def define(self, variable: str) -> None:
+        """Define a variable of the module."""
+        self._defined.append(variable)
+
     def add(self, code: Code) -> None:
         """Add a function that has been written."""
         self._written.append(code)
@@ -69,7 +74,8 @@ class Module:
     @property
     def text(self) -> str:
         """Return the module as LLVM reads it."""
-        parts = [f'target triple = "{self.target.triple}"', *self._declared.values()]
+        triple = f'target triple = "{self.target.triple}"'
+        parts = [triple, *self._declared.values(), *self._defined]
         return "\n\n".join([*parts, *(code.text for code in self._written)]) + "\n"
 
 

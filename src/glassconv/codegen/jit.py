@@ -35,11 +35,17 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 class Compiled:
     """A module's public function in memory, for as long as this object or `call` is kept."""
 
+    name: str
     call: Any  # name(parameters, arrays, tasks, threads)
     address: int
     text: str  # LLVM's
     target: Target
     seconds: float  # it took to compile, 0 from the disk cache
+
+    def address_of(self, function: str) -> int:
+        """Return the address of another public function of the module."""
+        address: int = self.call.engine.get_function_address(function)
+        return address
 
 
 def compiled(module: Module, name: str) -> Compiled:
@@ -51,7 +57,7 @@ def compiled(module: Module, name: str) -> Compiled:
     _initialise()
     text, target = module.text, module.target
     if not runs(target):
-        return Compiled(_refuse(target), 0, text, target, 0.0)
+        return Compiled(name, _refuse(target), 0, text, target, 0.0)
     origin = (text, target.cpu, target.features, str(llvm.llvm_version_info), PASSES)
     key = hashlib.sha256("\0".join(origin).encode()).hexdigest()
     seconds = 0.0
@@ -71,7 +77,7 @@ def compiled(module: Module, name: str) -> Compiled:
     call = kind(address)
     # The code is in the engine's memory: who holds the function holds the engine, too.
     call.engine = engine  # type: ignore[attr-defined]
-    return Compiled(call, address, text, target, seconds)
+    return Compiled(name, call, address, text, target, seconds)
 
 
 def _refuse(target: Target) -> Any:

@@ -1,5 +1,8 @@
 """Threads: tasks that PyTorch's own thread pool takes one by one from an atomic counter.
 
+That is how a single call runs. The plan of a network has threads of its own (team.py), which call
+each task by the other function that is written here.
+
 The pool is that of PyTorch's OpenMP runtime. A static split would wait for the slowest core of a
 shared machine; with a counter, the other cores take the tasks that it does not get to. Without an
 OpenMP runtime one thread does all tasks.
@@ -15,14 +18,30 @@ from glassconv.codegen.openmp import runtime
 
 
 def in_parallel(module: Module, task: Function) -> None:
-    """Write the public function that does every task; it is named as the module.
+    """Write the public functions that do every task, and one task.
 
-    task(parameters, arrays, number, thread) is a function of the module. The one written is
-    name(parameters, arrays, tasks, threads): the first two are addresses that it only passes on.
+    task(parameters, arrays, number, thread) is a function of the module. What does every task is
+    named as the module, name(parameters, arrays, tasks, threads): the first two are addresses that
+    it only passes on. What does one is name_task(parameters, arrays, number, thread, previous).
 
     A task with a parameter `previous` also gets the number of the task that its thread did before,
     −1 for none: it may use again what that one left in the thread's workspace.
     """
+
+    def do(previous: Value, **arguments: Pointer | Value) -> None:
+        also = {"previous": previous} if "previous" in task.parameters else {}
+        task.call(**arguments, **also)
+
+    @function(module, task_name(module.name), public=True)
+    def one(
+        code: Code,
+        parameters: Pointer,
+        arrays: Pointer,
+        number: Value,
+        thread: Value,
+        previous: Value,
+    ) -> None:
+        do(previous, parameters=parameters, arrays=arrays, number=number, thread=thread)
 
     @function(module, f"{module.name}_region")
     def region(code: Code, shared: Pointer) -> None:
@@ -33,8 +52,7 @@ def in_parallel(module: Module, task: Function) -> None:
         thread = _thread_number(code)
         previous = code.variable(-1)
         with _taken(code, counter, tasks) as number:
-            also = {"previous": previous.get()} if "previous" in task.parameters else {}
-            task.call(parameters=parameters, arrays=arrays, number=number, thread=thread, **also)
+            do(previous.get(), parameters=parameters, arrays=arrays, number=number, thread=thread)
             previous.set(number)
 
     @function(module, module.name, public=True)
@@ -54,6 +72,11 @@ def in_parallel(module: Module, task: Function) -> None:
             size, flags = team.as_int32(), code.value(0, INT32)
             work = region.address(code)
             code.call_external("GOMP_parallel", VOID, [work, shared, size, flags])
+
+
+def task_name(module: str) -> str:
+    """Return the name of the public function of a module that does one task."""
+    return f"{module}_task"
 
 
 @contextmanager

@@ -138,6 +138,27 @@ def plain_sums(problem: Problem, layout: str = NCHW) -> str:
     return _pick(problem, AUTO, tuple(plain)).name
 
 
+def fastest_kernel(
+    problem: Problem, accuracy: str, layout: str, *, is_plain: bool = False
+) -> Candidate:
+    """Return the compiled kernel that is predicted to be the fastest, whatever PyTorch's takes.
+
+    is_plain: whether it must sum plain products, which are exact for whole numbers.
+
+    Raises `UnsupportedError` with every kernel's reason where none may run.
+    """
+    names = [
+        name
+        for name, algorithm in ALGORITHMS.items()
+        if algorithm.seconds is None and _is_considered(name, problem, accuracy)
+    ]
+    found = candidates(problem, accuracy, layout, names=names)
+    able = (each for each in found if each.kernel)
+    if is_plain:
+        able = (each for each in able if each.bound and each.bound.window_factor <= 1)
+    return _pick(problem, AUTO, tuple(able))
+
+
 def forget() -> None:
     """Clear the caches of `choose` and `chosen`."""
     _choose.cache_clear()

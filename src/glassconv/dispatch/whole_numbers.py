@@ -26,7 +26,7 @@ class RefuseWholeNumbers:
 
     def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
         """Return the packed weight, or None where all of its numbers are whole."""
-        return None if _is_whole(weight) else self.pack(weight, memory)
+        return None if is_whole(weight) else self.pack(weight, memory)
 
     @property
     def elements(self) -> int:
@@ -34,7 +34,8 @@ class RefuseWholeNumbers:
         return self.pack.elements
 
 
-def _is_whole(weight: Tensor) -> bool:
+def is_whole(weight: Tensor) -> bool:
+    """Return whether all numbers of a weight are whole."""
     first = weight[:1]  # nearly every weight is known by its first filter
     return torch.equal(first, first.round()) and torch.equal(weight, weight.round())
 
@@ -66,5 +67,5 @@ class UnlessWhole:
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
         """Return the output."""
-        call = self.whole if _is_whole(weight) else self.call
+        call = self.whole if is_whole(weight) else self.call
         return call(input, weight, bias, residual)

@@ -9,6 +9,9 @@ Each module named after an algorithm defines four functions:
 
 Problems in bfloat16 and float16 are given to them in float32 (runtime/half_precision.py).
 
+One whose tasks pack the weight in each call may also define `frozen_plan`, with the parameters of
+`plan`, for a weight that does not change and is packed ahead.
+
 A kernel of transposed problems says TRANSPOSED = True and gets the `TransposedProblem`. The others
 get a transposed problem as the convolution that it equals.
 
@@ -65,9 +68,20 @@ class Kernel:
     work: Callable[..., Work]
     blocking: Callable[..., Blocking]
     plan_for: Callable[..., Plan]
+    frozen_plan_for: Callable[..., Plan]  # of a weight that does not change
 
-    def plan(self, problem: Problem, layout: Layout, epilogue: Epilogue = NOTHING) -> Plan:
-        """Plan a supported problem for the host processor and PyTorch's number of threads."""
+    def plan(
+        self,
+        problem: Problem,
+        layout: Layout,
+        epilogue: Epilogue = NOTHING,
+        *,
+        is_frozen: bool = False,
+    ) -> Plan:
+        """Plan a supported problem for the host processor and PyTorch's number of threads.
+
+        is_frozen: whether the weight is packed once, and never changes.
+        """
         target = host()
         if target is None:
             raise UnsupportedError(UNSUPPORTED_PROCESSOR, request=str(problem))
@@ -76,7 +90,8 @@ class Kernel:
         if is_widened:
             layout = contiguous(computed, layout.name)
         cropped = self._cropped(computed, layout.name)
-        plan = self.plan_for(cropped, layout, target, threads(), epilogue)
+        plan_for = self.frozen_plan_for if is_frozen else self.plan_for
+        plan = plan_for(cropped, layout, target, threads(), epilogue)
         if cropped is not computed:
             plan = cropped_plan(equal_convolution(computed), plan)
         return half_precision_plan(problem, plan) if is_widened else plan
@@ -142,9 +157,9 @@ def load_kernel(module: ModuleType) -> Kernel:
             )
     name = module.__name__.rpartition(".")[2]
     transposed = getattr(module, "TRANSPOSED", False)
-    return Kernel(
-        name, file, transposed, *(getattr(module, function) for function in REQUIRED_FUNCTIONS)
-    )
+    supports, work, blocking, plan = (getattr(module, each) for each in REQUIRED_FUNCTIONS)
+    frozen_plan = getattr(module, "frozen_plan", plan)
+    return Kernel(name, file, transposed, supports, work, blocking, plan, frozen_plan)
 
 
 _FOUND = [

@@ -98,19 +98,43 @@ def plan(
     epilogue: Epilogue = NOTHING,
 ) -> Plan:
     """Plan a supported problem, for inputs in the given memory layout."""
-    blocks = blocking(problem, layout, target, threads)
+    is_packed = is_packed_by_tasks(problem, layout)
+    return _plan(problem, layout, target, threads, epilogue, is_packed)
+
+
+def frozen_plan(
+    problem: ConvProblem,
+    layout: Layout,
+    target: Target,
+    threads: int,
+    epilogue: Epilogue = NOTHING,
+) -> Plan:
+    """Plan a supported problem whose weight does not change: no task packs its filters."""
+    return _plan(problem, layout, target, threads, epilogue, False)
+
+
+def _plan(
+    problem: ConvProblem,
+    layout: Layout,
+    target: Target,
+    threads: int,
+    epilogue: Epilogue,
+    is_packed: bool,
+) -> Plan:
+    """Plan a supported problem; is_packed: whether tasks pack their filters."""
+    blocks = _blocking(problem, layout, target, threads, is_packed)
     parameters = parameters_of(problem, layout, blocks)
     tasks = tasks_of(problem, blocks)
     return Plan(
         problem,
         layout,
-        _compile(problem.dtype, _way(problem, layout, target), target, epilogue),
+        _compile(problem.dtype, _way(problem, layout, target, is_packed), target, epilogue),
         blocks,
         pack(parameters),
         tasks,
         blocks.workspace_bytes,
         max_threads=max_threads(problem, tasks),
-        pack=packing(problem, layout, target),
+        pack=None if is_packed else packing(problem, layout, target),
         loops=_loops(problem, layout, target, blocks),
         hot_function=hot_function_of(problem, layout, target, blocks),
     )
@@ -118,13 +142,14 @@ def plan(
 
 def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
     """Return what the kernel does for a problem."""
-    blocks = blocking(problem, layout, target, threads)
+    is_packed = is_packed_by_tasks(problem, layout)
+    blocks = _blocking(problem, layout, target, threads, is_packed)
     tasks = tasks_of(problem, blocks)
     return Work(
         phases_of(problem, layout, target, blocks, threads),
         tasks,
         min(threads, max_threads(problem, tasks)),
-        checked_bytes=problem.weight_bytes if packing(problem, layout, target) else 0,
+        checked_bytes=0 if layout.name == NCHW or is_packed else problem.weight_bytes,
     )
 
 
@@ -142,10 +167,16 @@ def max_threads(problem: ConvProblem, tasks: int) -> int:
 
 def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> GemmBlocking:
     """Return the blocks of a problem."""
+    is_packed = is_packed_by_tasks(problem, layout)
+    return _blocking(problem, layout, target, threads, is_packed)
+
+
+def _blocking(
+    problem: ConvProblem, layout: Layout, target: Target, threads: int, is_packed: bool
+) -> GemmBlocking:
     segments = segments_of(problem, layout)
     k_block = segments.length * min(segments.count, max(1, MAX_K_BLOCK // segments.length))
     by_rows = is_by_rows(problem, layout, target)
-    is_packed = is_packed_by_tasks(problem, layout)
     return blocking_of(problem, layout, target, threads, k_block, by_rows, is_packed)
 
 
@@ -342,7 +373,7 @@ def _loops(
 
 def packing(problem: ConvProblem, layout: Layout, target: Target) -> PanelPacking | None:
     """Return the packing of a problem's weight; None where the kernel reads it as it is."""
-    if layout.name == NCHW or is_packed_by_tasks(problem, layout):
+    if layout.name == NCHW:
         return None
     width = panel_width(problem.dtype, target)
     return PanelPacking(problem.weight_shape, problem.groups, width, problem.dtype, target)
@@ -351,11 +382,11 @@ def packing(problem: ConvProblem, layout: Layout, target: Target) -> PanelPackin
 # -- in machine code --------------------------------------------------------------------------
 
 
-def _way(problem: ConvProblem, layout: Layout, target: Target) -> str:
+def _way(problem: ConvProblem, layout: Layout, target: Target, is_packed: bool) -> str:
     """Return which of the kernel's tasks a problem takes."""
     if is_by_rows(problem, layout, target):
         return BY_ROWS
-    return PACKING if is_packed_by_tasks(problem, layout) else layout.name
+    return PACKING if is_packed else layout.name
 
 
 @cache

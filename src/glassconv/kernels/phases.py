@@ -11,10 +11,12 @@ epilogue. Images and groups that do not fit in cache together are computed one a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cache
-from itertools import product
+from itertools import chain, product
 from math import ceil, prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,8 +40,8 @@ from glassconv.kernels.phases_parts.packing import PhasesPacking
 from glassconv.kernels.phases_parts.pieces import Piece, piece_of, pieces_of
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
 from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
-from glassconv.kernels.runtime.parameters import pack_arrays
-from glassconv.kernels.runtime.plan import Plan, workspace
+from glassconv.kernels.runtime.parameters import Arrays, pack_arrays
+from glassconv.kernels.runtime.plan import Launch, Plan, workspace
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, Layout
@@ -108,42 +110,58 @@ class PhasesPlan(Plan):
             ask_for_huge_pages(output.data_ptr(), output.nbytes)
         bias = self.zero_bias if bias is None else bias.contiguous()
         threads = available_threads()
-        buffer_bytes = self.buffer_bytes
-        needed = [
-            min(threads, part.plan.max_threads) * part.plan.workspace_bytes for part in self.parts
-        ]
-        size = buffer_bytes + max(needed, default=0)
+        size = self.workspace_size(threads)
         if size <= KEPT_BYTES:
             buffer = workspace(size)
         else:
             own_buffer = torch.empty(size, dtype=torch.uint8)
             buffer = own_buffer.data_ptr()
         address = output.data_ptr()
-        residual_offset = 0 if residual is None else residual.data_ptr() - address
-        for piece in self.pieces:
-            for part in self.parts:
-                plan, start = part.plan, buffer + part.buffer_offset
-                weights = part.weight_offset + piece.number * part.weight_bytes
-                arrays = pack_arrays(
-                    input=input.data_ptr() + part.input_offset + piece.input_offset,
-                    weight=packed.data_ptr() + weights,
-                    bias=plan.zero_bias.data_ptr(),
-                    output=start,
-                    workspace=buffer + buffer_bytes,
-                    residual=start,
-                )
-                team = min(threads, plan.max_threads)
-                plan.kernel.call(plan.parameters, arrays, plan.tasks, team)
-            arrays = pack_arrays(
-                input=buffer,
-                weight=packed.data_ptr(),
-                bias=bias.data_ptr() + piece.bias_offset,
-                output=address + piece.output_offset,
-                workspace=0,
-                residual=address + piece.output_offset + residual_offset,
-            )
-            self.kernel.call(self.parameters, arrays, self.tasks, min(threads, self.max_threads))
+        arrays = Arrays(
+            input=input.data_ptr(),
+            weight=packed.data_ptr(),
+            bias=bias.data_ptr(),
+            output=address,
+            workspace=buffer,
+            residual=address if residual is None else residual.data_ptr(),
+        )
+        for each in self.launches(arrays):
+            used = min(threads, each.max_threads)
+            each.kernel.call(each.parameters, pack_arrays(**vars(each.arrays)), each.tasks, used)
         return output
+
+    def launches(self, arrays: Arrays[Any]) -> tuple[Launch[Any], ...]:
+        """Return the convolutions of each piece, into the workspace, and their interleaving."""
+        return tuple(chain.from_iterable(self._of_piece(each, arrays) for each in self.pieces))
+
+    def _of_piece(self, piece: Piece, arrays: Arrays[Any]) -> Iterator[Launch[Any]]:
+        for part in self.parts:
+            start = arrays.workspace + part.buffer_offset
+            convolved = Arrays(
+                input=arrays.input + (part.input_offset + piece.input_offset),
+                weight=arrays.weight + (part.weight_offset + piece.number * part.weight_bytes),
+                bias=part.plan.zero_bias.data_ptr(),
+                output=start,
+                workspace=arrays.workspace + self.buffer_bytes,
+                residual=start,
+            )
+            plan = part.plan
+            yield Launch(plan.kernel, plan.parameters, convolved, plan.tasks, plan.max_threads)
+        interleaved = replace(
+            arrays,
+            input=arrays.workspace,
+            bias=arrays.bias + piece.bias_offset,
+            output=arrays.output + piece.output_offset,
+            residual=arrays.residual + piece.output_offset,
+        )
+        yield Launch(self.kernel, self.parameters, interleaved, self.tasks, self.max_threads)
+
+    def workspace_size(self, threads: int) -> int:
+        """Return the bytes of all phases of a piece and of the workspaces of their kernels."""
+        needed = [
+            min(threads, part.plan.max_threads) * part.plan.workspace_bytes for part in self.parts
+        ]
+        return self.buffer_bytes + max(needed, default=0)
 
     @property
     def main_kernel(self) -> Compiled:

@@ -22,14 +22,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.parameter import is_lazy
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
 from glassconv.dispatch.memory import memory_limit
 from glassconv.errors import ConvError, NetworkError
 from glassconv.networks.allocations import Allocations
-from glassconv.networks.graph import Graph, Kind, Layout, Operation, Value
+from glassconv.networks.graph import TENSOR, Graph, Kind, Layout, Operation, Returned, Value
 from glassconv.networks.operation_mode import OperationMode, name_of
 from glassconv.networks.tensors import tensors_in
 from glassconv.nn.shared_copy import tensors_of
@@ -66,12 +67,34 @@ def capture(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
         raise NetworkError(_first_line(error), request=request) from error
 
 
-def _without_numbers(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
+def capture_call(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Graph:
+    """Return the graph of `model.eval()(*args, **kwargs)`, from shapes and strides alone.
+
+    The tensors in the arguments are the graph's inputs, in order.
+
+    Raises `NetworkError` where what the model does depends on numbers.
+    """
+    mode, copy = _fake_copy(model)
+    args, kwargs = tree_map_only(Tensor, mode.from_tensor, (tuple(args), dict(kwargs)))
+    try:
+        with mode, _quiet(logging.getLogger("torch._subclasses.fake_tensor")):
+            return _record(copy, args, kwargs, "")
+    except Exception as error:  # whatever the model's own code raises at a tensor without numbers
+        raise NetworkError(_first_line(error), request=type(model).__name__) from error
+
+
+def _fake_copy(model: nn.Module) -> tuple[FakeTensorMode, nn.Module]:
+    """Return a copy of a model whose tensors have no memory."""
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     copy = deepcopy(model, {id(each): mode.from_tensor(each) for each in tensors_of(model)}).eval()
     copy.requires_grad_(False)  # the counter of FLOPs would follow gradients
+    return mode, copy
+
+
+def _without_numbers(model: nn.Module, input: Tensor | Sequence[int]) -> Graph:
+    mode, copy = _fake_copy(model)
     with mode, _quiet(logging.getLogger("torch._subclasses.fake_tensor")):
-        return _record(copy, _like(model, input, torch.empty), "")
+        return _record(copy, (_like(model, input, torch.empty),), {}, "")
 
 
 @contextmanager
@@ -100,7 +123,7 @@ def _with_numbers(model: nn.Module, input: Tensor | Sequence[int], reason: str) 
         return torch.rand(*shape, generator=generator).to(**options)
 
     given = input if isinstance(input, Tensor) else _like(model, input, random)
-    return _record(copy, given, reason)
+    return _record(copy, (given,), {}, reason)
 
 
 def _kept(tensor: Tensor) -> Tensor:
@@ -117,32 +140,38 @@ def _like(model: nn.Module, input: Tensor | Sequence[int], make: Callable[..., T
     return make(*input, dtype=first.dtype, device=first.device)
 
 
-def _record(model: nn.Module, input: Tensor, reason: str) -> Graph:
-    recorder = _Recorder(model, input)
+def _record(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], reason: str) -> Graph:
+    inputs = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
+    recorder = _Recorder(model, inputs)
     counter = FlopCounterMode(display=False)
     with ExitStack() as stack:
         for mode in (torch.inference_mode(), counter, recorder.allocations, recorder):
             stack.enter_context(mode)
         stack.enter_context(recorder.names())
-        output = model(input)
+        output = model(*args, **kwargs)
+    results, structure = tree_flatten(output)
     parameters = {id(each): each for each in model.parameters()}.values()
     held = {id(each): each for each in (*parameters, *model.buffers())}.values()
     counted = counter.get_flop_counts().get("Global", {})
     return Graph(
         operations=tuple(recorder.operations),
-        inputs=(recorder.input,),
-        outputs=tuple(recorder.value_of(each) for each in tensors_in(output)),
+        inputs=tuple(recorder.inputs),
+        outputs=tuple(recorder.value_of(each) for each in results if isinstance(each, Tensor)),
         parameters=sum(each.numel() for each in parameters),
         parameter_bytes=sum(each.numel() * each.element_size() for each in held),
         executed=reason,
         flops={str(each): count for each, count in counted.items()},
+        constants=recorder.constants,
+        returned=Returned(
+            structure, tuple(TENSOR if isinstance(each, Tensor) else each for each in results)
+        ),
     )
 
 
 class _Recorder(OperationMode):
     """Keeps each operation that it sees; tensors are recognised, and not kept alive."""
 
-    def __init__(self, model: nn.Module, input: Tensor) -> None:
+    def __init__(self, model: nn.Module, inputs: Sequence[Tensor]) -> None:
         super().__init__()
         self.model = model
         self.operations: list[Operation] = []
@@ -156,7 +185,8 @@ class _Recorder(OperationMode):
         self.known: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
         self.stack: list[tuple[str, nn.Module]] = [("", model)]
         self.calls: Counter[str] = Counter()
-        self.input = self.remember(input, "input")
+        self.constants: dict[int, Tensor] = {}
+        self.inputs = [self.remember(each, "input") for each in inputs]
 
     @contextmanager
     def names(self) -> Iterator[None]:
@@ -199,6 +229,7 @@ class _Recorder(OperationMode):
                     values,
                     live,
                     self.allocations.peak_bytes,
+                    function,
                 )
             )
             self.overwrite(function, arguments, values)
@@ -235,7 +266,11 @@ class _Recorder(OperationMode):
         if found is not None and found[0]() is tensor:
             return found[1]
         name = self.parameters.get(id(tensor), "")
-        return self.remember(tensor, "parameter" if name else "constant", name)
+        value = self.remember(tensor, "parameter" if name else "constant", name)
+        numbers = tensor.constant if isinstance(tensor, FakeTensor) else tensor
+        if not name and numbers is not None:
+            self.constants[value.number] = numbers
+        return value
 
     def remember(self, tensor: Tensor, kind: Kind, name: str = "") -> Value:
         """Return a new value, which is the tensor's from now on."""

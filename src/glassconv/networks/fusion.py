@@ -73,7 +73,7 @@ class _Fusing:
                 yield self.normalisation(operation)
             elif name == "add" and (found := self.residual(operation)):
                 yield found
-            elif (activation := _activation(operation)) in ACTIVATIONS:
+            elif (activation := activation_of(operation)) in ACTIVATIONS:
                 yield self.activation(operation)
             elif activation in OTHERS and operation.inputs[0].kind == "result":
                 reason = f"no kernel applies {activation}"
@@ -162,7 +162,7 @@ class _Fusing:
         return Fusion(operation, "activation", convolution, reason)
 
 
-def _activation(operation: Operation) -> str:
+def activation_of(operation: Operation) -> str:
     """Return an activation by glassconv's name, other operations by their own."""
     name, arguments = operation.function.removesuffix("_"), operation.arguments
     if name in ("hardtanh", "clamp"):

@@ -7,7 +7,7 @@ writes another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -44,11 +44,31 @@ class Operation:
     outputs: tuple[Value, ...]
     live_bytes: int  # of the activations that are alive before it
     peak_bytes: int  # that are allocated at once while it runs, as far as PyTorch's operators say
+    overload: Any = (
+        None  # of the function, as PyTorch calls it; None for one that is none of ATen's
+    )
 
     @cached_property
     def inputs(self) -> tuple[Value, ...]:
         """Return the values that it reads, in the order of its arguments."""
         return tuple(_values(tuple(self.arguments.values())))
+
+
+TENSOR = object()  # a place for a tensor
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a call returns beside the numbers of its output tensors."""
+
+    structure: Any  # how its leaves are nested, as torch.utils._pytree has it
+    leaves: tuple[Any, ...]  # `TENSOR` in the places of tensors
+
+    def with_tensors(self, tensors: Sequence[Any]) -> Any:
+        """Return what the call returns, with these tensors in their places."""
+        given = iter(tensors)
+        leaves = [next(given) if each is TENSOR else each for each in self.leaves]
+        return self.structure.unflatten(leaves)
 
 
 @dataclass(frozen=True)
@@ -62,6 +82,8 @@ class Graph:
     parameter_bytes: int  # of parameters and buffers
     executed: str  # why the model was run with numbers; empty where shapes were enough
     flops: Mapping[str, int]  # as torch.utils.flop_counter counts them, by ATen function
+    constants: Mapping[int, Any]  # tensors that are no parameters, by the number of the value
+    returned: Returned
 
     @cached_property
     def producers(self) -> Mapping[int, Operation]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from math import copysign
 from typing import Literal
@@ -103,6 +103,22 @@ def arrays_in(expression: Expression) -> set[Name]:
     if isinstance(expression, Unary):
         return arrays_in(expression.of)
     return arrays_in(expression.left) | arrays_in(expression.right)
+
+
+def substituted(expression: Expression, by: Mapping[Name, Expression]) -> Expression:
+    """Return an expression with others in the places of its arrays.
+
+    >>> substituted(Unary("relu", Array("input")), {"input": Array("bias")}).of
+    Array(name='bias')
+    """
+    if isinstance(expression, Array):
+        return by[expression.name]
+    if isinstance(expression, Number):
+        return expression
+    if isinstance(expression, Unary):
+        return replace(expression, of=substituted(expression.of, by))
+    left, right = (substituted(each, by) for each in (expression.left, expression.right))
+    return replace(expression, left=left, right=right)
 
 
 def supports(expression: Expression, arrays: Mapping[Name, Strided], output: Strided) -> Verdict:

@@ -21,6 +21,7 @@ from glassconv.errors import NetworkError, UnsupportedError
 from glassconv.networks.capture import bound_arguments, capture
 from glassconv.networks.convolutions import FUNCTIONS, Convolution, convolutions
 from glassconv.networks.operation_mode import OperationMode, evaluated, name_of
+from glassconv.networks.relative_error import relative_error
 from glassconv.nn.shared_copy import shared_copy
 from glassconv.problem.operands import Operands
 from glassconv.reports.network_verification import ConvolutionCheck, NetworkVerification
@@ -58,8 +59,8 @@ def verify_network(model: nn.Module, input: Tensor, name: str = "") -> NetworkVe
         model=name,
         input_shape=tuple(input.shape),
         checks=tuple(checks.found),
-        error=_relative_error(ours, reference),
-        pytorch_error=_relative_error(pytorch, reference),
+        error=relative_error(ours, reference),
+        pytorch_error=relative_error(pytorch, reference),
         finite=all(bool(each.isfinite().all()) for each in ours if each.is_floating_point()),
     )
 
@@ -99,16 +100,6 @@ class _Checks(OperationMode):
         output = run(problem, algorithm, input, operands.weight, bias).reshape(truth.shape)
         scale = float(output.abs().max()) if output.numel() else 0.0
         made = verification.max_error / scale if scale else verification.max_error
-        so_far = _relative_error([output], [truth])
+        so_far = relative_error([output], [truth])
         self.found.append(ConvolutionCheck(convolution.operation.name, verification, made, so_far))
         return output
-
-
-def _relative_error(outputs: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
-    """Return the largest error over the largest absolute value, of all outputs together."""
-    error = scale = 0.0
-    for output, reference in zip(outputs, truth, strict=True):
-        if reference.numel() and reference.is_floating_point():
-            error = max(error, float((output.double() - reference).abs().max()))
-            scale = max(scale, float(reference.abs().max()))
-    return error / scale if scale else error

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from torch import Tensor
@@ -15,11 +15,26 @@ from torch import Tensor
 from glassconv.codegen.jit import Compiled
 from glassconv.codegen.openmp import threads
 from glassconv.codegen.pages import HUGE_PAGE, WORTHWHILE_BYTES, ask_for_huge_pages
+from glassconv.codegen.struct import N
 from glassconv.kernels.runtime.blocking import Blocking, round_up
 from glassconv.kernels.runtime.packed_weights import Packing, packed_once
-from glassconv.kernels.runtime.parameters import pack_arrays
+from glassconv.kernels.runtime.parameters import Arrays, pack_arrays
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.problem.problem import Problem
+
+
+@dataclass(frozen=True)
+class Launch(Generic[N]):
+    """A kernel with its parameters and the addresses of its arrays: what one node of a program is.
+
+    An address is a number, or stands for memory that is not there yet (`N` of `Arrays`).
+    """
+
+    kernel: Compiled
+    parameters: Any
+    arrays: Arrays[N]
+    tasks: int
+    max_threads: int  # more threads would cost more time than they save
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,17 @@ class Plan:
         )
         self.kernel.call(self.parameters, arrays, self.tasks, num_threads)
         return output
+
+    def launches(self, arrays: Arrays[Any]) -> tuple[Launch[Any], ...]:
+        """Return what computes the output of arrays at these addresses, one after another.
+
+        The workspace has `workspace_size` bytes.
+        """
+        return (Launch(self.kernel, self.parameters, arrays, self.tasks, self.max_threads),)
+
+    def workspace_size(self, threads: int) -> int:
+        """Return how many bytes the workspace of so many threads has."""
+        return threads * self.workspace_bytes
 
     @property
     def main_kernel(self) -> Compiled:

@@ -1,0 +1,70 @@
+"""The error of an optimized network, beside PyTorch's own, against the network in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
+
+from glassconv.dispatch.select import ACCURACY
+from glassconv.errors import NetworkError
+from glassconv.networks.relative_error import relative_error
+from glassconv.networks.tensors import tensors_in
+from glassconv.nn.shared_copy import shared_copy
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Errors on the example, relative to the largest output; None where float64 failed."""
+
+    error: float | None
+    pytorch_error: float | None
+    limit: float
+    reason: str = ""  # why there are no errors
+
+
+def measured(
+    optimized: Callable[..., Any], model: nn.Module, example: Sequence[Any], accuracy: str
+) -> Accuracy:
+    """Return the errors of a network on an example, and the limit that the accuracy sets.
+
+    The limit is a multiple of PyTorch's error, at least of the rounding of one output.
+
+    Raises `NetworkError` where the error is larger, or where the model cannot be called.
+    """
+    request = f"optimize({type(model).__name__}, accuracy={accuracy!r})"
+    try:
+        pytorch = _outputs(shared_copy(model).eval(), example)
+    except Exception as error:  # whatever the model's own code raises
+        raise NetworkError(f"{type(error).__name__}: {error}", request=request) from error
+    try:
+        precise = tree_map_only(Tensor, _in_float64, tuple(example))
+        truth = _outputs(deepcopy(model).eval().double(), precise)
+    except Exception as error:  # a model that takes no numbers in float64
+        return Accuracy(None, None, ACCURACY[accuracy], f"{type(error).__name__}: {error}")
+    found = relative_error(_outputs(optimized, example), truth)
+    theirs = relative_error(pytorch, truth)
+    limit = ACCURACY[accuracy] * max(theirs, _roundoff(pytorch))
+    if found > limit:
+        cause = f"its error is {found:.1e}, and the accuracy allows {limit:.1e}"
+        raise NetworkError(cause, request=request)
+    return Accuracy(found, theirs, limit)
+
+
+def _outputs(function: Callable[..., Any], arguments: Sequence[Any]) -> list[Tensor]:
+    with torch.inference_mode():
+        return [each.clone() for each in tensors_in(function(*arguments))]
+
+
+def _in_float64(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+
+def _roundoff(outputs: Sequence[Tensor]) -> float:
+    floats = [each.dtype for each in outputs if each.is_floating_point()]
+    return max((torch.finfo(each).eps / 2 for each in floats), default=0.0)

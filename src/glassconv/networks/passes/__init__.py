@@ -1,0 +1,35 @@
+"""Passes: each rewrites a network into one that computes the same with less work.
+
+A pass is a module with `NAME` and `run(network) -> Network`. They run in the order of `PASSES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+from glassconv.networks.passes import (
+    fold_batch_norm,
+    functional,
+    fuse_elementwise,
+    fuse_epilogue,
+    unused,
+)
+from glassconv.networks.passes.network import Network
+
+PASSES: tuple[ModuleType, ...] = (
+    functional,
+    fold_batch_norm,
+    fuse_epilogue,
+    fuse_elementwise,
+    unused,
+)
+
+Rewrite = Callable[[Network], Network]
+
+
+def rewritten(network: Network) -> Iterator[tuple[str, Network]]:
+    """Yield the name of each pass and the network that it returns."""
+    for module in PASSES:
+        network = module.run(network)
+        yield module.NAME, network

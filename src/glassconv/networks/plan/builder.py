@@ -1,0 +1,253 @@
+"""The builder of a plan: it gives each value a place, and collects the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glassconv.codegen.target import host
+from glassconv.dispatch import machine_store
+from glassconv.errors import NetworkError
+from glassconv.kernels.runtime.parameters import Arrays
+from glassconv.kernels.runtime.plan import Launch
+from glassconv.networks.graph import Operation, Value
+from glassconv.networks.passes.network import Network
+from glassconv.networks.plan.places import Address, Memory, Place, Root, dense_strides, dtype_of
+from glassconv.networks.plan.steps import KernelStep, PlanStep, PyTorchStep
+from glassconv.networks.tensors import tensors_in
+from glassconv.operations import copy
+from glassconv.operations.step import Step
+from glassconv.problem.memory_layout import NHWC
+
+
+class Builder:
+    """What the rules of lowering write to."""
+
+    def __init__(self, network: Network, layout: str, accuracy: str) -> None:
+        self.network, self.layout, self.accuracy = network, layout, accuracy
+        self.threads, self.machine = torch.get_num_threads(), machine_store.machine()
+        target = host()
+        assert target is not None, "a plan is made where code is generated"
+        self.target = target
+        self.roots: list[Root] = []
+        self.places: dict[int, Place] = {}  # by the number of the value
+        self.steps: list[PlanStep] = []
+        self.copies: dict[tuple[Place, tuple[int, ...]], Place] = {}
+
+    # -- places -----------------------------------------------------------------------------
+
+    def root(self, memory: Memory, size: int, tensor: Tensor | None = None) -> Root:
+        """Return new memory of so many bytes."""
+        root = Root(len(self.roots), memory, size, tensor)
+        self.roots.append(root)
+        return root
+
+    def strides(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the strides of an array in the plan's memory layout."""
+        return dense_strides(shape, channels_last=self.layout == NHWC)
+
+    def new(
+        self,
+        shape: tuple[int, ...],
+        dtype: torch.dtype,
+        strides: tuple[int, ...] | None = None,
+        memory: Memory = "arena",
+    ) -> Place:
+        """Return the place of an array that a step will write."""
+        root = self.root(memory, prod(shape) * dtype.itemsize)
+        return Place(root.number, shape, strides or self.strides(shape), dtype)
+
+    def output(self, value: Value, strides: tuple[int, ...] | None = None) -> Place:
+        """Return the new place of a value that a step will write."""
+        place = self.new(value.shape, dtype_of(value), strides)
+        self.places[value.number] = place
+        return place
+
+    def tensor(self, tensor: Tensor) -> Place:
+        """Return the place of a weight or a constant."""
+        root = self.root("tensor", tensor.nbytes, tensor)
+        return Place(root.number, tuple(tensor.shape), tensor.stride(), tensor.dtype)
+
+    def place(self, value: Value) -> Place:
+        """Return where a value is."""
+        if value.number not in self.places:
+            self.places[value.number] = self.tensor(self.network.tensors[value.number])
+        return self.places[value.number]
+
+    # -- steps ------------------------------------------------------------------------------
+
+    def kernel(
+        self,
+        name: str,
+        kernel: str,
+        launches: Iterable[Launch[Any]],
+        reads: Iterable[Place],
+        write: Place,
+        workspace_bytes: int,
+        seconds: float,
+        macs: int = 0,
+    ) -> None:
+        """Add what kernels compute."""
+        read = tuple(each.root for each in reads)
+        self.steps.append(
+            KernelStep(
+                name, kernel, tuple(launches), read, (write.root,), workspace_bytes, seconds, macs
+            )
+        )
+
+    def view(self, operation: Operation) -> bool:
+        """Give the outputs of an operation their places if they are views of its inputs."""
+        _, places, returned = self._on_meta(operation)
+        views = [_viewed(each, places) for each in returned]
+        if not views or any(each is None for each in views):
+            return False
+        for value, place in zip(operation.outputs, views, strict=True):
+            assert place is not None, "a view"
+            self.places[value.number] = place
+        return True
+
+    def pytorch(self, operation: Operation, reason: str) -> None:
+        """Let PyTorch compute an operation."""
+        arguments, places, returned = self._on_meta(operation)
+        outputs = tuple(
+            self.new(tuple(each.shape), each.dtype, each.stride(), "result") for each in returned
+        )
+        self.places.update(
+            (value.number, place) for value, place in zip(operation.outputs, outputs, strict=True)
+        )
+        self.steps.append(
+            PyTorchStep(
+                operation.name,
+                reason,
+                operation.overload,
+                tuple(arguments.items()),
+                outputs,
+                tuple(each.root for each in places),
+                tuple(each.root for each in outputs),
+            )
+        )
+
+    def _on_meta(
+        self, operation: Operation
+    ) -> tuple[dict[str, Any], dict[Place, Tensor], list[Tensor]]:
+        """Return an operation's arguments, the tensors that it reads, and those that it returns.
+
+        The tensors have shapes and strides, and no numbers.
+        """
+        arguments = {name: self._placed(each) for name, each in operation.arguments.items()}
+        places = {place: place.meta for place in _places(tuple(arguments.values()))}
+        try:
+            with torch.inference_mode():
+                result = operation.overload(**with_tensors(arguments, places.__getitem__))
+        except Exception as error:  # whatever PyTorch raises for tensors without numbers
+            cause = f"{operation.function} has no rule for shapes: {error}"
+            raise NetworkError(cause, request=operation.name) from error
+        return arguments, places, list(tensors_in(result))
+
+    def in_layout(self, place: Place, layout: str) -> Place:
+        """Return where a value is in this memory layout, copied only if necessary."""
+        channels_last = layout == NHWC
+        return self.with_strides(place, dense_strides(place.shape, channels_last=channels_last))
+
+    def with_strides(self, place: Place, strides: tuple[int, ...]) -> Place:
+        """Return where a value has these strides, copied only if necessary."""
+        if _same_strides(place, strides):
+            return replace(place, strides=strides)
+        copied = self.copies.get((place, strides))
+        if copied is None:
+            copied = self.copies[place, strides] = self.new(place.shape, place.dtype, strides)
+            self.copy(place, copied)
+        return copied
+
+    def copy(self, place: Place, to: Place) -> None:
+        """Copy an array into another place of its shape, of which it may be broadcast."""
+        if not copy.supports(place.strided, to.strided):  # another element type, or many axes
+            arguments = (("self", to), ("src", place), ("non_blocking", False))
+            call = torch.ops.aten.copy_.default
+            self.steps.append(
+                PyTorchStep("copy", "copy", call, arguments, (), (place.root,), (to.root,))
+            )
+            return
+        step = copy.step(place.strided, to.strided, self.target, self.threads)
+        self.operation("copy", "copy", step, to, input=place)
+
+    def operation(
+        self, name: str, kernel: str, step: Step, output: Place, **arrays: Place | None
+    ) -> None:
+        """Add a compiled operation between convolutions.
+
+        arrays: the places of `input`, `weight`, `bias` and `residual`, as far as it reads them.
+        """
+        read = [each for each in arrays.values() if each is not None]
+        launch = Launch(
+            step.kernel,
+            step.parameters,
+            self.arrays(**{"input": output, **arrays}, output=output),
+            step.tasks,
+            step.tasks,
+        )
+        moved = sum(each.strided.bytes for each in (*read, output))
+        seconds = moved / self.machine.bandwidth(moved, min(step.tasks, self.threads))
+        workspace_bytes = self.threads * step.workspace_bytes
+        self.kernel(name, kernel, [launch], read, output, workspace_bytes, seconds)
+
+    def _placed(self, argument: Any) -> Any:
+        if isinstance(argument, Value):
+            return self.place(argument)
+        if isinstance(argument, tuple):
+            return tuple(map(self._placed, argument))
+        return argument
+
+    def workspace(self) -> Address:
+        """Return the address of the workspace, which all steps share."""
+        return Address(WORKSPACE, 0)
+
+    def arrays(self, **places: Place | None) -> Arrays[Any]:
+        """Return the addresses of a kernel's arrays; one that is left out is not used."""
+        addresses = {name: place.address for name, place in places.items() if place is not None}
+        output = addresses["output"]
+        absent = {"weight": output, "bias": output, "residual": output}
+        return Arrays(workspace=self.workspace(), **{**absent, **addresses})
+
+
+WORKSPACE = -1  # the root of the workspace
+
+
+def _places(arguments: tuple[Any, ...]) -> Iterable[Place]:
+    for each in arguments:
+        if isinstance(each, Place):
+            yield each
+        elif isinstance(each, tuple):
+            yield from _places(each)
+
+
+def with_tensors(arguments: Mapping[str, Any], tensor: Callable[[Place], Tensor]) -> dict[str, Any]:
+    """Return arguments with tensors instead of places."""
+
+    def read(argument: Any) -> Any:
+        if isinstance(argument, Place):
+            return tensor(argument)
+        return [read(each) for each in argument] if isinstance(argument, tuple) else argument
+
+    return {name: read(each) for name, each in arguments.items()}
+
+
+def _same_strides(place: Place, strides: tuple[int, ...]) -> bool:
+    """Return whether strides are the same along each axis of more than one entry."""
+    axes = zip(place.shape, place.strides, strides, strict=True)
+    return all(one == other or size <= 1 for size, one, other in axes)
+
+
+def _viewed(returned: Tensor, places: Mapping[Place, Tensor]) -> Place | None:
+    """Return the place of a view of what is in one of these places, None if it has own memory."""
+    storage = returned.untyped_storage()._cdata
+    for place, meta in places.items():
+        if meta.untyped_storage()._cdata == storage and meta.dtype == returned.dtype:
+            shape, offset = tuple(returned.shape), int(returned.storage_offset())
+            return Place(place.root, shape, returned.stride(), place.dtype, offset)
+    return None

@@ -1,0 +1,49 @@
+"""Lower a network to a plan: kernels where a rule has one, PyTorch's operations between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from glassconv.networks.passes.network import Network
+from glassconv.networks.plan.builder import Builder
+from glassconv.networks.plan.places import Place, Root, dtype_of
+from glassconv.networks.plan.rules import RULES
+from glassconv.networks.plan.steps import PlanStep
+
+NO_RULE = "no kernel of a plan computes it"
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The steps of a plan, and where its values are."""
+
+    steps: tuple[PlanStep, ...]
+    roots: tuple[Root, ...]
+    inputs: tuple[Place, ...]
+    outputs: tuple[Place, ...]
+
+
+def lower(network: Network, layout: str, accuracy: str, strides: list[tuple[int, ...]]) -> Lowered:
+    """Return the steps of a network, in a memory layout.
+
+    strides: of the network's inputs.
+    """
+    builder = Builder(network, layout, accuracy)
+    for value, given in zip(network.inputs, strides, strict=True):
+        builder.places[value.number] = builder.new(value.shape, dtype_of(value), given, "input")
+    for operation in network.operations:
+        rule = RULES.get(operation.function)
+        if rule is None and builder.view(operation):
+            continue
+        reason = NO_RULE if rule is None else rule(builder, operation)
+        if reason is not None:
+            builder.pytorch(operation, reason)
+    outputs = []
+    for value in network.outputs:
+        place = builder.place(value)
+        root = builder.roots[place.root]
+        if root.memory == "arena":
+            root.memory = "output"
+        outputs.append(place)
+    inputs = tuple(builder.places[value.number] for value in network.inputs)
+    return Lowered(tuple(builder.steps), tuple(builder.roots), inputs, tuple(outputs))

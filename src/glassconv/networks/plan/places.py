@@ -1,0 +1,100 @@
+"""Where the values of a plan are: in which memory, at which offset, with which strides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from glassconv.networks.graph import Value
+from glassconv.operations.strided import Strided
+
+# arena: the plan's own memory, which values with different lifetimes share. input: what a call is
+# given. output: memory that is new in each call. tensor: a weight or a constant. result: what
+# PyTorch returned in this call.
+Memory = Literal["arena", "input", "output", "tensor", "result"]
+
+
+@dataclass
+class Root:
+    """Memory that values are in. What kind it is may change until the plan is complete."""
+
+    number: int
+    memory: Memory
+    bytes: int
+    tensor: Tensor | None = None  # what is there before a call
+
+
+class Address(NamedTuple):
+    """A number of bytes after the start of a root."""
+
+    root: int
+    offset: int
+
+    def __add__(self, more: object) -> Address:
+        if not isinstance(more, int):
+            return NotImplemented
+        return Address(self.root, self.offset + more)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A tensor in a root."""
+
+    root: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: torch.dtype
+    offset: int = 0  # in elements
+
+    @property
+    def address(self) -> Address:
+        """Return where its first element is."""
+        return Address(self.root, self.offset * self.dtype.itemsize)
+
+    @property
+    def strided(self) -> Strided:
+        """Return where its elements are, as compiled operations take it."""
+        return Strided(self.shape, self.strides, str(self.dtype).removeprefix("torch."))
+
+    @property
+    def meta(self) -> Tensor:
+        """Return a tensor without memory that has its shape and strides."""
+        whole = torch.empty(self.offset + self.span, dtype=self.dtype, device="meta")
+        return whole.as_strided(self.shape, self.strides, self.offset)
+
+    @property
+    def span(self) -> int:
+        """Return how many elements it is from the first to the last one, both included."""
+        if not all(self.shape):
+            return 0
+        return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+
+    def of(self, memory: Tensor) -> Tensor:
+        """Return the tensor, given that of its root: bytes, or a tensor of its element type."""
+        typed = memory.view(self.dtype) if memory.dtype is torch.uint8 else memory
+        return typed.as_strided(self.shape, self.strides, typed.storage_offset() + self.offset)
+
+
+def dtype_of(value: Value) -> torch.dtype:
+    """Return the element type of a value."""
+    dtype: torch.dtype = getattr(torch, value.dtype)
+    return dtype
+
+
+def dense_strides(shape: tuple[int, ...], *, channels_last: bool) -> tuple[int, ...]:
+    """Return the strides of an array without gaps.
+
+    >>> dense_strides((1, 3, 4, 5), channels_last=True)
+    (60, 1, 15, 3)
+    """
+    order = list(range(len(shape)))
+    if channels_last and len(shape) > 2:
+        order = [0, *order[2:], 1]
+    strides, step = [0] * len(shape), 1
+    for axis in reversed(order):
+        strides[axis] = step
+        step *= max(shape[axis], 1)
+    return tuple(strides)

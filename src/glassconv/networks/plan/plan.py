@@ -1,0 +1,188 @@
+"""The plan of a network: called with the inputs, it runs its steps and returns the outputs.
+
+Kernels that follow each other are one program (codegen/team.py): one native call runs them all.
+Between programs are the operations that stay with PyTorch. Buffers that only kernels use are at
+fixed offsets of an arena, so most addresses are written when the arena is made; those of inputs,
+outputs and PyTorch's results are written before the program that uses them runs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glassconv.codegen import team
+from glassconv.codegen.pages import ask_for_huge_pages
+from glassconv.codegen.parallel import task_name
+from glassconv.kernels.runtime.blocking import round_up
+from glassconv.kernels.runtime.parameters import Arrays
+from glassconv.networks.plan.arena import Buffer, arrange
+from glassconv.networks.plan.builder import WORKSPACE, with_tensors
+from glassconv.networks.plan.lower import Lowered
+from glassconv.networks.plan.places import Address
+from glassconv.networks.plan.steps import KernelStep, PlanStep, PyTorchStep
+
+NAMES = [each.name for each in fields(Arrays)]
+PAGE = 2**21
+
+
+class Plan:
+    """A network's steps for inputs of these shapes, strides and element types."""
+
+    def __init__(self, lowered: Lowered, threads: int) -> None:
+        self.lowered, self.threads = lowered, threads
+        self._free: list[_Memory] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, *inputs: Tensor) -> list[Tensor]:
+        """Return the outputs for inputs as the plan was made for."""
+        with self._lock:
+            memory = self._free.pop() if self._free else None
+        if memory is None:
+            memory = _Memory(self)
+        try:
+            return memory.run(inputs)
+        finally:
+            with self._lock:
+                self._free.append(memory)
+
+    @property
+    def steps(self) -> tuple[PlanStep, ...]:
+        """Return the steps in their order."""
+        return self.lowered.steps
+
+    @cached_property
+    def arena(self) -> tuple[dict[int, int], int]:
+        """Return the offset of each root in the arena, the workspace's first, and its size."""
+        offsets, size = arrange(list(self._buffers()))
+        start = round_up(self.workspace_bytes, 64)
+        placed = {number: start + offset for number, offset in offsets.items()}
+        return {WORKSPACE: 0, **placed}, start + size
+
+    @property
+    def workspace_bytes(self) -> int:
+        """Return how large the workspace is that all kernels share."""
+        kernels = [each for each in self.lowered.steps if isinstance(each, KernelStep)]
+        return max((each.workspace_bytes for each in kernels), default=0)
+
+    def _buffers(self) -> Iterator[Buffer]:
+        """Yield the roots in the arena with the steps from their first write to their last read."""
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for number, step in enumerate(self.lowered.steps):
+            for root in (*step.writes, *step.reads):
+                first.setdefault(root, number)
+                last[root] = number
+        for each in self.lowered.roots:
+            if each.memory == "arena" and each.number in first:
+                yield Buffer(each.number, each.bytes, first[each.number], last[each.number])
+
+
+@dataclass
+class _Segment:
+    """Nodes that run in one native call, or an operation of PyTorch's."""
+
+    first: int  # node
+    count: int
+    patches: list[tuple[int, int, int]] = field(default_factory=list)  # word, root, offset
+    pytorch: PyTorchStep | None = None
+
+
+class _Memory:
+    """The arena of one call at a time, and the programs whose addresses point into it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        offsets, size = plan.arena
+        self.buffer = torch.empty(size + PAGE, dtype=torch.uint8)
+        ask_for_huge_pages(self.buffer.data_ptr(), self.buffer.nbytes)
+        start = round_up(self.buffer.data_ptr(), PAGE) - self.buffer.data_ptr()
+        self.arena = self.buffer[start : start + size]
+        self.bases = {root: self.arena.data_ptr() + at for root, at in offsets.items()}
+        self.tensors: dict[int, Tensor] = {}
+        for root in plan.lowered.roots:
+            if root.tensor is not None:
+                self.bases[root.number] = root.tensor.data_ptr()
+                self.tensors[root.number] = root.tensor
+            elif root.number in offsets:
+                at = offsets[root.number]
+                self.tensors[root.number] = self.arena[at : at + root.bytes]
+        self.fixed = set(self.bases)
+        launches = sum(
+            len(each.launches) for each in plan.lowered.steps if isinstance(each, KernelStep)
+        )
+        self.nodes = (ctypes.c_int64 * (launches * team.WORDS_PER_NODE))()
+        self.arrays = (ctypes.c_int64 * (launches * len(NAMES)))()
+        self.segments = list(self._segments(plan.lowered.steps))
+        self.new_outputs = [
+            (root.number, root.bytes) for root in plan.lowered.roots if root.memory == "output"
+        ]
+
+    def _segments(self, steps: Sequence[PlanStep]) -> Iterator[_Segment]:
+        node = 0
+        for is_native, group in groupby(steps, lambda each: isinstance(each, KernelStep)):
+            if not is_native:
+                yield from (_Segment(node, 0, [], each) for each in group)  # type: ignore[arg-type]
+                continue
+            segment = _Segment(node, 0)
+            for step in group:
+                assert isinstance(step, KernelStep)
+                for launch in step.launches:
+                    self._write(node, launch, segment)
+                    node += 1
+            segment.count = node - segment.first
+            yield segment
+
+    def _write(self, node: int, launch: Any, segment: _Segment) -> None:
+        """Write a node, and note the words that depend on the call."""
+        place = node * len(NAMES)
+        for word, name in enumerate(NAMES, place):
+            address = getattr(launch.arrays, name)
+            if isinstance(address, Address):
+                if address.root not in self.fixed:
+                    segment.patches.append((word, *address))
+                    continue
+                address = self.bases[address.root] + address.offset
+            self.arrays[word] = address
+        kernel = launch.kernel
+        at = node * team.WORDS_PER_NODE
+        self.nodes[at] = kernel.address_of(task_name(kernel.name))
+        self.nodes[at + 1] = ctypes.addressof(launch.parameters)
+        self.nodes[at + 2] = ctypes.addressof(self.arrays) + 8 * place
+        self.nodes[at + 3] = launch.tasks
+
+    def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Run all steps."""
+        lowered = self.plan.lowered
+        tensors = self.tensors.copy()
+        for place, tensor in zip(lowered.inputs, inputs, strict=True):
+            tensors[place.root] = tensor
+        for root, size in self.new_outputs:
+            tensors[root] = torch.empty(size, dtype=torch.uint8)
+        for segment in self.segments:
+            if segment.pytorch is not None:
+                self._call(segment.pytorch, tensors)
+                continue
+            for word, root, offset in segment.patches:
+                self.arrays[word] = tensors[root].data_ptr() + offset
+            nodes = ctypes.addressof(self.nodes) + 8 * team.WORDS_PER_NODE * segment.first
+            team.run_program(nodes, segment.count, self.plan.threads)
+        return [place.of(tensors[place.root]) for place in lowered.outputs]
+
+    def _call(self, step: PyTorchStep, tensors: dict[int, Tensor]) -> None:
+        arguments = with_tensors(dict(step.arguments), lambda place: place.of(tensors[place.root]))
+        result = step.call(**arguments)
+        returned = result if isinstance(result, list | tuple) else [result]
+        for place, tensor in zip(step.outputs, returned, strict=False):
+            expected = tensor
+            if tensor.stride() != place.strides:
+                expected = tensor.new_empty_strided(place.shape, place.strides).copy_(tensor)
+            tensors[place.root] = expected

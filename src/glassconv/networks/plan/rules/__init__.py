@@ -1,0 +1,30 @@
+"""How each function of ATen becomes kernels of a plan.
+
+A rule takes the builder and an operation. It adds the steps, or returns why PyTorch computes the
+operation. A function without a rule, and one that returns a view, is PyTorch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from glassconv.networks.convolutions import FORWARD, TRANSPOSED
+from glassconv.networks.graph import Operation
+from glassconv.networks.plan.builder import Builder
+from glassconv.networks.plan.rules import copies, elementwise, pooling, rows, sums
+
+Rule = Callable[[Builder, Operation], str | None]
+
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys((*FORWARD, *TRANSPOSED), sums.convolution),
+    "linear": sums.linear,
+    **dict.fromkeys(("max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"), pooling.pool),
+    **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d"), pooling.adaptive_average),
+    "mean": pooling.mean_of_positions,
+    "elementwise": elementwise.expression,
+    "layer_norm": rows.normalized,
+    "softmax": rows.softmax_of_rows,
+    **dict.fromkeys(("cat", "concat", "concatenate"), copies.joined),
+    **dict.fromkeys(("reshape", "flatten", "contiguous"), copies.dense),
+    **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), copies.nearest),
+}

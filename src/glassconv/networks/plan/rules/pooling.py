@@ -1,0 +1,98 @@
+"""Pooling and means over positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from glassconv.networks.graph import Operation, Value
+from glassconv.networks.plan.builder import Builder
+from glassconv.networks.plan.places import Place, dense_strides
+from glassconv.operations import mean, pooling
+from glassconv.operations.pooling import Pooling
+
+
+def pool(builder: Builder, operation: Operation) -> str | None:
+    """Add a maximum or an average over windows, or return why PyTorch computes it."""
+    arguments = operation.arguments
+    ndim = int(operation.function[-2])
+    given = builder.place(arguments["self"])
+    if len(given.shape) != ndim + 2:
+        return "it has no batch axis"
+    size = _per_axis(arguments["kernel_size"], ndim)
+    found = Pooling(
+        "max" if operation.function.startswith("max") else "average",
+        size,
+        _per_axis(arguments["stride"] or size, ndim),
+        _per_axis(arguments["padding"], ndim),
+        _per_axis(arguments.get("dilation", 1), ndim),
+        arguments["ceil_mode"],
+        arguments.get("count_include_pad", True),
+        arguments.get("divisor_override"),
+    )
+    return _pooled(builder, operation, found, given)
+
+
+def adaptive_average(builder: Builder, operation: Operation) -> str | None:
+    """Add an average over a number of windows: of all positions, or of windows of one size."""
+    given = builder.place(operation.arguments["self"])
+    ndim = int(operation.function[-2])
+    if len(given.shape) != ndim + 2:
+        return "it has no batch axis"
+    value, sizes = operation.outputs[0], given.shape[2:]
+    wanted = value.shape[2:]
+    if sizes == wanted:
+        builder.places[value.number] = given
+        return None
+    if prod(wanted) == 1:
+        return _mean(builder, operation, given)
+    if any(size % number for size, number in zip(sizes, wanted, strict=True)):
+        return "its windows have different sizes"
+    windows = tuple(size // number for size, number in zip(sizes, wanted, strict=True))
+    none, ones = (0,) * len(sizes), (1,) * len(sizes)
+    return _pooled(builder, operation, Pooling("average", windows, windows, none, ones), given)
+
+
+def mean_of_positions(builder: Builder, operation: Operation) -> str | None:
+    """Add the mean over all positions, or return why PyTorch computes it."""
+    arguments = operation.arguments
+    given, axes = builder.place(arguments["self"]), arguments["dim"]
+    ndim = len(given.shape)
+    spatial = set(range(2, ndim))
+    if axes is None or not spatial or {axis % ndim for axis in axes} != spatial:
+        return "it is no mean over all positions"
+    if arguments.get("dtype") not in (None, given.dtype):
+        return "it changes the element type"
+    return _mean(builder, operation, given)
+
+
+def _mean(builder: Builder, operation: Operation, given: Place) -> str | None:
+    value = operation.outputs[0]
+    place = builder.new(value.shape, given.dtype, dense_strides(value.shape, channels_last=False))
+    given = builder.in_layout(given, builder.layout)
+    verdict = mean.supports(given.strided, place.strided)
+    if not verdict:
+        return verdict.reason
+    builder.places[value.number] = place
+    step = mean.step(given.strided, place.strided, builder.target, builder.threads)
+    builder.operation(operation.name, "mean", step, place, input=given)
+    return None
+
+
+def _pooled(builder: Builder, operation: Operation, found: Pooling, given: Place) -> str | None:
+    value: Value = operation.outputs[0]
+    place = builder.new(value.shape, given.dtype)
+    given = builder.in_layout(given, builder.layout)
+    verdict = pooling.supports(found, given.strided, place.strided)
+    if not verdict:
+        return verdict.reason
+    builder.places[value.number] = place
+    step = pooling.step(found, given.strided, place.strided, builder.target, builder.threads)
+    builder.operation(operation.name, f"{found.kind} pooling", step, place, input=given)
+    return None
+
+
+def _per_axis(argument: Any, ndim: int) -> tuple[int, ...]:
+    numbers: Sequence[int] = argument if isinstance(argument, tuple | list) else (argument,)
+    return tuple(numbers) * ndim if len(numbers) == 1 else tuple(numbers)

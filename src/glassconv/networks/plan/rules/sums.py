@@ -1,0 +1,130 @@
+"""Convolutions and linear layers: the kernel that is predicted to be the fastest, weight packed."""
+
+from __future__ import annotations
+
+from math import prod
+
+from torch import Tensor
+
+from glassconv.dispatch.select import fastest_kernel, kernel_named
+from glassconv.dispatch.whole_numbers import is_whole
+from glassconv.errors import UnsupportedError
+from glassconv.kernels.runtime.plan import Plan
+from glassconv.networks.convolutions import read
+from glassconv.networks.graph import Operation, Value
+from glassconv.networks.plan.builder import Builder
+from glassconv.networks.plan.places import Place, dense_strides
+from glassconv.problem.activations import Epilogue
+from glassconv.problem.arguments import problem_of
+from glassconv.problem.memory_layout import NHWC, Layout, layout_named
+from glassconv.problem.problem import Problem
+from glassconv.problem.transposed import TransposedProblem, flip
+from glassconv.reports.choice import Candidate
+
+COMPILED = ("float32", "float64")
+
+
+def convolution(builder: Builder, operation: Operation) -> str | None:
+    """Add a convolution to the plan, or return why PyTorch computes it."""
+    found = read(operation)
+    weight = builder.network.constant(found.weight)
+    if weight is None:
+        return "its weight is computed by the network"
+    problem: Problem = found.problem
+    if isinstance(problem, TransposedProblem) and problem.stride == (1,) * problem.ndim:
+        if problem.is_cut:
+            return "its padding is wider than its kernel"
+        problem, weight = problem.convolution, flip(weight, problem.groups)
+    if problem.ndim > 2:
+        return "kernels compute one or two spatial axes"
+    given = builder.in_layout(builder.place(found.input), builder.layout)
+    shape, strides = given.shape, given.strides
+    if len(shape) == problem.ndim + 1:  # without a batch axis
+        shape, strides = (1, *shape), (0, *strides)
+    layout = layout_named(builder.layout, shape, strides)
+    assert layout is not None, "an array in this layout"
+    output_strides = builder.strides((1, *found.output.shape)[-problem.ndim - 2 :])
+    return _add(
+        builder, operation, problem, layout, given, weight, output_strides[-len(given.shape) :]
+    )
+
+
+def linear(builder: Builder, operation: Operation) -> str | None:
+    """Add a linear layer, a convolution of 1 × 1 whose pixels are the rows of its input."""
+    input: Value = operation.arguments["input"]
+    weight = builder.network.constant(operation.arguments["weight"])
+    if weight is None:
+        return "its weight is computed by the network"
+    *rows, channels = input.shape
+    dense = dense_strides(input.shape, channels_last=False)
+    given = builder.with_strides(builder.place(input), dense)
+    count = prod(rows)
+    sizes = ([1, channels, 1, count], [weight.shape[0], channels, 1, 1])
+    bias = operation.arguments["bias"]
+    problem = problem_of(*sizes, None if bias is None else bias.shape, dtype=input.dtype)
+    layout = Layout(NHWC, (count * channels, 1, count * channels, channels))
+    strides = dense_strides(operation.outputs[0].shape, channels_last=False)
+    return _add(builder, operation, problem, layout, given, weight[:, :, None, None], strides)
+
+
+def _add(
+    builder: Builder,
+    operation: Operation,
+    problem: Problem,
+    layout: Layout,
+    given: Place,
+    weight: Tensor,
+    output_strides: tuple[int, ...],
+) -> str | None:
+    """Add the kernel of a problem, or return why no kernel computes it."""
+    arguments = operation.arguments
+    bias = builder.network.constant(arguments["bias"])
+    if bias is None and arguments["bias"] is not None:
+        return "its bias is computed by the network"
+    if problem.dtype not in COMPILED:
+        return f"kernels in a plan compute float32 and float64, not {problem.dtype}"
+    residual = arguments.get("residual")
+    epilogue = Epilogue(arguments.get("activation"), residual is not None)
+    try:
+        candidate, plan, packed = _planned(builder, problem, layout, epilogue, weight)
+    except UnsupportedError as error:
+        return error.cause
+    output = builder.output(operation.outputs[0], output_strides)
+    added = None
+    if residual is not None:
+        added = builder.with_strides(builder.place(residual), output.strides)
+    numbers = plan.zero_bias if bias is None else bias.detach().contiguous() + 0.0  # no −0
+    arrays = builder.arrays(
+        input=given,
+        weight=builder.tensor(packed),
+        bias=builder.tensor(numbers),
+        output=output,
+        residual=added,
+    )
+    builder.kernel(
+        operation.name,
+        candidate.name,
+        plan.launches(arrays),
+        [given] if added is None else [given, added],
+        output,
+        plan.workspace_size(builder.threads),
+        candidate.compiled_seconds or 0.0,
+        problem.macs,
+    )
+    return None
+
+
+def _planned(
+    builder: Builder, problem: Problem, layout: Layout, epilogue: Epilogue, weight: Tensor
+) -> tuple[Candidate, Plan, Tensor]:
+    """Return the fastest kernel that takes the weight, its plan, and the weight as it reads it."""
+    weight = weight.detach()
+    is_plain = builder.accuracy in ("strict", "default") and is_whole(weight)
+    found = fastest_kernel(problem, builder.accuracy, layout.name, is_plain=is_plain)
+    plan = kernel_named(found.name).plan(problem, layout, epilogue, is_frozen=True)
+    packed = weight.contiguous() if plan.pack is None else plan.pack(weight)
+    if packed is None:
+        raise UnsupportedError(f"{found.name} refuses its weight", request=str(problem))
+    if packed.data_ptr() == weight.data_ptr():  # the user's, who may change it
+        packed = packed.clone()
+    return found, plan, packed

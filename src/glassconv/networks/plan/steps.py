@@ -1,0 +1,39 @@
+"""The steps of a plan: kernels of glassconv's, and operations that stay with PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from glassconv.kernels.runtime.plan import Launch
+from glassconv.networks.plan.places import Address, Place
+
+
+@dataclass(frozen=True)
+class KernelStep:
+    """An operation that kernels compute, one launch after another."""
+
+    name: str
+    kernel: str  # its algorithm's name, or what it does
+    launches: tuple[Launch[Address | int], ...]
+    reads: tuple[int, ...]  # roots
+    writes: tuple[int, ...]
+    workspace_bytes: int
+    predicted_seconds: float
+    macs: int = 0
+
+
+@dataclass(frozen=True)
+class PyTorchStep:
+    """An operation that PyTorch computes, and why."""
+
+    name: str
+    reason: str
+    call: Any  # its overload, or a function
+    arguments: tuple[tuple[str, Any], ...]  # a tensor is a `Place`, several are a tuple
+    outputs: tuple[Place, ...]  # what it returns, each in a root of its own
+    reads: tuple[int, ...]
+    writes: tuple[int, ...]
+
+
+PlanStep = KernelStep | PyTorchStep

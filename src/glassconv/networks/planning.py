@@ -1,0 +1,65 @@
+"""From a model and the arguments of a call to a plan: capture, passes, memory layout, lowering."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from glassconv.codegen.target import host
+from glassconv.errors import NetworkError
+from glassconv.networks.capture import capture_call
+from glassconv.networks.graph import Graph, Returned
+from glassconv.networks.passes import rewritten
+from glassconv.networks.passes.network import Network
+from glassconv.networks.plan.layout import fastest_layout
+from glassconv.networks.plan.lower import lower
+from glassconv.networks.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The plan of calls with the same shapes, and how it came about."""
+
+    plan: Plan
+    returned: Returned
+    layout: str
+    passes: tuple[tuple[str, Network], ...]  # the network as captured, and after each pass
+
+
+def planned(
+    model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], accuracy: str
+) -> Planned:
+    """Return the plan of `model(*args, **kwargs)`.
+
+    Raises `NetworkError` for a model that cannot be captured, or without generated code.
+    """
+    if host() is None:
+        cause = "plans require AVX2, AVX-512 or NEON"
+        raise NetworkError(cause, request=type(model).__name__)
+    graph = capture_call(model, args, kwargs)
+    captured = network_of(graph, model)
+    passes = (("captured", captured), *rewritten(captured))
+    network = passes[-1][1]
+    layout = fastest_layout(network, accuracy)
+    inputs = [each for each in tree_leaves((tuple(args), dict(kwargs))) if isinstance(each, Tensor)]
+    lowered = lower(network, layout, accuracy, [each.stride() for each in inputs])
+    return Planned(Plan(lowered, torch.get_num_threads()), graph.returned, layout, passes)
+
+
+def network_of(graph: Graph, model: nn.Module) -> Network:
+    """Return a graph with the numbers of its parameters and constants."""
+    named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    tensors = dict(graph.constants)
+    values = (value for each in graph.operations for value in each.inputs)
+    for value in (*values, *graph.outputs):
+        if value.kind == "parameter":
+            tensors[value.number] = named[value.name].detach()
+        elif value.kind == "constant" and value.number not in tensors:
+            cause = "it makes a constant whose numbers are not known before it runs"
+            raise NetworkError(cause, request=type(model).__name__)
+    return Network(graph.operations, graph.inputs, graph.outputs, tensors)
