@@ -21,11 +21,11 @@ from glassconv.codegen.struct import N, Struct, pack
 from glassconv.codegen.target import Target
 from glassconv.kernels.runtime.parameters import Arrays
 from glassconv.operations import pooling
+from glassconv.operations.images import are_channels_last
 from glassconv.operations.pooling import Pooling
 from glassconv.operations.reductions import roundings_of_sum, sum_of
 from glassconv.operations.step import Step, tasks_wanted
 from glassconv.operations.strided import Strided
-from glassconv.problem.memory_layout import NHWC
 from glassconv.reports.verdict import Verdict
 
 
@@ -38,7 +38,10 @@ def supports(input: Strided, output: Strided) -> Verdict:
     pooled = pooling.supports(_over_all(input), input, _with_positions(output, input))
     if not pooled:
         return pooled
-    if not _is_channels_last(input, output) and input.stride_of_positions() != 1:
+    if (
+        not are_channels_last(input, _with_positions(output, input))
+        and input.stride_of_positions() != 1
+    ):
         return Verdict(False, "requires planes without gaps")
     return Verdict(True, "")
 
@@ -59,7 +62,7 @@ class MeanParameters(Struct[N]):
 
 def step(input: Strided, output: Strided, target: Target, threads: int) -> Step:
     """Compile a supported mean; its arrays are `input` and `output`."""
-    if _is_channels_last(input, output):
+    if are_channels_last(input, _with_positions(output, input)):
         to = _with_positions(output, input)
         return pooling.step(_over_all(input), input, to, target, threads)
     batch, channels = input.shape[:2]
@@ -80,7 +83,7 @@ def step(input: Strided, output: Strided, target: Target, threads: int) -> Step:
 
 def roundings(input: Strided, output: Strided, target: Target) -> int:
     """Return n of the error bound of a supported mean."""
-    if _is_channels_last(input, output):
+    if are_channels_last(input, _with_positions(output, input)):
         return sum(input.shape[2:]) + 1
     return roundings_of_sum(prod(input.shape[2:]), target.lanes(input.dtype)) + 1
 
@@ -97,11 +100,6 @@ def _with_positions(output: Strided, input: Strided) -> Strided:
     ones = (1,) * (len(input.shape) - 2)
     shape = output.shape if len(output.shape) == len(input.shape) else (*output.shape, *ones)
     return Strided(shape, (*output.strides[:2], *ones), output.dtype)
-
-
-def _is_channels_last(input: Strided, output: Strided) -> bool:
-    layout = input.layout_as(_with_positions(output, input))
-    return layout is not None and layout.name == NHWC
 
 
 @cache

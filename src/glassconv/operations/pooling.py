@@ -13,21 +13,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import ceil
 from typing import Literal
 
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
-from glassconv.codegen.struct import pack
-from glassconv.codegen.target import ELEMENT_BYTES, Target
-from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
-from glassconv.kernels.runtime.blocking import round_up
+from glassconv.codegen.target import Target
+from glassconv.operations.images import (
+    are_channels_last,
+    emit_images,
+    step_of_images,
+    supports_images,
+)
 from glassconv.operations.pooling_axis import PoolingAxis
-from glassconv.operations.pooling_task import PoolingParameters, emit_task
-from glassconv.operations.step import Step, tasks_wanted
+from glassconv.operations.pooling_task import emit_row_of_channels, emit_row_of_columns
+from glassconv.operations.step import Step
 from glassconv.operations.strided import Strided
-from glassconv.problem.memory_layout import NCHW, layout_named
 from glassconv.reports.verdict import Verdict
 
 Kind = Literal["max", "average"]
@@ -68,61 +69,21 @@ def supports(pooling: Pooling, input: Strided, output: Strided) -> Verdict:
 
     Input and output are [batch, channels, height, width] or [batch, channels, length].
     """
-    if not len(input.shape) == len(output.shape) == 2 + len(pooling.kernel_size):
+    if len(input.shape) != 2 + len(pooling.kernel_size):
         return Verdict(False, f"requires {len(pooling.kernel_size)} spatial axes")
-    if len(input.shape) > 4:
-        return Verdict(False, "only sequences and images are pooled")
-    if input.dtype not in ELEMENT_BYTES:
-        return Verdict(False, f"requires float32 or float64, got {input.dtype}")
-    expected = (*input.shape[:2], *pooling.output_size(input.shape[2:]))
-    if output.shape != expected:
-        return Verdict(False, f"requires an output of shape {expected}, got {output.shape}")
-    if input.layout_as(output) is None:
-        return Verdict(False, "requires an input and an output of one memory layout")
-    return Verdict(True, "")
+    return supports_images(input, output, pooling.output_size(input.shape[2:]))
 
 
 def step(pooling: Pooling, input: Strided, output: Strided, target: Target, threads: int) -> Step:
     """Compile a supported pooling; its arrays are `input` and `output`."""
-    layout = input.layout_as(output)
-    assert layout is not None, "the arrays are supported"
-    to = layout_named(layout.name, output.shape, output.strides)
-    assert to is not None, "the arrays are supported"
-    batch, channels = input.shape[:2]
     rows, columns = _with_rows(pooling.axes(input.shape[2:]))
+    beyond = [0] * target.lanes(input.dtype)  # where the last vector of the table may end
+    table = [rows.dilation, columns.dilation, columns.kernel_size]
+    table += [*_windows(pooling, rows, columns), *beyond]
     taps = rows.kernel_size * columns.kernel_size
-    tasks = tasks_wanted(input.bytes + output.bytes + taps * output.bytes // L1_SPEED, threads)
-    channels_last = layout.name != NCHW
-    output_rows = batch * rows.output_size * (1 if channels_last else channels)
-    blocks = ceil(tasks / max(output_rows, 1)) if channels_last else 1
-    channel_block = round_up(ceil(channels / blocks), CACHE_LINE // ELEMENT_BYTES[input.dtype])
-    rows_per_task = max(1, ceil(output_rows * blocks / tasks))
-    parameters = PoolingParameters(
-        channels=channels,
-        channel_block=channel_block,
-        channel_blocks=ceil(channels / channel_block),
-        rows=output_rows,
-        rows_per_task=rows_per_task,
-        output_height=rows.output_size,
-        output_width=columns.output_size,
-        input_stride_n=layout.strides[0],
-        input_stride_c=layout.strides[1],
-        input_stride_h=layout.strides[2],
-        input_stride_w=layout.strides[3],
-        output_stride_n=to.strides[0],
-        output_stride_c=to.strides[1],
-        output_stride_h=to.strides[2],
-        output_stride_w=to.strides[3],
-        dilation_h=rows.dilation,
-        dilation_w=columns.dilation,
-        kernel_width=columns.kernel_size,
-    )
-    beyond = [0] * target.lanes(input.dtype)  # a vector of the table may end there
-    return Step(
-        _compile(pooling.kind, channels_last, input.dtype, target),
-        pack(parameters, (*_windows(pooling, rows, columns), *beyond)),
-        tasks=ceil(output_rows / rows_per_task) * parameters.channel_blocks,
-    )
+    moved = input.bytes + output.bytes + taps * output.bytes // L1_SPEED
+    kernel = _compile(pooling.kind, are_channels_last(input, output), input.dtype, target)
+    return step_of_images(kernel, input, output, table, moved, threads)
 
 
 def _with_rows(axes: list[PoolingAxis]) -> list[PoolingAxis]:
@@ -151,5 +112,6 @@ def _windows(pooling: Pooling, rows: PoolingAxis, columns: PoolingAxis) -> list[
 @cache
 def _compile(kind: Kind, channels_last: bool, dtype: str, target: Target) -> Compiled:
     module = Module("pooling", dtype, target)
-    in_parallel(module, emit_task(module, kind, channels_last))
+    emit_row = emit_row_of_channels if channels_last else emit_row_of_columns
+    in_parallel(module, emit_images(module, emit_row(module, kind), channels_last=channels_last))
     return compiled(module, "pooling")
