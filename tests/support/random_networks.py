@@ -277,7 +277,8 @@ def _tokens(drawn: Drawn, x: Tensor) -> Made | None:
     def attention(layer: nn.Module, x: Tensor) -> Tensor:
         tokens = layer(x.flatten(2).transpose(1, 2))
         weights = (tokens @ tokens.transpose(1, 2)).softmax(-1)
-        return (weights @ tokens).transpose(1, 2).reshape(-1, channels, *size)
+        mixed: Tensor = weights @ tokens
+        return mixed.transpose(1, 2).reshape(-1, channels, *size)
 
     return attention, layer, ()
 
