@@ -117,7 +117,7 @@ def test_the_command_prints_a_table_for_each_number_of_threads(
     how = ["--threads", "2", "1", "--rounds", "1", "--json", str(file)]
     main(["--networks", SOURCE, "--engines", "eager", "glassconv", *how])
     printed = capsys.readouterr().out
-    assert "2 threads, 1 rounds" in printed and "1 thread, 1 rounds" in printed
+    assert "2 threads, 1 round;" in printed and "1 thread, 1 round;" in printed
     rows = json.loads(file.read_text())["networks"]
     assert [(row["threads"], row["best_peer"]) for row in rows] == [(2, "eager"), (1, "eager")]
     assert all(row["ratio"] > 0 for row in rows)

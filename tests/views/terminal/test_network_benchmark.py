@@ -64,6 +64,9 @@ def test_a_profile_has_times_and_shares() -> None:
         LayerTime("conv1", "Convolution", "brgconv", (1, 64, 112, 112), 3e-3),
         LayerTime("pool", "Pooling", "jit", (1, 64, 56, 56), 1e-3),
     )
+    long = LayerTime("features.17.block.0.expand", "Conv", "a" * 40, (1, 1000), 4e-3)
+    wide = str(NetworkProfile("resnet50", "openvino", "AMD EPYC", 1, (*layers, long)))
+    assert max(map(len, wide.splitlines())) <= 80 and "1×64×112×112  3 ms  37.5%" in wide
     text = str(NetworkProfile("resnet50", "openvino", "AMD EPYC", 1, layers))
     assert "resnet50 by openvino: 4 ms" in text and "AMD EPYC, 1 thread" in text
     row = next(line.split() for line in text.splitlines() if "conv1" in line)

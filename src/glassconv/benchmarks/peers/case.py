@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from glassconv.benchmarks.peers.onnx_export import export
 from glassconv.benchmarks.peers.unet import UNet
 from glassconv.benchmarks.torchvision_schemas import declare
 from glassconv.networks.load import SEED, is_source, load
@@ -51,7 +52,9 @@ class Case:
 
     def onnx(self) -> Path:
         """Return the network as a file of ONNX, which the first engine that needs it writes."""
-        return self.converted("network.onnx", self._export)
+        return self.converted(
+            "network.onnx", lambda path: export(self.network(), self.input(), path)
+        )
 
     def converted(self, name: str, convert: Callable[[Path], object]) -> Path:
         """Return a file of the folder, converted unless an earlier process did."""
@@ -59,11 +62,6 @@ class Case:
         if not path.exists():
             convert(path)
         return path
-
-    def _export(self, path: Path) -> None:
-        torch.onnx.export(
-            self.network(), (self.input(),), path, dynamo=True, external_data=False, verbose=False
-        )
 
 
 def prepare(name: str, folder: Path) -> Case:

@@ -43,7 +43,8 @@ def network_benchmark(result: NetworkBenchmark) -> RenderableType:
             f"{ratio:.2f}" if ratio else "",
         )
     reasons = [(row.engine, row.reason) for row in result.engines if row.reason]
-    how = f"{_by(result.input_shape)}, float32, {_threads(result.threads)}, {result.rounds} rounds"
+    how = f"{_by(result.input_shape)}, float32, {_counted(result.threads, 'thread')}, "
+    how += _counted(result.rounds, "round")
     return Group(
         Text(result.network, "bold"),
         Text(result.processor),
@@ -65,6 +66,8 @@ def network_profile(result: NetworkProfile) -> RenderableType:
         "layer", "kind", "implementation", "output", "time", "share",
         left=("layer", "kind", "implementation", "output"),
     )  # fmt: skip
+    for column in shown.columns[:3]:  # names take two lines where the terminal is narrow
+        column.no_wrap, column.overflow = False, "fold"
     whole = sum(layer.seconds for layer in result.layers)
     for layer in result.layers:
         shown.add_row(
@@ -77,7 +80,7 @@ def network_profile(result: NetworkProfile) -> RenderableType:
         )
     return Group(
         Text(f"{result.network} by {result.engine}: {duration(whole)}", "bold"),
-        Text(f"{result.processor}, {_threads(result.threads)}"),
+        Text(f"{result.processor}, {_counted(result.threads, 'thread')}"),
         shown,
     )
 
@@ -107,8 +110,8 @@ def _summary(rows: Sequence[NetworkBenchmark]) -> RenderableType:
     return shown
 
 
-def _threads(number: int) -> str:
-    return "1 thread" if number == 1 else f"{number} threads"
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _by(shape: Sequence[int]) -> str:
