@@ -20,6 +20,7 @@ from glassconv.benchmarks.peers.onnx_export import export
 from glassconv.benchmarks.peers.unet import UNet
 from glassconv.benchmarks.torchvision_schemas import declare
 from glassconv.networks.load import SEED, is_source, load
+from glassconv.networks.relative_error import relative_error
 from glassconv.networks.usual_input import usual_shape
 from glassconv.reports.array import Array
 
@@ -47,8 +48,12 @@ class Case:
         return torch.from_numpy(np.load(self.folder / "input.npy"))
 
     def error(self, output: Array) -> float:
-        """Return the largest error of an output, relative to the largest number of the true one."""
-        return relative_error(output, np.load(self.folder / "expected.npy"))
+        """Return the largest error of an output, relative to the largest number of the true one.
+
+        Raises `RuntimeError` for an output of another size; engines may leave the batch out.
+        """
+        expected = torch.from_numpy(np.load(self.folder / "expected.npy"))
+        return relative_error([torch.tensor(output).reshape(expected.shape)], [expected])
 
     def onnx(self) -> Path:
         """Return the network as a file of ONNX, which the first engine that needs it writes."""
@@ -76,27 +81,13 @@ def prepare(name: str, folder: Path) -> Case:
     with torch.no_grad():
         _draw_what_is_alike(network, generator)
         _normalize(network, torch.randn((BATCH, *shape[1:]), generator=generator))
-        eager = network(input).numpy()
-        expected = deepcopy(network).double()(input.double()).numpy()
+        eager = network(input)
+        expected = deepcopy(network).double()(input.double())
     torch.save(network.state_dict(), folder / "weights.pt")
     np.save(folder / "input.npy", input.numpy())
-    np.save(folder / "expected.npy", expected)
-    limit = EAGERS * relative_error(eager, expected) + LEAST
+    np.save(folder / "expected.npy", expected.numpy())
+    limit = EAGERS * relative_error([eager], [expected]) + LEAST
     return Case(name, folder, torch.get_num_threads(), limit)
-
-
-def relative_error(output: Array, expected: Array) -> float:
-    """Return the largest error, relative to the largest number that is expected.
-
-    Raises `ValueError` for an output of another shape, but for axes of size 1.
-
-    >>> relative_error(np.array([1.0, 2.1]), np.array([1.0, 2.0]))
-    0.05...
-    """
-    if np.squeeze(output).shape != np.squeeze(expected).shape:
-        raise ValueError(f"the output is {output.shape}, the network's {expected.shape}")
-    difference = np.abs(output.reshape(expected.shape).astype(np.float64) - expected).max()
-    return float(difference / np.abs(expected).max())
 
 
 def _built(name: str) -> nn.Module:
