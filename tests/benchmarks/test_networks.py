@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from glassconv.benchmarks.peers.unet import UNet
 from glassconv.benchmarks.suites import read_suite
 from glassconv.networks.capture import capture
 from glassconv.networks.convolutions import convolutions
+from glassconv.networks.optimize import optimize
 from glassconv.problem import ConvProblem
 from glassconv.reports.network_benchmark import NetworkBenchmark
 
@@ -78,6 +80,13 @@ def test_an_engine_without_a_profile_says_so(case: Case) -> None:
         profile(case, small.WRONG)
 
 
+def test_the_profile_of_glassconv_has_each_step_of_the_plan(case: Case) -> None:
+    layers = profile(case, ours.ENGINE).layers
+    steps = optimize(case.network(), case.input()).plan(case.input()).steps
+    assert [layer.name for layer in layers] == [step.name for step in steps]
+    assert all(layer.seconds > 0 for layer in layers)
+
+
 def test_the_profile_of_pytorch_has_each_layer(case: Case) -> None:
     result = profile(case, eager.NCHW)
     names = {layer.name for layer in result.layers}
@@ -99,8 +108,10 @@ def test_batchnorm_has_the_statistics_of_its_inputs_and_nothing_is_all_alike(cas
 def test_an_output_may_lack_the_batch_but_no_number(case: Case) -> None:
     output = case.network()(case.input()).detach().numpy()
     assert case.error(output[0]) == case.error(output) < 1e-6
+    output[0, 3] = nan
+    assert case.error(output) == inf
     with pytest.raises(RuntimeError, match=r"shape '\[1, 10\]' is invalid"):
-        case.error(output[0, :9])
+        case.error(output[0, :3])
 
 
 def test_the_unet_has_the_layers_of_the_suite() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,11 @@ class Case:
     def error(self, output: Array) -> float:
         """Return the largest error of an output, relative to the largest number of the true one.
 
-        Raises `RuntimeError` for an output of another size; engines may leave the batch out.
+        It is infinite where a number of the output is not finite. Raises `RuntimeError` for an
+        output of another size; engines may leave the batch out.
         """
+        if not np.isfinite(output).all():
+            return inf
         expected = torch.from_numpy(np.load(self.folder / "expected.npy"))
         return relative_error([torch.tensor(output).reshape(expected.shape)], [expected])
 
