@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from glassconv.networks.plan.plan import Plan
     from glassconv.networks.planning import Planned
 
+PLAIN = (type(None), bool, int, float, complex, str, torch.dtype, torch.device)
+MISSING: Any = object()
 MOST_PLANS = 16  # of one network, each with an arena and packed weights of its own
 
 
@@ -107,7 +109,7 @@ class OptimizedNetwork(nn.Module):
         if planned is None:
             return self._original[0](*args, **kwargs)
         inputs = [each for each in leaves if isinstance(each, Tensor)]
-        with torch.inference_mode():
+        with torch.no_grad():  # inference_mode() would return tensors that cannot be written to
             outputs = planned.plan(*inputs)
         return planned.returned.with_tensors(outputs)
 
@@ -137,8 +139,9 @@ class OptimizedNetwork(nn.Module):
             self._checksums = ()
 
     def _planned(self, key: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Planned | None:
-        if key in self._plans:
-            return self._plans[key]
+        found: Planned | None = self._plans.get(key, MISSING)  # another thread may forget it now
+        if found is not MISSING:
+            return found
         # The code generator is imported at the first call, not with the package.
         from glassconv.networks.planning import planned
 
@@ -196,7 +199,9 @@ def _described(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any
     else:
         leaves, structure = tree_flatten((tuple(args), dict(kwargs)))
     kinds = tuple(
-        (each.shape, each.stride(), each.dtype) if isinstance(each, Tensor) else each
+        (each.shape, each.stride(), each.dtype)
+        if isinstance(each, Tensor)
+        else (type(each), repr(each))  # 1, 1.0 and True are equal, and so are 0.0 and −0.0
         for each in leaves
     )
     return leaves, (torch.get_num_threads(), structure, kinds)
@@ -206,6 +211,8 @@ def _why_not(leaves: Sequence[Any]) -> str:
     """Return why no plan may be given these arguments, empty where one may."""
     for each in leaves:
         if not isinstance(each, Tensor):
+            if not isinstance(each, PLAIN):
+                return f"its arguments hold a {type(each).__name__}, which may change between calls"
             continue
         state = state_of(each, each, None, None)
         if state is State.RECORDED:

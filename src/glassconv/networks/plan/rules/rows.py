@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from glassconv.networks.graph import Operation
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides
@@ -24,7 +26,9 @@ def normalized(builder: Builder, operation: Operation) -> str | None:
         numbers = builder.network.constant(arguments[name])
         if numbers is None:
             return f"its {name} is computed by the network"
-        parameters[name] = builder.tensor(numbers.detach().contiguous())
+        parameters[name] = builder.tensor(
+            numbers.detach().clone(memory_format=torch.contiguous_format)
+        )
     step = layer_norm.step(
         given.strided,
         output.strided,
