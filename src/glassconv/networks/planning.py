@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from glassconv.codegen.pages import give_back_memory
 from glassconv.codegen.target import host
 from glassconv.errors import NetworkError
 from glassconv.networks.capture import capture_call
@@ -45,7 +46,10 @@ def planned(
     layout = fastest_layout(network, accuracy)
     inputs = [each for each in tree_leaves((tuple(args), dict(kwargs))) if isinstance(each, Tensor)]
     lowered = lower(network, layout, accuracy, [each.stride() for each in inputs])
-    return Planned(Plan(lowered, torch.get_num_threads()), graph.returned, layout)
+    plan = Plan(lowered, torch.get_num_threads())
+    del network  # its folded weights were packed
+    give_back_memory()
+    return Planned(plan, graph.returned, layout)
 
 
 def passes_of(
