@@ -102,6 +102,15 @@ def test_a_window_of_minus_infinity_has_it_as_its_maximum(layout: str) -> None:
     assert bool((computed(made, values, this_machine(), Random(0), layout) == -inf).all())
 
 
+@TARGETS
+@pytest.mark.parametrize("stride", [1, 3, 5, 16])
+def test_strides_of_columns_in_nchw(stride: int, target: Target) -> None:
+    made = Pooling("max", (2, 3), (1, stride), (1, 1), (1, 2))
+    values = torch.randn(2, 3, 5, 61)
+    found = computed(made, values, target, Random(stride), "nchw")
+    assert torch.equal(found, by_pytorch(made, values))
+
+
 def test_large_images_are_divided_into_tasks_that_cover_them() -> None:
     made = Pooling("max", (3, 3), (2, 2), (1, 1), (1, 1))
     values = torch.randn(1, 64, 112, 112).to(memory_format=torch.channels_last)
@@ -127,5 +136,10 @@ def test_refusals_say_why() -> None:
         ),
         (Strided((1, 8, 9), (72, 9, 1), "float32"), input): "requires 2 spatial axes",
     }
+    far = Pooling("max", (1, 1), (17, 17), (0, 0), (1, 1))
+    large = Strided((1, 8, 18, 18), (2592, 324, 18, 1), "float32")
+    assert pooling.supports(far, large, Strided((1, 8, 2, 2), (32, 4, 2, 1), "float32")) == Verdict(
+        False, "requires a stride of at most 16 between columns in NCHW"
+    )
     for arrays, reason in refused.items():
         assert pooling.supports(made, *arrays) == Verdict(False, reason)

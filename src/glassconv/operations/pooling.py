@@ -18,7 +18,9 @@ from typing import Literal
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
-from glassconv.codegen.target import Target
+from glassconv.codegen.target import ELEMENT_BYTES, Target
+from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
+from glassconv.kernels.runtime.blocking import round_up
 from glassconv.operations.images import (
     are_channels_last,
     emit_images,
@@ -32,6 +34,7 @@ from glassconv.operations.strided import Strided
 from glassconv.reports.verdict import Verdict
 
 Kind = Literal["max", "average"]
+MAX_STRIDE = 16  # between columns in NCHW, whose code grows with it
 L1_SPEED = 8  # how many times as fast L1 is as L3
 
 
@@ -71,19 +74,46 @@ def supports(pooling: Pooling, input: Strided, output: Strided) -> Verdict:
     """
     if len(input.shape) != 2 + len(pooling.kernel_size):
         return Verdict(False, f"requires {len(pooling.kernel_size)} spatial axes")
-    return supports_images(input, output, pooling.output_size(input.shape[2:]))
+    columns = pooling.axes(input.shape[2:])[-1]
+    supported = supports_images(input, output, pooling.output_size(input.shape[2:]))
+    if (
+        supported
+        and not are_channels_last(input, output)
+        and _vectors_for_one(columns) > MAX_STRIDE
+    ):
+        return Verdict(False, f"requires a stride of at most {MAX_STRIDE} between columns in NCHW")
+    return supported
 
 
 def step(pooling: Pooling, input: Strided, output: Strided, target: Target, threads: int) -> Step:
     """Compile a supported pooling; its arrays are `input` and `output`."""
     rows, columns = _with_rows(pooling.axes(input.shape[2:]))
-    beyond = [0] * target.lanes(input.dtype)  # where the last vector of the table may end
+    element, lanes = ELEMENT_BYTES[input.dtype], target.lanes(input.dtype)
+    channels_last = are_channels_last(input, output)
+    stride = 0 if channels_last else _vectors_for_one(columns)
+    span = columns.dilation * (columns.kernel_size - 1) + 1
+    padded_width = (columns.output_size - 1) * columns.stride + span
     table = [rows.dilation, columns.dilation, columns.kernel_size]
-    table += [*_windows(pooling, rows, columns), *beyond]
+    table += [columns.input_size, columns.padding, padded_width]
+    table += _windows(pooling, rows, columns)
+    table += [0] * lanes  # where the last vector of the table may end
     taps = rows.kernel_size * columns.kernel_size
     moved = input.bytes + output.bytes + taps * output.bytes // L1_SPEED
-    kernel = _compile(pooling.kind, are_channels_last(input, output), input.dtype, target)
-    return step_of_images(kernel, input, output, table, moved, threads)
+    row = round_up(columns.output_size, lanes) * stride + span + columns.input_size + 2 * lanes
+    return step_of_images(
+        _compile(pooling.kind, stride, input.dtype, target),
+        input,
+        output,
+        table,
+        moved,
+        threads,
+        workspace_bytes=0 if channels_last else round_up(row * element, CACHE_LINE),
+    )
+
+
+def _vectors_for_one(columns: PoolingAxis) -> int:
+    """Return how many vectors of inputs each vector of outputs is spread over in NCHW."""
+    return columns.stride if columns.output_size > 1 else 1
 
 
 def _with_rows(axes: list[PoolingAxis]) -> list[PoolingAxis]:
@@ -110,8 +140,12 @@ def _windows(pooling: Pooling, rows: PoolingAxis, columns: PoolingAxis) -> list[
 
 
 @cache
-def _compile(kind: Kind, channels_last: bool, dtype: str, target: Target) -> Compiled:
+def _compile(kind: Kind, stride: int, dtype: str, target: Target) -> Compiled:
+    """Compile for NCHW with a stride between columns, for NHWC with 0: any."""
     module = Module("pooling", dtype, target)
-    emit_row = emit_row_of_channels if channels_last else emit_row_of_columns
-    in_parallel(module, emit_images(module, emit_row(module, kind), channels_last=channels_last))
+    if stride:
+        row = emit_row_of_columns(module, kind, stride)
+    else:
+        row = emit_row_of_channels(module, kind)
+    in_parallel(module, emit_images(module, row, channels_last=not stride))
     return compiled(module, "pooling")

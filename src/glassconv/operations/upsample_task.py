@@ -43,6 +43,7 @@ def emit_row_of_channels(module: Module) -> Function:
         parameters: ImageParameters[Value],
         input: Pointer,
         output: Pointer,
+        workspace: Pointer,
         y: Value,
         channels: Value,
     ) -> None:
@@ -72,6 +73,7 @@ def emit_row_of_columns(module: Module) -> Function:
         parameters: ImageParameters[Value],
         input: Pointer,
         output: Pointer,
+        workspace: Pointer,
         y: Value,
         channels: Value,
     ) -> None:
