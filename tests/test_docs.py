@@ -29,6 +29,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 OTHER_COMMANDS = {
     "python docs/include.py": "writes the pages; that they are fresh is tested below",
     "python -m glassconv.kernels.microkernel": "ten seconds; its tests run it with --quick",
+    "python -m glassconv.benchmarks.networks --networks resnet50 mobilenet_v2 --threads 2 1": (
+        "minutes; its tests run it on a small network"
+    ),
     "PYTHONPATH=tests python -m support.random_kernels 100000": "half an hour",
     "PYTHONPATH=tests python -m support.strict_problems 0:50000": "half an hour",
 }

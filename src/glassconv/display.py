@@ -9,6 +9,11 @@ from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
 from glassconv.reports.kernel import KernelReport
 from glassconv.reports.machine import Machine
+from glassconv.reports.network_benchmark import (
+    NetworkBenchmark,
+    NetworkBenchmarks,
+    NetworkProfile,
+)
 from glassconv.reports.network_verification import NetworkVerification
 from glassconv.reports.running_bounds import RunningBounds
 from glassconv.reports.shown import Display, Shown
@@ -83,6 +88,24 @@ def _layer_benchmark(report: LayerBenchmark) -> RenderableType:
     return _benchmark(Benchmark(str(report.problem), "one layer", (report,)))
 
 
+def _network_benchmark(report: NetworkBenchmark) -> RenderableType:
+    from glassconv.views.terminal.network_benchmark import network_benchmark
+
+    return network_benchmark(report)
+
+
+def _network_benchmarks(report: NetworkBenchmarks) -> RenderableType:
+    from glassconv.views.terminal.network_benchmark import network_benchmarks
+
+    return network_benchmarks(report)
+
+
+def _network_profile(report: NetworkProfile) -> RenderableType:
+    from glassconv.views.terminal.network_benchmark import network_profile
+
+    return network_profile(report)
+
+
 def _kernel(report: KernelReport) -> RenderableType:
     from glassconv.views.terminal.kernel import kernel_report
 
@@ -117,6 +140,9 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     RunningBounds: _running_bounds,
     Benchmark: _benchmark,
     LayerBenchmark: _layer_benchmark,
+    NetworkBenchmark: _network_benchmark,
+    NetworkBenchmarks: _network_benchmarks,
+    NetworkProfile: _network_profile,
     KernelReport: _kernel,
     Machine: _machine,
     Choice: _choice,

@@ -56,9 +56,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def test_kept_memory_is_not_fresh_again() -> None:
-    """20 MB are 4,883 pages, each time."""
+    """20 MB are 4,883 pages: five times as many if each were fresh."""
     run = [sys.executable, "-c", MEASURED]
     kept, faults = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
     if kept == "False":
         pytest.skip("this C library's allocator takes no such wish")
-    assert int(faults) < 1000
+    assert int(faults) < 2 * 4883

@@ -1,32 +1,7 @@
-"""Let torchvision from the package index be imported beside a torch for the CPU.
-
-Its compiled part is built for a torch with CUDA and does not load there. Then the schemas of two
-operators that it would have declared are missing, and are declared here. A torchvision that fits
-its torch, as a user's does, declares them itself and needs nothing of this.
-"""
+"""Let torchvision be imported: a test imports this first."""
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+from glassconv.benchmarks.torchvision_schemas import declare
 
-import torch
-
-SCHEMAS = (
-    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-)
-
-
-def build(package: str) -> str | None:
-    """Return what a package is built for, such as "cpu", or None if it is not installed."""
-    try:
-        return version(package).partition("+")[2]
-    except PackageNotFoundError:
-        return None
-
-
-is_declared = bool(torch._C._jit_get_schemas_for_operator("torchvision::nms"))
-if build("torchvision") != build("torch") and not is_declared:
-    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-    for schema in SCHEMAS:
-        library.define(schema)  # type: ignore[no-untyped-call]
+declare()

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from glassconv.codegen.ir import Module
 
 
+DIGITS_AND_BIAS = {"float32": (23, 127), "float64": (52, 1023)}  # of a number's fraction, exponent
+
+
 class Block:
     """Instructions that run one after another; the last says which block is next."""
 
@@ -246,9 +249,26 @@ class Code:
         The last digit of a number as large as 3 · 2²² (float32) counts ones, so the sum of such a
         number and n ends with the bits of n. Shifted to the place of the exponent, they are 2ⁿ.
         """
-        digits, bias = {"float32": (23, 127), "float64": (52, 1023)}[self.dtype]
+        return self._shifted_to_exponent(exponents + self.constant(self._counting))
+
+    def rounded_and_power_of_two(self, numbers: Value, factor: float) -> tuple[Value, Value]:
+        """Return n, the whole number next to factor · x, and 2ⁿ for a vector of numbers x.
+
+        Adding a number whose last digit counts ones rounds, and leaves the bits of n there.
+        """
+        counting = self.constant(self._counting)
+        counted = self.fma(numbers, self.constant(factor), counting)
+        return counted - counting, self._shifted_to_exponent(counted)
+
+    @property
+    def _counting(self) -> float:
+        """Return a number whose last digit counts ones, with the bias of exponents."""
+        digits, bias = DIGITS_AND_BIAS[self.dtype]
+        return 3 * 2.0 ** (digits - 1) + bias
+
+    def _shifted_to_exponent(self, counted: Value) -> Value:
+        digits, _ = DIGITS_AND_BIAS[self.dtype]
         word = vector(WORDS[self.dtype], self.lanes)
-        counted = exponents + self.constant(3 * 2.0 ** (digits - 1) + bias)
         shifted = f"shl {counted.as_bits_of(word)}, {constant(word, digits)}"
         return self.emit(word, shifted).as_bits_of(self.vector_type)
 

@@ -120,10 +120,9 @@ class OptimizedNetwork(nn.Module):
 
     def passes(self, *args: Any, **kwargs: Any) -> tuple[tuple[str, Network], ...]:
         """Return the network of a call as captured, and after each pass, by the pass's name."""
-        self.plan(*args, **kwargs)
-        planned = self._plans[_described(args, kwargs)[1]]
-        assert planned is not None, "it has a plan"
-        return planned.passes
+        from glassconv.networks.planning import passes_of
+
+        return passes_of(self._original[0], args, kwargs)
 
     @property
     def reasons(self) -> tuple[str, ...]:

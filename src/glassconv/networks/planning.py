@@ -28,7 +28,6 @@ class Planned:
     plan: Plan
     returned: Returned
     layout: str
-    passes: tuple[tuple[str, Network], ...]  # the network as captured, and after each pass
 
 
 def planned(
@@ -42,13 +41,19 @@ def planned(
         cause = "plans require AVX2, AVX-512 or NEON"
         raise NetworkError(cause, request=type(model).__name__)
     graph = capture_call(model, args, kwargs)
-    captured = network_of(graph, model)
-    passes = (("captured", captured), *rewritten(captured))
-    network = passes[-1][1]
+    *_, (_, network) = rewritten(network_of(graph, model))
     layout = fastest_layout(network, accuracy)
     inputs = [each for each in tree_leaves((tuple(args), dict(kwargs))) if isinstance(each, Tensor)]
     lowered = lower(network, layout, accuracy, [each.stride() for each in inputs])
-    return Planned(Plan(lowered, torch.get_num_threads()), graph.returned, layout, passes)
+    return Planned(Plan(lowered, torch.get_num_threads()), graph.returned, layout)
+
+
+def passes_of(
+    model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[tuple[str, Network], ...]:
+    """Return the network of a call as captured, and after each pass, by the pass's name."""
+    captured = network_of(capture_call(model, args, kwargs), model)
+    return (("captured", captured), *rewritten(captured))
 
 
 def network_of(graph: Graph, model: nn.Module) -> Network:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from torch import Tensor
 
@@ -10,13 +11,24 @@ from torch import Tensor
 def relative_error(outputs: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
     """Return the largest error over the largest absolute value, of all outputs together.
 
+    Where the reference is not finite there is no error; where only the output is not, it is
+    infinite.
+
     >>> import torch
     >>> relative_error([torch.tensor([1.0, 2.5])], [torch.tensor([1.0, 2.0])])
     0.25
+    >>> relative_error([torch.tensor([float("nan")])], [torch.tensor([1.0])])
+    inf
     """
     error = scale = 0.0
     for output, reference in zip(outputs, truth, strict=True):
-        if reference.numel() and reference.is_floating_point():
-            error = max(error, float((output.double() - reference).abs().max()))
-            scale = max(scale, float(reference.abs().max()))
+        if not reference.is_floating_point():
+            continue
+        finite = reference.isfinite()
+        difference = (output.double() - reference)[finite].abs()
+        if not bool(difference.isfinite().all()):
+            return inf
+        if difference.numel():
+            error = max(error, float(difference.max()))
+            scale = max(scale, float(reference[finite].abs().max()))
     return error / scale if scale else error

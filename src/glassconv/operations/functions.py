@@ -11,7 +11,7 @@ from math import pi, sqrt
 from typing import Any
 
 from glassconv.codegen.ir import Code, Value
-from glassconv.kernels.microkernel.activations import ACTIVATIONS, exp
+from glassconv.kernels.microkernel.activations import ACTIVATIONS, exp, exp_of_moderate
 
 MISH_LIMIT = 25.0  # above, tanh(softplus(x)) is 1 in float64
 
@@ -58,14 +58,14 @@ def _elu(code: Code, x: Value, alpha: float) -> Value:
 def _tanh(code: Code, x: Value) -> Value:
     """Return 1 − 2 / (e²ˣ + 1)."""
     one = code.constant(1)
-    return one - code.constant(2) / (exp(code, x + x) + one)
+    return one - code.constant(2) / (exp_of_moderate(code, x + x) + one)
 
 
 def _gelu_tanh(code: Code, x: Value) -> Value:
     """Return x · ½ · (1 + tanh z), z = √(2/π) · (x + 0.044715 · x³), which is x / (1 + e⁻²ᶻ)."""
     cubic = code.fma(x * x, code.constant(0.044715), code.constant(1))
     z = x * cubic * code.constant(-2 * sqrt(2 / pi))
-    return x / (code.constant(1) + exp(code, z))
+    return x / (code.constant(1) + exp_of_moderate(code, z))
 
 
 def _mish(code: Code, x: Value) -> Value:

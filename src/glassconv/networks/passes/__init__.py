@@ -10,6 +10,7 @@ from types import ModuleType
 
 from glassconv.networks.passes import (
     fold_batch_norm,
+    fold_scale,
     functional,
     fuse_elementwise,
     fuse_epilogue,
@@ -20,6 +21,7 @@ from glassconv.networks.passes.network import Network
 PASSES: tuple[ModuleType, ...] = (
     functional,
     fold_batch_norm,
+    fold_scale,
     fuse_epilogue,
     fuse_elementwise,
     unused,

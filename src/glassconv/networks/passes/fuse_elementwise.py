@@ -15,7 +15,7 @@ import torch
 from glassconv.networks.fusion import activation_of
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.fold_batch_norm import scale_and_shift
-from glassconv.networks.passes.network import Network
+from glassconv.networks.passes.network import Network, rewritten_by
 from glassconv.operations.elementwise import (
     Array,
     Binary,
@@ -37,9 +37,7 @@ FUNCTION = "elementwise"
 
 def run(network: Network) -> Network:
     """Return the network with expressions instead of the operations that they are made of."""
-    for operation in network.operations:
-        network = _converted(network, operation)
-    return network
+    return rewritten_by(_converted, network)
 
 
 def _converted(network: Network, operation: Operation) -> Network:

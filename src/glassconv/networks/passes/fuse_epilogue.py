@@ -6,11 +6,12 @@ A kernel applies them to outputs that are still in registers: activation(sum + b
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 
 from glassconv.networks.fusion import activation_of
 from glassconv.networks.graph import Operation, Value
-from glassconv.networks.passes.network import Network, with_arguments
-from glassconv.networks.passes.sums import is_plain_sum, is_sum
+from glassconv.networks.passes.network import Network, rewritten_by, with_arguments
+from glassconv.networks.passes.sums import Permuted, inverse, is_sum, permuted_sum
 from glassconv.problem.activations import ACTIVATIONS
 
 NAME = "fuse_epilogue"
@@ -18,11 +19,14 @@ NAME = "fuse_epilogue"
 
 def run(network: Network) -> Network:
     """Return the network with residuals and activations fused."""
-    for operation in network.operations:
-        if operation.function == "add":
-            network = _with_residual(network, operation)
-        elif activation_of(operation) in ACTIVATIONS:
-            network = _with_activation(network, operation)
+    return rewritten_by(_fused, network)
+
+
+def _fused(network: Network, operation: Operation) -> Network:
+    if operation.function == "add":
+        return _with_residual(network, operation)
+    if activation_of(operation) in ACTIVATIONS:
+        return _with_activation(network, operation)
     return network
 
 
@@ -32,21 +36,37 @@ def _with_residual(network: Network, add: Operation) -> Network:
         return network
     if add.arguments["alpha"] != 1 or first.dtype != second.dtype:
         return network
-    pairs = ((first, second), (second, first))
     able = [
-        (producer, residual)
-        for value, residual in pairs
-        if (producer := network.producers.get(value.number)) is not None
-        and is_plain_sum(producer)
-        and network.only_reader(value) is not None
-        and residual.number not in network.tensors
+        (found, residual)
+        for value, residual in ((first, second), (second, first))
+        if residual.number not in network.tensors
+        and network.only_reader(value) is add
+        and (found := permuted_sum(network, value)) is not None
     ]
     if not able:
         return network
     # The later one is the last to be computed, so the other array is complete by then.
-    sums, residual = max(able, key=lambda each: network.operations.index(each[0]))
-    both = with_arguments(replace(sums, outputs=add.outputs), residual=residual)
-    return network.merged(sums, add, both)
+    found, residual = max(able, key=lambda each: network.operations.index(each[0].sums))
+    moved = {each.name for each in (found.sums, *found.permutes)}
+    replaced: list[Operation] = []
+    if found.permutes:
+        permute = _in_order(network, residual, found, f"{add.name}.residual")
+        residual = permute.outputs[0]
+        replaced.append(permute)
+    replaced += (with_arguments(found.sums, residual=residual), *found.permutes)
+    replaced[-1] = replace(replaced[-1], outputs=add.outputs)
+    kept = (each for each in network.operations if each.name not in moved)
+    operations = chain.from_iterable(replaced if each is add else [each] for each in kept)
+    return replace(network, operations=tuple(operations))
+
+
+def _in_order(network: Network, value: Value, found: Permuted, name: str) -> Operation:
+    """Return the permutation of a value to the axes of a sum's output."""
+    order = inverse(found.order)
+    shape = tuple(value.shape[axis] for axis in order)
+    written = replace(value, number=network.new_number(), shape=shape, kind="result", name="")
+    arguments = {"self": value, "dims": order}
+    return replace(found.permutes[0], name=name, arguments=arguments, outputs=(written,))
 
 
 def _with_activation(network: Network, activation: Operation) -> Network:

@@ -6,7 +6,7 @@ with them, and whose operations never write into what they read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,11 @@ class Network:
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     tensors: Mapping[int, Tensor]  # of parameters and constants, by the number of the value
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Operation]:
+        """Return the operations by their names."""
+        return {each.name: each for each in self.operations}
 
     @cached_property
     def producers(self) -> Mapping[int, Operation]:
@@ -55,10 +60,14 @@ class Network:
 
     def new_constant(self, tensor: Tensor, name: str) -> tuple[Network, Value]:
         """Return the network with another constant, and its value."""
-        number = 1 + max(self._numbers())
+        number = self.new_number()
         dtype = str(tensor.dtype).removeprefix("torch.")
         value = Value(number, tuple(tensor.shape), dtype, "constant", name)
         return replace(self, tensors={**self.tensors, number: tensor}), value
+
+    def new_number(self) -> int:
+        """Return a number that no value has."""
+        return 1 + max(self._numbers(), default=0)
 
     def merged(self, first: Operation, second: Operation, both: Operation) -> Network:
         """Return the network with one operation that does the work of two, at the second's place.
@@ -89,6 +98,15 @@ class Network:
         yield from (value.number for value in self.inputs)
         yield from self.tensors
         yield from (value.number for each in self.operations for value in each.outputs)
+
+
+def rewritten_by(rule: Callable[[Network, Operation], Network], network: Network) -> Network:
+    """Return a network after a rule was given each of its operations that is left by then."""
+    for name in [each.name for each in network.operations]:
+        operation = network.by_name.get(name)
+        if operation is not None:
+            network = rule(network, operation)
+    return network
 
 
 def reading(operation: Operation, instead: Mapping[int, Value]) -> Operation:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, pairwise
+from statistics import median
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -53,6 +55,21 @@ class Plan:
         finally:
             with self._lock:
                 self._free.append(memory)
+
+    def step_seconds(self, inputs: Sequence[Tensor], calls: int = 20) -> list[float]:
+        """Return the median seconds of each step, which is run as a program of its own.
+
+        So a step takes longer than in a call, where steps that follow each other are one program:
+        by the time that a team of threads needs to enter and to leave it.
+        """
+        memory = _Memory(self, apart=True)
+        memory.run(inputs)
+        runs = []
+        for _ in range(calls):
+            ends = [perf_counter()]
+            memory.run(inputs, lambda: ends.append(perf_counter()))  # noqa: B023  # before the next
+            runs.append([end - start for start, end in pairwise(ends)])
+        return [median(each) for each in zip(*runs, strict=True)]
 
     @property
     def steps(self) -> tuple[PlanStep, ...]:
@@ -99,7 +116,8 @@ class _Segment:
 class _Memory:
     """The arena of one call at a time, and the programs whose addresses point into it."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, apart: bool = False) -> None:
+        """apart: whether each step is a program of its own."""
         self.plan = plan
         offsets, size = plan.arena
         self.buffer = torch.empty(size + PAGE, dtype=torch.uint8)
@@ -121,20 +139,24 @@ class _Memory:
         )
         self.nodes = (ctypes.c_int64 * (launches * team.WORDS_PER_NODE))()
         self.arrays = (ctypes.c_int64 * (launches * len(NAMES)))()
-        self.segments = list(self._segments(plan.lowered.steps))
+        self.segments = list(self._segments(plan.lowered.steps, apart))
         self.new_outputs = [
             (root.number, root.bytes) for root in plan.lowered.roots if root.memory == "output"
         ]
 
-    def _segments(self, steps: Sequence[PlanStep]) -> Iterator[_Segment]:
+    def _segments(self, steps: Sequence[PlanStep], apart: bool) -> Iterator[_Segment]:
         node = 0
-        for is_native, group in groupby(steps, lambda each: isinstance(each, KernelStep)):
-            if not is_native:
-                yield from (_Segment(node, 0, [], each) for each in group)  # type: ignore[arg-type]
-                continue
+
+        def program(numbered: tuple[int, PlanStep]) -> int | None:
+            number, step = numbered
+            return None if isinstance(step, KernelStep) and not apart else number
+
+        for _, group in groupby(enumerate(steps), program):
             segment = _Segment(node, 0)
-            for step in group:
-                assert isinstance(step, KernelStep)
+            for _, step in group:
+                if isinstance(step, PyTorchStep):
+                    segment.pytorch = step
+                    continue
                 for launch in step.launches:
                     self._write(node, launch, segment)
                     node += 1
@@ -159,8 +181,10 @@ class _Memory:
         self.nodes[at + 2] = ctypes.addressof(self.arrays) + 8 * place
         self.nodes[at + 3] = launch.tasks
 
-    def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """Run all steps."""
+    def run(
+        self, inputs: Sequence[Tensor], after: Callable[[], object] | None = None
+    ) -> list[Tensor]:
+        """Run all steps; after: what to call after each program and each step of PyTorch's."""
         lowered = self.plan.lowered
         tensors = self.tensors.copy()
         for place, tensor in zip(lowered.inputs, inputs, strict=True):
@@ -168,14 +192,19 @@ class _Memory:
         for root, size in self.new_outputs:
             tensors[root] = torch.empty(size, dtype=torch.uint8)
         for segment in self.segments:
-            if segment.pytorch is not None:
-                self._call(segment.pytorch, tensors)
-                continue
-            for word, root, offset in segment.patches:
-                self.arrays[word] = tensors[root].data_ptr() + offset
-            nodes = ctypes.addressof(self.nodes) + 8 * team.WORDS_PER_NODE * segment.first
-            team.run_program(nodes, segment.count, self.plan.threads)
+            self._run(segment, tensors)
+            if after is not None:
+                after()
         return [place.of(tensors[place.root]) for place in lowered.outputs]
+
+    def _run(self, segment: _Segment, tensors: dict[int, Tensor]) -> None:
+        if segment.pytorch is not None:
+            self._call(segment.pytorch, tensors)
+            return
+        for word, root, offset in segment.patches:
+            self.arrays[word] = tensors[root].data_ptr() + offset
+        nodes = ctypes.addressof(self.nodes) + 8 * team.WORDS_PER_NODE * segment.first
+        team.run_program(nodes, segment.count, self.plan.threads)
 
     def _call(self, step: PyTorchStep, tensors: dict[int, Tensor]) -> None:
         arguments = with_tensors(dict(step.arguments), lambda place: place.of(tensors[place.root]))
