@@ -174,6 +174,9 @@ def _called_again(drawn: Drawn, x: Tensor) -> Made | None:
 
 def _norm(drawn: Drawn, x: Tensor) -> Made | None:
     affine = drawn.chance.random() < 0.8
+    if drawn.chance.random() < 0.3:
+        groups = drawn.chance.choice([n for n in (1, 1, 2) if x.shape[1] % n == 0])
+        return _call, drawn.layer(nn.GroupNorm(groups, x.shape[1], affine=affine)), ()
     return _call, drawn.layer(NORMS[drawn.axes - 1](x.shape[1], affine=affine)), ()
 
 
