@@ -29,8 +29,9 @@ from glassconv.problem.memory_layout import NHWC
 class Builder:
     """What the rules of lowering write to."""
 
-    def __init__(self, network: Network, layout: str, accuracy: str) -> None:
+    def __init__(self, network: Network, layout: str, accuracy: str, *, is_compact: bool) -> None:
         self.network, self.layout, self.accuracy = network, layout, accuracy
+        self.is_compact = is_compact  # whether packed weights may not be larger than the weights
         self.threads, self.machine = torch.get_num_threads(), machine_store.machine()
         target = host()
         assert target is not None, "a plan is made where code is generated"

@@ -24,12 +24,20 @@ class Lowered:
     outputs: tuple[Place, ...]
 
 
-def lower(network: Network, layout: str, accuracy: str, strides: list[tuple[int, ...]]) -> Lowered:
+def lower(
+    network: Network,
+    layout: str,
+    accuracy: str,
+    strides: list[tuple[int, ...]],
+    *,
+    is_compact: bool = False,
+) -> Lowered:
     """Return the steps of a network, in a memory layout.
 
-    strides: of the network's inputs.
+    strides: of the network's inputs. is_compact: whether packed weights may not be larger than the
+    weights.
     """
-    builder = Builder(network, layout, accuracy)
+    builder = Builder(network, layout, accuracy, is_compact=is_compact)
     for value, given in zip(network.inputs, strides, strict=True):
         builder.places[value.number] = builder.new(value.shape, dtype_of(value), given, "input")
     for operation in network.operations:

@@ -112,7 +112,8 @@ def _planned(
 ) -> tuple[Candidate, Plan, Tensor]:
     """Return the fastest kernel that takes the weight, its plan, and the weight as it reads it."""
     weight = weight.detach()
-    is_plain = builder.accuracy in ("strict", "default") and is_whole(weight)
+    is_exact = builder.accuracy in ("strict", "default") and is_whole(weight)
+    is_plain = is_exact or builder.is_compact  # Winograd's weights are larger
     found = fastest_kernel(problem, builder.accuracy, layout.name, is_plain=is_plain)
     plan = kernel_named(found.name).plan(problem, layout, epilogue, is_frozen=True)
     packed = weight.contiguous() if plan.pack is None else plan.pack(weight)
