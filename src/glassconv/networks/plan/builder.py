@@ -23,6 +23,7 @@ from glassconv.networks.tensors import tensors_in
 from glassconv.operations import copy
 from glassconv.operations.step import Step
 from glassconv.problem.memory_layout import NHWC
+from glassconv.problem.problem import Problem
 
 
 class Builder:
@@ -90,13 +91,21 @@ class Builder:
         write: Place,
         workspace_bytes: int,
         seconds: float,
-        macs: int = 0,
+        problem: Problem | None = None,
+        layout: str = "",
     ) -> None:
         """Add what kernels compute."""
-        read = tuple(each.root for each in reads)
         self.steps.append(
             KernelStep(
-                name, kernel, tuple(launches), read, (write.root,), workspace_bytes, seconds, macs
+                name,
+                kernel,
+                tuple(launches),
+                tuple(each.root for each in reads),
+                (write.root,),
+                workspace_bytes,
+                seconds,
+                problem,
+                layout,
             )
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from glassconv.networks.passes.network import Network
@@ -21,6 +22,8 @@ class Lowered:
     roots: tuple[Root, ...]
     inputs: tuple[Place, ...]
     outputs: tuple[Place, ...]
+    # Values that are complete after a step, by its number: where each is, by its own number.
+    complete: Mapping[int, Mapping[int, Place]]
 
 
 def lower(network: Network, layout: str, accuracy: str, strides: list[tuple[int, ...]]) -> Lowered:
@@ -31,13 +34,18 @@ def lower(network: Network, layout: str, accuracy: str, strides: list[tuple[int,
     builder = Builder(network, layout, accuracy)
     for value, given in zip(network.inputs, strides, strict=True):
         builder.places[value.number] = builder.new(value.shape, dtype_of(value), given, "input")
+    complete = {}
     for operation in network.operations:
+        before = len(builder.steps)
         rule = RULES.get(operation.function)
         if rule is None and builder.view(operation):
             continue
         reason = NO_RULE if rule is None else rule(builder, operation)
         if reason is not None:
             builder.pytorch(operation, reason)
+        if len(builder.steps) > before:
+            places = {each.number: builder.places[each.number] for each in operation.outputs}
+            complete[len(builder.steps) - 1] = places
     outputs = []
     for value in network.outputs:
         place = builder.place(value)
@@ -46,4 +54,4 @@ def lower(network: Network, layout: str, accuracy: str, strides: list[tuple[int,
             root.memory = "output"
         outputs.append(place)
     inputs = tuple(builder.places[value.number] for value in network.inputs)
-    return Lowered(tuple(builder.steps), tuple(builder.roots), inputs, tuple(outputs))
+    return Lowered(tuple(builder.steps), tuple(builder.roots), inputs, tuple(outputs), complete)
