@@ -15,6 +15,7 @@ from glassconv.reports.network_benchmark import (
     NetworkProfile,
 )
 from glassconv.reports.network_verification import NetworkVerification
+from glassconv.reports.plan import PassReport, PlanReport
 from glassconv.reports.running_bounds import RunningBounds
 from glassconv.reports.shown import Display, Shown
 from glassconv.reports.swap import Swap
@@ -130,6 +131,18 @@ def _swap(report: Swap[object]) -> RenderableType:
     return swap(report)
 
 
+def _plan(report: PlanReport) -> RenderableType:
+    from glassconv.views.terminal.plan import PlanView
+
+    return PlanView(report)
+
+
+def _pass(report: PassReport) -> RenderableType:
+    from glassconv.views.terminal.passes import pass_shown
+
+    return pass_shown(report)
+
+
 VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Trace: _trace,
     Backward: _backward,
@@ -147,5 +160,7 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Machine: _machine,
     Choice: _choice,
     Swap: _swap,
+    PlanReport: _plan,
+    PassReport: _pass,
 }
 DISPLAY = Display(view, text, html)

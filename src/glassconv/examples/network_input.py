@@ -34,6 +34,16 @@ def shape_or_image(
     return (tensor if shape[1] == 3 else tensor.mean(1, keepdim=True)).to(_dtype(model))
 
 
+def shape_or_image_of(model: nn.Module, text: str | None) -> Tensor | tuple[int, ...]:
+    """Return the shape that a text names, an image of the usual shape if it names a file."""
+    if text is None or SIZES.fullmatch(text.replace("×", "x")):
+        return shape_or_image(model, text, None)
+    if not Path(text).suffix:
+        cause = f"the input is a shape such as 1x3x224x224 or an image file, got {text!r}"
+        raise ArgumentError(cause)
+    return shape_or_image(model, None, Path(text))
+
+
 def numbers(model: nn.Module, given: Tensor | tuple[int, ...], seed: int) -> Tensor:
     """Return a tensor as it is, and for a shape random numbers from 0 to 1.
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from glassconv.networks.passes.network import Network
     from glassconv.networks.plan.plan import Plan
     from glassconv.networks.planning import Planned
+    from glassconv.reports.plan import PlanReport
 
 PLAIN = (type(None), bool, int, float, complex, str, torch.dtype, torch.device)
 MISSING: Any = object()
@@ -131,16 +132,27 @@ class OptimizedNetwork(nn.Module):
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """Return the plan of a call; raises `NetworkError` for one that has none."""
-        planned = self._planned(_described(args, kwargs)[1], args, kwargs)
-        if planned is None:
-            raise NetworkError("; ".join(self.reasons))
-        return planned.plan
+        return self._required(args, kwargs).plan
 
     def passes(self, *args: Any, **kwargs: Any) -> tuple[tuple[str, Network], ...]:
         """Return the network of a call as captured, and after each pass, by the pass's name."""
         from glassconv.networks.planning import passes_of
 
         return passes_of(self._original[0], args, kwargs)
+
+    def report(self, *inputs: Tensor) -> PlanReport:
+        """Return the passes and the plan of a call, with times, memory and errors measured.
+
+        Raises `NetworkError` for a call that has no plan.
+
+        >>> fast = optimize(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), torch.rand(1, 3, 16, 16))
+        >>> [each.name for each in fast.report(torch.rand(1, 3, 16, 16)).steps]
+        ['0']
+        """
+        from glassconv.networks.report.plan import report_plan
+
+        planned, passes = self._required(inputs, {}), self.passes(*inputs)
+        return report_plan(planned, passes, self._original[0], inputs, self.accuracy)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -153,6 +165,12 @@ class OptimizedNetwork(nn.Module):
             self._plans.clear()
             self._reasons.clear()
             self._checksums = ()
+
+    def _required(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Planned:
+        planned = self._planned(_described(args, kwargs)[1], args, kwargs)
+        if planned is None:
+            raise NetworkError("; ".join(self.reasons))
+        return planned
 
     def _planned(self, key: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Planned | None:
         found: Planned | None = self._plans.get(key, MISSING)  # another thread may forget it now

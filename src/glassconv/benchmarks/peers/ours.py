@@ -7,6 +7,7 @@ from glassconv.benchmarks.peers.eager import call_of
 from glassconv.benchmarks.peers.engine import Call, Engine
 from glassconv.networks.optimize import optimize
 from glassconv.networks.plan.steps import PlanStep, PyTorchStep
+from glassconv.networks.report.times import seconds_of_steps
 from glassconv.reports.network_benchmark import LayerTime
 
 
@@ -17,7 +18,7 @@ def _prepare(case: Case) -> Call:
 def _profile(case: Case) -> list[LayerTime]:
     """Return the plan's steps; each is run as a program of its own, which takes longer."""
     plan = optimize(case.network(), case.input()).plan(case.input())
-    seconds = plan.step_seconds([case.input()])
+    seconds = seconds_of_steps(plan, [case.input()])
     return [_row(step, each) for step, each in zip(plan.steps, seconds, strict=True)]
 
 

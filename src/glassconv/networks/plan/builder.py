@@ -24,6 +24,7 @@ from glassconv.networks.tensors import tensors_in
 from glassconv.operations import copy
 from glassconv.operations.step import Step
 from glassconv.problem.memory_layout import NHWC
+from glassconv.problem.problem import Problem
 
 
 class Builder:
@@ -93,21 +94,22 @@ class Builder:
         write: Place,
         workspace_bytes: int,
         seconds: float,
-        macs: int = 0,
+        problem: Problem | None = None,
+        layout: str = "",
         owner: object = None,
     ) -> None:
         """Add what kernels compute."""
-        read = tuple(each.root for each in reads)
         self.steps.append(
             KernelStep(
                 name,
                 kernel,
                 tuple(launches),
-                read,
+                tuple(each.root for each in reads),
                 (write.root,),
                 workspace_bytes,
                 seconds,
-                macs,
+                problem,
+                layout,
                 owner,
             )
         )

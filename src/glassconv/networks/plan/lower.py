@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from glassconv.networks.graph import Value
@@ -22,6 +23,8 @@ class Lowered:
     roots: tuple[Root, ...]
     inputs: tuple[Place, ...]
     outputs: tuple[Place, ...]
+    # Values that are complete after a step, by its number: where each is, by its own number.
+    complete: Mapping[int, Mapping[int, Place]]
 
 
 def lower(
@@ -40,13 +43,18 @@ def lower(
     builder = Builder(network, layout, accuracy, is_compact=is_compact)
     for value, given in zip(network.inputs, strides, strict=True):
         builder.places[value.number] = builder.new(value.shape, dtype_of(value), given, "input")
+    complete = {}
     for operation in network.operations:
+        before = len(builder.steps)
         rule = RULES.get(operation.function)
         if rule is None and builder.view(operation):
             continue
         reason = NO_RULE if rule is None else rule(builder, operation)
         if reason is not None:
             builder.pytorch(operation, reason)
+        if len(builder.steps) > before:
+            places = {each.number: builder.places[each.number] for each in operation.outputs}
+            complete[len(builder.steps) - 1] = places
     outputs = []
     for value in network.outputs:
         place = _as_returned(builder, value)
@@ -55,7 +63,7 @@ def lower(
             root.memory = "output"
         outputs.append(place)
     inputs = tuple(builder.places[value.number] for value in network.inputs)
-    return Lowered(tuple(builder.steps), tuple(builder.roots), inputs, tuple(outputs))
+    return Lowered(tuple(builder.steps), tuple(builder.roots), inputs, tuple(outputs), complete)
 
 
 def _as_returned(builder: Builder, value: Value) -> Place:

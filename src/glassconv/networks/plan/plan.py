@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from itertools import groupby, pairwise
-from statistics import median
-from time import perf_counter
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -35,6 +34,9 @@ from glassconv.networks.plan.steps import KernelStep, PlanStep, PyTorchStep
 NAMES = [each.name for each in fields(Arrays)]
 PAGE = 2**21
 
+# Makes the context that a step runs in, given its number and the memory of each root.
+Around = Callable[[int, Mapping[int, Tensor]], AbstractContextManager[object]]
+
 
 class Plan:
     """A network's steps for inputs of these shapes, strides and element types."""
@@ -45,31 +47,37 @@ class Plan:
         self._lock = threading.Lock()
 
     def __call__(self, *inputs: Tensor) -> list[Tensor]:
-        """Return the outputs for inputs as the plan was made for."""
+        """Return the outputs for inputs as the plan was made for.
+
+        While PyTorch's profiler is active, it sees each step by its name.
+        """
+        if torch._C._autograd._profiler_enabled():
+            return self.run_apart(inputs, self._recorded)
+        with self._memory() as memory:
+            return memory.run(inputs)
+
+    def run_apart(self, inputs: Sequence[Tensor], around: Around) -> list[Tensor]:
+        """Return the outputs as a call does, with each step a program and in a context of its own.
+
+        A step takes longer so, by what it takes a team of threads to begin a program.
+        """
+        with self._memory() as memory:
+            return memory.run(inputs, around)
+
+    def _recorded(self, number: int, _: object) -> AbstractContextManager[object]:
+        return torch.profiler.record_function(self.steps[number].name)
+
+    @contextmanager
+    def _memory(self) -> Iterator[_Memory]:
         with self._lock:
             memory = self._free.pop() if self._free else None
         if memory is None:
             memory = _Memory(self)
         try:
-            return memory.run(inputs)
+            yield memory
         finally:
             with self._lock:
                 self._free.append(memory)
-
-    def step_seconds(self, inputs: Sequence[Tensor], calls: int = 20) -> list[float]:
-        """Return the median seconds of each step, which is run as a program of its own.
-
-        So a step takes longer than in a call, where steps that follow each other are one program:
-        by the time that a team of threads needs to enter and to leave it.
-        """
-        memory = _Memory(self, apart=True)
-        memory.run(inputs)
-        runs = []
-        for _ in range(calls):
-            ends = [perf_counter()]
-            memory.run(inputs, lambda: ends.append(perf_counter()))  # noqa: B023  # before the next
-            runs.append([end - start for start, end in pairwise(ends)])
-        return [median(each) for each in zip(*runs, strict=True)]
 
     @property
     def steps(self) -> tuple[PlanStep, ...]:
@@ -125,8 +133,7 @@ class _Segment:
 class _Memory:
     """The arena of one call at a time, and the programs whose addresses point into it."""
 
-    def __init__(self, plan: Plan, apart: bool = False) -> None:
-        """apart: whether each step is a program of its own."""
+    def __init__(self, plan: Plan) -> None:
         self.plan = plan
         offsets, size = plan.arena
         self.buffer = torch.empty(size + PAGE, dtype=torch.uint8)
@@ -148,28 +155,24 @@ class _Memory:
         )
         self.nodes = (ctypes.c_int64 * (launches * team.WORDS_PER_NODE))()
         self.arrays = (ctypes.c_int64 * (launches * len(NAMES)))()
-        self.segments = list(self._segments(plan.lowered.steps, apart))
+        self.apart = list(self._segments(plan.lowered.steps))
+        self.together = list(_joined(self.apart))
         self.new_outputs = [
             (root.number, root.bytes) for root in plan.lowered.roots if root.memory == "output"
         ]
 
-    def _segments(self, steps: Sequence[PlanStep], apart: bool) -> Iterator[_Segment]:
+    def _segments(self, steps: Sequence[PlanStep]) -> Iterator[_Segment]:
+        """Yield a segment for each step."""
         node = 0
-
-        def program(numbered: tuple[int, PlanStep]) -> int | None:
-            number, step = numbered
-            return None if isinstance(step, KernelStep) and not apart else number
-
-        for _, group in groupby(enumerate(steps), program):
+        for step in steps:
             segment = _Segment(node, 0)
-            for _, step in group:
-                if isinstance(step, PyTorchStep):
-                    segment.pytorch = step
-                    continue
+            if isinstance(step, PyTorchStep):
+                segment.pytorch = step
+            else:
                 for launch in step.launches:
                     self._write(node, launch, segment)
                     node += 1
-            segment.count = node - segment.first
+                segment.count = node - segment.first
             yield segment
 
     def _write(self, node: int, launch: Any, segment: _Segment) -> None:
@@ -190,20 +193,21 @@ class _Memory:
         self.nodes[at + 2] = ctypes.addressof(self.arrays) + 8 * place
         self.nodes[at + 3] = launch.tasks
 
-    def run(
-        self, inputs: Sequence[Tensor], after: Callable[[], object] | None = None
-    ) -> list[Tensor]:
-        """Run all steps; after: what to call after each program and each step of PyTorch's."""
+    def run(self, inputs: Sequence[Tensor], around: Around | None = None) -> list[Tensor]:
+        """Run all steps; around: makes a context for each, which is then a program of its own."""
         lowered = self.plan.lowered
         tensors = self.tensors.copy()
         for place, tensor in zip(lowered.inputs, inputs, strict=True):
             tensors[place.root] = tensor
         for root, size in self.new_outputs:
             tensors[root] = torch.empty(size, dtype=torch.uint8)
-        for segment in self.segments:
-            self._run(segment, tensors)
-            if after is not None:
-                after()
+        if around is None:
+            for segment in self.together:
+                self._run(segment, tensors)
+        else:
+            for number, segment in enumerate(self.apart):
+                with around(number, tensors):
+                    self._run(segment, tensors)
         return [place.of(tensors[place.root]) for place in lowered.outputs]
 
     def _run(self, segment: _Segment, tensors: dict[int, Tensor]) -> None:
@@ -224,3 +228,14 @@ class _Memory:
             if tensor.stride() != place.strides:
                 expected = tensor.new_empty_strided(place.shape, place.strides).copy_(tensor)
             tensors[place.root] = expected
+
+
+def _joined(segments: Sequence[_Segment]) -> Iterator[_Segment]:
+    """Yield segments with those that follow each other without PyTorch between them as one."""
+    for is_native, group in groupby(segments, lambda each: each.pytorch is None):
+        if not is_native:
+            yield from group
+            continue
+        several = list(group)
+        patches = [patch for each in several for patch in each.patches]
+        yield _Segment(several[0].first, sum(each.count for each in several), patches)

@@ -7,6 +7,7 @@ from typing import Any
 
 from glassconv.kernels.runtime.plan import Launch
 from glassconv.networks.plan.places import Address, Place
+from glassconv.problem.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class KernelStep:
     writes: tuple[int, ...]
     workspace_bytes: int
     predicted_seconds: float
-    macs: int = 0
+    problem: Problem | None = None  # of a convolution or a linear layer
+    layout: str = ""  # the memory layout of the problem's input
     owner: object = None  # of memory that launches have addresses of, such as a bias of zeros
 
 

@@ -101,7 +101,8 @@ def _add(
         output,
         plan.workspace_size(builder.threads),
         candidate.compiled_seconds or 0.0,
-        problem.macs,
+        problem,
+        layout.name,
         plan,
     )
     return None

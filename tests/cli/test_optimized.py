@@ -1,0 +1,93 @@
+"""`glassconv optimize`, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pytest import CaptureFixture, MonkeyPatch
+
+from support.command_line import pipe, run
+
+FACTORY = """
+import torch
+from torch import nn
+
+def network():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2),
+    )
+
+class Depends(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+"""
+
+
+@pytest.fixture(autouse=True)
+def piped(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    """Run in a folder with the networks, 80 columns wide and without a terminal."""
+    (tmp_path / "nets.py").write_text(FACTORY)
+    pipe(tmp_path, monkeypatch)
+
+
+def test_passes_steps_memory_and_errors_are_printed(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "optimize", "nets.py:network", "1x3x16x16") == 0
+    out, _ = capsys.readouterr()
+    assert out.startswith("nets.py:network\n[1, 3, 16, 16] → [1, 2]\n3 steps, ")
+    assert max(map(len, out.splitlines())) <= 80
+    rows = [line.split() for line in out.splitlines()]
+    assert ["fold_batch_norm", "6", "5"] in rows
+    assert [row[0] for row in rows if row[1:2] in (["mean"], ["pointwise"])] == ["3", "5"]
+    assert any(row[:2] == ["network's", "error"] for row in rows)
+
+
+def test_a_pass_is_shown_as_text_and_as_json(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    command = ("optimize", "nets.py:network", "1x3x16x16", "--show", "fold_batch_norm")
+    assert run(monkeypatch, *command) == 0
+    out, _ = capsys.readouterr()
+    assert "before: 6 operations" in out
+    assert "− 1 batch_norm(0, " in out
+    assert run(monkeypatch, *command, "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["after"]) == 5
+
+
+def test_an_image_is_an_input(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:
+    Image.fromarray(np.zeros((30, 40, 3), dtype=np.uint8)).save("a.png")
+    assert run(monkeypatch, "optimize", "nets.py:network", "a.png", "--json", "--threads", "1") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["input_shapes"] == [[1, 3, 224, 224]]
+    assert document["threads"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nets.py:network", "large"], "the input is a shape such as 1x3x224x224 or an image file"),
+        (["nets.py:network", "none.png"], "none.png cannot be read as an image"),
+        (["nets.py:network", "1x3x16x16", "--show", "fold"], "unknown pass 'fold'; available: "),
+        (["nets.py:network", "1x3x16x16", "--accuracy", "best"], "unknown accuracy 'best'"),
+        (["nets.py:network", "1x4x16x16"], "expected input[1, 4, 16, 16] to have 3 channels"),
+        (["nets.py:Depends", "1x3x16x16"], "Depends: "),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(
+    arguments: list[str],
+    said: str,
+    monkeypatch: MonkeyPatch,
+    capsys: CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, "optimize", *arguments) == 2
+    out, error = capsys.readouterr()
+    assert said in error
+    assert error.startswith("glassconv: ")
+    assert error.count("\n") == 1
+    assert not out
