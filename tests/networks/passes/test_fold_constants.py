@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -78,6 +79,13 @@ def test_random_numbers_are_drawn_in_each_call() -> None:
     assert not torch.equal(fast(X), fast(X))
     names = functions(after_passes(model, X)["fold_constants"])
     assert names == ["rand", "add", "uniform_", "add"]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_draws_numbers_in_training_only(training: bool) -> None:
+    model = Calls(lambda x: x + F.dropout(torch.ones(6), 0.5, training))
+    names = functions(after_passes(model, X)["fold_constants"])
+    assert ("dropout" in names) == training
 
 
 def test_what_reads_numbers_of_an_input_stays() -> None:
