@@ -29,15 +29,15 @@ from glassconv.networks.load import load
 from glassconv.networks.optimize import OptimizedNetwork, optimize
 from glassconv.networks.plan.steps import KernelStep
 from glassconv.networks.usual_input import usual_shape
-from glassconv.verification.network import verify_network
 from support import torchvision_schemas  # noqa: F401  before torchvision
 from support.architectures import sources
+from support.convolutions_in_plan import shares_of_bounds
 from support.processor import describe
 
 PAIRS = 5  # of calls, one of each network, of which the median ratio counts
 HEADINGS = (
-    "network", "input", "runs", "convolutions by kernels", "other steps by kernels",
-    "steps by PyTorch", "error / PyTorch's", "time / PyTorch's",
+    "network", "input", "runs", "convolutions and linear layers", "other kernels", "by PyTorch",
+    "share of bound", "error / PyTorch's", "time / PyTorch's",
 )  # fmt: skip
 
 
@@ -49,10 +49,10 @@ class Ran:
     shape: tuple[int, ...] = ()
     error: float | None = None  # relative to the largest output
     pytorch_error: float | None = None
-    convolutions: int = 0  # that kernels compute
+    convolutions: int = 0  # and linear layers that kernels compute
     kernels: int = 0  # other steps
     pytorch: Mapping[str, int] | None = None  # functions that stay with PyTorch, and how many
-    within: bool | None = None  # whether each convolution is within its bound on its own input
+    share: float | None = None  # the largest error of a convolution's, over its bound
     reason: str = ""  # why it runs as it was, or not at all
     ratio: float | None = None  # its time over that of PyTorch's
 
@@ -87,9 +87,11 @@ def run(source: str, *, verified: bool = True) -> Ran:
         source, tuple(x.shape), fast.measured.error, fast.measured.pytorch_error,
         reason="; ".join(fast.reasons),
     )  # fmt: skip
+    if found.reason:
+        return found
     if verified:
-        found = replace(found, within=verify_network(model, x, source).verdict.ok)
-    return found if found.reason else _with_steps(found, fast, x)
+        found = replace(found, share=max(share for _, share in shares_of_bounds(model, x)))
+    return _with_steps(found, fast, x)
 
 
 def _with_steps(found: Ran, fast: OptimizedNetwork, x: Tensor) -> Ran:
@@ -126,7 +128,8 @@ def page(ran: Sequence[Ran]) -> Iterator[str]:
     counts = Counter(each.how for each in ran)
     errors = {each.source: each.error_ratio for each in ran if each.error_ratio}
     ratios = {each.source: each.ratio for each in ran if each.ratio}
-    verified = [each for each in ran if each.within is not None]
+    shares = {each.source: each.share for each in ran if each.share is not None}
+    within = sum(each <= 1 for each in shares.values())
     yield from (
         "# Networks run",
         "",
@@ -138,8 +141,8 @@ def page(ran: Sequence[Ran]) -> Iterator[str]:
         "",
         f"Of {len(ran)} networks, {counts['whole']} run as kernels alone, {counts['partly']} with",
         f"operations of PyTorch's between them, and {counts['as it was']} as they were.",
-        f"Each convolution is within its bound on its own input in"
-        f" {sum(bool(each.within) for each in verified)} of {len(verified)}.",
+        f"In {within} of {len(shares)} each convolution is within its bound on its own input; the",
+        f"largest share of a bound is {max(shares.values(), default=0):.3f}.",
     )
     if errors:
         worst = max(errors, key=lambda each: errors[each])
@@ -161,7 +164,8 @@ def _cells(ran: Ran) -> list[str]:
     others = ", ".join(f"{count} {name}" for name, count in (ran.pytorch or {}).items())
     return [
         ran.source, " × ".join(map(str, ran.shape)), ran.how, str(ran.convolutions),
-        str(ran.kernels), others, f"{ran.error_ratio:.2f}" if ran.error_ratio else "",
+        str(ran.kernels), others, "" if ran.share is None else f"{ran.share:.3f}",
+        f"{ran.error_ratio:.2f}" if ran.error_ratio else "",
         "" if ran.ratio is None else f"{ran.ratio:.2f}",
     ]  # fmt: skip
 
