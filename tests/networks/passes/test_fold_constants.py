@@ -61,6 +61,15 @@ def test_numbers_that_are_read_before_they_are_overwritten() -> None:
     assert left(Calls(overwritten)) == ["mul", "mul"]
 
 
+def test_a_tensor_of_numbers() -> None:
+    def with_numbers(x: Tensor) -> Tensor:
+        numbers = torch.tensor([1.0, 2.0, 3.0]).repeat(2)
+        numbers[0] = 5
+        return x * numbers
+
+    assert left(Calls(with_numbers)) == ["mul"]
+
+
 def test_what_the_network_keeps_is_not_written_to() -> None:
     def counted(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
         assert norm.running_mean is not None

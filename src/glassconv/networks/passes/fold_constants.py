@@ -72,6 +72,8 @@ def _results(operation: Operation, live: Mapping[int, Tensor]) -> list[Tensor]:
     arguments = {name: _numbers(each, live) for name, each in operation.arguments.items()}
     with torch.no_grad():
         result = operation.overload(**arguments)
+    if operation.function == "lift_fresh":  # what torch.tensor() makes, anew in each call
+        result = result.clone()
     return [result] if isinstance(result, Tensor) else list(result)
 
 
