@@ -21,6 +21,7 @@ class KernelStep:
     workspace_bytes: int
     predicted_seconds: float
     macs: int = 0
+    owner: object = None  # of memory that launches have addresses of, such as a bias of zeros
 
 
 @dataclass(frozen=True)
