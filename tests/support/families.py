@@ -16,9 +16,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from inspect import signature
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 import torch
@@ -27,14 +28,14 @@ from torch import Tensor, nn
 from glassconv.errors import ConvError
 from glassconv.networks.load import load
 from glassconv.networks.optimize import OptimizedNetwork, optimize
-from glassconv.networks.plan.steps import KernelStep
+from glassconv.networks.plan.steps import KernelStep, PlanStep
 from glassconv.networks.usual_input import usual_shape
 from support import torchvision_schemas  # noqa: F401  before torchvision
 from support.architectures import sources
 from support.convolutions_in_plan import shares_of_bounds
 from support.processor import describe
 
-PAIRS = 5  # of calls, one of each network, of which the median ratio counts
+PAIRS = 3  # of calls, one of each network, of which the median ratio counts
 HEADINGS = (
     "network", "input", "runs", "convolutions and linear layers", "other kernels", "by PyTorch",
     "share of bound", "error / PyTorch's", "time / PyTorch's",
@@ -69,33 +70,36 @@ class Ran:
         return "partly" if self.pytorch else "whole"
 
 
-def model_and_input(source: str) -> tuple[nn.Module, Tensor]:
-    """Return a network of the list, with random weights, and its usual input."""
+def model_and_inputs(source: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """Return a network of the list, with random weights, and its usual input, twice if it asks."""
     model, given = load(source), sources()[source]
     shape = tuple(map(int, given.split("x"))) if given else usual_shape(model)
-    return model, torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    parameters = signature(model.forward).parameters.values()
+    needed = (each for each in parameters if each.default is each.empty)
+    named = (each for each in needed if each.kind is each.POSITIONAL_OR_KEYWORD)
+    return model, (x,) * max(1, sum(1 for _ in named))
 
 
 def run(source: str, *, verified: bool = True) -> Ran:
     """Optimize a network and compare its outputs, and each convolution with its bound."""
     try:
-        model, x = model_and_input(source)
-        fast = optimize(model, x)
+        model, inputs = model_and_inputs(source)
+        fast = optimize(model, inputs)
     except ConvError as error:
         return Ran(source, reason=str(error))
     found = Ran(
-        source, tuple(x.shape), fast.measured.error, fast.measured.pytorch_error,
+        source, tuple(inputs[0].shape), fast.measured.error, fast.measured.pytorch_error,
         reason="; ".join(fast.reasons),
     )  # fmt: skip
     if found.reason:
         return found
     if verified:
-        found = replace(found, share=max(share for _, share in shares_of_bounds(model, x)))
-    return _with_steps(found, fast, x)
+        found = replace(found, share=max(share for _, share in shares_of_bounds(model, *inputs)))
+    return _with_steps(found, fast.plan(*inputs).steps)
 
 
-def _with_steps(found: Ran, fast: OptimizedNetwork, x: Tensor) -> Ran:
-    steps = fast.plan(x).steps
+def _with_steps(found: Ran, steps: Sequence[PlanStep]) -> Ran:
     compiled = [each for each in steps if isinstance(each, KernelStep)]
     convolutions = sum(each.problem is not None for each in compiled)
     others = Counter(
@@ -109,17 +113,21 @@ def _with_steps(found: Ran, fast: OptimizedNetwork, x: Tensor) -> Ran:
 
 
 def timed(source: str) -> float:
-    """Return the time of an optimized network over that of PyTorch, called in turn."""
-    model, x = model_and_input(source)
+    """Return the time of an optimized network over that of PyTorch, on one thread.
+
+    They are called in turn, and the processor time of the thread counts, not what others take.
+    """
+    torch.set_num_threads(1)
+    model, inputs = model_and_inputs(source)
     fast = OptimizedNetwork(model, "default")
     ratios = []
     with torch.inference_mode():
         for _ in range(1 + PAIRS):
-            start = perf_counter()
-            model(x)
-            between = perf_counter()
-            fast(x)
-            ratios.append((perf_counter() - between) / (between - start))
+            start = thread_time()
+            model(*inputs)
+            between = thread_time()
+            fast(*inputs)
+            ratios.append((thread_time() - between) / (between - start))
     return median(ratios[1:])
 
 
@@ -150,7 +158,8 @@ def page(ran: Sequence[Ran]) -> Iterator[str]:
         yield f"{errors[worst]:.2f}, in `{worst}`."
     if ratios:
         slowest = max(ratios, key=lambda each: ratios[each])
-        yield f"The largest time over PyTorch's is {ratios[slowest]:.2f}, in `{slowest}`."
+        yield "The largest time over PyTorch's, both on one thread, is "
+        yield f"{ratios[slowest]:.2f}, in `{slowest}`."
     yield from ("", f"| {' | '.join(HEADINGS)} |", f"| {' | '.join(['---'] * len(HEADINGS))} |")
     for each in ran:
         yield f"| {' | '.join(_cells(each))} |"
