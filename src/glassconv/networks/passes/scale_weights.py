@@ -38,7 +38,9 @@ def _scaled(network: Network, convolution: Operation) -> Network:
     product = network.producers.get(arguments["input"].number)
     if product is None or product.function != FUNCTION:
         return network
-    if network.only_reader(product.outputs[0]) is not convolution:
+    (scaled,) = product.outputs
+    is_residual = arguments.get("residual") == scaled
+    if network.only_reader(scaled) is not convolution or is_residual:
         return network
     operands = [product.arguments[name] for name in ARRAYS if name in product.arguments]
     if product.arguments["expression"] not in PRODUCTS or len(operands) != 2:
