@@ -15,6 +15,7 @@ from glassconv.networks.passes import (
     functional,
     fuse_elementwise,
     fuse_epilogue,
+    scale_weights,
     unused,
 )
 from glassconv.networks.passes.network import Network
@@ -26,6 +27,7 @@ PASSES: tuple[ModuleType, ...] = (
     fold_scale,
     fuse_epilogue,
     fuse_elementwise,
+    scale_weights,
     unused,
 )
 
