@@ -1,0 +1,76 @@
+"""Which gradients of a call kernels compute: those that are predicted to be faster than PyTorch's.
+
+PyTorch's own gradients are predicted to take as long as its forward call: each has as many
+multiply-adds, and oneDNN has a kernel of the same kind for each. Measured, they take as long or
+longer (docs/gradients.md).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+
+from glassconv.algorithms.parts import pytorch_cost
+from glassconv.dispatch import machine_store
+from glassconv.dispatch.select import AUTO, chosen
+from glassconv.errors import ConvError
+from glassconv.problem.dtypes import HALF_PRECISION
+from glassconv.problem.gradients import transpose_of
+from glassconv.problem.problem import Problem
+
+RECORDING = 8  # dispatches that autograd takes for a function written in Python, both ways
+
+
+class GradientChoice(NamedTuple):
+    """What kernels compute of a recorded call; PyTorch computes the rest."""
+
+    output: bool
+    of_input: bool
+
+
+PYTORCH = GradientChoice(output=False, of_input=False)
+
+
+def choose_gradients(
+    problem: Problem, accuracy: str, layout: str, *, of_input: bool
+) -> GradientChoice:
+    """Return what kernels compute, `PYTORCH` where PyTorch computes all of it faster.
+
+    of_input: whether the input's gradient is asked for.
+    """
+    return _choose(problem, accuracy, layout, of_input, torch.get_num_threads())
+
+
+def forget() -> None:
+    """Clear the cache of `choose_gradients`."""
+    _choose.cache_clear()
+
+
+@lru_cache(maxsize=1024)
+def _choose(
+    problem: Problem, accuracy: str, layout: str, of_input: bool, threads: int
+) -> GradientChoice:
+    if problem.ndim == 3 or problem.dtype in HALF_PRECISION:
+        return PYTORCH
+    try:
+        machine = machine_store.machine()
+        theirs = pytorch_cost.seconds(problem, layout, machine)
+        saved = [
+            _saved(problem, accuracy, layout, theirs),
+            _saved(transpose_of(problem), accuracy, layout, theirs) if of_input else 0.0,
+        ]
+    except ConvError:  # no kernel runs on this processor, or the transpose is no problem of ours
+        return PYTORCH
+    if sum(saved) <= RECORDING * machine.dispatch:
+        return PYTORCH
+    return GradientChoice(*(seconds > 0 for seconds in saved))
+
+
+def _saved(problem: Problem, accuracy: str, layout: str, theirs: float) -> float:
+    """Return the seconds that the fastest kernel saves of PyTorch's, 0 where it saves none."""
+    fastest = chosen(problem, AUTO, accuracy, layout)
+    if not fastest.kernel or fastest.compiled_seconds is None:
+        return 0.0
+    return max(theirs - fastest.compiled_seconds, 0.0)
