@@ -13,6 +13,9 @@ from torch.autograd import gradcheck, gradgradcheck
 import glassconv
 from glassconv.dispatch import dispatch
 from glassconv.dispatch.gradient_choice import GradientChoice
+from glassconv.kernels import weight_gradient
+from glassconv.problem.gradients import convolution_of
+from glassconv.problem.problem import Problem
 from support.gradient_bounds import assert_within_bound, gradients
 from support.torch_calls import CALLS, Calls
 
@@ -50,8 +53,11 @@ def _by_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     dispatch.forget()
 
 
-def _every_kernel(*_: object, **__: object) -> GradientChoice:
-    return GradientChoice(output=True, of_input=True)
+def _every_kernel(
+    problem: Problem, accuracy: str, layout: str, *, of_input: bool, of_weight: bool
+) -> GradientChoice:
+    supported = weight_gradient.supports(convolution_of(problem), layout)
+    return GradientChoice(output=True, of_input=of_input, of_weight=of_weight and bool(supported))
 
 
 @EVERY_CALL

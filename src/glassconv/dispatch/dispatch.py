@@ -278,10 +278,12 @@ def compile_recorded(
     problem = _recorded_problem(arguments, input, weight, bias)
     if problem is not None:
         layout = _output_layout(problem, input[:2], weight[:2])
-        choice = choose_gradients(problem, arguments.accuracy, layout, of_input=needed[0])
+        choice = choose_gradients(
+            problem, arguments.accuracy, layout, of_input=needed[0], of_weight=needed[1]
+        )
         if any(choice):
             forward = compile_call(alone, input, weight, bias, None, True, CPU, threads)
-            return recorded_call(arguments, problem, choice, forward, compute)
+            return recorded_call(arguments, problem, layout, choice, forward, compute)
     return pytorch_call(arguments, *shapes)
 
 

@@ -16,8 +16,9 @@ from glassconv.algorithms.parts import pytorch_cost
 from glassconv.dispatch import machine_store
 from glassconv.dispatch.select import AUTO, chosen
 from glassconv.errors import ConvError
+from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import HALF_PRECISION
-from glassconv.problem.gradients import transpose_of
+from glassconv.problem.gradients import convolution_of, transpose_of
 from glassconv.problem.problem import Problem
 
 RECORDING = 8  # dispatches that autograd takes for a function written in Python, both ways
@@ -28,19 +29,20 @@ class GradientChoice(NamedTuple):
 
     output: bool
     of_input: bool
+    of_weight: bool
 
 
-PYTORCH = GradientChoice(output=False, of_input=False)
+PYTORCH = GradientChoice(output=False, of_input=False, of_weight=False)
 
 
 def choose_gradients(
-    problem: Problem, accuracy: str, layout: str, *, of_input: bool
+    problem: Problem, accuracy: str, layout: str, *, of_input: bool, of_weight: bool
 ) -> GradientChoice:
     """Return what kernels compute, `PYTORCH` where PyTorch computes all of it faster.
 
-    of_input: whether the input's gradient is asked for.
+    of_input, of_weight: whether that gradient is asked for.
     """
-    return _choose(problem, accuracy, layout, of_input, torch.get_num_threads())
+    return _choose(problem, accuracy, layout, of_input, of_weight, torch.get_num_threads())
 
 
 def forget() -> None:
@@ -50,16 +52,17 @@ def forget() -> None:
 
 @lru_cache(maxsize=1024)
 def _choose(
-    problem: Problem, accuracy: str, layout: str, of_input: bool, threads: int
+    problem: Problem, accuracy: str, layout: str, of_input: bool, of_weight: bool, threads: int
 ) -> GradientChoice:
     if problem.ndim == 3 or problem.dtype in HALF_PRECISION:
         return PYTORCH
     try:
-        machine = machine_store.machine()
+        machine, transpose = machine_store.machine(), transpose_of(problem)
         theirs = pytorch_cost.seconds(problem, layout, machine)
         saved = [
             _saved(problem, accuracy, layout, theirs),
-            _saved(transpose_of(problem), accuracy, layout, theirs) if of_input else 0.0,
+            _saved(transpose, accuracy, layout, theirs) if of_input else 0.0,
+            _saved_of_weight(convolution_of(problem), layout, theirs) if of_weight else 0.0,
         ]
     except ConvError:  # no kernel runs on this processor, or the transpose is no problem of ours
         return PYTORCH
@@ -74,3 +77,11 @@ def _saved(problem: Problem, accuracy: str, layout: str, theirs: float) -> float
     if not fastest.kernel or fastest.compiled_seconds is None:
         return 0.0
     return max(theirs - fastest.compiled_seconds, 0.0)
+
+
+def _saved_of_weight(problem: ConvProblem, layout: str, theirs: float) -> float:
+    """Return the seconds that the kernel of the weight's gradient saves, 0 where it saves none."""
+    from glassconv import kernels
+
+    seconds = kernels.weight_gradient_seconds(problem, layout, machine_store.machine())
+    return max(theirs - seconds, 0.0)

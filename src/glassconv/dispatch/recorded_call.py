@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glassconv.dispatch.compiled_call import CompiledCall
+from glassconv.dispatch.compiled_call import CompiledCall, in_layout
 from glassconv.dispatch.gradient_choice import GradientChoice
 from glassconv.dispatch.operators import Settings
 from glassconv.dispatch.pytorch_call import with_epilogue
@@ -28,12 +28,13 @@ from glassconv.dispatch.pytorch_gradients import Gradients, Needed, pytorch_grad
 from glassconv.dispatch.select import AUTO
 from glassconv.dispatch.storage import check_storage
 from glassconv.dispatch.torch_state import State, state_of
-from glassconv.problem.gradients import transpose_of
+from glassconv.problem.gradients import convolution_of, transpose_of
 from glassconv.problem.problem import Arguments, Problem
 from glassconv.problem.transposed import TransposedProblem
 
 Compute = Callable[[Tensor, Tensor, Tensor | None, Tensor | None, Arguments], Tensor]
-WeightGradientCall = Callable[[Tensor, Tensor], Tensor]  # of input and output gradient
+# Of input, output gradient, and whether the bias's gradient is asked for beside the weight's.
+WeightGradientCall = Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor | None]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class RecordedCall:
     transpose: Arguments
     compute: Compute  # a call of either
     of_input: bool  # whether the input's gradient is such a call, or PyTorch's
-    of_weight: WeightGradientCall | None  # of a batch; None: PyTorch's
+    of_weight: WeightGradientCall | None  # None: PyTorch's
+    layout: str  # of the output, and of the input's gradient
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
@@ -59,18 +61,23 @@ class RecordedCall:
         return with_epilogue(output, input, residual, self.arguments)
 
     def gradients(self, grad: Tensor, input: Tensor, weight: Tensor, needed: Needed) -> Gradients:
-        """Return the gradients of input, weight and bias, None for those not asked for."""
+        """Return the gradients of input, weight and bias, None for those not asked for.
+
+        Those of input and bias have the layout of PyTorch's.
+        """
+        if state_of(grad, input, weight, None) is State.OTHER:
+            return pytorch_gradients(grad, input, weight, self.settings, needed)
+        unbatched = input.dim() == self.settings.ndim + 1
+        if unbatched:
+            input, grad = input.unsqueeze(0), grad.unsqueeze(0)
         with_input, with_weight, with_bias = needed
-        is_plain = state_of(grad, input, weight, None) is not State.OTHER
         of_input = of_weight = of_bias = None
-        if with_input and is_plain and self.of_input:
-            adjoint = self.convolution if self.settings.transposed else self.transpose
-            of_input = self.compute(grad, weight, None, None, adjoint)
-        if with_weight and is_plain and self.of_weight is not None:
-            of_weight = self._weight_gradient(grad, input)
-        if with_bias:
-            channel = grad.dim() - self.settings.ndim - 1
-            of_bias = grad.sum([axis for axis in range(grad.dim()) if axis != channel])
+        if with_input and self.of_input:
+            of_input = self._input_gradient(grad, weight)
+        if with_weight and self.of_weight is not None:
+            of_weight, of_bias = self._weight_gradient(grad, input, with_bias)
+        if with_bias and of_bias is None:
+            of_bias = grad.sum([0, *range(2, grad.dim())])
         left = with_input and of_input is None, with_weight and of_weight is None, False
         if any(left):
             theirs = pytorch_gradients(grad, input, weight, self.settings, left)
@@ -78,30 +85,45 @@ class RecordedCall:
                 their if our is None else our
                 for our, their in zip((of_input, of_weight), theirs, strict=False)
             )
+        if unbatched and of_input is not None:
+            of_input = of_input.squeeze(0)
         return of_input, of_weight, of_bias
 
-    def _weight_gradient(self, grad: Tensor, input: Tensor) -> Tensor:
-        """Return the weight's gradient by the kernel, through which gradients flow if need be."""
-        if input.dim() == self.settings.ndim + 1:
-            input, grad = input.unsqueeze(0), grad.unsqueeze(0)
+    def _input_gradient(self, grad: Tensor, weight: Tensor) -> Tensor:
+        adjoint = self.convolution if self.settings.transposed else self.transpose
+        gradient = self.compute(in_layout(grad, self.layout), weight, None, None, adjoint)
+        return in_layout(gradient, self.layout)
+
+    def _weight_gradient(
+        self, grad: Tensor, input: Tensor, with_bias: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the gradients of weight and bias by the kernel.
+
+        The bias's is None where it is not asked for, or the kernel does not compute it.
+        """
+        assert self.of_weight is not None, "this is a kernel's"
         if self.settings.transposed:  # the ordinary convolution reads the output's gradient
-            input, grad = grad, input
-        gradient: Tensor = _WeightGradient.apply(  # type: ignore[no-untyped-call]
-            self, input, grad
-        )
-        return gradient
+            input, grad, with_bias = grad, input, False
+        if torch.is_grad_enabled() and (input.requires_grad or grad.requires_grad):
+            gradient: Tensor = _WeightGradient.apply(  # type: ignore[no-untyped-call]
+                self, input, grad
+            )
+            return gradient, None
+        return self.of_weight(input, grad, with_bias)
 
 
 def recorded_call(
     arguments: Arguments,
     problem: Problem,
+    layout: str,
     choice: GradientChoice,
     forward: CompiledCall,
     compute: Compute,
 ) -> RecordedCall:
     """Return the call of a problem, whose gradients are computed as it was chosen.
 
-    forward: the same call without residual and activation. compute: a call of any arguments.
+    layout: the memory layout of the output. forward: the same call without residual and activation.
+    compute: a call of any arguments.
     """
     own, other = (
         settings_of(each, arguments.accuracy) for each in (problem, transpose_of(problem))
@@ -115,7 +137,18 @@ def recorded_call(
         transpose.arguments(),
         compute,
         choice.of_input,
-        of_weight=None,
+        _weight_gradient(problem, layout) if choice.of_weight else None,
+        layout,
+    )
+
+
+def _weight_gradient(problem: Problem, layout: str) -> WeightGradientCall:
+    """Return the call of the kernel, which gets its arrays contiguous in a memory layout."""
+    from glassconv import kernels  # the code generator is imported at the first call
+
+    plan = kernels.weight_gradient_plan(convolution_of(problem), layout)
+    return lambda input, grad, with_bias: plan(
+        in_layout(input, layout), in_layout(grad, layout), with_bias
     )
 
 
@@ -168,7 +201,8 @@ class _WeightGradient(torch.autograd.Function):
         ctx.call = call
         ctx.save_for_backward(input, grad)
         assert call.of_weight is not None, "this is a kernel's"
-        return call.of_weight(input, grad)
+        weight, _ = call.of_weight(input, grad, False)
+        return weight
 
     @staticmethod
     def backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]:

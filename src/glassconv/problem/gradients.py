@@ -128,3 +128,16 @@ def transpose_of(problem: ConvProblem | TransposedProblem) -> ConvProblem | Tran
     if found.output_size != problem.input_size:
         raise UnsupportedError("the output padding is a stride or more", request=str(problem))
     return found
+
+
+def convolution_of(problem: ConvProblem | TransposedProblem) -> ConvProblem:
+    """Return the convolution whose weight's gradient a problem's is: itself, or its transpose.
+
+    A transposed convolution multiplies what the convolution of its transpose multiplies, with the
+    output's gradient in the place of the input. Raises what `transpose_of` raises.
+    """
+    if isinstance(problem, ConvProblem):
+        return problem
+    found = transpose_of(problem)
+    assert isinstance(found, ConvProblem), "the transpose of a transposed convolution is one"
+    return found
