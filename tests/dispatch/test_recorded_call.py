@@ -13,7 +13,7 @@ from torch.autograd import gradcheck, gradgradcheck
 import glassconv
 from glassconv.dispatch import dispatch
 from glassconv.dispatch.gradient_choice import GradientChoice
-from glassconv.kernels import weight_gradient
+from glassconv.kernels.weight_gradients import supporting
 from glassconv.problem.gradients import convolution_of
 from glassconv.problem.problem import Problem
 from support.gradient_bounds import assert_within_bound, gradients
@@ -56,7 +56,7 @@ def _by_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _every_kernel(
     problem: Problem, accuracy: str, layout: str, *, of_input: bool, of_weight: bool
 ) -> GradientChoice:
-    supported = weight_gradient.supports(convolution_of(problem), layout)
+    supported = supporting(convolution_of(problem), layout)
     return GradientChoice(output=True, of_input=of_input, of_weight=of_weight and bool(supported))
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glassconv.dispatch import machine_store
 from glassconv.dispatch.compiled_call import CompiledCall, in_layout
 from glassconv.dispatch.gradient_choice import GradientChoice
 from glassconv.dispatch.operators import Settings
@@ -144,12 +145,16 @@ def recorded_call(
 
 def _weight_gradient(problem: Problem, layout: str) -> WeightGradientCall:
     """Return the call of the kernel, which gets its arrays contiguous in a memory layout."""
-    from glassconv import kernels  # the code generator is imported at the first call
+    # The code generator is imported when it is needed, not with the package.
+    from glassconv.kernels.weight_gradients import fastest
 
-    plan = kernels.weight_gradient_plan(convolution_of(problem), layout)
-    return lambda input, grad, with_bias: plan(
-        in_layout(input, layout), in_layout(grad, layout), with_bias
-    )
+    convolution = convolution_of(problem)
+    plan = fastest(convolution, layout, machine_store.machine()).plan(convolution, layout)
+
+    def call(input: Tensor, grad: Tensor, with_bias: bool) -> tuple[Tensor, Tensor | None]:
+        return plan(in_layout(input, layout), in_layout(grad, layout), with_bias)
+
+    return call
 
 
 def settings_of(problem: Problem, accuracy: str) -> Settings:

@@ -23,7 +23,6 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import inf
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -32,15 +31,12 @@ from glassconv.algorithms import ALGORITHMS
 from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import host
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
-from glassconv.kernels import weight_gradient
 from glassconv.kernels.runtime.blocking import Blocking
 from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.cost_model import seconds as seconds_of
 from glassconv.kernels.runtime.cropped_filter import crop, cropped_plan
 from glassconv.kernels.runtime.half_precision import conversion_seconds, half_precision_plan
 from glassconv.kernels.runtime.plan import Plan
-from glassconv.kernels.weight_gradient import GradientPlan
-from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.dtypes import HALF_PRECISION
 from glassconv.problem.memory_layout import Layout, contiguous
@@ -130,28 +126,6 @@ def kernel_verdict(name: str, problem: Problem, layout: str) -> Verdict | None:
     if verdict and isinstance(problem, TransposedProblem) and problem.is_cut:
         return Verdict(False, "the kernel does not support padding that is wider than the kernel")
     return verdict
-
-
-def weight_gradient_seconds(problem: ConvProblem, layout: str, machine: Machine) -> float:
-    """Return the predicted time of the weight's gradient, infinity where no kernel computes it."""
-    target = host()
-    if target is None or not weight_gradient.supports(problem, layout):
-        return inf
-    work = weight_gradient.work(problem, contiguous(problem, layout), target, machine.threads)
-    return seconds_of(work, machine)
-
-
-def weight_gradient_plan(problem: ConvProblem, layout: str) -> GradientPlan:
-    """Plan the weight's gradient for the host processor and contiguous arrays in this layout.
-
-    Raises `UnsupportedError` where no kernel computes it.
-    """
-    target, verdict = host(), weight_gradient.supports(problem, layout)
-    if target is None:
-        raise UnsupportedError(UNSUPPORTED_PROCESSOR, request=str(problem))
-    if not verdict:
-        raise UnsupportedError(verdict.reason, request=str(problem))
-    return weight_gradient.plan(problem, contiguous(problem, layout), target, threads())
 
 
 def load_kernel(module: ModuleType) -> Kernel:

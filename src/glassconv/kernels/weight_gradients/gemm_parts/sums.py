@@ -6,7 +6,7 @@ weight[filter, row] = Σ_part sums[part, row, filter]
 from __future__ import annotations
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
-from glassconv.kernels.weight_gradient_parts.parameters import SumArrays, SumParameters
+from glassconv.kernels.weight_gradients.gemm_parts.parameters import SumArrays, SumParameters
 
 
 def emit_task_sums(module: Module) -> Function:

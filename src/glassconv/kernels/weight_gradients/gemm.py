@@ -46,9 +46,12 @@ from glassconv.kernels.runtime.cost_model import (
 from glassconv.kernels.runtime.loop_text import at_a_time, describe_blocks, describe_loop_nest
 from glassconv.kernels.runtime.plan import workspace
 from glassconv.kernels.runtime.support import supports_common
-from glassconv.kernels.weight_gradient_parts.parameters import GradientParameters, SumParameters
-from glassconv.kernels.weight_gradient_parts.sums import emit_task_sums
-from glassconv.kernels.weight_gradient_parts.task import emit_task_nchw
+from glassconv.kernels.weight_gradients.gemm_parts.parameters import (
+    GradientParameters,
+    SumParameters,
+)
+from glassconv.kernels.weight_gradients.gemm_parts.sums import emit_task_sums
+from glassconv.kernels.weight_gradients.gemm_parts.task import emit_task_nchw
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout, contiguous
 from glassconv.reports.verdict import Verdict

@@ -12,7 +12,10 @@ from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, functio
 from glassconv.kernels.gemm_parts.pack import emit_pack
 from glassconv.kernels.microkernel.lowering import emit_im2col_nchw
 from glassconv.kernels.microkernel.matrix_product import COLUMNS, product
-from glassconv.kernels.weight_gradient_parts.parameters import GradientArrays, GradientParameters
+from glassconv.kernels.weight_gradients.gemm_parts.parameters import (
+    GradientArrays,
+    GradientParameters,
+)
 
 
 def emit_task_nchw(module: Module) -> Function:
