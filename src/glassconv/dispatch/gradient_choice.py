@@ -2,7 +2,7 @@
 
 PyTorch's own gradients are predicted to take as long as its forward call: each has as many
 multiply-adds, and oneDNN has a kernel of the same kind for each. Measured, they take as long or
-longer (docs/gradients.md).
+longer (docs/gradients.md). That of the input may take as long as a transposed convolution.
 """
 
 from __future__ import annotations
@@ -59,9 +59,10 @@ def _choose(
     try:
         machine, transpose = machine_store.machine(), transpose_of(problem)
         theirs = pytorch_cost.seconds(problem, layout, machine)
+        of_transpose = max(theirs, pytorch_cost.seconds(transpose, layout, machine))
         saved = [
             _saved(problem, accuracy, layout, theirs),
-            _saved(transpose, accuracy, layout, theirs) if of_input else 0.0,
+            _saved(transpose, accuracy, layout, of_transpose) if of_input else 0.0,
             _saved_of_weight(convolution_of(problem), layout, theirs) if of_weight else 0.0,
         ]
     except ConvError:  # no kernel runs on this processor, or the transpose is no problem of ours

@@ -44,6 +44,8 @@ FLOPS_PER_SECOND = 5e10
 BYTES_PER_SECOND = 1e10
 SECONDS_PER_OPERATION = 5e-6
 
+MAX_ZEROS_BYTES = 2**25  # larger arrays get new pages at each call, which takes longer than zeros
+
 
 def check_names(algorithm: str, accuracy: str, activation: str | None) -> None:
     """Raise `UnknownNameError` for a name that is not known."""
@@ -311,6 +313,7 @@ def _is_considered(name: str, problem: Problem, accuracy: str) -> bool:
     """Return whether auto considers an algorithm: if it is compiled and multiplies no zeros.
 
     The kernel of a convolution multiplies the zeros that a transposed convolution's stride inserts.
+    That of a depthwise convolution has little to multiply, and takes small inputs with zeros.
     "strict" considers what sums in the published order, and nothing else does.
     """
     from glassconv import kernels
@@ -319,8 +322,9 @@ def _is_considered(name: str, problem: Problem, accuracy: str) -> bool:
         return accuracy == "strict" and ALGORITHMS[name].published_order
     if ALGORITHMS[name].seconds is not None or name in kernels.TRANSPOSED_KERNELS:
         return True
-    inserts_zeros = isinstance(problem, TransposedProblem) and max(problem.stride) > 1
-    return name in kernels.KERNELS and not inserts_zeros
+    if not isinstance(problem, TransposedProblem) or max(problem.stride) == 1:
+        return name in kernels.KERNELS
+    return name == "depthwise" and problem.convolution.input_bytes <= MAX_ZEROS_BYTES
 
 
 def _kernel_seconds(name: str, problem: Problem, layout: str, machine: Machine | None) -> float:

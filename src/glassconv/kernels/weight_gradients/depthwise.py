@@ -30,7 +30,7 @@ from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct, pack, words_of
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
-from glassconv.kernels.microkernel.padded_row import emit_copy
+from glassconv.kernels.microkernel.padded_row import range_mask
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.cost_model import (
     Loop,
@@ -38,7 +38,6 @@ from glassconv.kernels.runtime.cost_model import (
     Stream,
     Work,
     activation_bytes,
-    row_copies,
 )
 from glassconv.kernels.runtime.loop_text import describe_loop_nest
 from glassconv.kernels.runtime.plan import workspace
@@ -177,7 +176,6 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     rows, columns = problem.as_2d().axes
     lanes = target.lanes(problem.dtype)
     planes = problem.batch * problem.out_channels
-    copied = planes * rows.input_size * columns.stride
     passes = [len(each) for each in _passes(rows.kernel_size, columns.kernel_size, target)]
     vectors = planes * rows.output_size * ceil(columns.output_size / lanes)
     entries = planes * rows.output_size
@@ -185,10 +183,16 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
         Loop(vectors, multiply_adds=each, unaligned_loads=each, loads=1, entries=entries)
         for each in passes
     )
-    copies = tuple(row_copies(parameters.copied_columns, copied, columns.stride, lanes))
+    copies = Loop(
+        planes * rows.input_size * ceil(parameters.copied_columns / lanes),
+        multiply_adds=2 * (columns.stride - 1),
+        masked_loads=columns.stride,
+        stores=columns.stride,
+        entries=planes * ceil(parameters.copied_columns / lanes),
+    )
     footprint = activation_bytes(problem)
     streams = Stream(problem.input_bytes, footprint), Stream(problem.output_bytes, footprint)
-    phases = Phase(copies, streams[:1]), Phase(loops, streams[1:])
+    phases = Phase((copies,), streams[:1]), Phase(loops, streams[1:])
     return Work(phases, problem.out_channels, min(threads, _max_threads(problem)))
 
 
@@ -313,8 +317,10 @@ def _emit_task(module: Module, height: int, columns: _Columns, with_bias: bool) 
 
 
 def _emit_copy_plane(module: Module, stride: int) -> Function:
-    """Emit the function that copies the rows of a plane, each phase of the columns apart."""
-    copy = emit_copy(module)
+    """Emit the function that copies the rows of a plane, each phase of the columns apart.
+
+    A vector of columns is copied in all rows, whose padding there has one mask.
+    """
 
     @function(module)
     def copy_plane(
@@ -323,23 +329,27 @@ def _emit_copy_plane(module: Module, stride: int) -> Function:
         input: Pointer,
         plane: Pointer,
     ) -> None:
-        p = parameters
-        last = (p.copied_rows - p.padding_h).minimum(p.input_height)
-        with code.loop(0, last) as row:
-            source = input + (row * p.input_stride_h - p.padding_w)
-            to = plane + (row + p.padding_h) * p.phase_stride * stride
-            for phase in range(stride):
-                # Element e of a phase is column e · stride + phase of the padded row.
-                low = (p.padding_w - phase + (stride - 1)).maximum(0) // stride
-                high = (p.input_width + p.padding_w - phase + (stride - 1)).maximum(0) // stride
-                copy.call(
-                    dst=to + p.phase_stride * phase,
-                    src=source + phase,
-                    step=stride,
-                    length=p.copied_columns,
-                    low=low,
-                    high=high,
-                )
+        p, lanes = parameters, code.lanes
+        rows = (p.copied_rows - p.padding_h).minimum(p.input_height)
+        end = p.padding_w + p.input_width
+        row_stride = p.phase_stride * stride
+        with code.loop(0, p.copied_columns, lanes) as column:
+            # Of the padded row, from which the elements of all phases are taken.
+            starts = [column * stride + number * lanes for number in range(stride)]
+            masks = [range_mask(code, start, p.padding_w, end) for start in starts]
+            source = input + (column * stride - p.padding_w)
+            to = plane + (p.padding_h * row_stride + column)
+            with code.loop(0, rows) as row:
+                vectors = [
+                    (source + row * p.input_stride_h).masked(mask, number * lanes)
+                    for number, mask in enumerate(masks)
+                ]
+                first, last = vectors[0], vectors[-1]
+                for phase in range(stride):
+                    elements = first
+                    if stride > 1:
+                        elements = code.shuffle(first, last, range(phase, 2 * lanes, 2))
+                    to[row * row_stride + p.phase_stride * phase] = elements
 
     return copy_plane
 
