@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Protocol
 
 from torch import Tensor
 
@@ -28,8 +29,17 @@ from glassconv.problem.memory_layout import contiguous
 from glassconv.reports.machine import Machine
 from glassconv.reports.verdict import Verdict
 
-# Of input, output gradient, and whether the bias's gradient is asked for beside the weight's.
-Call = Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor | None]]
+
+class GradientPlan(Protocol):
+    """What computes the gradients of weight and bias, from contiguous arrays."""
+
+    def __call__(
+        self, input: Tensor, grad: Tensor, with_bias: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return both; None for the bias where it is not asked for. grad: the output's gradient."""
+
+    def compute(self, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+        """Write both to arrays; bias: None where its gradient is not asked for."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +49,9 @@ class GradientKernel:
     name: str
     supports: Callable[[ConvProblem, str], Verdict]
     work: Callable[..., Work]
-    plan_for: Callable[..., Call]
+    plan_for: Callable[..., GradientPlan]
 
-    def plan(self, problem: ConvProblem, layout: str) -> Call:
+    def plan(self, problem: ConvProblem, layout: str) -> GradientPlan:
         """Plan a supported problem for the host processor and contiguous arrays in this layout."""
         given = contiguous(problem, layout)
         return self.plan_for(problem, given, host(), threads())

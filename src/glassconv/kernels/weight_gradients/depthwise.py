@@ -130,17 +130,21 @@ class DepthwiseGradientPlan:
         """
         weight = input.new_empty(self.problem.weight_shape)
         bias = input.new_empty(self.problem.out_channels) if with_bias else None
-        num_threads = min(available_threads(), self.max_threads)
+        self.compute(input, grad, weight, bias)
+        return weight, bias
+
+    def compute(self, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+        """Write the gradients of weight and, unless it is None, of the bias to these arrays."""
+        num_threads, address = min(available_threads(), self.max_threads), weight.data_ptr()
         arrays = words_of(
             input.data_ptr(),
             grad.data_ptr(),
-            weight.data_ptr(),
-            weight.data_ptr() if bias is None else bias.data_ptr(),
+            address,
+            address if bias is None else bias.data_ptr(),
             workspace(num_threads * self.workspace_bytes),
         )
         tasks = self.problem.out_channels
-        self.kernels[with_bias].call(self.parameters, arrays, tasks, num_threads)
-        return weight, bias
+        self.kernels[bias is not None].call(self.parameters, arrays, tasks, num_threads)
 
 
 def plan(

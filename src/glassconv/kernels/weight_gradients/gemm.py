@@ -117,11 +117,15 @@ class GradientPlan:
         input: [batch, in_channels, *input_size]. grad: [batch, out_channels, *output_size], the
         output's gradient. Both are contiguous.
         """
-        problem, element = self.problem, self.problem.format.bytes
-        weight = input.new_empty(problem.weight_shape)
-        bias = input.new_empty(problem.out_channels) if with_bias else None
-        num_threads = min(available_threads(), self.max_threads)
-        sums_bytes = round_up(self.sums_elements * element, CACHE_LINE)
+        weight = input.new_empty(self.problem.weight_shape)
+        bias = input.new_empty(self.problem.out_channels) if with_bias else None
+        self.compute(input, grad, weight, bias)
+        return weight, bias
+
+    def compute(self, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+        """Write the gradients of weight and, unless it is None, of the bias to these arrays."""
+        num_threads, with_bias = min(available_threads(), self.max_threads), bias is not None
+        sums_bytes = round_up(self.sums_elements * self.problem.format.bytes, CACHE_LINE)
         memory = workspace(sums_bytes + num_threads * self.blocking.workspace_bytes)
         arrays = words_of(
             input.data_ptr(),
@@ -134,7 +138,6 @@ class GradientPlan:
         address = weight.data_ptr()
         arrays = words_of(memory, address, address if bias is None else bias.data_ptr())
         self.add_parts.call(self.sum_parameters[with_bias], arrays, self.sum_tasks, num_threads)
-        return weight, bias
 
     @cached_property
     def zeros(self) -> Tensor:
