@@ -32,7 +32,7 @@ from glassconv.problem.memory_layout import NCHW, NHWC
 from glassconv.views.terminal.benchmark import geometric_mean
 
 Step = Callable[[], object]
-WARM_UP = 2  # steps
+WARM_UP = 6  # steps, after which memory is used again
 RATE = 1e-6  # of learning: weights change, and stay as large as they are
 FORMATS = {NCHW: torch.contiguous_format, NHWC: torch.channels_last}
 

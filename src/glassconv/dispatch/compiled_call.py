@@ -122,10 +122,14 @@ class TransposedCall:
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
         """Return the output, in the plan's memory layout."""
-        channels_last = self.plan.layout.name == NHWC
+        layout = self.plan.layout.name
         if residual is not None:
             residual = self.plan.to_layout(residual)
-        return self.plan(self.problem.insert_zeros(input, channels_last), weight, bias, residual)
+        if max(self.problem.stride) == 1:
+            input = in_layout(input, layout)
+        else:
+            input = self.problem.insert_zeros(input, channels_last=layout == NHWC)
+        return self.plan(input, weight, bias, residual)
 
 
 def _transposed_call(

@@ -83,7 +83,9 @@ def _saved(problem: Problem, accuracy: str, layout: str, theirs: float) -> float
 def _saved_of_weight(problem: ConvProblem, layout: str, theirs: float) -> float:
     """Return the seconds that the kernel of the weight's gradient saves, 0 where it saves none."""
     # The code generator is imported when it is needed, not with the package.
-    from glassconv.kernels.weight_gradients import fastest
+    from glassconv.kernels.weight_gradients import fastest, supporting
 
+    if not supporting(problem, layout):
+        return 0.0
     machine = machine_store.machine()
     return max(theirs - fastest(problem, layout, machine).seconds(problem, layout, machine), 0.0)
