@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 from random import Random
 
 import pytest
@@ -13,7 +14,15 @@ from torch import Tensor
 
 from glassconv import parse
 from glassconv.errors import UnsupportedError
-from glassconv.kernels.weight_gradients import KERNELS, GradientKernel, depthwise, fastest, gemm
+from glassconv.kernels.weight_gradients import (
+    KERNELS,
+    GradientKernel,
+    depthwise,
+    fastest,
+    gemm,
+    winograd,
+)
+from glassconv.mathematics.decomposed import decomposed
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC
 from support.fixed_machine import FIXED
@@ -32,6 +41,8 @@ PROBLEMS = [
     "2x5x12x35 10@3x3 s2 p1 g5 float64",
     "1x3x9x9 3@5x5 p4 d2 g3",
     "1x2x20x20 2@8x8 s2 p3 g2",  # more taps than registers
+    "3x70x9x50 37@3x3 p1",  # several blocks of channels, tiles and parts
+    "1x5x30x31 130@3x3 p3 float64",
 ]
 CASES = [
     pytest.param(kernel, parse(text), id=f"{kernel.name} {text}")
@@ -40,6 +51,7 @@ CASES = [
     if kernel.supports(parse(text), NCHW)
 ]
 RANDOM = 2_000
+MODULES = gemm, depthwise, winograd
 
 
 def arrays(problem: ConvProblem, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -69,13 +81,40 @@ def exact(problem: ConvProblem, input: Tensor, grad: Tensor) -> tuple[Tensor, Te
     return weight, bias
 
 
+def winograd_scale(problem: ConvProblem, input: Tensor, grad: Tensor) -> Tensor:
+    """Return Σ_tile |G|ᵀ [(|A| |y| |A|ᵀ) ⊙ (|Bᵀ| |d| |B|)] |G|, of the weight's shape."""
+    output, filter, transform = (
+        torch.tensor([[abs(float(each)) for each in row] for row in matrix], dtype=torch.float64)
+        for matrix in decomposed(4, 3, 1)
+    )
+    rows, columns = (-(-size // 4) * 4 for size in problem.output_size)
+    (top, _), (left, _) = problem.padding
+    height, width = problem.input_size
+    margins = left, columns + 2 - width - left, top, rows + 2 - height - top
+    pixels = F.pad(input.double().abs(), margins).unfold(2, 6, 4).unfold(3, 6, 4)
+    out_height, out_width = problem.output_size
+    grads = F.pad(grad.double().abs(), (0, columns - out_width, 0, rows - out_height))
+    tiles = grads.unfold(2, 4, 4).unfold(3, 4, 4)
+    v = torch.einsum("ai,bcyxij,ej->bcyxae", transform, pixels, transform)
+    w = torch.einsum("ia,bfyxij,je->bfyxae", output, tiles, output)
+    m = torch.einsum("bcyxae,bfyxae->fcae", v, w)
+    return torch.einsum("au,fcae,ev->fcuv", filter, m, filter)
+
+
 def assert_right(kernel: GradientKernel, problem: ConvProblem, seed: int = 0) -> None:
-    """Assert that every element is within n · u · Σ|products|, for n products."""
+    """Assert that every element is within n · u · Σ|products|, for n products.
+
+    Winograd's products are those of its tiles. Its three transforms round up to 64 times more.
+    """
     input, grad = arrays(problem, seed)
     found = kernel.plan(problem, NCHW)(input, grad, True)
     right = exact(problem, input, grad)
     scales = exact(problem, input.abs(), grad.abs())
     terms = exact(problem, torch.ones_like(input), torch.ones_like(grad))
+    if kernel.name == "winograd":
+        tiles = problem.batch * prod(-(-size // 4) for size in problem.output_size)
+        scales = winograd_scale(problem, input, grad), scales[1]
+        terms = torch.tensor(tiles + 64), terms[1]
     for each, expected, scale, count in zip(found, right, scales, terms, strict=True):
         assert each is not None
         allowed = 2 * (count + 1) * torch.finfo(each.dtype).eps / 2 * scale  # float64 rounds, too
@@ -91,7 +130,7 @@ def side(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         kept.append(guarded(torch.full((size,), 0xFF, dtype=torch.uint8), request.param))
         return kept[-1].data_ptr()
 
-    for module in (gemm, depthwise):
+    for module in MODULES:
         monkeypatch.setattr(module, "workspace", workspace)
     yield request.param
     kept.clear()
@@ -122,7 +161,7 @@ def test_nothing_outside_the_arrays_is_touched(
 def test_any_number_of_threads_gives_the_same_bits(
     kernel: GradientKernel, problem: ConvProblem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (gemm, depthwise):
+    for module in MODULES:
         monkeypatch.setattr(module, "MIN_MACS_PER_TASK", 1_000)
     input, grad = arrays(problem)
     before, found = torch.get_num_threads(), []
@@ -156,17 +195,33 @@ def test_random_problems_are_within_their_bounds() -> None:
             if kernel.supports(problem, NCHW):
                 assert_right(kernel, problem, seed)
                 tried[kernel.name] += 1
-    assert min(tried.values()) > RANDOM // 20
+    assert min(tried.values()) > RANDOM // 40
 
 
 def test_a_pixel_that_no_window_reads_may_be_anything() -> None:
     problem = parse("1x2x10x10 2@3x3 s2 g2")  # the last row and column are left over
     input, grad = arrays(problem)
-    expected = [kernel.plan(problem, NCHW)(input, grad, False)[0] for kernel in KERNELS.values()]
+    kernels = [kernel for kernel in KERNELS.values() if kernel.supports(problem, NCHW)]
+    expected = [kernel.plan(problem, NCHW)(input, grad, False)[0] for kernel in kernels]
     input[..., 9, :] = torch.nan
     input[..., 9] = torch.inf
-    for kernel, right in zip(KERNELS.values(), expected, strict=True):
+    for kernel, right in zip(kernels, expected, strict=True):
         assert torch.equal(kernel.plan(problem, NCHW)(input, grad, False)[0], right)
+
+
+def test_winograd_leaves_whole_and_infinite_numbers_to_plain_sums() -> None:
+    problem = parse("2x3x9x10 4@3x3 p1")
+    input, grad = arrays(problem)
+    infinite = input.clone()
+    infinite[0, 1, 4, 4] = torch.inf
+    for x, g in ((input, grad.round()), (infinite, grad)):
+        found, right = (
+            KERNELS[name].plan(problem, NCHW)(x, g, True) for name in ("winograd", "gemm")
+        )
+        for each, expected in zip(found, right, strict=True):
+            assert each is not None
+            assert expected is not None
+            torch.testing.assert_close(each, expected, rtol=0, atol=0, equal_nan=True)
 
 
 def test_what_no_kernel_supports_is_refused_with_reasons() -> None:
@@ -192,6 +247,7 @@ def test_the_depthwise_kernel_refuses_with_a_reason(text: str, reason: str) -> N
     assert depthwise.supports(parse(text), NCHW).reason == reason
 
 
-def test_depthwise_layers_get_the_depthwise_kernel() -> None:
+def test_each_kind_of_layer_gets_its_kernel() -> None:
     assert fastest(parse("8x96x56x56 96@3x3 p1 g96"), NCHW, FIXED).name == "depthwise"
-    assert fastest(parse("8x64x56x56 64@3x3 p1"), NCHW, FIXED).name == "gemm"
+    assert fastest(parse("8x64x56x56 64@1x1"), NCHW, FIXED).name == "gemm"
+    assert fastest(parse("8x64x56x56 64@3x3 p1"), NCHW, FIXED).name == "winograd"

@@ -23,7 +23,7 @@ from glassconv.codegen.target import host
 from glassconv.errors import UnsupportedError
 from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.cost_model import seconds as seconds_of
-from glassconv.kernels.weight_gradients import depthwise, gemm
+from glassconv.kernels.weight_gradients import depthwise, gemm, winograd
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import contiguous
 from glassconv.reports.machine import Machine
@@ -65,7 +65,7 @@ class GradientKernel:
 KERNELS: Mapping[str, GradientKernel] = MappingProxyType(
     {
         name: GradientKernel(name, module.supports, module.work, module.plan)
-        for name, module in (("gemm", gemm), ("depthwise", depthwise))
+        for name, module in (("gemm", gemm), ("depthwise", depthwise), ("winograd", winograd))
     }
 )
 

@@ -168,7 +168,7 @@ def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
         problem,
         blocks,
         _compile(problem.dtype, target),
-        _compile_sums(problem.dtype, target),
+        compile_sums(problem.dtype, target),
         {each: pack(parameters[each]) for each in with_bias},
         {each: pack(sum_parameters[each]) for each in with_bias},
         tasks,
@@ -391,7 +391,8 @@ def _compile(dtype: str, target: Target) -> Compiled:
 
 
 @cache
-def _compile_sums(dtype: str, target: Target) -> Compiled:
+def compile_sums(dtype: str, target: Target) -> Compiled:
+    """Return the kernel that adds parts."""
     module = Module("add_parts", dtype, target)
     in_parallel(module, emit_task_sums(module))
     return compiled(module, "add_parts")
