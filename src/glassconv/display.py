@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
+from glassconv.reports.gradient_kernels import GradientKernels
 from glassconv.reports.kernel import KernelReport
 from glassconv.reports.machine import Machine
 from glassconv.reports.network_verification import NetworkVerification
@@ -89,6 +90,12 @@ def _kernel(report: KernelReport) -> RenderableType:
     return kernel_report(report)
 
 
+def _gradient_kernels(report: GradientKernels) -> RenderableType:
+    from glassconv.views.terminal.gradient_kernels import gradient_kernels
+
+    return gradient_kernels(report)
+
+
 def _machine(report: Machine) -> RenderableType:
     from glassconv.views.terminal.machine import machine_report
 
@@ -118,6 +125,7 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Benchmark: _benchmark,
     LayerBenchmark: _layer_benchmark,
     KernelReport: _kernel,
+    GradientKernels: _gradient_kernels,
     Machine: _machine,
     Choice: _choice,
     Swap: _swap,

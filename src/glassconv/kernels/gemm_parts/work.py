@@ -39,7 +39,7 @@ def phases_of(
     elif is_by_rows(problem, layout, target):
         lowering = _rows(problem, target, blocks)
     else:
-        lowering = _lowering_nhwc(problem, layout, target)
+        lowering = lowering_nhwc(problem, layout, target)
     footprint = activation_bytes(problem)
     read = Stream(repeats * problem.input_bytes, footprint)
     passes = problem.batch * ceil(pixels / blocks.pixel_block) - 1
@@ -161,7 +161,7 @@ def _vectors_of_a_row(columns: Axis, lanes: int) -> tuple[int, int]:
     return whole, masked
 
 
-def _lowering_nhwc(problem: ConvProblem, layout: Layout, target: Target) -> Iterator[Loop]:
+def lowering_nhwc(problem: ConvProblem, layout: Layout, target: Target) -> Iterator[Loop]:
     """Yield the copies of each segment of each pixel."""
     segments = segments_of(problem, layout)
     times = problem.batch * problem.groups * prod(problem.output_size) * segments.count

@@ -33,6 +33,10 @@ from glassconv.reports.verdict import Verdict
 class GradientPlan(Protocol):
     """What computes the gradients of weight and bias, from contiguous arrays."""
 
+    @property
+    def loops(self) -> tuple[str, ...]:
+        """Return a description of the loop nest, one line per loop."""
+
     def __call__(
         self, input: Tensor, grad: Tensor, with_bias: bool = False
     ) -> tuple[Tensor, Tensor | None]:

@@ -31,7 +31,8 @@ from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack, words_of
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.gemm_parts.blocks import block_size
-from glassconv.kernels.gemm_parts.work import lowering_nchw
+from glassconv.kernels.gemm_parts.parameters import is_im2col_matrix, segments_of, to_2d
+from glassconv.kernels.gemm_parts.work import lowering_nchw, lowering_nhwc
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import Blocking, round_up
 from glassconv.kernels.runtime.cost_model import (
@@ -52,8 +53,9 @@ from glassconv.kernels.weight_gradients.gemm_parts.parameters import (
 )
 from glassconv.kernels.weight_gradients.gemm_parts.sums import emit_task_sums
 from glassconv.kernels.weight_gradients.gemm_parts.task import emit_task_nchw
+from glassconv.kernels.weight_gradients.gemm_parts.task_nhwc import emit_task_nhwc
 from glassconv.problem import ConvProblem
-from glassconv.problem.memory_layout import NCHW, Layout, contiguous
+from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.reports.verdict import Verdict
 
 PIXELS_AT_ONCE = 256  # a panel of so many output gradients fills half of a 32 KiB L1 in float32
@@ -70,8 +72,6 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
     common = supports_common(problem)
     if not common:
         return common
-    if layout != NCHW:
-        return Verdict(False, "the weight's gradient requires channels first")
     if not problem.batch:
         return Verdict(False, "an empty batch has nothing to sum")
     if prod(problem.kernel_size) > MAX_TAPS:
@@ -83,7 +83,7 @@ def supports(problem: ConvProblem, layout: str) -> Verdict:
 class GradientBlocking(Blocking):
     """The blocks of a problem."""
 
-    channel_block: int  # channels of a task
+    channel_block: int  # channels of a task; in channels last taps, or all taps of a kernel row
     filter_block: int  # filters of a task
     pixel_block: int  # pixels of an image in a block
     images_per_block: int
@@ -98,6 +98,7 @@ class GradientPlan:
     """The two kernels with their parameters for one problem. Call it with the arrays."""
 
     problem: ConvProblem
+    layout: Layout
     blocking: GradientBlocking
     kernel: Compiled
     add_parts: Compiled
@@ -117,7 +118,7 @@ class GradientPlan:
         input: [batch, in_channels, *input_size]. grad: [batch, out_channels, *output_size], the
         output's gradient. Both are contiguous.
         """
-        weight = input.new_empty(self.problem.weight_shape)
+        weight = self._empty_weight(input)
         bias = input.new_empty(self.problem.out_channels) if with_bias else None
         self.compute(input, grad, weight, bias)
         return weight, bias
@@ -139,6 +140,13 @@ class GradientPlan:
         arrays = words_of(memory, address, address if bias is None else bias.data_ptr())
         self.add_parts.call(self.sum_parameters[with_bias], arrays, self.sum_tasks, num_threads)
 
+    def _empty_weight(self, input: Tensor) -> Tensor:
+        """Return memory for the weight's gradient, which has channels last if the input has."""
+        if self.layout.name == NCHW:
+            return input.new_empty(self.problem.weight_shape)
+        filters, channels, *kernel_size = self.problem.weight_shape
+        return input.new_empty(filters, *kernel_size, channels).movedim(-1, 1)
+
     @cached_property
     def zeros(self) -> Tensor:
         """Return zeros, [out_channels / groups], which sums start from."""
@@ -148,7 +156,7 @@ class GradientPlan:
 def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> GradientPlan:
     """Plan the weight's gradient of a supported problem, for contiguous arrays in this layout."""
     blocks = blocking(problem, layout, target)
-    tasks, rows = _tasks(problem, blocks), problem.gemm.k
+    tasks, rows = _tasks(problem, layout, blocks), problem.gemm.k
     with_bias = (False, True)
     parameters = {each: _parameters(problem, layout, target, blocks, each) for each in with_bias}
     filter_vectors = ceil(problem.gemm.m / target.lanes(problem.dtype))
@@ -157,6 +165,7 @@ def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
             parts=blocks.parts,
             part_stride=parameters[each].part_stride,
             group_stride=parameters[each].group_stride,
+            sums_stride=parameters[each].sums_stride,
             filters=problem.gemm.m,
             filter_vectors=filter_vectors,
             rows=rows,
@@ -166,29 +175,33 @@ def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     }
     return GradientPlan(
         problem,
+        layout,
         blocks,
-        _compile(problem.dtype, target),
+        _compile(problem.dtype, layout.name, target),
         compile_sums(problem.dtype, target),
         {each: pack(parameters[each]) for each in with_bias},
         {each: pack(sum_parameters[each]) for each in with_bias},
         tasks,
         problem.groups * filter_vectors,
         max_threads=_max_threads(problem, tasks),
-        sums_elements=blocks.parts * problem.groups * (rows + 1) * problem.gemm.m,
-        loops=_loops(problem, blocks),
+        sums_elements=blocks.parts * parameters[False].part_stride,
+        loops=_loops(problem, layout, blocks),
     )
 
 
 def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
     """Return what the kernel does for a problem."""
     blocks = blocking(problem, layout, target)
-    tasks = _tasks(problem, blocks)
+    tasks = _tasks(problem, layout, blocks)
     lanes, footprint = target.lanes(problem.dtype), activation_bytes(problem)
     filter_blocks = ceil(problem.gemm.m / blocks.filter_block)
-    channel_blocks = ceil(problem.weight_shape[1] / blocks.channel_block)
+    segments = segments_of(problem, layout)
+    channel_blocks = ceil(segments.count / blocks.channel_block)
     lowering: Iterable[Loop] = ()
-    if blocks.buffer_stride:
+    if blocks.buffer_stride and layout.name == NCHW:
         lowering = lowering_nchw(problem, target, blocks.pixel_block)
+    elif blocks.buffer_stride:
+        lowering = lowering_nhwc(problem, layout, target)
     lowered = tuple(
         replace(
             loop, iterations=filter_blocks * loop.iterations, entries=filter_blocks * loop.entries
@@ -201,7 +214,7 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
             (_packing(problem, lanes, channel_blocks),),
             (Stream(channel_blocks * problem.output_bytes, footprint),),
         ),
-        Phase(tuple(_product(problem, target, blocks))),
+        Phase(tuple(_product(problem, layout, target, blocks))),
         Phase((_addition(problem, lanes, blocks),), (Stream(problem.weight_bytes),)),
     )
     return Work(phases, tasks, min(threads, _max_threads(problem, tasks)), launches=2)
@@ -210,22 +223,31 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
 def blocking(problem: ConvProblem, layout: Layout, target: Target) -> GradientBlocking:
     """Return the blocks of a problem, which do not depend on the number of threads."""
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
-    width = target.tile()[1] * lanes
-    channels, taps, filters = problem.weight_shape[1], prod(problem.kernel_size), problem.gemm.m
+    width, filters = target.tile()[1] * lanes, problem.gemm.m
+    segments = segments_of(problem, layout)
+    rows_at_once = max(ROWS_AT_ONCE, segments.length)
+    channel_block = ceil(segments.count / ceil(problem.gemm.k / rows_at_once))
+    rows = channel_block * segments.length
     pixels, most = prod(problem.output_size), PIXELS_AT_ONCE * 4 // element
+    if rows > ROWS_AT_ONCE:
+        most = max(most * ROWS_AT_ONCE // rows, lanes)
     pixel_block = block_size(pixels, lanes, ceil(pixels / most)) if pixels > most else pixels
     images = min(problem.batch, max(1, most // pixels))
-    channel_block = ceil(channels / ceil(channels * taps / max(ROWS_AT_ONCE, taps)))
     filter_block = block_size(filters, width, ceil(filters / FILTERS_AT_ONCE))
     blocks = ceil(problem.batch / images) * ceil(pixels / pixel_block)
-    units = problem.groups * ceil(channels / channel_block) * ceil(filters / filter_block)
+    units = problem.groups * ceil(segments.count / channel_block) * ceil(filters / filter_block)
     parts = max(1, min(ceil(TASKS / units), blocks, problem.macs // units // MIN_MACS_PER_TASK))
     blocks_per_part = ceil(blocks / parts)
-    steps = images * pixel_block
-    is_lowered = images > 1 or not _is_read_in_place(problem, layout, element)
-    buffer_stride = round_up(steps + lanes, lanes) + lanes if is_lowered else 0
-    panels = ceil(filter_block / width) * width * steps
-    lowered = channel_block * taps * buffer_stride + lanes
+    steps, lowered = images * pixel_block, 0
+    buffer_stride = 0
+    if images > 1 or not _is_read_in_place(problem, layout, element):
+        if layout.name == NCHW:
+            buffer_stride = round_up(steps + lanes, lanes) + lanes
+            lowered = rows * buffer_stride + lanes
+        else:
+            buffer_stride = rows + lanes
+            lowered = steps * buffer_stride + lanes
+    panels = round_up(filter_block, width) * steps
     return GradientBlocking(
         channel_block,
         filter_block,
@@ -240,16 +262,13 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target) -> GradientBl
 
 def _is_read_in_place(problem: ConvProblem, layout: Layout, element: int) -> bool:
     """Return whether the input already is the matrix: of a 1 × 1 kernel that reads every pixel."""
-    is_matrix = (
-        {*problem.kernel_size, *problem.stride} == {1}
-        and problem.input_size == problem.output_size
-        and layout.strides[2:] == contiguous(problem).strides[2:]
-    )
-    return is_matrix and layout.strides[1] * element % ALIASING > 0
+    if not is_im2col_matrix(to_2d(problem, layout)):
+        return False
+    return layout.name != NCHW or layout.strides[1] * element % ALIASING > 0
 
 
-def _tasks(problem: ConvProblem, blocks: GradientBlocking) -> int:
-    channel_blocks = ceil(problem.weight_shape[1] / blocks.channel_block)
+def _tasks(problem: ConvProblem, layout: Layout, blocks: GradientBlocking) -> int:
+    channel_blocks = ceil(segments_of(problem, layout).count / blocks.channel_block)
     filter_blocks = ceil(problem.gemm.m / blocks.filter_block)
     return blocks.parts * problem.groups * channel_blocks * filter_blocks
 
@@ -272,7 +291,9 @@ def _parameters(
     width = target.tile()[1] * target.lanes(problem.dtype)
     packed = ceil(blocks.filter_block / width) * width * steps
     blocks_per_image = ceil(pixels / blocks.pixel_block)
-    group_stride = (problem.gemm.k + 1) * filters
+    segments = segments_of(problem, layout)
+    sums_stride = filters if layout.name == NCHW else round_up(filters, width)
+    group_stride = (problem.gemm.k + 1) * sums_stride
     return GradientParameters(
         channels=channels,
         input_height=rows.input_size,
@@ -289,7 +310,7 @@ def _parameters(
         input_stride_c=stride_c,
         input_stride_h=stride_h,
         input_stride_w=stride_w,
-        taps_per_segment=1,
+        taps_per_segment=segments.taps,
         buffer_stride=blocks.buffer_stride,
         groups=problem.groups,
         filters=filters,
@@ -300,8 +321,11 @@ def _parameters(
         input_stride_n=stride_n,
         grad_stride_n=problem.out_channels * pixels,
         grad_stride_c=pixels,
+        grad_stride_w=problem.out_channels,
+        segments=segments.count,
+        segment_length=segments.length,
         channel_block=blocks.channel_block,
-        channel_blocks=ceil(channels / blocks.channel_block),
+        channel_blocks=ceil(segments.count / blocks.channel_block),
         filter_block=blocks.filter_block,
         filter_blocks=ceil(filters / blocks.filter_block),
         pixel_block=blocks.pixel_block,
@@ -309,11 +333,13 @@ def _parameters(
         blocks_per_image=blocks_per_image,
         blocks=ceil(problem.batch / blocks.images_per_block) * blocks_per_image,
         blocks_per_part=blocks.blocks_per_part,
+        sums_stride=sums_stride,
         part_stride=problem.groups * group_stride,
         group_stride=group_stride,
         needs_lowering=int(blocks.buffer_stride > 0),
         with_bias=int(with_bias),
         panel_elements=steps * width,
+        padded_filters=round_up(blocks.filter_block, width),
         ones=packed,
         buffer=packed + steps,
         workspace_bytes=blocks.workspace_bytes,
@@ -329,18 +355,20 @@ def _packing(problem: ConvProblem, lanes: int, times: int) -> Loop:
     return Loop(vectors, multiply_adds=log2(lanes), loads=1, stores=1, entries=vectors / lanes)
 
 
-def _product(problem: ConvProblem, target: Target, blocks: GradientBlocking) -> Iterator[Loop]:
+def _product(
+    problem: ConvProblem, layout: Layout, target: Target, blocks: GradientBlocking
+) -> Iterator[Loop]:
     """Yield the loops of the products of all blocks."""
     tile, lanes = target.tile(), target.lanes(problem.dtype)
-    pixels, taps = prod(problem.output_size), prod(problem.kernel_size)
-    for channels, channel_blocks in blocks_of(problem.weight_shape[1], blocks.channel_block):
+    pixels, segments = prod(problem.output_size), segments_of(problem, layout)
+    for rows, channel_blocks in blocks_of(problem.gemm.k, blocks.channel_block * segments.length):
         for filters, filter_blocks in blocks_of(problem.gemm.m, blocks.filter_block):
             for images, image_blocks in blocks_of(problem.batch, blocks.images_per_block):
                 for steps, pixel_blocks in blocks_of(pixels, blocks.pixel_block):
                     times = problem.groups * channel_blocks * filter_blocks
                     times *= image_blocks * pixel_blocks
                     yield from product_loops(
-                        channels * taps, filters, images * steps, times, tile, lanes,
+                        rows, filters, images * steps, times, tile, lanes,
                         tall=target.has_spare_row(),
                     )  # fmt: skip
 
@@ -360,21 +388,23 @@ def _addition(problem: ConvProblem, lanes: int, blocks: GradientBlocking) -> Loo
 # -- as text ----------------------------------------------------------------------------------
 
 
-def _loops(problem: ConvProblem, blocks: GradientBlocking) -> tuple[str, ...]:
+def _loops(problem: ConvProblem, layout: Layout, blocks: GradientBlocking) -> tuple[str, ...]:
     """Return a description of the loop nest, one line per loop."""
-    pixels, taps = prod(problem.output_size), prod(problem.kernel_size)
-    rows = blocks.channel_block * taps
+    segments, pixels = segments_of(problem, layout), prod(problem.output_size)
+    rows = blocks.channel_block * segments.length
+    unit = "channels" if layout.name == NCHW or segments.length == 1 else "segments of taps"
+    copy = "pack" if layout.name == NCHW else "copy"
     steps = blocks.images_per_block * blocks.pixel_block
     images = problem.batch * pixels
     lowering = "im2col into the buffer" if blocks.buffer_stride else "read the input in place"
     return describe_loop_nest(
         f"for {describe_blocks(images, blocks.blocks_per_part * steps, 'pixels')} (parts)",
-        f"for {describe_blocks(problem.weight_shape[1], blocks.channel_block, 'channels')}, "
+        f"for {describe_blocks(segments.count, blocks.channel_block, unit)}, "
         f"{describe_blocks(problem.gemm.m, blocks.filter_block, 'filters')}: a task",
         f"for {at_a_time(blocks.blocks_per_part * steps, 'pixels', steps)}",
         [
             f"{lowering}: {rows:,} × {steps:,} pixels",
-            f"pack the output's gradient: {steps:,} pixels × {blocks.filter_block:,} filters",
+            f"{copy} the output's gradient: {steps:,} pixels × {blocks.filter_block:,} filters",
             f"add the product of {rows:,} × {steps:,} and {steps:,} × {blocks.filter_block:,}",
         ],
     )
@@ -384,9 +414,10 @@ def _loops(problem: ConvProblem, blocks: GradientBlocking) -> tuple[str, ...]:
 
 
 @cache
-def _compile(dtype: str, target: Target) -> Compiled:
+def _compile(dtype: str, layout: str, target: Target) -> Compiled:
     module = Module("weight_gradient", dtype, target)
-    in_parallel(module, emit_task_nchw(module))
+    emit_task = emit_task_nchw if layout == NCHW else emit_task_nhwc
+    in_parallel(module, emit_task(module))
     return compiled(module, "weight_gradient")
 
 

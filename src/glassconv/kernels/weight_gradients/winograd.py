@@ -72,13 +72,12 @@ MIN_MACS_PER_TASK = 500_000
 
 
 def supports(problem: ConvProblem, layout: str) -> Verdict:
-    """Return whether the problem has 3 × 3 kernels, stride and dilation 1, and channels first."""
+    """Return whether the problem has 3 × 3 kernels, stride and dilation 1, and one group."""
     verdict = forward.supports(problem)
     if not verdict:
         return verdict
     columns = ceil(problem.output_size[-1] / TILE)
     needs = {
-        "channels first": layout == NCHW,
         "one group": problem.groups == 1,
         "a batch that is not empty": problem.batch > 0,
         f"rows of at most {MAX_TILE_COLUMNS} tiles, got {columns}": columns <= MAX_TILE_COLUMNS,
@@ -192,6 +191,7 @@ def plan(
     strip_offset = gradients_offset + ELEMENTS * grad_stride
     element_stride = _element_stride(channels, padded_filters, lanes)
     (top, _), (left, _) = problem.padding
+    is_nchw = layout.name == NCHW
     parameters = GradientParameters(
         channels=channels,
         filters=filters,
@@ -222,7 +222,9 @@ def plan(
                 padding_h=padding[0],
                 padding_w=padding[1],
                 stride_n=planes * size[0] * size[1],
-                stride_c=size[0] * size[1],
+                stride_c=size[0] * size[1] if is_nchw else 1,
+                stride_h=size[1] if is_nchw else size[1] * planes,
+                stride_w=1 if is_nchw else planes,
                 tile_columns=tile_columns,
                 tile_rows=tile_rows,
                 channel_block=block,
@@ -244,6 +246,7 @@ def plan(
         parts=1,
         part_stride=0,
         group_stride=0,
+        sums_stride=filters,
         filters=filters,
         filter_vectors=ceil(filters / lanes),
         rows=taps_rows,
@@ -252,7 +255,7 @@ def plan(
     return WinogradGradientPlan(
         problem,
         blocks,
-        _compile(problem.dtype, target),
+        _compile(problem.dtype, layout.name, target),
         _compile_inverse(problem.dtype, target),
         gemm.compile_sums(problem.dtype, target),
         pack(parameters),
@@ -385,9 +388,9 @@ def _matrices() -> tuple[Matrix, Matrix]:
 
 
 @cache
-def _compile(dtype: str, target: Target) -> Compiled:
+def _compile(dtype: str, layout: str, target: Target) -> Compiled:
     module = Module("winograd_gradient", dtype, target)
-    in_parallel(module, emit_task(module, decomposed(TILE, TAPS, 1)))
+    in_parallel(module, emit_task(module, layout, decomposed(TILE, TAPS, 1)))
     return compiled(module, "winograd_gradient")
 
 

@@ -10,7 +10,10 @@ from glassconv.kernels.microkernel.lowering import LoweringParameters
 
 @dataclass(frozen=True)
 class GradientParameters(LoweringParameters[N]):
-    """The kernel's parameters. A row of the sums is one channel and tap of a group."""
+    """The kernel's parameters. A row of the sums is one channel and tap of a group.
+
+    Segments are rows that a task has all or none of.
+    """
 
     groups: N
     filters: N  # of a group
@@ -20,8 +23,11 @@ class GradientParameters(LoweringParameters[N]):
     pixels: N  # of an image
     input_stride_n: N
     grad_stride_n: N
-    grad_stride_c: N
-    channel_block: N
+    grad_stride_c: N  # channels first
+    grad_stride_w: N  # channels last
+    segments: N  # of the rows of a group: channels, or in channels last taps
+    segment_length: N
+    channel_block: N  # segments
     channel_blocks: N
     filter_block: N
     filter_blocks: N
@@ -30,11 +36,13 @@ class GradientParameters(LoweringParameters[N]):
     blocks_per_image: N
     blocks: N
     blocks_per_part: N
+    sums_stride: N  # from one row of the sums to the next
     part_stride: N  # of the sums
     group_stride: N  # of the sums
     needs_lowering: N  # 0 if the input is read in place
     with_bias: N
-    panel_elements: N  # of packed output gradients
+    panel_elements: N  # of packed output gradients (channels first)
+    padded_filters: N  # of a task (channels last)
     ones: N  # elements before the vector of ones in a thread's workspace
     buffer: N  # elements before the lowered input
     workspace_bytes: N  # per thread
@@ -58,6 +66,7 @@ class SumParameters(Struct[N]):
     parts: N
     part_stride: N
     group_stride: N
+    sums_stride: N
     filters: N  # of a group
     filter_vectors: N  # of a group
     rows: N  # of a group

@@ -36,13 +36,13 @@ def emit_task_sums(module: Module) -> Function:
 
         with code.loop(0, p.rows, lanes) as first:
             # Rows past the end repeat the last one, and are not stored.
-            rows = [sums + (first + i).minimum(p.rows - 1) * p.filters for i in range(lanes)]
+            rows = [sums + (first + i).minimum(p.rows - 1) * p.sums_stride for i in range(lanes)]
             stored = code.first_lanes((p.rows - first).minimum(lanes))
             for i, column in enumerate(code.transpose(add_parts(rows))):
                 with code.if_(filters > i):
                     weight.store_masked(stored, column, first + p.rows * i)
         with code.if_(p.with_bias.equals(1)):
-            (total,) = add_parts([sums + p.rows * p.filters])
+            (total,) = add_parts([sums + p.rows * p.sums_stride])
             (arrays.bias + (group * p.filters + filter)).store_masked(exist, total)
 
     return task

@@ -85,7 +85,7 @@ def emit_task_nchw(module: Module) -> Function:
                 multiply.call(
                     a=a,
                     b=packed,
-                    c=sums + row * p.filters,
+                    c=sums + row * p.sums_stride,
                     bias=arrays.zeros,
                     m=rows,
                     n=filters,
@@ -93,7 +93,7 @@ def emit_task_nchw(module: Module) -> Function:
                     a_stride=a_stride,
                     b_panel_stride=p.panel_elements,
                     b_row_stride=width,
-                    c_stride=p.filters,
+                    c_stride=p.sums_stride,
                     first=is_first,
                 )
 

@@ -9,7 +9,7 @@ from glassconv.codegen.struct import N, Struct
 
 @dataclass(frozen=True)
 class PlanesParameters(Struct[N]):
-    """Planes whose tiles are transformed, [batch, channels, height, width]."""
+    """Images whose tiles are transformed, [batch, channels, height, width]; strides in elements."""
 
     height: N
     width: N
@@ -17,6 +17,8 @@ class PlanesParameters(Struct[N]):
     padding_w: N
     stride_n: N
     stride_c: N
+    stride_h: N
+    stride_w: N
     tile_columns: N  # tiles of a row
     tile_rows: N  # of an image
     channel_block: N  # lanes of a transformed tile, all channels and padding

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import read
+from glassconv.kernels.weight_gradients.gemm_parts.transposed_product import emit_transposed_product
 from glassconv.kernels.weight_gradients.winograd_parts.parameters import (
     GradientArrays,
     GradientParameters,
@@ -11,7 +12,6 @@ from glassconv.kernels.weight_gradients.winograd_parts.parameters import (
     InverseParameters,
     PlanesParameters,
 )
-from glassconv.kernels.weight_gradients.winograd_parts.product import emit_transposed_product
 from glassconv.kernels.weight_gradients.winograd_parts.transform_tiles import emit_transform_tiles
 from glassconv.kernels.winograd_parts.transform_code import transform
 from glassconv.mathematics.cook_toom import Matrix, Transforms
@@ -22,12 +22,12 @@ def transposed(matrix: Matrix) -> Matrix:
     return tuple(zip(*matrix, strict=True))
 
 
-def emit_task(module: Module, matrices: Transforms) -> Function:
+def emit_task(module: Module, layout: str, matrices: Transforms) -> Function:
     """Emit the task function: the sums of some channels and filters, over a part of the tiles."""
     size, step = len(matrices.input), len(matrices.output)
-    transform_input = emit_transform_tiles(module, "input", matrices.input, step)
+    transform_input = emit_transform_tiles(module, layout, "input", matrices.input, step)
     to_sums = transposed(matrices.output)
-    transform_grad = emit_transform_tiles(module, "gradient", to_sums, step)
+    transform_grad = emit_transform_tiles(module, layout, "gradient", to_sums, step)
     multiply = emit_transposed_product(module)
     width = module.target.tile()[1] * module.target.lanes(module.dtype)
 
