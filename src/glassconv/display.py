@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
+from glassconv.reports.gradient_kernels import GradientKernels
 from glassconv.reports.kernel import KernelReport
 from glassconv.reports.machine import Machine
 from glassconv.reports.network_benchmark import (
@@ -113,6 +114,12 @@ def _kernel(report: KernelReport) -> RenderableType:
     return kernel_report(report)
 
 
+def _gradient_kernels(report: GradientKernels) -> RenderableType:
+    from glassconv.views.terminal.gradient_kernels import gradient_kernels
+
+    return gradient_kernels(report)
+
+
 def _machine(report: Machine) -> RenderableType:
     from glassconv.views.terminal.machine import machine_report
 
@@ -157,6 +164,7 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     NetworkBenchmarks: _network_benchmarks,
     NetworkProfile: _network_profile,
     KernelReport: _kernel,
+    GradientKernels: _gradient_kernels,
     Machine: _machine,
     Choice: _choice,
     Swap: _swap,
