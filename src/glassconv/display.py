@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from glassconv.reports.answer import Answer
 from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
 from glassconv.reports.kernel import KernelReport
@@ -131,6 +132,12 @@ def _swap(report: Swap[object]) -> RenderableType:
     return swap(report)
 
 
+def _answer(report: Answer) -> RenderableType:
+    from glassconv.views.terminal.answer import answer_shown
+
+    return answer_shown(report)
+
+
 def _plan(report: PlanReport) -> RenderableType:
     from glassconv.views.terminal.plan import PlanView
 
@@ -160,6 +167,7 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Machine: _machine,
     Choice: _choice,
     Swap: _swap,
+    Answer: _answer,
     PlanReport: _plan,
     PassReport: _pass,
 }

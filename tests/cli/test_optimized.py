@@ -1,4 +1,4 @@
-"""`glassconv optimize`, run as a user runs it."""
+"""`glassconv optimize` and `run`, run as a user runs them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ import torch
 from torch import nn
 
 def network():
-    return nn.Sequential(
+    network = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2),
     )
+    network.default_cfg = {"input_size": (3, 16, 24)}
+    return network
+
+def wide():
+    return nn.Sequential(nn.Conv2d(1, 2, 3))
 
 class Depends(nn.Module):
     def forward(self, x):
@@ -64,7 +69,7 @@ def test_an_image_is_an_input(monkeypatch: MonkeyPatch, capsys: CaptureFixture[s
     Image.fromarray(np.zeros((30, 40, 3), dtype=np.uint8)).save("a.png")
     assert run(monkeypatch, "optimize", "nets.py:network", "a.png", "--json", "--threads", "1") == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["input_shapes"] == [[1, 3, 224, 224]]
+    assert document["input_shapes"] == [[1, 3, 16, 24]]
     assert document["threads"] == 1
 
 
@@ -91,3 +96,30 @@ def test_what_cannot_be_is_said_in_a_sentence(
     assert error.startswith("glassconv: ")
     assert error.count("\n") == 1
     assert not out
+
+
+def test_run_names_the_most_probable_classes(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str], tmp_path: Path
+) -> None:
+    Image.fromarray(np.arange(30 * 40 * 3, dtype=np.uint8).reshape(30, 40, 3)).save("a.png")
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    command = ("run", "nets.py:network", "--image", "a.png")
+    assert run(monkeypatch, *command, "--labels", "labels.txt") == 0
+    out, _ = capsys.readouterr()
+    assert out.startswith("nets.py:network\na.png, 40 × 30, scaled bilinear, ")
+    assert {line.split()[-1] for line in out.splitlines()[-2:]} == {"cat", "dog"}
+    assert run(monkeypatch, *command) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(("class 0", "class 1"))
+    assert run(monkeypatch, "run", "nets.py:wide", "--image", "a.png") == 0
+    row = capsys.readouterr().out.splitlines()[-2]
+    assert " ".join(row.split()).startswith("[1, 2, 222, 222] float32 ")
+
+
+def test_run_says_what_is_wrong_with_the_labels(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str], tmp_path: Path
+) -> None:
+    Image.fromarray(np.zeros((9, 9, 3), dtype=np.uint8)).save("a.png")
+    (tmp_path / "labels.txt").write_text("cat\n")
+    options = ["--image", "a.png", "--labels", "labels.txt"]
+    assert run(monkeypatch, "run", "nets.py:network", *options) == 2
+    assert "there are 1 labels for 2 classes" in capsys.readouterr().err

@@ -1,8 +1,9 @@
-"""Networks as one plan: what passes and the plan make of one."""
+"""Networks as one plan: what passes and the plan make of one, and its answer for an image."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,10 +11,12 @@ import typer
 from glassconv.benchmarks.bench import using_threads
 from glassconv.cli.words import SeedOption, show, stderr
 from glassconv.dispatch.select import ACCURACY
-from glassconv.examples.network_input import numbers, shape_or_image_of
+from glassconv.examples.network_input import normalised_image, numbers, shape_or_image_of
+from glassconv.networks.answer import answer, read_labels
 from glassconv.networks.load import FORMS, load
 from glassconv.networks.optimize import optimize as optimized
 from glassconv.networks.report.passes import report_pass
+from glassconv.reports.answer import Answer
 from glassconv.views.json.plan import plan_to_json
 
 Network = Annotated[
@@ -61,3 +64,24 @@ def optimize(
         typer.echo(plan_to_json(report))
     else:
         show(report)
+
+
+def run(
+    network: Network,
+    image: Annotated[Path, typer.Option(help="Image file that the network gets.", metavar="FILE")],
+    labels: Annotated[
+        Path | None, typer.Option(help="Names of the classes, one on each line.", metavar="FILE")
+    ] = None,
+    accuracy: AccuracyOption = "default",
+) -> None:
+    """Run a network on an image: the most probable classes, or the shapes of its outputs."""
+    with stderr().status(f"running {network}"):
+        show(answer_image(network, image, labels, accuracy))
+
+
+def answer_image(network: str, image: Path, labels: Path | None, accuracy: str) -> Answer:
+    """Return what a network says of an image, in the preprocessing that is usual for it."""
+    names = [] if labels is None else read_labels(labels)
+    model = load(network)
+    given, how = normalised_image(model, image)
+    return replace(answer(optimized(model, given, accuracy), given, names, network), image=how)

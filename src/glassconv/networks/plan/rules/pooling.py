@@ -57,7 +57,7 @@ def adaptive_average(builder: Builder, operation: Operation) -> str | None:
 def mean_of_positions(builder: Builder, operation: Operation) -> str | None:
     """Add the mean over all positions, or return why PyTorch computes it."""
     arguments = operation.arguments
-    given, axes = builder.place(arguments["self"]), arguments["dim"]
+    given, axes = builder.place(arguments["self"]), arguments.get("dim")
     ndim = len(given.shape)
     spatial = set(range(2, ndim))
     if axes is None or not spatial or {axis % ndim for axis in axes} != spatial:
