@@ -81,6 +81,7 @@ def test_an_image_is_an_input(monkeypatch: MonkeyPatch, capsys: CaptureFixture[s
         (["nets.py:network", "1x3x16x16", "--show", "fold"], "unknown pass 'fold'; available: "),
         (["nets.py:network", "1x3x16x16", "--accuracy", "best"], "unknown accuracy 'best'"),
         (["nets.py:network", "1x4x16x16"], "expected input[1, 4, 16, 16] to have 3 channels"),
+        (["nets.py:network", "1x3x16x16", "--memory", "9 B"], "its plan needs "),
         (["nets.py:Depends", "1x3x16x16"], "Depends: "),
     ],
 )

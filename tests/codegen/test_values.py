@@ -45,6 +45,32 @@ def test_addresses_move_by_elements_and_by_bytes(dtype: str) -> None:
     assert output.tolist() == [source[9], source[13], source[8]]
 
 
+@DTYPE
+def test_whole_numbers_become_floating_point_numbers(dtype: str) -> None:
+    n = lanes(dtype)
+    output = np.zeros(2 * n, dtype)
+
+    def body(code: Code, out: Pointer, number: Value) -> None:
+        out[0] = code.broadcast(number.as_float())
+        out[n] = (code.lane_numbers(INT) * code.broadcast(number)).as_float()
+
+    run(body, output, -7, dtype=dtype)
+    assert output.tolist() == [-7.0] * n + [-7.0 * lane for lane in range(n)]
+
+
+@DTYPE
+def test_not_a_number(dtype: str) -> None:
+    n = lanes(dtype)
+    x, output = drawn(n, dtype=dtype), np.zeros(n, dtype)
+    x[0], x[1] = np.inf, np.nan
+
+    def body(code: Code, a: Pointer, out: Pointer) -> None:
+        out[0] = code.select(a.vector().is_nan(), code.constant(1), code.zeros())
+
+    run(body, x, output, dtype=dtype)
+    assert output.tolist() == [float(lane == 1) for lane in range(n)]
+
+
 # -- vectors ----------------------------------------------------------------------------------
 
 

@@ -13,7 +13,6 @@ from glassconv.operations.strided import Strided
 from glassconv.problem.dtypes import FORMATS, gamma
 from glassconv.problem.memory_layout import NHWC
 from glassconv.reports.verdict import Verdict
-from support.compile_function import this_machine
 from support.operations import DTYPES, TARGETS, laid, room, run
 
 SIZES = [(7, 7), (1, 1), (13, 1), (1, 40), (31, 33), (23,)]
@@ -43,8 +42,3 @@ def test_planes_with_gaps_are_refused() -> None:
     assert mean.supports(Strided.of(input), Strided.of(output)) == Verdict(
         False, "requires planes without gaps"
     )
-
-
-def test_one_task_is_enough_for_a_small_array() -> None:
-    input, output = torch.zeros(1, 96, 7, 7), torch.zeros(1, 96, 1, 1)
-    assert mean.step(Strided.of(input), Strided.of(output), this_machine(), 8).tasks == 1

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from glassconv.codegen.target import Target
 from glassconv.operations import pooling
-from glassconv.operations.pooling import Pooling
+from glassconv.operations.pooling import AdaptivePooling, Pooling
 from glassconv.operations.strided import Strided
 from glassconv.problem.dtypes import FORMATS, gamma
 from glassconv.reports.verdict import Verdict
@@ -95,6 +95,23 @@ def test_random_poolings(seed: int, dtype: str, target: Target) -> None:
     assert bool(((found.double() - expected).abs() <= allowed)[finite].all())
 
 
+@TARGETS
+@pytest.mark.parametrize("kind", ["max", "average"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (7, 4), (8, 11), (20,)], ids=str)
+def test_adaptive_pooling(size: tuple[int, ...], kind: Any, target: Target) -> None:
+    values, chance = torch.randn(2, 35, *(8, 11)[: len(size)]), Random(3)
+    order = (0, 2, 3, 1) if len(size) == 2 else (0, 2, 1)
+    input, output = laid(values, order, chance), room((2, 35, *size), order, values.dtype, chance)
+    made, arrays = AdaptivePooling(kind, size), (Strided.of(input), Strided.of(output))
+    assert pooling.supports(made, *arrays)
+    found = run(pooling.step(made, *arrays, target, 2), 2, input=input, output=output)
+    both = {"max": "max", "average": "avg"}
+    function = getattr(F, f"adaptive_{both[kind]}_pool{len(size)}d")
+    bound = gamma(sum(values.shape[2:]), FORMATS["float32"].unit_roundoff) * (kind == "average")
+    allowed = bound * function(values.double().abs(), size)
+    assert bool(((found - function(values.double(), size)).abs() <= allowed).all())
+
+
 @pytest.mark.parametrize("layout", ORDERS)
 def test_a_window_of_minus_infinity_has_it_as_its_maximum(layout: str) -> None:
     made = Pooling("max", (3, 3), (2, 2), (1, 1), (1, 1))
@@ -102,13 +119,24 @@ def test_a_window_of_minus_infinity_has_it_as_its_maximum(layout: str) -> None:
     assert bool((computed(made, values, this_machine(), Random(0), layout) == -inf).all())
 
 
-def test_large_images_are_divided_into_tasks_that_cover_them() -> None:
+@TARGETS
+@pytest.mark.parametrize("stride", [1, 3, 5, 16])
+def test_strides_of_columns_in_nchw(stride: int, target: Target) -> None:
+    made = Pooling("max", (2, 3), (1, stride), (1, 1), (1, 2))
+    values = torch.randn(2, 3, 5, 61)
+    found = computed(made, values, target, Random(stride), "nchw")
+    assert torch.equal(found, by_pytorch(made, values))
+
+
+@pytest.mark.parametrize("layout", ORDERS)
+def test_images_are_divided_into_tasks_that_cover_them(layout: str) -> None:
     made = Pooling("max", (3, 3), (2, 2), (1, 1), (1, 1))
-    values = torch.randn(1, 64, 112, 112).to(memory_format=torch.channels_last)
-    output = torch.empty(1, 64, 56, 56).to(memory_format=torch.channels_last)
-    step = pooling.step(made, Strided.of(values), Strided.of(output), this_machine(), 4)
-    assert step.tasks >= 4
-    assert torch.equal(run(step, 2, input=values, output=output), by_pytorch(made, values))
+    values = torch.randn(1, 64, 23, 24)
+    input = laid(values, ORDERS[layout], Random(0))
+    output = room((1, 64, 12, 12), ORDERS[layout], values.dtype, Random(1))
+    step = pooling.step(made, Strided.of(input), Strided.of(output), this_machine(), 4)
+    assert step.tasks > 10
+    assert torch.equal(run(step, 2, input=input, output=output), by_pytorch(made, values))
 
 
 def test_refusals_say_why() -> None:
@@ -127,5 +155,15 @@ def test_refusals_say_why() -> None:
         ),
         (Strided((1, 8, 9), (72, 9, 1), "float32"), input): "requires 2 spatial axes",
     }
+    far = Pooling("max", (1, 1), (17, 17), (0, 0), (1, 1))
+    large = Strided((1, 8, 18, 18), (2592, 324, 18, 1), "float32")
+    to_four = AdaptivePooling("max", (4, 4))
+    four = Strided(first, (128, 16, 4, 1), "float32")
+    assert pooling.supports(to_four, input, four) == Verdict(
+        False, "requires windows of one width in NCHW"
+    )
+    assert pooling.supports(far, large, Strided((1, 8, 2, 2), (32, 4, 2, 1), "float32")) == Verdict(
+        False, "requires a stride of at most 16 between columns in NCHW"
+    )
     for arrays, reason in refused.items():
         assert pooling.supports(made, *arrays) == Verdict(False, reason)

@@ -55,7 +55,8 @@ def room(shape: Sequence[int], order: Sequence[int], dtype: torch.dtype, chance:
 def call(step: Step, team: int = 1, **tensors: Tensor) -> None:
     """Call a step with arrays by their names."""
     tensors.setdefault("residual", tensors["output"])
-    space = torch.full((team * step.workspace_bytes,), 0xFF, dtype=torch.uint8)
+    space = torch.full((team * step.workspace_bytes,), 0xFF, dtype=torch.uint8)  # NaN of any type
+    space = guarded(space, "after")
     addresses = [tensors[name].data_ptr() if name in tensors else 0 for name in NAMES]
     addresses[NAMES.index("workspace")] = space.data_ptr()
     step.kernel.call(step.parameters, words_of(*addresses), step.tasks, team)

@@ -3,10 +3,10 @@
     python -m glassconv.benchmarks.neighbours --suite resnet18 --busy 0 1 2 4
 
 runs the layers of a suite in a row, a hundred times, by PyTorch, by ONNX Runtime where it is
-installed, and by glassconv, each in a process of its own. Beside them are so many busy processes of
-as many threads as the engine has. The table has the median, nine in ten and the worst, each as a
-multiple of the engine's own median with no busy process. A fair share of c cores for t threads
-beside b busy ones is (t + b) / c times that.
+installed, and by glassconv, call by call and in one plan, each in a process of its own. Beside
+them are so many busy processes of as many threads as the engine has. The table has the median, nine
+in ten and the worst, each as a multiple of the engine's own median with no busy process. A fair
+share of c cores for t threads beside b busy ones is (t + b) / c times that.
 """
 
 from __future__ import annotations
@@ -22,17 +22,47 @@ from importlib.util import find_spec
 from time import perf_counter, sleep
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from glassconv.benchmarks.suites import read_suite
 from glassconv.functional import conv2d
+from glassconv.networks.optimize import OptimizedNetwork
 from glassconv.problem import ConvProblem
 from glassconv.problem.operands import Operands, random_operands
 
 Call = Callable[[], object]
+Layer = tuple[ConvProblem, Operands]
 SETTLE = 1.0  # seconds until the system has spread the busy processes over the cores
 WARM_UP = 5  # passes
 OPERATORS, OLDEST_FORMAT = 17, 8  # of ONNX, which ONNX Runtime has read for years
+
+
+class _Layers(nn.Module):
+    """The layers of a suite, each on an input of its own."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, *inputs: Tensor) -> list[Tensor]:
+        return [
+            torch.nn.functional.conv2d(
+                input,
+                operands.weight,
+                operands.bias,
+                problem.stride,
+                [before for before, _ in problem.padding],
+                problem.dilation,
+                problem.groups,
+            )
+            for input, (problem, operands) in zip(inputs, self.layers, strict=True)
+        ]
+
+
+def _plan(layers: Sequence[Layer]) -> Call:
+    inputs = [operands.input for _, operands in layers]
+    network = OptimizedNetwork(_Layers(layers), "default")
+    return lambda: network(*inputs)
 
 
 def _glassconv(problem: ConvProblem, operands: Operands) -> Call:
@@ -98,22 +128,37 @@ def _onnxruntime(problem: ConvProblem, operands: Operands) -> Call:
     return lambda: session.run(None, feed)
 
 
-ENGINES = {"pytorch": _pytorch, "onnxruntime": _onnxruntime, "glassconv": _glassconv}
+def _one_by_one(make: Callable[[ConvProblem, Operands], Call]) -> Callable[[Sequence[Layer]], Call]:
+    """Return what makes a call of all layers from what makes a call of one."""
+
+    def passing(layers: Sequence[Layer]) -> Call:
+        calls = [make(*layer) for layer in layers]
+        return lambda: [call() for call in calls]
+
+    return passing
+
+
+ENGINES = {
+    "pytorch": _one_by_one(_pytorch),
+    "onnxruntime": _one_by_one(_onnxruntime),
+    "glassconv": _one_by_one(_glassconv),
+    "glassconv plan": _plan,
+}
 
 
 def time_passes(engine: str, suite: str, passes: int, threads: int) -> list[float]:
     """Return the seconds of each pass over a suite's two-dimensional layers by an engine."""
     torch.set_num_threads(threads)
-    calls = [
-        ENGINES[engine](layer.problem, random_operands(layer.problem))
+    layers = [
+        (layer.problem, random_operands(layer.problem))
         for layer in read_suite(suite)
         if isinstance(layer.problem, ConvProblem) and layer.problem.ndim == 2
     ]
+    call = ENGINES[engine](layers)
     seconds = []
     for number in range(passes + WARM_UP):
         start = perf_counter()
-        for call in calls:
-            call()
+        call()
         if number >= WARM_UP:
             seconds.append(perf_counter() - start)
     return seconds

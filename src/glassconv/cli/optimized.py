@@ -41,6 +41,10 @@ def optimize(
     network: Network,
     input: Given = None,
     accuracy: AccuracyOption = "default",
+    memory: Annotated[
+        str | None,
+        typer.Option(help="Limit of the plan's memory, such as '500 MB'.", metavar="SIZE"),
+    ] = None,
     threads: ThreadsOption = None,
     show_pass: Annotated[
         str | None,
@@ -54,7 +58,7 @@ def optimize(
         model = load(network)
         given = numbers(model, shape_or_image_of(model, input), seed)
     with using_threads(threads), stderr().status(f"optimizing {network}"):
-        fast = optimized(model, given, accuracy)
+        fast = optimized(model, given, accuracy, memory=memory)
         report = (
             replace(fast.report(given), model=network)
             if show_pass is None

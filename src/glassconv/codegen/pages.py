@@ -38,6 +38,13 @@ def ask_for_huge_pages(address: int, size: int) -> None:
     _madvise(first, last - first, MADV_HUGEPAGE)
 
 
+def give_back_memory() -> None:
+    """Give pages that the C library keeps for later back to the system, where it can."""
+    trim = _process_function("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
 def keep_memory() -> bool:
     """Let this process keep the memory that it frees, from now on; return whether it can.
 

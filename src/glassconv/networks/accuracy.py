@@ -33,7 +33,8 @@ def measured(
 ) -> Accuracy:
     """Return the errors of a network on an example, and the limit that the accuracy sets.
 
-    The limit is a multiple of PyTorch's error, at least of the rounding of one output.
+    The limit is a multiple of PyTorch's error, at least of the rounding of one output. A network in
+    float64 is its own reference, so it has no error.
 
     Raises `NetworkError` where the error is larger, or where the model cannot be called.
     """
@@ -42,6 +43,9 @@ def measured(
         pytorch = _outputs(shared_copy(model).eval(), example)
     except Exception as error:  # whatever the model's own code raises
         raise NetworkError(f"{type(error).__name__}: {error}", request=request) from error
+    if any(each.dtype is torch.float64 for each in tensors_in(pytorch)):
+        reason = "its outputs are float64, and nothing more precise is there to compare them with"
+        return Accuracy(None, None, ACCURACY[accuracy], reason)
     try:
         precise = tree_map_only(Tensor, _in_float64, tuple(example))
         truth = _outputs(deepcopy(model).eval().double(), precise)
@@ -58,7 +62,8 @@ def measured(
 
 def _outputs(function: Callable[..., Any], arguments: Sequence[Any]) -> list[Tensor]:
     with torch.inference_mode():
-        return [each.clone() for each in tensors_in(function(*arguments))]
+        given = tree_map_only(Tensor, Tensor.clone, tuple(arguments))  # a network may write to it
+        return [each.clone() for each in tensors_in(function(*given))]
 
 
 def _in_float64(tensor: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from glassconv.dispatch.select import ACCURACY
 from glassconv.dispatch.torch_state import State, state_of
 from glassconv.errors import ArgumentTypeError, ConvError, NetworkError, unknown_name
 from glassconv.networks.accuracy import Accuracy, measured
+from glassconv.networks.byte_size import bytes_in
 from glassconv.nn.shared_copy import shared_copy, tensors_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from glassconv.networks.planning import Planned
     from glassconv.reports.plan import PlanReport
 
+PLAIN = (type(None), bool, int, float, complex, str, torch.dtype, torch.device)
+MISSING: Any = object()
 MOST_PLANS = 16  # of one network, each with an arena and packed weights of its own
 
 
@@ -37,6 +40,7 @@ def optimize(
     example_inputs: Tensor | Sequence[Any],
     accuracy: str = "default",
     *,
+    memory: int | str | None = None,
     check_weights: bool = False,
 ) -> OptimizedNetwork:
     """Return a network that computes what `model.eval()` does, for inference, in one plan.
@@ -45,6 +49,9 @@ def optimize(
     later; each gets a plan at its first call. accuracy: as `conv2d` has it; the outputs for the
     example must be within so many times PyTorch's own error against float64.
 
+    memory: what a plan may take for packed weights, buffers and outputs, such as "500 MB"; kernels
+    whose weights would not fit are not used.
+
     Weights are packed into the plan, and frozen: after a change of the model's parameters call
     `refresh()`. With check_weights each call compares their content, and raises `NetworkError` if
     it has changed.
@@ -52,8 +59,9 @@ def optimize(
     A model that cannot be captured, because what it does depends on numbers, runs as it was; the
     property `reasons` says why.
 
-    Raises `NetworkError` if the model cannot be called with the example, or if the outputs are not
-    within the accuracy, `UnknownNameError` for an accuracy that is not known.
+    Raises `NetworkError` if the model cannot be called with the example, if the outputs are not
+    within the accuracy, or if no plan fits in memory, `UnknownNameError` for an accuracy that is
+    not known.
 
     >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()).eval()
     >>> x = torch.rand(1, 3, 16, 16)
@@ -69,7 +77,10 @@ def optimize(
         cause = f"the model must be a torch.nn.Module, got {type(model).__name__}"
         raise ArgumentTypeError(cause, request="optimize")
     given = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
-    network = OptimizedNetwork(model, accuracy, check_weights=check_weights)
+    limit = None if memory is None else bytes_in(memory)
+    network = OptimizedNetwork(model, accuracy, limit, check_weights=check_weights)
+    if limit is not None:
+        network.plan(*given)
     network.measured = measured(network, model, given, accuracy)
     return network
 
@@ -79,14 +90,21 @@ class OptimizedNetwork(nn.Module):
 
     measured: Accuracy  # on the example
 
-    def __init__(self, model: nn.Module, accuracy: str, *, check_weights: bool = False) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        accuracy: str,
+        memory: int | None = None,
+        *,
+        check_weights: bool = False,
+    ) -> None:
         super().__init__()
         self._original = (shared_copy(model).eval(),)  # in a tuple, so that it is no child
         original = self._original[0]
         self._modules, self._parameters = original._modules, original._parameters
         self._buffers = original._buffers
         self._non_persistent_buffers_set = original._non_persistent_buffers_set
-        self.accuracy, self.check_weights = accuracy, check_weights
+        self.accuracy, self.memory, self.check_weights = accuracy, memory, check_weights
         self._plans: OrderedDict[Any, Planned | None] = OrderedDict()
         self._reasons: dict[Any, str] = {}
         self._lock = threading.Lock()
@@ -108,7 +126,7 @@ class OptimizedNetwork(nn.Module):
         if planned is None:
             return self._original[0](*args, **kwargs)
         inputs = [each for each in leaves if isinstance(each, Tensor)]
-        with torch.inference_mode():
+        with torch.no_grad():  # inference_mode() would return tensors that cannot be written to
             outputs = planned.plan(*inputs)
         return planned.returned.with_tensors(outputs)
 
@@ -151,19 +169,22 @@ class OptimizedNetwork(nn.Module):
     def _required(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Planned:
         planned = self._planned(_described(args, kwargs)[1], args, kwargs)
         if planned is None:
-            raise NetworkError("; ".join(self.reasons), request=type(self._original[0]).__name__)
+            raise NetworkError("; ".join(self.reasons))
         return planned
 
     def _planned(self, key: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Planned | None:
-        if key in self._plans:
-            return self._plans[key]
+        found: Planned | None = self._plans.get(key, MISSING)  # another thread may forget it now
+        if found is not MISSING:
+            return found
         # The code generator is imported at the first call, not with the package.
         from glassconv.networks.planning import planned
 
         with self._lock:
             if key not in self._plans:
                 try:
-                    self._plans[key] = planned(self._original[0], args, kwargs, self.accuracy)
+                    self._plans[key] = planned(
+                        self._original[0], args, kwargs, self.accuracy, self.memory
+                    )
                 except ConvError as error:
                     self._plans[key], self._reasons[key] = None, str(error)
                 if self.check_weights and not self._checksums:
@@ -214,7 +235,9 @@ def _described(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any
     else:
         leaves, structure = tree_flatten((tuple(args), dict(kwargs)))
     kinds = tuple(
-        (each.shape, each.stride(), each.dtype) if isinstance(each, Tensor) else each
+        (each.shape, each.stride(), each.dtype)
+        if isinstance(each, Tensor)
+        else (type(each), repr(each))  # 1, 1.0 and True are equal, and so are 0.0 and −0.0
         for each in leaves
     )
     return leaves, (torch.get_num_threads(), structure, kinds)
@@ -224,6 +247,8 @@ def _why_not(leaves: Sequence[Any]) -> str:
     """Return why no plan may be given these arguments, empty where one may."""
     for each in leaves:
         if not isinstance(each, Tensor):
+            if not isinstance(each, PLAIN):
+                return f"its arguments hold a {type(each).__name__}, which may change between calls"
             continue
         state = state_of(each, each, None, None)
         if state is State.RECORDED:

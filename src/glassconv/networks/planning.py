@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from glassconv.codegen.pages import give_back_memory
 from glassconv.codegen.target import host
 from glassconv.errors import NetworkError
 from glassconv.networks.capture import capture_call
@@ -31,11 +32,19 @@ class Planned:
 
 
 def planned(
-    model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], accuracy: str
+    model: nn.Module,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    accuracy: str,
+    memory: int | None = None,
 ) -> Planned:
     """Return the plan of `model(*args, **kwargs)`.
 
-    Raises `NetworkError` for a model that cannot be captured, or without generated code.
+    memory: bytes that the plan may take. Where the fastest kernels take more, those are used whose
+    packed weights are no larger than the weights.
+
+    Raises `NetworkError` for a model that cannot be captured, without generated code, or where no
+    plan fits.
     """
     if host() is None:
         cause = "plans require AVX2, AVX-512 or NEON"
@@ -44,8 +53,16 @@ def planned(
     *_, (_, network) = rewritten(network_of(graph, model))
     layout = fastest_layout(network, accuracy)
     inputs = [each for each in tree_leaves((tuple(args), dict(kwargs))) if isinstance(each, Tensor)]
-    lowered = lower(network, layout, accuracy, [each.stride() for each in inputs])
-    return Planned(Plan(lowered, torch.get_num_threads()), graph.returned, layout)
+    strides = [each.stride() for each in inputs]
+    plan = Plan(lower(network, layout, accuracy, strides), torch.get_num_threads())
+    if memory is not None and plan.bytes > memory:
+        plan = Plan(lower(network, layout, accuracy, strides, is_compact=True), plan.threads)
+        if plan.bytes > memory:
+            cause = f"its plan needs {plan.bytes:,} bytes of memory, {memory:,} are allowed"
+            raise NetworkError(cause, request=type(model).__name__)
+    del network  # its folded weights were packed
+    give_back_memory()
+    return Planned(plan, graph.returned, layout)
 
 
 def passes_of(

@@ -25,10 +25,10 @@ def relative_error(outputs: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
         if not reference.is_floating_point():
             continue
         finite = reference.isfinite()
-        difference = (output.double() - reference)[finite].abs()
+        difference = (output.detach().double() - reference)[finite].abs()
         if not bool(difference.isfinite().all()):
             return inf
         if difference.numel():
             error = max(error, float(difference.max()))
-            scale = max(scale, float(reference[finite].abs().max()))
+            scale = max(scale, float(reference[finite].abs().max().detach()))
     return error / scale if scale else error

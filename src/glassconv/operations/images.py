@@ -42,6 +42,7 @@ class ImageParameters(Struct[N]):
     output_stride_c: N
     output_stride_h: N
     output_stride_w: N
+    workspace_bytes: N  # per thread
 
 
 def supports_images(input: Strided, output: Strided, output_size: tuple[int, ...]) -> Verdict:
@@ -74,10 +75,12 @@ def step_of_images(
     table: Sequence[int],
     moved_bytes: int,
     threads: int,
+    workspace_bytes: int = 0,
 ) -> Step:
     """Return the step of a kernel whose task function is `emit_images`.
 
     table: what the parameters end with. moved_bytes: how much the operation reads and writes.
+    workspace_bytes: per thread.
     """
     layout = input.layout_as(output)
     assert layout is not None, "the arrays are supported"
@@ -101,16 +104,17 @@ def step_of_images(
         width,
         *layout.strides,
         *to.strides,
+        workspace_bytes=workspace_bytes,
     )
     tasks = ceil(rows / rows_per_task) * channel_blocks
-    return Step(kernel, pack(parameters, tuple(table)), tasks)
+    return Step(kernel, pack(parameters, tuple(table)), tasks, workspace_bytes)
 
 
 def emit_images(module: Module, row: Function, *, channels_last: bool) -> Function:
     """Emit the task function, which calls the function of a row for some rows.
 
-    row(parameters, input, output, y, channels) computes output row y. `input` is where the image or
-    plane begins, `output` where the row does, both at the first of so many channels.
+    row(parameters, input, output, workspace, y, channels) computes output row y. `input` is where
+    the image or plane begins, `output` where the row does, both at the first of so many channels.
     """
 
     @function(module)
@@ -134,6 +138,7 @@ def emit_images(module: Module, row: Function, *, channels_last: bool) -> Functi
                 parameters=p,
                 input=arrays.input + input,
                 output=arrays.output + (output + y * p.output_stride_h),
+                workspace=arrays.workspace.add_bytes(thread * p.workspace_bytes),
                 y=y,
                 channels=(p.channels - channel).minimum(p.channel_block),
             )

@@ -3,8 +3,8 @@
     output[row · output_stride + column] = input[column · input_stride + row]
 
 A square block of vectors is loaded along rows, transposed in registers and stored along columns.
-Where there are few columns without gaps (colours, the groups of a channel shuffle), as many vectors
-are interleaved instead.
+Where there are few columns without gaps (colours, the groups of a channel shuffle, neighbors that
+are repeated), as many vectors are interleaved instead.
 """
 
 from __future__ import annotations
@@ -36,11 +36,24 @@ def supports(axes: Sequence[Axis]) -> Verdict:
     """Return whether an outer axis is adjacent in the input, the innermost one in the output."""
     if len(axes) > MAX_DEPTH:
         return Verdict(False, f"requires at most {MAX_DEPTH} nested loops, got {len(axes)}")
-    if not axes or axes[-1].strides[OUTPUT] != 1 or axes[-1].strides["input"] in (0, 1):
-        return Verdict(False, "the innermost axis is adjacent in the output alone")
-    if all(axis.strides["input"] != 1 for axis in axes):
-        return Verdict(False, "no axis is adjacent in the input")
+    if not axes or axes[-1].strides[OUTPUT] != 1 or axes[-1].strides["input"] == 1:
+        return Verdict(False, "requires an innermost axis that is adjacent in the output alone")
+    rows = _rows(axes)
+    if rows is None:
+        return Verdict(False, "requires an axis that is adjacent in the input")
+    if axes[-1].strides["input"] == 0 and not _are_interleaved(rows, axes[-1]):
+        return Verdict(False, "requires columns that differ, or a few without gaps")
     return Verdict(True, "")
+
+
+def _rows(axes: Sequence[Axis]) -> Axis | None:
+    """Return the axis whose elements are adjacent in the input."""
+    return next((axis for axis in axes if axis.strides["input"] == 1), None)
+
+
+def _are_interleaved(rows: Axis, columns: Axis) -> bool:
+    """Return whether there are few columns without gaps."""
+    return rows.strides[OUTPUT] == columns.size <= MAX_INTERLEAVED
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,8 @@ class Form:
 def step(input: Strided, output: Strided, target: Target, threads: int) -> Step:
     """Compile a copy between arrays whose axes are supported."""
     *others, columns = joined_axes({"input": input, OUTPUT: output})
-    rows = next(axis for axis in others if axis.strides["input"] == 1)
+    rows = _rows(others)
+    assert rows is not None, "the axes are supported"
     outer = [axis for axis in others if axis is not rows]
     tasks = tasks_wanted(input.bytes + output.bytes, threads)
     first = max(outer, key=lambda axis: axis.size, default=rows)
@@ -85,10 +99,9 @@ def step(input: Strided, output: Strided, target: Target, threads: int) -> Step:
         per_task=per_task,
     )
     table = [number for axis in outer for number in (axis.size, *axis.strides.values())]
-    dense = rows.strides[OUTPUT] == columns.size <= MAX_INTERLEAVED
-    form = Form(len(outer), divides_rows, columns.size if dense else 0)
+    interleaved = columns.size if _are_interleaved(rows, columns) else 0
     return Step(
-        _compile(form, input.dtype, target),
+        _compile(Form(len(outer), divides_rows, interleaved), input.dtype, target),
         pack(parameters, tuple(table)),
         ceil(divided.size / per_task),
     )

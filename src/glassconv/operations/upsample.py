@@ -19,7 +19,9 @@ from struct import pack, unpack
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
-from glassconv.codegen.target import Target
+from glassconv.codegen.target import ELEMENT_BYTES, Target
+from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
+from glassconv.kernels.runtime.blocking import round_up
 from glassconv.operations.images import (
     are_channels_last,
     emit_images,
@@ -83,7 +85,7 @@ def supports(input: Strided, output: Strided) -> Verdict:
 
 def step(bilinear: Bilinear, input: Strided, output: Strided, target: Target, threads: int) -> Step:
     """Compile a supported upsampling; its arrays are `input` and `output`."""
-    table: list[int] = []
+    table = [input.shape[-1]]
     for axis in range(2):
         sizes = input.shape[2 + axis], output.shape[2 + axis]
         neighbors = bilinear.neighbors(axis, *sizes)
@@ -92,8 +94,17 @@ def step(bilinear: Bilinear, input: Strided, output: Strided, target: Target, th
         table += _words([1 - each.weight for each in neighbors])
         table += _words([each.weight for each in neighbors])
     table += [0] * target.lanes(input.dtype)  # where the last vector of the table may end
-    kernel = _compile(are_channels_last(input, output), input.dtype, target)
-    return step_of_images(kernel, input, output, table, input.bytes + 2 * output.bytes, threads)
+    channels_last = are_channels_last(input, output)
+    row = input.shape[-1] * ELEMENT_BYTES[input.dtype]
+    return step_of_images(
+        _compile(channels_last, input.dtype, target),
+        input,
+        output,
+        table,
+        input.bytes + 2 * output.bytes,
+        threads,
+        workspace_bytes=0 if channels_last else round_up(row, CACHE_LINE),
+    )
 
 
 def _words(numbers: Sequence[Fraction]) -> Sequence[int]:

@@ -1,4 +1,8 @@
-"""The generated code of bilinear upsampling: lanes are channels in NHWC, outputs in NCHW."""
+"""The generated code of bilinear upsampling: lanes are channels in NHWC, and columns in NCHW.
+
+In NCHW the neighboring rows are weighted first, into a workspace of one row. From that the
+neighboring columns are gathered.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,14 @@ VECTORS_AT_ONCE = 2
 class NeighborTable:
     """The table after the parameters, which upsample.py packs.
 
-    For rows and for columns it has the first and the second neighbor of each output, and then the
-    weights of both in float64.
+    It has the width of the input. Then, for rows and for columns, it has the first and the second
+    neighbor of each output, and the weights of both in float64.
     """
 
     def __init__(self, code: Code, parameters: ImageParameters[Value]) -> None:
         p = parameters
         with code.at_entry():
-            rows = table_after(p)
+            self.input_width, rows = table_after(p)[0], table_after(p) + 1
             columns = rows + p.output_height * 4
             self.rows, self.row_weights = _tables(rows, p.output_height)
             self.columns, self.column_weights = _tables(columns, p.output_width)
@@ -43,6 +47,7 @@ def emit_row_of_channels(module: Module) -> Function:
         parameters: ImageParameters[Value],
         input: Pointer,
         output: Pointer,
+        workspace: Pointer,
         y: Value,
         channels: Value,
     ) -> None:
@@ -72,22 +77,23 @@ def emit_row_of_columns(module: Module) -> Function:
         parameters: ImageParameters[Value],
         input: Pointer,
         output: Pointer,
+        workspace: Pointer,
         y: Value,
         channels: Value,
     ) -> None:
         p, table = parameters, NeighborTable(code, parameters)
         rows = [input + words[y] * p.input_stride_h for words in table.rows]
         row_weights = _broadcast(code, table.row_weights, y)
+        for vectors in vectors_of(code, 0, table.input_width, VECTORS_AT_ONCE):
+            between = _weighted(code, row_weights, [vectors.load(row) for row in rows])
+            vectors.store(workspace, between)
         for vectors in vectors_of(code, 0, p.output_width):
             (x,) = vectors.starts
             mask = vectors.mask or code.first_lanes(code.value(code.lanes))
             places = [words.vector(x) for words in table.columns]
             weights = [words.vector(x).as_type(code.dtype) for words in table.column_weights]
-            along_rows = [
-                _weighted(code, weights, [[row.at(place, mask)] for place in places])
-                for row in rows
-            ]
-            vectors.store(output, _weighted(code, row_weights, along_rows))
+            neighbors = [[workspace.at(place, mask)] for place in places]
+            vectors.store(output, _weighted(code, weights, neighbors))
 
     return row_of_columns
 

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from glassconv.networks.passes import (
     fold_batch_norm,
+    fold_constants,
     fold_scale,
     functional,
     fuse_elementwise,
@@ -19,6 +20,7 @@ from glassconv.networks.passes import (
 from glassconv.networks.passes.network import Network
 
 PASSES: tuple[ModuleType, ...] = (
+    fold_constants,
     functional,
     fold_batch_norm,
     fold_scale,

@@ -21,6 +21,7 @@ from glassconv.networks.convolutions import TRANSPOSED
 from glassconv.networks.graph import Operation
 from glassconv.networks.passes.network import Network, rewritten_by, with_arguments
 from glassconv.networks.passes.sums import (
+    channel_axis,
     groups_of,
     is_plain_sum,
     is_sum,
@@ -30,6 +31,7 @@ from glassconv.networks.passes.sums import (
 )
 
 NAME = "fold_batch_norm"
+CHANNELS = 1  # the axis that a batch normalisation takes for the channels'
 
 
 def run(network: Network) -> Network:
@@ -69,11 +71,18 @@ def _folded(network: Network, norm: Operation) -> Network:
     scale, shift = found
     before = network.producers.get(norm.arguments["input"].number)
     if before is not None and is_plain_sum(before) and network.only_reader(before.outputs[0]):
-        return _behind(network, before, norm, scale, shift)
+        if channel_axis(before) == CHANNELS:
+            return _behind(network, before, norm, scale, shift)
+        return network
     following = network.only_reader(norm.outputs[0])
-    if following is not None and is_sum(following) and not _is_padded(following):
+    if following is not None and _takes_norm(following):
         return _in_front(network, norm, following, scale, shift)
     return network
+
+
+def _takes_norm(following: Operation) -> bool:
+    """Return whether an operation computes the sums of a normalisation's output, and no zeros."""
+    return is_sum(following) and channel_axis(following) == CHANNELS and not _is_padded(following)
 
 
 def _behind(

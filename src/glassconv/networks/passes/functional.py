@@ -34,7 +34,7 @@ def _functional(operation: Operation) -> Operation:
         raise NetworkError("it writes into a view of another tensor", request=operation.name)
     if not overload._schema.is_mutable:
         return operation
-    if any(value.kind in ("parameter", "constant") for value in _written(operation)):
+    if any(value.kind in ("parameter", "constant") for value in written_by(operation)):
         raise NetworkError("it writes into what the network keeps", request=operation.name)
     name = operation.function.removesuffix("_")
     packet = getattr(torch.ops.aten, name, None)
@@ -48,7 +48,10 @@ def _functional(operation: Operation) -> Operation:
     return replace(operation, function=name, overload=same, arguments=arguments)
 
 
-def _written(operation: Operation) -> Iterator[Value]:
+def written_by(operation: Operation) -> Iterator[Value]:
+    """Yield the values that an operation writes over."""
+    if operation.overload is None:
+        return
     for schema in operation.overload._schema.arguments:
         argument = operation.arguments[schema.name]
         if schema.alias_info is not None and schema.alias_info.is_write:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import torch
@@ -32,6 +33,8 @@ NAME = "fuse_elementwise"
 ARRAYS: tuple[Name, ...] = ("input", "residual", "weight", "bias")
 BINARY = ("add", "sub", "mul", "div")
 COMPILED = ("float32", "float64")
+OTHER_NAMES = {"gelu_by_tanh": "gelu_tanh", "hardtanh": "clamp", "clamp_min": "clamp"}
+BOUNDS = (("min", "min_val"), ("max", "max_val"))
 FUNCTION = "elementwise"
 
 
@@ -44,6 +47,8 @@ def _converted(network: Network, operation: Operation) -> Network:
     """Return the network with an operation as an expression, if it is one."""
     if operation.function == "batch_norm":
         return _with_norm(network, operation)
+    if operation.function == "prelu":
+        return _with_slopes(network, operation)
     found = _unary(operation) or _binary(operation)
     if found is None:
         return network
@@ -54,8 +59,7 @@ def _converted(network: Network, operation: Operation) -> Network:
 def _unary(operation: Operation) -> tuple[Expression, list[Value]] | None:
     """Return a function of one array, and the array."""
     name, arguments = activation_of(operation), operation.arguments
-    if name == "gelu_by_tanh":
-        name = "gelu_tanh"
+    name = OTHER_NAMES.get(name, name)
     if name not in FUNCTIONS or not operation.inputs:
         return None
     constants: tuple[float, ...] = ()
@@ -66,11 +70,9 @@ def _unary(operation: Operation) -> tuple[Expression, list[Value]] | None:
             return None
         constants = (arguments["alpha"],)
     elif name == "clamp":
-        bounds = arguments["min"], arguments["max"]
-        if not all(isinstance(each, int | float) for each in bounds):
-            return None
-        constants = bounds
-    if len(operation.inputs) != 1:
+        low, high = (arguments.get(each[0], arguments.get(each[1])) for each in BOUNDS)
+        constants = (-inf if low is None else low, inf if high is None else high)
+    if len(operation.inputs) != 1:  # a bound is an array
         return None
     return Unary(name, Array("input"), tuple(map(float, constants))), [operation.inputs[0]]
 
@@ -78,6 +80,12 @@ def _unary(operation: Operation) -> tuple[Expression, list[Value]] | None:
 def _binary(operation: Operation) -> tuple[Expression, list[Value]] | None:
     """Return what two arrays, or an array and a number, make, and the arrays."""
     name, arguments = operation.function, operation.arguments
+    if name == "square" or (name == "pow" and arguments.get("exponent") == 2):
+        return Binary("mul", Array("input"), Array("input")), list(operation.inputs)
+    if name == "rsub":
+        name, arguments = "sub", {"self": arguments["other"], "other": arguments["self"]}
+        if operation.arguments["alpha"] != 1:
+            return None
     if name not in BINARY or arguments.get("rounding_mode") is not None:
         return None
     operands = [each for each in (arguments["self"], arguments["other"]) if _is_value(each)]
@@ -115,6 +123,18 @@ def _with_norm(network: Network, operation: Operation) -> Network:
         values.append(value)
     x, scale, shift = map(Array, ARRAYS[:3])
     return _fused(network, operation, Binary("add", Binary("mul", x, scale), shift), values)
+
+
+def _with_slopes(network: Network, operation: Operation) -> Network:
+    """Return the network with a prelu as max(x, 0) + slope · min(x, 0)."""
+    given, slope = operation.arguments["self"], network.constant(operation.arguments["weight"])
+    if slope is None or given.dtype not in COMPILED:
+        return network
+    shape = (-1, *(1 for _ in given.shape[2:]))
+    network, value = network.new_constant(slope.reshape(shape), f"{operation.name}.weight")
+    x, slopes = map(Array, ARRAYS[:2])
+    below = Binary("mul", slopes, Unary("clamp", x, (-inf, 0.0)))
+    return _fused(network, operation, Binary("add", Unary("relu", x), below), [given, value])
 
 
 def _fused(

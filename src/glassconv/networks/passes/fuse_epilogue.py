@@ -11,7 +11,7 @@ from itertools import chain
 from glassconv.networks.fusion import activation_of
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.network import Network, rewritten_by, with_arguments
-from glassconv.networks.passes.sums import Permuted, inverse, is_sum, permuted_sum
+from glassconv.networks.passes.sums import Permuted, inverse, is_sum, permuted_sum, refusal
 from glassconv.problem.activations import ACTIVATIONS
 
 NAME = "fuse_epilogue"
@@ -42,6 +42,7 @@ def _with_residual(network: Network, add: Operation) -> Network:
         if residual.number not in network.tensors
         and network.only_reader(value) is add
         and (found := permuted_sum(network, value)) is not None
+        and refusal(network, found.sums) is None
     ]
     if not able:
         return network
@@ -73,7 +74,7 @@ def _with_activation(network: Network, activation: Operation) -> Network:
     sums = network.producers.get(activation.inputs[0].number)
     if sums is None or not is_sum(sums) or sums.arguments.get("activation"):
         return network
-    if network.only_reader(sums.outputs[0]) is None:
+    if network.only_reader(sums.outputs[0]) is None or refusal(network, sums) is not None:
         return network
     name = activation_of(activation)
     both = with_arguments(replace(sums, outputs=activation.outputs), activation=name)

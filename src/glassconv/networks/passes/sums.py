@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from glassconv.networks.convolutions import FORWARD, TRANSPOSED
+from glassconv.networks.convolutions import FORWARD, TRANSPOSED, read
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.network import Network, with_arguments
+from glassconv.problem.problem import Problem
+from glassconv.problem.transposed import TransposedProblem
 
 LINEAR = "linear"
 SUMS = (*FORWARD, *TRANSPOSED, LINEAR)
 EPILOGUE = ("residual", "activation")  # arguments that passes add
+COMPILED = ("float32", "float64")
 
 
 def is_sum(operation: Operation) -> bool:
@@ -30,6 +33,39 @@ def groups_of(operation: Operation) -> int:
     """Return the number of groups; a linear layer has one."""
     groups: int = operation.arguments.get("groups", 1)
     return groups
+
+
+def channel_axis(operation: Operation) -> int:
+    """Return which axis of the output, and of the input, has the channels.
+
+    It is the second of an image's, the first of one without a batch, the last of a linear layer's.
+    """
+    spatial = len(operation.arguments["weight"].shape) - 2
+    return len(operation.outputs[0].shape) - spatial - 1
+
+
+def refusal(network: Network, operation: Operation) -> str | None:
+    """Return why no kernel of a plan computes a convolution or a linear layer, None if one does."""
+    arguments = operation.arguments
+    for name in ("weight", "bias"):
+        if arguments[name] is not None and network.constant(arguments[name]) is None:
+            return f"its {name} is computed by the network"
+    dtypes = {arguments[name].dtype for name in ("input", "weight")}
+    if not dtypes.issubset(COMPILED):
+        return f"kernels of a plan compute float32 and float64, not {arguments['input'].dtype}"
+    if 0 in operation.outputs[0].shape or 0 in arguments["input"].shape:
+        return "its input or its output is empty"
+    if operation.function == LINEAR:
+        return "its weight has one axis" if len(arguments["weight"].shape) < 2 else None
+    return _refusal_of_problem(read(operation).problem)
+
+
+def _refusal_of_problem(problem: Problem) -> str | None:
+    if problem.ndim > 2:
+        return "kernels compute one or two spatial axes"
+    if isinstance(problem, TransposedProblem) and problem.is_cut and set(problem.stride) == {1}:
+        return "its padding is wider than its kernel"
+    return None
 
 
 def weight_and_bias(network: Network, sums: Operation) -> tuple[Tensor, Tensor | None] | None:
@@ -81,8 +117,7 @@ class Permuted:
     @property
     def channel_axis(self) -> int:
         """Return which axis of the value is that of the output channels."""
-        own = len(self.order) - 1 if self.sums.function == LINEAR else 1
-        return self.order.index(own)
+        return self.order.index(channel_axis(self.sums))
 
 
 def permuted_sum(network: Network, value: Value) -> Permuted | None:

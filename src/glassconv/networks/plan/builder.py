@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -29,8 +30,9 @@ from glassconv.problem.problem import Problem
 class Builder:
     """What the rules of lowering write to."""
 
-    def __init__(self, network: Network, layout: str, accuracy: str) -> None:
+    def __init__(self, network: Network, layout: str, accuracy: str, *, is_compact: bool) -> None:
         self.network, self.layout, self.accuracy = network, layout, accuracy
+        self.is_compact = is_compact  # whether packed weights may not be larger than the weights
         self.threads, self.machine = torch.get_num_threads(), machine_store.machine()
         target = host()
         assert target is not None, "a plan is made where code is generated"
@@ -77,7 +79,8 @@ class Builder:
     def place(self, value: Value) -> Place:
         """Return where a value is."""
         if value.number not in self.places:
-            self.places[value.number] = self.tensor(self.network.tensors[value.number])
+            numbers = self.network.tensors[value.number]
+            self.places[value.number] = self.tensor(numbers.detach().clone())
         return self.places[value.number]
 
     # -- steps ------------------------------------------------------------------------------
@@ -93,6 +96,7 @@ class Builder:
         seconds: float,
         problem: Problem | None = None,
         layout: str = "",
+        owner: object = None,
     ) -> None:
         """Add what kernels compute."""
         self.steps.append(
@@ -106,6 +110,7 @@ class Builder:
                 seconds,
                 problem,
                 layout,
+                owner,
             )
         )
 
@@ -123,17 +128,23 @@ class Builder:
     def pytorch(self, operation: Operation, reason: str) -> None:
         """Let PyTorch compute an operation."""
         arguments, places, returned = self._on_meta(operation)
+        found = [(tuple(each.shape), each.dtype) for each in returned]
+        if found != [(value.shape, dtype_of(value)) for value in operation.outputs]:
+            cause = f"{operation.function} returns other shapes or element types than in place"
+            raise NetworkError(cause, request=operation.name)
         outputs = tuple(
             self.new(tuple(each.shape), each.dtype, each.stride(), "result") for each in returned
         )
         self.places.update(
             (value.number, place) for value, place in zip(operation.outputs, outputs, strict=True)
         )
+        shared = {each.untyped_storage()._cdata for each in places.values()}
+        is_view = any(each.untyped_storage()._cdata in shared for each in returned)
         self.steps.append(
             PyTorchStep(
                 operation.name,
                 reason,
-                operation.overload,
+                partial(_copied, operation.overload) if is_view else operation.overload,
                 tuple(arguments.items()),
                 outputs,
                 tuple(each.root for each in places),
@@ -250,6 +261,11 @@ def _same_strides(place: Place, strides: tuple[int, ...]) -> bool:
     """Return whether strides are the same along each axis of more than one entry."""
     axes = zip(place.shape, place.strides, strides, strict=True)
     return all(one == other or size <= 1 for size, one, other in axes)
+
+
+def _copied(function: Callable[..., Any], **arguments: Any) -> list[Tensor]:
+    """Return copies of what a function returns: memory of the arena is soon another value's."""
+    return [each.clone() for each in tensors_in(function(**arguments))]
 
 
 def _viewed(returned: Tensor, places: Mapping[Place, Tensor]) -> Place | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from glassconv.networks.graph import Value
 from glassconv.networks.passes.network import Network
 from glassconv.networks.plan.builder import Builder
-from glassconv.networks.plan.places import Place, Root, dtype_of
+from glassconv.networks.plan.places import Place, Root, dense_strides, dtype_of
 from glassconv.networks.plan.rules import RULES
 from glassconv.networks.plan.steps import PlanStep
 
@@ -26,12 +27,20 @@ class Lowered:
     complete: Mapping[int, Mapping[int, Place]]
 
 
-def lower(network: Network, layout: str, accuracy: str, strides: list[tuple[int, ...]]) -> Lowered:
+def lower(
+    network: Network,
+    layout: str,
+    accuracy: str,
+    strides: list[tuple[int, ...]],
+    *,
+    is_compact: bool = False,
+) -> Lowered:
     """Return the steps of a network, in a memory layout.
 
-    strides: of the network's inputs.
+    strides: of the network's inputs. is_compact: whether packed weights may not be larger than the
+    weights.
     """
-    builder = Builder(network, layout, accuracy)
+    builder = Builder(network, layout, accuracy, is_compact=is_compact)
     for value, given in zip(network.inputs, strides, strict=True):
         builder.places[value.number] = builder.new(value.shape, dtype_of(value), given, "input")
     complete = {}
@@ -48,10 +57,19 @@ def lower(network: Network, layout: str, accuracy: str, strides: list[tuple[int,
             complete[len(builder.steps) - 1] = places
     outputs = []
     for value in network.outputs:
-        place = builder.place(value)
+        place = _as_returned(builder, value)
         root = builder.roots[place.root]
         if root.memory == "arena":
             root.memory = "output"
         outputs.append(place)
     inputs = tuple(builder.places[value.number] for value in network.inputs)
     return Lowered(tuple(builder.steps), tuple(builder.roots), inputs, tuple(outputs), complete)
+
+
+def _as_returned(builder: Builder, value: Value) -> Place:
+    """Return where an output is, in the memory layout in which the network returns it."""
+    place = builder.place(value)
+    if value.layout == "strided":
+        return place
+    channels_last = value.layout == "channels_last"
+    return builder.with_strides(place, dense_strides(value.shape, channels_last=channels_last))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -82,6 +83,12 @@ def dtype_of(value: Value) -> torch.dtype:
     """Return the element type of a value."""
     dtype: torch.dtype = getattr(torch, value.dtype)
     return dtype
+
+
+def permuted(place: Place, axes: Sequence[int]) -> Place:
+    """Return a place with its axes in another order."""
+    shape, strides = (tuple(each[axis] for axis in axes) for each in (place.shape, place.strides))
+    return replace(place, shape=shape, strides=strides)
 
 
 def dense_strides(shape: tuple[int, ...], *, channels_last: bool) -> tuple[int, ...]:

@@ -93,6 +93,15 @@ class Plan:
         return {WORKSPACE: 0, **placed}, start + size
 
     @property
+    def bytes(self) -> int:
+        """Return how much memory the plan takes: packed weights, the arena and one call's outputs.
+
+        What PyTorch allocates for its operations is not counted.
+        """
+        held = [root for root in self.lowered.roots if root.memory in ("tensor", "output")]
+        return sum(root.bytes for root in held) + self.arena[1]
+
+    @property
     def workspace_bytes(self) -> int:
         """Return how large the workspace is that all kernels share."""
         kernels = [each for each in self.lowered.steps if isinstance(each, KernelStep)]

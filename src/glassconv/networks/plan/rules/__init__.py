@@ -24,7 +24,12 @@ RULES: Mapping[str, Rule] = {
     "elementwise": elementwise.expression,
     "layer_norm": rows.normalized,
     "softmax": rows.softmax_of_rows,
+    "group_norm": rows.normalized_groups,
     **dict.fromkeys(("cat", "concat", "concatenate"), copies.joined),
+    "stack": copies.stacked,
+    "clone": copies.cloned,
+    "roll": copies.rolled,
+    **dict.fromkeys(("pad", "constant_pad_nd"), copies.padded),
     **dict.fromkeys(("reshape", "flatten", "contiguous"), copies.dense),
     **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), copies.nearest),
 }

@@ -1,15 +1,20 @@
-"""Operations that only move numbers: concatenation, changes of memory layout, upsampling."""
+"""Operations that only move numbers: joining, padding, rolling, memory layouts, upsampling."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 
+from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.networks.graph import Operation
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides
-from glassconv.operations import copy
+from glassconv.operations import copy, elementwise
+from glassconv.operations.elementwise import Number
+
+CONTIGUOUS = (None, torch.contiguous_format, 0)  # 0 is the default of a schema
 
 
 def joined(builder: Builder, operation: Operation) -> str | None:
@@ -30,13 +35,78 @@ def joined(builder: Builder, operation: Operation) -> str | None:
     return None
 
 
+def stacked(builder: Builder, operation: Operation) -> str | None:
+    """Add a stack: each part is copied into its slice of the output."""
+    parts = [builder.place(each) for each in operation.arguments["tensors"]]
+    value = operation.outputs[0]
+    if {each.dtype for each in parts} != {parts[0].dtype}:
+        return "its parts have different element types"
+    axis = operation.arguments["dim"] % len(value.shape)
+    output = builder.output(value)
+    strides = tuple(each for place, each in enumerate(output.strides) if place != axis)
+    for number, each in enumerate(parts):
+        offset = output.offset + number * output.strides[axis]
+        builder.copy(each, replace(output, shape=each.shape, strides=strides, offset=offset))
+    return None
+
+
+def padded(builder: Builder, operation: Operation) -> str | None:
+    """Add a padding by a number, or return why PyTorch computes it."""
+    arguments = operation.arguments
+    given = builder.place(arguments["self"])
+    if arguments.get("mode", "constant") != "constant":
+        return f"it pads in the mode {arguments['mode']}"
+    if str(given.dtype).removeprefix("torch.") not in ELEMENT_BYTES:
+        return f"it pads {given.dtype}"
+    pairs = _pairs(arguments["pad"], len(given.shape))
+    output = builder.output(operation.outputs[0])
+    inside, number = output, Number(float(arguments["value"] or 0))
+    for axis, (before, after) in enumerate(pairs):
+        given = _part(given, axis, max(-before, 0), given.shape[axis] - max(-after, 0))
+        size = inside.shape[axis]
+        start, stop = max(before, 0), size - max(after, 0)
+        for edge in ((0, start), (stop, size)):
+            if edge[0] < edge[1]:
+                _fill(builder, operation.name, number, _part(inside, axis, *edge))
+        inside = _part(inside, axis, start, stop)
+    builder.copy(given, inside)
+    return None
+
+
+def rolled(builder: Builder, operation: Operation) -> str | None:
+    """Add a roll: the parts on both sides of where each axis begins are copied to their places."""
+    shifts, axes = operation.arguments["shifts"], operation.arguments["dims"]
+    if not axes:
+        return "it rolls the array as one row"
+    given = builder.place(operation.arguments["self"])
+    if len({axis % len(given.shape) for axis in axes}) < len(axes):
+        return "it rolls an axis twice"
+    output = builder.output(operation.outputs[0])
+    parts = [(given, output)]
+    for axis, shift in zip(axes, shifts, strict=True):
+        parts = [
+            (_part(source, axis, *read), _part(target, axis, *written))
+            for source, target in parts
+            for read, written in _rolled(given.shape[axis], shift)
+        ]
+    for source, target in parts:
+        builder.copy(source, target)
+    return None
+
+
+def cloned(builder: Builder, operation: Operation) -> str | None:
+    """Add a copy."""
+    builder.copy(builder.place(operation.arguments["self"]), builder.output(operation.outputs[0]))
+    return None
+
+
 def dense(builder: Builder, operation: Operation) -> str | None:
     """Add a copy for `reshape`, `flatten` or `contiguous` where the strides permit no view."""
     if builder.view(operation):
         return None
     (value,) = operation.outputs
     given = builder.place(operation.arguments["self"])
-    if operation.arguments.get("memory_format", torch.contiguous_format) != torch.contiguous_format:
+    if operation.arguments.get("memory_format") not in CONTIGUOUS:
         return "it asks for a memory layout"
     in_order = builder.with_strides(given, dense_strides(given.shape, channels_last=False))
     strides = dense_strides(value.shape, channels_last=False)
@@ -55,9 +125,36 @@ def nearest(builder: Builder, operation: Operation) -> str | None:
     factors = [large // small for large, small in sizes]
     if scales is not None and tuple(scales) != tuple(map(float, factors)):
         return "its factors are not whole"
+    given = builder.in_layout(given, builder.layout)
     output = builder.new(value.shape, given.dtype)
     repeated, split = copy.nearest(given.strided, output.strided, factors)
     source = Place(given.root, repeated.shape, repeated.strides, given.dtype, given.offset)
     builder.copy(source, Place(output.root, split.shape, split.strides, given.dtype))
     builder.places[value.number] = output
     return None
+
+
+def _part(place: Place, axis: int, start: int, stop: int) -> Place:
+    """Return the place of a slice along an axis."""
+    axis %= len(place.shape)
+    shape = (*place.shape[:axis], stop - start, *place.shape[axis + 1 :])
+    return replace(place, shape=shape, offset=place.offset + start * place.strides[axis])
+
+
+def _pairs(widths: Sequence[int], ndim: int) -> list[tuple[int, int]]:
+    """Return the widths before and after each axis; PyTorch has those of the last axis first."""
+    pairs = list(zip(widths[::2], widths[1::2], strict=True))[::-1]
+    return [(0, 0)] * (ndim - len(pairs)) + pairs
+
+
+def _rolled(size: int, shift: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Return where the parts of an axis are before and after it is rolled."""
+    first = shift % size if size else 0
+    moved = ((0, size - first), (first, size)), ((size - first, size), (0, first))
+    return [each for each in moved if each[0][0] < each[0][1]]
+
+
+def _fill(builder: Builder, name: str, number: Number, place: Place) -> None:
+    if 0 not in place.shape:
+        step = elementwise.step(number, {}, place.strided, builder.target, builder.threads)
+        builder.operation(name, "fill", step, place)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.plan.builder import Builder
-from glassconv.networks.plan.places import Place, dense_strides
+from glassconv.networks.plan.places import Place, dense_strides, permuted
 from glassconv.operations import mean, pooling
 from glassconv.operations.pooling import Pooling
 
@@ -43,7 +44,7 @@ def adaptive_average(builder: Builder, operation: Operation) -> str | None:
     value, sizes = operation.outputs[0], given.shape[2:]
     wanted = value.shape[2:]
     if sizes == wanted:
-        builder.places[value.number] = given
+        builder.copy(given, builder.output(value))
         return None
     if prod(wanted) == 1:
         return _mean(builder, operation, given)
@@ -55,13 +56,14 @@ def adaptive_average(builder: Builder, operation: Operation) -> str | None:
 
 
 def mean_of_positions(builder: Builder, operation: Operation) -> str | None:
-    """Add the mean over all positions, or return why PyTorch computes it."""
+    """Add the mean over all axes but the batch and one other, or return why PyTorch computes it."""
     arguments = operation.arguments
-    given, axes = builder.place(arguments["self"]), arguments.get("dim")
-    ndim = len(given.shape)
-    spatial = set(range(2, ndim))
-    if axes is None or not spatial or {axis % ndim for axis in axes} != spatial:
+    given, dims = builder.place(arguments["self"]), arguments.get("dim") or ()
+    axes = sorted(axis % len(given.shape) for axis in dims)
+    others = [axis for axis in range(len(given.shape)) if axis not in axes]
+    if not axes or len(others) != 2 or others[0] != 0:
         return "it is no mean over all positions"
+    given = permuted(given, (*others, *axes))
     if arguments.get("dtype") not in (None, given.dtype):
         return "it changes the element type"
     return _mean(builder, operation, given)
@@ -70,13 +72,18 @@ def mean_of_positions(builder: Builder, operation: Operation) -> str | None:
 def _mean(builder: Builder, operation: Operation, given: Place) -> str | None:
     value = operation.outputs[0]
     place = builder.new(value.shape, given.dtype, dense_strides(value.shape, channels_last=False))
-    given = builder.in_layout(given, builder.layout)
-    verdict = mean.supports(given.strided, place.strided)
+    # Without the axes of size 1 that the output may have in the places of positions.
+    to = replace(
+        place, shape=given.shape[:2], strides=dense_strides(given.shape[:2], channels_last=False)
+    )
+    if not mean.supports(given.strided, to.strided):
+        given = builder.in_layout(given, builder.layout)
+    verdict = mean.supports(given.strided, to.strided)
     if not verdict:
         return verdict.reason
     builder.places[value.number] = place
-    step = mean.step(given.strided, place.strided, builder.target, builder.threads)
-    builder.operation(operation.name, "mean", step, place, input=given)
+    step = mean.step(given.strided, to.strided, builder.target, builder.threads)
+    builder.operation(operation.name, "mean", step, to, input=given)
     return None
 
 

@@ -12,6 +12,7 @@ from glassconv.errors import UnsupportedError
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.networks.convolutions import read
 from glassconv.networks.graph import Operation, Value
+from glassconv.networks.passes.sums import refusal
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides
 from glassconv.problem.activations import Epilogue
@@ -21,22 +22,16 @@ from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import TransposedProblem, flip
 from glassconv.reports.choice import Candidate
 
-COMPILED = ("float32", "float64")
-
 
 def convolution(builder: Builder, operation: Operation) -> str | None:
     """Add a convolution to the plan, or return why PyTorch computes it."""
+    reason = refusal(builder.network, operation)
+    if reason is not None:
+        return reason
     found = read(operation)
-    weight = builder.network.constant(found.weight)
-    if weight is None:
-        return "its weight is computed by the network"
-    problem: Problem = found.problem
+    weight, problem = builder.network.tensors[found.weight.number], found.problem
     if isinstance(problem, TransposedProblem) and problem.stride == (1,) * problem.ndim:
-        if problem.is_cut:
-            return "its padding is wider than its kernel"
         problem, weight = problem.convolution, flip(weight, problem.groups)
-    if problem.ndim > 2:
-        return "kernels compute one or two spatial axes"
     given = builder.in_layout(builder.place(found.input), builder.layout)
     shape, strides = given.shape, given.strides
     if len(shape) == problem.ndim + 1:  # without a batch axis
@@ -51,10 +46,11 @@ def convolution(builder: Builder, operation: Operation) -> str | None:
 
 def linear(builder: Builder, operation: Operation) -> str | None:
     """Add a linear layer, a convolution of 1 × 1 whose pixels are the rows of its input."""
+    reason = refusal(builder.network, operation)
+    if reason is not None:
+        return reason
     input: Value = operation.arguments["input"]
-    weight = builder.network.constant(operation.arguments["weight"])
-    if weight is None:
-        return "its weight is computed by the network"
+    weight = builder.network.tensors[operation.arguments["weight"].number]
     *rows, channels = input.shape
     dense = dense_strides(input.shape, channels_last=False)
     given = builder.with_strides(builder.place(input), dense)
@@ -79,10 +75,6 @@ def _add(
     """Add the kernel of a problem, or return why no kernel computes it."""
     arguments = operation.arguments
     bias = builder.network.constant(arguments["bias"])
-    if bias is None and arguments["bias"] is not None:
-        return "its bias is computed by the network"
-    if problem.dtype not in COMPILED:
-        return f"kernels in a plan compute float32 and float64, not {problem.dtype}"
     residual = arguments.get("residual")
     epilogue = Epilogue(arguments.get("activation"), residual is not None)
     try:
@@ -111,6 +103,7 @@ def _add(
         candidate.compiled_seconds or 0.0,
         problem,
         layout.name,
+        plan,
     )
     return None
 
@@ -120,7 +113,8 @@ def _planned(
 ) -> tuple[Candidate, Plan, Tensor]:
     """Return the fastest kernel that takes the weight, its plan, and the weight as it reads it."""
     weight = weight.detach()
-    is_plain = builder.accuracy in ("strict", "default") and is_whole(weight)
+    is_exact = builder.accuracy in ("strict", "default") and is_whole(weight)
+    is_plain = is_exact or builder.is_compact  # Winograd's weights are larger
     found = fastest_kernel(problem, builder.accuracy, layout.name, is_plain=is_plain)
     plan = kernel_named(found.name).plan(problem, layout, epilogue, is_frozen=True)
     packed = weight.contiguous() if plan.pack is None else plan.pack(weight)

@@ -1,0 +1,204 @@
+"""Optimize a network of every architecture family of timm and torchvision that has a convolution.
+
+    PYTHONPATH=tests python -m support.families RECORDS [SECONDS]
+    PYTHONPATH=tests python -m support.families RECORDS --time [SECONDS]
+    PYTHONPATH=tests python -m support.families RECORDS --page docs/networks-run.md
+
+The first two add lines of JSON to a file until the seconds are over, and go on from there when
+they are called again; the last one writes the page. `tests/networks/test_families.py` tries a
+slice. The list is that of support/architectures.py.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from glassconv.errors import ConvError
+from glassconv.networks.load import load
+from glassconv.networks.optimize import OptimizedNetwork, optimize
+from glassconv.networks.plan.steps import KernelStep
+from glassconv.networks.usual_input import usual_shape
+from glassconv.verification.network import verify_network
+from support import torchvision_schemas  # noqa: F401  before torchvision
+from support.architectures import sources
+from support.processor import describe
+
+PAIRS = 5  # of calls, one of each network, of which the median ratio counts
+HEADINGS = (
+    "network", "input", "runs", "convolutions by kernels", "other steps by kernels",
+    "steps by PyTorch", "error / PyTorch's", "time / PyTorch's",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A network, and how it runs when it is optimized."""
+
+    source: str
+    shape: tuple[int, ...] = ()
+    error: float | None = None  # relative to the largest output
+    pytorch_error: float | None = None
+    convolutions: int = 0  # that kernels compute
+    kernels: int = 0  # other steps
+    pytorch: Mapping[str, int] | None = None  # functions that stay with PyTorch, and how many
+    within: bool | None = None  # whether each convolution is within its bound on its own input
+    reason: str = ""  # why it runs as it was, or not at all
+    ratio: float | None = None  # its time over that of PyTorch's
+
+    @property
+    def error_ratio(self) -> float | None:
+        """Return its error over that of PyTorch's, None where one is not known or 0."""
+        return self.error / self.pytorch_error if self.error and self.pytorch_error else None
+
+    @property
+    def how(self) -> str:
+        """Return whether it runs whole, partly or as it was."""
+        if self.reason:
+            return "as it was"
+        return "partly" if self.pytorch else "whole"
+
+
+def model_and_input(source: str) -> tuple[nn.Module, Tensor]:
+    """Return a network of the list, with random weights, and its usual input."""
+    model, given = load(source), sources()[source]
+    shape = tuple(map(int, given.split("x"))) if given else usual_shape(model)
+    return model, torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+def run(source: str, *, verified: bool = True) -> Ran:
+    """Optimize a network and compare its outputs, and each convolution with its bound."""
+    try:
+        model, x = model_and_input(source)
+        fast = optimize(model, x)
+    except ConvError as error:
+        return Ran(source, reason=str(error))
+    found = Ran(
+        source, tuple(x.shape), fast.measured.error, fast.measured.pytorch_error,
+        reason="; ".join(fast.reasons),
+    )  # fmt: skip
+    if verified:
+        found = replace(found, within=verify_network(model, x, source).verdict.ok)
+    return found if found.reason else _with_steps(found, fast, x)
+
+
+def _with_steps(found: Ran, fast: OptimizedNetwork, x: Tensor) -> Ran:
+    steps = fast.plan(x).steps
+    compiled = [each for each in steps if isinstance(each, KernelStep)]
+    convolutions = sum(each.problem is not None for each in compiled)
+    others = Counter(
+        getattr(each.call, "__name__", str(each.call)).partition(".")[0]
+        for each in steps
+        if not isinstance(each, KernelStep)
+    )
+    return replace(
+        found, convolutions=convolutions, kernels=len(compiled) - convolutions, pytorch=dict(others)
+    )
+
+
+def timed(source: str) -> float:
+    """Return the time of an optimized network over that of PyTorch, called in turn."""
+    model, x = model_and_input(source)
+    fast = OptimizedNetwork(model, "default")
+    ratios = []
+    with torch.inference_mode():
+        for _ in range(1 + PAIRS):
+            start = perf_counter()
+            model(x)
+            between = perf_counter()
+            fast(x)
+            ratios.append((perf_counter() - between) / (between - start))
+    return median(ratios[1:])
+
+
+def page(ran: Sequence[Ran]) -> Iterator[str]:
+    """Yield the lines of the page."""
+    counts = Counter(each.how for each in ran)
+    errors = {each.source: each.error_ratio for each in ran if each.error_ratio}
+    ratios = {each.source: each.ratio for each in ran if each.ratio}
+    verified = [each for each in ran if each.within is not None]
+    yield from (
+        "# Networks run",
+        "",
+        "`glassconv.optimize` of the smallest network of every architecture family of timm and",
+        "torchvision that has a convolution, with random weights and the network's usual input.",
+        "`python -m support.families` in `tests` writes this page. On this one:",
+        "",
+        *(f"    {line}" for line in describe()),
+        "",
+        f"Of {len(ran)} networks, {counts['whole']} run as kernels alone, {counts['partly']} with",
+        f"operations of PyTorch's between them, and {counts['as it was']} as they were.",
+        f"Each convolution is within its bound on its own input in"
+        f" {sum(bool(each.within) for each in verified)} of {len(verified)}.",
+    )
+    if errors:
+        worst = max(errors, key=lambda each: errors[each])
+        yield "The largest error over PyTorch's, both against float64, is "
+        yield f"{errors[worst]:.2f}, in `{worst}`."
+    if ratios:
+        slowest = max(ratios, key=lambda each: ratios[each])
+        yield f"The largest time over PyTorch's is {ratios[slowest]:.2f}, in `{slowest}`."
+    yield from ("", f"| {' | '.join(HEADINGS)} |", f"| {' | '.join(['---'] * len(HEADINGS))} |")
+    for each in ran:
+        yield f"| {' | '.join(_cells(each))} |"
+    yield ""
+    for each in ran:
+        if each.reason:
+            yield f"- `{each.source}` runs as it was: {each.reason.partition('. ')[0]}"
+
+
+def _cells(ran: Ran) -> list[str]:
+    others = ", ".join(f"{count} {name}" for name, count in (ran.pytorch or {}).items())
+    return [
+        ran.source, " × ".join(map(str, ran.shape)), ran.how, str(ran.convolutions),
+        str(ran.kernels), others, f"{ran.error_ratio:.2f}" if ran.error_ratio else "",
+        "" if ran.ratio is None else f"{ran.ratio:.2f}",
+    ]  # fmt: skip
+
+
+def records(file: Path) -> dict[str, Ran]:
+    """Return what a file has of each network, the later lines over the earlier ones."""
+    found: dict[str, Ran] = {}
+    for line in file.read_text().splitlines() if file.exists() else ():
+        entry: dict[str, Any] = json.loads(line)
+        before = found.get(entry["source"], Ran(entry["source"]))
+        shape = tuple(entry.get("shape", before.shape))
+        found[before.source] = replace(before, **{**entry, "shape": shape})
+    return {source: found[source] for source in sources() if source in found}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Add to the records, or write the page."""
+    file, options = Path(arguments[0]), arguments[1:]
+    done = records(file)
+    if "--page" in options:
+        text = "\n".join(page(list(done.values()))) + "\n"
+        Path(options[-1]).write_text(text, encoding="utf-8")
+        return
+    is_timing = "--time" in options
+    end = perf_counter() + float(options[-1] if options and options[-1].isdigit() else 1e9)
+    for source in sources():
+        if perf_counter() > end:
+            return
+        if is_timing and source in done and not done[source].reason and done[source].ratio is None:
+            entry: dict[str, Any] = {"source": source, "ratio": timed(source)}
+        elif not is_timing and source not in done:
+            entry = asdict(run(source))
+        else:
+            continue
+        with file.open("a") as lines:
+            print(json.dumps(entry), file=lines)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
