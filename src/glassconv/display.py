@@ -21,6 +21,7 @@ from glassconv.reports.running_bounds import RunningBounds
 from glassconv.reports.shown import Display, Shown
 from glassconv.reports.swap import Swap
 from glassconv.reports.trace import Backward, Trace
+from glassconv.reports.tuning import NetworkTuning
 from glassconv.reports.verification import Difference, Sameness, Verification
 
 if TYPE_CHECKING:
@@ -132,6 +133,12 @@ def _swap(report: Swap[object]) -> RenderableType:
     return swap(report)
 
 
+def _tuning(report: NetworkTuning) -> RenderableType:
+    from glassconv.views.terminal.tuning import tuning_table
+
+    return tuning_table(report)
+
+
 def _answer(report: Answer) -> RenderableType:
     from glassconv.views.terminal.answer import answer_shown
 
@@ -167,6 +174,7 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Machine: _machine,
     Choice: _choice,
     Swap: _swap,
+    NetworkTuning: _tuning,
     Answer: _answer,
     PlanReport: _plan,
     PassReport: _pass,

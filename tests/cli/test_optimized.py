@@ -1,8 +1,9 @@
-"""`glassconv optimize` and `run`, run as a user runs them."""
+"""`glassconv optimize`, `run`, and `tune` and `bench` of a network, run as a user runs them."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,10 @@ import pytest
 from PIL import Image
 from pytest import CaptureFixture, MonkeyPatch
 
+from glassconv.benchmarks import networks
+from glassconv.benchmarks.peers import ours
+from glassconv.cli import optimized
+from glassconv.dispatch import dispatch, tuning_store
 from support.command_line import pipe, run
 
 FACTORY = """
@@ -124,3 +129,48 @@ def test_run_says_what_is_wrong_with_the_labels(
     options = ["--image", "a.png", "--labels", "labels.txt"]
     assert run(monkeypatch, "run", "nets.py:network", *options) == 2
     assert "there are 1 labels for 2 classes" in capsys.readouterr().err
+
+
+def test_tune_times_the_problems_of_a_network(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    tuning_store._document.cache_clear()
+    assert run(monkeypatch, "tune", "nets.py:network", "--input", "1x3x9x9") == 0
+    out, _ = capsys.readouterr()
+    assert out.startswith("nets.py:network\n")
+    assert out.count("2 of 2 problems timed, ") == 1
+    assert len(json.loads((tmp_path / "glassconv" / "tuned.json").read_text())) == 1
+    monkeypatch.undo()
+    tuning_store._document.cache_clear()
+    dispatch.forget()
+
+
+def test_bench_times_a_network_by_each_engine(
+    monkeypatch: MonkeyPatch, capsys: CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(optimized, "ENGINES", (ours.ENGINE,))
+    monkeypatch.setattr(optimized, "benchmark", partial(networks.benchmark, rounds=1))
+    command = ("bench", "nets.py:network", "--threads", "1", "--json", "a.json")
+    assert run(monkeypatch, *command) == 0
+    out, _ = capsys.readouterr()
+    assert "glassconv" in out
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert document["networks"][0]["network"] == "nets.py:network"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bench"], "bench needs a network, such as torchvision:resnet18, or --suite NAME"),
+        (["bench", "nets.py:network", "--suite", "resnet18"], "bench needs a network, "),
+        (["bench", "nets.py:network", "--layout", "nhwc"], "can only be used with --suite"),
+        (["tune", "nets.py:network", "--layout", "nhwc"], "can only be used with a problem"),
+        (["tune", "3x9x9", "4@3x3", "--input", "1x3x9x9"], "can only be used with a network"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    arguments: list[str], said: str, monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *arguments) == 2
+    assert said in capsys.readouterr().err
