@@ -75,7 +75,7 @@ def test_refusals_say_why() -> None:
         False, "requires rows that are evenly spaced"
     )
     assert layer_norm.supports(half, half) == Verdict(
-        False, "requires float32 or float64, got float16"
+        False, "requires arrays of float32 or of float64, got float16"
     )
     other = Strided.of(torch.empty(20, 8))
     assert layer_norm.supports(dense, other) == Verdict(

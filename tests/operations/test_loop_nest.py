@@ -49,5 +49,5 @@ def test_refusals_say_why() -> None:
     )
     half = Strided((4,), (1,), "float16")
     assert supports_loops({"output": half}) == Verdict(
-        False, "requires float32 or float64, got float16"
+        False, "requires arrays of float32 or of float64, got float16"
     )

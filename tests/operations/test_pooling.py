@@ -151,7 +151,7 @@ def test_refusals_say_why() -> None:
             "requires an input and an output of one memory layout"
         ),
         (Strided(input.shape, input.strides, "float16"), Strided(last, (1,) * 4, "float16")): (
-            "requires float32 or float64, got float16"
+            "requires arrays of float32 or of float64, got float16"
         ),
         (Strided((1, 8, 9), (72, 9, 1), "float32"), input): "requires 2 spatial axes",
     }

@@ -312,7 +312,7 @@ def _upsampled(drawn: Drawn, x: Tensor) -> Made | None:
 
 def _padded(drawn: Drawn, x: Tensor) -> Made | None:
     chance = drawn.chance
-    if min(x.shape[2:]) < 3:
+    if min(x.shape[1:]) < 3:
         return None
     if chance.random() < 0.5:
         mode = chance.choice(("reflect", "replicate", "circular"))

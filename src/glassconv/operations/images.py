@@ -18,7 +18,7 @@ from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.parameters import Arrays
 from glassconv.operations.step import Step, tasks_wanted
-from glassconv.operations.strided import Strided
+from glassconv.operations.strided import Strided, supports_dtypes
 from glassconv.problem.memory_layout import NHWC, layout_named
 from glassconv.reports.verdict import Verdict
 
@@ -52,8 +52,9 @@ def supports_images(input: Strided, output: Strided, output_size: tuple[int, ...
     """
     if len(input.shape) not in (3, 4):
         return Verdict(False, f"requires one or two spatial axes, got {len(input.shape) - 2}")
-    if input.dtype not in ELEMENT_BYTES:
-        return Verdict(False, f"requires float32 or float64, got {input.dtype}")
+    dtypes = supports_dtypes(input, output)
+    if not dtypes:
+        return dtypes
     expected = (*input.shape[:2], *output_size)
     if output.shape != expected:
         return Verdict(False, f"requires an output of shape {expected}, got {output.shape}")

@@ -18,7 +18,7 @@ from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.parameters import Arrays
-from glassconv.operations.strided import Strided
+from glassconv.operations.strided import Strided, supports_dtypes
 from glassconv.operations.vectors import Vectors, vectors_of
 from glassconv.reports.verdict import Verdict
 
@@ -114,10 +114,10 @@ def axes_of(arrays: Mapping[str, Strided]) -> list[Axis]:
 
 def supports_loops(arrays: Mapping[str, Strided]) -> Verdict:
     """Return whether arrays of one shape have one element type, and not too many loops."""
+    dtypes = supports_dtypes(*arrays.values())
+    if not dtypes:
+        return dtypes
     axes = axes_of(arrays)
-    dtypes = {array.dtype for array in arrays.values()}
-    if len(dtypes) > 1 or not dtypes <= set(ELEMENT_BYTES):
-        return Verdict(False, f"requires float32 or float64, got {', '.join(sorted(dtypes))}")
     if len(axes) > MAX_DEPTH:
         return Verdict(False, f"requires at most {MAX_DEPTH} nested loops, got {len(axes)}")
     return Verdict(True, "")

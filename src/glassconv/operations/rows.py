@@ -9,11 +9,10 @@ from math import ceil, prod
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled
 from glassconv.codegen.struct import N, Struct, pack
-from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.kernels.runtime.parameters import Arrays
 from glassconv.operations.loop_nest import OUTPUT, Axis, joined_axes
 from glassconv.operations.step import Step, tasks_wanted
-from glassconv.operations.strided import Strided
+from glassconv.operations.strided import Strided, supports_dtypes
 from glassconv.reports.verdict import Verdict
 
 
@@ -36,8 +35,9 @@ def supports_rows(input: Strided, output: Strided) -> Verdict:
     """Return whether both arrays [*rows, length] have adjacent elements, and rows evenly spaced."""
     if input.shape != output.shape or not input.shape:
         return Verdict(False, f"requires an output of shape {input.shape}, got {output.shape}")
-    if input.dtype not in ELEMENT_BYTES:
-        return Verdict(False, f"requires float32 or float64, got {input.dtype}")
+    dtypes = supports_dtypes(input, output)
+    if not dtypes:
+        return dtypes
     if input.shape[-1] != 1 and not input.strides[-1] == output.strides[-1] == 1:
         return Verdict(False, "requires adjacent elements along the last axis")
     if len(_axes_of_rows(input, output)) > 1:

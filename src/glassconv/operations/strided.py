@@ -9,6 +9,7 @@ from torch import Tensor
 
 from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_named
+from glassconv.reports.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -78,3 +79,17 @@ class Strided:
         own = ((1, 0),) * new + tuple(zip(self.shape, self.strides, strict=True))
         strides = tuple(0 if size == 1 else stride for size, stride in own)
         return Strided(shape, strides, self.dtype)
+
+
+def supports_dtypes(*arrays: Strided) -> Verdict:
+    """Return whether arrays have one element type, which is float32 or float64.
+
+    >>> supports_dtypes(Strided((8,), (1,), "float32"), Strided((8,), (1,), "float16")).reason
+    'requires arrays of float32 or of float64, got float16 and float32'
+    """
+    found = sorted({array.dtype for array in arrays})
+    if len(found) > 1 or found[0] not in ELEMENT_BYTES:
+        return Verdict(
+            False, f"requires arrays of float32 or of float64, got {' and '.join(found)}"
+        )
+    return Verdict(True, "")

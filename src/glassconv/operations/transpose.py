@@ -183,7 +183,7 @@ def _emit_transpose(module: Module) -> Function:
 
         @contextmanager
         def blocks() -> Iterator[tuple[Value, Value]]:
-            with code.loop(0, columns, lanes) as column, code.loop(0, rows, lanes) as row:
+            with code.loop(0, rows, lanes) as row, code.loop(0, columns, lanes) as column:
                 yield row, column
 
         with code.if_(rows.minimum(columns) >= lanes), blocks() as (row, column):

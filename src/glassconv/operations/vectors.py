@@ -33,13 +33,14 @@ class Vectors:
 def vectors_of(
     code: Code, start: Value | int, stop: Value | int, at_once: int = 1
 ) -> Iterator[Vectors]:
-    """Write what is done with each, for `at_once` vectors, for one, and for one under a mask.
+    """Write what is done with each: for `at_once` vectors, half as many, …, one, and under a mask.
 
-    `start` and `stop` are elements of a row.
+    `start` and `stop` are elements of a row. `at_once` is a power of two.
     """
     lanes, first = code.lanes, code.value(start)
     length = code.value(stop) - first
-    for count in sorted({at_once, 1}, reverse=True):
+    counts = [at_once >> halvings for halvings in range(at_once.bit_length())]
+    for count in counts:
         end = code.value(stop) - length % (count * lanes)
         with code.loop(first, end, count * lanes) as element:
             yield Vectors([element + place * lanes for place in range(count)], None)

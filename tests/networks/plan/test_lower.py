@@ -110,6 +110,14 @@ def test_constants() -> None:
     check(Calls(with_constants, convolution()), X)
 
 
+def test_constants_that_are_returned_may_be_written_to() -> None:
+    fast = check(Calls(lambda x: (torch.arange(3.0), torch.ones(2, 2)[0] * 2, x)), X)
+    for _ in range(2):
+        numbers, twos, _ = fast(X)
+        assert numbers.add_(1).tolist() == [1, 2, 3]
+        assert twos.mul_(2).tolist() == [4, 4]
+
+
 @pytest.mark.parametrize(
     "function",
     [

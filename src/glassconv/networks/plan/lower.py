@@ -69,6 +69,9 @@ def lower(
 def _as_returned(builder: Builder, value: Value) -> Place:
     """Return where an output is, in the memory layout in which the network returns it."""
     place = builder.place(value)
+    if builder.roots[place.root].memory == "tensor":  # who is given a constant may write to it
+        constant, place = place, builder.new(value.shape, place.dtype)
+        builder.copy(constant, place)
     if value.layout == "strided":
         return place
     channels_last = value.layout == "channels_last"

@@ -84,13 +84,6 @@ def test_a_clone_of_an_input_is_no_view_of_it() -> None:
     assert result.data_ptr() != X.data_ptr()
 
 
-@LAYOUTS
-@pytest.mark.parametrize("scale", [2, 3, (1, 2), 1.5])
-def test_nearest_neighbours(scale: float | tuple[int, int], x: Tensor) -> None:
-    names = computed(lambda x: F.interpolate(x, scale_factor=scale), x)
-    assert ("PyTorch" in names) == (scale == 1.5)
-
-
 def test_other_element_types() -> None:
     whole = torch.arange(24).reshape(2, 3, 4)
     for function in (

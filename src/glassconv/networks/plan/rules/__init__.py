@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from glassconv.networks.convolutions import FORWARD, TRANSPOSED
 from glassconv.networks.graph import Operation
 from glassconv.networks.plan.builder import Builder
-from glassconv.networks.plan.rules import copies, elementwise, pooling, rows, sums
+from glassconv.networks.plan.rules import copies, elementwise, pooling, rows, sums, upsampling
 
 Rule = Callable[[Builder, Operation], str | None]
 
@@ -31,5 +31,6 @@ RULES: Mapping[str, Rule] = {
     "roll": copies.rolled,
     **dict.fromkeys(("pad", "constant_pad_nd"), copies.padded),
     **dict.fromkeys(("reshape", "flatten", "contiguous"), copies.dense),
-    **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), copies.nearest),
+    **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), upsampling.nearest),
+    "upsample_bilinear2d": upsampling.bilinear,
 }

@@ -1,4 +1,4 @@
-"""Operations that only move numbers: joining, padding, rolling, memory layouts, upsampling."""
+"""Operations that only move numbers: joining, padding, rolling, changes of memory layout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.networks.graph import Operation
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides
-from glassconv.operations import copy, elementwise
+from glassconv.operations import elementwise
 from glassconv.operations.elementwise import Number
 
 CONTIGUOUS = (None, torch.contiguous_format, 0)  # 0 is the default of a schema
@@ -111,26 +111,6 @@ def dense(builder: Builder, operation: Operation) -> str | None:
     in_order = builder.with_strides(given, dense_strides(given.shape, channels_last=False))
     strides = dense_strides(value.shape, channels_last=False)
     builder.places[value.number] = replace(in_order, shape=value.shape, strides=strides)
-    return None
-
-
-def nearest(builder: Builder, operation: Operation) -> str | None:
-    """Add an upsampling to nearest neighbours, or return why PyTorch computes it."""
-    value = operation.outputs[0]
-    given = builder.place(operation.arguments["input"])
-    sizes = tuple(zip(value.shape[2:], given.shape[2:], strict=True))
-    if any(large % small for large, small in sizes):
-        return "its factors are not whole"
-    scales = operation.arguments.get("scale_factors")
-    factors = [large // small for large, small in sizes]
-    if scales is not None and tuple(scales) != tuple(map(float, factors)):
-        return "its factors are not whole"
-    given = builder.in_layout(given, builder.layout)
-    output = builder.new(value.shape, given.dtype)
-    repeated, split = copy.nearest(given.strided, output.strided, factors)
-    source = Place(given.root, repeated.shape, repeated.strides, given.dtype, given.offset)
-    builder.copy(source, Place(output.root, split.shape, split.strides, given.dtype))
-    builder.places[value.number] = output
     return None
 
 
