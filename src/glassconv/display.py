@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from glassconv.reports.answer import Answer
 from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
 from glassconv.reports.gradient_kernels import GradientKernels
@@ -21,6 +22,7 @@ from glassconv.reports.running_bounds import RunningBounds
 from glassconv.reports.shown import Display, Shown
 from glassconv.reports.swap import Swap
 from glassconv.reports.trace import Backward, Trace
+from glassconv.reports.tuning import NetworkTuning
 from glassconv.reports.verification import Difference, Sameness, Verification
 
 if TYPE_CHECKING:
@@ -138,6 +140,18 @@ def _swap(report: Swap[object]) -> RenderableType:
     return swap(report)
 
 
+def _tuning(report: NetworkTuning) -> RenderableType:
+    from glassconv.views.terminal.tuning import tuning_table
+
+    return tuning_table(report)
+
+
+def _answer(report: Answer) -> RenderableType:
+    from glassconv.views.terminal.answer import answer_shown
+
+    return answer_shown(report)
+
+
 def _plan(report: PlanReport) -> RenderableType:
     from glassconv.views.terminal.plan import PlanView
 
@@ -168,6 +182,8 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Machine: _machine,
     Choice: _choice,
     Swap: _swap,
+    NetworkTuning: _tuning,
+    Answer: _answer,
     PlanReport: _plan,
     PassReport: _pass,
 }

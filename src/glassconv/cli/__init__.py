@@ -11,7 +11,7 @@ import typer
 from glassconv import __version__
 from glassconv.cli.draw import demo, figure
 from glassconv.cli.measure import bench, kernel, machine, tune
-from glassconv.cli.optimized import optimize
+from glassconv.cli.optimized import optimize, run
 from glassconv.cli.study import algorithms, backward, explain, trace, verify
 from glassconv.cli.words import show
 from glassconv.errors import ConvError
@@ -24,7 +24,7 @@ ABOUT = f"""Convolution you can see through: explain, verify, draw and benchmark
 PROBLEM is the input's CxHxW, then OUT_CHANNELS@KxK and options, such as {EXAMPLE}."""
 COMMANDS = (
     demo, verify, trace, explain, explore, backward,
-    optimize, figure, bench, kernel, machine, tune, algorithms,
+    optimize, run, figure, bench, kernel, machine, tune, algorithms,
 )  # fmt: skip
 
 app = typer.Typer(
