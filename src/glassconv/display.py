@@ -20,6 +20,7 @@ from glassconv.reports.plan import PassReport, PlanReport
 from glassconv.reports.running_bounds import RunningBounds
 from glassconv.reports.shown import Display, Shown
 from glassconv.reports.swap import Swap
+from glassconv.reports.tiles import TilePlan
 from glassconv.reports.trace import Backward, Trace
 from glassconv.reports.verification import Difference, Sameness, Verification
 
@@ -150,6 +151,12 @@ def _pass(report: PassReport) -> RenderableType:
     return pass_shown(report)
 
 
+def _tiles(report: TilePlan) -> RenderableType:
+    from glassconv.views.terminal.tiles import tiles
+
+    return tiles(report)
+
+
 VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Trace: _trace,
     Backward: _backward,
@@ -170,5 +177,6 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Swap: _swap,
     PlanReport: _plan,
     PassReport: _pass,
+    TilePlan: _tiles,
 }
 DISPLAY = Display(view, text, html)
