@@ -21,6 +21,7 @@ from glassconv.reports.plan import PassReport, PlanReport
 from glassconv.reports.running_bounds import RunningBounds
 from glassconv.reports.shown import Display, Shown
 from glassconv.reports.swap import Swap
+from glassconv.reports.tiles import TilePlan
 from glassconv.reports.trace import Backward, Trace
 from glassconv.reports.tuning import NetworkTuning
 from glassconv.reports.verification import Difference, Sameness, Verification
@@ -164,6 +165,12 @@ def _pass(report: PassReport) -> RenderableType:
     return pass_shown(report)
 
 
+def _tiles(report: TilePlan) -> RenderableType:
+    from glassconv.views.terminal.tiles import tiles
+
+    return tiles(report)
+
+
 VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Trace: _trace,
     Backward: _backward,
@@ -186,5 +193,6 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Answer: _answer,
     PlanReport: _plan,
     PassReport: _pass,
+    TilePlan: _tiles,
 }
 DISPLAY = Display(view, text, html)
