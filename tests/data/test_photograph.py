@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from glassconv.data.photograph import CHELSEA, FORMATS, chelsea, read
+import support.torchvision_schemas  # noqa: F401  before torchvision
+from glassconv.data.photograph import CHELSEA, FORMATS, chelsea, read, read_crop
 from glassconv.errors import DataError
 from support.cifar10_batches import Pixels
 
@@ -257,3 +258,17 @@ def test_truncated_anywhere_it_reads_or_is_refused(
     file: Path, seed: bytes, data: st.DataObject
 ) -> None:
     read_or_refuse(file, seed[: data.draw(st.integers(0, len(seed) - 1))])
+
+
+@pytest.mark.parametrize(("width", "height"), [(500, 375), (201, 333), (40, 40), (224, 1000)])
+@pytest.mark.parametrize("share", [0.875, 0.95, 1.0])
+def test_a_crop_is_that_of_torchvisions_transforms(
+    width: int, height: int, share: float, tmp_path: Path
+) -> None:
+    transforms = pytest.importorskip("torchvision.transforms")
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    image.save(tmp_path / "a.png")
+    expected = transforms.CenterCrop(224)(transforms.Resize(int(224 / share))(image))
+    found = read_crop(tmp_path / "a.png", (224, 224), share, "bilinear")
+    assert np.array_equal(found.pixels, np.asarray(expected))

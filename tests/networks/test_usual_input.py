@@ -12,7 +12,7 @@ from glassconv.errors import ArgumentError
 from glassconv.networks.capture import capture
 from glassconv.networks.convolutions import convolutions
 from glassconv.networks.load import load
-from glassconv.networks.usual_input import usual_shape
+from glassconv.networks.usual_input import Preprocessing, usual_preprocessing, usual_shape
 
 
 def test_a_program_says_what_it_was_recorded_for(tmp_path: Path) -> None:
@@ -39,3 +39,11 @@ def test_others_are_given_an_image_of_imagenets_size() -> None:
 def test_what_reads_no_image_must_be_given_one(layer: nn.Module) -> None:
     with pytest.raises(ArgumentError, match="--input"):
         usual_shape(nn.Sequential(layer))
+
+
+def test_preprocessing_is_what_a_network_of_timm_says() -> None:
+    model = nn.Conv2d(3, 8, 3)
+    assert usual_preprocessing(model) == Preprocessing()
+    stated = {"crop_pct": 1.0, "interpolation": "bicubic", "mean": (0.5,) * 3, "std": None}
+    model.pretrained_cfg = stated  # type: ignore[assignment]
+    assert usual_preprocessing(model) == Preprocessing(1.0, "bicubic", (0.5,) * 3)

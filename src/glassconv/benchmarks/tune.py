@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 
 from glassconv.benchmarks.bench import bench
 from glassconv.benchmarks.suites import Layer
 from glassconv.dispatch import dispatch, tuning_store
-from glassconv.dispatch.select import choose
+from glassconv.dispatch.select import choose, fastest_kernel
+from glassconv.networks.plan.plan import Plan
+from glassconv.networks.plan.steps import KernelStep
+from glassconv.problem.memory_layout import NCHW
 from glassconv.problem.problem import Problem
 from glassconv.reports.benchmark import LayerBenchmark
+from glassconv.reports.tuning import TunedProblem
 
 
 def tune(problems: Iterable[Problem], layout: str = "nchw") -> Iterator[list[LayerBenchmark]]:
@@ -34,3 +38,35 @@ def tune(problems: Iterable[Problem], layout: str = "nchw") -> Iterator[list[Lay
         tuning_store.keep({(problem, layout): ratios})
         dispatch.forget()
         yield rows
+
+
+def tune_plan(plan: Plan, accuracy: str = "default") -> Iterator[TunedProblem]:
+    """Yield for each problem of a network's plan, in its memory layout, what `tune` finds.
+
+    accuracy: of the network. Plans that are made afterwards take the fastest kernels.
+    """
+    for (problem, layout), steps in problems_of(plan).items():
+        (rows,) = tune([problem], layout)
+        measured = [(row.algorithm, row.ratio) for row in rows if row.ratio is not None]
+        yield TunedProblem(
+            problem,
+            layout,
+            tuple(each.name for each in steps),
+            steps[0].kernel,
+            fastest_kernel(problem, accuracy, layout).name,
+            tuple(sorted(measured, key=lambda each: -each[1])),
+        )
+
+
+def problems_of(plan: Plan) -> Mapping[tuple[Problem, str], list[KernelStep]]:
+    """Return the steps of each problem of a plan that can be timed in its memory layout.
+
+    Sequences are timed in NCHW only.
+    """
+    found: dict[tuple[Problem, str], list[KernelStep]] = {}
+    for step in plan.steps:
+        if not isinstance(step, KernelStep) or step.problem is None:
+            continue
+        if step.problem.ndim == 2 or step.layout == NCHW:
+            found.setdefault((step.problem, step.layout), []).append(step)
+    return found

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from glassconv.data import photograph
 from glassconv.errors import ArgumentError
-from glassconv.networks.usual_input import usual_shape
+from glassconv.networks.usual_input import usual_preprocessing, usual_shape
 
 SIZES = re.compile(r"\d{1,9}(x\d{1,9}){2,4}", re.ASCII)
 
@@ -24,14 +24,25 @@ def shape_or_image(
     shape = usual_shape(model) if input is None else tuple(map(int, re.split("[x×]", input)))
     if image is None:
         return shape
-    if len(shape) != 4 or shape[:2] not in ((1, 1), (1, 3)):
-        cause = (
-            f"an image needs an input [1, 3, height, width] or of one channel, not {list(shape)}"
-        )
-        raise ArgumentError(cause)
-    pixels = torch.from_numpy(photograph.read(image, shape[2:]).pixels.copy())
+    pixels = torch.from_numpy(photograph.read(image, _size_of_image(shape)).pixels.copy())
     tensor = pixels.permute(2, 0, 1)[None] / 255
     return (tensor if shape[1] == 3 else tensor.mean(1, keepdim=True)).to(_dtype(model))
+
+
+def normalised_image(model: nn.Module, file: Path) -> tuple[Tensor, str]:
+    """Return an image as the network usually gets it, [1, channels, height, width], and how.
+
+    Raises `DataError` for a file that is no image, `ArgumentError` for a network that takes none.
+    """
+    shape, usual = usual_shape(model), usual_preprocessing(model)
+    size = _size_of_image(shape)
+    picture = photograph.read_crop(file, size, usual.crop, usual.interpolation)
+    tensor = torch.from_numpy(picture.pixels.copy()).permute(2, 0, 1)[None] / 255
+    if shape[1] == 1:
+        return tensor.mean(1, keepdim=True).to(_dtype(model)), f"{picture.source}; grey, 0 to 1"
+    mean, std = (torch.tensor(each).reshape(1, -1, 1, 1) for each in (usual.mean, usual.std))
+    how = f"{picture.source}; less the mean {usual.mean}, over the deviation {usual.std}"
+    return ((tensor - mean) / std).to(_dtype(model)), how
 
 
 def shape_or_image_of(model: nn.Module, text: str | None) -> Tensor | tuple[int, ...]:
@@ -54,6 +65,16 @@ def numbers(model: nn.Module, given: Tensor | tuple[int, ...], seed: int) -> Ten
         return given
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(*given, generator=generator).to(_dtype(model))
+
+
+def _size_of_image(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the height and width of an image for an input; raises for one that takes none."""
+    if len(shape) != 4 or shape[:2] not in ((1, 1), (1, 3)):
+        cause = (
+            f"an image needs an input [1, 3, height, width] or of one channel, not {list(shape)}"
+        )
+        raise ArgumentError(cause)
+    return shape[2], shape[3]
 
 
 def _dtype(model: nn.Module) -> torch.dtype:

@@ -11,6 +11,7 @@ from types import ModuleType
 from glassconv.networks.passes import (
     fold_batch_norm,
     fold_constants,
+    fold_padding,
     fold_scale,
     functional,
     fuse_elementwise,
@@ -25,6 +26,7 @@ PASSES: tuple[ModuleType, ...] = (
     functional,
     fold_batch_norm,
     fold_scale,
+    fold_padding,
     fuse_epilogue,
     fuse_elementwise,
     scale_weights,
