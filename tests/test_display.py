@@ -22,7 +22,7 @@ from support.fixed_machine import FIXED
 
 PROBLEM = glassconv.parse("4x9x9 6@3x3 g2")
 LARGE = glassconv.parse("64x80x80 32@3x3 p1")
-NAMES = "trace backward verify same compare choose machine bench swap".split()
+NAMES = "trace backward verify same compare choose machine bench swap tiles".split()
 REPORT = pytest.mark.parametrize("name", NAMES)
 
 
@@ -42,6 +42,7 @@ def report(name: str) -> Shown:
         "machine": FIXED,
         "bench": LayerBenchmark(PROBLEM, 1, "im2col", Verdict(True, "within"), 1e-3, 2e-3),
         "swap": glassconv.nn.swap(nn.Sequential(*(nn.Conv2d(3, 3, 3) for _ in range(40)))),
+        "tiles": glassconv.plan_tiles(nn.Conv2d(3, 8, 3), [1, 3, 4096, 4096], "100 MB"),
     }
     return made[name]
 

@@ -28,12 +28,16 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 # What a page may tell its reader to type beside glassconv and make, and why it is not run here.
 OTHER_COMMANDS = {
     "python docs/include.py": "writes the pages; that they are fresh is tested below",
+    "python -m glassconv.benchmarks.training --suite resnet50 --batch 8 --threads 1": (
+        "two minutes; its tests take steps of small layers"
+    ),
     "python -m glassconv.kernels.microkernel": "ten seconds; its tests run it with --quick",
     "python -m glassconv.benchmarks.networks --networks resnet50 mobilenet_v2 --threads 2 1": (
         "minutes; its tests run it on a small network"
     ),
     "PYTHONPATH=tests python -m support.random_kernels 100000": "half an hour",
     "PYTHONPATH=tests python -m support.strict_problems 0:50000": "half an hour",
+    "PYTHONPATH=tests python -m support.random_tiles 0:2000": "two minutes; its tests run 150",
 }
 
 SPHINX = (

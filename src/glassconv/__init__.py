@@ -51,6 +51,7 @@ from glassconv.problem.operands import Operands, random_operands
 from glassconv.problem.shorthand import parse
 from glassconv.problem.transposed import TransposedProblem, parse_transposed
 from glassconv.reports.shown import Shown
+from glassconv.tiling.tile import plan_tiles, tile
 from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
 from glassconv.verification.compare_unfold import same
@@ -98,10 +99,12 @@ __all__ = [
     "optimize",
     "parse",
     "parse_transposed",
+    "plan_tiles",
     "problem_of",
     "random_operands",
     "same",
     "show",
+    "tile",
     "trace",
     "unfold",
     "verify",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from glassconv.reports.answer import Answer
 from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
+from glassconv.reports.gradient_kernels import GradientKernels
 from glassconv.reports.kernel import KernelReport
 from glassconv.reports.machine import Machine
 from glassconv.reports.network_benchmark import (
@@ -20,6 +21,7 @@ from glassconv.reports.plan import PassReport, PlanReport
 from glassconv.reports.running_bounds import RunningBounds
 from glassconv.reports.shown import Display, Shown
 from glassconv.reports.swap import Swap
+from glassconv.reports.tiles import TilePlan
 from glassconv.reports.trace import Backward, Trace
 from glassconv.reports.tuning import NetworkTuning
 from glassconv.reports.verification import Difference, Sameness, Verification
@@ -115,6 +117,12 @@ def _kernel(report: KernelReport) -> RenderableType:
     return kernel_report(report)
 
 
+def _gradient_kernels(report: GradientKernels) -> RenderableType:
+    from glassconv.views.terminal.gradient_kernels import gradient_kernels
+
+    return gradient_kernels(report)
+
+
 def _machine(report: Machine) -> RenderableType:
     from glassconv.views.terminal.machine import machine_report
 
@@ -157,6 +165,12 @@ def _pass(report: PassReport) -> RenderableType:
     return pass_shown(report)
 
 
+def _tiles(report: TilePlan) -> RenderableType:
+    from glassconv.views.terminal.tiles import tiles
+
+    return tiles(report)
+
+
 VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Trace: _trace,
     Backward: _backward,
@@ -171,6 +185,7 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     NetworkBenchmarks: _network_benchmarks,
     NetworkProfile: _network_profile,
     KernelReport: _kernel,
+    GradientKernels: _gradient_kernels,
     Machine: _machine,
     Choice: _choice,
     Swap: _swap,
@@ -178,5 +193,6 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Answer: _answer,
     PlanReport: _plan,
     PassReport: _pass,
+    TilePlan: _tiles,
 }
 DISPLAY = Display(view, text, html)

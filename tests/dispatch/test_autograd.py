@@ -1,4 +1,4 @@
-"""Gradients of every kind are PyTorch's: reverse, forward, higher, batched; and cost as much."""
+"""Gradients of every kind are right: reverse, forward, higher, batched."""
 
 # mypy: allow-untyped-calls
 from __future__ import annotations
@@ -19,6 +19,7 @@ import glassconv
 from glassconv.dispatch import dispatch
 from glassconv.errors import ShapeError, UnknownNameError
 from glassconv.problem.activations import ACTIVATIONS
+from support.gradient_bounds import assert_within_bound
 from support.torch_calls import CALLS, Calls
 
 pytestmark = pytest.mark.filterwarnings(
@@ -44,11 +45,14 @@ def test_both_derivatives_are_those_of_finite_differences(calls: Calls) -> None:
 
 
 @EVERY_CALL
-def test_backward_is_pytorchs(calls: Calls) -> None:
+def test_backward_is_within_its_bound(calls: Calls) -> None:
     arrays = calls.arrays(requires_grad=True)
-    outputs = calls.ours(*arrays), calls.theirs(*arrays)
-    grad = torch.randn_like(outputs[0])
-    equal(*(torch.autograd.grad(output, arrays, grad) for output in outputs))
+    output = calls.ours(*arrays)
+    grad = torch.randn_like(output)
+    found = torch.autograd.grad(output, arrays, grad)
+    assert_within_bound(found, calls.theirs, arrays, grad)
+    for each, array in zip(found, arrays, strict=True):
+        assert each.stride() == array.stride()
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -117,7 +121,8 @@ def test_a_module_called_with_other_parameters() -> None:
     layer, input = Layer(3, 4, 3), torch.randn(2, 3, 5, 5)
     other = {name: 2 * parameter for name, parameter in layer.named_parameters()}
     output = torch.func.functional_call(layer, other, (input,))
-    equal(output, F.conv2d(input, other["weight"], other["bias"]))
+    expected = F.conv2d(input.double(), other["weight"].double(), other["bias"].double())
+    torch.testing.assert_close(output.double(), expected, atol=1e-5, rtol=0)
 
 
 def test_tangents_without_torch_func() -> None:
@@ -134,9 +139,12 @@ def test_tangents_without_torch_func() -> None:
 def test_an_expanded_or_undefined_gradient_of_the_output(name: str) -> None:
     calls = CALLS[name]
     arrays = calls.arrays(requires_grad=True)
-    outputs = calls.ours(*arrays), calls.theirs(*arrays)
-    equal(*(torch.autograd.grad(output.sum(), arrays, retain_graph=True) for output in outputs))
-    equal(*(torch.autograd.grad(_without_gradient(output), arrays) for output in outputs))
+    output = calls.ours(*arrays)
+    ones = torch.ones_like(output)
+    found = torch.autograd.grad(output.sum(), arrays, retain_graph=True)
+    assert_within_bound(found, calls.theirs, arrays, ones)
+    undefined = torch.autograd.grad(_without_gradient(output), arrays)
+    assert_within_bound(undefined, calls.theirs, arrays, 0 * ones)
 
 
 class _WithoutGradient(torch.autograd.Function):
@@ -192,7 +200,8 @@ def test_an_array_changed_in_place_before_backward_is_an_error(changed: int) -> 
 def test_a_checkpointed_call() -> None:
     arrays = CALL.arrays(requires_grad=True)
     ours = checkpoint(CALL.ours, *arrays, use_reentrant=False)
-    equal(*(torch.autograd.grad(y.sum(), arrays) for y in (ours, CALL.theirs(*arrays))))
+    found = torch.autograd.grad(ours.sum(), arrays)
+    assert_within_bound(found, CALL.theirs, arrays, torch.ones_like(ours))
 
 
 def test_hooks_see_the_gradients() -> None:

@@ -16,6 +16,7 @@ from glassconv import conv2d
 from glassconv.dispatch import dispatch, recent_calls, torch_state
 from glassconv.dispatch.pytorch_call import PyTorchCall
 from glassconv.dispatch.recent_calls import recall
+from glassconv.dispatch.recorded_call import RecordedCall
 from glassconv.problem.problem import Arguments
 from support.tensor_states import CHANGED, MODES
 
@@ -121,10 +122,11 @@ def test_gradients_are_another_call() -> None:
         assert recognised(input, weight, bias)
     assert not recognised(input, weight, bias)
     assert conv2d(input, weight, bias, padding=1).requires_grad
-    assert isinstance(recall(input, weight, bias, None, ARGUMENTS), PyTorchCall)
+    recorded = PyTorchCall, RecordedCall  # whichever is predicted to be faster
+    assert isinstance(recall(input, weight, bias, None, ARGUMENTS), recorded)
     assert conv2d(input, weight, bias, padding=1).requires_grad
     with torch.no_grad():
-        assert not isinstance(recall(input, weight, bias, None, ARGUMENTS), PyTorchCall)
+        assert not isinstance(recall(input, weight, bias, None, ARGUMENTS), recorded)
         assert not conv2d(input, weight, bias, padding=1).requires_grad
     weight.requires_grad_(False)
     assert not recognised(input, weight, bias)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from glassconv import NetworkError, UnknownNameError, optimize
+from glassconv import NetworkError, optimize
 from glassconv.networks.optimize import OptimizedNetwork
 
 
@@ -68,17 +68,6 @@ def test_it_has_the_state_of_the_original() -> None:
     assert list(network.state_dict()) == list(model.state_dict())
     assert [name for name, _ in network.named_modules()] == [n for n, _ in model.named_modules()]
     assert next(network.parameters()) is next(model.parameters())
-
-
-def test_weights_are_frozen_until_refresh() -> None:
-    model, x = small(), torch.rand(1, 3, 9, 9)
-    network = optimize(model, x)
-    before = network(x)
-    with torch.no_grad():
-        weight_of(model).mul_(2)
-    assert torch.equal(network(x), before)
-    network.refresh()
-    assert_close(network(x), model(x))
 
 
 def test_loading_weights_packs_them() -> None:
@@ -192,13 +181,6 @@ def test_an_output_that_is_not_a_number_is_refused(monkeypatch: pytest.MonkeyPat
     )
     with pytest.raises(NetworkError, match="its error is inf"):
         optimize(small(), torch.rand(1, 3, 9, 9))
-
-
-def test_errors_of_a_call_are_the_models() -> None:
-    with pytest.raises(NetworkError, match=r"optimize\(Sequential, accuracy='default'\)"):
-        optimize(small(), torch.rand(1, 4, 9, 9))
-    with pytest.raises(UnknownNameError, match="accuracy"):
-        optimize(small(), torch.rand(1, 3, 9, 9), accuracy="exact")
 
 
 def test_a_strict_plan_has_the_same_bits_for_any_number_of_threads() -> None:

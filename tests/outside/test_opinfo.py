@@ -24,6 +24,7 @@ from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import transposed_of
 from glassconv.verification.definition import allowed_error, definition
 from glassconv.verification.verify import judge
+from support.gradient_bounds import assert_within_bound
 
 FUNCTIONS = [f"conv{t}{n}d" for t in ("", "_transpose") for n in (1, 2, 3)]
 OPERATORS: dict[str, Any] = {
@@ -66,6 +67,22 @@ def outcome(function: Callable[..., Tensor], arrays: Arrays, given: dict[str, An
     return output, torch.autograd.grad(output, operands, torch.ones_like(output))
 
 
+def assert_gradients(
+    function: Callable[..., Tensor],
+    found: tuple[Tensor, ...],
+    arrays: Arrays,
+    given: dict[str, Any],
+) -> None:
+    """Assert that the gradients of an output's sum are within their bounds."""
+    present = [each for each in arrays if each is not None]
+    assert len(found) == len(present)
+
+    def theirs(*leaves: Tensor) -> Tensor:
+        return function(*leaves, *[None] * (len(arrays) - len(leaves)), **given)
+
+    assert_within_bound(found, theirs, present, torch.ones_like(theirs(*present)))
+
+
 def problem(name: str, arrays: Arrays, given: dict[str, Any]) -> Problem:
     input, weight, bias = arrays
     of: Any = transposed_of if "transpose" in name else problem_of
@@ -103,8 +120,11 @@ def test_every_sample_is_answered_as_pytorch_answers(name: str, dtype: torch.dty
         assert (output.dtype, output.shape) == (expected.dtype, expected.shape), given
         assert output.stride() == expected.stride(), given
         for own, other in zip(ours[1], theirs[1], strict=True):
-            assert torch.equal(own, other)  # PyTorch's own gradient
             assert own.stride() == other.stride()
+        if ours[1] and dtype in (torch.float32, torch.float64):
+            assert_gradients(OPERATORS[name].op, ours[1], arrays, given)
+        else:
+            assert all(map(torch.equal, ours[1], theirs[1]))  # PyTorch's own gradients
         if torch_dtype_name(dtype) in FORMATS:
             judged(name, AUTO, output, arrays, given)
         else:

@@ -332,6 +332,7 @@ def _slice(drawn: Drawn, x: Tensor) -> Made | None:
         lambda x: x.roll((1, -2), (1, 2)),
         lambda x: x.transpose(-1, -2).contiguous(),
         lambda x: x[:1].expand_as(x),
+        lambda x: x.contiguous().view(x.shape[0], -1).view_as(x),
         lambda x: torch.stack([x, x + 1], 2).flatten(1, 2),
     )
     return drawn.chance.choice(functions), None, ()

@@ -11,8 +11,10 @@ import typer
 from glassconv import __version__
 from glassconv.cli.draw import demo, figure
 from glassconv.cli.measure import bench, kernel, machine, tune
-from glassconv.cli.optimized import optimize, run
+from glassconv.cli.optimized import optimize
+from glassconv.cli.run import run
 from glassconv.cli.study import algorithms, backward, explain, trace, verify
+from glassconv.cli.tiles import tile
 from glassconv.cli.words import show
 from glassconv.errors import ConvError
 from glassconv.explore.command import explore
@@ -24,7 +26,7 @@ ABOUT = f"""Convolution you can see through: explain, verify, draw and benchmark
 PROBLEM is the input's CxHxW, then OUT_CHANNELS@KxK and options, such as {EXAMPLE}."""
 COMMANDS = (
     demo, verify, trace, explain, explore, backward,
-    optimize, run, figure, bench, kernel, machine, tune, algorithms,
+    optimize, figure, tile, run, bench, kernel, machine, tune, algorithms,
 )  # fmt: skip
 
 app = typer.Typer(

@@ -10,6 +10,7 @@ import typer
 from glassconv.benchmarks import inspect_kernel as looking
 from glassconv.benchmarks.bench import bench as bench_layers
 from glassconv.benchmarks.bench import using_threads
+from glassconv.benchmarks.inspect_gradients import inspect_gradients
 from glassconv.benchmarks.random_layers import NUMBER, random_layers
 from glassconv.benchmarks.suites import read_suite, suite_names
 from glassconv.benchmarks.tune import tune as tune_problems
@@ -115,11 +116,20 @@ def kernel(
     layout: Annotated[Layout, typer.Option(help="Memory layout.")] = Layout.nchw,
     ir: Annotated[bool, typer.Option("--ir", help="Print the LLVM IR only.")] = False,
     asm: Annotated[bool, typer.Option("--asm", help="Print the assembly only.")] = False,
+    backward: Annotated[
+        bool,
+        typer.Option("--backward", help="Show what computes the gradients in training instead."),
+    ] = False,
 ) -> None:
     """Inspect a kernel: its loops, registers and bytes, and its speed against the roofline."""
     parsed = parse_words(problem)
-    if ir and asm:
-        raise ArgumentError("give --ir or --asm, not both")
+    if ir + asm + backward > 1:
+        raise ArgumentError("give one of --ir, --asm and --backward")
+    if backward and algorithm != AUTO:
+        raise ArgumentError("--backward shows what auto takes, so it takes no --algorithm")
+    if backward:
+        show(inspect_gradients(parsed, layout.name))
+        return
     if ir or asm:
         written = looking.llvm if ir else looking.machine_code
         typer.echo(written(parsed, algorithm, layout.name))

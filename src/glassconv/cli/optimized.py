@@ -89,19 +89,6 @@ def optimize(
         show(report)
 
 
-def run(
-    network: Network,
-    image: Annotated[Path, typer.Option(help="Image file that the network gets.", metavar="FILE")],
-    labels: Annotated[
-        Path | None, typer.Option(help="Names of the classes, one on each line.", metavar="FILE")
-    ] = None,
-    accuracy: AccuracyOption = "default",
-) -> None:
-    """Run a network on an image: the most probable classes, or the shapes of its outputs."""
-    with stderr().status(f"running {network}"):
-        show(answer_image(network, image, labels, accuracy))
-
-
 def answer_image(network: str, image: Path, labels: Path | None, accuracy: str) -> Answer:
     """Return what a network says of an image, in the preprocessing that is usual for it."""
     names = [] if labels is None else read_labels(labels)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -122,10 +122,14 @@ class TransposedCall:
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
         """Return the output, in the plan's memory layout."""
-        channels_last = self.plan.layout.name == NHWC
+        layout = self.plan.layout.name
         if residual is not None:
             residual = self.plan.to_layout(residual)
-        return self.plan(self.problem.insert_zeros(input, channels_last), weight, bias, residual)
+        if max(self.problem.stride) == 1:
+            input = in_layout(input, layout)
+        else:
+            input = self.problem.insert_zeros(input, channels_last=layout == NHWC)
+        return self.plan(input, weight, bias, residual)
 
 
 def _transposed_call(
@@ -136,12 +140,16 @@ def _transposed_call(
     whole: LateCall | None,
 ) -> TransposedCall:
     plan = kernel.plan(problem.convolution, contiguous(problem.convolution, name), epilogue)
-    if whole is not None and plan.pack is not None:
-        plan = replace(plan, pack=RefuseWholeNumbers(plan.pack))
+    pack = plan.pack
+    reads_flipped = isinstance(pack, FlippedPacking)
+    if isinstance(pack, FlippedPacking):
+        pack = pack.flipped()
+    if whole is not None and pack is not None:
+        pack = RefuseWholeNumbers(pack)
     otherwise = kernel.name if named(kernel.name).published_order else "aten"
     plan = replace(
         plan,
-        pack=FlipAndPack(problem.groups, plan.pack, plan.packed_elements),
+        pack=FlipAndPack(problem.groups, pack, plan.packed_elements, reads_flipped),
         otherwise=WithoutZeros(problem, algorithm_call(named(otherwise), problem, epilogue)),
     )
     return TransposedCall(problem, plan)
@@ -164,6 +172,14 @@ class WithoutZeros:
         return self.call(zeros_inserted[EVERY + strides], weight, bias, residual)
 
 
+@runtime_checkable
+class FlippedPacking(Protocol):
+    """A packing that can read a transposed convolution's weight as the filters that it needs."""
+
+    def flipped(self) -> Packing:
+        """Return the packing of such a weight."""
+
+
 @dataclass(frozen=True)
 class FlipAndPack:
     """The packing of a transposed convolution's weight: flipped, then packed for the kernel."""
@@ -171,6 +187,7 @@ class FlipAndPack:
     groups: int
     pack: Packing | None
     elements: int  # of the packed weight
+    reads_flipped: bool  # whether `pack` flips the weight as it reads it
 
     def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
         """Return the weight as the kernel of the equal convolution reads it.
@@ -179,7 +196,7 @@ class FlipAndPack:
         """
         if not is_finite(weight):
             return None
-        flipped = flip(weight, self.groups)
+        flipped = weight if self.reads_flipped else flip(weight, self.groups)
         return flipped.contiguous() if self.pack is None else self.pack(flipped, memory)
 
 

@@ -16,7 +16,7 @@ from torch.compiler import is_compiling
 
 from glassconv.algorithms import named
 from glassconv.algorithms.aten import is_in_own_loops
-from glassconv.dispatch import autocast, function_modes, recent_calls, select
+from glassconv.dispatch import autocast, function_modes, gradient_choice, recent_calls, select
 from glassconv.dispatch.array_boundary import (
     A,
     as_tensor,
@@ -34,6 +34,7 @@ from glassconv.dispatch.compiled_call import (
 )
 from glassconv.dispatch.devices import CPU, check_devices
 from glassconv.dispatch.fx_nodes import node_of
+from glassconv.dispatch.gradient_choice import choose_gradients
 from glassconv.dispatch.operators import record
 from glassconv.dispatch.pytorch_call import (
     pytorch_call,
@@ -42,6 +43,7 @@ from glassconv.dispatch.pytorch_call import (
     wrong_residual,
 )
 from glassconv.dispatch.recent_calls import recall, remember
+from glassconv.dispatch.recorded_call import recorded_call
 from glassconv.dispatch.select import AUTO, check_names, chosen, kernel_named
 from glassconv.dispatch.storage import bytes_spanned, check_storage
 from glassconv.dispatch.strict_gradients import WithGradients
@@ -94,7 +96,8 @@ def compute(
     arrays = [_described(each) for each in (input, weight, bias, residual)]
     is_strict = arguments.accuracy == STRICT and arguments.algorithm == AUTO
     if state is State.RECORDED and arguments.algorithm in PYTORCH and not is_strict:
-        call = _pytorch_call(input, weight, bias, arguments)
+        needed = input.requires_grad, weight.requires_grad
+        call = compile_recorded(arguments, *arrays[:3], needed, torch.get_num_threads())
     else:
         plain = state is State.PLAIN or is_strict
         call = compile_call(arguments, *arrays, plain, CPU, torch.get_num_threads())
@@ -181,6 +184,8 @@ def _check_tensors(arguments: Arguments, arrays: dict[str, Any]) -> bool:
 def forget() -> None:
     """Forget every plan and choice: the next calls choose and plan again."""
     compile_call.cache_clear()
+    compile_recorded.cache_clear()
+    gradient_choice.forget()
     recent_calls.forget()
     select.forget()
 
@@ -253,6 +258,49 @@ def compile_call(
             problem, algorithm, accuracy, epilogue, batch, filters, plain=plain, device=device
         )
     )
+
+
+@lru_cache(maxsize=MAX_CACHED_CALLS)
+def compile_recorded(
+    arguments: Arguments,
+    input: Described,
+    weight: Described,
+    bias: Described | None,
+    needed: tuple[bool, bool],
+    threads: int,
+) -> CompiledCall:
+    """Choose what computes the output and the gradients of every such call, and return it.
+
+    needed: whether the gradients of input and weight are asked for.
+    """
+    shapes = input[0], weight[0], None if bias is None else bias[0]
+    alone = arguments._replace(activation=None)
+    problem = _recorded_problem(arguments, input, weight, bias)
+    if problem is not None:
+        layout = _output_layout(problem, input[:2], weight[:2])
+        choice = choose_gradients(
+            problem, arguments.accuracy, layout, of_input=needed[0], of_weight=needed[1]
+        )
+        if any(choice):
+            forward = compile_call(alone, input, weight, bias, None, True, CPU, threads)
+            return recorded_call(arguments, problem, layout, choice, forward, compute)
+    return pytorch_call(arguments, *shapes)
+
+
+def _recorded_problem(
+    arguments: Arguments, input: Described, weight: Described, bias: Described | None
+) -> Problem | None:
+    """Return the problem of a call whose gradients kernels may compute, None for PyTorch's."""
+    kinds = {each[2] for each in (input, weight, bias) if each is not None}
+    if arguments.algorithm != AUTO or len(kinds) > 1 or not arguments.is_ordinary():
+        return None
+    check_names(arguments.algorithm, arguments.accuracy, arguments.activation)
+    bias_shape = None if bias is None else bias[0]
+    try:
+        problem = arguments.problem(input[0], weight[0], bias_shape, torch_dtype_name(weight[2]))
+    except ConvError:
+        return None
+    return problem if problem.batch else None
 
 
 def compile_problem(

@@ -24,9 +24,10 @@ from torch.autograd import forward_ad
 from torch.nn import Parameter
 from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
-from glassconv.algorithms.parts.uneven_padding import beyond_even, cut, pad, sides
+from glassconv.algorithms.parts.uneven_padding import sides
 from glassconv.dispatch import autocast
 from glassconv.dispatch.pytorch_call import check_residual, traced_call
+from glassconv.dispatch.pytorch_gradients import pytorch_gradients
 from glassconv.dispatch.select import check_names
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.problem import Arguments
@@ -210,47 +211,16 @@ class _Convolution(torch.autograd.Function):
     ) -> Tensor:
         """Return the output."""
         ctx.save_for_backward(input, weight)
-        ctx.has_bias, ctx.settings = bias is not None, settings
+        ctx.settings = settings
         with torch._C._AutoDispatchBelowAutograd():
             return _call(input, weight, bias, None, settings)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of input, weight and bias, None for those not asked for."""
-        settings: Settings = ctx.settings
         input, weight = ctx.saved_tensors
-        unbatched = input.dim() == settings.ndim + 1
-        if unbatched:
-            input, grad = input.unsqueeze(0), grad.unsqueeze(0)
-        padding, uneven = settings.padding, settings.sides
-        if uneven is not None and settings.transposed:
-            padding = [min(pair) for pair in uneven]
-            grad = pad(grad, beyond_even(uneven))
-        elif uneven is not None:
-            padding = [0] * settings.ndim
-            input = pad(input, uneven)
-        gradients = torch.ops.aten.convolution_backward(
-            grad,
-            input,
-            weight,
-            [grad.shape[1]] if ctx.has_bias else None,
-            settings.stride,
-            padding,
-            settings.dilation,
-            settings.transposed,
-            settings.output_padding,
-            settings.groups,
-            ctx.needs_input_grad[:3],
-        )
-        of_input, of_weight, of_bias = (
-            gradient if needed else None
-            for gradient, needed in zip(gradients, ctx.needs_input_grad, strict=False)
-        )
-        if of_input is not None and uneven is not None and not settings.transposed:
-            of_input = cut(of_input, uneven)
-        if of_input is not None and unbatched:
-            of_input = of_input.squeeze(0)
-        return of_input, of_weight, of_bias, None
+        needed = ctx.needs_input_grad[:3]
+        return *pytorch_gradients(grad, input, weight, ctx.settings, needed), None
 
 
 def _vmap(

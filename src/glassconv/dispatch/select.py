@@ -44,6 +44,8 @@ FLOPS_PER_SECOND = 5e10
 BYTES_PER_SECOND = 1e10
 SECONDS_PER_OPERATION = 5e-6
 
+MAX_ZEROS_BYTES = 2**25  # larger arrays get new pages at each call, which takes longer than zeros
+
 
 def check_names(algorithm: str, accuracy: str, activation: str | None) -> None:
     """Raise `UnknownNameError` for a name that is not known."""
@@ -143,14 +145,20 @@ def fastest_kernel(
 ) -> Candidate:
     """Return the compiled kernel that is predicted to be the fastest, whatever PyTorch's takes.
 
+    It computes the problem itself, without zeros inserted into the input of a transposed one.
     is_plain: whether it must sum plain products, which are exact for whole numbers.
 
     Raises `UnsupportedError` with every kernel's reason where none may run.
     """
+    from glassconv import kernels
+
+    is_strided = isinstance(problem, TransposedProblem) and max(problem.stride) > 1
     names = [
         name
         for name, algorithm in ALGORITHMS.items()
-        if algorithm.seconds is None and _is_considered(name, problem, accuracy)
+        if algorithm.seconds is None
+        and _is_considered(name, problem, accuracy)
+        and not (is_strided and name not in kernels.TRANSPOSED_KERNELS)
     ]
     found = candidates(problem, accuracy, layout, names=names)
     able = (each for each in found if each.kernel)
@@ -332,6 +340,7 @@ def _is_considered(name: str, problem: Problem, accuracy: str) -> bool:
     """Return whether auto considers an algorithm: if it is compiled and multiplies no zeros.
 
     The kernel of a convolution multiplies the zeros that a transposed convolution's stride inserts.
+    That of a depthwise convolution has little to multiply, and takes small inputs with zeros.
     "strict" considers what sums in the published order, and nothing else does.
     """
     from glassconv import kernels
@@ -340,8 +349,9 @@ def _is_considered(name: str, problem: Problem, accuracy: str) -> bool:
         return accuracy == "strict" and ALGORITHMS[name].published_order
     if ALGORITHMS[name].seconds is not None or name in kernels.TRANSPOSED_KERNELS:
         return True
-    inserts_zeros = isinstance(problem, TransposedProblem) and max(problem.stride) > 1
-    return name in kernels.KERNELS and not inserts_zeros
+    if not isinstance(problem, TransposedProblem) or max(problem.stride) == 1:
+        return name in kernels.KERNELS
+    return name == "depthwise" and problem.convolution.input_bytes <= MAX_ZEROS_BYTES
 
 
 def _kernel_seconds(name: str, problem: Problem, layout: str, machine: Machine | None) -> float:

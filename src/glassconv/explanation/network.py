@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, inf, prod
+from math import inf, prod
 from typing import TYPE_CHECKING
 
 import torch
@@ -202,12 +202,13 @@ def _field(reads: Reads) -> FieldFacts | None:
         return FieldFacts(0, 0.0, 0.0, 0, 0)
     if not isinstance(reads, Along):
         return None
+    before, after = reads.halo
     return FieldFacts(
         size=reads.size,
         stride=float(reads.stride),
         offset=float(reads.start),
-        halo_before=max(0, ceil(-reads.start)),
-        halo_after=max(0, ceil(reads.end - reads.stride + 1)),
+        halo_before=before,
+        halo_after=after,
     )
 
 

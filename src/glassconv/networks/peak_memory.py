@@ -49,10 +49,10 @@ def _allocated(operation: Operation, threads: int) -> int:
     convolution = read(operation)
     problem, layout = convolution.problem, convolution.input.layout
     copied = problem.input_bytes if layout == "strided" else 0  # made contiguous first
-    return copied + _of_problem(problem, NHWC if layout == "channels_last" else NCHW, threads)
+    return copied + bytes_of_problem(problem, NHWC if layout == "channels_last" else NCHW, threads)
 
 
-def _of_problem(problem: Problem, layout: str, threads: int) -> int:
+def bytes_of_problem(problem: Problem, layout: str, threads: int) -> int:
     """Return the bytes that PyTorch allocates at once for a convolution, its output among them."""
     kind = pytorch_cost.kind_of(problem, layout, threads)
     if problem.dtype in HALF_PRECISION and is_in_own_loops(problem.dtype):

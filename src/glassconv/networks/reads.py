@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from typing import Literal
 
 from glassconv.problem.axis import Axis
@@ -49,6 +49,11 @@ class Along:
     def size(self) -> int:
         """Return the positions that an element's window spans: at most, where it interpolates."""
         return floor(self.end - self.start) + 1
+
+    @property
+    def halo(self) -> tuple[int, int]:
+        """Return how many positions a tile needs before and after those that are its own."""
+        return max(0, ceil(-self.start)), max(0, ceil(self.end - self.stride + 1))
 
     @property
     def slope(self) -> Fraction:

@@ -47,14 +47,16 @@ def receptive_fields(graph: Graph) -> ReceptiveFields:
     notes = []
     for operation in graph.operations:
         given = [known.of(value) for value in operation.inputs]
-        outputs = _outputs(operation, given, known)
+        outputs = outputs_read(operation, known)
         notes += _notes(operation, given)
         for value, each in zip(operation.outputs, outputs, strict=True):
             fields[value.number] = each
     return ReceptiveFields(known, tuple(notes))
 
 
-def _outputs(operation: Operation, given: Sequence[Fields], known: Known) -> Sequence[Fields]:
+def outputs_read(operation: Operation, known: Known) -> Sequence[Fields]:
+    """Return what each output of an operation reads, where the fields of its inputs are known."""
+    given = [known.of(value) for value in operation.inputs]
     depends = [any(reads is not None for reads in axis) for axis in zip(*given, strict=True)]
     if not any(depends):
         return [(None,) * known.axes] * len(operation.outputs)

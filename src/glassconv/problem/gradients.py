@@ -98,3 +98,46 @@ class WeightGradient:
         """Return [out_channels, in_channels / groups, *kernel_size], the leftover's places off."""
         kernel = tuple(slice(size) for size in self.problem.kernel_size)
         return output[(slice(None), slice(None), *kernel)].transpose(0, 1)
+
+
+def transpose_of(problem: ConvProblem | TransposedProblem) -> ConvProblem | TransposedProblem:
+    """Return the problem of the input's gradient: output gradient and weight are its operands.
+
+    Raises `UnsupportedError` for a transposed convolution whose output padding is a stride or more:
+    a convolution of its output would have more outputs than it has inputs.
+
+    >>> from glassconv.problem.transposed import parse_transposed
+    >>> print(transpose_of(parse_transposed("8x4x4 3@2x2 s2 transposed")))
+    1x3x8x8 8@2x2 s2 p0 nobias
+    """
+    if isinstance(problem, ConvProblem):
+        return input_gradient(problem)
+    found = ConvProblem(
+        batch=problem.batch,
+        in_channels=problem.out_channels,
+        out_channels=problem.in_channels,
+        input_size=problem.output_size,
+        kernel_size=problem.kernel_size,
+        stride=problem.stride,
+        padding=problem.padding,
+        dilation=problem.dilation,
+        groups=problem.groups,
+        bias=False,
+        dtype=problem.dtype,
+    )
+    if found.output_size != problem.input_size:
+        raise UnsupportedError("the output padding is a stride or more", request=str(problem))
+    return found
+
+
+def convolution_of(problem: ConvProblem | TransposedProblem) -> ConvProblem:
+    """Return the convolution whose weight's gradient a problem's is: itself, or its transpose.
+
+    A transposed convolution multiplies what the convolution of its transpose multiplies, with the
+    output's gradient in the place of the input. Raises what `transpose_of` raises.
+    """
+    if isinstance(problem, ConvProblem):
+        return problem
+    found = transpose_of(problem)
+    assert isinstance(found, ConvProblem), "the transpose of a transposed convolution is one"
+    return found

@@ -25,18 +25,24 @@ def compiled_pack(dtype: str) -> Compiled:
         pack = emit_pack(code.module, panel_width(dtype))
         pack.call(**dict(zip(pack.parameters, arguments, strict=True)))
 
-    return compiled(write(body, 2, 2, dtype), "run")
+    return compiled(write(body, 2, 4, dtype), "run")
 
 
 @settings(max_examples=100)
-@given(filters=st.integers(1, 70), k=st.integers(1, 40), side=st.sampled_from(["before", "after"]),
+@given(filters=st.integers(1, 70), k=st.integers(1, 40), gap=st.integers(0, 3),
+       side=st.sampled_from(["before", "after"]),
        dtype=st.sampled_from(["float32", "float64"]))  # fmt: skip
-def test_a_filter_is_a_column_of_its_panel(filters: int, k: int, side: str, dtype: str) -> None:
+def test_a_filter_is_a_column_of_its_panel(
+    filters: int, k: int, gap: int, side: str, dtype: str
+) -> None:
     width = panel_width(dtype)
     panels = -(-filters // width)
-    weight = torch.arange(filters * k, dtype=getattr(torch, dtype)).reshape(filters, k)
+    numbers = torch.arange(filters * (k + gap), dtype=getattr(torch, dtype))
+    weight = numbers.reshape(filters, k + gap)[:, :k]
     given_weight = guarded(weight, side)
-    packed = guarded(torch.full((panels, k, width), torch.nan, dtype=weight.dtype), side)
-    call(compiled_pack(dtype), [given_weight, packed], [filters, k])
-    columns = packed.transpose(1, 2).reshape(panels * width, k)
+    nan = torch.full((panels, k + gap, width), torch.nan, dtype=weight.dtype)
+    packed = guarded(nan, side)
+    sizes = [filters, k, k + gap, (k + gap) * width]
+    call(compiled_pack(dtype), [given_weight, packed], sizes)
+    columns = packed[:, :k].transpose(1, 2).reshape(panels * width, k)
     assert torch.equal(columns[:filters], weight)

@@ -14,8 +14,13 @@ from torch.nn.functional import pad
 from glassconv.codegen.analysis.assembly import spilling
 from glassconv.codegen.jit import assembly
 from glassconv.codegen.target import named
+from glassconv.dispatch.compiled_call import FlippedPacking
+from glassconv.kernels import kernel_named
 from glassconv.kernels.runtime import panels as implementation
 from glassconv.kernels.runtime.panels import Rows, build_module, filters_of, pack_panels, packing_of
+from glassconv.problem.memory_layout import NHWC, contiguous
+from glassconv.problem.shorthand import parse
+from glassconv.problem.transposed import flip
 from support.compile_function import this_machine
 from support.guard_pages import SIDES, guarded
 
@@ -127,3 +132,22 @@ def test_it_does_not_depend_on_the_threads(team: int, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("target", ["avx2", "avx512", "neon"])
 def test_it_spills_nothing(target: str, dtype: str) -> None:
     assert spilling(assembly(build_module(dtype, named(target)).text, named(target))) == {}
+
+
+@DTYPES
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("kernel", ["implicit_gemm", "winograd4"])
+def test_the_weight_of_a_transposed_convolution_is_flipped_as_it_is_packed(
+    kernel: str, groups: int, order: str, dtype: str
+) -> None:
+    problem = parse(f"10x9x9 6@3x3 g{groups} {dtype}")
+    pack = kernel_named(kernel).plan(problem, contiguous(problem, NHWC)).pack
+    assert pack is not None
+    assert isinstance(pack, FlippedPacking)
+    flipped = pack.flipped()
+    weight = weight_of((10, 6 // groups, 3, 3), order, dtype)
+    one, other = (torch.zeros(flipped.elements, dtype=weight.dtype) for _ in range(2))
+    flipped(weight, one)
+    pack(flip(weight, groups), other)
+    assert torch.equal(one, other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -60,6 +61,15 @@ def test_numbers_that_are_read_before_they_are_overwritten() -> None:
     assert left(Calls(overwritten)) == ["mul", "mul"]
 
 
+def test_a_tensor_of_numbers() -> None:
+    def with_numbers(x: Tensor) -> Tensor:
+        numbers = torch.tensor([1.0, 2.0, 3.0]).repeat(2)
+        numbers[0] = 5
+        return x * numbers
+
+    assert left(Calls(with_numbers)) == ["mul"]
+
+
 def test_what_the_network_keeps_is_not_written_to() -> None:
     def counted(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
         assert norm.running_mean is not None
@@ -78,6 +88,13 @@ def test_random_numbers_are_drawn_in_each_call() -> None:
     assert not torch.equal(fast(X), fast(X))
     names = functions(after_passes(model, X)["fold_constants"])
     assert names == ["rand", "add", "uniform_", "add"]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_draws_numbers_in_training_only(training: bool) -> None:
+    model = Calls(lambda x: x + F.dropout(torch.ones(6), 0.5, training))
+    names = functions(after_passes(model, X)["fold_constants"])
+    assert ("dropout" in names) == training
 
 
 def test_what_reads_numbers_of_an_input_stays() -> None:

@@ -156,6 +156,13 @@ def test_results_of_pytorch_between_kernels() -> None:
     assert kernels(check(model, X), X).count("PyTorch") == 3
 
 
+def test_operations_that_return_nothing_beside_a_result() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
+    assert "PyTorch" in kernels(check(layer, torch.randn(2, 5, 8)), torch.randn(2, 5, 8))
+    attention = Calls(lambda a, x: a(x, x, x, need_weights=False), nn.MultiheadAttention(8, 2))
+    check(attention, torch.randn(5, 2, 8))
+
+
 def test_random_numbers_are_pytorchs() -> None:
     model = Calls(lambda layer, x: layer(x) + torch.randn(2, 4, 8, 8), convolution())
     fast = optimized(model)

@@ -14,17 +14,26 @@ from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, functio
 def emit_pack(module: Module, width: int) -> Function:
     """Emit the function that packs some filters of `k` elements into panels of `width` filters.
 
+    stride: from one filter to the next. panel: from one panel to the next, at least k · width.
     Filters that the last panel lacks are undefined: their columns of the product are not stored.
     """
 
     @function(module)
-    def pack(code: Code, weight: Pointer, packed: Pointer, filters: Value, k: Value) -> None:
+    def pack(
+        code: Code,
+        weight: Pointer,
+        packed: Pointer,
+        filters: Value,
+        k: Value,
+        stride: Value,
+        panel: Value,
+    ) -> None:
         lanes = code.lanes
         whole = k - k % lanes
         with code.loop(0, filters, lanes) as first:
             # Filters past the end repeat the last one.
-            rows = [weight + (first + i).minimum(filters - 1) * k for i in range(lanes)]
-            to = packed + (first // width * width * k + first % width)
+            rows = [weight + (first + i).minimum(filters - 1) * stride for i in range(lanes)]
+            to = packed + (first // width * panel + first % width)
             with code.loop(0, whole, lanes) as step:
                 columns = code.transpose([row.vector(step) for row in rows])
                 for i, column in enumerate(columns):

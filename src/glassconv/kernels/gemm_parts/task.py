@@ -167,6 +167,8 @@ def emit_task_packing(
                 packed=packed,
                 filters=(p.filters - at.filter).minimum(p.filter_block),
                 k=p.k,
+                stride=p.k,
+                panel=p.k * multiply.width,
             )
         multiply_block.call(
             parameters=p,

@@ -35,11 +35,11 @@ def phases_of(
     filters, pixels = problem.gemm.m, prod(problem.output_size)
     repeats = ceil(filters / blocks.filter_block)  # each block of filters lowers its pixels again
     if layout.name == NCHW:
-        lowering = _lowering_nchw(problem, target, blocks)
+        lowering = lowering_nchw(problem, target, blocks.pixel_block)
     elif is_by_rows(problem, layout, target):
         lowering = _rows(problem, target, blocks)
     else:
-        lowering = _lowering_nhwc(problem, layout, target)
+        lowering = lowering_nhwc(problem, layout, target)
     footprint = activation_bytes(problem)
     read = Stream(repeats * problem.input_bytes, footprint)
     passes = problem.batch * ceil(pixels / blocks.pixel_block) - 1
@@ -120,7 +120,7 @@ def _row_tiles(problem: ConvProblem, layout: Layout, target: Target, blocks: Gem
     return images * ceil(pixels / tallest) * max(filters / blocks.filters_in_l2, 1)
 
 
-def _lowering_nchw(problem: ConvProblem, target: Target, blocks: GemmBlocking) -> Iterator[Loop]:
+def lowering_nchw(problem: ConvProblem, target: Target, pixel_block: int) -> Iterator[Loop]:
     """Yield the copies of each tap of each channel: columns of vectors, or long rows."""
     lanes = target.lanes(problem.dtype)
     rows, columns = problem.as_2d().axes
@@ -129,13 +129,13 @@ def _lowering_nchw(problem: ConvProblem, target: Target, blocks: GemmBlocking) -
     if width > MAX_COLUMNS * lanes:
         # A block may begin and end within a row.
         pixels = rows.output_size * width
-        parts = rows.output_size + ceil(pixels / blocks.pixel_block) - 1
+        parts = rows.output_size + ceil(pixels / pixel_block) - 1
         copied = channels * prod(problem.as_2d().kernel_size) * parts
         yield from row_copies(ceil(pixels / parts), copied, columns.stride, lanes)
         return
     whole, masked = _vectors_of_a_row(columns, lanes)
     taps = channels * rows.taps_inside  # rows of outputs of all kernel rows, but those of padding
-    blocks_of_rows = ceil(rows.output_size * width / blocks.pixel_block)
+    blocks_of_rows = ceil(rows.output_size * width / pixel_block)
     runs = channels * rows.kernel_size * blocks_of_rows
     if columns.stride > 2:
         yield Loop(taps * whole, loads=lanes, stores=1, entries=runs * whole)
@@ -161,7 +161,7 @@ def _vectors_of_a_row(columns: Axis, lanes: int) -> tuple[int, int]:
     return whole, masked
 
 
-def _lowering_nhwc(problem: ConvProblem, layout: Layout, target: Target) -> Iterator[Loop]:
+def lowering_nhwc(problem: ConvProblem, layout: Layout, target: Target) -> Iterator[Loop]:
     """Yield the copies of each segment of each pixel."""
     segments = segments_of(problem, layout)
     times = problem.batch * problem.groups * prod(problem.output_size) * segments.count

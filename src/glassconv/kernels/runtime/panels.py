@@ -102,6 +102,28 @@ def filters_of(shape: tuple[int, ...], strides: tuple[int, ...], groups: int) ->
     )
 
 
+def flipped_filters_of(shape: tuple[int, ...], strides: tuple[int, ...], groups: int) -> Filters:
+    """Return where a transposed convolution's weight has the filters of the one that it equals.
+
+    shape, strides: of the weight, [in_channels, out_channels / groups, *kernel_size]. Its kernels
+    are read from their last tap (`problem.transposed.flip`).
+    """
+    channels, filters, *kernel_size = shape
+    per_group = channels // groups
+    backwards = [
+        [place * stride for place in reversed(range(size))]
+        for size, stride in zip(kernel_size, strides[2:], strict=True)
+    ]
+    return Filters(
+        groups=groups,
+        group_stride=per_group * strides[0],
+        filters=tuple(filter * strides[1] for filter in range(filters)),
+        channels=per_group,
+        channel_stride=strides[0],
+        taps=tuple(map(sum, product(*backwards))),
+    )
+
+
 def pack_panels(weight: int, packed: int, packing: Packing, dtype: str, target: Target) -> None:
     """Pack the elements at one address into panels at another."""
     num_threads = max(1, min(threads(), packing.elements // MIN_ELEMENTS_PER_THREAD))

@@ -19,10 +19,18 @@ from glassconv.algorithms.winograd_pieces import Pieces
 from glassconv.codegen.target import Target
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.packed_weights import memory_for
-from glassconv.kernels.runtime.panels import Packing, Rows, filters_of, pack_panels, packing_of
+from glassconv.kernels.runtime.panels import (
+    Packing,
+    Rows,
+    filters_of,
+    flipped_filters_of,
+    pack_panels,
+    packing_of,
+)
 from glassconv.kernels.winograd_parts.filter_transform import FilterTransform
 from glassconv.kernels.winograd_parts.parameters import KERNEL_SIZE
 from glassconv.problem import ConvProblem
+from glassconv.problem.transposed import flip
 from glassconv.reports.error_bound import Float64
 
 TAPS = KERNEL_SIZE**2
@@ -35,19 +43,25 @@ class WinogradPacking:
     problem: ConvProblem
     tile_outputs: int  # along each axis
     target: Target
+    reads_flipped: bool = False  # whether it is given a transposed convolution's weight
+
+    def flipped(self) -> WinogradPacking:
+        """Return the packing of a transposed convolution's weight for the equal convolution."""
+        return replace(self, reads_flipped=True)
 
     def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor:
         """Return the packed weight, in memory that is given or new."""
         problem, transform = self.problem, self._transform
         packed = memory_for(self.elements, weight, memory)
         u, filters, slack, most, undo = torch.split(packed, self._parts)
-        self._pack_filters(weight, filters)
+        self._pack_filters(weight, filters, self.reads_flipped)
         elements, largest = self._transform_filters(filters, u)
         scales = scales_of_largest(np, largest, problem.format)
         if scales.max() > 1:
             by_filter = torch.from_numpy(scales).to(weight.dtype)[:, None, None, None]
             scaled = torch.empty_like(filters)
-            self._pack_filters(weight * by_filter, scaled)
+            as_filters = flip(weight, problem.groups) if self.reads_flipped else weight
+            self._pack_filters(as_filters * by_filter, scaled, reads_flipped=False)
             elements, _ = self._transform_filters(scaled, u)
         test = flatness_of_largest(problem, Pieces(self.tile_outputs), largest, elements)
         by_element = slack.numpy().reshape(transform.elements, -1)
@@ -60,8 +74,9 @@ class WinogradPacking:
         )
         return packed
 
-    def _pack_filters(self, weight: Tensor, filters: Tensor) -> None:
-        side_by_side = _side_by_side(self._transform, weight.shape, weight.stride())
+    def _pack_filters(self, weight: Tensor, filters: Tensor, reads_flipped: bool) -> None:
+        arranged = weight.shape, weight.stride()
+        side_by_side = _side_by_side(self._transform, *arranged, reads_flipped)
         target, dtype = self.target, self.problem.dtype
         pack_panels(weight.data_ptr(), filters.data_ptr(), side_by_side, dtype, target)
 
@@ -111,10 +126,14 @@ def packing(problem: ConvProblem, tile_outputs: int, target: Target) -> Winograd
 
 @lru_cache(maxsize=256)
 def _side_by_side(
-    transform: FilterTransform, shape: tuple[int, ...], strides: tuple[int, ...]
+    transform: FilterTransform,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    reads_flipped: bool,
 ) -> Packing:
     """Return how filters are packed as [group, vector of filters, channel, tap, lane]."""
     lanes = transform.target.lanes(transform.dtype)
     vectors = transform.panels * transform.width // lanes
     rows = Rows(vectors, lanes, tap_rows=1, channel_rows=TAPS)
-    return packing_of(filters_of(shape, strides, transform.groups), rows)
+    read = flipped_filters_of if reads_flipped else filters_of
+    return packing_of(read(shape, strides, transform.groups), rows)

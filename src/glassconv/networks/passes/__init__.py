@@ -11,10 +11,12 @@ from types import ModuleType
 from glassconv.networks.passes import (
     fold_batch_norm,
     fold_constants,
+    fold_padding,
     fold_scale,
     functional,
     fuse_elementwise,
     fuse_epilogue,
+    scale_weights,
     unused,
 )
 from glassconv.networks.passes.network import Network
@@ -24,8 +26,10 @@ PASSES: tuple[ModuleType, ...] = (
     functional,
     fold_batch_norm,
     fold_scale,
+    fold_padding,
     fuse_epilogue,
     fuse_elementwise,
+    scale_weights,
     unused,
 )
 

@@ -46,12 +46,18 @@ def run(network: Network) -> Network:
 
 def _is_fixed(operation: Operation, live: Mapping[int, Tensor]) -> bool:
     """Return whether an operation has the same results in each call."""
-    if operation.overload is not None:
-        if torch.Tag.nondeterministic_seeded in operation.overload.tags:
-            return False
-        if operation.function in OF_SHAPES:
-            return True
+    if operation.function in OF_SHAPES:
+        return True
+    if _is_random(operation):
+        return False
     return all(value.number in live for value in operation.inputs)
+
+
+def _is_random(operation: Operation) -> bool:
+    """Return whether an operation draws random numbers; dropout does in training only."""
+    tags = () if operation.overload is None else operation.overload.tags
+    is_off = operation.arguments.get("train") is False
+    return torch.Tag.nondeterministic_seeded in tags and not is_off
 
 
 def _writes(operation: Operation, live: Mapping[int, Tensor], given: Mapping[int, Tensor]) -> bool:
@@ -66,6 +72,8 @@ def _results(operation: Operation, live: Mapping[int, Tensor]) -> list[Tensor]:
     arguments = {name: _numbers(each, live) for name, each in operation.arguments.items()}
     with torch.no_grad():
         result = operation.overload(**arguments)
+    if operation.function == "lift_fresh":  # what torch.tensor() makes, anew in each call
+        result = result.clone()
     return [result] if isinstance(result, Tensor) else list(result)
 
 

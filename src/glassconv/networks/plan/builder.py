@@ -117,7 +117,7 @@ class Builder:
     def view(self, operation: Operation) -> bool:
         """Give the outputs of an operation their places if they are views of its inputs."""
         _, places, returned = self._on_meta(operation)
-        views = [_viewed(each, places) for each in returned]
+        views = [viewed(each, places) for each in returned]
         if not views or any(each is None for each in views):
             return False
         for value, place in zip(operation.outputs, views, strict=True):
@@ -268,7 +268,7 @@ def _copied(function: Callable[..., Any], **arguments: Any) -> list[Tensor]:
     return [each.clone() for each in tensors_in(function(**arguments))]
 
 
-def _viewed(returned: Tensor, places: Mapping[Place, Tensor]) -> Place | None:
+def viewed(returned: Tensor, places: Mapping[Place, Tensor]) -> Place | None:
     """Return the place of a view of what is in one of these places, None if it has own memory."""
     storage = returned.untyped_storage()._cdata
     for place, meta in places.items():

@@ -224,6 +224,8 @@ class _Memory:
         result = step.call(**arguments)
         returned = result if isinstance(result, list | tuple) else [result]
         for place, tensor in zip(step.outputs, returned, strict=False):
+            if tensor is None:  # which the rule for shapes calls an empty tensor
+                continue
             expected = tensor
             if tensor.stride() != place.strides:
                 expected = tensor.new_empty_strided(place.shape, place.strides).copy_(tensor)

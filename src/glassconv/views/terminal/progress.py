@@ -7,7 +7,15 @@ from threading import Timer
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 PATIENCE = 1.0  # seconds: what is done sooner shows no bar
 
@@ -15,22 +23,24 @@ Item = TypeVar("Item")
 
 
 def counted(
-    items: Iterable[Item], total: int, description: str, console: Console
+    items: Iterable[Item], total: int, description: str, console: Console, done: int = 0
 ) -> Iterator[Item]:
     """Yield the items, drawing a bar on a terminal once a second has gone by; it leaves no trace.
 
-    A timer starts the bar, for the first item alone may take longer than that.
+    A timer starts the bar, for the first item alone may take longer than that. done: how many of
+    the total were there before.
     """
     bar = Progress(
         "{task.description}",
         BarColumn(),
         "{task.completed}/{task.total}",
+        _Rate(),
         TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_interactive,
     )
-    task = bar.add_task(description, total=total)
+    task = bar.add_task(description, total=total, completed=done)
     patience = Timer(PATIENCE, bar.start)
     patience.daemon = True
     patience.start()
@@ -42,6 +52,15 @@ def counted(
         patience.cancel()
         patience.join()  # lest it start the bar after it is stopped
         bar.stop()
+
+
+class _Rate(ProgressColumn):
+    """The items of a second, or of a minute where they take long."""
+
+    def render(self, task: Task) -> Text:
+        if not task.speed:
+            return Text("")
+        return Text(f"{task.speed:.3g}/s" if task.speed >= 1 else f"{60 * task.speed:.3g}/min")
 
 
 class DownloadBar:

@@ -77,6 +77,28 @@ def test_changes_of_shape(x: Tensor) -> None:
         assert "PyTorch" not in computed(function, x)
 
 
+@LAYOUTS
+def test_views_of_what_the_plan_has_in_another_order(x: Tensor) -> None:
+    for function in (
+        lambda x: torch.relu(x.contiguous()).view(2, -1),
+        lambda x: torch.relu(x.contiguous()).view_as(x.reshape(2, 2, 2, 6, 5)) + 1,
+        lambda x: torch.ops.aten.unflatten.int(torch.relu(x), 1, (2, 2)),
+        lambda x: torch.relu(x.contiguous()).as_strided((2, 4, 3), (120, 30, 2), 1),
+        lambda x: torch.relu(x.contiguous()).view(torch.int32),
+        lambda x: torch.view_as_real(torch.view_as_complex(x.contiguous().view(2, 4, 3, 5, 2)))[0],
+        lambda x: torch.relu(x.contiguous(memory_format=torch.channels_last)).flatten(2),
+        lambda x: torch.relu(x.contiguous()).view(2, 2, 2, 6, 5).transpose(1, 2).flatten(1, 2),
+    ):
+        fast = check(Calls(function), x)
+        assert torch.equal(fast(x), function(x))
+        assert not fast.reasons
+
+
+def test_views_by_strides_that_the_plan_does_not_keep() -> None:
+    fast = check(Calls(lambda x: x.transpose(2, 3).as_strided((2, 2), (1, 7))), X)
+    assert "depends on strides" in fast.reasons[0]
+
+
 def test_a_clone_of_an_input_is_no_view_of_it() -> None:
     fast = check(Calls(lambda x: x.clone()), X)
     result = fast(X)

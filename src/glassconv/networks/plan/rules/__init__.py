@@ -15,6 +15,10 @@ from glassconv.networks.plan.rules import copies, elementwise, pooling, rows, su
 
 Rule = Callable[[Builder, Operation], str | None]
 
+RESHAPES = (
+    "reshape", "reshape_as", "flatten", "unflatten", "ravel", "view", "view_as", "_unsafe_view",
+)  # fmt: skip
+
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys((*FORWARD, *TRANSPOSED), sums.convolution),
     "linear": sums.linear,
@@ -30,7 +34,9 @@ RULES: Mapping[str, Rule] = {
     "clone": copies.cloned,
     "roll": copies.rolled,
     **dict.fromkeys(("pad", "constant_pad_nd"), copies.padded),
-    **dict.fromkeys(("reshape", "flatten", "contiguous"), copies.dense),
+    **dict.fromkeys(RESHAPES, copies.reshaped),
+    "contiguous": copies.same,
+    **dict.fromkeys(("as_strided", "view_as_complex"), copies.in_pytorchs_order),
     **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), upsampling.nearest),
     "upsample_bilinear2d": upsampling.bilinear,
 }

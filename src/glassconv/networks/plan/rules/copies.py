@@ -1,20 +1,18 @@
-"""Operations that only move numbers: joining, padding, rolling, changes of memory layout."""
+"""Operations that only move numbers: joining, padding, rolling, changes of shape."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
 from glassconv.codegen.target import ELEMENT_BYTES
-from glassconv.networks.graph import Operation
-from glassconv.networks.plan.builder import Builder
+from glassconv.errors import NetworkError
+from glassconv.networks.graph import Operation, Value
+from glassconv.networks.plan.builder import Builder, viewed
 from glassconv.networks.plan.places import Place, dense_strides
 from glassconv.operations import elementwise
 from glassconv.operations.elementwise import Number
-
-CONTIGUOUS = (None, torch.contiguous_format, 0)  # 0 is the default of a schema
+from glassconv.problem.memory_layout import NCHW, NHWC
 
 
 def joined(builder: Builder, operation: Operation) -> str | None:
@@ -100,18 +98,37 @@ def cloned(builder: Builder, operation: Operation) -> str | None:
     return None
 
 
-def dense(builder: Builder, operation: Operation) -> str | None:
-    """Add a copy for `reshape`, `flatten` or `contiguous` where the strides permit no view."""
-    if builder.view(operation):
-        return None
+def reshaped(builder: Builder, operation: Operation) -> str | None:
+    """Place an array of another shape; it is copied where its strides here permit no view."""
+    if "dtype" in operation.arguments:
+        return in_pytorchs_order(builder, operation)
     (value,) = operation.outputs
     given = builder.place(operation.arguments["self"])
-    if operation.arguments.get("memory_format") not in CONTIGUOUS:
-        return "it asks for a memory layout"
-    in_order = builder.with_strides(given, dense_strides(given.shape, channels_last=False))
-    strides = dense_strides(value.shape, channels_last=False)
-    builder.places[value.number] = replace(in_order, shape=value.shape, strides=strides)
+    meta = given.meta
+    place = viewed(meta.reshape(value.shape), {given: meta})
+    if place is None:
+        dense = dense_strides(given.shape, channels_last=False)
+        strides = dense_strides(value.shape, channels_last=False)
+        place = replace(builder.with_strides(given, dense), shape=value.shape, strides=strides)
+    builder.places[value.number] = place
     return None
+
+
+def same(builder: Builder, operation: Operation) -> str | None:
+    """Place what has other strides in PyTorch, and the same numbers."""
+    builder.places[operation.outputs[0].number] = builder.place(operation.arguments["self"])
+    return None
+
+
+def in_pytorchs_order(builder: Builder, operation: Operation) -> str | None:
+    """Place a view that depends on the strides of its input."""
+    given: Value = operation.arguments["self"]
+    if given.layout == "strided":
+        cause = f"{operation.function} depends on strides that the plan does not keep"
+        raise NetworkError(cause, request=operation.name)
+    layout = NHWC if given.layout == "channels_last" else NCHW
+    builder.places[given.number] = builder.in_layout(builder.place(given), layout)
+    return None if builder.view(operation) else "it takes numbers for those of another type"
 
 
 def _part(place: Place, axis: int, start: int, stop: int) -> Place:

@@ -11,7 +11,7 @@ from glassconv.networks.graph import Operation, Value
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides, permuted
 from glassconv.operations import mean, pooling
-from glassconv.operations.pooling import Pooling
+from glassconv.operations.pooling import AdaptivePooling, Pooling
 
 
 def pool(builder: Builder, operation: Operation) -> str | None:
@@ -36,7 +36,7 @@ def pool(builder: Builder, operation: Operation) -> str | None:
 
 
 def adaptive_average(builder: Builder, operation: Operation) -> str | None:
-    """Add an average over a number of windows: of all positions, or of windows of one size."""
+    """Add an average over a number of windows, or of all positions."""
     given = builder.place(operation.arguments["self"])
     ndim = int(operation.function[-2])
     if len(given.shape) != ndim + 2:
@@ -48,11 +48,7 @@ def adaptive_average(builder: Builder, operation: Operation) -> str | None:
         return None
     if prod(wanted) == 1:
         return _mean(builder, operation, given)
-    if any(size % number for size, number in zip(sizes, wanted, strict=True)):
-        return "its windows have different sizes"
-    windows = tuple(size // number for size, number in zip(sizes, wanted, strict=True))
-    none, ones = (0,) * len(sizes), (1,) * len(sizes)
-    return _pooled(builder, operation, Pooling("average", windows, windows, none, ones), given)
+    return _pooled(builder, operation, AdaptivePooling("average", wanted), given)
 
 
 def mean_of_positions(builder: Builder, operation: Operation) -> str | None:
@@ -87,7 +83,9 @@ def _mean(builder: Builder, operation: Operation, given: Place) -> str | None:
     return None
 
 
-def _pooled(builder: Builder, operation: Operation, found: Pooling, given: Place) -> str | None:
+def _pooled(
+    builder: Builder, operation: Operation, found: Pooling | AdaptivePooling, given: Place
+) -> str | None:
     value: Value = operation.outputs[0]
     place = builder.new(value.shape, given.dtype)
     given = builder.in_layout(given, builder.layout)

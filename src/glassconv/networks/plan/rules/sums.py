@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 from torch import Tensor
@@ -9,12 +10,17 @@ from torch import Tensor
 from glassconv.dispatch.select import fastest_kernel, kernel_named
 from glassconv.dispatch.whole_numbers import is_whole
 from glassconv.errors import UnsupportedError
+from glassconv.kernels.gemm_parts.panel_packing import PanelPacking
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.networks.convolutions import read
 from glassconv.networks.graph import Operation, Value
+from glassconv.networks.passes.scale_weights import PRODUCTS
 from glassconv.networks.passes.sums import refusal
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides
+from glassconv.operations import elementwise
+from glassconv.operations.elementwise import Name
+from glassconv.operations.strided import Strided
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.memory_layout import NHWC, Layout, layout_named
@@ -86,9 +92,13 @@ def _add(
     if residual is not None:
         added = builder.with_strides(builder.place(residual), output.strides)
     numbers = plan.zero_bias if bias is None else bias.detach().contiguous() + 0.0  # no −0
+    weights = builder.tensor(packed)
+    scale = arguments.get("scale")
+    if scale is not None:
+        given, weights = _scaled(builder, operation, given, weights, plan, builder.place(scale))
     arrays = builder.arrays(
         input=given,
-        weight=builder.tensor(packed),
+        weight=weights,
         bias=builder.tensor(numbers),
         output=output,
         residual=added,
@@ -97,7 +107,7 @@ def _add(
         operation.name,
         candidate.name,
         plan.launches(arrays),
-        [given] if added is None else [given, added],
+        [given, weights] if added is None else [given, weights, added],
         output,
         plan.workspace_size(builder.threads),
         candidate.compiled_seconds or 0.0,
@@ -106,6 +116,38 @@ def _add(
         plan,
     )
     return None
+
+
+def _scaled(
+    builder: Builder,
+    operation: Operation,
+    input: Place,
+    weights: Place,
+    plan: Plan,
+    scale: Place,
+) -> tuple[Place, Place]:
+    """Return the input and the weights of a 1 × 1 convolution, one of them times the scale.
+
+    scale: [1, channels, 1, …]. The weights are scaled where they are packed in panels.
+    """
+    channels = scale.shape[1]
+    if isinstance(plan.pack, PanelPacking):
+        shape = (plan.pack.panels, channels, plan.pack.width)
+        strides = dense_strides(shape, channels_last=False)
+        packed = replace(weights, shape=shape, strides=strides)
+        factor = replace(scale, shape=(channels, 1), strides=(scale.strides[1], 0))
+        return input, _product(builder, operation, packed, factor)
+    return _product(builder, operation, input, scale), weights
+
+
+def _product(builder: Builder, operation: Operation, array: Place, factor: Place) -> Place:
+    """Return the place of an array times a factor, which is computed in a step before."""
+    product = builder.new(array.shape, array.dtype, array.strides)
+    arrays: dict[Name, Strided] = {"input": array.strided, "residual": factor.strided}
+    step = elementwise.step(PRODUCTS[0], arrays, product.strided, builder.target, builder.threads)
+    name = f"{operation.name}.scale"
+    builder.operation(name, "elementwise", step, product, input=array, residual=factor)
+    return product
 
 
 def _planned(

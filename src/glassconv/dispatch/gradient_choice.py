@@ -1,0 +1,122 @@
+"""Which gradients of a call kernels compute: those that are predicted to be faster than PyTorch's.
+
+PyTorch's own gradients are predicted to take as long as its forward call: each has as many
+multiply-adds, and oneDNN has a kernel of the same kind for each. Measured, they take as long or
+longer (docs/adr/0027). That of the input may take as long as a transposed convolution.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import inf
+from typing import NamedTuple
+
+import torch
+
+from glassconv.algorithms.parts import pytorch_cost
+from glassconv.dispatch import machine_store
+from glassconv.dispatch.select import AUTO, chosen
+from glassconv.errors import ConvError
+from glassconv.problem import ConvProblem
+from glassconv.problem.dtypes import HALF_PRECISION
+from glassconv.problem.gradients import convolution_of, transpose_of
+from glassconv.problem.problem import Problem
+from glassconv.reports.machine import Machine
+
+RECORDING = 8  # dispatches that autograd takes for a function written in Python, both ways
+
+
+class Part(NamedTuple):
+    """The output of a call, or one of its gradients: the fastest kernel beside PyTorch."""
+
+    kernel: str | None  # None: no kernel supports it, or PyTorch's forward call is faster
+    seconds: float  # predicted; infinite without a kernel
+    pytorch_seconds: float
+
+    @property
+    def saved(self) -> float:
+        """Return the seconds that the kernel saves, 0 where it saves none."""
+        return max(self.pytorch_seconds - self.seconds, 0.0)
+
+
+class Parts(NamedTuple):
+    """The output of a call, and its gradients."""
+
+    output: Part
+    of_input: Part
+    of_weight: Part
+
+
+class GradientChoice(NamedTuple):
+    """What kernels compute of a recorded call; PyTorch computes the rest."""
+
+    output: bool
+    of_input: bool
+    of_weight: bool
+
+
+PYTORCH = GradientChoice(output=False, of_input=False, of_weight=False)
+
+
+def choose_gradients(
+    problem: Problem, accuracy: str, layout: str, *, of_input: bool, of_weight: bool
+) -> GradientChoice:
+    """Return what kernels compute, `PYTORCH` where PyTorch computes all of it faster.
+
+    of_input, of_weight: whether that gradient is asked for.
+    """
+    return _choose(problem, accuracy, layout, (True, of_input, of_weight), torch.get_num_threads())
+
+
+def predicted_parts(problem: Problem, accuracy: str, layout: str) -> Parts:
+    """Return the predictions for the output and for both gradients of a call.
+
+    Raises `UnsupportedError` where no kernel runs on this processor, and for a transposed
+    convolution whose input's gradient is no convolution.
+    """
+    machine, transpose = machine_store.machine(), transpose_of(problem)
+    theirs = pytorch_cost.seconds(problem, layout, machine)
+    of_transpose = max(theirs, pytorch_cost.seconds(transpose, layout, machine))
+    return Parts(
+        _part(problem, accuracy, layout, theirs),
+        _part(transpose, accuracy, layout, of_transpose),
+        _part_of_weight(convolution_of(problem), layout, theirs, machine),
+    )
+
+
+def forget() -> None:
+    """Clear the cache of `choose_gradients`."""
+    _choose.cache_clear()
+
+
+@lru_cache(maxsize=1024)
+def _choose(
+    problem: Problem, accuracy: str, layout: str, needed: tuple[bool, bool, bool], threads: int
+) -> GradientChoice:
+    if problem.ndim == 3 or problem.dtype in HALF_PRECISION:
+        return PYTORCH
+    try:
+        parts, machine = predicted_parts(problem, accuracy, layout), machine_store.machine()
+    except ConvError:
+        return PYTORCH
+    saved = [part.saved * is_needed for part, is_needed in zip(parts, needed, strict=True)]
+    if sum(saved) <= RECORDING * machine.dispatch:
+        return PYTORCH
+    return GradientChoice(*(seconds > 0 for seconds in saved))
+
+
+def _part(problem: Problem, accuracy: str, layout: str, theirs: float) -> Part:
+    fastest = chosen(problem, AUTO, accuracy, layout)
+    if not fastest.kernel or fastest.compiled_seconds is None:
+        return Part(None, inf, theirs)
+    return Part(fastest.name, fastest.compiled_seconds, theirs)
+
+
+def _part_of_weight(problem: ConvProblem, layout: str, theirs: float, machine: Machine) -> Part:
+    # The code generator is imported when it is needed, not with the package.
+    from glassconv.kernels.weight_gradients import fastest, supporting
+
+    if not supporting(problem, layout):
+        return Part(None, inf, theirs)
+    kernel = fastest(problem, layout, machine)
+    return Part(kernel.name, kernel.seconds(problem, layout, machine), theirs)

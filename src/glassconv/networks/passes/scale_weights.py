@@ -1,0 +1,67 @@
+"""Scale the weights of a 1 × 1 convolution in each call, instead of its input.
+
+Squeeze-and-excitation multiplies each channel by a number that the network computes:
+Σ_c w[f, c] · (s[c] · x[c, p]) = Σ_c (w[f, c] · s[c]) · x[c, p]. Where there are more positions p
+than filters f, the weights are the fewer numbers.
+
+Source: J. Hu, L. Shen, G. Sun, Squeeze-and-excitation networks, 2018.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from glassconv.networks.convolutions import FORWARD
+from glassconv.networks.graph import Operation, Value
+from glassconv.networks.passes.fuse_elementwise import ARRAYS, FUNCTION
+from glassconv.networks.passes.network import Network, rewritten_by, with_arguments
+from glassconv.networks.passes.sums import refusal
+from glassconv.operations.elementwise import Array, Binary
+
+NAME = "scale_weights"
+PRODUCTS = (
+    Binary("mul", Array(ARRAYS[0]), Array(ARRAYS[1])),
+    Binary("mul", Array(ARRAYS[1]), Array(ARRAYS[0])),
+)
+
+
+def run(network: Network) -> Network:
+    """Return the network with factors that 1 × 1 convolutions apply to their weights."""
+    return rewritten_by(_scaled, network)
+
+
+def _scaled(network: Network, convolution: Operation) -> Network:
+    if convolution.function not in FORWARD or refusal(network, convolution) is not None:
+        return network
+    arguments = convolution.arguments
+    weight = network.tensors[arguments["weight"].number]
+    product = network.producers.get(arguments["input"].number)
+    if product is None or product.function != FUNCTION:
+        return network
+    (scaled,) = product.outputs
+    is_residual = arguments.get("residual") == scaled
+    if network.only_reader(scaled) is not convolution or is_residual:
+        return network
+    operands = [product.arguments[name] for name in ARRAYS if name in product.arguments]
+    if product.arguments["expression"] not in PRODUCTS or len(operands) != 2:
+        return network
+    input, scale = sorted(operands, key=lambda each: -prod(each.shape))
+    output = convolution.outputs[0]
+    is_pointwise = prod(weight.shape[2:]) == 1 and arguments["groups"] == 1
+    is_padded = any(_numbers(arguments["padding"]))
+    is_worthwhile = prod(output.shape[2:]) > weight.shape[0]
+    if not is_pointwise or is_padded or not is_worthwhile or not _is_of_channels(scale, input):
+        return network
+    return network.merged(
+        product, convolution, with_arguments(convolution, input=input, scale=scale)
+    )
+
+
+def _is_of_channels(scale: Value, input: Value) -> bool:
+    """Return whether a value has one number for each channel of a single image."""
+    shape = (1, input.shape[1], *(1 for _ in input.shape[2:]))
+    return input.shape[0] == 1 and scale.shape == shape and scale.number != input.number
+
+
+def _numbers(padding: object) -> tuple[int, ...]:
+    return padding if isinstance(padding, tuple) else ()

@@ -1,0 +1,1 @@
+"""Arrays larger than memory: tiles with exact halos, and the plan that chooses them."""

@@ -1,0 +1,169 @@
+"""positions: what outputs read where a receptive field is wider than that, or leaves it open.
+
+- Nearest upsampling rounds a position in float32. PyTorch's own operator tells how.
+- Linear upsampling reads the two positions beside an output's place.
+- Padding by the image's own values reads them from inside its borders.
+- Where a transposed convolution's stride exceeds its window, outputs between windows read nothing;
+  their tile begins at the input before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from glassconv.networks.convolutions import GENERAL, TRANSPOSED, read
+from glassconv.networks.graph import Operation
+from glassconv.problem.transposed import TransposedProblem
+
+Window = tuple[int, int]
+Positions = npt.NDArray[np.int64]
+NEAREST = ("upsample_nearest", "_upsample_nearest_exact")
+LINEAR = ("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d")
+HALF = 2**12  # a position is high · HALF + low, which float32 holds up to 2³⁶
+
+
+def copied_positions(operation: Operation, dim: int, start: int, stop: int) -> Positions:
+    """Return the position of the input that each output from `start` on copies, along a dim."""
+    size = operation.inputs[0].shape[dim]
+    if operation.function.startswith(NEAREST):
+        return _nearest(operation, dim)[start:stop]
+    before, _ = sides_of_padding(operation, dim)
+    asked = np.arange(start - before, stop - before)
+    mode = mode_of_padding(operation)
+    if mode == "circular":
+        return asked % size
+    if mode == "replicate":
+        return asked.clip(0, size - 1)
+    mirrored = np.abs(asked)
+    return np.where(mirrored < size, mirrored, 2 * (size - 1) - mirrored)
+
+
+def mode_of_padding(operation: Operation) -> str:
+    """Return the mode of a padding by the name that `torch.nn.functional.pad` has for it."""
+    if operation.function.startswith("reflection"):
+        return "reflect"
+    if operation.function.startswith("replication"):
+        return "replicate"
+    return operation.arguments.get("mode") or "constant"
+
+
+def sides_of_padding(operation: Operation, dim: int) -> tuple[int, int]:
+    """Return how many positions a padding adds before and after a dim of its input."""
+    sides = operation.arguments.get("pad") or operation.arguments["padding"]  # the last dim first
+    place = 2 * (len(operation.inputs[0].shape) - 1 - dim)
+    return (sides[place], sides[place + 1]) if place < len(sides) else (0, 0)
+
+
+def _nearest(operation: Operation, dim: int) -> Positions:
+    """Return which position each output of a nearest upsampling copies."""
+    value, count = operation.inputs[0], operation.outputs[0].shape[dim]
+    if operation.outputs[0].shape == value.shape:
+        return np.arange(count)
+    is_last = value.layout == "channels_last"
+    dtype = torch.float64 if value.dtype == "float64" else torch.float32
+    scale = _scale(operation, dim)
+    return _copied(operation.function, dim - 2, value.shape[dim], count, scale, dtype, is_last)
+
+
+def _scale(operation: Operation, dim: int) -> float | None:
+    """Return the factor that an upsampling is asked for along a dim, None where it is for sizes."""
+    arguments, ndim = operation.arguments, len(operation.inputs[0].shape) - 2
+    if "scale_factors" in arguments:
+        factors = arguments["scale_factors"]
+    else:
+        names = ("scales",) if ndim == 1 else ("scales_d", "scales_h", "scales_w")[-ndim:]
+        factors = [arguments[name] for name in names]
+    return None if factors is None else factors[dim - 2]
+
+
+@lru_cache(maxsize=16)
+def _copied(
+    function: str,
+    axis: int,
+    size: int,
+    count: int,
+    scale: float | None,
+    dtype: torch.dtype,
+    channels_last: bool,
+) -> Positions:
+    """Return what PyTorch's operator copies along one axis of an array that holds positions.
+
+    A position is two numbers, in two channels, since float32 does not hold every large one.
+    """
+    ndim = int(function[-2])
+    sizes, counts = [1] * ndim, [2] * ndim  # an array whose sizes all stay is copied unseen
+    sizes[axis], counts[axis] = size, count
+    scales: list[float | None] = [None] * ndim
+    scales[axis] = scale
+    place = torch.arange(size)
+    halves = torch.stack([place // HALF, place % HALF]).to(dtype).reshape(1, 2, *sizes)
+    if channels_last:
+        halves = halves.contiguous(memory_format=torch.channels_last)
+    copied = getattr(torch.ops.aten, function).default(halves, counts, *scales)
+    high, low = copied.movedim(axis + 2, -1).reshape(2, -1, count)[:, 0].long().numpy()
+    found: Positions = high * HALF + low
+    return found
+
+
+def neighbours(
+    operation: Operation, dim: int, start: int, stop: int
+) -> tuple[Positions, Positions, npt.NDArray[np.float64]]:
+    """Return the two positions that each output of a linear upsampling lies between.
+
+    The third array is how far each output lies from the first of them, from 0 to 1.
+    """
+    size, count = operation.inputs[0].shape[dim], operation.outputs[0].shape[dim]
+    outputs = np.arange(start, stop, dtype=np.float64)
+    if operation.arguments["align_corners"]:
+        place = outputs * ((size - 1) / max(1, count - 1))
+    else:
+        scale = _scale(operation, dim)
+        step = size / count if scale is None else 1 / scale
+        place = ((outputs + 0.5) * step - 0.5).clip(0)
+    low = place.astype(np.int64).clip(0, size - 1)
+    return low, (low + 1).clip(0, size - 1), (place - low).clip(0, 1)
+
+
+def _between(operation: Operation, dim: int, start: int, stop: int) -> Window | None:
+    low, high, _ = neighbours(operation, dim, start, stop)
+    return int(low[0]), int(high[-1]) + 1
+
+
+def _copies(operation: Operation, dim: int, start: int, stop: int) -> Window | None:
+    found = copied_positions(operation, dim, start, stop)
+    return int(found.min()), int(found.max()) + 1
+
+
+def _padding(operation: Operation, dim: int, start: int, stop: int) -> Window | None:
+    if mode_of_padding(operation) == "constant":
+        return None
+    return _copies(operation, dim, start, stop)
+
+
+def _transposed(operation: Operation, dim: int, start: int, stop: int) -> Window | None:
+    problem = read(operation).problem
+    if not isinstance(problem, TransposedProblem):
+        return None
+    axis = problem.axes[dim - len(operation.inputs[0].shape)]
+    before, stride = axis.padding[0], axis.stride
+    first = -((axis.extent - 1 - start - before) // stride)
+    return min(first, (start + before) // stride), (stop - 1 + before) // stride + 1
+
+
+Exact = Callable[[Operation, int, int, int], Window | None]
+EXCEPTIONS: Mapping[str, Exact] = {
+    **dict.fromkeys((*TRANSPOSED, *GENERAL), _transposed),
+    **{f"{kind}{ndim}d": _copies for kind in NEAREST for ndim in (1, 2, 3)},
+    **{
+        f"{kind}_pad{ndim}d": _copies
+        for kind in ("reflection", "replication")
+        for ndim in (1, 2, 3)
+    },
+    **dict.fromkeys(LINEAR, _between),
+    "pad": _padding,
+}

@@ -1,0 +1,167 @@
+"""program: a network that is computed region by region of its output."""
+
+from __future__ import annotations
+
+from collections import ChainMap, Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from glassconv.errors import ShapeError, UnsupportedError
+from glassconv.networks.capture import capture
+from glassconv.networks.graph import Graph, Operation, Returned, Value
+from glassconv.nn.layer import checked
+from glassconv.nn.shared_copy import tensors_of
+from glassconv.tiling.call import Call, Rule, Step, evaluated
+from glassconv.tiling.refusals import check
+from glassconv.tiling.regions import Region, Regions, cut, everything
+from glassconv.tiling.rules import rule_of
+
+
+class Program:
+    """A network, ready to compute any region of its output from what the region depends on.
+
+    Raises `UnsupportedError` for a network that no tile can be computed of, `NetworkError` for one
+    that cannot be run on this input. It can be pickled, and then holds its weights.
+
+    >>> program = Program(nn.Conv1d(1, 1, 3, padding=1), (1, 1, 8), torch.float32, "strict")
+    >>> program.output_shape, program.dims
+    ((1, 1, 8), (2,))
+    """
+
+    def __init__(
+        self, model: nn.Module, shape: Iterable[int], dtype: torch.dtype, accuracy: str
+    ) -> None:
+        checked("auto", accuracy, None)
+        shape = tuple(shape)
+        self.accuracy = accuracy
+        self.request = f"tile {type(model).__name__} over {list(shape)}"
+        if len(shape) < 3:
+            raise ShapeError("tiles are of an array [batch, channels, *size]", request=self.request)
+        if not prod(shape):
+            raise UnsupportedError("the input is empty", request=self.request)
+        dtype = dtype if dtype.is_floating_point else _dtype(model)
+        captured = capture(model, torch.empty((), dtype=dtype).expand(shape))
+        self.graph = graph = _picklable(captured)
+        self.regions = Regions(graph)
+        self.operations = check(graph, self.regions, accuracy, self.request)
+        self.dtype = dtype
+        self.output = graph.outputs[0]
+        self.constants = _constants(captured, model, self.operations)
+        self._readers = Counter(
+            number
+            for operation in self.operations
+            for number in {value.number for value in operation.inputs}
+        )
+        self._readers[self.output.number] += 1  # the caller
+
+    @property
+    def input(self) -> Value:
+        """Return the value of the input."""
+        return self.graph.inputs[0]
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Return the shape of the whole output."""
+        return self.output.shape
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Return the dimensions of the output that are divided into tiles."""
+        return tuple(sorted(self.regions.dims(self.output)))
+
+    def reads(self, wanted: Region) -> Region:
+        """Return the region of the input that a region of the output depends on."""
+        return self.regions.needed(wanted)[self.input.number]
+
+    def steps(self, wanted: Region) -> Iterator[Step]:
+        """Yield, in order, what is computed for a region of the output; no number is needed."""
+        needed = self.regions.needed(wanted)
+        left = Counter(self._readers)
+        for operation in self.operations:
+            places = [at for at, each in enumerate(operation.outputs) if each.number in needed]
+            for place in places:
+                output = operation.outputs[place]
+                region = needed[output.number]
+                read = {value.number for value in operation.inputs if place == places[-1]}
+                left.subtract(read)
+                yield Step(
+                    operation,
+                    place,
+                    region,
+                    tuple(self.regions.reads(operation, place, region)),
+                    tuple(
+                        everything(value.shape)
+                        if value.number in self.constants
+                        else needed[value.number]
+                        for value in operation.inputs
+                    ),
+                    self.regions.dims(output),
+                    tuple(number for number in read if not left[number]),
+                )
+
+    def __call__(self, tile: Tensor, wanted: Region) -> Tensor:
+        """Return a region of the output. tile: the input over `reads(wanted)`."""
+        tiles = {self.input.number: tile.to(self.dtype)}
+        for step in self.steps(wanted):
+            self.compute(step, tiles)
+        return tiles[self.output.number]
+
+    def compute(self, step: Step, tiles: dict[int, Tensor], rule: Rule | None = None) -> None:
+        """Compute one step: put its tile in, and drop those that no later step reads.
+
+        rule: what computes it; that of its function, where none is given.
+        """
+        operation, values = step.operation, ChainMap(tiles, self.constants)
+        given = tuple(
+            cut(values[value.number], origin, read.region)
+            for value, read, origin in zip(operation.inputs, step.reads, step.origins, strict=True)
+        )
+        rule = rule or rule_of(operation)
+        assert rule is not None, "`check` refused what has no rule"
+        output = operation.outputs[step.place]
+        tiles[output.number] = rule(Call(step, given, self.accuracy))
+        for number in step.last_readings:
+            tiles.pop(number, None)
+
+
+def _picklable(graph: Graph) -> Graph:
+    """Return a graph without PyTorch's own objects; functions are found by their names."""
+    operations = tuple(replace(each, overload=None) for each in graph.operations)
+    return replace(graph, operations=operations, constants={}, returned=Returned(None, ()))
+
+
+def _dtype(model: nn.Module) -> torch.dtype:
+    """Return the element type that numbers of an image are converted to: that of the weights."""
+    floats = (each.dtype for each in tensors_of(model) if each.is_floating_point())
+    return next(floats, torch.get_default_dtype())
+
+
+def _constants(
+    graph: Graph, model: nn.Module, operations: Sequence[Operation]
+) -> dict[int, Tensor]:
+    """Return what operations read that does not depend on the input, by the values' numbers."""
+    from glassconv.networks.planning import network_of  # brings the compiler
+
+    tensors = dict(network_of(graph, model).tensors)
+    depends = {output.number for operation in operations for output in operation.outputs}
+    depends |= {value.number for value in graph.inputs}
+
+    def find(value: Value) -> Tensor:
+        if value.number not in tensors:
+            operation = graph.producers[value.number]
+            given = tuple(map(find, operation.inputs))
+            place = operation.outputs.index(value)
+            tensors[value.number] = evaluated(operation, place, given)
+        return tensors[value.number]
+
+    with torch.no_grad():
+        return {
+            value.number: find(value)
+            for operation in operations
+            for value in operation.inputs
+            if value.number not in depends
+        }

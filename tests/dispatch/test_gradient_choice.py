@@ -1,0 +1,59 @@
+"""What kernels compute of a recorded call, on a machine whose rates are fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from glassconv.dispatch import gradient_choice, machine_store
+from glassconv.dispatch.gradient_choice import PYTORCH, choose_gradients, predicted_parts
+from glassconv.problem.memory_layout import NCHW, NHWC
+from glassconv.problem.problem import parse_problem
+from support.fixed_machine import fixed_machine
+
+
+@pytest.fixture(autouse=True)
+def _on_the_fixed_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(machine_store, "machine", fixed_machine)
+    gradient_choice.forget()
+    yield
+    gradient_choice.forget()
+
+
+def test_each_part_is_chosen_by_itself() -> None:
+    depthwise = parse_problem("8x96x56x56 96@3x3 p1 g96")
+    for layout, of_weight in ((NCHW, True), (NHWC, False)):
+        choice = choose_gradients(depthwise, "default", layout, of_input=True, of_weight=True)
+        assert choice == (True, True, of_weight)
+    problem = parse_problem("8x64x56x56 64@3x3 p1")
+    parts = predicted_parts(problem, "default", NCHW)
+    assert [part.kernel for part in parts] == ["winograd4", "winograd4", "winograd"]
+    assert all(part.saved == part.pytorch_seconds - part.seconds for part in parts)
+
+
+def test_what_is_not_asked_for_saves_nothing() -> None:
+    problem = parse_problem("8x64x56x56 64@3x3 p1")
+    choice = choose_gradients(problem, "default", NCHW, of_input=False, of_weight=True)
+    assert choice == (True, False, True)
+
+
+def test_less_than_a_function_of_python_costs_is_not_worth_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gradient_choice, "RECORDING", 1e6)
+    problem = parse_problem("8x64x56x56 64@3x3 p1")
+    assert choose_gradients(problem, "default", NCHW, of_input=True, of_weight=True) == PYTORCH
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2x4x8x8x8 4@3x3x3",
+        "2x8x8x8 8@3x3 bfloat16",
+        "2x4x4x4 4@3x3 d4 transposed o3",  # its output padding is a stride or more
+    ],
+)
+def test_pytorch_computes_the_rest(text: str) -> None:
+    problem = parse_problem(text)
+    assert choose_gradients(problem, "default", NCHW, of_input=True, of_weight=True) == PYTORCH

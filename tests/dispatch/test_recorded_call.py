@@ -1,0 +1,118 @@
+"""Calls that autograd records, with every gradient by kernels, whichever is predicted to win."""
+
+# mypy: allow-untyped-calls
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck, gradgradcheck
+
+import glassconv
+from glassconv.dispatch import dispatch
+from glassconv.dispatch.gradient_choice import GradientChoice
+from glassconv.kernels.weight_gradients import supporting
+from glassconv.problem.gradients import convolution_of
+from glassconv.problem.problem import Problem
+from support.gradient_bounds import assert_within_bound, gradients
+from support.torch_calls import CALLS, Calls
+
+FLOAT64 = torch.float64
+SHAPES = {
+    "strided": Calls("conv2d", (2, 4, 9, 8), (6, 4, 3, 3), 6, {"stride": 2, "padding": 1}),
+    "stride beyond the kernel": Calls("conv2d", (2, 3, 9, 8), (4, 3, 2, 1), 4, {"stride": (3, 2)}),
+    "dilated": Calls("conv2d", (1, 3, 9, 9), (4, 3, 3, 3), 4, {"dilation": 2, "padding": 2}),
+    "dilated and strided": Calls(
+        "conv2d", (1, 3, 11, 10), (4, 3, 3, 2), 4, {"dilation": (2, 3), "stride": (3, 2)}
+    ),
+    "depthwise": Calls("conv2d", (2, 5, 7, 8), (5, 1, 3, 3), 5, {"groups": 5, "padding": 1}),
+    "depthwise, strided": Calls(
+        "conv2d", (2, 3, 9, 8), (6, 1, 3, 3), None, {"groups": 3, "padding": 1, "stride": 2}
+    ),
+    "pointwise": Calls("conv2d", (2, 5, 4, 6), (7, 5, 1, 1), 7),
+    "padding wider than the kernel": Calls("conv2d", (1, 2, 4, 4), (3, 2, 2, 2), 3, {"padding": 3}),
+    "uneven padding": Calls("conv2d", (1, 2, 5, 6), (3, 2, 3, 2), 3, {"padding": "same"}),
+    "1-D, strided": Calls("conv1d", (2, 4, 19), (6, 2, 5), 6, {"stride": 2, "groups": 2}),
+    "transposed, dilated": Calls(
+        "conv_transpose2d", (1, 3, 5, 4), (3, 2, 2, 3), 2, {"dilation": 2, "padding": 1}
+    ),
+}
+ALL = {**{name: calls for name, calls in CALLS.items() if "3-D" not in name}, **SHAPES}
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same'")  # which copies the input
+EVERY_CALL = pytest.mark.parametrize("calls", ALL.values(), ids=ALL)
+
+
+@pytest.fixture(autouse=True)
+def _by_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let kernels compute every gradient that they support."""
+    monkeypatch.setattr(dispatch, "choose_gradients", _every_kernel)
+    dispatch.forget()
+    yield
+    dispatch.forget()
+
+
+def _every_kernel(
+    problem: Problem, accuracy: str, layout: str, *, of_input: bool, of_weight: bool
+) -> GradientChoice:
+    supported = supporting(convolution_of(problem), layout)
+    return GradientChoice(output=True, of_input=of_input, of_weight=of_weight and bool(supported))
+
+
+@EVERY_CALL
+def test_both_derivatives_are_those_of_finite_differences(calls: Calls) -> None:
+    arrays = calls.arrays(FLOAT64, requires_grad=True)
+    assert type(calls.ours(*arrays).grad_fn).__name__ == "_ConvolutionBackward"
+    assert gradcheck(calls.ours, arrays, fast_mode=True)
+    assert gradgradcheck(calls.ours, arrays, fast_mode=True)
+
+
+@EVERY_CALL
+def test_gradients_are_within_their_bounds(calls: Calls) -> None:
+    arrays = calls.arrays()
+    grad = torch.randn_like(calls.theirs(*arrays))
+    assert_within_bound(gradients(calls.ours, arrays, grad), calls.theirs, arrays, grad)
+
+
+def test_channels_last_gradients_have_pytorchs_layout() -> None:
+    calls = SHAPES["strided"]
+    arrays = [each.requires_grad_() for each in calls.arrays()]
+    image = arrays[0].detach().to(memory_format=torch.channels_last).requires_grad_()
+    output = calls.ours(image, *arrays[1:])
+    assert output.is_contiguous(memory_format=torch.channels_last)
+    grad = torch.randn_like(output)
+    found = torch.autograd.grad(output, (image, *arrays[1:]), grad)
+    assert_within_bound(found, calls.theirs, (image, *arrays[1:]), grad)
+    assert found[0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_weight_that_changes_is_packed_again() -> None:
+    calls = CALLS["2-D"]
+    input, weight, bias = (torch.nn.Parameter(each) for each in calls.arrays())
+    for _ in range(3):
+        output = calls.ours(input, weight, bias)
+        grad = torch.randn_like(output)
+        found = torch.autograd.grad(output, (input, weight, bias), grad)
+        assert_within_bound(found, calls.theirs, (input, weight, bias), grad)
+        with torch.no_grad():
+            weight.sub_(found[1])
+
+
+def test_third_derivatives() -> None:
+    def derivative(input: Tensor, weight: Tensor) -> Tensor:
+        output = glassconv.conv2d(input, weight, padding=1).pow(3).sum()
+        (first,) = torch.autograd.grad(output, weight, create_graph=True)
+        return first
+
+    input = torch.randn(1, 2, 4, 3, dtype=FLOAT64, requires_grad=True)
+    weight = torch.randn(2, 2, 3, 3, dtype=FLOAT64, requires_grad=True)
+    assert gradgradcheck(derivative, (input, weight), fast_mode=True)
+
+
+def test_a_freed_graph_is_reported() -> None:
+    arrays = CALLS["2-D"].arrays(requires_grad=True)
+    output = CALLS["2-D"].ours(*arrays).sum()
+    output.backward()
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        output.backward()
