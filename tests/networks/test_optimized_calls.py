@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from glassconv.errors import ArgumentTypeError, NetworkError, UnknownNameError
+from glassconv.networks.accuracy import measured
 from glassconv.networks.optimize import MOST_PLANS, optimize
 from support.optimized import Calls, check, kernels, optimized
 
@@ -154,10 +155,27 @@ def test_refusals() -> None:
         optimized(calls(lambda a, x: a(x).nonzero())).plan(X)
 
 
+def test_an_example_for_which_pytorchs_error_happens_to_be_small() -> None:
+    def powers(x: Tensor) -> Tensor:
+        for _ in range(10):
+            x = x.pow(0.3).pow(1 / 0.3)
+        return x
+
+    model = Calls(powers)
+    ones = torch.ones(1, 100)  # whose powers have no error
+    error = 8 * 2.0**-24
+
+    found = measured(lambda x: model(x) * (1 + error), model, (ones,), "default")
+    assert found.error is not None and found.pytorch_error is not None
+    assert 0 < found.error <= found.limit
+    with pytest.raises(NetworkError, match="the accuracy allows"):
+        measured(lambda x: model(x) * 1.01, model, (ones,), "default")
+
+
 def test_float64_has_no_judge() -> None:
-    measured = optimize(network().double(), X.double()).measured
-    assert measured.error is None
-    assert "nothing more precise" in measured.reason
+    found = optimize(network().double(), X.double()).measured
+    assert found.error is None
+    assert "nothing more precise" in found.reason
 
 
 def test_threads_make_one_plan() -> None:

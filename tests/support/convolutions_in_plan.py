@@ -29,6 +29,7 @@ from glassconv.problem.memory_layout import NHWC
 from glassconv.problem.operands import Operands
 from glassconv.verification.definition import allowed_error
 
+ADDED = (*EPILOGUE, "scale")  # arguments that passes add
 LEAST = 1e-300  # what a bound of 0 is divided by
 
 
@@ -44,7 +45,7 @@ def shares_of_bounds(model: nn.Module, *args: Any) -> Iterator[tuple[str, float]
 
 
 def _share(network: Network, operation: Operation, given: Tensor, layout: str) -> float:
-    arguments = {k: v for k, v in operation.arguments.items() if k not in EPILOGUE}
+    arguments = {k: v for k, v in operation.arguments.items() if k not in ADDED}
     plain = replace(operation, arguments=arguments)
     strides = dense_strides(tuple(given.shape), channels_last=layout == NHWC)
     x = torch.empty_strided(given.shape, strides).copy_(given)

@@ -95,7 +95,8 @@ def run(source: str, *, verified: bool = True) -> Ran:
     if found.reason:
         return found
     if verified:
-        found = replace(found, share=max(share for _, share in shares_of_bounds(model, *inputs)))
+        shares = (share for _, share in shares_of_bounds(model, *inputs))
+        found = replace(found, share=max(shares, default=None))
     return _with_steps(found, fast.plan(*inputs).steps)
 
 

@@ -95,6 +95,18 @@ def test_an_input_that_is_returned(function: Callable[[Tensor], Any]) -> None:
     check(Calls(lambda layer, x: (function(x), layer(x)), convolution()), X)
 
 
+def test_an_input_that_is_overwritten_in_pytorch() -> None:
+    def overwritten(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+        before = layer(x)
+        x.mul_(2)
+        return before + layer(x), x
+
+    fast = check(Calls(overwritten, convolution()), X)
+    before = X.clone()
+    fast(X)
+    assert torch.equal(X, before)
+
+
 def test_one_value_returned_twice() -> None:
     def twice(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         y: Tensor = layer(x)
