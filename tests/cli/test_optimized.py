@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pytest import CaptureFixture, MonkeyPatch
 
@@ -15,6 +16,7 @@ from glassconv.benchmarks import networks
 from glassconv.benchmarks.peers import ours
 from glassconv.cli import optimized
 from glassconv.dispatch import dispatch, tuning_store
+from glassconv.networks.saved.file import load_saved
 from support.command_line import pipe, run
 
 FACTORY = """
@@ -68,6 +70,13 @@ def test_a_pass_is_shown_as_text_and_as_json(
     assert "− 1 batch_norm(0, " in out
     assert run(monkeypatch, *command, "--json") == 0
     assert len(json.loads(capsys.readouterr().out)["after"]) == 5
+
+
+def test_a_network_is_saved(monkeypatch: MonkeyPatch, tmp_path: Path) -> None:
+    options = ["--show", "unused", "--save", "net.safetensors"]
+    assert run(monkeypatch, "optimize", "nets.py:network", "1x3x16x16", *options) == 0
+    saved = load_saved(tmp_path / "net.safetensors")
+    assert saved(torch.rand(1, 3, 16, 16)).shape == (1, 2)
 
 
 def test_an_image_is_an_input(monkeypatch: MonkeyPatch, capsys: CaptureFixture[str]) -> None:

@@ -64,6 +64,10 @@ def optimize(
         typer.Option("--show", help="Print the network before and after a pass.", metavar="PASS"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Save the network after its passes, .safetensors.", metavar="FILE"),
+    ] = None,
     seed: SeedOption = 0,
 ) -> None:
     """Make one plan of a network, and report its passes, steps, times, memory and errors."""
@@ -77,6 +81,8 @@ def optimize(
             if show_pass is None
             else report_pass(network, fast.passes(given), show_pass)
         )
+        if save is not None:
+            fast.save(save, given)
     if json:
         typer.echo(plan_to_json(report))
     else:

@@ -17,9 +17,9 @@ from glassconv.tiling.dask_graph import LOCAL
 def run(
     network: Annotated[str, Source],
     input: Annotated[
-        Path | None, typer.Argument(metavar="[IN", help="A .npy, .zarr or .tif.")
+        Path | None, typer.Argument(metavar="IN", help="A .npy, .zarr or .tif.")
     ] = None,
-    output: Annotated[Path | None, typer.Argument(metavar="OUT]", help="A .npy or .zarr.")] = None,
+    output: Annotated[Path | None, typer.Argument(metavar="OUT", help="A .npy or .zarr.")] = None,
     image: Annotated[
         Path | None, typer.Option(help="Image file that the network gets.", metavar="FILE")
     ] = None,
@@ -39,8 +39,9 @@ def run(
 ) -> None:
     """Run a network on an image (--image), or over an array on disk, tile by tile (IN OUT).
 
-    On an image it prints the most probable classes, or the shapes of its outputs. Over an array, a
-    run that was stopped goes on where it was.
+    On an image it prints the most probable classes, or the shapes of its outputs.
+
+    Over an array, a run that was stopped goes on where it was.
     """
     if image is not None and input is None:
         with stderr().status(f"running {network}"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -153,6 +154,19 @@ class OptimizedNetwork(nn.Module):
 
         planned, passes = self._required(inputs, {}), self.passes(*inputs)
         return report_plan(planned, passes, self._original[0], inputs, self.accuracy)
+
+    def save(self, path: str | Path, *inputs: Tensor) -> None:
+        """Save the network of a call after its passes; `networks.saved.load_saved` reads it.
+
+        The file ends in `.safetensors`. Plans are made again when it is loaded, for the processor
+        and the threads that are there.
+
+        Raises `NetworkError` for a call that has no plan, or an operation that cannot be saved.
+        """
+        from glassconv.networks.saved.file import save_network
+
+        planned, passes = self._required(inputs, {}), self.passes(*inputs)
+        save_network(passes[-1][1], planned.returned, self.accuracy, Path(path))
 
     @property
     def reasons(self) -> tuple[str, ...]:
