@@ -151,7 +151,7 @@ def page(ran: Sequence[Ran]) -> Iterator[str]:
         "",
         f"{len(ran)} of the {len(sources())} networks have been tried: {counts['whole']} run as",
         f"kernels alone, {counts['partly']} with operations of PyTorch's between them,",
-        f"{counts['as it was']} as they were, and {counts['not']} cannot be called in PyTorch here.",
+        f"{counts['as it was']} as they were, and {counts['not']} cannot be called at all.",
         f"In {within} of {len(shares)} each convolution is within its bound on its own input; the",
         f"largest share of a bound is {max(shares.values(), default=0):.3f}.",
     )
