@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 from torch.utils._pytree import tree_flatten
 
 from glassconv.dispatch.select import ACCURACY
@@ -112,10 +113,10 @@ class OptimizedNetwork(nn.Module):
         self._checksums: tuple[bytes, ...] = ()
         self.training = False
 
-    # A plan is no code to trace. PyTorch's decorator has no types.
-    @torch._dynamo.disable  # type: ignore[untyped-decorator]
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the original returns, computed by a plan where that is possible."""
+        if is_compiling():  # a plan is no code to trace; the back end makes one of the original
+            return self._original[0](*args, **kwargs)
         leaves, key = _described(args, kwargs)
         reason = _why_not(leaves)
         if reason:

@@ -17,6 +17,7 @@ from torch._ops import OpOverload, OpOverloadPacket
 from glassconv.errors import NetworkError, ShapeError
 from glassconv.networks.exported.sizes import LARGEST
 from glassconv.networks.files.quote import quoted
+from glassconv.networks.operator_words import wrong_word
 
 # An operator ending in _ , which writes into its first argument, is on the list with the one
 # without. `where` has all overloads of `aten::where`.
@@ -114,8 +115,14 @@ def check_arguments(
 ) -> None:
     """Raise `NetworkError` for a function of Python that takes other arguments.
 
-    Those of an operator are checked when its shapes are computed; torch.fx writes `a + b` before.
+    Those of an operator are checked when its shapes are computed, but for words of PyTorch's;
+    torch.fx writes `a + b` before.
     """
+    if isinstance(function, OpOverload):
+        names = (each.name for each in function._schema.arguments)
+        cause = wrong_word(function, {**dict(zip(names, arguments, strict=False)), **named})
+        if cause:
+            raise NetworkError(f"its graph calls {function.__name__}: {cause}")
     if function in PYTHON.values():
         try:
             inspect.signature(function).bind(*arguments, **named)

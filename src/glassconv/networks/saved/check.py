@@ -18,6 +18,7 @@ from glassconv.networks.convolutions import is_convolution, read
 from glassconv.networks.exported.shape_check import MOST_BYTES
 from glassconv.networks.files.quote import first_line, quoted
 from glassconv.networks.graph import Operation, Value
+from glassconv.networks.operator_words import wrong_word
 from glassconv.networks.passes.fuse_elementwise import COMPILED, FUNCTION
 from glassconv.networks.passes.sums import EPILOGUE, is_sum
 from glassconv.networks.plan.places import dtype_of
@@ -25,13 +26,6 @@ from glassconv.networks.plan.rules import RULES
 from glassconv.networks.tensors import tensors_in
 from glassconv.operations.elementwise import Expression, arrays_in
 from glassconv.problem.activations import ACTIVATIONS
-
-WORDS = {
-    "ScalarType": torch.dtype,
-    "MemoryFormat": torch.memory_format,
-    "Layout": torch.layout,
-    "Device": torch.device,
-}
 
 
 def check_shapes(operation: Operation) -> None:
@@ -76,21 +70,15 @@ def check_size(value: Value) -> None:
 
 
 def _check_kinds(operation: Operation, arguments: Mapping[str, Any]) -> None:
-    """Raise for other arguments than the operator has, and for a number in place of a word.
-
-    PyTorch takes a number for an element type or a memory format, and does not look at its value.
-    """
+    """Raise for other arguments than the operator has, and for a number in place of a word."""
     schema = operation.overload._schema.arguments
     names = {each.name for each in schema}
     if names != set(arguments):
         cause = f"it has the arguments {quoted(sorted(arguments))}"
         raise NetworkError(f"{cause}, where {operation.function} has {quoted(sorted(names))}")
-    for each in schema:
-        for word, kind in WORDS.items():
-            if word in str(each.real_type) and not isinstance(
-                arguments[each.name], kind | type(None)
-            ):
-                raise NetworkError(f"its {each.name} is no {word}", request=operation.name)
+    cause = wrong_word(operation.overload, arguments)
+    if cause:
+        raise NetworkError(cause, request=operation.name)
 
 
 def _has_one_type(operation: Operation) -> bool:
