@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from glassconv.algorithms import named
@@ -70,8 +71,16 @@ def _share(network: Network, operation: Operation, given: Tensor, layout: str) -
 
 
 def _in_float64(operation: Operation, arguments: Any, tensors: dict[str, Tensor | None]) -> Tensor:
-    precise = {name: None if each is None else each.double() for name, each in tensors.items()}
-    result: Tensor = operation.overload(**{**arguments, **precise})
+    precise: dict[str, Any] = {
+        name: None if each is None else each.double() for name, each in tensors.items()
+    }
+    function, padding = operation.overload, arguments["padding"]
+    if function is None:  # its padding differs on the two sides of an axis
+        widths = [width for pair in reversed(padding) for width in pair]
+        precise["input"] = F.pad(precise["input"], widths)
+        arguments = {**arguments, "padding": [0] * len(padding)}
+        function = getattr(torch.ops.aten, operation.function).default
+    result: Tensor = function(**{**arguments, **precise})
     return result
 
 

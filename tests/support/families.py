@@ -64,9 +64,9 @@ class Ran:
 
     @property
     def how(self) -> str:
-        """Return whether it runs whole, partly or as it was."""
+        """Return whether it runs whole, partly, as it was, or not in PyTorch either."""
         if self.reason:
-            return "as it was"
+            return "as it was" if self.shape else "not"
         return "partly" if self.pytorch else "whole"
 
 
@@ -144,22 +144,24 @@ def page(ran: Sequence[Ran]) -> Iterator[str]:
         "",
         "`glassconv.optimize` of the smallest network of every architecture family of timm and",
         "torchvision that has a convolution, with random weights and the network's usual input.",
-        "`python -m support.families` in `tests` writes this page. On this one:",
+        "`PYTHONPATH=tests python -m support.families RECORDS --page docs/networks-run.md` writes",
+        "this page. On this one:",
         "",
         *(f"    {line}" for line in describe()),
         "",
-        f"Of {len(ran)} networks, {counts['whole']} run as kernels alone, {counts['partly']} with",
-        f"operations of PyTorch's between them, and {counts['as it was']} as they were.",
+        f"{len(ran)} of the {len(sources())} networks have been tried: {counts['whole']} run as",
+        f"kernels alone, {counts['partly']} with operations of PyTorch's between them,",
+        f"{counts['as it was']} as they were, and {counts['not']} cannot be called at all.",
         f"In {within} of {len(shares)} each convolution is within its bound on its own input; the",
         f"largest share of a bound is {max(shares.values(), default=0):.3f}.",
     )
     if errors:
         worst = max(errors, key=lambda each: errors[each])
-        yield "The largest error over PyTorch's, both against float64, is "
+        yield "The largest error over PyTorch's, both against float64, is"
         yield f"{errors[worst]:.2f}, in `{worst}`."
     if ratios:
         slowest = max(ratios, key=lambda each: ratios[each])
-        yield "The largest time over PyTorch's, both on one thread, is "
+        yield "The largest time over PyTorch's, both on one thread, is"
         yield f"{ratios[slowest]:.2f}, in `{slowest}`."
     yield from ("", f"| {' | '.join(HEADINGS)} |", f"| {' | '.join(['---'] * len(HEADINGS))} |")
     for each in ran:
@@ -167,7 +169,8 @@ def page(ran: Sequence[Ran]) -> Iterator[str]:
     yield ""
     for each in ran:
         if each.reason:
-            yield f"- `{each.source}` runs as it was: {each.reason.partition('. ')[0]}"
+            verb = "runs as it was" if each.shape else "does not run"
+            yield f"- `{each.source}` {verb}: {each.reason.partition('. ')[0]}"
 
 
 def _cells(ran: Ran) -> list[str]:

@@ -61,3 +61,8 @@ def test_a_padded_array_that_is_read_twice_stays() -> None:
     network = Calls(twice, nn.Conv2d(4, 4, 3, padding=1))
     check(network, X)
     assert "pad" in functions(after_passes(network.eval(), X)["unused"])
+
+
+@pytest.mark.parametrize("pad", [(1, 1), (0, 1, 2, 0)])
+def test_an_image_without_a_batch(pad: tuple[int, ...]) -> None:
+    assert left(nn.Conv2d(4, 8, 3, padding=1), pad, X[0]) == ["conv2d"]

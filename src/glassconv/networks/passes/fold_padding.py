@@ -31,7 +31,8 @@ def _folded(network: Network, convolution: Operation) -> Network:
     is_residual = arguments.get("residual") == padded
     if network.only_reader(padded) is not convolution or is_residual:
         return network
-    both = _pairs(pad, arguments["padding"], len(padded.shape) - 2)
+    ndim = len(arguments["weight"].shape) - 2  # an image may have no batch axis
+    both = _pairs(pad, arguments["padding"], ndim)
     if both is None:
         return network
     merged = with_arguments(convolution, input=pad.arguments["self"], padding=both)
