@@ -25,7 +25,7 @@ ATEN = torch.ops.aten
 )
 def test_a_number_is_no_word(overload: Any, arguments: dict[str, int]) -> None:
     assert wrong_word(overload, arguments)
-    with pytest.raises(NetworkError, match="its graph calls .*: its .* is no"):
+    with pytest.raises(NetworkError, match=r"its graph calls .*: its .* is no"):
         check_arguments(overload, [None], arguments)
 
 

@@ -1,8 +1,8 @@
 """Which gradients of a call kernels compute: those that are predicted to be faster than PyTorch's.
 
 PyTorch's own gradients are predicted to take as long as its forward call: each has as many
-multiply-adds, and oneDNN has a kernel of the same kind for each. Measured, they take as long or
-longer (docs/adr/0027). That of the input may take as long as a transposed convolution.
+multiply-adds, and oneDNN has a kernel of the same kind for each. Measured, most take as long, and
+some longer (docs/adr/0027). That of the input may take as long as a transposed convolution.
 """
 
 from __future__ import annotations
