@@ -23,6 +23,7 @@ from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import ErrorCurve, ErrorCurves
 from glassconv.verification.network import verify_network
 from glassconv.verification.running_bounds import running_bounds
+from reports import networks
 from support.fixed_machine import FIXED
 
 TEXT = "2x6x6 3@3x3 p1"
@@ -95,6 +96,15 @@ REPORTS: dict[str, Callable[[], object]] = {
     "Step": lambda: Step("output", np.array([1.0, nan]), ("length",), ""),
     "WorkedExample": worked_example,
     "ErrorCurves": curves,
+    "NetworkBenchmark": networks.network_benchmark,
+    "NetworkBenchmarks": networks.network_benchmarks,
+    "NetworkProfile": networks.network_profile,
+    "GradientKernels": networks.gradient_kernels,
+    "NetworkTuning": networks.network_tuning,
+    "Answer": networks.answer,
+    "PlanReport": networks.plan_report,
+    "PassReport": networks.pass_report,
+    "TilePlan": networks.tile_plan,
 }
 
 

@@ -140,18 +140,28 @@ def _compare(ours: Outcome, theirs: Outcome) -> list[str]:
         return [f"glassconv raises {ours}; torch does not"]
     found = []
     for name, array in theirs.arrays.items():
-        own = ours.arrays[name]
-        if _form(own) != _form(array):
+        own, is_gradient = ours.arrays[name], name.endswith("gradient")
+        if _form(own, is_gradient) != _form(array, is_gradient):
             found.append(f"{name}: torch {_form(array)}, glassconv {_form(own)}")
     return found
 
 
-def _form(array: object) -> str:
+def _form(array: object, is_gradient: bool = False) -> str:
+    """Return what is compared of an array beside its numbers.
+
+    Of gradients, not the strides along axes of one entry, which place no element.
+    """
     if not isinstance(array, Tensor):
         return type(array).__name__
     kind = "" if type(array) is Tensor else type(array).__name__ + " "
     place = "" if array.device.type == "cpu" else f" {array.device.type}"
-    strides = f" strides {list(array.stride())}" if array.layout == torch.strided else ""
+    strides = ""
+    if array.layout == torch.strided:
+        placing = [
+            stride if size > 1 or not is_gradient else 0
+            for size, stride in zip(array.shape, array.stride(), strict=True)
+        ]
+        strides = f" strides {placing}"
     grad = " requires_grad" if array.requires_grad else ""
     dtype = str(array.dtype).removeprefix("torch.")
     return f"{kind}{list(array.shape)} {dtype}{strides}{place}{grad}"
