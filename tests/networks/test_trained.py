@@ -20,6 +20,7 @@ from torch import Tensor, nn
 import glassconv
 from glassconv.algorithms import named
 from glassconv.networks.load import load
+from glassconv.networks.optimize import OptimizedNetwork
 from glassconv.problem.operands import Operands
 from support import trained
 from support.cifar10_batches import published_images
@@ -54,6 +55,13 @@ def by_glassconv(network: nn.Module) -> nn.Module:
     return report.model
 
 
+def by_plan(network: nn.Module) -> nn.Module:
+    return OptimizedNetwork(network, "default")
+
+
+WAYS = pytest.mark.parametrize("by", [by_pytorch, by_glassconv, by_plan])
+
+
 @contextmanager
 def judged(network: nn.Module) -> Iterator[list[str]]:
     """Judge every convolution of a network as it runs; yield the algorithms that computed them."""
@@ -78,13 +86,14 @@ def judged(network: nn.Module) -> Iterator[list[str]]:
         hook.remove()
 
 
-@pytest.mark.parametrize("by", [by_pytorch, by_glassconv])
+@WAYS
 def test_the_classifier_is_right_on_20_of_20_pictures(by: Callable[[nn.Module], nn.Module]) -> None:
     trained.folder_of("cifar_10_model")
     network = by(load(f"{CODE}:cifar10"))
     x, labels = pictures()
     with torch.no_grad():
         assert network(x).argmax(1).tolist() == labels
+    assert not getattr(network, "reasons", ())  # a plan's
 
 
 def test_the_classifiers_convolutions_are_within_their_bounds() -> None:
@@ -103,7 +112,7 @@ def test_the_face_networks_convolutions_are_within_their_bounds(name: str) -> No
     torch.testing.assert_close(probability.sum(1), torch.ones_like(probability[:, 0]))
 
 
-@pytest.mark.parametrize("by", [by_pytorch, by_glassconv])
+@WAYS
 def test_the_face_networks_find_a_face(
     by: Callable[[nn.Module], nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +127,7 @@ def test_the_face_networks_find_a_face(
     (found,) = boxes[0]  # left, top, right, bottom, probability
     assert found[4] > 0.99
     assert _overlap(found[:4], FACE) > FOUND
+    assert not [reason for each in networks for reason in getattr(each, "reasons", ())]
 
 
 def _overlap(one: np.ndarray, other: tuple[int, ...]) -> float:
