@@ -38,9 +38,19 @@ else:  # workers inherit the folder: a kernel is compiled by one of them
     atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 
+def pytest_collectstart() -> None:
+    """Seed before a module is imported: layers that parametrize its tests are the same, too."""
+    seed()
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """Seed every source of random numbers before each test, so that its order does not matter."""
+    """Seed each test, whichever ran before it."""
+    seed()
+
+
+def seed() -> None:
+    """Seed all generators of random numbers."""
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map_only
 
+from glassconv.dispatch.select import ACCURACY
 from glassconv.networks.capture import capture_call
 from glassconv.networks.optimize import OptimizedNetwork
 from glassconv.networks.passes import rewritten
@@ -17,7 +18,7 @@ from glassconv.networks.passes.network import Network
 from glassconv.networks.planning import network_of
 from glassconv.networks.relative_error import relative_error
 
-FACTOR = 4  # times PyTorch's own error, or times the rounding of one number
+FACTOR = ACCURACY["default"]  # times PyTorch's own error, or the rounding of one number
 ROUNDINGS = 16  # of sums in float64
 
 

@@ -88,16 +88,26 @@ class Graph:
     @cached_property
     def producers(self) -> Mapping[int, Operation]:
         """Return the operation that writes a value, by the value's number."""
-        return {value.number: each for each in self.operations for value in each.outputs}
+        return producers_of(self.operations)
 
     @cached_property
     def readers(self) -> Mapping[int, tuple[Operation, ...]]:
         """Return the operations that read a value, by the value's number."""
-        found: dict[int, list[Operation]] = {}
-        for operation in self.operations:
-            for number in dict.fromkeys(value.number for value in operation.inputs):
-                found.setdefault(number, []).append(operation)
-        return {number: tuple(each) for number, each in found.items()}
+        return readers_of(self.operations)
+
+
+def producers_of(operations: Sequence[Operation]) -> dict[int, Operation]:
+    """Return the operation that writes a value, by the value's number."""
+    return {value.number: each for each in operations for value in each.outputs}
+
+
+def readers_of(operations: Sequence[Operation]) -> dict[int, tuple[Operation, ...]]:
+    """Return the operations that read a value, by the value's number, in their order."""
+    found: dict[int, list[Operation]] = {}
+    for operation in operations:
+        for number in dict.fromkeys(value.number for value in operation.inputs):
+            found.setdefault(number, []).append(operation)
+    return {number: tuple(each) for number, each in found.items()}
 
 
 def _values(argument: object) -> Iterator[Value]:

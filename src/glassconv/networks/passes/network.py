@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from glassconv.networks.graph import Operation, Value
+from glassconv.networks.graph import Operation, Value, producers_of, readers_of
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,12 @@ class Network:
     @cached_property
     def producers(self) -> Mapping[int, Operation]:
         """Return the operation that writes a value, by the value's number."""
-        return {value.number: each for each in self.operations for value in each.outputs}
+        return producers_of(self.operations)
 
     @cached_property
     def readers(self) -> Mapping[int, tuple[Operation, ...]]:
         """Return the operations that read a value, by the value's number."""
-        found: dict[int, list[Operation]] = {}
-        for operation in self.operations:
-            for number in dict.fromkeys(value.number for value in operation.inputs):
-                found.setdefault(number, []).append(operation)
-        return {number: tuple(each) for number, each in found.items()}
+        return readers_of(self.operations)
 
     @cached_property
     def returned(self) -> frozenset[int]:
