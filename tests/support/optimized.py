@@ -16,9 +16,9 @@ from glassconv.networks.optimize import OptimizedNetwork
 from glassconv.networks.passes import rewritten
 from glassconv.networks.passes.network import Network
 from glassconv.networks.planning import network_of
-from glassconv.networks.relative_error import relative_error
+from glassconv.networks.relative_error import relative_rms_error
 
-FACTOR = ACCURACY["default"]  # times PyTorch's own error, or the rounding of one number
+FACTOR = ACCURACY["default"]  # times PyTorch's own rms error, or the rounding of one number
 ROUNDINGS = 16  # of sums in float64
 
 
@@ -100,12 +100,12 @@ def agree(found: Any, expected: Any, truth: Any) -> None:
             assert torch.equal(one, other)
             continue
         precise = exact.to(torch.float64)
-        theirs = relative_error([other], [precise])
+        theirs = relative_rms_error([other], [precise])
         roundoff = torch.finfo(one.dtype).eps / 2
         # Nothing more precise than float64 is there to say how large PyTorch's own error is.
         least = ROUNDINGS * roundoff if one.dtype is torch.float64 else roundoff
         allowed = FACTOR * max(theirs, least)
-        assert relative_error([one], [precise]) <= allowed
+        assert relative_rms_error([one], [precise]) <= allowed
 
 
 def _precise(tensor: Tensor) -> Tensor:

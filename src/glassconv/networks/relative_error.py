@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
+from math import inf, sqrt
 
 from torch import Tensor
 
@@ -32,3 +32,23 @@ def relative_error(outputs: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
             error = max(error, float(difference.max()))
             scale = max(scale, float(reference[finite].abs().max().detach()))
     return error / scale if scale else error
+
+
+def relative_rms_error(outputs: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
+    """Return the rms error over the rms value, of all outputs together; infinite as above.
+
+    >>> import torch
+    >>> relative_rms_error([torch.tensor([3.0, 4.5])], [torch.tensor([3.0, 4.0])])
+    0.1
+    """
+    error = scale = 0.0
+    for output, reference in zip(outputs, truth, strict=True):
+        if not reference.is_floating_point():
+            continue
+        finite = reference.isfinite()
+        difference = (output.double() - reference)[finite]
+        if not bool(difference.isfinite().all()):
+            return inf
+        error += float(difference.square().sum())
+        scale += float(reference[finite].double().square().sum())
+    return sqrt(error / scale) if scale else sqrt(error)
