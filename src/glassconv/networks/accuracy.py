@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_map_only
 
 from glassconv.dispatch.select import ACCURACY
 from glassconv.errors import NetworkError
-from glassconv.networks.relative_error import relative_error
+from glassconv.networks.relative_error import relative_rms_error
 from glassconv.networks.tensors import tensors_in
 from glassconv.nn.shared_copy import shared_copy
 
@@ -23,7 +23,7 @@ NEIGHBORS = 4
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Errors on the example, relative to the largest output; None where float64 failed."""
+    """Rms errors on the example, over the rms of the outputs; None where float64 failed."""
 
     error: float | None
     pytorch_error: float | None
@@ -55,8 +55,8 @@ def measured(
         truth = _outputs(precise, _in_float64(example))
     except Exception as error:  # a model that takes no numbers in float64
         return Accuracy(None, None, ACCURACY[accuracy], f"{type(error).__name__}: {error}")
-    found = relative_error(_outputs(optimized, example), truth)
-    theirs = relative_error(pytorch, truth)
+    found = relative_rms_error(_outputs(optimized, example), truth)
+    theirs = relative_rms_error(pytorch, truth)
     limit = ACCURACY[accuracy] * max(theirs, _roundoff(pytorch))
     if found > limit:  # PyTorch's error may happen to be small for this example
         theirs = max(theirs, _error_near(shared_copy(model).eval(), precise, example))
@@ -87,7 +87,7 @@ def _error_near(model: nn.Module, precise: nn.Module, example: Sequence[Any]) ->
     for _ in range(NEIGHBORS):
         inputs = tree_map_only(Tensor, near, tuple(example))
         truth = _outputs(precise, _in_float64(inputs))
-        errors.append(relative_error(_outputs(model, inputs), truth))
+        errors.append(relative_rms_error(_outputs(model, inputs), truth))
     return max(errors)
 
 

@@ -65,7 +65,7 @@ class PassFacts:
 
 @dataclass(frozen=True, eq=False)
 class PlanReport(Shown):
-    """A network as one plan. Errors are relative to the largest value."""
+    """A network as one plan. Its errors are rms errors over the rms of its outputs."""
 
     model: str
     input_shapes: tuple[tuple[int, ...], ...]
