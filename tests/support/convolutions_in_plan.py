@@ -19,7 +19,7 @@ from glassconv.algorithms import named
 from glassconv.networks.convolutions import is_convolution, read
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.network import Network
-from glassconv.networks.passes.sums import EPILOGUE, refusal
+from glassconv.networks.passes.sums import ADDED, refusal
 from glassconv.networks.plan.layout import fastest_layout
 from glassconv.networks.plan.lower import lower
 from glassconv.networks.plan.places import dense_strides
@@ -30,7 +30,6 @@ from glassconv.problem.memory_layout import NHWC
 from glassconv.problem.operands import Operands
 from glassconv.verification.definition import allowed_error
 
-ADDED = (*EPILOGUE, "scale")  # arguments that passes add
 LEAST = 1e-300  # what a bound of 0 is divided by
 
 

@@ -35,6 +35,20 @@ class Norms(nn.Module):
         return {"rows": rows.softmax(-1), "both": (y.cumsum(1), torch.clamp(z, max=float("inf")))}
 
 
+class Excited(nn.Module):
+    """Has a padding before a convolution, and squeeze-and-excitation before one of 1 × 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.squeeze = nn.Conv2d(3, 8, 3, stride=2), nn.Conv2d(8, 8, 1)
+        self.last = nn.Conv2d(8, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(nn.functional.pad(x, (0, 1, 0, 1)))
+        output: Tensor = self.last(y * self.squeeze(y.mean((2, 3), keepdim=True)).sigmoid())
+        return output
+
+
 X = torch.rand(1, 3, 12, 12)
 
 
@@ -64,7 +78,9 @@ def operation(document: Any, function: str) -> Any:
     return next(each for each in document["operations"] if each["function"] == function)
 
 
-@pytest.mark.parametrize("model", [Norms(), small_network()], ids=["norms", "small"])
+@pytest.mark.parametrize(
+    "model", [Norms(), Excited(), small_network()], ids=["norms", "excited", "small"]
+)
 @pytest.mark.parametrize("format", [torch.contiguous_format, torch.channels_last])
 def test_it_computes_the_same_bits(
     model: nn.Module, format: torch.memory_format, tmp_path: Path
@@ -178,8 +194,28 @@ HOSTILE: dict[str, tuple[Callable[[Any], object], str]] = {
         "not known",
     ),
     "an argument too many": (
-        lambda d: d["operations"][0]["arguments"].update(scale=1),
+        lambda d: d["operations"][0]["arguments"].update(momentum=1),
         "where conv2d has",
+    ),
+    "a scale that is a number": (
+        lambda d: d["operations"][0]["arguments"].update(scale=1),
+        "no factor for each channel",
+    ),
+    "a scale of a 3 × 3 convolution": (
+        lambda d: d["operations"][0]["arguments"].update(scale={"value": d["inputs"][0]["number"]}),
+        "no factor for each channel",
+    ),
+    "a padding of pairs that are none": (
+        lambda d: d["operations"][0]["arguments"].update(
+            padding={"tuple": [{"tuple": [1, 1, 1]}, 1]}
+        ),
+        "its operation first",
+    ),
+    "a padding of pairs that states another shape": (
+        lambda d: d["operations"][0]["arguments"].update(
+            padding={"tuple": [{"tuple": [1, 2]}, {"tuple": [1, 1]}]}
+        ),
+        "where the file states",
     ),
     "a number of 65 bits": (
         lambda d: d["operations"][0]["arguments"].update(groups=1 << 64),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from glassconv.networks.convolutions import FORWARD
@@ -36,7 +35,7 @@ def _folded(network: Network, convolution: Operation) -> Network:
     if both is None:
         return network
     merged = with_arguments(convolution, input=pad.arguments["self"], padding=both)
-    return network.merged(pad, convolution, replace(merged, overload=None))
+    return network.merged(pad, convolution, merged)
 
 
 def _pairs(pad: Operation, padding: Any, ndim: int) -> tuple[tuple[int, int], ...] | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from math import prod
 
-from glassconv.networks.convolutions import FORWARD
+from glassconv.networks.convolutions import FORWARD, read
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.fuse_elementwise import ARRAYS, FUNCTION
 from glassconv.networks.passes.network import Network, rewritten_by, with_arguments
@@ -34,7 +34,6 @@ def _scaled(network: Network, convolution: Operation) -> Network:
     if convolution.function not in FORWARD or refusal(network, convolution) is not None:
         return network
     arguments = convolution.arguments
-    weight = network.tensors[arguments["weight"].number]
     product = network.producers.get(arguments["input"].number)
     if product is None or product.function != FUNCTION:
         return network
@@ -46,22 +45,23 @@ def _scaled(network: Network, convolution: Operation) -> Network:
     if product.arguments["expression"] not in PRODUCTS or len(operands) != 2:
         return network
     input, scale = sorted(operands, key=lambda each: -prod(each.shape))
-    output = convolution.outputs[0]
-    is_pointwise = prod(weight.shape[2:]) == 1 and arguments["groups"] == 1
-    is_padded = any(_numbers(arguments["padding"]))
-    is_worthwhile = prod(output.shape[2:]) > weight.shape[0]
-    if not is_pointwise or is_padded or not is_worthwhile or not _is_of_channels(scale, input):
+    both = with_arguments(convolution, input=input, scale=scale)
+    filters, positions = arguments["weight"].shape[0], prod(convolution.outputs[0].shape[2:])
+    if positions <= filters or not takes_scale(both):
         return network
-    return network.merged(
-        product, convolution, with_arguments(convolution, input=input, scale=scale)
-    )
+    return network.merged(product, convolution, both)
 
 
-def _is_of_channels(scale: Value, input: Value) -> bool:
-    """Return whether a value has one number for each channel of a single image."""
+def takes_scale(convolution: Operation) -> bool:
+    """Return whether a convolution's scale has a factor for each channel that its filters read.
+
+    It must be of 1 × 1 kernels, without padding and groups, and of a single image.
+    """
+    arguments = convolution.arguments
+    input, scale, weight = (arguments[name] for name in ("input", "scale", "weight"))
+    if convolution.function not in FORWARD or not isinstance(scale, Value):
+        return False
     shape = (1, input.shape[1], *(1 for _ in input.shape[2:]))
-    return input.shape[0] == 1 and scale.shape == shape and scale.number != input.number
-
-
-def _numbers(padding: object) -> tuple[int, ...]:
-    return padding if isinstance(padding, tuple) else ()
+    of_channels = input.shape[0] == 1 and scale.shape == shape and scale.number != input.number
+    is_pointwise = prod(weight.shape[2:]) == 1 and arguments["groups"] == 1
+    return of_channels and is_pointwise and not any(map(any, read(convolution).problem.padding))

@@ -15,7 +15,8 @@ from glassconv.problem.transposed import TransposedProblem
 
 LINEAR = "linear"
 SUMS = (*FORWARD, *TRANSPOSED, LINEAR)
-EPILOGUE = ("residual", "activation")  # arguments that passes add
+EPILOGUE = ("residual", "activation")
+ADDED = (*EPILOGUE, "scale")  # arguments that passes add to an operator's own
 COMPILED = ("float32", "float64")
 
 

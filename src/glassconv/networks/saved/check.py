@@ -20,7 +20,8 @@ from glassconv.networks.files.quote import first_line, quoted
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.operator_words import wrong_word
 from glassconv.networks.passes.fuse_elementwise import COMPILED, FUNCTION
-from glassconv.networks.passes.sums import EPILOGUE, is_sum
+from glassconv.networks.passes.scale_weights import takes_scale
+from glassconv.networks.passes.sums import ADDED, EPILOGUE, is_sum
 from glassconv.networks.plan.places import dtype_of
 from glassconv.networks.plan.rules import RULES
 from glassconv.networks.tensors import tensors_in
@@ -41,17 +42,22 @@ def check_shapes(operation: Operation) -> None:
     arguments = dict(operation.arguments)
     if is_sum(operation):
         _check_epilogue(operation)
-        arguments = {name: each for name, each in arguments.items() if name not in EPILOGUE}
+        arguments = {name: each for name, each in arguments.items() if name not in ADDED}
     _check_kinds(operation, arguments)
+    given = {name: _meta(each) for name, each in arguments.items()}
     try:
+        if is_convolution(operation):
+            given = _padded(given)
         with torch.inference_mode():
-            found = operation.overload(**{name: _meta(each) for name, each in arguments.items()})
+            found = operation.overload(**given)
     except Exception as error:  # each operator raises its own
         raise NetworkError(
             f"it cannot be computed: {first_line(str(error))}", request=request
         ) from None
     if is_convolution(operation):
         read(operation)  # PyTorch does not compare a bias without numbers with its convolution
+    if "scale" in operation.arguments and not takes_scale(operation):
+        raise NetworkError("its scale has no factor for each channel", request=request)
     computed = [(tuple(each.shape), each.dtype) for each in tensors_in(found)]
     stated = [(each.shape, dtype_of(each)) for each in operation.outputs]
     if computed != stated:
@@ -113,6 +119,19 @@ def _check_expression(operation: Operation) -> None:
     if shape != output.shape or output.dtype not in COMPILED:
         cause = f"its arrays have no common shape {output.shape} in float32 or float64"
         raise NetworkError(cause, request=operation.name)
+
+
+def _padded(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return a convolution's arguments as PyTorch's operator takes them.
+
+    A padding whose two ends may differ, as `fold_padding` writes it, is around the input instead.
+    """
+    padding = arguments["padding"]
+    if not isinstance(padding, list) or not any(isinstance(each, list) for each in padding):
+        return arguments
+    last_first = [side for pair in reversed(padding) for side in pair]
+    input = torch.nn.functional.pad(arguments["input"], last_first)
+    return {**arguments, "input": input, "padding": [0] * len(padding)}
 
 
 def _meta(argument: Any) -> Any:
