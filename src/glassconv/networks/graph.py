@@ -7,7 +7,7 @@ writes another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -94,6 +94,19 @@ class Graph:
     def readers(self) -> Mapping[int, tuple[Operation, ...]]:
         """Return the operations that read a value, by the value's number."""
         return readers_of(self.operations)
+
+
+def with_each(argument: Any, stand_in: Callable[[Value], Any]) -> Any:
+    """Return an argument with something else in the place of each value that it holds.
+
+    >>> with_each((1, (Value(7, (2,), "float32", "input"), None)), lambda value: value.number)
+    (1, (7, None))
+    """
+    if isinstance(argument, Value):
+        return stand_in(argument)
+    if isinstance(argument, tuple):
+        return tuple(with_each(each, stand_in) for each in argument)
+    return argument
 
 
 def producers_of(operations: Sequence[Operation]) -> dict[int, Operation]:

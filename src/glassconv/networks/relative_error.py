@@ -1,8 +1,8 @@
-"""How far the outputs of a network are from those in float64, relative to the largest of them."""
+"""How far the outputs of a network are from those in float64, relative to how large these are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import inf, sqrt
 
 from torch import Tensor
@@ -21,16 +21,9 @@ def relative_error(outputs: Sequence[Tensor], truth: Sequence[Tensor]) -> float:
     inf
     """
     error = scale = 0.0
-    for output, reference in zip(outputs, truth, strict=True):
-        if not reference.is_floating_point():
-            continue
-        finite = reference.isfinite()
-        difference = (output.detach().double() - reference)[finite].abs()
-        if not bool(difference.isfinite().all()):
-            return inf
-        if difference.numel():
-            error = max(error, float(difference.max()))
-            scale = max(scale, float(reference[finite].abs().max().detach()))
+    for difference, reference in _finite(outputs, truth):
+        error = max(error, float(difference.abs().max()))
+        scale = max(scale, float(reference.abs().max()))
     return error / scale if scale else error
 
 
@@ -42,13 +35,22 @@ def relative_rms_error(outputs: Sequence[Tensor], truth: Sequence[Tensor]) -> fl
     0.1
     """
     error = scale = 0.0
+    for difference, reference in _finite(outputs, truth):
+        error += float(difference.square().sum())
+        scale += float(reference.square().sum())
+    return sqrt(error / scale) if scale else sqrt(error)
+
+
+def _finite(outputs: Sequence[Tensor], truth: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the errors and the reference of each output, in float64, where that is finite.
+
+    An error that is not finite is infinite. Outputs without such numbers are left out.
+    """
     for output, reference in zip(outputs, truth, strict=True):
         if not reference.is_floating_point():
             continue
         finite = reference.isfinite()
-        difference = (output.double() - reference)[finite]
-        if not bool(difference.isfinite().all()):
-            return inf
-        error += float(difference.square().sum())
-        scale += float(reference[finite].double().square().sum())
-    return sqrt(error / scale) if scale else sqrt(error)
+        expected = reference.detach()[finite].double()
+        if expected.numel():
+            difference = output.detach()[finite].double() - expected
+            yield difference.where(difference.isfinite(), inf), expected

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from math import copysign
-from typing import Literal
+from typing import Literal, get_args
 
 from glassconv.codegen.ir import Code, Module, Value
 from glassconv.codegen.jit import Compiled, compiled
@@ -39,6 +39,7 @@ from glassconv.operations.vectors import Vectors
 from glassconv.reports.verdict import Verdict
 
 Name = Literal["input", "residual", "weight", "bias"]
+ARRAYS: tuple[Name, ...] = get_args(Name)
 BINARY: Mapping[str, Callable[[Value, Value], Value]] = {
     "add": operator.add,
     "sub": operator.sub,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from glassconv.networks.graph import Operation, Value
+from glassconv.networks.graph import Operation, with_each
 from glassconv.tiling.regions import Read, Region
 
 
@@ -99,12 +99,6 @@ def evaluated(operation: Operation, place: int, tensors: Sequence[Tensor]) -> Te
 def arguments_of(operation: Operation, tensors: Sequence[Tensor]) -> dict[str, Any]:
     """Return the arguments of an operation by name, with tensors in place of values."""
     given = iter(tensors)
-    return {name: _given(each, given) for name, each in operation.arguments.items()}
-
-
-def _given(argument: object, tensors: Iterator[Tensor]) -> object:
-    if isinstance(argument, Value):
-        return next(tensors)
-    if isinstance(argument, tuple):
-        return tuple(_given(each, tensors) for each in argument)
-    return argument
+    return {
+        name: with_each(each, lambda _: next(given)) for name, each in operation.arguments.items()
+    }

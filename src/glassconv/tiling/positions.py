@@ -18,6 +18,7 @@ import torch
 
 from glassconv.networks.convolutions import GENERAL, TRANSPOSED, read
 from glassconv.networks.graph import Operation
+from glassconv.networks.windows import mode_of_padding, sides_of_padding
 from glassconv.problem.transposed import TransposedProblem
 
 Window = tuple[int, int]
@@ -41,22 +42,6 @@ def copied_positions(operation: Operation, dim: int, start: int, stop: int) -> P
         return asked.clip(0, size - 1)
     mirrored = np.abs(asked)
     return np.where(mirrored < size, mirrored, 2 * (size - 1) - mirrored)
-
-
-def mode_of_padding(operation: Operation) -> str:
-    """Return the mode of a padding by the name that `torch.nn.functional.pad` has for it."""
-    if operation.function.startswith("reflection"):
-        return "reflect"
-    if operation.function.startswith("replication"):
-        return "replicate"
-    return operation.arguments.get("mode") or "constant"
-
-
-def sides_of_padding(operation: Operation, dim: int) -> tuple[int, int]:
-    """Return how many positions a padding adds before and after a dim of its input."""
-    sides = operation.arguments.get("pad") or operation.arguments["padding"]  # the last dim first
-    place = 2 * (len(operation.inputs[0].shape) - 1 - dim)
-    return (sides[place], sides[place + 1]) if place < len(sides) else (0, 0)
 
 
 def _nearest(operation: Operation, dim: int) -> Positions:

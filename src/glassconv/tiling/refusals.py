@@ -10,7 +10,7 @@ from glassconv.errors import UnsupportedError
 from glassconv.networks.convolutions import is_convolution, read
 from glassconv.networks.graph import Graph, Operation, Value
 from glassconv.networks.reads import WHOLE, Along
-from glassconv.tiling.positions import sides_of_padding
+from glassconv.networks.windows import sides_of_padding
 from glassconv.tiling.regions import Regions
 from glassconv.tiling.rules import has_same_bits, rule_of
 from glassconv.tiling.rules.copies import PADS, VIEWS

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
+from glassconv.codegen.pages import HUGE_PAGE
 from glassconv.errors import NetworkError, UnknownNameError
 from glassconv.networks.optimize import OptimizedNetwork, optimize
-from glassconv.networks.plan.plan import PAGE, Plan
+from glassconv.networks.plan.plan import Plan
 from glassconv.networks.report.errors import layer_errors
 from glassconv.networks.report.passes import report_pass
 from glassconv.networks.report.plan import memory_of
@@ -51,7 +52,7 @@ def test_each_step_has_its_buffer_its_time_and_its_error() -> None:
     assert stem.roofline_share >= expected / report.roofline.flops_per_second
     arena = [each for each in report.steps if each.memory == "arena"]
     assert all(each.offset is not None for each in arena)
-    assert max((each.offset or 0) + each.bytes for each in arena) <= report.memory.arena - PAGE
+    assert max((each.offset or 0) + each.bytes for each in arena) <= report.memory.arena - HUGE_PAGE
     assert by_name["5"].memory == "output"
     assert all(each.seconds > 0 for each in report.steps)
     assert report.error is not None

@@ -164,10 +164,18 @@ _workspace = _Workspace()
 def workspace(size: int) -> int:
     """Return the address of a buffer of at least `size` bytes, one per Python thread."""
     if _workspace.size < size:
-        # Caches are indexed by physical addresses: on small pages, a workspace that should fill L2
-        # conflicts with itself more in one process than in another.
-        buffer = torch.empty(round_up(size, HUGE_PAGE) + HUGE_PAGE, dtype=torch.uint8)
-        ask_for_huge_pages(buffer.data_ptr(), buffer.nbytes)
-        _workspace.buffer, _workspace.size = buffer, size
-        _workspace.address = round_up(buffer.data_ptr(), HUGE_PAGE)
+        _workspace.buffer, _workspace.size = on_huge_pages(round_up(size, HUGE_PAGE)), size
+        _workspace.address = _workspace.buffer.data_ptr()
     return _workspace.address
+
+
+def on_huge_pages(size: int) -> Tensor:
+    """Return uninitialized memory of so many bytes, which begins with a huge page.
+
+    Caches are indexed by physical addresses: on small pages, memory that should fill L2 conflicts
+    with itself more in one process than in another.
+    """
+    buffer = torch.empty(size + HUGE_PAGE, dtype=torch.uint8)
+    ask_for_huge_pages(buffer.data_ptr(), buffer.nbytes)
+    start = round_up(buffer.data_ptr(), HUGE_PAGE) - buffer.data_ptr()
+    return buffer[start : start + size]

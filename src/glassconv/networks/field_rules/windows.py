@@ -10,6 +10,7 @@ from glassconv.networks.field_rules.known import Known, Rule, along, at_each, sa
 from glassconv.networks.field_rules.shape import reshaped
 from glassconv.networks.graph import Operation
 from glassconv.networks.reads import WHOLE, Along, Fields, Reads
+from glassconv.networks.windows import sides_of_padding, windows_of
 from glassconv.problem.axis import Axis
 from glassconv.problem.transposed import TransposedProblem
 
@@ -33,15 +34,11 @@ def convolution(operation: Operation, known: Known) -> list[Fields]:
 def pooling(operation: Operation, known: Known) -> list[Fields]:
     """Windows of max or average pooling."""
     given, output = operation.inputs[0], operation.outputs[0]
-    ndim = int(operation.function.removesuffix("_with_indices")[-2])
-    names = {"kernel_size": 1, "padding": 0, "dilation": 1}
-    kernel, padding, dilation = (
-        _per_axis(operation.arguments.get(name, alone), ndim) for name, alone in names.items()
-    )
-    stride = _per_axis(operation.arguments["stride"] or kernel, ndim)
+    windows = windows_of(operation)
+    sizes = given.shape[-len(windows.kernel_size) :]
     axes = tuple(
-        Axis(size, kernel[at], stride[at], (padding[at],) * 2, dilation[at])
-        for at, size in enumerate(given.shape[-ndim:])
+        Axis(size, kernel, stride, (padding, padding), dilation)
+        for size, kernel, stride, padding, dilation in zip(sizes, *windows, strict=True)
     )
     fields = known.of(given)
     return same(
@@ -103,14 +100,13 @@ def _interpolated(reads: Along, kind: str, size: int, count: int, corners: bool)
 def padding(operation: Operation, known: Known) -> list[Fields]:
     """Positions beside the first and the last one, whatever they are filled with."""
     given, output = operation.inputs[0], operation.outputs[0]
-    sides = operation.arguments.get("pad") or operation.arguments["padding"]  # the last dim first
 
     def one(reads: Along) -> Reads:
-        place = 2 * (len(given.shape) - 1 - reads.dim)
-        if place >= len(sides) or not any(sides[place : place + 2]):
+        before, after = sides_of_padding(operation, reads.dim)
+        if not before and not after:
             return reads
         size, count = given.shape[reads.dim], output.shape[reads.dim]
-        return at_each(reads, size, lambda plain: plain.sliced(-sides[place], 1, count))
+        return at_each(reads, size, lambda plain: plain.sliced(-before, 1, count))
 
     return [along(known.of(given), one)]
 
@@ -175,11 +171,6 @@ def _window(
     count = output_shape[reads.dim - len(shape)]
     move = Along.transposed_window if transposed else Along.window
     return at_each(reads, shape[reads.dim], lambda plain: move(plain, axes[place], count))
-
-
-def _per_axis(value: int | Shape, ndim: int) -> Shape:
-    sizes = (value,) if isinstance(value, int) else value
-    return sizes if len(sizes) == ndim else sizes * ndim
 
 
 def _rules() -> dict[str, Rule]:

@@ -5,7 +5,7 @@ A pass is a module with `NAME` and `run(network) -> Network`. They run in the or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import ModuleType
 
 from glassconv.networks.passes import (
@@ -32,8 +32,6 @@ PASSES: tuple[ModuleType, ...] = (
     scale_weights,
     unused,
 )
-
-Rewrite = Callable[[Network], Network]
 
 
 def rewritten(network: Network) -> Iterator[tuple[str, Network]]:

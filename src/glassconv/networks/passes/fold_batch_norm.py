@@ -17,10 +17,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from glassconv.networks.convolutions import TRANSPOSED
+from glassconv.networks.convolutions import TRANSPOSED, read
 from glassconv.networks.graph import Operation
 from glassconv.networks.passes.network import Network, rewritten_by, with_arguments
 from glassconv.networks.passes.sums import (
+    LINEAR,
     channel_axis,
     groups_of,
     is_plain_sum,
@@ -117,7 +118,7 @@ def _in_front(
 
 
 def _is_padded(operation: Operation) -> bool:
-    padding = operation.arguments.get("padding", 0)
-    if operation.function in TRANSPOSED or padding == "same":
-        return True
-    return padding != "valid" and any(padding if isinstance(padding, tuple) else (padding,))
+    """Return whether outputs are sums of other numbers than the input's, too."""
+    if operation.function == LINEAR:
+        return False
+    return operation.function in TRANSPOSED or any(map(any, read(operation).problem.padding))

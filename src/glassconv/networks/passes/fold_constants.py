@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from glassconv.networks.graph import Operation, Value
+from glassconv.networks.graph import Operation, Value, with_each
 from glassconv.networks.passes.functional import written_by
 from glassconv.networks.passes.network import Network
 
@@ -69,22 +68,18 @@ def _writes(operation: Operation, live: Mapping[int, Tensor], given: Mapping[int
 def _results(operation: Operation, live: Mapping[int, Tensor]) -> list[Tensor]:
     if operation.overload is None:  # of a tensor that was written to through a view
         return [live[operation.arguments["self"].number]]
-    arguments = {name: _numbers(each, live) for name, each in operation.arguments.items()}
+
+    def numbers(value: Value) -> Tensor:
+        if value.number in live:
+            return live[value.number]
+        return torch.empty(value.shape, dtype=getattr(torch, value.dtype))
+
+    arguments = {name: with_each(each, numbers) for name, each in operation.arguments.items()}
     with torch.no_grad():
         result = operation.overload(**arguments)
     if operation.function == "lift_fresh":  # what torch.tensor() makes, anew in each call
         result = result.clone()
     return [result] if isinstance(result, Tensor) else list(result)
-
-
-def _numbers(argument: Any, live: Mapping[int, Tensor]) -> Any:
-    if isinstance(argument, Value):
-        if argument.number in live:
-            return live[argument.number]
-        return torch.empty(argument.shape, dtype=getattr(torch, argument.dtype))
-    if isinstance(argument, tuple):
-        return [_numbers(each, live) for each in argument]
-    return argument
 
 
 def _storage(tensor: Tensor) -> int:

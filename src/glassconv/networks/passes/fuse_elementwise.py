@@ -13,11 +13,14 @@ from typing import Any
 
 import torch
 
+from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.networks.fusion import activation_of
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.fold_batch_norm import scale_and_shift
 from glassconv.networks.passes.network import Network, rewritten_by
 from glassconv.operations.elementwise import (
+    ARRAYS,
+    BINARY,
     Array,
     Binary,
     Expression,
@@ -30,9 +33,6 @@ from glassconv.operations.elementwise import (
 from glassconv.operations.functions import FUNCTIONS
 
 NAME = "fuse_elementwise"
-ARRAYS: tuple[Name, ...] = ("input", "residual", "weight", "bias")
-BINARY = ("add", "sub", "mul", "div")
-COMPILED = ("float32", "float64")
 OTHER_NAMES = {"gelu_by_tanh": "gelu_tanh", "hardtanh": "clamp", "clamp_min": "clamp"}
 BOUNDS = (("min", "min_val"), ("max", "max_val"))
 FUNCTION = "elementwise"
@@ -113,7 +113,7 @@ def _with_norm(network: Network, operation: Operation) -> Network:
     """Return the network with a batch normalisation as scale · x + shift."""
     found = scale_and_shift(network, operation)
     given: Value = operation.arguments["input"]
-    if found is None or given.dtype not in COMPILED:
+    if found is None or given.dtype not in ELEMENT_BYTES:
         return network
     values = [given]
     for numbers, name in zip(found, ("scale", "shift"), strict=True):
@@ -128,7 +128,7 @@ def _with_norm(network: Network, operation: Operation) -> Network:
 def _with_slopes(network: Network, operation: Operation) -> Network:
     """Return the network with a prelu as max(x, 0) + slope · min(x, 0)."""
     given, slope = operation.arguments["self"], network.constant(operation.arguments["weight"])
-    if slope is None or given.dtype not in COMPILED:
+    if slope is None or given.dtype not in ELEMENT_BYTES:
         return network
     shape = (-1, *(1 for _ in given.shape[2:]))
     network, value = network.new_constant(slope.reshape(shape), f"{operation.name}.weight")
@@ -146,7 +146,7 @@ def _fused(
     no more than four arrays.
     """
     (output,) = operation.outputs
-    if any(each.dtype != output.dtype for each in operands) or output.dtype not in COMPILED:
+    if any(each.dtype != output.dtype for each in operands) or output.dtype not in ELEMENT_BYTES:
         return network
     before = [network.producers.get(each.number) for each in operands]
     parts = [

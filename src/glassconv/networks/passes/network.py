@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from glassconv.networks.graph import Operation, Value, producers_of, readers_of
+from glassconv.networks.graph import Operation, Value, producers_of, readers_of, with_each
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ class Network:
         """Return the operation that alone reads a value, None where others need it, too."""
         readers = self.readers.get(value.number, ())
         return readers[0] if len(readers) == 1 and value.number not in self.returned else None
+
+    def feeds_only(self, value: Value, operation: Operation) -> bool:
+        """Return whether an operation reads a value once, and nothing else needs it."""
+        return self.only_reader(value) is operation and operation.inputs.count(value) == 1
 
     def constant(self, value: object) -> Tensor | None:
         """Return the numbers of an argument that is a parameter or a constant, else None."""
@@ -109,20 +113,13 @@ def reading(operation: Operation, instead: Mapping[int, Value]) -> Operation:
     """Return an operation that reads other values instead of those with these numbers."""
     if not any(value.number in instead for value in operation.inputs):
         return operation
-    return with_arguments(
-        operation,
-        **{name: _read(each, instead) for name, each in operation.arguments.items()},
-    )
+    arguments = {
+        name: with_each(each, lambda value: instead.get(value.number, value))
+        for name, each in operation.arguments.items()
+    }
+    return replace(operation, arguments=arguments)
 
 
 def with_arguments(operation: Operation, **arguments: Any) -> Operation:
     """Return an operation with other arguments, or with more of them."""
     return replace(operation, arguments={**operation.arguments, **arguments})
-
-
-def _read(argument: Any, instead: Mapping[int, Value]) -> Any:
-    if isinstance(argument, Value):
-        return instead.get(argument.number, argument)
-    if isinstance(argument, tuple):
-        return tuple(_read(each, instead) for each in argument)
-    return argument

@@ -13,10 +13,10 @@ from math import prod
 
 from glassconv.networks.convolutions import FORWARD, read
 from glassconv.networks.graph import Operation, Value
-from glassconv.networks.passes.fuse_elementwise import ARRAYS, FUNCTION
+from glassconv.networks.passes.fuse_elementwise import FUNCTION
 from glassconv.networks.passes.network import Network, rewritten_by, with_arguments
 from glassconv.networks.passes.sums import refusal
-from glassconv.operations.elementwise import Array, Binary
+from glassconv.operations.elementwise import ARRAYS, Array, Binary
 
 NAME = "scale_weights"
 PRODUCTS = (
@@ -37,9 +37,7 @@ def _scaled(network: Network, convolution: Operation) -> Network:
     product = network.producers.get(arguments["input"].number)
     if product is None or product.function != FUNCTION:
         return network
-    (scaled,) = product.outputs
-    is_residual = arguments.get("residual") == scaled
-    if network.only_reader(scaled) is not convolution or is_residual:
+    if not network.feeds_only(product.outputs[0], convolution):
         return network
     operands = [product.arguments[name] for name in ARRAYS if name in product.arguments]
     if product.arguments["expression"] not in PRODUCTS or len(operands) != 2:

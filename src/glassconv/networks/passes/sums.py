@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.networks.convolutions import FORWARD, TRANSPOSED, read
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.network import Network, with_arguments
@@ -17,7 +18,6 @@ LINEAR = "linear"
 SUMS = (*FORWARD, *TRANSPOSED, LINEAR)
 EPILOGUE = ("residual", "activation")
 ADDED = (*EPILOGUE, "scale")  # arguments that passes add to an operator's own
-COMPILED = ("float32", "float64")
 
 
 def is_sum(operation: Operation) -> bool:
@@ -52,7 +52,7 @@ def refusal(network: Network, operation: Operation) -> str | None:
         if arguments[name] is not None and network.constant(arguments[name]) is None:
             return f"its {name} is computed by the network"
     dtypes = {arguments[name].dtype for name in ("input", "weight")}
-    if not dtypes.issubset(COMPILED):
+    if not dtypes <= ELEMENT_BYTES.keys():
         return f"kernels of a plan compute float32 and float64, not {arguments['input'].dtype}"
     if 0 in operation.outputs[0].shape or 0 in arguments["input"].shape:
         return "its input or its output is empty"

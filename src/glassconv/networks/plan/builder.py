@@ -16,12 +16,13 @@ from glassconv.dispatch import machine_store
 from glassconv.errors import NetworkError
 from glassconv.kernels.runtime.parameters import Arrays
 from glassconv.kernels.runtime.plan import Launch
-from glassconv.networks.graph import Operation, Value
+from glassconv.networks.graph import Operation, Value, with_each
 from glassconv.networks.passes.network import Network
 from glassconv.networks.plan.places import Address, Memory, Place, Root, dense_strides, dtype_of
 from glassconv.networks.plan.steps import KernelStep, PlanStep, PyTorchStep
 from glassconv.networks.tensors import tensors_in
-from glassconv.operations import copy
+from glassconv.operations import copy, elementwise
+from glassconv.operations.elementwise import Expression, Name
 from glassconv.operations.step import Step
 from glassconv.problem.memory_layout import NHWC
 from glassconv.problem.problem import Problem
@@ -159,7 +160,9 @@ class Builder:
 
         The tensors have shapes and strides, and no numbers.
         """
-        arguments = {name: self._placed(each) for name, each in operation.arguments.items()}
+        arguments = {
+            name: with_each(each, self.place) for name, each in operation.arguments.items()
+        }
         places = {place: place.meta for place in _places(tuple(arguments.values()))}
         try:
             with torch.inference_mode():
@@ -216,12 +219,19 @@ class Builder:
         workspace_bytes = self.threads * step.workspace_bytes
         self.kernel(name, kernel, [launch], read, output, workspace_bytes, seconds)
 
-    def _placed(self, argument: Any) -> Any:
-        if isinstance(argument, Value):
-            return self.place(argument)
-        if isinstance(argument, tuple):
-            return tuple(map(self._placed, argument))
-        return argument
+    def expression(
+        self,
+        name: str,
+        expression: Expression,
+        output: Place,
+        arrays: Mapping[Name, Place],
+        kernel: str = "elementwise",
+    ) -> None:
+        """Add an expression of arrays, by the names that it has for them."""
+        strided = {each: place.strided for each, place in arrays.items()}
+        step = elementwise.step(expression, strided, output.strided, self.target, self.threads)
+        places: dict[str, Place] = dict(arrays.items())
+        self.operation(name, kernel, step, output, **places)
 
     def workspace(self) -> Address:
         """Return the address of the workspace, which all steps share."""

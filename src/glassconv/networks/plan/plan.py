@@ -21,18 +21,17 @@ import torch
 from torch import Tensor
 
 from glassconv.codegen import team
-from glassconv.codegen.pages import ask_for_huge_pages
 from glassconv.codegen.parallel import task_name
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.parameters import Arrays
-from glassconv.networks.plan.arena import Buffer, arrange
+from glassconv.kernels.runtime.plan import on_huge_pages
+from glassconv.networks.plan.arena import ALIGNMENT, Buffer, arrange
 from glassconv.networks.plan.builder import WORKSPACE, with_tensors
 from glassconv.networks.plan.lower import Lowered
 from glassconv.networks.plan.places import Address
 from glassconv.networks.plan.steps import KernelStep, PlanStep, PyTorchStep
 
 NAMES = [each.name for each in fields(Arrays)]
-PAGE = 2**21
 
 # Makes the context that a step runs in, given its number and the memory of each root.
 Around = Callable[[int, Mapping[int, Tensor]], AbstractContextManager[object]]
@@ -88,7 +87,7 @@ class Plan:
     def arena(self) -> tuple[dict[int, int], int]:
         """Return the offset of each root in the arena, the workspace's first, and its size."""
         offsets, size = arrange(list(self._buffers()))
-        start = round_up(self.workspace_bytes, 64)
+        start = round_up(self.workspace_bytes, ALIGNMENT)
         placed = {number: start + offset for number, offset in offsets.items()}
         return {WORKSPACE: 0, **placed}, start + size
 
@@ -136,10 +135,7 @@ class _Memory:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         offsets, size = plan.arena
-        self.buffer = torch.empty(size + PAGE, dtype=torch.uint8)
-        ask_for_huge_pages(self.buffer.data_ptr(), self.buffer.nbytes)
-        start = round_up(self.buffer.data_ptr(), PAGE) - self.buffer.data_ptr()
-        self.arena = self.buffer[start : start + size]
+        self.arena = on_huge_pages(size)
         self.bases = {root: self.arena.data_ptr() + at for root, at in offsets.items()}
         self.tensors: dict[int, Tensor] = {}
         for root in plan.lowered.roots:

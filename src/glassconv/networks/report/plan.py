@@ -12,10 +12,11 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from glassconv.codegen.analysis.roofline import measure as measure_roofline
+from glassconv.codegen.pages import HUGE_PAGE
 from glassconv.errors import NetworkError
 from glassconv.networks.accuracy import measured
 from glassconv.networks.passes.network import Network
-from glassconv.networks.plan.plan import PAGE, Plan
+from glassconv.networks.plan.plan import Plan
 from glassconv.networks.plan.steps import KernelStep, PlanStep
 from glassconv.networks.planning import Planned
 from glassconv.networks.report.errors import layer_errors
@@ -77,7 +78,7 @@ def memory_of(plan: Plan, model: nn.Module) -> PlanMemory:
     return PlanMemory(
         parameters=sum(own.values()),
         packed=sum(size for address, size in held.items() if address not in own),
-        arena=plan.arena[1] + PAGE,
+        arena=plan.arena[1] + HUGE_PAGE,
         **sizes,
     )
 

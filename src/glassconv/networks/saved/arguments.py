@@ -11,13 +11,19 @@ import torch
 from glassconv.errors import NetworkError
 from glassconv.networks.files.quote import quoted
 from glassconv.networks.graph import Value
-from glassconv.operations.elementwise import Array, Binary, Expression, Number, Unary
+from glassconv.operations.elementwise import (
+    ARRAYS,
+    BINARY,
+    Array,
+    Binary,
+    Expression,
+    Number,
+    Unary,
+)
 from glassconv.operations.functions import FUNCTIONS
 
 Values = Mapping[int, Value]
 PLAIN = (type(None), bool, int, str)
-ARRAYS = ("input", "residual", "weight", "bias")
-BINARY = ("add", "sub", "mul", "div")
 DEEPEST = 64  # expressions within expressions
 LONGEST_INTEGER = 1 << 63
 
@@ -113,7 +119,7 @@ def _read_expression(content: object, depth: int) -> Expression:
     if depth:
         match content:
             case ["array", str() as name] if name in ARRAYS:
-                return Array(name)  # type: ignore[arg-type]
+                return Array(name)
             case ["number", number]:
                 return Number(read_float(number))
             case ["unary", str() as name, of, [*constants]] if name in FUNCTIONS:

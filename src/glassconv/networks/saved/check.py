@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.errors import NetworkError
 from glassconv.networks.convolutions import is_convolution, read
 from glassconv.networks.exported.shape_check import MOST_BYTES
 from glassconv.networks.files.quote import first_line, quoted
-from glassconv.networks.graph import Operation, Value
+from glassconv.networks.graph import Operation, Value, with_each
 from glassconv.networks.operator_words import wrong_word
-from glassconv.networks.passes.fuse_elementwise import COMPILED, FUNCTION
+from glassconv.networks.passes.fuse_elementwise import FUNCTION
 from glassconv.networks.passes.scale_weights import takes_scale
 from glassconv.networks.passes.sums import ADDED, EPILOGUE, is_sum
 from glassconv.networks.plan.places import dtype_of
@@ -44,7 +45,7 @@ def check_shapes(operation: Operation) -> None:
         _check_epilogue(operation)
         arguments = {name: each for name, each in arguments.items() if name not in ADDED}
     _check_kinds(operation, arguments)
-    given = {name: _meta(each) for name, each in arguments.items()}
+    given = {name: with_each(each, _meta) for name, each in arguments.items()}
     try:
         if is_convolution(operation):
             given = _padded(given)
@@ -116,7 +117,7 @@ def _check_expression(operation: Operation) -> None:
         shape = np.broadcast_shapes(*(each.shape for each in values))
     except ValueError:
         shape = ()
-    if shape != output.shape or output.dtype not in COMPILED:
+    if shape != output.shape or output.dtype not in ELEMENT_BYTES:
         cause = f"its arrays have no common shape {output.shape} in float32 or float64"
         raise NetworkError(cause, request=operation.name)
 
@@ -127,17 +128,15 @@ def _padded(arguments: dict[str, Any]) -> dict[str, Any]:
     A padding whose two ends may differ, as `fold_padding` writes it, is around the input instead.
     """
     padding = arguments["padding"]
-    if not isinstance(padding, list) or not any(isinstance(each, list) for each in padding):
+    if not isinstance(padding, tuple) or not any(isinstance(each, tuple) for each in padding):
         return arguments
     last_first = [side for pair in reversed(padding) for side in pair]
     input = torch.nn.functional.pad(arguments["input"], last_first)
     return {**arguments, "input": input, "padding": [0] * len(padding)}
 
 
-def _meta(argument: Any) -> Any:
-    if isinstance(argument, Value):
-        return torch.empty(argument.shape, dtype=dtype_of(argument), device="meta")
-    return [_meta(each) for each in argument] if isinstance(argument, tuple) else argument
+def _meta(value: Value) -> Tensor:
+    return torch.empty(value.shape, dtype=dtype_of(value), device="meta")
 
 
 def check_tensor(value: Value, tensor: Tensor) -> None:

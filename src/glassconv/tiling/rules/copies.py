@@ -12,13 +12,13 @@ from torch import Tensor
 from glassconv.networks.field_rules import RULES as FIELD_RULES
 from glassconv.networks.field_rules.shape import sliced as slices_of_fields
 from glassconv.networks.field_rules.shape import view
+from glassconv.networks.windows import mode_of_padding
 from glassconv.tiling.call import Call, Rule, as_it_is
 from glassconv.tiling.positions import (
     EXCEPTIONS,
     LINEAR,
     NEAREST,
     copied_positions,
-    mode_of_padding,
     neighbours,
 )
 from glassconv.tiling.regions import JOINS, sizes

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from glassconv import functional
 from glassconv.networks.convolutions import FUNCTIONS, read
+from glassconv.networks.windows import windows_of
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.tiling.call import Call, Rule, narrowed
 from glassconv.tiling.regions import sizes
@@ -71,28 +72,23 @@ def _transposed(call: Call, problem: TransposedProblem) -> Tensor:
 
 def max_pooling(call: Call) -> Tensor:
     """Return the largest number of each window; padding is −∞."""
-    name, ndim = _pooling(call)
-    kernel, stride, dilation = (
-        _sizes(call, key, ndim) for key in ("kernel_size", "stride", "dilation")
-    )
-    found: Tensor = getattr(torch.ops.aten, name)(
-        call.window(-inf), kernel, stride or kernel, 0, dilation
+    windows = windows_of(call.step.operation)
+    found: Tensor = _function(call)(
+        call.window(-inf), windows.kernel_size, windows.stride, 0, windows.dilation
     )
     return found
 
 
 def average_pooling(call: Call) -> Tensor:
     """Return the mean of each window: of the positions that PyTorch counts, padding or not."""
-    name, ndim = _pooling(call)
     arguments = call.arguments
-    kernel, padding = _sizes(call, "kernel_size", ndim), _sizes(call, "padding", ndim)
-    stride = _sizes(call, "stride", ndim) or kernel
-    mean: Tensor = getattr(torch.ops.aten, name)(call.window(0), kernel, stride)
+    kernel, stride, padding, _ = windows_of(call.step.operation)
+    mean: Tensor = _function(call)(call.window(0), kernel, stride)
     if divisor := arguments.get("divisor_override"):
         mean *= prod(kernel) / divisor
         return mean
     shape = call.step.operation.inputs[0].shape
-    for at in range(-ndim, 0):
+    for at in range(-len(kernel), 0):
         start = np.arange(*call.step.wanted[at]) * stride[at] - padding[at]
         stop = (start + kernel[at]).clip(max=shape[at] + padding[at])
         if not arguments["count_include_pad"]:
@@ -103,16 +99,12 @@ def average_pooling(call: Call) -> Tensor:
     return mean
 
 
-def _pooling(call: Call) -> tuple[str, int]:
-    name = call.function.removesuffix("_with_indices")
-    return name, int(name[-2])
-
-
-def _sizes(call: Call, name: str, ndim: int) -> tuple[int, ...]:
-    """Return an argument of a pooling for each axis; PyTorch also takes one number for all."""
-    asked = call.step.operation.arguments[name]
-    sizes = (asked,) if isinstance(asked, int) else tuple(asked)
-    return sizes * ndim if len(sizes) == 1 else sizes
+def _function(call: Call) -> Callable[..., Tensor]:
+    """Return PyTorch's pooling, without the indices of maxima."""
+    function: Callable[..., Tensor] = getattr(
+        torch.ops.aten, call.function.removesuffix("_with_indices")
+    )
+    return function
 
 
 RULES: Mapping[str, Rule] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from glassconv.codegen.target import ELEMENT_BYTES
@@ -10,7 +9,7 @@ from glassconv.errors import NetworkError
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.plan.builder import Builder, viewed
 from glassconv.networks.plan.places import Place, dense_strides
-from glassconv.operations import elementwise
+from glassconv.networks.windows import mode_of_padding, sides_of_padding
 from glassconv.operations.elementwise import Number
 from glassconv.problem.memory_layout import NCHW, NHWC
 
@@ -52,14 +51,15 @@ def padded(builder: Builder, operation: Operation) -> str | None:
     """Add a padding by a number, or return why PyTorch computes it."""
     arguments = operation.arguments
     given = builder.place(arguments["self"])
-    if arguments.get("mode", "constant") != "constant":
-        return f"it pads in the mode {arguments['mode']}"
+    mode = mode_of_padding(operation)
+    if mode != "constant":
+        return f"it pads in the mode {mode}"
     if str(given.dtype).removeprefix("torch.") not in ELEMENT_BYTES:
         return f"it pads {given.dtype}"
-    pairs = _pairs(arguments["pad"], len(given.shape))
     output = builder.output(operation.outputs[0])
     inside, number = output, Number(float(arguments["value"] or 0))
-    for axis, (before, after) in enumerate(pairs):
+    for axis in range(len(given.shape)):
+        before, after = sides_of_padding(operation, axis)
         given = _part(given, axis, max(-before, 0), given.shape[axis] - max(-after, 0))
         size = inside.shape[axis]
         start, stop = max(before, 0), size - max(after, 0)
@@ -138,12 +138,6 @@ def _part(place: Place, axis: int, start: int, stop: int) -> Place:
     return replace(place, shape=shape, offset=place.offset + start * place.strides[axis])
 
 
-def _pairs(widths: Sequence[int], ndim: int) -> list[tuple[int, int]]:
-    """Return the widths before and after each axis; PyTorch has those of the last axis first."""
-    pairs = list(zip(widths[::2], widths[1::2], strict=True))[::-1]
-    return [(0, 0)] * (ndim - len(pairs)) + pairs
-
-
 def _rolled(size: int, shift: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Return where the parts of an axis are before and after it is rolled."""
     first = shift % size if size else 0
@@ -153,5 +147,4 @@ def _rolled(size: int, shift: int) -> list[tuple[tuple[int, int], tuple[int, int
 
 def _fill(builder: Builder, name: str, number: Number, place: Place) -> None:
     if 0 not in place.shape:
-        step = elementwise.step(number, {}, place.strided, builder.target, builder.threads)
-        builder.operation(name, "fill", step, place)
+        builder.expression(name, number, place, {}, kernel="fill")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from glassconv.networks.graph import Operation
-from glassconv.networks.passes.fuse_elementwise import ARRAYS
 from glassconv.networks.plan.builder import Builder
-from glassconv.operations import elementwise
+from glassconv.operations.elementwise import ARRAYS
 
 
 def expression(builder: Builder, operation: Operation) -> str | None:
@@ -19,9 +18,5 @@ def expression(builder: Builder, operation: Operation) -> str | None:
         # Arrays of the output's shape are read along with it; others are small.
         is_whole = place.shape == output.shape
         places[name] = builder.with_strides(place, output.strides) if is_whole else place
-    strided = {name: place.strided for name, place in places.items()}
-    step = elementwise.step(
-        arguments["expression"], strided, output.strided, builder.target, builder.threads
-    )
-    builder.operation(operation.name, "elementwise", step, output, **places)
+    builder.expression(operation.name, arguments["expression"], output, places)
     return None

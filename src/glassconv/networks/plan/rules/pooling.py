@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
-from typing import Any
 
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides, permuted
+from glassconv.networks.windows import windows_of
 from glassconv.operations import mean, pooling
 from glassconv.operations.pooling import AdaptivePooling, Pooling
 
@@ -17,17 +16,12 @@ from glassconv.operations.pooling import AdaptivePooling, Pooling
 def pool(builder: Builder, operation: Operation) -> str | None:
     """Add a maximum or an average over windows, or return why PyTorch computes it."""
     arguments = operation.arguments
-    ndim = int(operation.function[-2])
     given = builder.place(arguments["self"])
-    if len(given.shape) != ndim + 2:
+    if len(given.shape) != int(operation.function[-2]) + 2:
         return "it has no batch axis"
-    size = _per_axis(arguments["kernel_size"], ndim)
     found = Pooling(
         "max" if operation.function.startswith("max") else "average",
-        size,
-        _per_axis(arguments["stride"] or size, ndim),
-        _per_axis(arguments["padding"], ndim),
-        _per_axis(arguments.get("dilation", 1), ndim),
+        *windows_of(operation),
         arguments["ceil_mode"],
         arguments.get("count_include_pad", True),
         arguments.get("divisor_override"),
@@ -96,8 +90,3 @@ def _pooled(
     step = pooling.step(found, given.strided, place.strided, builder.target, builder.threads)
     builder.operation(operation.name, f"{found.kind} pooling", step, place, input=given)
     return None
-
-
-def _per_axis(argument: Any, ndim: int) -> tuple[int, ...]:
-    numbers: Sequence[int] = argument if isinstance(argument, tuple | list) else (argument,)
-    return tuple(numbers) * ndim if len(numbers) == 1 else tuple(numbers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,10 +13,14 @@ from torch import Tensor
 from glassconv.networks.graph import Operation
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides, permuted
-from glassconv.operations import elementwise, layer_norm, softmax
-from glassconv.operations.elementwise import Array, Binary, Expression
-from glassconv.operations.strided import Strided
+from glassconv.operations import layer_norm, softmax
+from glassconv.operations.elementwise import Array, Binary, Expression, Name
 from glassconv.problem.memory_layout import NCHW
+
+SCALE_AND_SHIFT: tuple[tuple[Literal["mul", "add"], Name], ...] = (
+    ("mul", "weight"),
+    ("add", "bias"),
+)
 
 
 def normalized(builder: Builder, operation: Operation) -> str | None:
@@ -100,20 +104,16 @@ def _scale_channels(
 ) -> None:
     """Add weight · output + bias in the place of the output, with numbers for each channel."""
     expression: Expression = Array("input")
-    places = {"input": output}
-    for function, parameter in (("mul", "weight"), ("add", "bias")):
+    places: dict[Name, Place] = {"input": output}
+    for function, parameter in SCALE_AND_SHIFT:
         numbers = parameters[parameter]
         if numbers is None:
             continue
         column = numbers.detach().clone().reshape(-1, *(1 for _ in output.shape[2:]))
         places[parameter] = builder.tensor(column)
-        expression = Binary(function, expression, Array(parameter))  # type: ignore[arg-type]
+        expression = Binary(function, expression, Array(parameter))
     if len(places) > 1:
-        strided: Mapping[Any, Strided] = {each: place.strided for each, place in places.items()}
-        step = elementwise.step(
-            expression, strided, output.strided, builder.target, builder.threads
-        )
-        builder.operation(name, "elementwise", step, output, **places)
+        builder.expression(name, expression, output, places)
 
 
 def _along_rows(

@@ -18,9 +18,6 @@ from glassconv.networks.passes.scale_weights import PRODUCTS
 from glassconv.networks.passes.sums import refusal
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides
-from glassconv.operations import elementwise
-from glassconv.operations.elementwise import Name
-from glassconv.operations.strided import Strided
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.memory_layout import NHWC, Layout, layout_named
@@ -143,10 +140,8 @@ def _scaled(
 def _product(builder: Builder, operation: Operation, array: Place, factor: Place) -> Place:
     """Return the place of an array times a factor, which is computed in a step before."""
     product = builder.new(array.shape, array.dtype, array.strides)
-    arrays: dict[Name, Strided] = {"input": array.strided, "residual": factor.strided}
-    step = elementwise.step(PRODUCTS[0], arrays, product.strided, builder.target, builder.threads)
     name = f"{operation.name}.scale"
-    builder.operation(name, "elementwise", step, product, input=array, residual=factor)
+    builder.expression(name, PRODUCTS[0], product, {"input": array, "residual": factor})
     return product
 
 
