@@ -14,9 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
-
-from torch import Tensor
 
 from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import host
@@ -24,26 +21,11 @@ from glassconv.errors import UnsupportedError
 from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.cost_model import seconds as seconds_of
 from glassconv.kernels.weight_gradients import depthwise, gemm, winograd
+from glassconv.kernels.weight_gradients.plan import GradientPlan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import contiguous
 from glassconv.reports.machine import Machine
 from glassconv.reports.verdict import Verdict
-
-
-class GradientPlan(Protocol):
-    """What computes the gradients of weight and bias, from contiguous arrays."""
-
-    @property
-    def loops(self) -> tuple[str, ...]:
-        """Return a description of the loop nest, one line per loop."""
-
-    def __call__(
-        self, input: Tensor, grad: Tensor, with_bias: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return both; None for the bias where it is not asked for. grad: the output's gradient."""
-
-    def compute(self, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-        """Write both to arrays; bias: None where its gradient is not asked for."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from glassconv.kernels.runtime.cost_model import (
 from glassconv.kernels.runtime.loop_text import describe_loop_nest
 from glassconv.kernels.runtime.plan import workspace
 from glassconv.kernels.runtime.support import supports_common
+from glassconv.kernels.weight_gradients.plan import GradientPlan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.reports.verdict import Verdict
@@ -110,7 +111,7 @@ class DepthwiseGradientArrays(Struct[N]):
 
 
 @dataclass(frozen=True)
-class DepthwiseGradientPlan:
+class DepthwiseGradientPlan(GradientPlan):
     """The kernel with its parameters for one problem. Call it with the arrays."""
 
     problem: ConvProblem
@@ -119,19 +120,6 @@ class DepthwiseGradientPlan:
     max_threads: int
     workspace_bytes: int  # per thread
     loops: tuple[str, ...]  # a description of the loop nest, one line per loop
-
-    def __call__(
-        self, input: Tensor, grad: Tensor, with_bias: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the gradients of weight and bias; None for the bias where it is not asked for.
-
-        input: [batch, in_channels, *input_size]. grad: [batch, out_channels, *output_size], the
-        output's gradient. Both are contiguous.
-        """
-        weight = input.new_empty(self.problem.weight_shape)
-        bias = input.new_empty(self.problem.out_channels) if with_bias else None
-        self.compute(input, grad, weight, bias)
-        return weight, bias
 
     def compute(self, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         """Write the gradients of weight and, unless it is None, of the bias to these arrays."""

@@ -54,6 +54,7 @@ from glassconv.kernels.weight_gradients.gemm_parts.parameters import (
 from glassconv.kernels.weight_gradients.gemm_parts.sums import emit_task_sums
 from glassconv.kernels.weight_gradients.gemm_parts.task import emit_task_nchw
 from glassconv.kernels.weight_gradients.gemm_parts.task_nhwc import emit_task_nhwc
+from glassconv.kernels.weight_gradients.plan import GradientPlan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.reports.verdict import Verdict
@@ -94,7 +95,7 @@ class GradientBlocking(Blocking):
 
 
 @dataclass(frozen=True)
-class GradientPlan:
+class GemmGradientPlan(GradientPlan):
     """The two kernels with their parameters for one problem. Call it with the arrays."""
 
     problem: ConvProblem
@@ -109,19 +110,6 @@ class GradientPlan:
     max_threads: int
     sums_elements: int
     loops: tuple[str, ...]  # a description of the loop nest, one line per loop
-
-    def __call__(
-        self, input: Tensor, grad: Tensor, with_bias: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the gradients of weight and bias; None for the bias where it is not asked for.
-
-        input: [batch, in_channels, *input_size]. grad: [batch, out_channels, *output_size], the
-        output's gradient. Both are contiguous.
-        """
-        weight = self._empty_weight(input)
-        bias = input.new_empty(self.problem.out_channels) if with_bias else None
-        self.compute(input, grad, weight, bias)
-        return weight, bias
 
     def compute(self, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         """Write the gradients of weight and, unless it is None, of the bias to these arrays."""
@@ -140,10 +128,10 @@ class GradientPlan:
         arrays = words_of(memory, address, address if bias is None else bias.data_ptr())
         self.add_parts.call(self.sum_parameters[with_bias], arrays, self.sum_tasks, num_threads)
 
-    def _empty_weight(self, input: Tensor) -> Tensor:
+    def empty_weight(self, input: Tensor) -> Tensor:
         """Return memory for the weight's gradient, which has channels last if the input has."""
         if self.layout.name == NCHW:
-            return input.new_empty(self.problem.weight_shape)
+            return super().empty_weight(input)
         filters, channels, *kernel_size = self.problem.weight_shape
         return input.new_empty(filters, *kernel_size, channels).movedim(-1, 1)
 
@@ -153,7 +141,7 @@ class GradientPlan:
         return torch.zeros(self.problem.gemm.m, dtype=getattr(torch, self.problem.dtype))
 
 
-def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> GradientPlan:
+def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> GemmGradientPlan:
     """Plan the weight's gradient of a supported problem, for contiguous arrays in this layout."""
     blocks = blocking(problem, layout, target)
     tasks, rows = _tasks(problem, layout, blocks), problem.gemm.k
@@ -173,7 +161,7 @@ def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
         )
         for each in with_bias
     }
-    return GradientPlan(
+    return GemmGradientPlan(
         problem,
         layout,
         blocks,

@@ -48,6 +48,7 @@ from glassconv.kernels.runtime.loop_text import describe_blocks, describe_loop_n
 from glassconv.kernels.runtime.plan import workspace
 from glassconv.kernels.weight_gradients import gemm
 from glassconv.kernels.weight_gradients.gemm_parts.parameters import SumParameters
+from glassconv.kernels.weight_gradients.plan import GradientPlan
 from glassconv.kernels.weight_gradients.winograd_parts.parameters import (
     GradientParameters,
     InverseParameters,
@@ -101,7 +102,7 @@ class WinogradGradientBlocking(Blocking):
 
 
 @dataclass(frozen=True)
-class WinogradGradientPlan:
+class WinogradGradientPlan(GradientPlan):
     """The three kernels with their parameters for one problem. Call it with the arrays."""
 
     problem: ConvProblem
@@ -119,21 +120,8 @@ class WinogradGradientPlan:
     max_threads: int
     sums_elements: int
     rows_elements: int
-    plain: gemm.GradientPlan
+    plain: GradientPlan
     loops: tuple[str, ...]  # a description of the loop nest, one line per loop
-
-    def __call__(
-        self, input: Tensor, grad: Tensor, with_bias: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the gradients of weight and bias; None for the bias where it is not asked for.
-
-        input: [batch, in_channels, *input_size]. grad: [batch, out_channels, *output_size], the
-        output's gradient. Both are contiguous.
-        """
-        weight = input.new_empty(self.problem.weight_shape)
-        bias = input.new_empty(self.problem.out_channels) if with_bias else None
-        self.compute(input, grad, weight, bias)
-        return weight, bias
 
     def compute(self, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         """Write the gradients of weight and, unless it is None, of the bias to these arrays."""
