@@ -21,7 +21,7 @@ def gradients(function: Function, arrays: Sequence[Tensor], grad: Tensor) -> tup
 def assert_within_bound(
     computed: Sequence[Tensor], theirs: Function, arrays: Sequence[Tensor], grad: Tensor
 ) -> None:
-    """Assert that the gradients of input, weight and bias are near those of float64.
+    """Assert that the gradients of input, weight and bias are close to those computed in float64.
 
     |error| ≤ K · n · u · Σ|products|: n terms, K = 1 for the sums of plain products of weight and
     bias. Of the input K is that of "default", with the largest weight for every weight.

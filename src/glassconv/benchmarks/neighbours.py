@@ -24,6 +24,7 @@ from time import perf_counter, sleep
 import torch
 from torch import Tensor, nn
 
+from glassconv.algorithms import aten
 from glassconv.benchmarks.suites import read_suite
 from glassconv.functional import conv2d
 from glassconv.networks.optimize import OptimizedNetwork
@@ -46,15 +47,7 @@ class _Layers(nn.Module):
 
     def forward(self, *inputs: Tensor) -> list[Tensor]:
         return [
-            torch.nn.functional.conv2d(
-                input,
-                operands.weight,
-                operands.bias,
-                problem.stride,
-                [before for before, _ in problem.padding],
-                problem.dilation,
-                problem.groups,
-            )
+            aten.compile_for(problem)(input, operands.weight, operands.bias)
             for input, (problem, operands) in zip(inputs, self.layers, strict=True)
         ]
 
@@ -79,19 +72,11 @@ def _glassconv(problem: ConvProblem, operands: Operands) -> Call:
 
 
 def _pytorch(problem: ConvProblem, operands: Operands) -> Call:
-    padding = [before for before, _ in problem.padding]
+    convolve = aten.compile_for(problem)
 
     def call() -> Tensor:
         with torch.inference_mode():
-            return torch.nn.functional.conv2d(
-                operands.input,
-                operands.weight,
-                operands.bias,
-                problem.stride,
-                padding,
-                problem.dilation,
-                problem.groups,
-            )
+            return convolve(operands.input, operands.weight, operands.bias)
 
     return call
 

@@ -195,7 +195,7 @@ def blocking_of(
     """
     rows, columns = to_2d(problem, layout).axes
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
-    width = _panel_width(problem, target)
+    width = panel_width(problem.dtype, target)
     # With few filters the buffer must fit in L1. With many, its reuse hides the latency of L2.
     must_fit_l1 = problem.gemm.m <= FEW_FILTERS
     max_elements = (target.l1 if must_fit_l1 else target.l2 // 2) // element
@@ -247,10 +247,6 @@ def blocking_of(
             (packed_elements + buffer_rows * buffer_stride + after) * element, CACHE_LINE
         ),
     )
-
-
-def _panel_width(problem: ConvProblem, target: Target) -> int:
-    return panel_width(problem.dtype, target)
 
 
 def panel_width(dtype: str, target: Target) -> int:
@@ -343,7 +339,7 @@ def _loops(
     pixels = min(blocks.pixel_block, prod(problem.output_size))
     filters = min(blocks.filter_block, problem.gemm.m)
     rows = main_height(m, target.tile()[0])
-    vectors = target.tile()[1] if n >= _panel_width(problem, target) else 1
+    vectors = target.tile()[1] if n >= panel_width(problem.dtype, target) else 1
     tile = f"for {blocks.k_block:,} steps: the register tile, {rows} × {vectors} vectors"
     loops: list[str | list[str]] = [f"for {at_a_time(m, m_unit, rows)}"]
     if layout.name == NHWC and n < filters:
@@ -366,7 +362,7 @@ def _loops(
         f"{describe_blocks(problem.gemm.m, blocks.filter_block, 'filters')}",
         f"for {describe_blocks(prod(problem.output_size), blocks.pixel_block, 'pixels')}: a task",
         *loops,
-        f"for {at_a_time(n, n_unit, _panel_width(problem, target))}",
+        f"for {at_a_time(n, n_unit, panel_width(problem.dtype, target))}",
         tile,
     )
 

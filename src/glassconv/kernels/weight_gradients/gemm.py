@@ -15,10 +15,9 @@ processor's caches, never on the number of threads, so the result has the same b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
-from math import ceil, log2, prod
+from math import ceil, prod
 from typing import Any
 
 import torch
@@ -32,18 +31,9 @@ from glassconv.codegen.struct import pack, words_of
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.gemm_parts.blocks import block_size
 from glassconv.kernels.gemm_parts.parameters import is_im2col_matrix, segments_of, to_2d
-from glassconv.kernels.gemm_parts.work import lowering_nchw, lowering_nhwc
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import Blocking, round_up
-from glassconv.kernels.runtime.cost_model import (
-    Loop,
-    Phase,
-    Stream,
-    Work,
-    activation_bytes,
-    blocks_of,
-    product_loops,
-)
+from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.loop_text import at_a_time, describe_blocks, describe_loop_nest
 from glassconv.kernels.runtime.plan import workspace
 from glassconv.kernels.runtime.support import supports_common
@@ -54,6 +44,7 @@ from glassconv.kernels.weight_gradients.gemm_parts.parameters import (
 from glassconv.kernels.weight_gradients.gemm_parts.sums import emit_task_sums
 from glassconv.kernels.weight_gradients.gemm_parts.task import emit_task_nchw
 from glassconv.kernels.weight_gradients.gemm_parts.task_nhwc import emit_task_nhwc
+from glassconv.kernels.weight_gradients.gemm_parts.work import phases_of
 from glassconv.kernels.weight_gradients.plan import GradientPlan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
@@ -181,30 +172,7 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     """Return what the kernel does for a problem."""
     blocks = blocking(problem, layout, target)
     tasks = _tasks(problem, layout, blocks)
-    lanes, footprint = target.lanes(problem.dtype), activation_bytes(problem)
-    filter_blocks = ceil(problem.gemm.m / blocks.filter_block)
-    segments = segments_of(problem, layout)
-    channel_blocks = ceil(segments.count / blocks.channel_block)
-    lowering: Iterable[Loop] = ()
-    if blocks.buffer_stride and layout.name == NCHW:
-        lowering = lowering_nchw(problem, target, blocks.pixel_block)
-    elif blocks.buffer_stride:
-        lowering = lowering_nhwc(problem, layout, target)
-    lowered = tuple(
-        replace(
-            loop, iterations=filter_blocks * loop.iterations, entries=filter_blocks * loop.entries
-        )
-        for loop in lowering
-    )
-    phases = (
-        Phase(lowered, (Stream(filter_blocks * problem.input_bytes, footprint),)),
-        Phase(
-            (_packing(problem, lanes, channel_blocks),),
-            (Stream(channel_blocks * problem.output_bytes, footprint),),
-        ),
-        Phase(tuple(_product(problem, layout, target, blocks))),
-        Phase((_addition(problem, lanes, blocks),), (Stream(problem.weight_bytes),)),
-    )
+    phases = phases_of(problem, layout, target, blocks)
     return Work(phases, tasks, min(threads, _max_threads(problem, tasks)), launches=2)
 
 
@@ -331,45 +299,6 @@ def _parameters(
         ones=packed,
         buffer=packed + steps,
         workspace_bytes=blocks.workspace_bytes,
-    )
-
-
-# -- what it does, counted --------------------------------------------------------------------
-
-
-def _packing(problem: ConvProblem, lanes: int, times: int) -> Loop:
-    """Return how the output's gradient is packed: vectors in, transposed, and out."""
-    vectors = times * problem.batch * problem.out_channels * ceil(prod(problem.output_size) / lanes)
-    return Loop(vectors, multiply_adds=log2(lanes), loads=1, stores=1, entries=vectors / lanes)
-
-
-def _product(
-    problem: ConvProblem, layout: Layout, target: Target, blocks: GradientBlocking
-) -> Iterator[Loop]:
-    """Yield the loops of the products of all blocks."""
-    tile, lanes = target.tile(), target.lanes(problem.dtype)
-    pixels, segments = prod(problem.output_size), segments_of(problem, layout)
-    for rows, channel_blocks in blocks_of(problem.gemm.k, blocks.channel_block * segments.length):
-        for filters, filter_blocks in blocks_of(problem.gemm.m, blocks.filter_block):
-            for images, image_blocks in blocks_of(problem.batch, blocks.images_per_block):
-                for steps, pixel_blocks in blocks_of(pixels, blocks.pixel_block):
-                    times = problem.groups * channel_blocks * filter_blocks
-                    times *= image_blocks * pixel_blocks
-                    yield from product_loops(
-                        rows, filters, images * steps, times, tile, lanes,
-                        tall=target.has_spare_row(),
-                    )  # fmt: skip
-
-
-def _addition(problem: ConvProblem, lanes: int, blocks: GradientBlocking) -> Loop:
-    """Return the loop that adds the parts of a vector of rows and of filters, and transposes it."""
-    vectors = problem.groups * problem.gemm.k * ceil(problem.gemm.m / lanes)
-    return Loop(
-        vectors,
-        multiply_adds=blocks.parts - 1 + log2(lanes),
-        masked_loads=blocks.parts,
-        masked_stores=1,
-        entries=vectors * blocks.parts / lanes,
     )
 
 

@@ -16,6 +16,7 @@ from glassconv.kernels.weight_gradients.gemm_parts.parameters import (
     GradientArrays,
     GradientParameters,
 )
+from glassconv.kernels.weight_gradients.gemm_parts.part import blocks_of_part, emit_part
 
 
 def emit_task_nchw(module: Module) -> Function:
@@ -32,29 +33,14 @@ def emit_task_nchw(module: Module) -> Function:
         number: Value,
         thread: Value,
     ) -> None:
-        p = parameters
-        filter, number = number % p.filter_blocks * p.filter_block, number // p.filter_blocks
-        channel, number = number % p.channel_blocks * p.channel_block, number // p.channel_blocks
-        group, part = number % p.groups, number // p.groups
-        filters = (p.filters - filter).minimum(p.filter_block)
-        channels = (p.channels - channel).minimum(p.channel_block)
-        packed = arrays.workspace.add_bytes(thread * p.workspace_bytes)
-        ones, buffer = packed + p.ones, packed + p.buffer
-        input = arrays.input + (group * p.channels + channel) * p.input_stride_c
-        grad = arrays.grad + (group * p.filters + filter) * p.grad_stride_c
-        sums = arrays.sums + (part * p.part_stride + group * p.group_stride + filter)
-        is_lowered = p.needs_lowering.equals(1)
-        adds_bias = p.with_bias.equals(1) & (channel + channels).equals(p.channels)
-        with code.if_(adds_bias), code.loop(0, p.images_per_block * p.pixel_block) as i:
-            ones[i] = code.value(1.0, code.float)
-        first = part * p.blocks_per_part
-        with code.loop(first, (first + p.blocks_per_part).minimum(p.blocks)) as block:
-            image = block // p.blocks_per_image * p.images_per_block
-            pixel = block % p.blocks_per_image * p.pixel_block
-            images = (p.batch - image).minimum(p.images_per_block)
-            pixels = (p.pixels - pixel).minimum(p.pixel_block)
+        p, part = parameters, emit_part(code, parameters, arrays, number, thread)
+        packed, buffer, filters = part.gradients, part.buffer, part.filters
+        input = arrays.input + (part.group * p.channels + part.segment) * p.input_stride_c
+        grad = arrays.grad + (part.group * p.filters + part.filter) * p.grad_stride_c
+        with blocks_of_part(code, p, part) as block:
+            image, pixel, pixels = block.image, block.pixel, block.pixels
             in_place = input + (image * p.input_stride_n + pixel)
-            with code.loop(0, images) as i:
+            with code.loop(0, block.images) as i:
                 pack.call(
                     weight=grad + ((image + i) * p.grad_stride_n + pixel),
                     packed=packed + i * pixels * width,
@@ -63,13 +49,13 @@ def emit_task_nchw(module: Module) -> Function:
                     stride=p.grad_stride_c,
                     panel=p.panel_elements,
                 )
-                with code.if_(is_lowered):
+                with code.if_(part.is_lowered):
                     im2col.call(
                         parameters=p,
                         image=input + (image + i) * p.input_stride_n,
                         buffer=buffer + i * pixels,
                         first_channel=0,
-                        channels=channels,
+                        channels=part.segments,
                         pixel=pixel,
                         pixels=pixels,
                     )
@@ -79,29 +65,26 @@ def emit_task_nchw(module: Module) -> Function:
                 a_stride: Value,
                 row: Value,
                 rows: Value | int,
-                k: Value,
-                is_first: Value,
             ) -> None:
                 multiply.call(
                     a=a,
                     b=packed,
-                    c=sums + row * p.sums_stride,
+                    c=part.sums + row * p.sums_stride,
                     bias=arrays.zeros,
                     m=rows,
                     n=filters,
-                    k=k,
+                    k=block.images * pixels,
                     a_stride=a_stride,
                     b_panel_stride=p.panel_elements,
                     b_row_stride=width,
                     c_stride=p.sums_stride,
-                    first=is_first,
+                    first=block.is_first,
                 )
 
-            k, is_first = images * pixels, block.equals(first).as_int()
-            a = code.select_pointer(is_lowered, buffer, in_place)
-            a_stride = code.select(is_lowered, p.buffer_stride, p.input_stride_c)
-            add_products(a, a_stride, channel * p.taps, channels * p.taps, k, is_first)
-            with code.if_(adds_bias):
-                add_products(ones, code.value(0), p.rows, 1, k, is_first)
+            a = code.select_pointer(part.is_lowered, buffer, in_place)
+            a_stride = code.select(part.is_lowered, p.buffer_stride, p.input_stride_c)
+            add_products(a, a_stride, part.segment * p.taps, part.segments * p.taps)
+            with code.if_(part.adds_bias):
+                add_products(part.ones, code.value(0), p.rows, 1)
 
     return task

@@ -15,6 +15,7 @@ from glassconv.kernels.weight_gradients.gemm_parts.parameters import (
     GradientArrays,
     GradientParameters,
 )
+from glassconv.kernels.weight_gradients.gemm_parts.part import blocks_of_part, emit_part
 from glassconv.kernels.weight_gradients.gemm_parts.transposed_product import (
     emit_transposed_product,
 )
@@ -34,28 +35,15 @@ def emit_task_nhwc(module: Module) -> Function:
         number: Value,
         thread: Value,
     ) -> None:
-        p = parameters
-        filter, number = number % p.filter_blocks * p.filter_block, number // p.filter_blocks
-        segment, number = number % p.channel_blocks * p.channel_block, number // p.channel_blocks
-        group, part = number % p.groups, number // p.groups
-        filters = (p.filters - filter).minimum(p.filter_block)
-        segments = (p.segments - segment).minimum(p.channel_block)
-        padded = arrays.workspace.add_bytes(thread * p.workspace_bytes)
-        ones, buffer = padded + p.ones, padded + p.buffer
-        input = arrays.input + group * p.channels
-        grad = arrays.grad + (group * p.filters + filter)
-        sums = arrays.sums + (part * p.part_stride + group * p.group_stride + filter)
-        is_lowered = p.needs_lowering.equals(1)
-        adds_bias = p.with_bias.equals(1) & (segment + segments).equals(p.segments)
-        with code.if_(adds_bias), code.loop(0, p.images_per_block * p.pixel_block) as i:
-            ones[i] = code.value(1.0, code.float)
-        first = part * p.blocks_per_part
-        with code.loop(first, (first + p.blocks_per_part).minimum(p.blocks)) as block:
-            image = block // p.blocks_per_image * p.images_per_block
-            pixel = block % p.blocks_per_image * p.pixel_block
-            images = (p.batch - image).minimum(p.images_per_block)
-            pixels = (p.pixels - pixel).minimum(p.pixel_block)
-            with code.loop(0, images) as i:
+        p, part = parameters, emit_part(code, parameters, arrays, number, thread)
+        padded, buffer, filters = part.gradients, part.buffer, part.filters
+        segment, segments = part.segment, part.segments
+        input = arrays.input + part.group * p.channels
+        grad = arrays.grad + (part.group * p.filters + part.filter)
+        columns = (filters + (width - 1)) // width * width
+        with blocks_of_part(code, p, part) as block:
+            image, pixel, pixels = block.image, block.pixel, block.pixels
+            with code.loop(0, block.images) as i:
                 copy_filters.call(
                     source=grad + ((image + i) * p.grad_stride_n + pixel * p.grad_stride_w),
                     to=padded + i * pixels * p.padded_filters,
@@ -64,7 +52,7 @@ def emit_task_nhwc(module: Module) -> Function:
                     source_stride=p.grad_stride_w,
                     to_stride=p.padded_filters,
                 )
-                with code.if_(is_lowered):
+                with code.if_(part.is_lowered):
                     im2col.call(
                         parameters=p,
                         image=input + (image + i) * p.input_stride_n,
@@ -75,32 +63,31 @@ def emit_task_nhwc(module: Module) -> Function:
                         pixels=pixels,
                     )
             in_place = input + (image * p.input_stride_n + pixel * p.input_stride_w + segment)
-            columns = (filters + (width - 1)) // width * width
-            k, is_first = images * pixels, block.equals(first).as_int()
+            k = block.images * pixels
             multiply.call(
-                a=code.select_pointer(is_lowered, buffer, in_place),
+                a=code.select_pointer(part.is_lowered, buffer, in_place),
                 b=padded,
-                c=sums + segment * p.segment_length * p.sums_stride,
+                c=part.sums + segment * p.segment_length * p.sums_stride,
                 m=segments * p.segment_length,
                 n=columns,
                 k=k,
-                a_stride=code.select(is_lowered, p.buffer_stride, p.input_stride_w),
+                a_stride=code.select(part.is_lowered, p.buffer_stride, p.input_stride_w),
                 b_stride=p.padded_filters,
                 c_stride=p.sums_stride,
-                first=is_first,
+                first=block.is_first,
             )
-            with code.if_(adds_bias):
+            with code.if_(part.adds_bias):
                 multiply.call(
-                    a=ones,
+                    a=part.ones,
                     b=padded,
-                    c=sums + p.rows * p.sums_stride,
+                    c=part.sums + p.rows * p.sums_stride,
                     m=1,
                     n=columns,
                     k=k,
                     a_stride=1,
                     b_stride=p.padded_filters,
                     c_stride=p.sums_stride,
-                    first=is_first,
+                    first=block.is_first,
                 )
 
     return task
