@@ -91,19 +91,19 @@ class Binary:
 Expression = Array | Number | Unary | Binary
 
 
-def arrays_in(expression: Expression) -> set[Name]:
-    """Return the names of the arrays of an expression.
+def arrays_in(expression: Expression) -> tuple[Name, ...]:
+    """Return the names of the arrays of an expression, each once, in the order they are read.
 
-    >>> sorted(arrays_in(Binary("mul", Array("input"), Unary("sigmoid", Array("weight")))))
-    ['input', 'weight']
+    >>> arrays_in(Binary("mul", Array("weight"), Unary("sigmoid", Array("input"))))
+    ('weight', 'input')
     """
     if isinstance(expression, Array):
-        return {expression.name}
+        return (expression.name,)
     if isinstance(expression, Number):
-        return set()
+        return ()
     if isinstance(expression, Unary):
         return arrays_in(expression.of)
-    return arrays_in(expression.left) | arrays_in(expression.right)
+    return tuple(dict.fromkeys(arrays_in(expression.left) + arrays_in(expression.right)))
 
 
 def substituted(expression: Expression, by: Mapping[Name, Expression]) -> Expression:
@@ -124,7 +124,7 @@ def substituted(expression: Expression, by: Mapping[Name, Expression]) -> Expres
 
 def supports(expression: Expression, arrays: Mapping[Name, Strided], output: Strided) -> Verdict:
     """Return whether the arrays can be broadcast to the output, and be read by vectors."""
-    missing = arrays_in(expression) - set(arrays)
+    missing = set(arrays_in(expression)) - set(arrays)
     if missing:
         return Verdict(False, f"requires the arrays {', '.join(sorted(missing))}")
     for name in sorted(arrays_in(expression)):

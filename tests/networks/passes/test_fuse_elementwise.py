@@ -69,7 +69,7 @@ def test_expressions_become_one() -> None:
     gated = Calls(lambda x, y: torch.sigmoid(x) * y + x)
     check(gated, X, X.flip(0))
     (operation,) = after_passes(gated, X, X.flip(0))["unused"].operations
-    assert arrays_in(operation.arguments["expression"]) == {"input", "residual"}
+    assert arrays_in(operation.arguments["expression"]) == ("input", "residual")
 
 
 def test_an_expression_that_something_else_reads_is_computed_once() -> None:

@@ -109,7 +109,7 @@ def _check_expression(operation: Operation) -> None:
     arguments = dict(operation.arguments)
     expression = arguments.pop("expression", None)
     output = operation.outputs[0]
-    names = arrays_in(expression) if isinstance(expression, Expression) else set()
+    names = set(arrays_in(expression)) if isinstance(expression, Expression) else set()
     values = list(arguments.values())
     if not names or names != set(arguments) or not all(isinstance(v, Value) for v in values):
         raise NetworkError("its expression and its arrays do not fit", request=operation.name)
