@@ -28,30 +28,11 @@ from glassconv.problem.operands import random_operands, to_numpy
 from glassconv.problem.transposed import TransposedProblem, parse_transposed
 from glassconv.verification.verify import judge
 from support.guard_pages import SIDES, guarded
+from support.kernel_problems import TRANSPOSED_EDGES
 from support.memory_layouts import LAYOUTS
 from support.random_problems import LARGE, random_transposed_problem
 
 PHASES = TRANSPOSED_KERNELS["phases"]
-EDGES = [
-    "3x7x9 5@4x4 s2 p1 transposed",
-    "9x5x6 20@3x3 s2 p1 transposed o1",
-    "2x6x5 3@5x2 s3x4 p1x0 transposed",  # phases without taps: gaps
-    "5x4x4 7@1x1 s3 transposed o2",
-    "4x6x7 6@3x3 s2 g2 transposed",
-    "6x6x7 6@4x4 s2 p1 g6 transposed",
-    "3x5x5 4@3x3 transposed",  # stride 1: one phase
-    "2x5x5 3@1x1 s2 p2 transposed o1",  # the padding is wider than the kernel
-    "2x4x5 3@3x4 s4x2 d6x3 p1 transposed",
-    "3x6x6 4@4x4 s2 p0:3x2:1 transposed",
-    "7x100 12@9 s4 p4 transposed o3",
-    "5x40 1@64 s16 transposed",
-    "130x3x3 37@2x2 s2 nobias float64 transposed",
-    "0x3x4x4 2@2x2 s2 transposed",
-    "9x5x18 9@16x16 s8 g9 transposed",  # adjacent outputs are of different phases and groups
-    "2x17x3x9 17@9x20 s9x10 p2x3 g17 transposed o1",
-    "3x4x19 7@10x12 s10 p1 transposed",
-    "20x7x7 40@16x32 s16 p4x0 g20 float64 transposed",
-]
 
 
 @pytest.fixture
@@ -68,7 +49,7 @@ def assert_within_bound(problem: TransposedProblem, output: Tensor, layout: str 
     assert found.verdict, f"{problem} {layout}: {found.verdict.reason}"
 
 
-@pytest.mark.parametrize("text", EDGES)
+@pytest.mark.parametrize("text", TRANSPOSED_EDGES)
 def test_every_layout_is_within_the_bound_beside_closed_pages(text: str) -> None:
     problem = parse_transposed(text)
     operands = random_operands(problem)
@@ -90,7 +71,7 @@ def test_every_layout_is_within_the_bound_beside_closed_pages(text: str) -> None
 
 
 @pytest.mark.parametrize("layout", [NCHW, NHWC])
-@pytest.mark.parametrize("text", EDGES)
+@pytest.mark.parametrize("text", TRANSPOSED_EDGES)
 def test_images_and_groups_one_after_another_are_the_same(
     text: str, layout: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,7 +111,7 @@ def test_random_problems_stay_within_the_bound(seeds: range) -> None:
 
 
 @pytest.mark.parametrize("layout", [NCHW, NHWC])
-@pytest.mark.parametrize("text", EDGES[:7])
+@pytest.mark.parametrize("text", TRANSPOSED_EDGES[:7])
 def test_the_epilogue_is_applied_to_every_output(text: str, layout: str) -> None:
     problem = parse_transposed(text)
     operands = random_operands(problem)
@@ -160,7 +141,7 @@ def test_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_call_sees_a_changed_weight() -> None:
-    problem = parse_transposed(EDGES[0])
+    problem = parse_transposed(TRANSPOSED_EDGES[0])
     operands = random_operands(problem)
     plan = PHASES.plan(problem, contiguous(problem))
     before = plan(operands.input, operands.weight, operands.bias)
@@ -202,7 +183,7 @@ def test_auto_multiplies_no_inserted_zeros(text: str) -> None:
 @pytest.mark.parametrize("name", ["avx2", "avx512", "neon"])
 @pytest.mark.parametrize("layout", [NCHW, NHWC])
 def test_code_for_every_target_has_no_spills(name: str, layout: str) -> None:
-    target, problem = target_named(name), parse_transposed(EDGES[0])
+    target, problem = target_named(name), parse_transposed(TRANSPOSED_EDGES[0])
     for epilogue in (Epilogue(), Epilogue("relu6", residual=True)):
         plan = PHASES.plan_for(problem, contiguous(problem, layout), target, 2, epilogue)
         assert spilling(assembly(plan.kernel.text, target)) == {}

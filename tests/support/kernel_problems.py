@@ -44,6 +44,27 @@ EDGES = {
         "depthwise sequence": "12x50 12@5 p2 g12",
     }.items()
 }
+# What the kernel of transposed convolutions trips over.
+TRANSPOSED_EDGES = [
+    "3x7x9 5@4x4 s2 p1 transposed",
+    "9x5x6 20@3x3 s2 p1 transposed o1",
+    "2x6x5 3@5x2 s3x4 p1x0 transposed",  # phases without taps: gaps
+    "5x4x4 7@1x1 s3 transposed o2",
+    "4x6x7 6@3x3 s2 g2 transposed",
+    "6x6x7 6@4x4 s2 p1 g6 transposed",
+    "3x5x5 4@3x3 transposed",  # stride 1: one phase
+    "2x5x5 3@1x1 s2 p2 transposed o1",  # the padding is wider than the kernel
+    "2x4x5 3@3x4 s4x2 d6x3 p1 transposed",
+    "3x6x6 4@4x4 s2 p0:3x2:1 transposed",
+    "7x100 12@9 s4 p4 transposed o3",
+    "5x40 1@64 s16 transposed",
+    "130x3x3 37@2x2 s2 nobias float64 transposed",
+    "0x3x4x4 2@2x2 s2 transposed",
+    "9x5x18 9@16x16 s8 g9 transposed",  # adjacent outputs are of different phases and groups
+    "2x17x3x9 17@9x20 s9x10 p2x3 g17 transposed o1",
+    "3x4x19 7@10x12 s10 p1 transposed",
+    "20x7x7 40@16x32 s16 p4x0 g20 float64 transposed",
+]
 TYPES = tuple(ELEMENT_BYTES)
 PROBLEMS: dict[str, ConvProblem] = {}
 for _name, _problem in {**CASES, **EDGES}.items():

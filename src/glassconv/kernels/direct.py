@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import ceil, prod
+from math import ceil
 
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
@@ -43,7 +43,7 @@ from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
-from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.problem.memory_layout import NCHW, Layout, output_strides
 from glassconv.reports.verdict import Verdict
 
 MIN_MACS_PER_TASK = 500_000
@@ -162,7 +162,7 @@ def _parameters(
     stride_n, stride_c, stride_h, _ = layout.strides
     window = window_of(problem, blocks.row_block, blocks.column_block)
     needs_copy, row_length = _needs_copy(problem), window.phases * window.phase_length
-    pixels = prod(problem.output_size)
+    output_n, output_c, *_ = output_strides(problem, layout)
     return DirectParameters(
         channels=problem.weight_shape[1],
         filters=problem.gemm.m,
@@ -179,8 +179,8 @@ def _parameters(
         input_stride_n=stride_n,
         input_stride_c=stride_c,
         input_stride_h=stride_h,
-        output_stride_n=problem.out_channels * pixels,
-        output_stride_c=pixels,
+        output_stride_n=output_n,
+        output_stride_c=output_c,
         groups=problem.groups,
         row_block=blocks.row_block,
         row_blocks=ceil(rows.output_size / blocks.row_block),

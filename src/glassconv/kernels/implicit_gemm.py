@@ -55,7 +55,7 @@ from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
-from glassconv.problem.memory_layout import NCHW, NHWC, Layout
+from glassconv.problem.memory_layout import NCHW, NHWC, Layout, output_strides
 from glassconv.reports.verdict import Verdict
 
 BY_ROWS = "by rows"  # NHWC without im2col
@@ -262,6 +262,7 @@ def parameters_of(
     rows, columns = problem_2d.axes
     stride_n, stride_c, stride_h, stride_w = layout.strides
     pixels, filters = prod(problem.output_size), problem.gemm.m
+    output_n, output_c, _, output_w = output_strides(problem, layout)
     return GemmParameters(
         channels=problem.weight_shape[1],
         input_height=rows.input_size,
@@ -279,9 +280,9 @@ def parameters_of(
         input_stride_c=stride_c,
         input_stride_h=stride_h,
         input_stride_w=stride_w,
-        output_stride_n=problem.out_channels * pixels,
-        output_stride_c=pixels,
-        output_stride_w=problem.out_channels,
+        output_stride_n=output_n,
+        output_stride_c=output_c,
+        output_stride_w=output_w,
         filters=filters,
         groups=problem.groups,
         pixels=pixels,

@@ -44,7 +44,7 @@ from glassconv.kernels.runtime.parameters import Arrays, pack_arrays
 from glassconv.kernels.runtime.plan import Launch, Plan, workspace
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem.activations import NOTHING, Epilogue
-from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.problem.memory_layout import NCHW, Layout, output_strides
 from glassconv.problem.phases import PhaseGroup, phase_groups
 from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import TransposedProblem
@@ -181,7 +181,8 @@ def plan(
     piece = piece_of(plane, layout, target, threads)
     parts = _parts(piece, plane.groups, layout, target, threads)
     blocks = _blocking(piece, layout, parts, threads)
-    parameters = _parameters(piece, plane.out_channels, layout, parts, blocks)
+    strides = output_strides(plane, layout)
+    parameters = _parameters(piece, layout, strides, parts, blocks)
     images = piece.batch * (piece.out_channels if layout.name == NCHW else 1)
     tasks = images * parameters.row_blocks
     return PhasesPlan(
@@ -197,7 +198,7 @@ def plan(
         loops=_loops(parts),
         hot_function=parts[0].plan.hot_function if parts else "",
         parts=parts,
-        pieces=pieces_of(plane, piece, layout),
+        pieces=pieces_of(plane, piece, layout, strides),
         buffer_bytes=round_up(blocks.buffer_bytes, CACHE_LINE),
     )
 
@@ -271,6 +272,7 @@ def _parts(
     """
     element, parts = plane.format.bytes, []
     weight_offset = buffer_offset = 0
+    layout = replace(layout, output=None)  # each has a buffer of its own
     for group in phase_groups(plane):
         part = implicit_gemm.plan(group.convolution, layout, target, threads)
         first_input = sum(
@@ -288,14 +290,15 @@ def _parts(
 
 def _parameters(
     plane: TransposedProblem,
-    channels: int,
     layout: Layout,
+    strides: tuple[int, int, int, int],
     parts: tuple[_Part, ...],
     blocks: PhasesBlocking,
 ) -> InterleaveParameters[int]:
-    """Return the parameters of the interleaving of a piece; channels: of the whole output."""
+    """Return the parameters of the interleaving of a piece; strides: of the whole output."""
     rows, columns = plane.output_size
-    is_nchw = layout.name == NCHW
+    output_n, output_c, output_h, output_w = strides
+    adjacent = columns if layout.name != NCHW and output_w == plane.out_channels else 1
     covered = sum(
         prod(len(axis.outputs) for axis in phase) for part in parts for phase in part.group.phases
     )
@@ -310,9 +313,12 @@ def _parameters(
         rows_per_task=blocks.rows_per_task,
         row_blocks=ceil(rows / blocks.rows_per_task),
         has_gaps=int(covered < rows * columns),
-        output_stride_n=channels * rows * columns,
-        output_stride_c=rows * columns,
-        output_stride_h=columns if is_nchw else columns * channels,
+        output_stride_n=output_n,
+        output_stride_c=output_c,
+        output_stride_h=output_h,
+        output_stride_w=output_w,
+        runs=columns // adjacent,
+        run_length=adjacent * plane.out_channels,
     )
 
 

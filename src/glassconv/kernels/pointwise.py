@@ -35,7 +35,7 @@ from glassconv.kernels.runtime.plan import Plan
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import NOTHING, Epilogue
-from glassconv.problem.memory_layout import Layout
+from glassconv.problem.memory_layout import Layout, output_strides
 from glassconv.reports.verdict import Verdict
 
 MIN_MACS_PER_TASK = 500_000
@@ -102,7 +102,7 @@ def plan_of(
         groups=problem.groups,
         input_stride_n=layout.strides[0],
         input_stride_c=layout.strides[1],
-        output_stride_n=problem.out_channels,
+        output_stride_n=output_strides(problem, layout)[0],
         filter_block=blocks.filter_block,
         filter_blocks=ceil(filters / blocks.filter_block),
         workspace_bytes=blocks.workspace_bytes,

@@ -1,9 +1,10 @@
-"""The memory layout of an input: which axis is contiguous, and the stride of each axis."""
+"""The memory layout of an input and an output: the contiguous axis, and the axes' strides."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from torch import Tensor
 
@@ -20,6 +21,9 @@ class Layout:
 
     name: str  # NCHW: the pixels of a row are adjacent; NHWC: the channels of a pixel are
     strides: tuple[int, int, int, int]  # of batch, channel, row and column, in elements
+    # Of an output that is a slice of a larger array: from an image to the next, and from a pixel to
+    # the next, which is 1 in NCHW. None: the output has no gaps.
+    output: tuple[int, int] | None = None
 
 
 def layout_of(input: Tensor) -> Layout | None:
@@ -99,3 +103,23 @@ def contiguous(problem: LayerShapes, name: str = NCHW) -> Layout:
     if name == NHWC:
         return Layout(NHWC, (height * width * channels, 1, width * channels, channels))
     return Layout(NCHW, (channels * height * width, height * width, width, 1))
+
+
+def output_strides(problem: LayerShapes, layout: Layout) -> tuple[int, int, int, int]:
+    """Return the strides of the output's batch, channel, row and column, in elements.
+
+    It has the input's memory layout. There are no gaps between its rows, and in NCHW none between
+    its channels.
+
+    >>> from glassconv import parse
+    >>> problem = parse("3x4x4 2@1x1")
+    >>> output_strides(problem, contiguous(problem, NHWC))
+    (32, 1, 8, 2)
+    >>> output_strides(problem, Layout(NHWC, (48, 1, 12, 3), output=(160, 10)))
+    (160, 1, 40, 10)
+    """
+    pixels, width = prod(problem.output_size), problem.output_size[-1]
+    is_nchw = layout.name == NCHW
+    dense = problem.out_channels * pixels, 1 if is_nchw else problem.out_channels
+    image, pixel = layout.output or dense
+    return image, pixels if is_nchw else 1, width * pixel, pixel

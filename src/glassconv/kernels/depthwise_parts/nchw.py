@@ -20,7 +20,7 @@ from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.loop_text import at_a_time, describe_loop_nest
 from glassconv.problem import ConvProblem
-from glassconv.problem.memory_layout import Layout
+from glassconv.problem.memory_layout import Layout, output_strides
 
 MAX_PLANES_PER_COPY = 8
 
@@ -133,6 +133,7 @@ def parameters_of(
     tile_rows = _tile_rows(problem, block, lanes)
     planes = problem.batch * problem.groups
     stride_n, stride_c, _, _ = layout.strides
+    output_n, output_c, *_ = output_strides(problem, layout)
     parameters = NchwParameters(
         **vars(window_parameters(problem, layout, block)),
         units=planes * per_column * per_row,
@@ -150,8 +151,8 @@ def parameters_of(
         padding_w=columns.padding[0],
         input_stride_n=stride_n,
         input_stride_c=stride_c,
-        output_stride_n=problem.out_channels * height * width,
-        output_stride_c=height * width,
+        output_stride_n=output_n,
+        output_stride_c=output_c,
         output_width=width,
         unit_rows=block.rows,
         last_row=height - block.rows,

@@ -30,7 +30,7 @@ from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.loop_text import at_a_time, describe_loop_nest
 from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
-from glassconv.problem.memory_layout import Layout
+from glassconv.problem.memory_layout import Layout, output_strides
 
 MAX_CHANNEL_VECTORS = 6  # of a unit whose input is read in place
 COPIED_CHANNEL_VECTORS = 2  # of a unit whose input is copied: with float32 and AVX2, a cache line
@@ -135,6 +135,7 @@ class NhwcParameters(WindowParameters[N]):
     input_stride_w: N
     output_stride_n: N
     output_stride_h: N
+    output_stride_w: N
     unit_rows: N
     row_blocks: N
     last_row: N  # the first row of the last unit
@@ -245,6 +246,7 @@ def parameters_of(
         ceil(width / block.columns),
     )
     stride_n, _, stride_h, stride_w = layout.strides
+    output_n, _, output_h, output_w = output_strides(problem, layout)
     window = window_parameters(problem, layout, block, channels)
     if input_access_of(problem, lanes).is_copied:
         # Each row of the copy is valid, because padding is copied.
@@ -278,8 +280,9 @@ def parameters_of(
         dilation_h=rows.dilation,
         input_stride_n=stride_n,
         input_stride_w=stride_w,
-        output_stride_n=height * width * filters,
-        output_stride_h=width * filters,
+        output_stride_n=output_n,
+        output_stride_h=output_h,
+        output_stride_w=output_w,
         unit_rows=block.rows,
         row_blocks=row_blocks,
         last_row=height - block.rows,

@@ -78,7 +78,7 @@ def emit_task(
                 + (
                     image * p.output_stride_n
                     + row * p.output_stride_h
-                    + column * p.filters
+                    + column * p.output_stride_w
                     + filter
                 ),
                 residual_offset=residual_offset(arrays),
@@ -132,7 +132,7 @@ def _emit_compute_copied(
                         parameters=p,
                         input=window + (i * p.row_stride + position),
                         weights=weights,
-                        output=output + (i * p.output_stride_h + column * p.filters),
+                        output=output + (i * p.output_stride_h + column * p.output_stride_w),
                         residual_offset=residual_offset,
                         top=0,
                     )
@@ -183,7 +183,7 @@ def _emit_compute_in_place(
                     parameters=p,
                     input=image + (position + first_filter),
                     weights=weights,
-                    output=output + (i * p.output_stride_h + j * p.filters),
+                    output=output + (i * p.output_stride_h + j * p.output_stride_w),
                     residual_offset=residual_offset,
                     top=row,
                 )
@@ -228,7 +228,7 @@ def _emit_tiles(
     ) -> None:
         p, lanes = parameters, code.lanes
         unit_channels, filters, valid_rows = p.unit_channels, p.filters, p.valid_rows
-        distance = filters * p.column_phases  # from an output of the tile to the next
+        distance = p.output_stride_w * p.column_phases  # from an output of the tile to the next
         tap_rows, kernel_width, dilation_h = p.tap_rows, p.kernel_width, p.dilation_h
         tap_stride, column_stride = p.tap_stride, p.column_stride
         bias = weights + (p.weights_size - unit_channels)
@@ -279,9 +279,9 @@ def _emit_tiles(
             for index, accumulator in enumerate(accumulators):
                 if access.is_partial_vector:
                     # Masked stores are slow on some processors. What a whole vector writes into the
-                    # next outputs of the tile is overwritten by them.
+                    # next outputs of the tile is overwritten by them, if they are adjacent.
                     is_overwritten = filters * (size - 1 - index) >= lanes - filters
-                    with code.if_(is_overwritten & p.column_phases.equals(1)):
+                    with code.if_(is_overwritten & distance.equals(filters)):
                         store(accumulator.get(), None)
                     with code.else_():
                         store(accumulator.get(), code.first_lanes(p.valid_lanes))

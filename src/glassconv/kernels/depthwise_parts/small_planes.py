@@ -19,7 +19,7 @@ from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.loop_text import at_a_time, describe_loop_nest
 from glassconv.problem import ConvProblem
-from glassconv.problem.memory_layout import Layout
+from glassconv.problem.memory_layout import Layout, output_strides
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class SmallPlanesParameters(Struct[N]):
     input_pixels: N
     input_stride_n: N
     input_stride_c: N
+    output_stride_n: N
     output_pixels: N
     output_rows: N
     output_columns: N
@@ -119,6 +120,7 @@ def parameters_of(
         input_pixels=input_height * input_width,
         input_stride_n=layout.strides[0],
         input_stride_c=layout.strides[1],
+        output_stride_n=output_strides(problem, layout)[0],
         output_pixels=height * width,
         output_rows=height,
         output_columns=width,

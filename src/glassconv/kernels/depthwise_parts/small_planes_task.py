@@ -77,7 +77,7 @@ def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Functi
                     )
 
             for_each_tile(code, p.output_columns, tile_functions, emit_call)
-            output = arrays.output + (image * p.channels + channel) * p.output_pixels
+            output = arrays.output + (image * p.output_stride_n + channel * p.output_pixels)
             store.call(
                 parameters=p,
                 result=result,

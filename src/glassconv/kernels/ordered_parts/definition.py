@@ -14,7 +14,7 @@ from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, functio
 from glassconv.codegen.struct import N, Struct
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 from glassconv.problem import ConvProblem
-from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.problem.memory_layout import NCHW, Layout, output_strides
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def parameters_of(problem: ConvProblem, layout: Layout) -> DefinitionParameters[
         stride_c = prod(problem.input_size)
         stride_n = problem.in_channels * stride_c
     pixels, is_nchw = prod(problem.output_size), layout.name == NCHW
+    output_n, output_c, _, output_w = output_strides(problem, layout)
     return DefinitionParameters(
         channels=problem.weight_shape[1],
         filters=problem.gemm.m,
@@ -96,9 +97,9 @@ def parameters_of(problem: ConvProblem, layout: Layout) -> DefinitionParameters[
         input_stride_d=stride_d,
         input_stride_h=stride_h,
         input_stride_w=stride_w,
-        output_stride_n=problem.out_channels * pixels,
-        output_stride_c=pixels if is_nchw else 1,
-        output_stride_w=1 if is_nchw else problem.out_channels,
+        output_stride_n=output_n,
+        output_stride_c=output_c,
+        output_stride_w=output_w,
         runs=1 if is_nchw else pixels,
         run_length=pixels if is_nchw else 1,
         **values,

@@ -30,7 +30,7 @@ from glassconv.kernels.runtime.blocking import Blocking, round_up
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import Epilogue
-from glassconv.problem.memory_layout import Layout
+from glassconv.problem.memory_layout import Layout, output_strides
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,7 @@ def parameters_of(
     """Return the kernel's parameters for a 2D problem."""
     rows, columns = problem.axes
     stride_n, stride_c, stride_h, _ = layout.strides
+    output_n, output_c, *_ = output_strides(problem, layout)
     return FilterParameters(
         filters=problem.out_channels,
         group_filters=problem.gemm.m,
@@ -134,8 +135,8 @@ def parameters_of(
         input_stride_n=stride_n,
         input_stride_c=stride_c,
         input_stride_h=stride_h,
-        output_stride_n=problem.out_channels * prod(problem.output_size),
-        output_stride_c=prod(problem.output_size),
+        output_stride_n=output_n,
+        output_stride_c=output_c,
         window_width=_window_width(problem),
         window_start=prod(problem.kernel_size),
         outputs_start=_outputs_start(problem, blocks.unit_rows, blocks.unit_filters),

@@ -41,6 +41,9 @@ class InterleaveParameters(Struct[N]):
     output_stride_n: N
     output_stride_c: N  # NCHW
     output_stride_h: N
+    output_stride_w: N  # NHWC
+    runs: N  # of adjacent elements of an output row (NHWC)
+    run_length: N
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def emit_task_nhwc(module: Module, epilogue: Epilogue) -> Function:
         with code.loop(start, (start + p.rows_per_task).minimum(p.rows)) as row:
             dst = arrays.output + (image * p.output_stride_n + row * p.output_stride_h)
             with code.if_(p.has_gaps.equals(1)), code.loop(0, p.columns) as column:
-                fill.call(dst=dst + column * channels, src=arrays.bias, length=channels)
+                fill.call(dst=dst + column * p.output_stride_w, src=arrays.bias, length=channels)
             phase_row = row // p.stride_h
             first = row % p.stride_h * p.column_phases
 
@@ -193,7 +196,8 @@ def emit_task_nhwc(module: Module, epilogue: Epilogue) -> Function:
                     phases=p.column_phases,
                     groups=p.groups,
                     count=done.get(),
-                    dst_stride=p.stride_w * channels,
+                    dst_stride=p.stride_w * p.output_stride_w,
+                    phase_stride=p.output_stride_w,
                     src_stride=entry.stride_w,
                     stride_group=entry.stride_group,
                 )
@@ -202,21 +206,24 @@ def emit_task_nhwc(module: Module, epilogue: Epilogue) -> Function:
                 with code.loop(0, p.groups) as group:
                     add.call(
                         dst=dst
-                        + ((entry.first + done.get() * p.stride_w) * channels + group * p.filters),
+                        + (
+                            (entry.first + done.get() * p.stride_w) * p.output_stride_w
+                            + group * p.filters
+                        ),
                         src=source(entry)
                         + (group * entry.stride_group + done.get() * entry.stride_w),
                         bias=arrays.bias + group * p.filters,
                         length=p.filters,
                         count=entry.count - done.get(),
-                        dst_stride=p.stride_w * channels,
+                        dst_stride=p.stride_w * p.output_stride_w,
                         src_stride=entry.stride_w,
                     )
             if finish:
                 finish.call(
                     sums=dst,
-                    runs=1,
-                    stride=p.output_stride_h,
-                    length=p.columns * channels,
+                    runs=p.runs,
+                    stride=p.output_stride_w,
+                    length=p.run_length,
                     residual_offset=residual_offset(arrays),
                 )
 
@@ -309,6 +316,7 @@ def _emit_transpose_groups(module: Module) -> Function:
         groups: Value,
         count: Value,
         dst_stride: Value,
+        phase_stride: Value,
         src_stride: Value,
         stride_group: Value,
     ) -> None:
@@ -322,10 +330,10 @@ def _emit_transpose_groups(module: Module) -> Function:
                 for _ in range(lanes):
                     vectors.append(src_ptr.vector())
                     src_ptr = src_ptr + stride_group
-                dst_ptr = dst + (q * dst_stride + phase * groups + group)
+                dst_ptr = dst + (q * dst_stride + phase * phase_stride + group)
                 for vector in code.transpose(vectors):
                     dst_ptr[0] = vector + bias.vector(group)
-                    dst_ptr = dst_ptr + groups
+                    dst_ptr = dst_ptr + phase_stride
 
     return transpose_groups
 

@@ -7,7 +7,6 @@ should stay in cache.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import prod
 
 from glassconv.codegen.target import Target
 from glassconv.problem.memory_layout import NCHW, Layout
@@ -60,20 +59,21 @@ def _largest_divisor(number: int, most: int) -> int:
 
 
 def pieces_of(
-    plane: TransposedProblem, piece: TransposedProblem, layout: Layout
+    plane: TransposedProblem,
+    piece: TransposedProblem,
+    layout: Layout,
+    output_strides: tuple[int, int, int, int],
 ) -> tuple[Piece, ...]:
     """Return where each piece of a problem has its arrays."""
     element = plane.format.bytes
-    output_plane = prod(plane.output_size)
     stride_n, stride_c, _, _ = layout.strides
+    output_n, output_c, _, _ = output_strides
     return tuple(
         Piece(
             number,
             input_offset=(image * stride_n + number * piece.in_channels * stride_c) * element,
             bias_offset=number * piece.out_channels * element,
-            output_offset=(image * plane.out_channels + number * piece.out_channels)
-            * output_plane
-            * element,
+            output_offset=(image * output_n + number * piece.out_channels * output_c) * element,
         )
         for image in range(0, plane.batch, max(piece.batch, 1))
         for number in range(plane.groups // piece.groups)

@@ -19,7 +19,7 @@ from glassconv.codegen.struct import N
 from glassconv.kernels.runtime.blocking import Blocking, round_up
 from glassconv.kernels.runtime.packed_weights import Packing, packed_once
 from glassconv.kernels.runtime.parameters import Arrays, pack_arrays
-from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.problem.memory_layout import Layout, output_strides
 from glassconv.problem.problem import Problem
 
 
@@ -125,12 +125,11 @@ class Plan:
 
     @cached_property
     def output_strides(self) -> tuple[int, ...]:
-        """Return the strides of the output: contiguous, in the input's memory format."""
-        _, channels, *sizes = self.output_shape
-        pixels = prod(sizes)
-        columns = 1 if self.layout.name == NCHW else channels
-        along = tuple(columns * prod(sizes[axis + 1 :]) for axis in range(len(sizes)))
-        return (channels * pixels, pixels if self.layout.name == NCHW else 1, *along)
+        """Return the strides of the output, in the input's memory format."""
+        image, channel, _, pixel = output_strides(self.problem, self.layout)
+        sizes = self.output_shape[2:]
+        along = (pixel * prod(sizes[axis + 1 :]) for axis in range(len(sizes)))
+        return (image, channel, *along)
 
     @cached_property
     def zero_bias(self) -> Tensor:

@@ -28,7 +28,7 @@ from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import Blocking, round_up
 from glassconv.problem import ConvProblem
-from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.problem.memory_layout import NCHW, Layout, output_strides
 
 KERNEL_SIZE = 3  # along each axis
 MAX_K_BLOCK = 512  # a 512 × 16 float32 panel of U fills a 32 KiB L1
@@ -115,6 +115,7 @@ def parameters_of(
     channels, filters = problem.weight_shape[1], problem.gemm.m
     (output_height, output_width), nchw = problem.output_size, layout.name == NCHW
     stride_n, stride_c, stride_h, stride_w = layout.strides
+    output_n, output_c, output_h, output_w = output_strides(problem, layout)
     rows_of_tiles, tiles_per_row = (
         ceil(output_height / tile_outputs),
         ceil(output_width / tile_outputs),
@@ -155,10 +156,10 @@ def parameters_of(
         input_stride_c=stride_c,
         input_stride_h=stride_h,
         input_stride_w=stride_w,
-        output_stride_n=problem.out_channels * output_height * output_width,
-        output_stride_c=output_height * output_width if nchw else 1,
-        output_stride_h=output_width if nchw else output_width * problem.out_channels,
-        output_stride_w=1 if nchw else problem.out_channels,
+        output_stride_n=output_n,
+        output_stride_c=output_c,
+        output_stride_h=output_h,
+        output_stride_w=output_w,
         rows_of_tiles=rows_of_tiles,
         tiles_per_row=tiles_per_row,
         tiles=tiles,
