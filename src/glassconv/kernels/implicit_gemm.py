@@ -262,7 +262,7 @@ def parameters_of(
     rows, columns = problem_2d.axes
     stride_n, stride_c, stride_h, stride_w = layout.strides
     pixels, filters = prod(problem.output_size), problem.gemm.m
-    output_n, output_c, _, output_w = output_strides(problem, layout)
+    output_n, output_c, *_, output_w = output_strides(problem, layout)
     return GemmParameters(
         channels=problem.weight_shape[1],
         input_height=rows.input_size,

@@ -291,7 +291,7 @@ def _parts(
 def _parameters(
     plane: TransposedProblem,
     layout: Layout,
-    strides: tuple[int, int, int, int],
+    strides: tuple[int, ...],
     parts: tuple[_Part, ...],
     blocks: PhasesBlocking,
 ) -> InterleaveParameters[int]:

@@ -105,8 +105,8 @@ def contiguous(problem: LayerShapes, name: str = NCHW) -> Layout:
     return Layout(NCHW, (channels * height * width, height * width, width, 1))
 
 
-def output_strides(problem: LayerShapes, layout: Layout) -> tuple[int, int, int, int]:
-    """Return the strides of the output's batch, channel, row and column, in elements.
+def output_strides(problem: LayerShapes, layout: Layout) -> tuple[int, ...]:
+    """Return the strides of the output's axes, of batch and channel first, in elements.
 
     It has the input's memory layout. There are no gaps between its rows, and in NCHW none between
     its channels.
@@ -118,8 +118,8 @@ def output_strides(problem: LayerShapes, layout: Layout) -> tuple[int, int, int,
     >>> output_strides(problem, Layout(NHWC, (48, 1, 12, 3), output=(160, 10)))
     (160, 1, 40, 10)
     """
-    pixels, width = prod(problem.output_size), problem.output_size[-1]
-    is_nchw = layout.name == NCHW
-    dense = problem.out_channels * pixels, 1 if is_nchw else problem.out_channels
+    sizes, is_nchw = problem.output_size, layout.name == NCHW
+    dense = problem.out_channels * prod(sizes), 1 if is_nchw else problem.out_channels
     image, pixel = layout.output or dense
-    return image, pixels if is_nchw else 1, width * pixel, pixel
+    spatial = (pixel * prod(sizes[axis + 1 :]) for axis in range(len(sizes)))
+    return image, prod(sizes) if is_nchw else 1, *spatial

@@ -87,7 +87,7 @@ def parameters_of(problem: ConvProblem, layout: Layout) -> DefinitionParameters[
         stride_c = prod(problem.input_size)
         stride_n = problem.in_channels * stride_c
     pixels, is_nchw = prod(problem.output_size), layout.name == NCHW
-    output_n, output_c, _, output_w = output_strides(problem, layout)
+    output_n, output_c, *_, output_w = output_strides(problem, layout)
     return DefinitionParameters(
         channels=problem.weight_shape[1],
         filters=problem.gemm.m,

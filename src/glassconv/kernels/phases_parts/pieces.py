@@ -62,12 +62,12 @@ def pieces_of(
     plane: TransposedProblem,
     piece: TransposedProblem,
     layout: Layout,
-    output_strides: tuple[int, int, int, int],
+    output_strides: tuple[int, ...],
 ) -> tuple[Piece, ...]:
     """Return where each piece of a problem has its arrays."""
     element = plane.format.bytes
     stride_n, stride_c, _, _ = layout.strides
-    output_n, output_c, _, _ = output_strides
+    output_n, output_c, *_ = output_strides
     return tuple(
         Piece(
             number,

@@ -126,10 +126,7 @@ class Plan:
     @cached_property
     def output_strides(self) -> tuple[int, ...]:
         """Return the strides of the output, in the input's memory format."""
-        image, channel, _, pixel = output_strides(self.problem, self.layout)
-        sizes = self.output_shape[2:]
-        along = (pixel * prod(sizes[axis + 1 :]) for axis in range(len(sizes)))
-        return (image, channel, *along)
+        return output_strides(self.problem, self.layout)
 
     @cached_property
     def zero_bias(self) -> Tensor:

@@ -18,7 +18,18 @@ from glassconv.kernels.runtime.parameters import Arrays
 from glassconv.kernels.runtime.plan import Launch
 from glassconv.networks.graph import Operation, Value, with_each
 from glassconv.networks.passes.network import Network
-from glassconv.networks.plan.places import Address, Memory, Place, Root, dense_strides, dtype_of
+from glassconv.networks.plan.places import (
+    Address,
+    Memory,
+    Place,
+    Root,
+    Slice,
+    dense_strides,
+    dtype_of,
+    has_gaps,
+    part,
+    same_strides,
+)
 from glassconv.networks.plan.steps import KernelStep, PlanStep, PyTorchStep
 from glassconv.networks.tensors import tensors_in
 from glassconv.operations import copy, elementwise
@@ -42,6 +53,10 @@ class Builder:
         self.places: dict[int, Place] = {}  # by the number of the value
         self.steps: list[PlanStep] = []
         self.copies: dict[tuple[Place, tuple[int, ...]], Place] = {}
+        self.slices: Mapping[int, Slice] = {}  # by the number of the value (slices.py)
+        self.wholes: dict[int, Place] = {}  # of concatenations, by the number of the value
+        self.filled: set[tuple[Place, Place]] = set()  # slices, and what was copied there
+        self.shared: set[int] = set()  # roots in which values are that are written into slices
 
     # -- places -----------------------------------------------------------------------------
 
@@ -67,10 +82,30 @@ class Builder:
         return Place(root.number, shape, strides or self.strides(shape), dtype)
 
     def output(self, value: Value, strides: tuple[int, ...] | None = None) -> Place:
-        """Return the new place of a value that a step will write."""
-        place = self.new(value.shape, dtype_of(value), strides)
+        """Return the place of a value that a step will write.
+
+        It is new, or a slice of a concatenation, unless strides are asked for.
+        """
+        place = self.slice(value) if strides is None else None
+        place = place or self.new(value.shape, dtype_of(value), strides)
         self.places[value.number] = place
         return place
+
+    def slice(self, value: Value) -> Place | None:
+        """Return the slice of a concatenation that a value is written into, None without one."""
+        found = self.slices.get(value.number)
+        if found is None or not found.is_direct:
+            return None
+        whole = self.whole(found.whole)
+        self.shared.add(whole.root)
+        return part(whole, found.axis, found.start, found.start + value.shape[found.axis])
+
+    def whole(self, value: Value) -> Place:
+        """Return the place of a concatenation, which may be a slice of another."""
+        if value.number not in self.wholes:
+            place = self.slice(value) or self.new(value.shape, dtype_of(value))
+            self.wholes[value.number] = place
+        return self.wholes[value.number]
 
     def tensor(self, tensor: Tensor) -> Place:
         """Return the place of a weight or a constant."""
@@ -172,20 +207,38 @@ class Builder:
             raise NetworkError(cause, request=operation.name) from error
         return arguments, places, list(tensors_in(result))
 
-    def in_layout(self, place: Place, layout: str) -> Place:
-        """Return where a value is in this memory layout, copied only if necessary."""
+    def in_layout(self, place: Place) -> Place:
+        """Return where a value is in the plan's memory layout, copied only if necessary.
+
+        An image may be a slice of another: there may be gaps between its rows, pixels or channels.
+        """
+        dense = self.strides(place.shape)
+        if has_gaps(place.shape, place.strides, dense):
+            return place
+        return self.with_strides(place, dense)
+
+    def without_gaps(self, place: Place, layout: str) -> Place:
+        """Return where a value is in a memory layout without gaps, copied only if necessary."""
         channels_last = layout == NHWC
         return self.with_strides(place, dense_strides(place.shape, channels_last=channels_last))
 
     def with_strides(self, place: Place, strides: tuple[int, ...]) -> Place:
         """Return where a value has these strides, copied only if necessary."""
-        if _same_strides(place, strides):
+        if same_strides(place.shape, place.strides, strides):
             return replace(place, strides=strides)
         copied = self.copies.get((place, strides))
         if copied is None:
             copied = self.copies[place, strides] = self.new(place.shape, place.dtype, strides)
             self.copy(place, copied)
         return copied
+
+    def fill(self, place: Place, to: Place) -> None:
+        """Copy an array into a slice, unless it is there already."""
+        is_there = (place.root, place.offset) == (to.root, to.offset)
+        is_there = is_there and same_strides(to.shape, place.strides, to.strides)
+        if not is_there and (place, to) not in self.filled:
+            self.filled.add((place, to))
+            self.copy(place, to)
 
     def copy(self, place: Place, to: Place) -> None:
         """Copy an array into another place of its shape, of which it may be broadcast."""
@@ -265,12 +318,6 @@ def with_tensors(arguments: Mapping[str, Any], tensor: Callable[[Place], Tensor]
         return [read(each) for each in argument] if isinstance(argument, tuple) else argument
 
     return {name: read(each) for name, each in arguments.items()}
-
-
-def _same_strides(place: Place, strides: tuple[int, ...]) -> bool:
-    """Return whether strides are the same along each axis of more than one entry."""
-    axes = zip(place.shape, place.strides, strides, strict=True)
-    return all(one == other or size <= 1 for size, one, other in axes)
 
 
 def _copied(function: Callable[..., Any], **arguments: Any) -> list[Tensor]:

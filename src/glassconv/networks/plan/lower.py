@@ -10,6 +10,7 @@ from glassconv.networks.passes.network import Network
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, Root, dense_strides, dtype_of
 from glassconv.networks.plan.rules import RULES
+from glassconv.networks.plan.slices import slices_of
 from glassconv.networks.plan.steps import PlanStep
 
 NO_RULE = "no kernel of a plan computes it"
@@ -43,6 +44,7 @@ def lower(
     builder = Builder(network, layout, accuracy, is_compact=is_compact)
     for value, given in zip(network.inputs, strides, strict=True):
         builder.places[value.number] = builder.new(value.shape, dtype_of(value), given, "input")
+    builder.slices = slices_of(builder)
     complete = {}
     for operation in network.operations:
         before = len(builder.steps)
@@ -69,9 +71,11 @@ def lower(
 def _as_returned(builder: Builder, value: Value) -> Place:
     """Return where an output is, in the memory layout in which the network returns it."""
     place = builder.place(value)
-    if builder.roots[place.root].memory == "tensor":  # who is given a constant may write to it
-        constant, place = place, builder.new(value.shape, place.dtype)
-        builder.copy(constant, place)
+    root = builder.roots[place.root]
+    is_slice = place.root in builder.shared and place.strided.bytes < root.bytes
+    if root.memory == "tensor" or is_slice:  # who is given a constant or a slice may write to it
+        found, place = place, builder.new(value.shape, place.dtype)
+        builder.copy(found, place)
     if value.layout == "strided":
         return place
     channels_last = value.layout == "channels_last"

@@ -17,6 +17,8 @@ from glassconv.operations.strided import Strided
 # PyTorch returned in this call.
 Memory = Literal["arena", "input", "output", "tensor", "result"]
 
+IMAGE_AXES = 4  # batch, channel, row and column; kernels have loops for so many with gaps
+
 
 @dataclass
 class Root:
@@ -79,16 +81,53 @@ class Place:
         return typed.as_strided(self.shape, self.strides, typed.storage_offset() + self.offset)
 
 
+@dataclass(frozen=True)
+class Slice:
+    """The part of a concatenation that is a value: from `start` on along an axis."""
+
+    whole: Value  # what the concatenation returns
+    axis: int
+    start: int
+    is_direct: bool  # whether the value itself is there, and not only a copy of it
+
+
 def dtype_of(value: Value) -> torch.dtype:
     """Return the element type of a value."""
     dtype: torch.dtype = getattr(torch, value.dtype)
     return dtype
 
 
+def part(place: Place, axis: int, start: int, stop: int) -> Place:
+    """Return the place of a slice along an axis."""
+    axis %= len(place.shape)
+    shape = (*place.shape[:axis], stop - start, *place.shape[axis + 1 :])
+    return replace(place, shape=shape, offset=place.offset + start * place.strides[axis])
+
+
 def permuted(place: Place, axes: Sequence[int]) -> Place:
     """Return a place with its axes in another order."""
     shape, strides = (tuple(each[axis] for axis in axes) for each in (place.shape, place.strides))
     return replace(place, shape=shape, strides=strides)
+
+
+def same_strides(shape: Sequence[int], one: Sequence[int], other: Sequence[int]) -> bool:
+    """Return whether strides are the same along each axis of more than one entry."""
+    return all(a == b or size <= 1 for size, a, b in zip(shape, one, other, strict=True))
+
+
+def has_gaps(shape: Sequence[int], strides: Sequence[int], dense: Sequence[int]) -> bool:
+    """Return whether an array is the dense one with gaps in it, such as a slice of a larger image.
+
+    It has at most four axes, in the same order in memory, and is adjacent along the last of them.
+
+    >>> has_gaps((1, 3, 4, 5), (120, 1, 30, 6), (60, 1, 15, 3))  # channels last
+    True
+    """
+    axes = [each for size, *each in zip(shape, strides, dense, strict=True) if size > 1]
+    if same_strides(shape, strides, dense) or len(shape) > IMAGE_AXES:
+        return False
+    ordered = sorted(axes, key=lambda each: each[1])
+    return ordered == sorted(axes) and ordered[0] == [1, 1]
 
 
 def dense_strides(shape: tuple[int, ...], *, channels_last: bool) -> tuple[int, ...]:

@@ -19,6 +19,14 @@ RESHAPES = (
     "reshape", "reshape_as", "flatten", "unflatten", "ravel", "view", "view_as", "_unsafe_view",
 )  # fmt: skip
 
+JOINING = ("cat", "concat", "concatenate")
+POSITIONED = ("as_strided", "view_as_complex")  # they depend on where in memory an array begins
+IMAGES = (
+    "max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d", "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d", "upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d",
+)  # fmt: skip
+READING_GAPS = (*JOINING, *IMAGES, "elementwise")  # as fast as an array without gaps
+
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys((*FORWARD, *TRANSPOSED), sums.convolution),
     "linear": sums.linear,
@@ -29,14 +37,14 @@ RULES: Mapping[str, Rule] = {
     "layer_norm": rows.normalized,
     "softmax": rows.softmax_of_rows,
     "group_norm": rows.normalized_groups,
-    **dict.fromkeys(("cat", "concat", "concatenate"), copies.joined),
+    **dict.fromkeys(JOINING, copies.joined),
     "stack": copies.stacked,
     "clone": copies.cloned,
     "roll": copies.rolled,
     **dict.fromkeys(("pad", "constant_pad_nd"), copies.padded),
     **dict.fromkeys(RESHAPES, copies.reshaped),
     "contiguous": copies.same,
-    **dict.fromkeys(("as_strided", "view_as_complex"), copies.in_pytorchs_order),
+    **dict.fromkeys(POSITIONED, copies.in_pytorchs_order),
     **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), upsampling.nearest),
     "upsample_bilinear2d": upsampling.bilinear,
 }

@@ -8,27 +8,35 @@ from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.errors import NetworkError
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.plan.builder import Builder, viewed
-from glassconv.networks.plan.places import Place, dense_strides
+from glassconv.networks.plan.places import Place, dense_strides, part
 from glassconv.networks.windows import mode_of_padding, sides_of_padding
 from glassconv.operations.elementwise import Number
 from glassconv.problem.memory_layout import NCHW, NHWC
 
 
 def joined(builder: Builder, operation: Operation) -> str | None:
-    """Add a concatenation: each part is copied into its slice of the output."""
-    parts = [builder.place(each) for each in operation.arguments["tensors"]]
+    """Add a concatenation: each part is copied into its slice, unless it is there (slices.py)."""
+    reason = unequal_parts(operation)
+    if reason is not None:
+        return reason
     value = operation.outputs[0]
+    axis = operation.arguments["dim"] % len(value.shape)
+    output = builder.places[value.number] = builder.whole(value)
+    start = 0
+    for each in operation.arguments["tensors"]:
+        stop = start + each.shape[axis]
+        builder.fill(builder.place(each), part(output, axis, start, stop))
+        start = stop
+    return None
+
+
+def unequal_parts(operation: Operation) -> str | None:
+    """Return why PyTorch computes a concatenation, None if its parts are alike."""
+    parts: tuple[Value, ...] = operation.arguments["tensors"]
     if {each.dtype for each in parts} != {parts[0].dtype}:
         return "its parts have different element types"
-    if any(len(each.shape) != len(value.shape) for each in parts):
+    if any(len(each.shape) != len(operation.outputs[0].shape) for each in parts):
         return "its parts have different numbers of axes"
-    axis = operation.arguments["dim"] % len(value.shape)
-    output = builder.output(value)
-    start = 0
-    for each in parts:
-        offset = output.offset + start * output.strides[axis]
-        builder.copy(each, replace(output, shape=each.shape, offset=offset))
-        start += each.shape[axis]
     return None
 
 
@@ -60,13 +68,13 @@ def padded(builder: Builder, operation: Operation) -> str | None:
     inside, number = output, Number(float(arguments["value"] or 0))
     for axis in range(len(given.shape)):
         before, after = sides_of_padding(operation, axis)
-        given = _part(given, axis, max(-before, 0), given.shape[axis] - max(-after, 0))
+        given = part(given, axis, max(-before, 0), given.shape[axis] - max(-after, 0))
         size = inside.shape[axis]
         start, stop = max(before, 0), size - max(after, 0)
         for edge in ((0, start), (stop, size)):
             if edge[0] < edge[1]:
-                _fill(builder, operation.name, number, _part(inside, axis, *edge))
-        inside = _part(inside, axis, start, stop)
+                _fill(builder, operation.name, number, part(inside, axis, *edge))
+        inside = part(inside, axis, start, stop)
     builder.copy(given, inside)
     return None
 
@@ -83,7 +91,7 @@ def rolled(builder: Builder, operation: Operation) -> str | None:
     parts = [(given, output)]
     for axis, shift in zip(axes, shifts, strict=True):
         parts = [
-            (_part(source, axis, *read), _part(target, axis, *written))
+            (part(source, axis, *read), part(target, axis, *written))
             for source, target in parts
             for read, written in _rolled(given.shape[axis], shift)
         ]
@@ -127,15 +135,8 @@ def in_pytorchs_order(builder: Builder, operation: Operation) -> str | None:
         cause = f"{operation.function} depends on strides that the plan does not keep"
         raise NetworkError(cause, request=operation.name)
     layout = NHWC if given.layout == "channels_last" else NCHW
-    builder.places[given.number] = builder.in_layout(builder.place(given), layout)
+    builder.places[given.number] = builder.without_gaps(builder.place(given), layout)
     return None if builder.view(operation) else "it takes numbers for those of another type"
-
-
-def _part(place: Place, axis: int, start: int, stop: int) -> Place:
-    """Return the place of a slice along an axis."""
-    axis %= len(place.shape)
-    shape = (*place.shape[:axis], stop - start, *place.shape[axis + 1 :])
-    return replace(place, shape=shape, offset=place.offset + start * place.strides[axis])
 
 
 def _rolled(size: int, shift: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:

@@ -17,6 +17,6 @@ def expression(builder: Builder, operation: Operation) -> str | None:
         place = builder.place(value)
         # Arrays of the output's shape are read along with it; others are small.
         is_whole = place.shape == output.shape
-        places[name] = builder.with_strides(place, output.strides) if is_whole else place
+        places[name] = builder.in_layout(place) if is_whole else place
     builder.expression(operation.name, arguments["expression"], output, places)
     return None

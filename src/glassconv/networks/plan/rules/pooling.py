@@ -67,7 +67,7 @@ def _mean(builder: Builder, operation: Operation, given: Place) -> str | None:
         place, shape=given.shape[:2], strides=dense_strides(given.shape[:2], channels_last=False)
     )
     if not mean.supports(given.strided, to.strided):
-        given = builder.in_layout(given, builder.layout)
+        given = builder.in_layout(given)
     verdict = mean.supports(given.strided, to.strided)
     if not verdict:
         return verdict.reason
@@ -81,8 +81,8 @@ def _pooled(
     builder: Builder, operation: Operation, found: Pooling | AdaptivePooling, given: Place
 ) -> str | None:
     value: Value = operation.outputs[0]
-    place = builder.new(value.shape, given.dtype)
-    given = builder.in_layout(given, builder.layout)
+    place = builder.slice(value) or builder.new(value.shape, given.dtype)
+    given = builder.in_layout(given)
     verdict = pooling.supports(found, given.strided, place.strided)
     if not verdict:
         return verdict.reason

@@ -79,7 +79,7 @@ def normalized_groups(builder: Builder, operation: Operation) -> str | None:
     parameters = {name: builder.network.constant(arguments[name]) for name in ("weight", "bias")}
     if any(arguments[name] is not None and each is None for name, each in parameters.items()):
         return "its weight or its bias is computed by the network"
-    given = builder.in_layout(given, builder.layout if groups == 1 else NCHW)
+    given = builder.without_gaps(given, builder.layout if groups == 1 else NCHW)
     count = given.shape[0] * groups
     if not count:
         return "its input is empty"

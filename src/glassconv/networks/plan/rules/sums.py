@@ -17,10 +17,10 @@ from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.scale_weights import PRODUCTS
 from glassconv.networks.passes.sums import refusal
 from glassconv.networks.plan.builder import Builder
-from glassconv.networks.plan.places import Place, dense_strides
+from glassconv.networks.plan.places import Place, dense_strides, has_gaps, same_strides
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.arguments import problem_of
-from glassconv.problem.memory_layout import NHWC, Layout, layout_named
+from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_named, output_strides
 from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import TransposedProblem, flip
 from glassconv.reports.choice import Candidate
@@ -32,19 +32,87 @@ def convolution(builder: Builder, operation: Operation) -> str | None:
     if reason is not None:
         return reason
     found = read(operation)
+    problem, weight = _problem(builder, operation)
+    given = builder.place(found.input)
+    if not reads_gaps(builder, operation, given.strides):
+        given = builder.without_gaps(given, builder.layout)
+    layout = _layout(builder, problem, given.shape, given.strides)
+    assert layout is not None, "an array in this layout"
+    strides = builder.strides((1, *found.output.shape)[-problem.ndim - 2 :])[-len(given.shape) :]
+    output = builder.slice(found.output)
+    sliced = None if output is None else _into(layout, problem, output)
+    # A residual has the strides of the output, and is not copied for that.
+    needs_strides = operation.arguments.get("residual") is not None
+    if (
+        output is not None
+        and sliced is not None
+        and not (needs_strides and has_gaps(output.shape, output.strides, strides))
+    ):
+        layout = sliced
+    else:
+        output = builder.new(found.output.shape, given.dtype, strides)
+    return _add(builder, operation, problem, layout, given, weight, output)
+
+
+def reads_gaps(builder: Builder, operation: Operation, strides: tuple[int, ...]) -> bool:
+    """Return whether a convolution reads an input with gaps as it reads one without.
+
+    The same kernel must sum it in the same blocks. strides: of the input.
+    """
+    value = read(operation).input
+    dense = builder.strides(value.shape)
+    is_refused = refusal(builder.network, operation) is not None
+    if is_refused or operation.arguments.get("scale") is not None:
+        return False
+    problem, weight = _problem(builder, operation)
+    if not has_gaps(value.shape, strides, dense) or len(value.shape) != len(problem.input_shape):
+        return False
+    layouts = [_layout(builder, problem, value.shape, each) for each in (strides, dense)]
+    try:
+        kernel = kernel_named(_fastest(builder, problem, builder.layout, weight).name)
+        one, other = (
+            kernel.plan(problem, each, _epilogue(operation), is_frozen=True)
+            for each in layouts
+            if each is not None
+        )
+    except UnsupportedError:
+        return False
+    return one.kernel is other.kernel and (one.blocking, one.loops) == (other.blocking, other.loops)
+
+
+def _problem(builder: Builder, operation: Operation) -> tuple[Problem, Tensor]:
+    """Return the problem of a convolution, and the numbers of its weight."""
+    found = read(operation)
     weight, problem = builder.network.tensors[found.weight.number], found.problem
     if isinstance(problem, TransposedProblem) and problem.stride == (1,) * problem.ndim:
-        problem, weight = problem.convolution, flip(weight, problem.groups)
-    given = builder.in_layout(builder.place(found.input), builder.layout)
-    shape, strides = given.shape, given.strides
-    if len(shape) == problem.ndim + 1:  # without a batch axis
+        return problem.convolution, flip(weight, problem.groups)
+    return problem, weight
+
+
+def _layout(
+    builder: Builder, problem: Problem, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> Layout | None:
+    """Return the layout of an input of a shape and strides, with or without a batch axis."""
+    if len(shape) == problem.ndim + 1:
         shape, strides = (1, *shape), (0, *strides)
-    layout = layout_named(builder.layout, shape, strides)
-    assert layout is not None, "an array in this layout"
-    output_strides = builder.strides((1, *found.output.shape)[-problem.ndim - 2 :])
-    return _add(
-        builder, operation, problem, layout, given, weight, output_strides[-len(given.shape) :]
-    )
+    return layout_named(builder.layout, shape, strides)
+
+
+def _into(layout: Layout, problem: Problem, output: Place) -> Layout | None:
+    """Return a layout with the strides of an output, None where kernels cannot write it."""
+    if len(output.shape) != len(problem.output_shape):
+        return None
+    pixel = 1 if layout.name == NCHW else problem.out_channels
+    for size, stride in zip(output.shape[2:], output.strides[2:], strict=True):
+        pixel = stride if size > 1 else pixel  # of the last axis that has several
+    found = replace(layout, output=(output.strides[0], pixel))
+    is_written = same_strides(output.shape, output.strides, output_strides(problem, found))
+    return found if is_written and (pixel == 1 or layout.name == NHWC) else None
+
+
+def _epilogue(operation: Operation) -> Epilogue:
+    arguments = operation.arguments
+    return Epilogue(arguments.get("activation"), arguments.get("residual") is not None)
 
 
 def linear(builder: Builder, operation: Operation) -> str | None:
@@ -62,8 +130,9 @@ def linear(builder: Builder, operation: Operation) -> str | None:
     bias = operation.arguments["bias"]
     problem = problem_of(*sizes, None if bias is None else bias.shape, dtype=input.dtype)
     layout = Layout(NHWC, (count * channels, 1, count * channels, channels))
-    strides = dense_strides(operation.outputs[0].shape, channels_last=False)
-    return _add(builder, operation, problem, layout, given, weight[:, :, None, None], strides)
+    value = operation.outputs[0]
+    output = builder.new(value.shape, given.dtype, dense_strides(value.shape, channels_last=False))
+    return _add(builder, operation, problem, layout, given, weight[:, :, None, None], output)
 
 
 def _add(
@@ -73,18 +142,20 @@ def _add(
     layout: Layout,
     given: Place,
     weight: Tensor,
-    output_strides: tuple[int, ...],
+    output: Place,
 ) -> str | None:
-    """Add the kernel of a problem, or return why no kernel computes it."""
+    """Add the kernel of a problem, or return why no kernel computes it.
+
+    output: where it writes to, as the layout has it.
+    """
     arguments = operation.arguments
     bias = builder.network.constant(arguments["bias"])
     residual = arguments.get("residual")
-    epilogue = Epilogue(arguments.get("activation"), residual is not None)
     try:
-        candidate, plan, packed = _planned(builder, problem, layout, epilogue, weight)
+        candidate, plan, packed = _planned(builder, problem, layout, _epilogue(operation), weight)
     except UnsupportedError as error:
         return error.cause
-    output = builder.output(operation.outputs[0], output_strides)
+    builder.places[operation.outputs[0].number] = output
     added = None
     if residual is not None:
         added = builder.with_strides(builder.place(residual), output.strides)
@@ -149,10 +220,7 @@ def _planned(
     builder: Builder, problem: Problem, layout: Layout, epilogue: Epilogue, weight: Tensor
 ) -> tuple[Candidate, Plan, Tensor]:
     """Return the fastest kernel that takes the weight, its plan, and the weight as it reads it."""
-    weight = weight.detach()
-    is_exact = builder.accuracy in ("strict", "default") and is_whole(weight)
-    is_plain = is_exact or builder.is_compact  # Winograd's weights are larger
-    found = fastest_kernel(problem, builder.accuracy, layout.name, is_plain=is_plain)
+    weight, found = weight.detach(), _fastest(builder, problem, layout.name, weight)
     plan = kernel_named(found.name).plan(problem, layout, epilogue, is_frozen=True)
     packed = weight.contiguous() if plan.pack is None else plan.pack(weight)
     if packed is None:
@@ -160,3 +228,10 @@ def _planned(
     if packed.data_ptr() == weight.data_ptr():  # the user's, who may change it
         packed = packed.clone()
     return found, plan, packed
+
+
+def _fastest(builder: Builder, problem: Problem, layout: str, weight: Tensor) -> Candidate:
+    """Return the kernel that is predicted to be the fastest of those that take a weight."""
+    is_exact = builder.accuracy in ("strict", "default") and is_whole(weight.detach())
+    is_plain = is_exact or builder.is_compact  # Winograd's weights are larger
+    return fastest_kernel(problem, builder.accuracy, layout, is_plain=is_plain)

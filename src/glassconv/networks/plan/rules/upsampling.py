@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from glassconv.networks.graph import Operation, Value
@@ -21,12 +22,10 @@ def nearest(builder: Builder, operation: Operation) -> str | None:
     factors = [large // small for large, small in sizes]
     if scales is not None and scales != tuple(map(float, factors)):
         return "its factors are not whole"
-    place = builder.in_layout(builder.place(given), builder.layout)
-    output = builder.new(value.shape, place.dtype)
+    place, output = builder.in_layout(builder.place(given)), builder.output(value)
     repeated, split = copy.nearest(place.strided, output.strided, factors)
     source = Place(place.root, repeated.shape, repeated.strides, place.dtype, place.offset)
-    builder.copy(source, Place(output.root, split.shape, split.strides, place.dtype))
-    builder.places[value.number] = output
+    builder.copy(source, replace(output, shape=split.shape, strides=split.strides))
     return None
 
 
@@ -34,13 +33,14 @@ def bilinear(builder: Builder, operation: Operation) -> str | None:
     """Add a bilinear upsampling, or return why PyTorch computes it."""
     scales: Any = _scales(operation)
     found = Bilinear(operation.arguments["align_corners"], scales)
-    given = builder.in_layout(builder.place(_input(operation)), builder.layout)
-    output = builder.new(operation.outputs[0].shape, given.dtype)
+    given = builder.in_layout(builder.place(_input(operation)))
+    value = operation.outputs[0]
+    output = builder.slice(value) or builder.new(value.shape, given.dtype)
     verdict = upsample.supports(given.strided, output.strided)
     if not verdict:
         return verdict.reason
     step = upsample.step(found, given.strided, output.strided, builder.target, builder.threads)
-    builder.places[operation.outputs[0].number] = output
+    builder.places[value.number] = output
     builder.operation(operation.name, "bilinear upsampling", step, output, input=given)
     return None
 
