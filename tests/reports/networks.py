@@ -66,7 +66,7 @@ def answer() -> Shown:
 
 def plan_report() -> Shown:
     step = StepFacts(
-        *("0", "direct", "", "2x6x6 3@3x3 p1", 1944, "arena", 0, 432, 1e-6, 2e-6, 0.5),
+        *("0", "direct", "", "2x6x6 3@3x3 p1", 1944, "arena", 0, 432, "", 1e-6, 2e-6, 0.5),
         LayerError(1e-7, nan),
     )
     return PlanReport(

@@ -31,6 +31,7 @@ class StepFacts:
     memory: str  # arena: shared with other steps; output, result: new in each call
     offset: int | None  # of its output in the arena, in bytes
     bytes: int  # of its output
+    concatenation: str  # whose memory its output is in, empty for memory of its own
     predicted_seconds: float | None  # None for PyTorch's
     seconds: float  # the median, each step by itself
     roofline_share: float | None  # of the problem, None for what is none

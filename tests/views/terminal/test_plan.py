@@ -22,11 +22,11 @@ from glassconv.reports.plan import (
 NAME = "2.a_rather_long_name_of_a_convolution"
 CONVOLUTION = StepFacts(
     NAME, "winograd_pieces", "", "1x64x56x56 64@3x3 s2 p1 nobias", 57_802_752, "arena", 4_815_232,
-    602_112, 159e-6, 385e-6, 1.134, LayerError(7.1e-7, 5.2e-7),
+    602_112, "cat", 159e-6, 385e-6, 1.134, LayerError(7.1e-7, 5.2e-7),
 )  # fmt: skip
 KEPT = StepFacts(
-    "sum", "aten.cumsum.default", "no kernel computes it", "", 0, "result", None, 4000, None, 1e-3,
-    None, None,
+    "sum", "aten.cumsum.default", "no kernel computes it", "", 0, "result", None, 4000, "", None,
+    1e-3, None, None,
 )  # fmt: skip
 REPORT = PlanReport(
     "small", ((1, 3, 224, 224),), ((1, 1000),), "default", "nhwc", 2,
@@ -70,6 +70,12 @@ def test_a_wide_terminal_has_problems_and_buffers_as_well() -> None:
 def test_what_stays_with_pytorch_is_listed_with_its_reason() -> None:
     written = " ".join(text(REPORT, 80).split())
     assert "PyTorch computes aten.cumsum.default: no kernel computes it" in written
+
+
+def test_concatenations_are_listed_with_the_steps_that_write_into_them() -> None:
+    written = text(replace(REPORT, steps=(CONVOLUTION, CONVOLUTION, KEPT)), 80)
+    assert "cat is one buffer: 2 steps write into its slices" in written
+    assert "cat is one buffer: 1 step writes into its slices" in text(REPORT, 80)
 
 
 def test_why_there_are_no_errors_is_said() -> None:

@@ -103,7 +103,11 @@ class Builder:
     def whole(self, value: Value) -> Place:
         """Return the place of a concatenation, which may be a slice of another."""
         if value.number not in self.wholes:
-            place = self.slice(value) or self.new(value.shape, dtype_of(value))
+            place = self.slice(value)
+            if place is None:
+                place = self.new(value.shape, dtype_of(value))
+                name = self.network.producers[value.number].name
+                self.roots[place.root].concatenation = name
             self.wholes[value.number] = place
         return self.wholes[value.number]
 
@@ -141,7 +145,7 @@ class Builder:
                 kernel,
                 tuple(launches),
                 tuple(each.root for each in reads),
-                (write.root,),
+                write,
                 workspace_bytes,
                 seconds,
                 problem,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -58,8 +59,9 @@ def lower(
             places = {each.number: builder.places[each.number] for each in operation.outputs}
             complete[len(builder.steps) - 1] = places
     outputs = []
+    roots = Counter(builder.place(value).root for value in network.outputs)
     for value in network.outputs:
-        place = _as_returned(builder, value)
+        place = _as_returned(builder, value, roots)
         root = builder.roots[place.root]
         if root.memory == "arena":
             root.memory = "output"
@@ -68,12 +70,16 @@ def lower(
     return Lowered(tuple(builder.steps), tuple(builder.roots), inputs, tuple(outputs), complete)
 
 
-def _as_returned(builder: Builder, value: Value) -> Place:
-    """Return where an output is, in the memory layout in which the network returns it."""
+def _as_returned(builder: Builder, value: Value, roots: Counter[int]) -> Place:
+    """Return where an output is, in the memory layout in which the network returns it.
+
+    Who is given a constant may write to it, and who is given a slice, beside another output.
+    roots: how many outputs each has.
+    """
     place = builder.place(value)
     root = builder.roots[place.root]
-    is_slice = place.root in builder.shared and place.strided.bytes < root.bytes
-    if root.memory == "tensor" or is_slice:  # who is given a constant or a slice may write to it
+    is_slice = place.root in builder.shared and place.bytes < root.bytes
+    if root.memory == "tensor" or (is_slice and roots[root.number] > 1):
         found, place = place, builder.new(value.shape, place.dtype)
         builder.copy(found, place)
     if value.layout == "strided":

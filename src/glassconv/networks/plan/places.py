@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Literal, NamedTuple
 
 import torch
@@ -28,6 +29,7 @@ class Root:
     memory: Memory
     bytes: int
     tensor: Tensor | None = None  # what is there before a call
+    concatenation: str = ""  # whose memory it is, with the parts that are written into slices
 
 
 class Address(NamedTuple):
@@ -56,6 +58,11 @@ class Place:
     def address(self) -> Address:
         """Return where its first element is."""
         return Address(self.root, self.offset * self.dtype.itemsize)
+
+    @property
+    def bytes(self) -> int:
+        """Return how many bytes its elements have."""
+        return prod(self.shape) * self.dtype.itemsize
 
     @property
     def strided(self) -> Strided:

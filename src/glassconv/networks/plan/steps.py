@@ -18,12 +18,17 @@ class KernelStep:
     kernel: str  # its algorithm's name, or what it does
     launches: tuple[Launch[Address | int], ...]
     reads: tuple[int, ...]  # roots
-    writes: tuple[int, ...]
+    output: Place
     workspace_bytes: int
     predicted_seconds: float
     problem: Problem | None = None  # of a convolution or a linear layer
     layout: str = ""  # the memory layout of the problem's input
     owner: object = None  # of memory that launches have addresses of, such as a bias of zeros
+
+    @property
+    def writes(self) -> tuple[int, ...]:
+        """Return the roots that it writes to."""
+        return (self.output.root,)
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,11 @@ def _step(
     layer: LayerError | None,
 ) -> StepFacts:
     root = plan.lowered.roots[step.writes[0]]
+    start = plan.arena[0].get(root.number)
+    offset, size = start, root.bytes
+    if isinstance(step, KernelStep):
+        offset = None if start is None else start + step.output.address.offset
+        size = step.output.bytes
     problem = step.problem if isinstance(step, KernelStep) else None
     share = None
     if problem is not None and roofline.over(problem):
@@ -121,8 +126,9 @@ def _step(
         problem="" if problem is None else str(problem),
         macs=0 if problem is None else problem.macs,
         memory=root.memory,
-        offset=plan.arena[0].get(root.number),
-        bytes=root.bytes,
+        offset=offset,
+        bytes=size,
+        concatenation=root.concatenation,
         predicted_seconds=step.predicted_seconds if isinstance(step, KernelStep) else None,
         seconds=seconds,
         roofline_share=share,

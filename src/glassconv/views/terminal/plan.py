@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -73,6 +74,7 @@ def _steps(report: PlanReport, *, is_wide: bool) -> RenderableType:
         table,
         Text(COLUMNS, "dim"),
         *([Text(BUFFERS, "dim")] if is_wide else []),
+        *_concatenations(report),
         *(Text(f"{PYTORCH} computes {kernel}: {reason}", "dim") for kernel, reason in sorted(kept)),
         pairs(
             ("a call", f"{duration(report.seconds)}; steps one by one {duration(apart)}"),
@@ -105,6 +107,14 @@ def _error(value: float) -> str:
 
 def _buffer(step: StepFacts) -> str:
     return step.memory if step.offset is None else f"{step.offset:,}"
+
+
+def _concatenations(report: PlanReport) -> Iterator[RenderableType]:
+    """Yield a line for each concatenation that is one buffer."""
+    written = Counter(each.concatenation for each in report.steps if each.concatenation)
+    for name, count in written.items():
+        steps = "1 step writes" if count == 1 else f"{count} steps write"
+        yield Text(f"{name} is one buffer: {steps} into its slices", "dim")
 
 
 def _memory(report: PlanReport) -> RenderableType:
