@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -97,8 +98,8 @@ def convolution(channels: int, filters: int, kernel: int = 3) -> nn.Conv2d:
 def dense_block(growth: int, parts: int) -> nn.Module:
     """Return a block as torchvision's DenseNet has it."""
 
-    def forward(first: nn.Module, *layers: nn.Module) -> Tensor:
-        *layers, x = layers  # type: ignore[assignment]
+    def forward(first: nn.Module, *given: Any) -> Tensor:
+        *layers, x = given
         values = [first(x)]
         for layer in layers:
             values.append(layer(torch.cat(values, 1)))
@@ -124,10 +125,10 @@ def test_a_dense_block_is_one_buffer_that_grows(planned: Planned, growth: int) -
 
 
 def test_a_value_that_grows_by_concatenations_with_itself(planned: Planned) -> None:
-    def forward(*layers: nn.Module) -> Tensor:
-        *layers, last, x = layers  # type: ignore[assignment]
+    def forward(*given: Any) -> Tensor:
+        *layers, last, x = given
         for layer in layers:
-            x = torch.cat([x, layer(x)], 1)  # type: ignore[list-item, operator]
+            x = torch.cat([x, layer(x)], 1)
         result: Tensor = last(x)
         return result
 
@@ -168,10 +169,10 @@ def test_a_skip_of_a_unet(planned: Planned, up: str) -> None:
 
 
 def test_an_atrous_pyramid(planned: Planned) -> None:
-    def forward(*layers: nn.Module) -> Tensor:
-        *layers, pooled, last, x = layers  # type: ignore[assignment]
-        parts = [layer(x).relu() for layer in layers]  # type: ignore[operator]
-        mean = pooled(F.adaptive_avg_pool2d(x, 1)).relu()  # type: ignore[arg-type, operator]
+    def forward(*given: Any) -> Tensor:
+        *layers, pooled, last, x = given
+        parts = [layer(x).relu() for layer in layers]
+        mean = pooled(F.adaptive_avg_pool2d(x, 1)).relu()
         parts.append(F.interpolate(mean, (8, 12), mode="bilinear"))
         result: Tensor = last(torch.cat(parts, 1))
         return result

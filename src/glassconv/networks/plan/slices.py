@@ -71,12 +71,12 @@ def _find(builder: Builder, operation: Operation, found: Found) -> None:
 def _joined(slices: Sequence[Slice | None], parts: Sequence[Value], axis: int) -> Value | None:
     """Return what slices that follow each other along an axis are slices of, else None."""
     whole, stop = None, None
-    for slice, part in zip(slices, parts, strict=True):
-        if slice is None or slice.axis != axis or whole not in (None, slice.whole):
+    for each, part in zip(slices, parts, strict=True):
+        if each is None or each.axis != axis or whole not in (None, each.whole):
             return None
-        if stop not in (None, slice.start):
+        if stop not in (None, each.start):
             return None
-        whole, stop = slice.whole, slice.start + part.shape[axis]
+        whole, stop = each.whole, each.start + part.shape[axis]
     return whole
 
 

@@ -17,7 +17,7 @@ from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.scale_weights import PRODUCTS
 from glassconv.networks.passes.sums import refusal
 from glassconv.networks.plan.builder import Builder
-from glassconv.networks.plan.places import Place, dense_strides, has_gaps, same_strides
+from glassconv.networks.plan.places import Place, dense_strides, dtype_of, has_gaps, same_strides
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_named, output_strides
@@ -38,20 +38,27 @@ def convolution(builder: Builder, operation: Operation) -> str | None:
         given = builder.without_gaps(given, builder.layout)
     layout = _layout(builder, problem, given.shape, given.strides)
     assert layout is not None, "an array in this layout"
-    strides = builder.strides((1, *found.output.shape)[-problem.ndim - 2 :])[-len(given.shape) :]
-    output = builder.slice(found.output)
-    sliced = None if output is None else _into(layout, problem, output)
-    # A residual has the strides of the output, and is not copied for that.
-    needs_strides = operation.arguments.get("residual") is not None
-    if (
-        output is not None
-        and sliced is not None
-        and not (needs_strides and has_gaps(output.shape, output.strides, strides))
-    ):
-        layout = sliced
-    else:
-        output = builder.new(found.output.shape, given.dtype, strides)
+    output, layout = _output(builder, operation, problem, layout)
     return _add(builder, operation, problem, layout, given, weight, output)
+
+
+def _output(
+    builder: Builder, operation: Operation, problem: Problem, layout: Layout
+) -> tuple[Place, Layout]:
+    """Return where a convolution writes to, and the layout with its strides.
+
+    It writes into its slice of a concatenation, where it has one. A residual has the strides of the
+    output, and is not copied for that.
+    """
+    (value,) = operation.outputs
+    dense = builder.strides((1, *value.shape)[-problem.ndim - 2 :])[-len(value.shape) :]
+    found = builder.slice(value)
+    into = None if found is None else _into(layout, problem, found)
+    if found is not None and into is not None:
+        has_residual = operation.arguments.get("residual") is not None
+        if not (has_residual and has_gaps(value.shape, found.strides, dense)):
+            return found, into
+    return builder.new(value.shape, dtype_of(value), dense), layout
 
 
 def reads_gaps(builder: Builder, operation: Operation, strides: tuple[int, ...]) -> bool:
@@ -59,13 +66,15 @@ def reads_gaps(builder: Builder, operation: Operation, strides: tuple[int, ...])
 
     The same kernel must sum it in the same blocks. strides: of the input.
     """
-    value = read(operation).input
+    value: Value = operation.arguments["input"]
     dense = builder.strides(value.shape)
-    is_refused = refusal(builder.network, operation) is not None
-    if is_refused or operation.arguments.get("scale") is not None:
+    if not has_gaps(value.shape, strides, dense):
+        return False
+    is_scaled = operation.arguments.get("scale") is not None
+    if is_scaled or refusal(builder.network, operation) is not None:
         return False
     problem, weight = _problem(builder, operation)
-    if not has_gaps(value.shape, strides, dense) or len(value.shape) != len(problem.input_shape):
+    if len(value.shape) != len(problem.input_shape):  # without a batch axis
         return False
     layouts = [_layout(builder, problem, value.shape, each) for each in (strides, dense)]
     try:
