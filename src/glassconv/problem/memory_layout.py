@@ -33,9 +33,9 @@ def layout_of(input: Tensor) -> Layout | None:
 
     >>> import torch
     >>> layout_of(torch.empty(1, 3, 4, 4))
-    Layout(name='nchw', strides=(48, 16, 4, 1))
+    Layout(name='nchw', strides=(48, 16, 4, 1), output=None)
     >>> layout_of(torch.empty(1, 3, 4, 4).to(memory_format=torch.channels_last))
-    Layout(name='nhwc', strides=(48, 1, 12, 3))
+    Layout(name='nhwc', strides=(48, 1, 12, 3), output=None)
     """
     return layout_named(NCHW, input.shape, input.stride()) or layout_named(
         NHWC, input.shape, input.stride()
