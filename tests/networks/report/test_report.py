@@ -31,7 +31,7 @@ BENCHED = (  # in docs/benchmarks.md
 )  # fmt: skip
 PARTLY = (  # with operations that stay with PyTorch
     "timm:vit_tiny_r_s16_p8_224", "timm:swin_tiny_patch4_window7_224", "timm:halonet_h1",
-    "timm:csatv2", "timm:hiera_tiny_224", "torchvision:vit_b_16", "torchvision:swin3d_t",
+    "timm:csatv2", "timm:hiera_tiny_224", "torchvision:vit_b_16",
 )  # fmt: skip
 
 
