@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from support.architectures import sources
+from support.convolutions_in_plan import shares_of_bounds
 from support.families import Ran, run
 
 SLICE = {
@@ -33,6 +35,13 @@ def test_a_slice_of_the_families(source: str) -> None:
     assert ran.how == SLICE[source]
     assert ran.error is not None
     check(ran)
+
+
+def test_a_convolution_whose_padding_differs_on_two_sides_is_within_its_bound() -> None:
+    model = nn.Sequential(nn.ZeroPad2d((1, 0, 2, 1)), nn.Conv2d(3, 8, 3, padding=1)).eval()
+    ((name, share),) = shares_of_bounds(model, torch.rand(1, 3, 9, 9))
+    assert name == "1"
+    assert 0 < share <= 1
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from glassconv.problem.memory_layout import NHWC
 from glassconv.reports.verdict import Verdict
 from support.operations import DTYPES, TARGETS, laid, room, run
 
-SIZES = [(7, 7), (1, 1), (13, 1), (1, 40), (31, 33), (23,)]
+SIZES = [(7, 7), (1, 1), (13, 1), (1, 40), (31, 33), (23,), (196,)]
 
 
 @TARGETS
@@ -35,6 +35,12 @@ def test_means(sizes: tuple[int, ...], layout: str, dtype: str, target: Target) 
     error = (found - values.double().mean(positions)).abs()
     bound = gamma(mean.roundings(*arrays, target), FORMATS[dtype].unit_roundoff)
     assert bool((error <= bound * values.double().abs().mean(positions)).all())
+
+
+def test_the_positions_of_a_sequence_are_summed_in_rows() -> None:
+    input = Strided.of(torch.empty(1, 196, 64).transpose(1, 2))
+    target = next(iter(TARGETS.args[1]))
+    assert mean.roundings(input, Strided.of(torch.empty(1, 64)), target) == 14 + 14 + 1
 
 
 def test_planes_with_gaps_are_refused() -> None:

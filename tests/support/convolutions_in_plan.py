@@ -73,13 +73,13 @@ def _in_float64(operation: Operation, arguments: Any, tensors: dict[str, Tensor 
     precise: dict[str, Any] = {
         name: None if each is None else each.double() for name, each in tensors.items()
     }
-    function, padding = operation.overload, arguments["padding"]
-    if function is None:  # its padding differs on the two sides of an axis
+    padding = arguments["padding"]
+    if isinstance(padding, tuple) and any(isinstance(each, tuple) for each in padding):
+        # It differs on the two sides of an axis.
         widths = [width for pair in reversed(padding) for width in pair]
         precise["input"] = F.pad(precise["input"], widths)
         arguments = {**arguments, "padding": [0] * len(padding)}
-        function = getattr(torch.ops.aten, operation.function).default
-    result: Tensor = function(**{**arguments, **precise})
+    result: Tensor = operation.overload(**{**arguments, **precise})
     return result
 
 

@@ -48,7 +48,7 @@ class Ran:
 
     source: str
     shape: tuple[int, ...] = ()
-    error: float | None = None  # relative to the largest output
+    error: float | None = None  # rms, over the rms of the outputs
     pytorch_error: float | None = None
     convolutions: int = 0  # and linear layers that kernels compute
     kernels: int = 0  # other steps
@@ -157,12 +157,19 @@ def page(ran: Sequence[Ran]) -> Iterator[str]:
     )
     if errors:
         worst = max(errors, key=lambda each: errors[each])
-        yield "The largest error over PyTorch's, both against float64, is"
-        yield f"{errors[worst]:.2f}, in `{worst}`."
+        yield "The largest rms error over PyTorch's, both against float64, is"
+        yield f"{errors[worst]:.2f}, in `{worst}`; it is left out where both are 0, as where the"
+        yield "last layer's weights are, and where the network does not run in float64."
     if ratios:
         slowest = max(ratios, key=lambda each: ratios[each])
         yield "The largest time over PyTorch's, both on one thread, is"
         yield f"{ratios[slowest]:.2f}, in `{slowest}`."
+    yield from (
+        "",
+        "What stays with PyTorch, in how many of the networks and how often in them:",
+        "",
+    )
+    yield from _kept(ran)
     yield from ("", f"| {' | '.join(HEADINGS)} |", f"| {' | '.join(['---'] * len(HEADINGS))} |")
     for each in ran:
         yield f"| {' | '.join(_cells(each))} |"
@@ -171,6 +178,17 @@ def page(ran: Sequence[Ran]) -> Iterator[str]:
         if each.reason:
             verb = "runs as it was" if each.shape else "does not run"
             yield f"- `{each.source}` {verb}: {each.reason.partition('. ')[0]}"
+
+
+def _kept(ran: Sequence[Ran]) -> Iterator[str]:
+    """Yield a table of the functions that stay with PyTorch, those of many networks first."""
+    networks = Counter(name for each in ran for name in each.pytorch or {})
+    calls: Counter[str] = Counter()
+    for each in ran:
+        calls.update(each.pytorch or {})
+    yield from ("| function | networks | calls |", "| --- | --- | --- |")
+    for name, count in networks.most_common():
+        yield f"| {name} | {count} | {calls[name]} |"
 
 
 def _cells(ran: Ran) -> list[str]:

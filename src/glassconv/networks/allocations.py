@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from glassconv.networks.operation_mode import OperationMode
+from glassconv.networks.temporaries import temporary_bytes
 from glassconv.networks.tensors import tensors_in
 
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
@@ -45,17 +46,16 @@ class Allocations(OperationMode):
         """Return what an operation returns, counted."""
         if function in DROPOUTS and not (args[2] if len(args) > 2 else kwargs["train"]):
             return args[0]  # as in a real call; what decomposes it would copy it
-        is_replaced = COMPOSITE in function.py_kernels  # in Python, by what allocates more
-        if function not in WHOLE and not is_replaced:
+        if function not in WHOLE and _is_composed(function):
             with self:
-                decomposed = function.decompose(*args, **kwargs)
-            if decomposed is not NotImplemented:
-                return decomposed
+                # Not `decompose`, which prefers Python's compositions, that may allocate more.
+                return function._op_dk(COMPOSITE, *args, **kwargs)
         given = {tensor.untyped_storage()._cdata for tensor in tensors_in((args, kwargs))}
         output = function(*args, **kwargs)
         for tensor in tensors_in(output):
             self._own(tensor, given)
-        self.peak_bytes = max(self.peak_bytes, self.live_bytes - self._before)
+        allocated = self.live_bytes - self._before + temporary_bytes(function, args)
+        self.peak_bytes = max(self.peak_bytes, allocated)
         return output
 
     def _own(self, tensor: Tensor, given: set[int]) -> None:
@@ -78,3 +78,8 @@ class Allocations(OperationMode):
                 self.live_bytes -= size
 
         self._seen[id(tensor)] = weakref.ref(tensor, dropped)
+
+
+def _is_composed(function: Any) -> bool:
+    """Return whether PyTorch composes an operator of others in C++."""
+    return torch._C._dispatch_has_kernel_for_dispatch_key(function.name(), COMPOSITE)

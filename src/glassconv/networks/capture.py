@@ -30,9 +30,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from glassconv.dispatch.memory import memory_limit
 from glassconv.errors import ConvError, NetworkError
 from glassconv.networks.allocations import Allocations
-from glassconv.networks.graph import TENSOR, Graph, Kind, Layout, Operation, Returned, Value
+from glassconv.networks.graph import TENSOR, Graph, Kind, Operation, Returned, Value
 from glassconv.networks.operation_mode import OperationMode, name_of
-from glassconv.networks.tensors import tensors_in
+from glassconv.networks.tensors import layout_of, tensors_in
 from glassconv.nn.shared_copy import tensors_of
 
 SEED = 0  # of the numbers that a model is run with where it is given a shape
@@ -276,7 +276,7 @@ class _Recorder(OperationMode):
         """Return a new value, which is the tensor's from now on."""
         self.number += 1
         shape = tuple(map(int, tensor.shape))
-        value = Value(self.number, shape, _dtype(tensor), kind, name, _layout(tensor))
+        value = Value(self.number, shape, _dtype(tensor), kind, name, layout_of(tensor))
         self.known[id(tensor)] = (weakref.ref(tensor), value)
         return value
 
@@ -321,16 +321,6 @@ def bound_arguments(
 
 def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
-
-
-def _layout(tensor: Tensor) -> Layout:
-    """Return the memory layout, channels last only where PyTorch's convolution takes it so."""
-    if tensor.is_contiguous():
-        return "contiguous"
-    if tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
-        inner_first = [tensor.stride(dim) for dim in (1, 3, 2, 0)]
-        return "channels_last" if inner_first == sorted(inner_first) else "strided"
-    return "strided"
 
 
 def _first_line(error: Exception) -> str:

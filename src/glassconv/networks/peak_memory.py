@@ -19,7 +19,7 @@ import torch
 from glassconv.algorithms.aten import is_in_own_loops
 from glassconv.algorithms.parts import pytorch_cost
 from glassconv.networks.convolutions import is_convolution, read
-from glassconv.networks.graph import Graph, Operation
+from glassconv.networks.graph import Graph, Layout, Operation
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import HALF_PRECISION
 from glassconv.problem.memory_layout import NCHW, NHWC
@@ -47,7 +47,11 @@ def _allocated(operation: Operation, threads: int) -> int:
     if not is_convolution(operation):
         return operation.peak_bytes
     convolution = read(operation)
-    problem, layout = convolution.problem, convolution.input.layout
+    return bytes_of_call(convolution.problem, convolution.input.layout, threads)
+
+
+def bytes_of_call(problem: Problem, layout: Layout, threads: int) -> int:
+    """Return what PyTorch allocates at once for a convolution of an input in any layout."""
     copied = problem.input_bytes if layout == "strided" else 0  # made contiguous first
     return copied + bytes_of_problem(problem, NHWC if layout == "channels_last" else NCHW, threads)
 

@@ -1,10 +1,13 @@
-"""The tensors that a value holds, however it nests them."""
+"""The tensors that a value holds, however it nests them, and their memory layouts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import torch
 from torch import Tensor
+
+from glassconv.networks.graph import Layout
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:
@@ -21,3 +24,13 @@ def tensors_in(value: object) -> Iterator[Tensor]:
     elif isinstance(value, list | tuple):
         for each in value:
             yield from tensors_in(each)
+
+
+def layout_of(tensor: Tensor) -> Layout:
+    """Return the memory layout, channels last only where PyTorch's convolution takes it so."""
+    if tensor.is_contiguous():
+        return "contiguous"
+    if tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
+        inner_first = [tensor.stride(dim) for dim in (1, 3, 2, 0)]
+        return "channels_last" if inner_first == sorted(inner_first) else "strided"
+    return "strided"

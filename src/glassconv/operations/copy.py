@@ -25,7 +25,7 @@ INPUT = Array("input")
 
 
 def supports(input: Strided, output: Strided) -> Verdict:
-    """Return whether the input can be broadcast to the output, in at most five loops."""
+    """Return whether the input can be broadcast to the output, in at most six loops."""
     return elementwise.supports(INPUT, {"input": input}, output)
 
 

@@ -22,7 +22,7 @@ from glassconv.operations.strided import Strided, supports_dtypes
 from glassconv.operations.vectors import Vectors, vectors_of
 from glassconv.reports.verdict import Verdict
 
-MAX_DEPTH = 5
+MAX_DEPTH = 6
 OUTPUT = "output"
 
 

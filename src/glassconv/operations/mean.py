@@ -2,8 +2,9 @@
 
     output[image, channel] = (Σ_position input[image, channel, position]) / positions
 
-In NHWC it is an average pooling whose window is the image. In NCHW each plane is a row that is
-summed by vectors.
+In NHWC it is an average pooling whose window is the image. It sums rows and then their sums, so
+positions without gaps count as a square, as nearly as their number permits. In NCHW each plane is a
+row that is summed by vectors.
 
     |error| ≤ γₙ · Σ|x| / positions     n = roundings(input, output, target)
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import ceil, prod
+from math import ceil, isqrt, prod
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
@@ -63,6 +64,7 @@ class MeanParameters(Struct[N]):
 def step(input: Strided, output: Strided, target: Target, threads: int) -> Step:
     """Compile a supported mean; its arrays are `input` and `output`."""
     if are_channels_last(input, _with_positions(output, input)):
+        input = _nearly_square(input)
         to = _with_positions(output, input)
         return pooling.step(_over_all(input), input, to, target, threads)
     batch, channels = input.shape[:2]
@@ -84,8 +86,23 @@ def step(input: Strided, output: Strided, target: Target, threads: int) -> Step:
 def roundings(input: Strided, output: Strided, target: Target) -> int:
     """Return n of the error bound of a supported mean."""
     if are_channels_last(input, _with_positions(output, input)):
-        return sum(input.shape[2:]) + 1
+        return sum(_nearly_square(input).shape[2:]) + 1
     return roundings_of_sum(prod(input.shape[2:]), target.lanes(input.dtype)) + 1
+
+
+def _nearly_square(input: Strided) -> Strided:
+    """Return an input whose positions have no gaps with as many rows as columns, or with fewer.
+
+    >>> _nearly_square(Strided((1, 8, 196), (1568, 1, 8), "float32")).shape
+    (1, 8, 14, 14)
+    """
+    positions, stride = prod(input.shape[2:]), input.stride_of_positions()
+    if stride is None or not positions:
+        return input
+    rows = next(each for each in range(isqrt(positions), 0, -1) if positions % each == 0)
+    columns = positions // rows
+    strides = (*input.strides[:2], columns * stride, stride)
+    return Strided((*input.shape[:2], rows, columns), strides, input.dtype)
 
 
 def _over_all(input: Strided) -> Pooling:

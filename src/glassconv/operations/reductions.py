@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from glassconv.codegen.ir import Code, Value
 from glassconv.operations.vectors import Vectors, vectors_of
@@ -22,14 +22,40 @@ def reduced(
     start: what any number combined with is that number. elements: loads or computes some vectors of
     the row.
     """
-    totals = [code.variable(code.constant(start)) for _ in range(ACCUMULATORS)]
+    (reduction,) = _reduced_together(code, length, start, combine, lambda v: [elements(v)], 1)
+    return reduction
+
+
+def _reduced_together(
+    code: Code,
+    length: Value,
+    start: float,
+    combine: Callable[[Value, Value], Value],
+    elements: Callable[[Vectors], Sequence[Iterable[Value]]],
+    rows: int,
+) -> list[Value]:
+    """Return the reductions of several rows in one loop over their elements.
+
+    Vectors that an iterator computes are in registers only from then until they are combined.
+    """
+    totals = [
+        [code.variable(code.constant(start)) for _ in range(ACCUMULATORS)] for _ in range(rows)
+    ]
     for vectors in vectors_of(code, 0, length, ACCUMULATORS):
-        values = elements(vectors)
-        if vectors.mask is not None:
-            values = [code.select(vectors.mask, value, code.constant(start)) for value in values]
-        for total, value in zip(totals, values, strict=False):
-            total.set(combine(total.get(), value))
-    first, second, third, fourth = (total.get() for total in totals)
+        for row, values in zip(totals, elements(vectors), strict=True):
+            for total, value in zip(row, values, strict=False):
+                within = value
+                if vectors.mask is not None:
+                    within = code.select(vectors.mask, value, code.constant(start))
+                total.set(combine(total.get(), within))
+    return [_joined(code, [total.get() for total in row], combine) for row in totals]
+
+
+def _joined(
+    code: Code, accumulators: Sequence[Value], combine: Callable[[Value, Value], Value]
+) -> Value:
+    """Return the combination of all lanes of four accumulators, in each lane."""
+    first, second, third, fourth = accumulators
     reduction = combine(combine(first, second), combine(third, fourth))
     distance = 1
     while distance < code.lanes:
@@ -42,6 +68,13 @@ def reduced(
 def sum_of(code: Code, length: Value, elements: Callable[[Vectors], list[Value]]) -> Value:
     """Return the sum of a row, in each lane; `roundings_of_sum` bounds its error."""
     return reduced(code, length, 0.0, lambda total, x: total + x, elements)
+
+
+def two_sums_of(
+    code: Code, length: Value, elements: Callable[[Vectors], Sequence[Iterable[Value]]]
+) -> list[Value]:
+    """Return the sums of two rows that are computed together, each as `sum_of` does."""
+    return _reduced_together(code, length, 0.0, lambda total, x: total + x, elements, 2)
 
 
 def roundings_of_sum(length: int, lanes: int) -> int:

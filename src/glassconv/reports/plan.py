@@ -46,7 +46,7 @@ class PlanMemory:
     packed: int  # weights as kernels read them
     arena: int  # what steps write, and the workspace of all kernels
     inputs: int
-    results: int  # the outputs, and what PyTorch's operations return
+    results: int  # the outputs, and what PyTorch's operations allocate at once
 
     @property
     def peak(self) -> int:

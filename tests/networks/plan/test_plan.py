@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from threading import Barrier
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from glassconv.networks.plan.plan import Plan
+from glassconv.networks.plan.steps import PyTorchStep
 from support.optimized import Calls, check, optimized
 
 
@@ -141,3 +147,32 @@ def test_numbers_that_are_not_finite_reach_what_they_reach() -> None:
     assert torch.equal(found.isinf(), expected.isinf())
     finite = expected.isfinite()
     assert torch.allclose(found[finite], expected[finite], atol=1e-5)
+
+
+def test_pytorchs_results_are_dropped_after_their_last_reader() -> None:
+    alive: list[int] = []
+    results: list[weakref.ref[Tensor]] = []
+
+    def seen(x: Tensor) -> Tensor:
+        alive.append(sum(each() is not None for each in results))
+        results.append(weakref.ref(x))
+        return x
+
+    def function(x: Tensor) -> Tensor:
+        for _ in range(4):
+            x = torch.cumsum(x, 1)
+        return x
+
+    x = torch.rand(1, 4, 8, 8)
+    plan = check(Calls(function), x).plan(x)
+    steps = [each for each in plan.steps if isinstance(each, PyTorchStep)]
+    watched = [replace(each, call=partial(_watched, each.call, seen)) for each in steps]
+    Plan(replace(plan.lowered, steps=tuple(watched)), plan.threads)(x)
+    assert alive == [0, 1, 1, 1]
+    assert plan.bytes_by_pytorch == 2 * x.nbytes
+
+
+def _watched(
+    call: Callable[..., Tensor], seen: Callable[[Tensor], Tensor], **arguments: Any
+) -> Tensor:
+    return seen(call(**arguments))

@@ -6,21 +6,33 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
+from glassconv.benchmarks.peers.unet import UNet
 from glassconv.codegen.pages import HUGE_PAGE
 from glassconv.errors import NetworkError, UnknownNameError
+from glassconv.networks.load import load
 from glassconv.networks.optimize import OptimizedNetwork, optimize
 from glassconv.networks.plan.plan import Plan
 from glassconv.networks.report.errors import layer_errors
 from glassconv.networks.report.passes import report_pass
 from glassconv.networks.report.plan import memory_of
 from glassconv.networks.report.times import seconds_of_steps
+from glassconv.networks.usual_input import usual_shape
 from support.architectures import measured
 from support.networks import Block, small_network
 
 X = torch.rand(1, 3, 32, 32)
+BENCHED = (  # in docs/benchmarks.md
+    "torchvision:vgg16", "torchvision:resnet18", "torchvision:resnet50",
+    "torchvision:mobilenet_v2", "torchvision:efficientnet_b0", "torchvision:convnext_tiny",
+)  # fmt: skip
+PARTLY = (  # with operations that stay with PyTorch
+    "timm:vit_tiny_r_s16_p8_224", "timm:swin_tiny_patch4_window7_224", "timm:halonet_h1",
+    "timm:csatv2", "timm:hiera_tiny_224", "torchvision:vit_b_16",
+)  # fmt: skip
 
 
 class Kept(nn.Module):
@@ -94,9 +106,69 @@ def test_a_model_that_calls_something_else_in_float64_has_no_errors_of_layers() 
         layer_errors(fast.plan(X), operations, Other(), [X])
 
 
-@pytest.mark.parametrize("model", [small_network()[:4], Kept()], ids=["kernels", "kept"])
+class Attention(nn.Module):
+    """Has attention, and matrix products of copies, between two convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 24, 4, 4), nn.Conv2d(8, 64, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        rows = x.flatten(2).transpose(1, 2).reshape(x.shape[0], -1, 3, 8).transpose(1, 2)
+        rows = F.scaled_dot_product_attention(rows, rows, rows)
+        rows = (rows @ rows.transpose(1, 2).permute(0, 2, 3, 1)).cumsum(-1) @ rows
+        output: Tensor = self.second(
+            rows.sum(1).transpose(1, 2).reshape(x.shape[0], 8, *x.shape[2:])
+        )
+        return output
+
+
+class Computed(nn.Module):
+    """Has convolutions that stay with PyTorch, since their weight is computed by the network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 16, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        weight = x[:, :, :3, :3].expand(16, 16, 3, 3)
+        return F.conv2d(F.conv2d(x, weight, padding=1), weight, stride=2).cumsum(1)
+
+
+MODELS = {
+    "kernels": small_network()[:4], "kept": Kept(), "attention": Attention(),
+    "computed weights": Computed(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_the_memory_of_a_first_call_is_foretold_within_5_percent(model: nn.Module) -> None:
-    x = torch.rand(1, 3, 192, 192)
+    check_memory(model, torch.rand(1, 3, 192, 192))
+
+
+@pytest.mark.parametrize(
+    "source", ["torchvision:mobilenet_v2", "timm:test_vit", "timm:test_coatnet"]
+)
+def test_the_memory_of_a_network_is_foretold_within_5_percent(source: str) -> None:
+    model = load(source)
+    check_memory(model, torch.rand(usual_shape(model)))
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_u_net_is_foretold_within_5_percent() -> None:
+    check_memory(UNet().eval(), torch.rand(1, 3, 256, 256))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [*BENCHED, *PARTLY])
+def test_the_memory_of_many_networks_is_foretold_within_5_percent(source: str) -> None:
+    model = load(source)
+    check_memory(model, torch.rand(usual_shape(model)))
+
+
+def check_memory(model: nn.Module, x: Tensor) -> None:
     fast = OptimizedNetwork(model, "default")
     fresh = Plan(fast.plan(x).lowered, torch.get_num_threads())
     memory = memory_of(fresh, model)

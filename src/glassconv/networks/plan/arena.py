@@ -15,7 +15,7 @@ class Buffer:
     number: int
     bytes: int
     first: int
-    last: int
+    last: float  # a step, or infinity
 
 
 def arrange(buffers: Sequence[Buffer]) -> tuple[Mapping[int, int], int]:

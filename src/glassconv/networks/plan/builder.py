@@ -10,14 +10,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from glassconv.codegen.target import host
 from glassconv.dispatch import machine_store
-from glassconv.errors import NetworkError
+from glassconv.errors import NetworkError, UnsupportedError
 from glassconv.kernels.runtime.parameters import Arrays
 from glassconv.kernels.runtime.plan import Launch
+from glassconv.networks.allocations import Allocations
+from glassconv.networks.convolutions import is_convolution, read
 from glassconv.networks.graph import Operation, Value, with_each
 from glassconv.networks.passes.network import Network
+from glassconv.networks.peak_memory import bytes_of_call
 from glassconv.networks.plan.places import (
     Address,
     Memory,
@@ -31,7 +35,7 @@ from glassconv.networks.plan.places import (
     same_strides,
 )
 from glassconv.networks.plan.steps import KernelStep, PlanStep, PyTorchStep
-from glassconv.networks.tensors import tensors_in
+from glassconv.networks.tensors import layout_of, tensors_in
 from glassconv.operations import copy, elementwise
 from glassconv.operations.elementwise import Expression, Name
 from glassconv.operations.step import Step
@@ -49,6 +53,7 @@ class Builder:
         target = host()
         assert target is not None, "a plan is made where code is generated"
         self.target = target
+        self.fake = FakeTensorMode()  # in which operations are tried without numbers
         self.roots: list[Root] = []
         self.places: dict[int, Place] = {}  # by the number of the value
         self.steps: list[PlanStep] = []
@@ -156,7 +161,7 @@ class Builder:
 
     def view(self, operation: Operation) -> bool:
         """Give the outputs of an operation their places if they are views of its inputs."""
-        _, places, returned = self._on_meta(operation)
+        _, places, returned, _ = self._without_numbers(operation)
         views = [viewed(each, places) for each in returned]
         if not views or any(each is None for each in views):
             return False
@@ -167,7 +172,7 @@ class Builder:
 
     def pytorch(self, operation: Operation, reason: str) -> None:
         """Let PyTorch compute an operation."""
-        arguments, places, returned = self._on_meta(operation)
+        arguments, places, returned, allocated = self._without_numbers(operation)
         found = [(tuple(each.shape), each.dtype) for each in returned]
         if found != [(value.shape, dtype_of(value)) for value in operation.outputs]:
             cause = f"{operation.function} returns other shapes or element types than in place"
@@ -180,6 +185,10 @@ class Builder:
         )
         shared = {each.untyped_storage()._cdata for each in places.values()}
         is_view = any(each.untyped_storage()._cdata in shared for each in returned)
+        if is_view:
+            allocated += sum(self.roots[each.root].bytes for each in outputs)
+        elif is_convolution(operation):
+            allocated = self._bytes_of_convolution(operation, places) or allocated
         self.steps.append(
             PyTorchStep(
                 operation.name,
@@ -189,27 +198,43 @@ class Builder:
                 outputs,
                 tuple(each.root for each in places),
                 tuple(each.root for each in outputs),
+                allocated,
             )
         )
 
-    def _on_meta(
+    def _bytes_of_convolution(
+        self, operation: Operation, places: Mapping[Place, Tensor]
+    ) -> int | None:
+        """Return what PyTorch allocates at once, None for what is no problem of glassconv's."""
+        try:
+            found = read(operation)
+        except UnsupportedError:
+            return None
+        layout = layout_of(places[self.place(found.input)])
+        return bytes_of_call(found.problem, layout, self.threads)
+
+    def _without_numbers(
         self, operation: Operation
-    ) -> tuple[dict[str, Any], dict[Place, Tensor], list[Tensor]]:
+    ) -> tuple[dict[str, Any], dict[Place, Tensor], list[Tensor], int]:
         """Return an operation's arguments, the tensors that it reads, and those that it returns.
 
-        The tensors have shapes and strides, and no numbers.
+        The tensors have shapes and strides, and no numbers. The last item is how many bytes PyTorch
+        would allocate at once.
         """
         arguments = {
             name: with_each(each, self.place) for name, each in operation.arguments.items()
         }
-        places = {place: place.meta for place in _places(tuple(arguments.values()))}
+        allocations = Allocations()
         try:
-            with torch.inference_mode():
-                result = operation.overload(**with_tensors(arguments, places.__getitem__))
+            with self.fake, torch.inference_mode():
+                given = _places(tuple(arguments.values()))
+                places = {place: place.like("cpu") for place in given}
+                with allocations:
+                    result = operation.overload(**with_tensors(arguments, places.__getitem__))
         except Exception as error:  # whatever PyTorch raises for tensors without numbers
             cause = f"{operation.function} has no rule for shapes: {error}"
             raise NetworkError(cause, request=operation.name) from error
-        return arguments, places, list(tensors_in(result))
+        return arguments, places, list(tensors_in(result)), allocations.peak_bytes
 
     def in_layout(self, place: Place) -> Place:
         """Return where a value is in the plan's memory layout, copied only if necessary.
@@ -250,7 +275,7 @@ class Builder:
             arguments = (("self", to), ("src", place), ("non_blocking", False))
             call = torch.ops.aten.copy_.default
             self.steps.append(
-                PyTorchStep("copy", "copy", call, arguments, (), (place.root,), (to.root,))
+                PyTorchStep("copy", "copy", call, arguments, (), (place.root,), (to.root,), 0)
             )
             return
         step = copy.step(place.strided, to.strided, self.target, self.threads)

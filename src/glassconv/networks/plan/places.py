@@ -69,10 +69,9 @@ class Place:
         """Return where its elements are, as compiled operations take it."""
         return Strided(self.shape, self.strides, str(self.dtype).removeprefix("torch."))
 
-    @property
-    def meta(self) -> Tensor:
-        """Return a tensor without memory that has its shape and strides."""
-        whole = torch.empty(self.offset + self.span, dtype=self.dtype, device="meta")
+    def like(self, device: str = "meta") -> Tensor:
+        """Return a tensor that has its shape and strides; on "meta" it has no memory."""
+        whole = torch.empty(self.offset + self.span, dtype=self.dtype, device=device)
         return whole.as_strided(self.shape, self.strides, self.offset)
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
@@ -27,6 +28,7 @@ from glassconv.kernels.runtime.parameters import Arrays
 from glassconv.kernels.runtime.plan import on_huge_pages
 from glassconv.networks.plan.arena import ALIGNMENT, Buffer, arrange
 from glassconv.networks.plan.builder import WORKSPACE, with_tensors
+from glassconv.networks.plan.lifetimes import Lifetime, bytes_by_pytorch, lifetimes
 from glassconv.networks.plan.lower import Lowered
 from glassconv.networks.plan.places import Address
 from glassconv.networks.plan.steps import KernelStep, PlanStep, PyTorchStep
@@ -95,10 +97,20 @@ class Plan:
     def bytes(self) -> int:
         """Return how much memory the plan takes: packed weights, the arena and one call's outputs.
 
-        What PyTorch allocates for its operations is not counted.
+        What PyTorch allocates at once for its operations is among it.
         """
         held = [root for root in self.lowered.roots if root.memory in ("tensor", "output")]
-        return sum(root.bytes for root in held) + self.arena[1]
+        return sum(root.bytes for root in held) + self.arena[1] + self.bytes_by_pytorch
+
+    @property
+    def bytes_by_pytorch(self) -> int:
+        """Return the most bytes that PyTorch's operations have allocated at once in a call."""
+        return bytes_by_pytorch(self.steps, self.lowered.roots, self.lifetimes)
+
+    @cached_property
+    def lifetimes(self) -> Mapping[int, Lifetime]:
+        """Return how long each root is needed."""
+        return lifetimes(self.steps, (each.root for each in self.lowered.outputs))
 
     @property
     def workspace_bytes(self) -> int:
@@ -108,15 +120,10 @@ class Plan:
 
     def _buffers(self) -> Iterator[Buffer]:
         """Yield the roots in the arena with the steps from their first write to their last read."""
-        first: dict[int, int] = {}
-        last: dict[int, int] = {}
-        for number, step in enumerate(self.lowered.steps):
-            for root in (*step.writes, *step.reads):
-                first.setdefault(root, number)
-                last[root] = number
         for each in self.lowered.roots:
-            if each.memory == "arena" and each.number in first:
-                yield Buffer(each.number, each.bytes, first[each.number], last[each.number])
+            if each.memory == "arena" and each.number in self.lifetimes:
+                life = self.lifetimes[each.number]
+                yield Buffer(each.number, each.bytes, life.first, life.last)
 
 
 @dataclass
@@ -127,6 +134,7 @@ class _Segment:
     count: int
     patches: list[tuple[int, int, int]] = field(default_factory=list)  # word, root, offset
     pytorch: PyTorchStep | None = None
+    dropped: tuple[int, ...] = ()  # roots of PyTorch's results that are not needed afterwards
 
 
 class _Memory:
@@ -160,8 +168,9 @@ class _Memory:
     def _segments(self, steps: Sequence[PlanStep]) -> Iterator[_Segment]:
         """Yield a segment for each step."""
         node = 0
-        for step in steps:
-            segment = _Segment(node, 0)
+        dropped = self._dropped()
+        for number, step in enumerate(steps):
+            segment = _Segment(node, 0, dropped=tuple(dropped[number]))
             if isinstance(step, PyTorchStep):
                 segment.pytorch = step
             else:
@@ -170,6 +179,14 @@ class _Memory:
                     node += 1
                 segment.count = node - segment.first
             yield segment
+
+    def _dropped(self) -> Mapping[float, list[int]]:
+        """Return the roots of PyTorch's results that each step is the last one to need."""
+        dropped: defaultdict[float, list[int]] = defaultdict(list)
+        for root in self.plan.lowered.roots:
+            if root.memory == "result":
+                dropped[self.plan.lifetimes[root.number].last].append(root.number)
+        return dropped
 
     def _write(self, node: int, launch: Any, segment: _Segment) -> None:
         """Write a node, and note the words that depend on the call."""
@@ -200,10 +217,12 @@ class _Memory:
         if around is None:
             for segment in self.together:
                 self._run(segment, tensors)
+                _drop(segment, tensors)
         else:
             for number, segment in enumerate(self.apart):
                 with around(number, tensors):
                     self._run(segment, tensors)
+                _drop(segment, tensors)
         return [place.of(tensors[place.root]) for place in lowered.outputs]
 
     def _run(self, segment: _Segment, tensors: dict[int, Tensor]) -> None:
@@ -228,6 +247,11 @@ class _Memory:
             tensors[place.root] = expected
 
 
+def _drop(segment: _Segment, tensors: dict[int, Tensor]) -> None:
+    for root in segment.dropped:
+        tensors.pop(root, None)  # an operation may return None for a result
+
+
 def _joined(segments: Sequence[_Segment]) -> Iterator[_Segment]:
     """Yield segments with those that follow each other without PyTorch between them as one."""
     for is_native, group in groupby(segments, lambda each: each.pytorch is None):
@@ -236,4 +260,6 @@ def _joined(segments: Sequence[_Segment]) -> Iterator[_Segment]:
             continue
         several = list(group)
         patches = [patch for each in several for patch in each.patches]
-        yield _Segment(several[0].first, sum(each.count for each in several), patches)
+        dropped = tuple(root for each in several for root in each.dropped)
+        count = sum(each.count for each in several)
+        yield _Segment(several[0].first, count, patches, dropped=dropped)

@@ -42,6 +42,7 @@ class PyTorchStep:
     outputs: tuple[Place, ...]  # what it returns, each in a root of its own
     reads: tuple[int, ...]
     writes: tuple[int, ...]
+    allocated_bytes: int  # at once, its results among them
 
 
 PlanStep = KernelStep | PyTorchStep

@@ -71,15 +71,16 @@ def memory_of(plan: Plan, model: nn.Module) -> PlanMemory:
     """Return what a call of a plan needs, predicted from its steps and buffers."""
     own = _storages(tensors_of(model))
     held = _storages(each.tensor for each in plan.lowered.roots if each.tensor is not None)
-    sizes = {
-        kind: sum(each.bytes for each in plan.lowered.roots if each.memory in kinds)
-        for kind, kinds in {"inputs": ("input",), "results": ("output", "result")}.items()
-    }
+    inputs, outputs = (
+        sum(each.bytes for each in plan.lowered.roots if each.memory == kind)
+        for kind in ("input", "output")
+    )
     return PlanMemory(
         parameters=sum(own.values()),
         packed=sum(size for address, size in held.items() if address not in own),
         arena=plan.arena[1] + HUGE_PAGE,
-        **sizes,
+        inputs=inputs,
+        results=outputs + plan.bytes_by_pytorch,
     )
 
 

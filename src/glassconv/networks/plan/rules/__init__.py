@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping
 from glassconv.networks.convolutions import FORWARD, TRANSPOSED
 from glassconv.networks.graph import Operation
 from glassconv.networks.plan.builder import Builder
-from glassconv.networks.plan.rules import copies, elementwise, pooling, rows, sums, upsampling
+from glassconv.networks.plan.rules import (
+    attention,
+    copies,
+    elementwise,
+    pooling,
+    rows,
+    sums,
+    upsampling,
+)
 
 Rule = Callable[[Builder, Operation], str | None]
 
@@ -47,4 +55,5 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(POSITIONED, copies.in_pytorchs_order),
     **dict.fromkeys(("upsample_nearest1d", "upsample_nearest2d"), upsampling.nearest),
     "upsample_bilinear2d": upsampling.bilinear,
+    "scaled_dot_product_attention": attention.attention,
 }

@@ -112,7 +112,7 @@ def reshaped(builder: Builder, operation: Operation) -> str | None:
         return in_pytorchs_order(builder, operation)
     (value,) = operation.outputs
     given = builder.place(operation.arguments["self"])
-    meta = given.meta
+    meta = given.like()
     place = viewed(meta.reshape(value.shape), {given: meta})
     if place is None:
         dense = dense_strides(given.shape, channels_last=False)
