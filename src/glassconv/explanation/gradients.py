@@ -41,8 +41,8 @@ from glassconv.reports.gradients import (
     PartFacts,
 )
 
-LITTLE_SAVED = "PyTorch: kernels would save less than a function that autograd records costs"
-NO_KERNEL = "PyTorch: no kernel supports it, or its own forward call is faster"
+LITTLE_SAVED = "kernels would save less than a function that autograd records costs"
+NO_KERNEL = "no kernel supports it, or its own forward call is faster"
 
 
 @overload
@@ -181,14 +181,14 @@ def _part(
 
 def _reason(problem: Problem, part: Part | None, kernel: str | None, choice: GradientChoice) -> str:
     if kernel is not None:
-        return f"the kernel {kernel}: predicted to be faster than PyTorch"
+        return "predicted to be faster than PyTorch"
     if part is None:
-        return f"PyTorch: {_without_kernels(problem)}"
+        return _without_kernels(problem)
     if not isfinite(part.seconds):
         return NO_KERNEL
     if choice == PYTORCH and part.saved:
         return LITTLE_SAVED
-    return f"PyTorch: predicted to be faster than the kernel {part.kernel}"
+    return f"predicted to be faster than the kernel {part.kernel}"
 
 
 def _without_kernels(problem: Problem) -> str:
@@ -215,7 +215,7 @@ def _of_bias(problem: Problem, of_weight: PartFacts) -> PartFacts:
         name="bias",
         convolution=f"the sum of {terms:,} output gradients for each filter",
         kernel=of_weight.kernel,
-        reason=("PyTorch: a sum" if of_weight.kernel is None else "beside the weight's gradient"),
+        reason=("a sum" if of_weight.kernel is None else "beside the weight's gradient"),
         seconds=None,
         pytorch_seconds=None,
         bound=bound_facts(bound),

@@ -55,7 +55,8 @@ def _lines(facts: GradientExplanation) -> Iterator[RenderableType]:
 def _part(part: PartFacts) -> Iterator[tuple[str, str]]:
     equals = "convolution" if "@" in part.convolution else "is"
     yield equals, part.convolution
-    yield "computed by", part.reason
+    computed = f"the kernel {part.kernel}" if part.kernel else "PyTorch"
+    yield "computed by", f"{computed}: {part.reason}"
     if part.pytorch_seconds is not None:
         ours = "no kernel" if part.seconds is None else duration(part.seconds)
         yield "predicted", f"{ours}, PyTorch {duration(part.pytorch_seconds)}"
