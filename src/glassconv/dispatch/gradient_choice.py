@@ -23,7 +23,7 @@ from glassconv.problem.gradients import convolution_of, transpose_of
 from glassconv.problem.problem import Problem
 from glassconv.reports.machine import Machine
 
-RECORDING = 30  # dispatches that autograd takes for a function written in Python, both ways
+RECORDING = 60  # dispatches that autograd takes for a function written in Python, both ways
 
 
 class Part(NamedTuple):

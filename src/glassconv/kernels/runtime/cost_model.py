@@ -29,7 +29,7 @@ from glassconv.reports.machine import Machine
 
 # Branch predictors tell the end of a loop from its last iterations, a few bits for each branch.
 LONGEST_PREDICTED = 16
-PACKING = 30  # dispatches that the tests of a transformed weight take, which are NumPy's
+PACKING = 60  # dispatches that the tests of a transformed weight take in a training loop
 
 
 @dataclass(frozen=True)
