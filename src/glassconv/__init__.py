@@ -34,6 +34,7 @@ from glassconv.errors import (
     UnsupportedError,
 )
 from glassconv.explanation.explain import Report, explain
+from glassconv.explanation.gradients import explain_gradients
 from glassconv.explore.show import show
 from glassconv.figures import figure
 from glassconv.functional import (
@@ -55,6 +56,7 @@ from glassconv.tiling.tile import plan_tiles, tile
 from glassconv.tracing.backward import backward
 from glassconv.tracing.forward import trace
 from glassconv.verification.compare_unfold import same
+from glassconv.verification.gradients import verify_gradients
 from glassconv.verification.verify import compare, judge, verify
 
 __version__ = "0.1.0"
@@ -92,6 +94,7 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "explain",
+    "explain_gradients",
     "figure",
     "fold",
     "judge",
@@ -108,4 +111,5 @@ __all__ = [
     "trace",
     "unfold",
     "verify",
+    "verify_gradients",
 ]

@@ -9,6 +9,11 @@ from glassconv.reports.answer import Answer
 from glassconv.reports.benchmark import Benchmark, LayerBenchmark
 from glassconv.reports.choice import Choice
 from glassconv.reports.gradient_kernels import GradientKernels
+from glassconv.reports.gradient_verification import (
+    GradientVerification,
+    NetworkGradientVerification,
+)
+from glassconv.reports.gradients import GradientExplanation, NetworkGradients
 from glassconv.reports.kernel import KernelReport
 from glassconv.reports.machine import Machine
 from glassconv.reports.network_benchmark import (
@@ -69,6 +74,30 @@ def _verified(report: Verification | Sameness | Difference) -> RenderableType:
     from glassconv.views.terminal.verification import verified
 
     return verified(report)
+
+
+def _gradient_verification(report: GradientVerification) -> RenderableType:
+    from glassconv.views.terminal.gradient_verification import verified
+
+    return verified(report)
+
+
+def _network_gradient_verification(report: NetworkGradientVerification) -> RenderableType:
+    from glassconv.views.terminal.gradient_verification import network_verified
+
+    return network_verified(report)
+
+
+def _gradients(report: GradientExplanation) -> RenderableType:
+    from glassconv.views.terminal.gradients import explained
+
+    return explained(report)
+
+
+def _network_gradients(report: NetworkGradients) -> RenderableType:
+    from glassconv.views.terminal.gradients import network_explained
+
+    return network_explained(report)
 
 
 def _network_verification(report: NetworkVerification) -> RenderableType:
@@ -178,6 +207,10 @@ VIEWS: dict[type[Shown], Callable[[Any], RenderableType]] = {
     Sameness: _verified,
     Difference: _verified,
     NetworkVerification: _network_verification,
+    GradientVerification: _gradient_verification,
+    NetworkGradientVerification: _network_gradient_verification,
+    GradientExplanation: _gradients,
+    NetworkGradients: _network_gradients,
     RunningBounds: _running_bounds,
     Benchmark: _benchmark,
     LayerBenchmark: _layer_benchmark,

@@ -149,3 +149,26 @@ test("groups, holes, uneven padding and single taps are drawn, with words for ea
     }
   }
 });
+
+const GRADIENTS = {
+  input: { kernel: "winograd4", reason: "predicted to be faster than PyTorch", seconds: 0.0012, pytorchSeconds: 0.0031 },
+  weight: { kernel: null, reason: "kernels would save less than they cost", seconds: null, pytorchSeconds: 0.0001 },
+};
+
+test("it says which kernel computes a gradient in training, or that PyTorch does", { skip }, () =>
+  onPage(at("y,0,0,0"), async (page) => {
+    assert.match(await text(page, ".formula"), /in training by the kernel winograd4$/);
+    assert.equal(await text(page, ".computed-by"), "In training it is computed by the kernel winograd4: predicted to be faster than PyTorch, 1.20 ms and not 3.10 ms on the machine that wrote this page.");
+    await page.getByRole("button", { name: "weight gradient" }).click();
+    await settled(page);
+    assert.match(await text(page, ".formula"), /in training by PyTorch$/);
+    assert.equal(await text(page, ".computed-by"), "In training it is computed by PyTorch: kernels would save less than they cost.");
+  }, [{ problem: "1x2x5x5 3@3x3 s2 p1", gradients: GRADIENTS }]),
+);
+
+test("of another problem it says how to ask", { skip }, () =>
+  onPage(at("y,0,0,0", { problem: "1x2x6x6 3@3x3" }), async (page) => {
+    assert.doesNotMatch(await text(page, ".formula"), /in training/);
+    assert.match(await text(page, ".computed-by"), /glassconv explain 1x2x6x6 3@3x3 s1 p0 --backward$/);
+  }, [{ problem: "1x2x5x5 3@3x3 s2 p1", gradients: GRADIENTS }]),
+);

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 import glassconv.nn
 from glassconv.benchmarks.suites import read_suite
+from glassconv.codegen.pages import keep_memory
 from glassconv.functional import conv2d
 from glassconv.networks.load import load
 from glassconv.problem import ConvProblem
@@ -138,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
+    keep_memory()  # as a whole network's steps do, which a layer's alone do not
     if asked.network:
         _print_network(asked.network, asked.size, asked.batch, asked.layout, asked.rounds)
     else:

@@ -9,9 +9,11 @@ import typer
 
 from glassconv.cli.words import SeedOption, show, stderr
 from glassconv.examples.network_input import numbers, shape_or_image
+from glassconv.explanation.gradients import explain_network_gradients
 from glassconv.explanation.network import explain_network
 from glassconv.networks.load import load
 from glassconv.verification.network import verify_network
+from glassconv.verification.network_gradients import verify_network_gradients
 from glassconv.views import files
 from glassconv.views.terminal.parts import written as written_files
 
@@ -75,6 +77,32 @@ def verify_source(source: str, input: str | None, image: Path | None, seed: Seed
         given = numbers(model, shape_or_image(model, input, image), seed)
     with stderr().status(f"verifying {source}"):
         report = verify_network(model, given, source)
+    show(report)
+    if not report.verdict:
+        raise typer.Exit(1)
+
+
+def explain_gradients_of_source(
+    source: str, input: str | None, image: Path | None, *, json: bool
+) -> None:
+    """Explain the gradients of a network's convolutions."""
+    with stderr().status(f"explaining {source}"):
+        model = load(source)
+        report = explain_network_gradients(model, shape_or_image(model, input, image), source)
+    if json:
+        typer.echo(report.to_json())
+    else:
+        show(report)
+
+
+def verify_gradients_of_source(
+    source: str, input: str | None, image: Path | None, seed: SeedOption
+) -> None:
+    """Verify the gradients of a network's convolutions; exit with 1 where one is not right."""
+    with stderr().status(f"verifying {source}"):
+        model = load(source)
+        given = numbers(model, shape_or_image(model, input, image), seed)
+        report = verify_network_gradients(model, given, source)
     show(report)
     if not report.verdict:
         raise typer.Exit(1)

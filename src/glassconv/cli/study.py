@@ -12,8 +12,10 @@ from glassconv.benchmarks.suites import read_suite
 from glassconv.cli.networks import (
     ImageOption,
     InputOption,
+    explain_gradients_of_source,
     explain_source,
     source_of,
+    verify_gradients_of_source,
     verify_source,
 )
 from glassconv.cli.words import (
@@ -28,6 +30,7 @@ from glassconv.cli.words import (
 from glassconv.dispatch.select import AUTO, choose
 from glassconv.errors import ArgumentError
 from glassconv.explanation.explain import explain as explain_problem
+from glassconv.explanation.gradients import explain_gradients
 from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem, as_convolution
 from glassconv.reports.verification import Verification
@@ -35,6 +38,7 @@ from glassconv.tracing.addition_order import addition_orders
 from glassconv.tracing.backward import backward as run_backward
 from glassconv.tracing.forward import trace as trace_problem
 from glassconv.verification.compare_unfold import same
+from glassconv.verification.gradients import GradientTargets, gathered
 from glassconv.verification.hashes import hash_each, suite_hash
 from glassconv.verification.running_bounds import ORDERED, running_bounds
 from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_inputs
@@ -58,6 +62,9 @@ def explain(
     time: Annotated[
         bool, typer.Option("--time", help="Time the operations of the network.")
     ] = False,
+    backward: Annotated[
+        bool, typer.Option("--backward", help="Explain the gradients in training instead.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     html: Annotated[
         Path | None, typer.Option(help="Save the report of the network as a page.", metavar="FILE")
@@ -68,12 +75,19 @@ def explain(
     ] = None,
 ) -> None:
     """Report the sizes, costs and algorithms of a convolution, or of all of a network's."""
-    if (source := source_of(problem)) is not None:
+    source = source_of(problem)
+    if backward and (time or html or node_data):
+        raise ArgumentError("--backward takes no --time, --html and --node-data")
+    if source is not None and backward:
+        explain_gradients_of_source(source, input, image, json=json)
+        return
+    if source is not None:
         explain_source(source, input, image, timed=time, json=json, html=html, node_data=node_data)
         return
     if input or image or time or html or node_data:
         raise ArgumentError(f"--input, --image, --time, --html and --node-data {ONLY_NETWORKS}")
-    report = explain_problem(parse_words(problem))
+    parsed = parse_words(problem)
+    report = explain_gradients(parsed) if backward else explain_problem(parsed)
     if json:
         typer.echo(report.to_json())
     else:
@@ -95,8 +109,16 @@ def verify(
         bool,
         typer.Option("--hash", help="Hash outputs in the published order: alike on all machines."),
     ] = False,
+    backward: Annotated[
+        bool, typer.Option("--backward", help="Verify the gradients instead.")
+    ] = False,
 ) -> None:
     """Compare algorithms with the definition in float64, each output within its error bound."""
+    if backward:
+        if algorithm or suite or hash or not problem:
+            raise ArgumentError("--backward takes a problem, no --algorithm, --suite and --hash")
+        _verify_gradients(problem, input, image, seed)
+        return
     if problem and (source := source_of(problem)) is not None:
         if algorithm or suite or hash:
             raise ArgumentError("--algorithm, --suite and --hash can only be used with a problem")
@@ -133,6 +155,21 @@ def verify(
     show(*render_verification(parsed, results, pytorch, unsupported, sameness, bounds, inputs))
     verified = [each for found in results.values() for each in found]
     if not all(each.verdict for each in verified) or (bounds and not bounds.verdict):
+        raise typer.Exit(1)
+
+
+def _verify_gradients(problem: list[str], input: str | None, image: Path | None, seed: int) -> None:
+    """Verify the gradients of a problem or a network; exit with 1 where something is not right."""
+    if (source := source_of(problem)) is not None:
+        verify_gradients_of_source(source, input, image, seed)
+        return
+    if input or image:
+        raise ArgumentError(f"--input and --image {ONLY_NETWORKS}")
+    targets = GradientTargets.of(parse_words(problem))
+    found = counted(targets.run(seed), len(targets), "verifying", stderr())
+    report = gathered(targets.problem, found)
+    show(report)
+    if not report.verdict:
         raise typer.Exit(1)
 
 

@@ -282,6 +282,8 @@ def compile_recorded(
             problem, arguments.accuracy, layout, of_input=needed[0], of_weight=needed[1]
         )
         if any(choice):
+            if not choice.output:
+                alone = alone._replace(algorithm="aten")
             forward = compile_call(alone, input, weight, bias, None, True, CPU, threads)
             return recorded_call(arguments, problem, layout, choice, forward, compute)
     return pytorch_call(arguments, *shapes)

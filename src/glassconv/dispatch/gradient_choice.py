@@ -15,7 +15,7 @@ import torch
 
 from glassconv.algorithms.parts import pytorch_cost
 from glassconv.dispatch import machine_store
-from glassconv.dispatch.select import AUTO, chosen
+from glassconv.dispatch.select import AUTO, chosen, kernel_named
 from glassconv.errors import ConvError
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import HALF_PRECISION
@@ -23,14 +23,14 @@ from glassconv.problem.gradients import convolution_of, transpose_of
 from glassconv.problem.problem import Problem
 from glassconv.reports.machine import Machine
 
-RECORDING = 8  # dispatches that autograd takes for a function written in Python, both ways
+RECORDING = 60  # dispatches that autograd takes for a function written in Python, both ways
 
 
 class Part(NamedTuple):
     """The output of a call, or one of its gradients: the fastest kernel beside PyTorch."""
 
     kernel: str | None  # None: no kernel supports it, or PyTorch's forward call is faster
-    seconds: float  # predicted; infinite without a kernel
+    seconds: float  # predicted, of packing a changed weight and of the kernel; infinite without one
     pytorch_seconds: float
 
     @property
@@ -78,8 +78,8 @@ def predicted_parts(problem: Problem, accuracy: str, layout: str) -> Parts:
     theirs = pytorch_cost.seconds(problem, layout, machine)
     of_transpose = max(theirs, pytorch_cost.seconds(transpose, layout, machine))
     return Parts(
-        _part(problem, accuracy, layout, theirs),
-        _part(transpose, accuracy, layout, of_transpose),
+        _part(problem, accuracy, layout, theirs, machine),
+        _part(transpose, accuracy, layout, of_transpose, machine),
         _part_of_weight(convolution_of(problem), layout, theirs, machine),
     )
 
@@ -105,11 +105,12 @@ def _choose(
     return GradientChoice(*(seconds > 0 for seconds in saved))
 
 
-def _part(problem: Problem, accuracy: str, layout: str, theirs: float) -> Part:
+def _part(problem: Problem, accuracy: str, layout: str, theirs: float, machine: Machine) -> Part:
     fastest = chosen(problem, AUTO, accuracy, layout)
     if not fastest.kernel or fastest.compiled_seconds is None:
         return Part(None, inf, theirs)
-    return Part(fastest.name, fastest.compiled_seconds, theirs)
+    packing = kernel_named(fastest.name).packing_seconds(problem, layout, machine)
+    return Part(fastest.name, packing + fastest.compiled_seconds, theirs)
 
 
 def _part_of_weight(problem: ConvProblem, layout: str, theirs: float, machine: Machine) -> Part:

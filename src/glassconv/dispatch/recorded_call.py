@@ -14,6 +14,7 @@ derivatives are computed by the same operations. What no kernel computes faster,
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,8 @@ class RecordedCall:
         with_input, with_weight, with_bias = needed
         of_input = of_weight = of_bias = None
         if with_input and self.of_input:
-            of_input = self._input_gradient(grad, weight)
+            with _training(with_weight):
+                of_input = self._input_gradient(grad, weight)
         if with_weight and self.of_weight is not None:
             of_weight, of_bias = self._weight_gradient(grad, input, with_bias)
         if with_bias and of_bias is None:
@@ -178,6 +180,14 @@ def settings_of(problem: Problem, accuracy: str) -> Settings:
     )
 
 
+def _training(weight_changes: bool) -> AbstractContextManager[None]:
+    """Let the packed weight of a call be kept unless the weight is about to change."""
+    # The code generator is imported when it is needed, not with the package.
+    from glassconv.kernels.runtime.packed_weights import of_changing_weights
+
+    return of_changing_weights() if weight_changes else nullcontext()
+
+
 class _Convolution(torch.autograd.Function):
     """The output of a call. What its gradients need is saved: by kernels, no more than that."""
 
@@ -187,7 +197,8 @@ class _Convolution(torch.autograd.Function):
     ) -> Tensor:
         ctx.call = call
         ctx.save_for_backward(input, weight)
-        return call.forward(input, weight, bias, None)
+        with _training(weight.requires_grad):
+            return call.forward(input, weight, bias, None)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -216,8 +227,9 @@ class _WeightGradient(torch.autograd.Function):
         input, grad = ctx.saved_tensors
         _, with_input, with_grad = ctx.needs_input_grad
         of_input = of_grad = None
-        if with_input:
-            of_input = call.compute(grad, direction, None, None, call.transpose)
-        if with_grad:
-            of_grad = call.compute(input, direction, None, None, call.convolution)
+        with _training(True):
+            if with_input:
+                of_input = call.compute(grad, direction, None, None, call.transpose)
+            if with_grad:
+                of_grad = call.compute(input, direction, None, None, call.convolution)
         return None, of_input, of_grad

@@ -182,12 +182,13 @@ def _algorithm(candidate: Candidate) -> AlgorithmFacts:
         supported=candidate.supported,
         runs=candidate.verdict,
         cost=candidate.cost,
-        bound=_bound(candidate.bound) if candidate.bound else None,
+        bound=bound_facts(candidate.bound) if candidate.bound else None,
         prediction=predict(candidate.cost) if candidate.cost else None,
     )
 
 
-def _bound(bound: ErrorBound) -> BoundFacts:
+def bound_facts(bound: ErrorBound) -> BoundFacts:
+    """Return what an explanation says of a bound."""
     return BoundFacts(
         factor=bound.max_factor if isfinite(bound.max_factor) else None,
         formula=bound.formula,

@@ -20,6 +20,7 @@ from glassconv.dispatch.array_boundary import as_tensor
 from glassconv.errors import ArgumentError, ConvError, DtypeError, UnsupportedError
 from glassconv.examples.sample_operands import photograph_input, whole_numbers
 from glassconv.examples.tutorial import normalise, tutorial_layer
+from glassconv.explanation.gradients import explain_gradients
 from glassconv.explanation.torch_layers import (
     Input,
     Layer,
@@ -85,6 +86,9 @@ class Exploration:
             array = getattr(self, name)
             if array is not None:
                 document[name] = to_document(array)
+        gradients = _gradients(self.problem)
+        if gradients is not None:
+            document["gradients"] = gradients
         if self.input is not None:
             document["inputKind"] = self.input_kind
         if self.source:
@@ -92,6 +96,24 @@ class Exploration:
         if self.guide is not None:
             document["guide"] = asdict(self.guide)
         return json.dumps(document)
+
+
+def _gradients(problem: Problem) -> dict[str, Any] | None:
+    """Return what computes both gradients in training on this machine, None where they are none."""
+    try:
+        facts = explain_gradients(problem)
+    except UnsupportedError:
+        return None
+    return {
+        part.name: {
+            "kernel": part.kernel,
+            "reason": part.reason,
+            "seconds": part.seconds,
+            "pytorchSeconds": part.pytorch_seconds,
+        }
+        for part in facts.parts
+        if part.name in ("input", "weight")
+    }
 
 
 def of_problems(problems: Sequence[Problem]) -> Exploration:

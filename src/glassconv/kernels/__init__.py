@@ -35,7 +35,7 @@ from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import host
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.runtime.blocking import Blocking
-from glassconv.kernels.runtime.cost_model import Work
+from glassconv.kernels.runtime.cost_model import Work, packing_seconds
 from glassconv.kernels.runtime.cost_model import seconds as seconds_of
 from glassconv.kernels.runtime.cropped_filter import crop, cropped_plan
 from glassconv.kernels.runtime.half_precision import conversion_seconds, half_precision_plan
@@ -107,20 +107,29 @@ class Kernel:
 
     def seconds(self, problem: Problem, layout: str, machine: Machine) -> float:
         """Return the predicted time in seconds, for an input in the layout of this name."""
+        if host() is not None and problem.macs == 0:
+            return machine.dispatch + machine.call
+        work = self._work(problem, layout, machine)
+        if problem.dtype not in HALF_PRECISION:
+            return seconds_of(work, machine)
+        work = replace(work, checked_bytes=problem.weight_bytes)
+        return seconds_of(work, machine) + conversion_seconds(problem, machine)
+
+    def packing_seconds(self, problem: Problem, layout: str, machine: Machine) -> float:
+        """Return the predicted time of packing a weight that has changed."""
+        computed = problem if self.transposed else equal_convolution(problem)
+        return packing_seconds(self._work(computed, layout, machine), machine)
+
+    def _work(self, problem: Problem, layout: str, machine: Machine) -> Work:
         target = host()
         if target is None:
             raise UnsupportedError(UNSUPPORTED_PROCESSOR, request=str(problem))
-        if problem.macs == 0:
-            return machine.dispatch + machine.call
         widened = problem.widened()
         cropped = self._cropped(widened, layout)
         work = self.work(cropped, contiguous(cropped, layout), target, machine.threads)
         if cropped is not widened:
             work = replace(work, checked_bytes=problem.weight_bytes)
-        if problem.dtype not in HALF_PRECISION:
-            return seconds_of(work, machine)
-        work = replace(work, checked_bytes=problem.weight_bytes)
-        return seconds_of(work, machine) + conversion_seconds(problem, machine)
+        return work
 
 
 def kernel_named(name: str) -> Kernel:

@@ -110,11 +110,11 @@ class PhasesPlan(Plan):
             ask_for_huge_pages(output.data_ptr(), output.nbytes)
         bias = self.zero_bias if bias is None else bias.contiguous()
         threads = available_threads()
-        size = self.workspace_size(threads)
-        if size <= KEPT_BYTES:
-            buffer = workspace(size)
+        kept = self.kept_workspace(threads)
+        if kept:
+            buffer = workspace(kept)
         else:
-            own_buffer = torch.empty(size, dtype=torch.uint8)
+            own_buffer = torch.empty(self.workspace_size(threads), dtype=torch.uint8)
             buffer = own_buffer.data_ptr()
         address = output.data_ptr()
         arrays = Arrays(
@@ -162,6 +162,11 @@ class PhasesPlan(Plan):
             min(threads, part.plan.max_threads) * part.plan.workspace_bytes for part in self.parts
         ]
         return self.buffer_bytes + max(needed, default=0)
+
+    def kept_workspace(self, threads: int) -> int:
+        """Return how many bytes of `workspace` so many threads use: a large one is not kept."""
+        size = self.workspace_size(threads)
+        return size if size <= KEPT_BYTES else 0
 
     @property
     def main_kernel(self) -> Compiled:

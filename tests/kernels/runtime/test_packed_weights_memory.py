@@ -10,13 +10,19 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
+import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 from glassconv.kernels.runtime import packed_weights
-from glassconv.kernels.runtime.packed_weights import packed_bytes, packed_once
+from glassconv.kernels.runtime.packed_weights import (
+    of_changing_weights,
+    packed_bytes,
+    packed_once,
+)
 from support.counted_packing import Counted, filters, same
 
 
@@ -96,6 +102,67 @@ def test_a_parameter_whose_packing_is_refused_once_is_packed_later() -> None:
         weight.data.add_(change)
         packed = packed_once(weight, positive)
         assert packed is None if refused else same(packed, weight)
+
+
+# -- in training, where the weight is about to change ---------------------------------------------
+
+
+def passing_memory(like: Tensor) -> Callable[[], Tensor]:
+    """Return what gives the same memory to every packing."""
+    memory = torch.empty(like.movedim(1, -1).shape)
+    return lambda: memory
+
+
+def test_a_weight_that_changes_after_each_use_is_not_kept() -> None:
+    weight, pack = Parameter(filters()), Overwrites()
+    passing = passing_memory(weight)
+    with of_changing_weights():
+        for turn in range(3):
+            assert packed_once(weight, pack, passing) is passing()
+            assert same(passing(), weight)
+            assert pack.times == turn + 1
+            weight.data.add_(1)
+    assert not packed_weights._cache.entries
+    assert len(packed_weights._cache.users) == 1
+    del weight
+    gc.collect()
+    assert not packed_weights._cache.users
+
+
+def test_a_weight_that_is_used_again_unchanged_is_kept_from_then_on() -> None:
+    weight, pack = Parameter(filters()), Overwrites()
+    passing = passing_memory(weight)
+    with of_changing_weights():
+        found = [packed_once(weight, pack, passing) for _ in range(4)]
+        assert pack.times == 2
+        assert found[0] is passing()
+        assert found[1] is not passing()
+        assert found[1] is found[2] is found[3]
+        weight.data.add_(1)
+        assert packed_once(weight, pack, passing) is passing()
+    assert packed_bytes() == 0
+
+
+def test_training_uses_what_is_kept_already() -> None:
+    weight, pack = Parameter(filters()), Overwrites()
+    kept = packed_once(weight, pack)
+    with of_changing_weights():
+        assert packed_once(weight, pack, passing_memory(weight)) is kept
+    assert packed_once(weight, pack, passing_memory(weight)) is kept
+    assert pack.times == 1
+
+
+def test_a_new_tensor_of_each_step_leaves_nothing_behind() -> None:
+    """As of `weight_norm`, which computes the weight anew."""
+    pack = Overwrites()
+    with of_changing_weights():
+        for number in range(5):
+            weight = filters() + number
+            assert same(packed_once(weight, pack, passing_memory(weight)), weight)
+    del weight
+    gc.collect()
+    assert not packed_weights._cache.entries
+    assert not packed_weights._cache.users
 
 
 # -- how long it is kept ------------------------------------------------------------------------
@@ -203,7 +270,10 @@ def test_the_unused_bytes_are_those_of_the_unused_entries(pack: Counted) -> None
         weight = filters(2, 2, 3, 3) + chance.randrange(8)
         given = Parameter(weight) if chance.random() < 0.5 else weight
         held.append(given)
-        packed_once(chance.choice(held), pack)
+        chosen = chance.choice(held)
+        with of_changing_weights() if chance.random() < 0.3 else nullcontext():
+            packed_once(chosen, pack, passing_memory(chosen))
+        del chosen
         if chance.random() < 0.3:
             chance.choice(held).data.add_(1)
         if chance.random() < 0.5:
@@ -211,7 +281,7 @@ def test_the_unused_bytes_are_those_of_the_unused_entries(pack: Counted) -> None
         del weight, given
         cache = packed_weights._cache
         assert cache.unused_bytes == sum(entry.nbytes for entry in cache.unused.values())
-        counted = Counter(id(user.entry) for user in cache.users.values())
+        counted = Counter(id(user.entry) for user in cache.users.values() if user.entry)
         for entry in cache.entries.values():
             assert entry.users == counted[id(entry)]
             assert (entry.users == 0) == (entry.key in cache.unused), turn

@@ -23,8 +23,8 @@ from glassconv.kernels.weight_gradients import (
     gemm,
     winograd,
 )
-from glassconv.mathematics.decomposed import decomposed
 from glassconv.problem import ConvProblem
+from glassconv.problem.gradients import WeightGradient
 from glassconv.problem.memory_layout import NCHW, NHWC
 from support.fixed_machine import FIXED
 from support.guard_pages import SIDES, guarded
@@ -83,44 +83,26 @@ def exact(problem: ConvProblem, input: Tensor, grad: Tensor) -> tuple[Tensor, Te
     return weight, bias
 
 
-def winograd_scale(problem: ConvProblem, input: Tensor, grad: Tensor) -> Tensor:
-    """Return Σ_tile |G|ᵀ [(|A| |y| |A|ᵀ) ⊙ (|Bᵀ| |d| |B|)] |G|, of the weight's shape."""
-    output, filter, transform = (
-        torch.tensor([[abs(float(each)) for each in row] for row in matrix], dtype=torch.float64)
-        for matrix in decomposed(4, 3, 1)
-    )
-    rows, columns = (-(-size // 4) * 4 for size in problem.output_size)
-    (top, _), (left, _) = problem.padding
-    height, width = problem.input_size
-    margins = left, columns + 2 - width - left, top, rows + 2 - height - top
-    pixels = F.pad(input.double().abs(), margins).unfold(2, 6, 4).unfold(3, 6, 4)
-    out_height, out_width = problem.output_size
-    grads = F.pad(grad.double().abs(), (0, columns - out_width, 0, rows - out_height))
-    tiles = grads.unfold(2, 4, 4).unfold(3, 4, 4)
-    v = torch.einsum("ai,bcyxij,ej->bcyxae", transform, pixels, transform)
-    w = torch.einsum("ia,bfyxij,je->bfyxae", output, tiles, output)
-    m = torch.einsum("bcyxae,bfyxae->fcae", v, w)
-    return torch.einsum("au,fcae,ev->fcuv", filter, m, filter)
-
-
 def assert_right(kernel: GradientKernel, problem: ConvProblem, layout: str, seed: int = 0) -> None:
-    """Assert that every element is within n · u · Σ|products|, for n products.
+    """Assert that every element is within its bound, and as much again for float64's own errors.
 
-    Winograd's products are those of its tiles. Its three transforms round up to 64 times more.
+    Of the bias that is n · u · Σ|g|, n numbers.
     """
     input, grad = arrays(problem, seed)
     plan = kernel.plan(problem, layout)
     found = plan(in_layout(input, layout), in_layout(grad, layout), True)
     right = exact(problem, input, grad)
     scales = exact(problem, input.abs(), grad.abs())
-    terms = exact(problem, torch.ones_like(input), torch.ones_like(grad))
-    if kernel.name == "winograd":
-        tiles = problem.batch * prod(-(-size // 4) for size in problem.output_size)
-        scales = winograd_scale(problem, input, grad), scales[1]
-        terms = torch.tensor(tiles + 64), terms[1]
-    for each, expected, scale, count in zip(found, right, scales, terms, strict=True):
+    bound, convolution = kernel.error_bound(problem), WeightGradient(problem).convolution
+    if bound.magnitude is not None:
+        x, g = (each.abs().double().transpose(0, 1).numpy() for each in (input, grad))
+        magnitude = torch.from_numpy(bound.magnitude(convolution, x, g, None))
+        scales = magnitude.transpose(0, 1), scales[1]
+    count = problem.batch * prod(problem.output_size) + 1
+    factors = bound.max_factor, count * problem.format.unit_roundoff
+    for each, expected, scale, factor in zip(found, right, scales, factors, strict=True):
         assert each is not None
-        allowed = 2 * (count + 1) * torch.finfo(each.dtype).eps / 2 * scale  # float64 rounds, too
+        allowed = 2 * factor * scale
         assert bool(((each - expected).abs() <= allowed).all()), (kernel.name, str(problem), seed)
 
 

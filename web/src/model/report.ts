@@ -1,7 +1,7 @@
 // What the explorer receives: anywidget's model, and the report that Python wrote into it.
 
 import type { Layer, LayerKind } from "./layers";
-import type { Source } from "./source";
+import type { Gradients, Source } from "./source";
 import { decode } from "./tensors";
 import type { Tensor } from "./tensors";
 
@@ -21,6 +21,7 @@ export interface Report {
   readonly weight?: Tensor;
   readonly bias?: Tensor;
   readonly output?: Tensor;
+  readonly gradients?: Gradients; // what computes them in training
   readonly mode?: string;
   readonly inputKind?: "random" | "array" | "image"; // an image's channels are red, green and blue
   readonly source?: string; // for people
@@ -49,7 +50,7 @@ export function reportLayers({ layers = [] }: Report): Layer[] {
 }
 
 export function reportSource(report: Report): Source {
-  const { input, inputKind = "array", weight, bias, output, source = "" } = report;
+  const { input, inputKind = "array", weight, bias, output, gradients, source = "" } = report;
   return {
     name: source,
     resampled: input !== undefined && inputKind !== "random",
@@ -58,6 +59,7 @@ export function reportSource(report: Report): Source {
     weight: weight && decode(weight),
     bias: bias && decode(bias),
     output: output && decode(output),
+    gradients,
     problem: report.problem,
   };
 }

@@ -11,10 +11,21 @@ export interface Source {
   readonly weight?: Array4 | undefined;
   readonly bias?: Array4 | undefined;
   readonly output?: Array4 | undefined; // PyTorch's, for `problem`
+  readonly gradients?: Gradients | undefined; // what computes those of `problem`
   readonly problem?: string | undefined;
   readonly kernel?: string | undefined; // a named kernel, in place of the weight; the bias is then 0
   readonly edits?: readonly Edit[] | undefined; // numbers that the reader typed, the oldest first
 }
+
+/** What computes a gradient in training, on the machine that wrote the report. */
+export interface GradientKernel {
+  readonly kernel: string | null; // null: PyTorch
+  readonly reason: string; // for people
+  readonly seconds: number | null; // predicted for the kernel, and for PyTorch
+  readonly pytorchSeconds: number | null;
+}
+
+export type Gradients = Readonly<Record<"input" | "weight", GradientKernel>>;
 
 /** One number of the layer: w[filter, channel of its group, row, column], x[channel, row, column] or bias[filter]. */
 export interface Place {

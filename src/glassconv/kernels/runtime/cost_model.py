@@ -29,6 +29,7 @@ from glassconv.reports.machine import Machine
 
 # Branch predictors tell the end of a loop from its last iterations, a few bits for each branch.
 LONGEST_PREDICTED = 16
+PACKING = 60  # dispatches that the tests of a transformed weight take in a training loop
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Work:
     threads: int  # that take the tasks
     launches: int = 1  # compiled functions that are called, each of which starts its threads
     checked_bytes: int = 0  # of a weight whose checksum finds its packed copy
+    transformed_bytes: int = 0  # of the packed copy of a weight that is transformed, not only moved
 
 
 def seconds(work: Work, machine: Machine) -> float:
@@ -84,6 +86,16 @@ def seconds(work: Work, machine: Machine) -> float:
     region = machine.region if work.threads > 1 else 0.0
     checked = work.checked_bytes / machine.bandwidth(inf, 1)
     return machine.dispatch + machine.call + work.launches * region + checked + busy * share
+
+
+def packing_seconds(work: Work, machine: Machine) -> float:
+    """Return how long one thread takes to pack a weight that has changed, 0 where it is moved only.
+
+    A packed weight is written once, and once read again by what tests it.
+    """
+    if not work.transformed_bytes:
+        return 0.0
+    return PACKING * machine.dispatch + 2 * work.transformed_bytes / machine.bandwidth(inf, 1)
 
 
 def phase_seconds(phase: Phase, machine: Machine, threads: int) -> float:

@@ -10,8 +10,12 @@ parameter is meant to last: when it is freed or changed, its entry is removed. A
 be a view or a copy made for one call: its entry is kept, and of those entries the least recently
 used are removed where together they fill more than `MAX_UNUSED_BYTES` (docs/adr/0015).
 
-A parameter that changes, as in training, is packed again into the memory of its earlier entry,
-since the pages of fresh memory cost more than the packing.
+A parameter that changes is packed again into the memory of its earlier entry, since the pages of
+fresh memory cost more than the packing.
+
+In training, an optimiser changes the weight after each use. While `of_changing_weights`, a content
+that is seen for the first time is packed into memory that the next call overwrites, and is not
+kept. What is used again without a change is kept from its second use on.
 """
 
 from __future__ import annotations
@@ -20,7 +24,8 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -76,7 +81,7 @@ class _User:
 
     tensor: weakref.ref[Tensor]
     content: Content
-    entry: _Entry
+    entry: _Entry | None  # None: the content was new, and its packed weight is not kept
     is_parameter: bool
 
 
@@ -106,18 +111,28 @@ class _Cache:
         user = self.users.get((id(tensor), pack))
         if user is None or user.tensor() is not tensor:
             return None
-        if not user.is_parameter or user.entry.users > 1:
+        if user.entry is None or not user.is_parameter or user.entry.users > 1:
             return None
         del self.users[id(tensor), pack], self.entries[user.entry.key]
         return user.entry.packed
 
     def use(self, tensor: Tensor, entry: _Entry) -> None:
         """Note that a tensor has an entry's content, and no longer that of an earlier entry."""
-        content, pack = entry.key
-        user_key = (id(tensor), pack)
         entry.users += 1
         if self.unused.pop(entry.key, None) is not None:
             self.unused_bytes -= entry.nbytes
+        self._note(tensor, *entry.key, entry)
+
+    def is_new(self, tensor: Tensor, pack: Pack, content: Content) -> bool:
+        """Note the content of a tensor, without an entry; return whether it was another before."""
+        user = self.users.get((id(tensor), pack))
+        if user is not None and user.tensor() is tensor and user.content == content:
+            return False
+        self._note(tensor, content, pack, None)
+        return True
+
+    def _note(self, tensor: Tensor, content: Content, pack: Pack, entry: _Entry | None) -> None:
+        user_key = (id(tensor), pack)
         before = self.users.pop(user_key, None)  # of this tensor, or of a freed one in its place
         if before is not None:
             self.release(before)
@@ -127,6 +142,8 @@ class _Cache:
     def release(self, user: _User) -> None:
         """Remove an entry without users if a parameter was the last, else keep it for a while."""
         entry = user.entry
+        if entry is None:
+            return
         entry.users -= 1
         if entry.users:
             return
@@ -159,22 +176,49 @@ class _Cache:
                 self.lock.release()
 
 
+class _Changing(threading.local):
+    """Whether the weights of this thread's calls are about to change."""
+
+    is_on = False
+
+
 _cache = _Cache()
+_changing = _Changing()
 
 
-def packed_once(weight: Tensor, pack: Pack) -> Tensor | None:
-    """Return pack(weight), from the cache for a known content; None if it refuses the weight."""
+@contextmanager
+def of_changing_weights() -> Iterator[None]:
+    """Keep no packed weight of a new content: an optimiser is about to change it."""
+    before, _changing.is_on = _changing.is_on, True
+    try:
+        yield
+    finally:
+        _changing.is_on = before
+
+
+def packed_once(
+    weight: Tensor, pack: Pack, passing: Callable[[], Tensor] | None = None
+) -> Tensor | None:
+    """Return pack(weight), from the cache for a known content; None if it refuses the weight.
+
+    passing: returns memory that the next call overwrites, for a packed weight that is not kept.
+    """
     content = (checksum(weight), weight.shape, weight.stride(), weight.dtype)
     entry = _cache.find(weight, pack, content)
     if entry is not None:
         return entry.packed
+    memory, is_kept = None, True
     with _cache.lock:
         entry = _cache.entries.get((content, pack))
-        memory = None
-        if entry is None:
-            memory = _cache.take(weight, pack)
-        else:
+        if entry is not None:
             _cache.use(weight, entry)
+        elif passing is not None and _changing.is_on:
+            is_kept = not _cache.is_new(weight, pack, content)
+        if entry is None and is_kept:
+            memory = _cache.take(weight, pack)
+    if not is_kept and passing is not None:
+        _cache.release_freed()
+        return pack(weight.detach(), passing())
     if entry is None:
         entry = _Entry((content, pack), _packed(weight.detach(), pack, memory))
         if checksum(weight) != content[0]:  # changed by another thread while it was packed

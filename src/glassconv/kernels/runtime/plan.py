@@ -63,11 +63,20 @@ class Plan:
         `layout`, weight [out_channels, in_channels / groups, *kernel_size], bias [out_channels],
         residual and output [batch, out_channels, *output_size].
         """
-        packed = weight.contiguous() if self.pack is None else packed_once(weight, self.pack)
+        if self.pack is None:
+            return self.compute(input, weight.contiguous(), bias, residual)
+        packed = packed_once(weight, self.pack, self._behind_workspace)
         if packed is None:
             assert self.otherwise is not None, "a plan whose `pack` refuses weights has `otherwise`"
             return self.otherwise(input, weight, bias, residual)
         return self.compute(input, packed, bias, residual)
+
+    def _behind_workspace(self) -> Tensor:
+        """Return memory for the packed weight, which the next call in this thread overwrites."""
+        start = round_up(self.kept_workspace(threads()), HUGE_PAGE)
+        dtype = getattr(torch, self.problem.widened().dtype)
+        workspace(start + self.packed_bytes)
+        return _workspace.buffer[start : start + self.packed_bytes].view(dtype)
 
     def compute(
         self, input: Tensor, packed: Tensor, bias: Tensor | None, residual: Tensor | None
@@ -100,6 +109,10 @@ class Plan:
     def workspace_size(self, threads: int) -> int:
         """Return how many bytes the workspace of so many threads has."""
         return threads * self.workspace_bytes
+
+    def kept_workspace(self, threads: int) -> int:
+        """Return how many bytes of `workspace` so many threads use."""
+        return self.workspace_size(threads)
 
     @property
     def main_kernel(self) -> Compiled:
@@ -146,6 +159,9 @@ class Plan:
         return residual.new_empty_strided(shape, strides).copy_(residual)
 
 
+NO_MEMORY = torch.empty(0, dtype=torch.uint8)
+
+
 class _Workspace(threading.local):
     """An uninitialized buffer for each Python thread."""
 
@@ -160,6 +176,7 @@ _workspace = _Workspace()
 def workspace(size: int) -> int:
     """Return the address of a buffer of at least `size` bytes, one per Python thread."""
     if _workspace.size < size:
+        _workspace.size, _workspace.buffer = -1, NO_MEMORY  # freed before the larger one is there
         _workspace.buffer, _workspace.size = on_huge_pages(round_up(size, HUGE_PAGE)), size
         _workspace.address = _workspace.buffer.data_ptr()
     return _workspace.address

@@ -1,10 +1,11 @@
 """The kernels of the weight's gradient, one file each; the fastest predicted is taken.
 
-Each module defines three functions:
+Each module defines four functions:
 
     supports(problem, layout) -> Verdict        whether it is supported in this layout, and why
     work(problem, layout, target, threads) -> Work          what it does, counted
     plan(problem, layout, target, threads)      what computes it: of input and output gradient
+    error_bound(problem) -> ErrorBound          proven, of the convolution that equals the gradient
 
 Every result has the same bits for any number of threads.
 """
@@ -24,6 +25,7 @@ from glassconv.kernels.weight_gradients import depthwise, gemm, winograd
 from glassconv.kernels.weight_gradients.plan import GradientPlan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import contiguous
+from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.machine import Machine
 from glassconv.reports.verdict import Verdict
 
@@ -36,6 +38,7 @@ class GradientKernel:
     supports: Callable[[ConvProblem, str], Verdict]
     work: Callable[..., Work]
     plan_for: Callable[..., GradientPlan]
+    error_bound: Callable[[ConvProblem], ErrorBound]
 
     def plan(self, problem: ConvProblem, layout: str) -> GradientPlan:
         """Plan a supported problem for the host processor and contiguous arrays in this layout."""
@@ -50,7 +53,7 @@ class GradientKernel:
 
 KERNELS: Mapping[str, GradientKernel] = MappingProxyType(
     {
-        name: GradientKernel(name, module.supports, module.work, module.plan)
+        name: GradientKernel(name, module.supports, module.work, module.plan, module.error_bound)
         for name, module in (("gemm", gemm), ("depthwise", depthwise), ("winograd", winograd))
     }
 )

@@ -42,9 +42,11 @@ from glassconv.kernels.runtime.cost_model import (
 from glassconv.kernels.runtime.loop_text import describe_loop_nest
 from glassconv.kernels.runtime.plan import workspace
 from glassconv.kernels.runtime.support import supports_common
+from glassconv.kernels.weight_gradients import bounds
 from glassconv.kernels.weight_gradients.plan import GradientPlan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.verdict import Verdict
 
 MAX_TAPS = 64
@@ -160,6 +162,11 @@ def plan(
             f"add the products of {taps} in registers",
         ),
     )
+
+
+def error_bound(problem: ConvProblem) -> ErrorBound:
+    """Return the bound of the gradient, as of the convolution that equals it."""
+    return bounds.plain_sums(problem)
 
 
 def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:

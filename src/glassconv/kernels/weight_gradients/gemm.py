@@ -37,6 +37,7 @@ from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.loop_text import at_a_time, describe_blocks, describe_loop_nest
 from glassconv.kernels.runtime.plan import workspace
 from glassconv.kernels.runtime.support import supports_common
+from glassconv.kernels.weight_gradients import bounds
 from glassconv.kernels.weight_gradients.gemm_parts.parameters import (
     GradientParameters,
     SumParameters,
@@ -48,6 +49,7 @@ from glassconv.kernels.weight_gradients.gemm_parts.work import phases_of
 from glassconv.kernels.weight_gradients.plan import GradientPlan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
+from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.verdict import Verdict
 
 PIXELS_AT_ONCE = 256  # a panel of so many output gradients fills half of a 32 KiB L1 in float32
@@ -166,6 +168,11 @@ def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
         sums_elements=blocks.parts * parameters[False].part_stride,
         loops=_loops(problem, layout, blocks),
     )
+
+
+def error_bound(problem: ConvProblem) -> ErrorBound:
+    """Return the bound of the gradient, as of the convolution that equals it."""
+    return bounds.plain_sums(problem)
 
 
 def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:

@@ -46,7 +46,7 @@ from glassconv.kernels.runtime.cost_model import (
 )
 from glassconv.kernels.runtime.loop_text import describe_blocks, describe_loop_nest
 from glassconv.kernels.runtime.plan import workspace
-from glassconv.kernels.weight_gradients import gemm
+from glassconv.kernels.weight_gradients import bounds, gemm
 from glassconv.kernels.weight_gradients.gemm_parts.parameters import SumParameters
 from glassconv.kernels.weight_gradients.plan import GradientPlan
 from glassconv.kernels.weight_gradients.winograd_parts.parameters import (
@@ -61,6 +61,7 @@ from glassconv.mathematics.decomposed import decomposed
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.problem.operands import is_finite
+from glassconv.reports.error_bound import ErrorBound
 from glassconv.reports.verdict import Verdict
 
 TILE, TAPS = 4, 3  # output gradients of a tile, and taps, along each axis
@@ -302,6 +303,11 @@ def _tasks(problem: ConvProblem, blocks: WinogradGradientBlocking) -> int:
 
 def _max_threads(problem: ConvProblem, tasks: int) -> int:
     return max(1, min(tasks, problem.macs // MIN_MACS_PER_TASK))
+
+
+def error_bound(problem: ConvProblem) -> ErrorBound:
+    """Return the bound of the gradient, as of the convolution that equals it."""
+    return bounds.winograd(problem)
 
 
 def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:

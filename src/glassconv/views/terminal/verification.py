@@ -87,6 +87,22 @@ def _errors(
     pytorch: Verification | None,
     unsupported: Sequence[Candidate],
 ) -> RenderableType:
+    return Group(
+        *(Text(line, "dim") for line in COLUMNS),
+        *(Text(ALSO_ROUNDED, "dim") for each in results[:1] if _reference_has_same_dtype(each)),
+        error_rows(results, pytorch),
+        *(
+            Text(f"not supported: {each.name}: {each.verdict.reason}", "dim")
+            for each in unsupported
+        ),
+    )
+
+
+def error_rows(results: Sequence[Verification], pytorch: Verification | None) -> RenderableType:
+    """Return a row for each verification, and below them the bounds.
+
+    pytorch: a column says how large each error is beside this one; None for no such column.
+    """
     to_pytorch = () if pytorch is None else ("÷ aten’s",)
     columns = ("max", "÷ bound", "rms", "÷ bound", *to_pytorch, "ulps")
     shown = table(NAMES, *columns, left=[NAMES])
@@ -106,17 +122,11 @@ def _errors(
         bound += f", {small(result.bound_factor)} = {result.formula}"
         bounds.setdefault(bound, []).append(_name(result))
     return Group(
-        *(Text(line, "dim") for line in COLUMNS),
-        *(Text(ALSO_ROUNDED, "dim") for each in results[:1] if _reference_has_same_dtype(each)),
         shown,
         *(Text(f"{', '.join(names)}: {bound}", "dim") for bound, names in bounds.items()),
         *(
             Text(f"{', '.join(names)}: {reason}", "dim")
             for reason, names in _stray_reasons(results).items()
-        ),
-        *(
-            Text(f"not supported: {each.name}: {each.verdict.reason}", "dim")
-            for each in unsupported
         ),
     )
 

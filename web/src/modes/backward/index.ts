@@ -20,6 +20,7 @@ import type { PaneContent } from "../../panes/pane";
 import { weightPane } from "../../panes/weight";
 import { chosenName } from "../mode";
 import type { Mode } from "../mode";
+import { computedByWords } from "./computed_by";
 import { gradientContext } from "./gradient_focus";
 import { gradientsOf } from "./gradients";
 import type { Gradients } from "./gradients";
@@ -85,7 +86,7 @@ function toPixels(context: Context, gradients: Gradients): Piece[] {
   const { gradientScene } = gradients;
   const gradientPanes = gradientContext(context, gradientScene);
   const apart = Math.max(...scene.problem.stride) > 1;
-  stage.append(formula(["∂L/∂x", apart ? "∂L/∂y with inserted zeros" : "∂L/∂y", "∗", "w flipped"], "fold(Wᵀ · ∂L/∂y)", { ...gradientScene.problem, batch: scene.problem.batch }));
+  stage.append(formula(["∂L/∂x", apart ? "∂L/∂y with inserted zeros" : "∂L/∂y", "∗", "w flipped"], "fold(Wᵀ · ∂L/∂y)", { ...gradientScene.problem, batch: scene.problem.batch }, computedByWords(scene, "input")));
   const pieces: Piece[] = [];
   arrangeFour(context, (size: Room): Four => {
     const gradOutput = inputPane(gradientPanes, size, {
@@ -145,7 +146,7 @@ function copies(context: Context, gradients: Gradients, room: Room, pieces: Piec
 function toWeights(context: Context, gradients: Gradients): Piece[] {
   const { scene, stage, store } = context;
   const { problem } = scene;
-  stage.append(formula(["∂L/∂w", "x", "⋆", "∂L/∂y"], "∂L/∂y · columnsᵀ", weightGradientProblem(problem)));
+  stage.append(formula(["∂L/∂w", "x", "⋆", "∂L/∂y"], "∂L/∂y · columnsᵀ", weightGradientProblem(problem), computedByWords(scene, "weight")));
   const pieces: Piece[] = [];
   const gradOutput: PaneContent<[filter: number, row: number, column: number]> = {
     title: "Gradient of the output",
@@ -177,9 +178,11 @@ function toWeights(context: Context, gradients: Gradients): Piece[] {
 }
 
 /** The gradient as a convolution and as a matrix product, and the first as a problem of its own. */
-function formula([drawnPane, left, by, right]: readonly string[], product: string, problem: Problem): HTMLElement {
+function formula([drawnPane, left, by, right]: readonly string[], product: string, problem: Problem, computedBy: string): HTMLElement {
   const equation = html("span", {}, html("i", {}, drawnPane), " = ", html("i", {}, left), html("span", { class: "operator" }, by), html("i", {}, right), " = ", html("i", {}, product));
-  return html("p", { class: "formula" }, equation, html("span", { class: "aside" }, "the convolution ", html("code", {}, written(problem))));
+  const convolution = html("span", { class: "aside" }, "the convolution ", html("code", {}, written(problem)));
+  const computed = computedBy ? [html("span", { class: "aside" }, computedBy)] : [];
+  return html("p", { class: "formula" }, equation, convolution, ...computed);
 }
 
 /** As Python writes it: padding that is negative cuts the result instead. */

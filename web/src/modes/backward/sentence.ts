@@ -11,6 +11,7 @@ import { weightGradientProblem } from "../../numerics/gradients";
 import type { Scene } from "../../numerics/scene";
 import { plural } from "../../panes/pane";
 import { restTerm, runningSum, withIndices } from "../../panes/sentence";
+import { computedBySentence } from "./computed_by";
 import type { Gradients, GradientTerm } from "./gradients";
 
 const MOST_TERMS = 9; // of a sum
@@ -21,7 +22,7 @@ export function backwardSentence(scene: Scene, gradients: Gradients, focus: Focu
   if (focus.kind === "input") text.append(...ofPixel(scene, gradients, focus, store));
   else if (focus.kind === "weight") text.append(...ofWeight(scene, gradients, focus, store));
   else text.append(...ofOutput(scene, gradients, focus, toWeights, store));
-  text.append(counted(scene, gradients, toWeights));
+  text.append(counted(scene, gradients, toWeights), computedBySentence(scene, toWeights ? "weight" : "input"));
   return text;
 }
 

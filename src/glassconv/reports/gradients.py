@@ -1,0 +1,77 @@
+"""What can be said about gradients without computing them: bounds, algorithms, kernels, memory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from glassconv.reports.explanation import BoundFacts
+from glassconv.reports.shown import Shown
+
+GRADIENTS_VERSION = 1  # of the JSON forms; a change that a reader would notice raises it
+
+
+@dataclass(frozen=True)
+class PartFacts:
+    """The output of a call, or one of its gradients: what computes it in training, and how well."""
+
+    name: str  # output, input, weight or bias
+    convolution: str  # the problem that equals it, in shorthand
+    kernel: str | None  # None: PyTorch computes it
+    reason: str  # why that computes it
+    seconds: float | None  # predicted for the fastest kernel; None where there is none
+    pytorch_seconds: float | None  # predicted for PyTorch; None where it is not predicted
+    bound: BoundFacts
+
+
+@dataclass(frozen=True)
+class KeptFacts:
+    """An array that a call keeps for its backward pass."""
+
+    name: str
+    shape: tuple[int, ...]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class GradientExplanation(Shown):
+    """Everything `glassconv explain --backward` says of a convolution."""
+
+    shorthand: str
+    layout: str
+    threads: int
+    parts: tuple[PartFacts, ...]
+    kept: tuple[KeptFacts, ...]  # for the backward pass: the caller's arrays, no copies
+    kept_bytes: int
+
+    def to_json(self) -> str:
+        """Return a document of the schema in glassconv/reports/gradients.schema.json."""
+        return _written(self)
+
+
+@dataclass(frozen=True)
+class LayerGradients:
+    """The gradients of one convolution of a network."""
+
+    name: str
+    is_first: bool  # whether its input is the network's, of which no gradient is asked for
+    explanation: GradientExplanation
+
+
+@dataclass(frozen=True)
+class NetworkGradients(Shown):
+    """Everything `glassconv explain --backward` says of a network."""
+
+    model: str
+    input_shape: tuple[int, ...]
+    layers: tuple[LayerGradients, ...]
+    kept_bytes: int  # inputs of convolutions, each once; their weights are parameters
+
+    def to_json(self) -> str:
+        """Return a document of the schema in glassconv/reports/gradients.schema.json."""
+        return _written(self)
+
+
+def _written(report: GradientExplanation | NetworkGradients) -> str:
+    document = {"version": GRADIENTS_VERSION, **asdict(report)}
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
