@@ -3,6 +3,8 @@
 PyTorch's own gradients are predicted to take as long as its forward call: each has as many
 multiply-adds, and oneDNN has a kernel of the same kind for each. Measured, most take as long, and
 some longer (docs/adr/0027). That of the input may take as long as a transposed convolution.
+
+In training the weight changes after each step, so a kernel's prediction includes its packing.
 """
 
 from __future__ import annotations
@@ -78,8 +80,8 @@ def predicted_parts(problem: Problem, accuracy: str, layout: str) -> Parts:
     theirs = pytorch_cost.seconds(problem, layout, machine)
     of_transpose = max(theirs, pytorch_cost.seconds(transpose, layout, machine))
     return Parts(
-        _part(problem, accuracy, layout, theirs),
-        _part(transpose, accuracy, layout, of_transpose),
+        _part(problem, accuracy, layout, theirs, machine),
+        _part(transpose, accuracy, layout, of_transpose, machine),
         _part_of_weight(convolution_of(problem), layout, theirs, machine),
     )
 
@@ -105,11 +107,15 @@ def _choose(
     return GradientChoice(*(seconds > 0 for seconds in saved))
 
 
-def _part(problem: Problem, accuracy: str, layout: str, theirs: float) -> Part:
+def _part(problem: Problem, accuracy: str, layout: str, theirs: float, machine: Machine) -> Part:
     fastest = chosen(problem, AUTO, accuracy, layout)
     if not fastest.kernel or fastest.compiled_seconds is None:
         return Part(None, inf, theirs)
-    return Part(fastest.name, fastest.compiled_seconds, theirs)
+    # The code generator is imported when it is needed, not with the package.
+    from glassconv.kernels import kernel_named
+
+    packing = kernel_named(fastest.name).packing_seconds(problem, layout, machine)
+    return Part(fastest.name, fastest.compiled_seconds + packing, theirs)
 
 
 def _part_of_weight(problem: ConvProblem, layout: str, theirs: float, machine: Machine) -> Part:

@@ -145,11 +145,13 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     is_packed = is_packed_by_tasks(problem, layout)
     blocks = _blocking(problem, layout, target, threads, is_packed)
     tasks = tasks_of(problem, blocks)
+    packed_bytes = 0 if layout.name == NCHW or is_packed else problem.weight_bytes
     return Work(
         phases_of(problem, layout, target, blocks, threads),
         tasks,
         min(threads, max_threads(problem, tasks)),
-        checked_bytes=0 if layout.name == NCHW or is_packed else problem.weight_bytes,
+        checked_bytes=packed_bytes,
+        packed_bytes=packed_bytes,
     )
 
 

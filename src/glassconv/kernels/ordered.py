@@ -194,8 +194,9 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     if _way(problem, layout, target) == PIXEL:
         return pointwise.work(problem, layout, target, threads)
     packing = _packing(problem, layout, target)
-    checked = 0 if packing is None else problem.weight_bytes
-    return replace(implicit_gemm.work(problem, layout, target, threads), checked_bytes=checked)
+    packed = 0 if packing is None else problem.weight_bytes
+    work = implicit_gemm.work(problem, layout, target, threads)
+    return replace(work, checked_bytes=packed, packed_bytes=packed)
 
 
 def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Blocking:

@@ -234,6 +234,7 @@ def work(problem: TransposedProblem, layout: Layout, target: Target, threads: in
         team,
         launches=pieces * (len(parts) + 1),
         checked_bytes=plane.weight_bytes,
+        packed_bytes=plane.weight_bytes,
     )
 
 

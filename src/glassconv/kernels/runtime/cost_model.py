@@ -75,6 +75,7 @@ class Work:
     threads: int  # that take the tasks
     launches: int = 1  # compiled functions that are called, each of which starts its threads
     checked_bytes: int = 0  # of a weight whose checksum finds its packed copy
+    packed_bytes: int = 0  # of that copy
 
 
 def seconds(work: Work, machine: Machine) -> float:
@@ -84,6 +85,12 @@ def seconds(work: Work, machine: Machine) -> float:
     region = machine.region if work.threads > 1 else 0.0
     checked = work.checked_bytes / machine.bandwidth(inf, 1)
     return machine.dispatch + machine.call + work.launches * region + checked + busy * share
+
+
+def packing_seconds(work: Work, machine: Machine) -> float:
+    """Return how long it takes to pack a weight that has changed, at the bandwidth of memory."""
+    moved = work.checked_bytes + 2 * work.packed_bytes  # a line is read before it is written
+    return moved / (machine.threads * machine.bandwidth(moved, machine.threads))
 
 
 def phase_seconds(phase: Phase, machine: Machine, threads: int) -> float:

@@ -128,6 +128,7 @@ def work(
         tasks,
         team,
         checked_bytes=problem.weight_bytes,
+        packed_bytes=packing(problem, tile_outputs, target).elements * problem.format.bytes,
     )
 
 
