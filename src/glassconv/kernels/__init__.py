@@ -35,7 +35,7 @@ from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import host
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.runtime.blocking import Blocking
-from glassconv.kernels.runtime.cost_model import Work
+from glassconv.kernels.runtime.cost_model import Work, copy_of
 from glassconv.kernels.runtime.cost_model import packing_seconds as packing_seconds_of
 from glassconv.kernels.runtime.cost_model import seconds as seconds_of
 from glassconv.kernels.runtime.cropped_filter import crop, cropped_plan
@@ -134,8 +134,8 @@ class Kernel:
         if cropped == problem:
             return work
         # The kernel gets a copy of the weight: some of its taps, flipped, or in float32.
-        packed_bytes = max(work.packed_bytes, widened.weight_bytes)
-        return replace(work, checked_bytes=problem.weight_bytes, packed_bytes=packed_bytes)
+        packing = work.packing or (copy_of(widened.weight_bytes),)
+        return replace(work, checked_bytes=problem.weight_bytes, packing=packing)
 
 
 def kernel_named(name: str) -> Kernel:

@@ -75,7 +75,7 @@ class Work:
     threads: int  # that take the tasks
     launches: int = 1  # compiled functions that are called, each of which starts its threads
     checked_bytes: int = 0  # of a weight whose checksum finds its packed copy
-    packed_bytes: int = 0  # of that copy
+    packing: tuple[Phase, ...] = ()  # what makes that copy, where the weight has changed
 
 
 def seconds(work: Work, machine: Machine) -> float:
@@ -88,9 +88,9 @@ def seconds(work: Work, machine: Machine) -> float:
 
 
 def packing_seconds(work: Work, machine: Machine) -> float:
-    """Return how long it takes to pack a weight that has changed, at the bandwidth of memory."""
-    moved = work.checked_bytes + 2 * work.packed_bytes  # a line is read before it is written
-    return moved / (machine.threads * machine.bandwidth(moved, machine.threads))
+    """Return how long it takes to pack a weight that has changed."""
+    threads = machine.threads
+    return sum(phase_seconds(phase, machine, threads) for phase in work.packing) / threads
 
 
 def phase_seconds(phase: Phase, machine: Machine, threads: int) -> float:
@@ -213,6 +213,11 @@ def copy_loops(length: int, times: float, lanes: int) -> Iterator[Loop]:
     yield Loop(times * vectors, loads=1, stores=1, entries=times)
     if rest:
         yield Loop(times, masked_loads=1, stores=1)
+
+
+def copy_of(size: int) -> Phase:
+    """Return the copy of so many bytes to other places, whose lines are read before they change."""
+    return Phase((), (Stream(3 * size, 2 * size),))
 
 
 def activation_bytes(problem: Problem) -> float:

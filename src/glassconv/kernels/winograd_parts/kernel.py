@@ -45,7 +45,7 @@ from glassconv.kernels.winograd_parts.parameters import (
     parameters_of,
     size_of_tile,
 )
-from glassconv.kernels.winograd_parts.work import phases_of
+from glassconv.kernels.winograd_parts.work import packing_phases, phases_of
 from glassconv.mathematics.decomposed import decomposed
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import Epilogue
@@ -128,7 +128,7 @@ def work(
         tasks,
         team,
         checked_bytes=problem.weight_bytes,
-        packed_bytes=packing(problem, tile_outputs, target).elements * problem.format.bytes,
+        packing=packing_phases(problem, tile_outputs, target, parameters),
     )
 
 
