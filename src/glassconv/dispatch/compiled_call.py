@@ -139,12 +139,19 @@ def _transposed_call(
     epilogue: Epilogue,
     whole: LateCall | None,
 ) -> TransposedCall:
+    # The code generator is imported when it is needed, not with the package.
+    from glassconv.kernels.runtime.filter_rows import FlippedRows
+
     plan = kernel.plan(problem.convolution, contiguous(problem.convolution, name), epilogue)
-    pack = plan.pack
-    reads_flipped = isinstance(pack, FlippedPacking)
-    if isinstance(pack, FlippedPacking):
+    pack, reads_flipped = plan.pack, True
+    if pack is None:
+        target = plan.kernel.target
+        pack = FlippedRows(problem.groups, plan.packed_elements, problem.dtype, target)
+    elif isinstance(pack, FlippedPacking):
         pack = pack.flipped()
-    if whole is not None and pack is not None:
+    else:
+        reads_flipped = False
+    if whole is not None and plan.pack is not None:
         pack = RefuseWholeNumbers(pack)
     otherwise = kernel.name if named(kernel.name).published_order else "aten"
     plan = replace(
@@ -185,7 +192,7 @@ class FlipAndPack:
     """The packing of a transposed convolution's weight: flipped, then packed for the kernel."""
 
     groups: int
-    pack: Packing | None
+    pack: Packing
     elements: int  # of the packed weight
     reads_flipped: bool  # whether `pack` flips the weight as it reads it
 
@@ -197,7 +204,7 @@ class FlipAndPack:
         if not is_finite(weight):
             return None
         flipped = weight if self.reads_flipped else flip(weight, self.groups)
-        return flipped.contiguous() if self.pack is None else self.pack(flipped, memory)
+        return self.pack(flipped, memory)
 
 
 @dataclass(frozen=True)

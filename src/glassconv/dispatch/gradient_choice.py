@@ -2,7 +2,10 @@
 
 PyTorch's own gradients are predicted to take as long as its forward call: each has as many
 multiply-adds, and oneDNN has a kernel of the same kind for each. Measured, most take as long, and
-some longer (docs/adr/0027). That of the input may take as long as a transposed convolution.
+some longer (docs/adr/0027). With a stride, that of the input may take as long as a transposed
+convolution.
+
+In training the weight changes after each step, so a kernel's prediction includes its packing.
 """
 
 from __future__ import annotations
@@ -76,7 +79,9 @@ def predicted_parts(problem: Problem, accuracy: str, layout: str) -> Parts:
     """
     machine, transpose = machine_store.machine(), transpose_of(problem)
     theirs = pytorch_cost.seconds(problem, layout, machine)
-    of_transpose = max(theirs, pytorch_cost.seconds(transpose, layout, machine))
+    of_transpose = theirs
+    if max(problem.stride) > 1:
+        of_transpose = max(theirs, pytorch_cost.seconds(transpose, layout, machine))
     return Parts(
         _part(problem, accuracy, layout, theirs, machine),
         _part(transpose, accuracy, layout, of_transpose, machine),

@@ -358,8 +358,8 @@ def _kernel_seconds(name: str, problem: Problem, layout: str, machine: Machine |
     if machine is None:  # no other candidate is there to compare with
         return 0.0
     kernel = kernel_named(name)
-    if isinstance(problem, ConvProblem) or kernel.transposed:
-        return kernel.seconds(problem, layout, machine)
-    convolution = problem.convolution
-    copied = 2 * (convolution.input_bytes + convolution.weight_bytes)  # zeros are inserted
-    return kernel.seconds(convolution, layout, machine) + copied / machine.bandwidth(copied, 1)
+    seconds = kernel.seconds(problem, layout, machine)
+    if isinstance(problem, ConvProblem) or kernel.transposed or max(problem.stride) == 1:
+        return seconds
+    written = 2 * problem.convolution.input_bytes  # zeros are inserted
+    return seconds + written / machine.bandwidth(written, 1)

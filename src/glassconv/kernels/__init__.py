@@ -35,7 +35,8 @@ from glassconv.codegen.openmp import threads
 from glassconv.codegen.target import host
 from glassconv.errors import MalformedAlgorithmError, UnsupportedError
 from glassconv.kernels.runtime.blocking import Blocking
-from glassconv.kernels.runtime.cost_model import Work, packing_seconds
+from glassconv.kernels.runtime.cost_model import Work, copy_of
+from glassconv.kernels.runtime.cost_model import packing_seconds as packing_seconds_of
 from glassconv.kernels.runtime.cost_model import seconds as seconds_of
 from glassconv.kernels.runtime.cropped_filter import crop, cropped_plan
 from glassconv.kernels.runtime.half_precision import conversion_seconds, half_precision_plan
@@ -106,30 +107,35 @@ class Kernel:
         return cropped if self.supports(cropped, layout) else problem
 
     def seconds(self, problem: Problem, layout: str, machine: Machine) -> float:
-        """Return the predicted time in seconds, for an input in the layout of this name."""
-        if host() is not None and problem.macs == 0:
+        """Return the predicted time in seconds, for an input in the layout of this name.
+
+        Of a transposed problem, inserting the zeros is not counted.
+        """
+        if problem.macs == 0:
             return machine.dispatch + machine.call
-        work = self._work(problem, layout, machine)
-        if problem.dtype not in HALF_PRECISION:
-            return seconds_of(work, machine)
-        work = replace(work, checked_bytes=problem.weight_bytes)
-        return seconds_of(work, machine) + conversion_seconds(problem, machine)
+        seconds = seconds_of(self._work(problem, layout, machine), machine)
+        if problem.dtype in HALF_PRECISION:
+            seconds += conversion_seconds(problem, machine)
+        return seconds
 
     def packing_seconds(self, problem: Problem, layout: str, machine: Machine) -> float:
-        """Return the predicted time of packing a weight that has changed."""
-        computed = problem if self.transposed else equal_convolution(problem)
-        return packing_seconds(self._work(computed, layout, machine), machine)
+        """Return the predicted time to pack the weight, which a call takes after a change of it."""
+        if problem.macs == 0:
+            return 0.0
+        return packing_seconds_of(self._work(problem, layout, machine), machine)
 
     def _work(self, problem: Problem, layout: str, machine: Machine) -> Work:
         target = host()
         if target is None:
             raise UnsupportedError(UNSUPPORTED_PROCESSOR, request=str(problem))
-        widened = problem.widened()
+        widened = problem.widened() if self.transposed else equal_convolution(problem.widened())
         cropped = self._cropped(widened, layout)
         work = self.work(cropped, contiguous(cropped, layout), target, machine.threads)
-        if cropped is not widened:
-            work = replace(work, checked_bytes=problem.weight_bytes)
-        return work
+        if cropped == problem:
+            return work
+        # The kernel gets a copy of the weight: some of its taps, flipped, or in float32.
+        packing = work.packing or (copy_of(widened.weight_bytes),)
+        return replace(work, checked_bytes=problem.weight_bytes, packing=packing)
 
 
 def kernel_named(name: str) -> Kernel:

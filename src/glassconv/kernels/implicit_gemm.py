@@ -44,7 +44,7 @@ from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.microkernel.register_tile import main_height
 from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
-from glassconv.kernels.runtime.cost_model import Work
+from glassconv.kernels.runtime.cost_model import Work, copy_of
 from glassconv.kernels.runtime.loop_text import (
     at_a_time,
     describe_batch,
@@ -145,11 +145,13 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     is_packed = is_packed_by_tasks(problem, layout)
     blocks = _blocking(problem, layout, target, threads, is_packed)
     tasks = tasks_of(problem, blocks)
+    is_read = layout.name == NCHW or is_packed  # as it is
     return Work(
         phases_of(problem, layout, target, blocks, threads),
         tasks,
         min(threads, max_threads(problem, tasks)),
-        checked_bytes=0 if layout.name == NCHW or is_packed else problem.weight_bytes,
+        checked_bytes=0 if is_read else problem.weight_bytes,
+        packing=() if is_read else (copy_of(problem.weight_bytes),),
     )
 
 

@@ -42,7 +42,7 @@ from glassconv.kernels.ordered_parts.pixel import emit_task_pixel
 from glassconv.kernels.ordered_parts.products import emit_block_nhwc, emit_task_nchw
 from glassconv.kernels.ordered_parts.weights import AsItIs, ChannelsLast, RefuseNotFinite
 from glassconv.kernels.runtime.blocking import Blocking, tasks_wanted
-from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work
+from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, copy_of
 from glassconv.kernels.runtime.loop_text import (
     at_a_time,
     describe_batch,
@@ -194,8 +194,11 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     if _way(problem, layout, target) == PIXEL:
         return pointwise.work(problem, layout, target, threads)
     packing = _packing(problem, layout, target)
-    checked = 0 if packing is None else problem.weight_bytes
-    return replace(implicit_gemm.work(problem, layout, target, threads), checked_bytes=checked)
+    work = implicit_gemm.work(problem, layout, target, threads)
+    if packing is None:
+        return replace(work, checked_bytes=0, packing=())
+    size = problem.weight_bytes
+    return replace(work, checked_bytes=size, packing=(copy_of(size),))
 
 
 def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Blocking:

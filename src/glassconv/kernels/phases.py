@@ -39,7 +39,14 @@ from glassconv.kernels.phases_parts.interleave import (
 from glassconv.kernels.phases_parts.packing import PhasesPacking
 from glassconv.kernels.phases_parts.pieces import Piece, piece_of, pieces_of
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
-from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, activation_bytes
+from glassconv.kernels.runtime.cost_model import (
+    Loop,
+    Phase,
+    Stream,
+    Work,
+    activation_bytes,
+    copy_of,
+)
 from glassconv.kernels.runtime.parameters import Arrays, pack_arrays
 from glassconv.kernels.runtime.plan import Launch, Plan, workspace
 from glassconv.kernels.runtime.support import supports_common
@@ -77,7 +84,8 @@ class PhasesBlocking(Blocking):
 
     convolutions: int
     phases: int
-    rows_per_task: int  # rows of the output that a task interleaves
+    planes_per_task: int  # planes of the output that a task interleaves (NCHW)
+    rows_per_task: int  # rows of each of them
     buffer_bytes: int  # all phases
 
 
@@ -188,8 +196,7 @@ def plan(
     blocks = _blocking(piece, layout, parts, threads)
     strides = output_strides(plane, layout)
     parameters = _parameters(piece, layout, strides, parts, blocks)
-    images = piece.batch * (piece.out_channels if layout.name == NCHW else 1)
-    tasks = images * parameters.row_blocks
+    tasks = ceil(parameters.planes / parameters.planes_per_task) * parameters.row_blocks
     return PhasesPlan(
         problem,
         layout,
@@ -240,6 +247,7 @@ def work(problem: TransposedProblem, layout: Layout, target: Target, threads: in
         team,
         launches=pieces * (len(parts) + 1),
         checked_bytes=plane.weight_bytes,
+        packing=(copy_of(plane.weight_bytes),),
     )
 
 
@@ -259,11 +267,12 @@ def _blocking(
     images = plane.batch * (plane.out_channels if layout.name == NCHW else 1)
     elements = prod(plane.output_shape)
     wanted = max(1, min(TASKS_PER_THREAD * threads, elements // MIN_ELEMENTS_PER_TASK))
-    blocks = min(rows, ceil(wanted / max(images, 1)))
+    row_blocks = min(rows, ceil(wanted / max(images, 1)))
     return PhasesBlocking(
         convolutions=len(parts),
         phases=sum(len(part.group.phases) for part in parts),
-        rows_per_task=ceil(rows / blocks),
+        rows_per_task=ceil(rows / row_blocks),
+        planes_per_task=max(1, ceil(images / wanted)) if layout.name == NCHW else 1,
         buffer_bytes=sum(part.plan.problem.output_bytes for part in parts),
     )
 
@@ -317,6 +326,8 @@ def _parameters(
         column_phases=len(_column_phases(parts)),
         rows_per_task=blocks.rows_per_task,
         row_blocks=ceil(rows / blocks.rows_per_task),
+        planes=plane.batch * (plane.out_channels if layout.name == NCHW else 1),
+        planes_per_task=blocks.planes_per_task,
         has_gaps=int(covered < rows * columns),
         output_stride_n=output_n,
         output_stride_c=output_c,

@@ -88,4 +88,6 @@ def to_numpy(tensor: Tensor) -> npt.NDArray[Any]:
 
 def is_finite(weight: Tensor) -> bool:
     """Return whether all numbers are finite, in a twentieth of the time of `torch.isfinite`."""
-    return not weight.numel() or all(isfinite(each) for each in torch.aminmax(weight))
+    # In another order than that of memory, it takes several times as long.
+    in_memory_order = weight.permute(sorted(range(weight.dim()), key=weight.stride, reverse=True))
+    return not weight.numel() or all(isfinite(each) for each in torch.aminmax(in_memory_order))

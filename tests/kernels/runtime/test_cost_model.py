@@ -15,6 +15,7 @@ from glassconv.kernels.runtime import cost_model
 from glassconv.kernels.runtime.cost_model import Loop, Phase, Stream, Work, blocks_of, product_loops
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC, contiguous
+from glassconv.problem.problem import Problem
 from glassconv.problem.shorthand import parse
 from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.machine import Instructions, Level, Machine
@@ -203,3 +204,15 @@ def test_blocks_cover_a_number(total: int, size: int) -> None:
 def test_levels_are_ordered() -> None:
     assert [level.size for level in FIXED.levels] == sorted(level.size for level in FIXED.levels)
     assert FIXED.level(2**30) == Level("memory", inf, 11e9)
+
+
+def test_a_changed_weight_is_packed() -> None:
+    transposed = parse_transposed("64x56x56 64@3x3 p1 transposed")
+
+    def packing(name: str, problem: Problem, layout: str) -> float:
+        return KERNELS[name].packing_seconds(problem, layout, FIXED)
+
+    assert packing("implicit_gemm", DENSE, NCHW) == 0  # it is read as it is
+    copied = packing("implicit_gemm", transposed, NCHW)  # with its taps in reverse
+    assert 0 < copied == packing("implicit_gemm", DENSE, NHWC)
+    assert packing("winograd4", DENSE, NCHW) > packing("winograd2", DENSE, NCHW) > copied

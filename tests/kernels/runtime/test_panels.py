@@ -129,9 +129,11 @@ def test_it_does_not_depend_on_the_threads(team: int, monkeypatch: pytest.Monkey
 
 
 @DTYPES
+@pytest.mark.parametrize("are_adjacent", [False, True])
 @pytest.mark.parametrize("target", ["avx2", "avx512", "neon"])
-def test_it_spills_nothing(target: str, dtype: str) -> None:
-    assert spilling(assembly(build_module(dtype, named(target)).text, named(target))) == {}
+def test_it_spills_nothing(target: str, are_adjacent: bool, dtype: str) -> None:
+    module = build_module(dtype, named(target), are_adjacent=are_adjacent)
+    assert spilling(assembly(module.text, named(target))) == {}
 
 
 @DTYPES

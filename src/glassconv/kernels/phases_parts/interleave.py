@@ -17,6 +17,16 @@ from dataclasses import dataclass
 from glassconv.codegen.ir import INT, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import N, Struct, table_after
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
+from glassconv.kernels.phases_parts.interleaved_rows import (
+    emit_add,
+    emit_copy,
+    emit_fill,
+    emit_join,
+    emit_spread,
+    emit_store_strided,
+    emit_transpose_groups,
+    emit_transpose_phases,
+)
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 from glassconv.problem.activations import Epilogue
 
@@ -37,6 +47,8 @@ class InterleaveParameters(Struct[N]):
     column_phases: N
     rows_per_task: N
     row_blocks: N
+    planes: N  # of all images and channels (NCHW)
+    planes_per_task: N
     has_gaps: N  # whether some outputs have no product
     output_stride_n: N
     output_stride_c: N  # NCHW
@@ -64,9 +76,10 @@ ENTRY_WORDS = 8
 
 
 def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
-    """Emit the task function: some rows of one channel of one image."""
-    store_strided, join, fill = _emit_store_strided(module), _emit_join(module), _emit_fill(module)
-    transpose_phases = _emit_transpose_phases(module)
+    """Emit the task function: some planes, or some rows of one."""
+    store_strided, fill = emit_store_strided(module), emit_fill(module)
+    join, spread = emit_join(module), emit_spread(module)
+    transpose_phases = emit_transpose_phases(module)
     finish = emit_epilogue(module, epilogue)
 
     @function(module)
@@ -77,15 +90,20 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
         number: Value,
         thread: Value,
     ) -> None:
-        p = parameters
-        block, number = number % p.row_blocks, number // p.row_blocks
-        channel, image = number % (p.groups * p.filters), number // (p.groups * p.filters)
-        group, filter = channel // p.filters, channel % p.filters
+        p, channels = parameters, parameters.groups * parameters.filters
         table, sources = table_after(p), code.allocate(code.lanes)
-        start = block * p.rows_per_task
-        plane = arrays.output + (image * p.output_stride_n + channel * p.output_stride_c)
-        with code.loop(start, (start + p.rows_per_task).minimum(p.rows)) as row:
-            dst = plane + row * p.output_stride_h
+        first_row = number % p.row_blocks * p.rows_per_task
+        first_plane = number // p.row_blocks * p.planes_per_task
+        planes = (first_plane, (first_plane + p.planes_per_task).minimum(p.planes))
+        with (
+            code.loop(*planes) as plane,
+            code.loop(first_row, (first_row + p.rows_per_task).minimum(p.rows)) as row,
+        ):
+            channel, image = plane % channels, plane // channels
+            group, filter = channel // p.filters, channel % p.filters
+            dst = arrays.output + (
+                image * p.output_stride_n + channel * p.output_stride_c + row * p.output_stride_h
+            )
             with code.if_(p.has_gaps.equals(1)):
                 fill.call(dst=dst, value=arrays.bias + channel, count=p.columns)
             phase_row = row // p.stride_h
@@ -105,8 +123,8 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
             with code.if_(has_every_phase & (p.stride_w >= code.lanes)):
                 fewest = _entry(table, first + (p.column_phases - 1)).count
                 done.set(fewest - fewest % code.lanes)
-                with code.loop(0, p.stride_w, code.lanes) as number:
-                    phase = number.minimum(p.stride_w - code.lanes)
+                with code.loop(0, p.stride_w, code.lanes) as first_phase:
+                    phase = first_phase.minimum(p.stride_w - code.lanes)
                     for lane in range(code.lanes):
                         sources[lane] = source(_entry(table, first + phase + lane)).as_int()
                     transpose_phases.call(
@@ -123,6 +141,15 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
                     dst=dst,
                     even=source(even),
                     odd=source(odd),
+                    bias=arrays.bias + channel,
+                    count=done.get(),
+                )
+            with code.if_(p.column_phases.equals(1) & p.stride_w.equals(2)):
+                entry = _entry(table, first)
+                done.set(entry.count.minimum((p.columns - entry.first) // 2))
+                spread.call(
+                    dst=dst + entry.first,
+                    src=source(entry),
                     bias=arrays.bias + channel,
                     count=done.get(),
                 )
@@ -150,9 +177,9 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
 def emit_task_nhwc(module: Module, epilogue: Epilogue) -> Function:
     """Emit the task function: some rows of one image, all channels."""
     add, fill, transpose_groups = (
-        _emit_add(module),
-        _emit_copy(module),
-        _emit_transpose_groups(module),
+        emit_add(module),
+        emit_copy(module),
+        emit_transpose_groups(module),
     )
     finish = emit_epilogue(module, epilogue)
 
@@ -234,159 +261,3 @@ def _entry(table: Pointer, number: Value) -> PhaseEntry[Value]:
     """Return the entry of a phase, whose fields are loaded when they are read."""
     words = table.cast(INT) + number * ENTRY_WORDS
     return PhaseEntry(*(words[place] for place in range(ENTRY_WORDS)))
-
-
-def _emit_store_strided(module: Module) -> Function:
-    """Emit the function that stores dst[q · step] = src[q] + bias[0] for each q below `count`."""
-
-    @function(module)
-    def store_strided(
-        code: Code, dst: Pointer, src: Pointer, bias: Pointer, step: Value, count: Value
-    ) -> None:
-        added, lanes = bias[0], code.lanes
-        with code.if_(step.equals(1)):
-            vector_stop = count - count % lanes
-            with code.loop(0, vector_stop, lanes) as q:
-                dst[q] = src.vector(q) + code.broadcast(added)
-            with code.loop(vector_stop, count) as q:
-                dst[q] = src[q] + added
-        with code.else_(), code.loop(0, count) as q:
-            dst[q * step] = src[q] + added
-
-    return store_strided
-
-
-def _emit_join(module: Module) -> Function:
-    """Emit the function that stores even[0], odd[0], even[1], odd[1], …, plus bias[0]."""
-
-    @function(module)
-    def join(
-        code: Code, dst: Pointer, even: Pointer, odd: Pointer, bias: Pointer, count: Value
-    ) -> None:
-        lanes, added = code.lanes, bias[0]
-        every = code.broadcast(added)
-        vector_stop = count - count % lanes
-        with code.loop(0, vector_stop, lanes) as q:
-            pair = even.vector(q) + every, odd.vector(q) + every
-            for half in (0, 1):
-                start = half * (lanes // 2)
-                order = [lane + lanes * side for lane in range(start, start + lanes // 2)
-                         for side in (0, 1)]  # fmt: skip
-                dst[q * 2 + half * lanes] = code.shuffle(*pair, order)
-        with code.loop(vector_stop, count) as q:
-            dst[q * 2], dst[q * 2 + 1] = even[q] + added, odd[q] + added
-
-    return join
-
-
-def _emit_transpose_phases(module: Module) -> Function:
-    """Emit the function that stores dst[q · step + lane] = source lane [q] + bias[0].
-
-    `count` is a multiple of the vector length.
-    """
-
-    @function(module)
-    def transpose_phases(
-        code: Code, dst: Pointer, sources: Pointer, bias: Pointer, count: Value, step: Value
-    ) -> None:
-        added = code.broadcast(bias[0])
-        with code.loop(0, count, code.lanes) as q:
-            vectors = [sources.load_pointer(lane).vector(q) for lane in range(code.lanes)]
-            dst_ptr = dst + q * step
-            for vector in code.transpose(vectors):
-                dst_ptr[0] = vector + added
-                dst_ptr = dst_ptr + step
-
-    return transpose_phases
-
-
-def _emit_transpose_groups(module: Module) -> Function:
-    """Emit the function that stores dst[q, phase, group] = src[q, group, phase] + bias[group].
-
-    There are at least as many phases and groups as lanes; the last blocks of them overlap others.
-    """
-
-    @function(module)
-    def transpose_groups(
-        code: Code,
-        dst: Pointer,
-        src: Pointer,
-        bias: Pointer,
-        phases: Value,
-        groups: Value,
-        count: Value,
-        dst_stride: Value,
-        phase_stride: Value,
-        src_stride: Value,
-        stride_group: Value,
-    ) -> None:
-        lanes = code.lanes
-        with code.loop(0, count) as q, code.loop(0, groups, lanes) as first_group:
-            group = first_group.minimum(groups - lanes)
-            block = src + (q * src_stride + group * stride_group)
-            with code.loop(0, phases, lanes) as first_phase:
-                phase = first_phase.minimum(phases - lanes)
-                vectors, src_ptr = [], block + phase
-                for _ in range(lanes):
-                    vectors.append(src_ptr.vector())
-                    src_ptr = src_ptr + stride_group
-                dst_ptr = dst + (q * dst_stride + phase * phase_stride + group)
-                for vector in code.transpose(vectors):
-                    dst_ptr[0] = vector + bias.vector(group)
-                    dst_ptr = dst_ptr + phase_stride
-
-    return transpose_groups
-
-
-def _emit_fill(module: Module) -> Function:
-    """Emit the function that stores one value `count` times."""
-
-    @function(module)
-    def fill(code: Code, dst: Pointer, value: Pointer, count: Value) -> None:
-        vector_stop, single = count - count % code.lanes, value[0]
-        with code.loop(0, vector_stop, code.lanes) as e:
-            dst[e] = code.broadcast(single)
-        with code.loop(vector_stop, count) as e:
-            dst[e] = single
-
-    return fill
-
-
-def _emit_copy(module: Module) -> Function:
-    """Emit the function that copies `length` elements."""
-
-    @function(module)
-    def copy(code: Code, dst: Pointer, src: Pointer, length: Value) -> None:
-        vector_stop = length - length % code.lanes
-        with code.loop(0, vector_stop, code.lanes) as e:
-            dst[e] = src.vector(e)
-        with code.loop(vector_stop, length) as e:
-            dst[e] = src[e]
-
-    return copy
-
-
-def _emit_add(module: Module) -> Function:
-    """Emit the function that stores dst = src + bias for `count` runs of `length` channels."""
-
-    @function(module)
-    def add(
-        code: Code,
-        dst: Pointer,
-        src: Pointer,
-        bias: Pointer,
-        length: Value,
-        count: Value,
-        dst_stride: Value,
-        src_stride: Value,
-    ) -> None:
-        lanes = code.lanes
-        with code.loop(0, count) as run:
-            to, source = dst + run * dst_stride, src + run * src_stride
-            with code.if_(length >= lanes), code.loop(0, length, lanes) as number:
-                e = number.minimum(length - lanes)  # the last vector may overlap another
-                to[e] = source.vector(e) + bias.vector(e)
-            with code.else_(), code.loop(0, length) as e:
-                to[e] = source[e] + bias[e]
-
-    return add

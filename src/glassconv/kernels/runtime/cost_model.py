@@ -29,7 +29,6 @@ from glassconv.reports.machine import Machine
 
 # Branch predictors tell the end of a loop from its last iterations, a few bits for each branch.
 LONGEST_PREDICTED = 16
-PACKING = 60  # dispatches that the tests of a transformed weight take in a training loop
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,8 @@ class Work:
     threads: int  # that take the tasks
     launches: int = 1  # compiled functions that are called, each of which starts its threads
     checked_bytes: int = 0  # of a weight whose checksum finds its packed copy
-    transformed_bytes: int = 0  # of the packed copy of a weight that is transformed, not only moved
+    packing: tuple[Phase, ...] = ()  # what makes that copy, where the weight has changed
+    packing_calls: int = 0  # of NumPy and PyTorch beside it, each as long as a dispatch
 
 
 def seconds(work: Work, machine: Machine) -> float:
@@ -89,13 +89,10 @@ def seconds(work: Work, machine: Machine) -> float:
 
 
 def packing_seconds(work: Work, machine: Machine) -> float:
-    """Return how long one thread takes to pack a weight that has changed, 0 where it is moved only.
-
-    A packed weight is written once, and once read again by what tests it.
-    """
-    if not work.transformed_bytes:
-        return 0.0
-    return PACKING * machine.dispatch + 2 * work.transformed_bytes / machine.bandwidth(inf, 1)
+    """Return how long it takes to pack a weight that has changed."""
+    threads = machine.threads
+    busy = sum(phase_seconds(phase, machine, threads) for phase in work.packing)
+    return work.packing_calls * machine.dispatch + busy / threads
 
 
 def phase_seconds(phase: Phase, machine: Machine, threads: int) -> float:
@@ -218,6 +215,11 @@ def copy_loops(length: int, times: float, lanes: int) -> Iterator[Loop]:
     yield Loop(times * vectors, loads=1, stores=1, entries=times)
     if rest:
         yield Loop(times, masked_loads=1, stores=1)
+
+
+def copy_of(size: int) -> Phase:
+    """Return the copy of so many bytes to other places, whose lines are read before they change."""
+    return Phase((), (Stream(3 * size, 2 * size),))
 
 
 def activation_bytes(problem: Problem) -> float:

@@ -82,6 +82,7 @@ class Packing:
     parameters: Any  # packed
     tasks: int
     elements: int  # packed
+    are_adjacent: bool  # whether the filters of each panel are adjacent in the weight
 
 
 def filters_of(shape: tuple[int, ...], strides: tuple[int, ...], groups: int) -> Filters:
@@ -128,7 +129,8 @@ def pack_panels(weight: int, packed: int, packing: Packing, dtype: str, target: 
     """Pack the elements at one address into panels at another."""
     num_threads = max(1, min(threads(), packing.elements // MIN_ELEMENTS_PER_THREAD))
     arrays = words_of(weight, packed)
-    _kernel(dtype, target).call(packing.parameters, arrays, packing.tasks, num_threads)
+    kernel = _kernel(dtype, target, packing.are_adjacent)
+    kernel.call(packing.parameters, arrays, packing.tasks, num_threads)
 
 
 def packing_of(filters: Filters, rows: Rows) -> Packing:
@@ -148,16 +150,23 @@ def packing_of(filters: Filters, rows: Rows) -> Packing:
     )
     tasks = filters.groups * rows.panels
     table = filters.filters + filters.taps
-    return Packing(pack(parameters, table), tasks, tasks * panel_stride)
+    are_adjacent = all(
+        start == filters.filters[number - number % rows.width] + number % rows.width
+        for number, start in enumerate(filters.filters)
+    )
+    return Packing(pack(parameters, table), tasks, tasks * panel_stride, are_adjacent)
 
 
 @cache
-def _kernel(dtype: str, target: Target) -> Compiled:
-    return compiled(build_module(dtype, target), "panels")
+def _kernel(dtype: str, target: Target, are_adjacent: bool) -> Compiled:
+    return compiled(build_module(dtype, target, are_adjacent=are_adjacent), "panels")
 
 
-def build_module(dtype: str, target: Target) -> Module:
-    """Return the kernel's LLVM module, not yet compiled."""
+def build_module(dtype: str, target: Target, *, are_adjacent: bool) -> Module:
+    """Return the kernel's LLVM module, not yet compiled.
+
+    are_adjacent: whether the filters of each panel are adjacent, and are loaded as vectors.
+    """
     module = Module("panels", dtype, target)
 
     @function(module)
@@ -184,14 +193,22 @@ def build_module(dtype: str, target: Target) -> Module:
             stop = (block + CHANNELS_AT_ONCE).minimum(p.channels)
             filter = first + lane
             # Lanes past the last filter read it again, and are replaced by zeros.
-            starts = [filter_starts[(filter + i).minimum(p.filters - 1)] for i in range(lanes)]
+            starts = [
+                filter_starts[(filter + i).minimum(p.filters - 1)]
+                for i in range(1 if are_adjacent else lanes)
+            ]
             exist = code.first_lanes(p.filters - filter)
             with code.loop(0, p.taps) as tap:
                 rows = [weight + start + tap_starts[tap] for start in starts]
                 to = packed + (tap * tap_step + lane)
                 with code.loop(block, stop) as channel:
-                    elements = code.join([row[channel * channel_stride] for row in rows])
-                    to[channel * channel_step] = code.select(exist, elements, code.zeros())
+                    place = channel * channel_stride
+                    if are_adjacent:
+                        elements = rows[0].masked(exist, place)
+                    else:
+                        joined = code.join([row[place] for row in rows])
+                        elements = code.select(exist, joined, code.zeros())
+                    to[channel * channel_step] = elements
 
     in_parallel(module, pack_panel)
     return module

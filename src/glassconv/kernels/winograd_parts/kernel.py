@@ -36,7 +36,7 @@ from glassconv.kernels.runtime.support import supports_common
 from glassconv.kernels.winograd_parts.input_transform import emit_input_transform
 from glassconv.kernels.winograd_parts.loop_text import describe_loops
 from glassconv.kernels.winograd_parts.output_transform import emit_output_transform
-from glassconv.kernels.winograd_parts.packing import packing
+from glassconv.kernels.winograd_parts.packing import PACKING_CALLS, packing
 from glassconv.kernels.winograd_parts.parameters import (
     KERNEL_SIZE,
     MAX_K_BLOCK,
@@ -45,7 +45,7 @@ from glassconv.kernels.winograd_parts.parameters import (
     parameters_of,
     size_of_tile,
 )
-from glassconv.kernels.winograd_parts.work import phases_of
+from glassconv.kernels.winograd_parts.work import packing_phases, phases_of
 from glassconv.mathematics.decomposed import decomposed
 from glassconv.problem import ConvProblem
 from glassconv.problem.activations import Epilogue
@@ -128,7 +128,8 @@ def work(
         tasks,
         team,
         checked_bytes=problem.weight_bytes,
-        transformed_bytes=packing(problem, tile_outputs, target).elements * problem.format.bytes,
+        packing=packing_phases(problem, tile_outputs, target, parameters),
+        packing_calls=PACKING_CALLS,
     )
 
 

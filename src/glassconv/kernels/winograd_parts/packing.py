@@ -34,6 +34,7 @@ from glassconv.problem.transposed import flip
 from glassconv.reports.error_bound import Float64
 
 TAPS = KERNEL_SIZE**2
+PACKING_CALLS = 60  # of NumPy and PyTorch, which test a transformed weight in a training loop
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from glassconv.kernels.runtime.cost_model import (
     Stream,
     activation_bytes,
     blocks_of,
+    copy_of,
     product_loops,
 )
 from glassconv.kernels.winograd_parts.parameters import (
@@ -71,6 +72,28 @@ def phases_of(
             ),
         ),
         Phase(outputs, (Stream(2 * problem.output_bytes, footprint),)),
+    )
+
+
+def packing_phases(
+    problem: ConvProblem, tile_outputs: int, target: Target, p: WinogradParameters[int]
+) -> tuple[Phase, ...]:
+    """Return what packs a weight: a copy side by side, and its transform in float64."""
+    size = size_of_tile(tile_outputs, problem.stride[0])
+    width = target.tile()[1] * target.lanes(problem.dtype)
+    numbers = problem.groups * ceil(p.filters / width) * width * p.channels
+    columns = size * KERNEL_SIZE
+    transform = Loop(
+        numbers / target.lanes("float64"),
+        multiply_adds=columns * (KERNEL_SIZE + size),
+        loads=KERNEL_SIZE**2 + columns + size**2,
+        stores=columns + 2 * size**2,  # into a buffer, and from it
+    )
+    u_bytes = size**2 * numbers * problem.format.bytes
+    return (
+        copy_of(problem.weight_bytes),
+        Phase((transform,)),
+        Phase((), (Stream(2 * u_bytes, u_bytes),)),
     )
 
 
