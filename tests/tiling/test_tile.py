@@ -111,14 +111,25 @@ def test_average_pooling_counts_as_pytorch_does(
 
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("to", [{"scale_factor": 2.0}, {"scale_factor": 1.7}, {"size": (31, 9)}])
-def test_linear_upsampling_is_pytorchs(to: dict[str, Any], align_corners: bool) -> None:
-    """Numbers are within ±1; an axis rounds a place up to 14, and four operations."""
-    layer = nn.Upsample(mode="bilinear", align_corners=align_corners, **to)
+@pytest.mark.parametrize(("mode", "taps", "slope"), [("bilinear", 2, 2), ("bicubic", 4, 6)])
+def test_interpolation_is_pytorchs(
+    mode: str, taps: int, slope: int, to: dict[str, Any], align_corners: bool
+) -> None:
+    """Numbers are within ±1. An axis rounds a place up to 14, and five operations for each tap.
+
+    slope: more than the weights change together, as an output's place does.
+    """
+    layer = nn.Upsample(mode=mode, align_corners=align_corners, **to)
     x = torch.rand(1, 2, 14, 11, dtype=torch.float64) * 2 - 1
-    assert glassconv.plan_tiles(layer, x.shape, "1 kB", dtype=x.dtype).count > 4
-    assert (glassconv.tile(layer, x, "1 kB") - layer(x)).abs().max() <= 2 * 2 * (
-        4 * 14 + 4
-    ) * 2**-53
+    assert glassconv.plan_tiles(layer, x.shape, "1.5 kB", dtype=x.dtype).count > 4
+    roundings = 2 * (2 * 14 * slope + 5 * taps)
+    assert (glassconv.tile(layer, x, "1.5 kB") - layer(x)).abs().max() <= 2 * roundings * 2**-53
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_interpolated_equal_numbers_stay_equal(mode: str) -> None:
+    layer = nn.Upsample(scale_factor=1.7, mode=mode)
+    assert bool((glassconv.tile(layer, torch.full((1, 1, 9, 7), 0.1), "1 kB") == 0.1).all())
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ tensor of its own; only a tensor's tile shares its memory.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from typing import Any
 
 import numpy as np
@@ -48,16 +50,25 @@ def element_type(dtype: npt.DTypeLike) -> torch.dtype:
 
 
 def read(array: Any, region: Region) -> Tensor:
-    """Return a region of an array as a tensor."""
+    """Return a region of an array as a tensor; what reading took beside it is given back."""
     part = array[slices(region)]
     if isinstance(part, Tensor):
         return part.detach()
-    return to_tensor(np.asarray(part))
+    tile = to_tensor(np.asarray(part))
+    del part
+    return_freed_memory()
+    return tile
 
 
 def to_tensor(part: Array) -> Tensor:
     """Return a copy of an array in this machine's byte order."""
     return torch.from_numpy(np.array(part, part.dtype.newbyteorder("="), order="C"))
+
+
+def return_freed_memory() -> None:
+    """Give the system what the C library keeps of freed memory, some for each thread of zarr's."""
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 def write(array: Any, region: Region, tile: Tensor) -> None:

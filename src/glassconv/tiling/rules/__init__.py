@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from glassconv.networks.convolutions import FUNCTIONS
 from glassconv.networks.graph import Operation
 from glassconv.tiling.call import Rule, as_it_is, not_in_place
-from glassconv.tiling.positions import LINEAR
+from glassconv.tiling.positions import INTERPOLATED
 from glassconv.tiling.rules import copies, windows
 
 AS_IT_IS = frozenset(  # beside what PyTorch calls pointwise
@@ -31,7 +31,7 @@ ROUNDED_ONCE = frozenset(
 SAME_BITS = (
     ROUNDED_ONCE
     | frozenset(FUNCTIONS)
-    | copies.RULES.keys() - set(LINEAR)
+    | copies.RULES.keys() - set(INTERPOLATED)
     | {name for name in windows.RULES if name.startswith("max")}
 )
 
