@@ -6,8 +6,6 @@ tensor of its own; only a tensor's tile shares its memory.
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from glassconv.codegen.pages import give_back_memory
 from glassconv.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
 from glassconv.reports.array import Array
 from glassconv.tiling.program import Program
@@ -56,19 +55,13 @@ def read(array: Any, region: Region) -> Tensor:
         return part.detach()
     tile = to_tensor(np.asarray(part))
     del part
-    return_freed_memory()
+    give_back_memory()
     return tile
 
 
 def to_tensor(part: Array) -> Tensor:
     """Return a copy of an array in this machine's byte order."""
     return torch.from_numpy(np.array(part, part.dtype.newbyteorder("="), order="C"))
-
-
-def return_freed_memory() -> None:
-    """Give the system what the C library keeps of freed memory, some for each thread of zarr's."""
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-        trim(0)
 
 
 def write(array: Any, region: Region, tile: Tensor) -> None:
@@ -82,7 +75,7 @@ def output_for(x: Any, out: Any, program: Program) -> Any:
     Raises `ShapeError` or `DtypeError` for an `out` that is not the output's, `ArgumentError` for
     none where x is on disk.
     """
-    shape, dtype = program.output_shape, program.dtype
+    shape, dtype = program.output_shape, program.output_dtype
     if out is None:
         if isinstance(x, np.memmap) or is_of("zarr", x):
             cause = "x is on disk: give the array to write to as out="

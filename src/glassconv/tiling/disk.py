@@ -1,15 +1,16 @@
 """disk: arrays in files, opened by path wherever a tile is computed.
 
-`.npy` and `.zarr` hold [batch, channels, *size]. A `.tif` holds an image, [height, width, channels]
-or [height, width], which is read as a batch of one. The output is a `.npy` or a `.zarr`, whose
-chunks are the tiles: no two tiles share one.
+`.npy` and `.zarr` hold [batch, channels, *size]. A `.tif` holds one image, as [height, width],
+[height, width, channels] or [channels, height, width], which is a batch of one. The chunks of an
+output in `.zarr` are the tiles: no two tiles share one. An output in `.npy` or `.tif` is one piece,
+of its full size from the beginning: in `.tif` planes without compression.
 """
 
 from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from glassconv.errors import DataError, MissingExtraError
 from glassconv.reports.array import Array
 
 TIFF = (".tif", ".tiff")
-WRITTEN = (".npy", ".zarr")
 AXES = ("YXS", "YX", "SYX", "CYX")  # of a TIFF file, as tifffile names them
 
 
@@ -40,7 +40,7 @@ class Stored:
 
     def flush(self) -> None:
         """Wait until what was written is on the disk; a chunk of zarr's is, once it is written."""
-        if isinstance(self.array, np.memmap):
+        if isinstance(self.array, np.memmap | _Image):
             self.array.flush()
 
 
@@ -58,10 +58,14 @@ def stored(path: Path) -> Stored:
     return found
 
 
-def check_output(path: Path) -> None:
-    """Raise `DataError` for an output that would be of another format."""
-    if path.suffix not in WRITTEN:
-        raise DataError(f"an output is written to .npy or .zarr, not to {path.name!r}")
+def check_output(path: Path, shape: Sequence[int] | None = None) -> None:
+    """Raise `DataError` for an output that no file of this format holds. shape: if it is known."""
+    if path.suffix not in READERS:
+        known = ", ".join(READERS)
+        raise DataError(f"an output is written to {known}, not to {path.name!r}")
+    if path.suffix in TIFF and shape is not None and (len(shape) != 4 or shape[0] != 1):
+        cause = f"a TIFF holds one image [1, channels, height, width], the output is {list(shape)}"
+        raise DataError(f"{cause}: write it to .npy or .zarr", request=str(path))
 
 
 def create(path: Path, shape: tuple[int, ...], dtype: str, chunks: tuple[int, ...]) -> None:
@@ -69,18 +73,27 @@ def create(path: Path, shape: tuple[int, ...], dtype: str, chunks: tuple[int, ..
 
     Raises `OSError` where there is no room.
     """
-    if path.suffix == ".npy":
-        _create_npy(path, shape, dtype)
-    else:
+    if path.suffix == ".zarr":
         _zarr().create_array(path, shape=shape, dtype=dtype, chunks=chunks, overwrite=True)
-
-
-def _create_npy(path: Path, shape: tuple[int, ...], dtype: str) -> None:
-    """Reserve the disk's blocks: writing to a map of a file that finds none ends the process."""
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        return
+    array: Array
+    if path.suffix == ".npy":
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    else:
+        array = _create_tiff(path, shape[1:], dtype)
     del array
-    with path.open("r+b") as file:
+    with path.open("r+b") as file:  # writing to a map of a file that finds no room ends the process
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+def _create_tiff(path: Path, planes: tuple[int, ...], dtype: str) -> Array:
+    """Create planes [channels, height, width], each in one strip, so that they can be mapped."""
+    shape = planes if planes[0] > 1 else planes[1:]
+    separate = {"planarconfig": "separate"} if planes[0] > 1 else {}
+    array: Array = _tifffile().memmap(
+        path, shape=shape, dtype=dtype, photometric="minisblack", **separate
+    )
+    return array
 
 
 def _npy(path: Path, mode: Any) -> Array:
@@ -109,13 +122,19 @@ class _Image:
             part = np.moveaxis(part, -1, 0)
         return part.reshape(-1, *part.shape[-2:])[None][batch]
 
+    def __setitem__(self, region: tuple[slice, ...], tile: Array) -> None:
+        place = region[1:] if len(self.axes) > 2 else region[2:]
+        self.pixels[place] = tile[0] if len(self.axes) > 2 else tile[0, 0]
+
+    def flush(self) -> None:
+        self.pixels.flush()
+
 
 def _tiff(path: Path, mode: str) -> _Image:
-    try:
-        import tifffile
-    except ImportError:
-        raise _missing("tifffile") from None
-    file = tifffile.TiffFile(path)
+    if mode == "r+":  # made by `create`
+        planes = _tifffile().memmap(path, mode=mode)
+        return _Image(planes, "CYX" if planes.ndim > 2 else "YX")
+    file = _tifffile().TiffFile(path)
     axes = file.series[0].axes
     if axes not in AXES:
         file.close()
@@ -124,6 +143,14 @@ def _tiff(path: Path, mode: str) -> _Image:
     image = _Image(pixels, axes)
     weakref.finalize(image, file.close)
     return image
+
+
+def _tifffile() -> Any:
+    try:
+        import tifffile
+    except ImportError:
+        raise _missing("tifffile") from None
+    return tifffile
 
 
 def _zarr() -> Any:
