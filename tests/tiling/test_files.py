@@ -146,6 +146,9 @@ def test_a_full_disk_is_one_sentence(
         monkeypatch.setattr(os, "posix_fallocate", full)
         with pytest.raises(glassconv.DataError, match=r"y\.\w+: it cannot be written: No space"):
             job(network, folder, output)
+        assert sorted(path.name for path in folder.iterdir()) == ["x.npy", f"{output}.tiles"]
+        monkeypatch.undo()
+        assert len(list(job(network, folder, output).tiles())) > 1
         return
     begun = job(network, folder, output)
     monkeypatch.setattr(files, "write", full)
@@ -153,6 +156,12 @@ def test_a_full_disk_is_one_sentence(
         list(begun.tiles())
     monkeypatch.undo()
     list(job(network, folder, output).tiles())
+
+
+def test_an_output_that_numpy_has_no_type_for(folder: Path) -> None:
+    with pytest.raises(glassconv.DtypeError, match=r"NumPy has no torch\.bfloat16"):
+        job(nn.Conv2d(3, 4, 3).bfloat16(), folder, "y.npy")
+    assert [path.name for path in folder.iterdir()] == ["x.npy"]
 
 
 def test_a_folder_that_cannot_be_written_to(network: nn.Module, folder: Path) -> None:

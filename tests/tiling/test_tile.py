@@ -178,6 +178,65 @@ def test_strict_refuses_what_may_have_other_bits(layer: nn.Module) -> None:
     assert glassconv.tile(network, x).shape == network(x).shape
 
 
+def test_the_element_type_is_that_of_the_output() -> None:
+    class Classes(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.argmax(1)
+
+    x = torch.randn(1, 3, 40, 30)
+    found = glassconv.tile(Classes(), x.numpy(), "9 kB")
+    assert found.dtype == np.int64
+    assert np.array_equal(found, x.argmax(1).numpy())
+
+
+def test_bfloat16_is_for_tensors() -> None:
+    layer, x = nn.Conv2d(3, 4, 3).bfloat16(), torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    assert glassconv.tile(layer, x).dtype == torch.bfloat16
+    with pytest.raises(glassconv.DtypeError, match=r"no torch\.bfloat16.*: give a tensor"):
+        glassconv.tile(layer, x.numpy())
+
+
+@pytest.mark.parametrize("view", [lambda x: x, lambda x: x[:, :, ::-1]], ids=["itself", "a view"])
+def test_an_out_that_is_the_input_is_refused(view: Any) -> None:
+    layer, x = nn.Conv2d(3, 3, 3, padding=1), np.zeros((1, 3, 16, 16), np.float32)
+    with pytest.raises(glassconv.ArgumentError, match="out shares memory with x"):
+        glassconv.tile(layer, x, out=view(x))
+
+
+def test_an_out_that_cannot_be_written_to() -> None:
+    out = np.zeros((1, 3, 16, 16), np.float32)
+    out.setflags(write=False)
+    with pytest.raises(glassconv.ArgumentError, match="out is read-only"):
+        glassconv.tile(nn.ReLU(), np.ones_like(out), out=out)
+
+
+def test_an_output_that_depends_on_no_image() -> None:
+    class Constant(nn.Module):
+        def forward(self, _: Tensor) -> Tensor:
+            return torch.ones(1, 2, 4)
+
+    assert torch.equal(glassconv.tile(Constant(), torch.zeros(1, 1, 9)), torch.ones(1, 2, 4))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, -4), (1, 1, "4"), (1, 1, float("nan"))], ids=str)
+def test_sizes_that_are_none(shape: Any) -> None:
+    with pytest.raises(glassconv.ShapeError, match="sizes must be known whole numbers"):
+        glassconv.plan_tiles(nn.ReLU(), shape)
+
+
+@pytest.mark.parametrize(
+    "x", [torch.zeros(1, 3, 9, device="meta"), torch.zeros(1, 3, 9).to_sparse()], ids=str
+)
+def test_a_tensor_without_numbers_in_memory(x: Tensor) -> None:
+    with pytest.raises(glassconv.ArgumentTypeError, match="x must be dense and on the CPU"):
+        glassconv.tile(nn.ReLU(), x)
+
+
+def test_a_complex_image_is_refused() -> None:
+    with pytest.raises(glassconv.DtypeError, match=r"an image of torch\.complex64 has no tiles"):
+        glassconv.tile(nn.Conv1d(3, 4, 3), torch.zeros(1, 3, 9, dtype=torch.complex64))
+
+
 def test_memory_in_which_nothing_fits() -> None:
     with pytest.raises(glassconv.UnsupportedError, match="memory is 10 bytes"):
         glassconv.tile(nn.Conv2d(3, 4, 3), torch.zeros(1, 3, 16, 16), 10)

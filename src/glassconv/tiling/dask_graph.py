@@ -12,7 +12,7 @@ from glassconv.errors import DataError, MissingExtraError
 from glassconv.networks.graph import Operation
 from glassconv.reports.array import Array
 from glassconv.reports.tiles import TilePlan
-from glassconv.tiling.arrays import to_tensor
+from glassconv.tiling.arrays import numpy_dtype, to_tensor
 from glassconv.tiling.disk import Stored
 from glassconv.tiling.files import Compute, Tasks, compute_tile
 from glassconv.tiling.means import mean_of
@@ -46,8 +46,7 @@ def lazily(program: Program, plan: TilePlan, x: Any) -> Any:
     network = delayed(program, pure=False, traverse=False)
     if known:
         network = delayed(_knowing, pure=False)(network, known)
-    dtype = torch.empty(0, dtype=program.output_dtype).numpy().dtype
-    meta = np.empty((0,) * len(program.output_shape), dtype)
+    meta = np.empty((0,) * len(program.output_shape), numpy_dtype(program))
     counts = [1] * meta.ndim
     for dim, lengths in zip(program.dims, plan.tiles, strict=True):
         counts[dim] = len(lengths)

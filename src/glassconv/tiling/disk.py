@@ -9,6 +9,7 @@ of its full size from the beginning: in `.tif` planes without compression.
 from __future__ import annotations
 
 import os
+import shutil
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -71,29 +72,35 @@ def check_output(path: Path, shape: Sequence[int] | None = None) -> None:
 def create(path: Path, shape: tuple[int, ...], dtype: str, chunks: tuple[int, ...]) -> None:
     """Create the file of an output, with its room on the disk where the format has a fixed size.
 
-    Raises `OSError` where there is no room.
+    It is there as a whole or not at all. Raises `OSError` where there is no room.
     """
-    if path.suffix == ".zarr":
-        _zarr().create_array(path, shape=shape, dtype=dtype, chunks=chunks, overwrite=True)
-        return
-    array: Array
-    if path.suffix == ".npy":
-        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    else:
-        array = _create_tiff(path, shape[1:], dtype)
-    del array
-    with path.open("r+b") as file:  # writing to a map of a file that finds no room ends the process
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    new = path.with_name(f"{path.stem}.new{path.suffix}")
+    try:
+        CREATORS[path.suffix](new, shape, dtype, chunks)
+        if new.is_file():
+            with new.open("r+b") as file:  # a map that finds no room would end the process
+                os.posix_fallocate(file.fileno(), 0, new.stat().st_size)
+    except OSError:
+        if new.is_dir():
+            shutil.rmtree(new)
+        new.unlink(missing_ok=True)
+        raise
+    new.replace(path)
 
 
-def _create_tiff(path: Path, planes: tuple[int, ...], dtype: str) -> Array:
+def _create_npy(path: Path, shape: tuple[int, ...], dtype: str, _: tuple[int, ...]) -> None:
+    np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+
+def _create_zarr(path: Path, shape: tuple[int, ...], dtype: str, chunks: tuple[int, ...]) -> None:
+    _zarr().create_array(path, shape=shape, dtype=dtype, chunks=chunks, overwrite=True)
+
+
+def _create_tiff(path: Path, shape: tuple[int, ...], dtype: str, _: tuple[int, ...]) -> None:
     """Create planes [channels, height, width], each in one strip, so that they can be mapped."""
-    shape = planes if planes[0] > 1 else planes[1:]
-    separate = {"planarconfig": "separate"} if planes[0] > 1 else {}
-    array: Array = _tifffile().memmap(
-        path, shape=shape, dtype=dtype, photometric="minisblack", **separate
-    )
-    return array
+    planes = shape[1:] if shape[1] > 1 else shape[2:]
+    separate = {"planarconfig": "separate"} if shape[1] > 1 else {}
+    _tifffile().memmap(path, shape=planes, dtype=dtype, photometric="minisblack", **separate)
 
 
 def _npy(path: Path, mode: Any) -> Array:
@@ -169,4 +176,9 @@ READERS: Mapping[str, Callable[[Path, str], Any]] = {
     ".npy": _npy,
     ".zarr": _zarr_array,
     **dict.fromkeys(TIFF, _tiff),
+}
+CREATORS: Mapping[str, Callable[[Path, tuple[int, ...], str, tuple[int, ...]], None]] = {
+    ".npy": _create_npy,
+    ".zarr": _create_zarr,
+    **dict.fromkeys(TIFF, _create_tiff),
 }

@@ -12,7 +12,7 @@ from torch import nn
 
 from glassconv.errors import DataError, ShapeError
 from glassconv.networks.byte_size import bytes_in
-from glassconv.tiling.arrays import element_type, read, write
+from glassconv.tiling.arrays import element_type, numpy_dtype, read, write
 from glassconv.tiling.disk import Stored, check_output, create, stored
 from glassconv.tiling.passes import with_means
 from glassconv.tiling.plan import plan_of, regions_of
@@ -64,14 +64,15 @@ class FileJob:
         shape = self.source.array.shape
         self.program = Program(model, shape, dtype, accuracy, two_pass=two_pass)
         check_output(output, self.program.output_shape)
+        element_name = numpy_dtype(self.program).name
         network = type(model).__name__
         self.plan = plan_of(self.program, network, bytes_in(memory), dtype.itemsize)
         self.regions = list(regions_of(self.program, self.plan.tiles))
         self.record = Record.of(output, self.program, self.plan.tiles, input)
         with _told(output):
             if not self.record.begin():
-                name = str(self.program.output_dtype).removeprefix("torch.")
-                create(output, self.program.output_shape, name, sizes(self.regions[0]))
+                shape = self.program.output_shape
+                create(output, shape, element_name, sizes(self.regions[0]))
             self.target = Stored(output, writable=True)
             self._check_shape()
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 from math import prod
 from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from glassconv.errors import ShapeError, UnsupportedError
+from glassconv.errors import DtypeError, ShapeError, UnsupportedError
 from glassconv.networks.capture import capture
 from glassconv.networks.graph import Graph, Operation, Returned, Value
 from glassconv.nn.layer import checked
@@ -56,12 +57,15 @@ class Program:
     ) -> None:
         checked("auto", accuracy, None)
         shape = tuple(shape)
+        _check_sizes(shape, type(model).__name__)
         self.accuracy = accuracy
         self.request = f"tile {type(model).__name__} over {list(shape)}"
         if len(shape) < 3:
             raise ShapeError("tiles are of an array [batch, channels, *size]", request=self.request)
         if not prod(shape):
             raise UnsupportedError("the input is empty", request=self.request)
+        if dtype.is_complex:
+            raise DtypeError(f"an image of {dtype} has no tiles", request=self.request)
         self.dtype = dtype if dtype.is_floating_point else _dtype(model)
         captured = capture(model, torch.empty((), dtype=self.dtype).expand(shape))
         graph, means = without_means(captured) if two_pass else (captured, ())
@@ -180,6 +184,13 @@ class Program:
         tiles[output.number] = rule(Call(step, given, self.accuracy))
         for number in step.last_readings:
             tiles.pop(number, None)
+
+
+def _check_sizes(shape: Sequence[object], model: str) -> None:
+    """Raise `ShapeError` for sizes that are no whole numbers, as those of a dask array can be."""
+    if not all(isinstance(size, int | np.integer) and size >= 0 for size in shape):
+        cause = f"sizes must be known whole numbers, got {list(shape)}"
+        raise ShapeError(cause, request=f"tile {model}")
 
 
 def _picklable(graph: Graph) -> Graph:
