@@ -77,5 +77,10 @@ def run_files(
     if job.finished:
         stderr().print(f"{job.finished:,} of {job.plan.count:,} tiles are finished already")
     names = f"{input.name} → {output.name}"
-    for _ in counted(job.tiles(), job.plan.count, names, stderr(), job.finished):
-        pass
+    try:
+        for _ in counted(job.tiles(), job.plan.count, names, stderr(), job.finished):
+            pass
+    except KeyboardInterrupt:
+        done = f"{job.finished:,} of {job.plan.count:,} tiles are finished"
+        stderr().print(f"stopped: {done}; the same command goes on")
+        raise
