@@ -12,6 +12,7 @@ import torch
 import glassconv
 from glassconv.networks.load import load
 from glassconv.tiling import files
+from glassconv.tiling.arrays import write
 from glassconv.tiling.disk import Stored
 from glassconv.tiling.files import FileJob
 from glassconv.tiling.regions import Region
@@ -80,12 +81,11 @@ def test_ctrl_c_says_what_is_finished(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.save(folder / "x.npy", np.zeros((1, 3, 60, 50), np.float32))
-    written = files.write
 
     def interrupted(array: Any, region: Region, tile: torch.Tensor) -> None:
         if region[2].start:  # the second row of tiles
             raise KeyboardInterrupt
-        written(array, region, tile)
+        write(array, region, tile)
 
     monkeypatch.setattr(files, "write", interrupted)
     words = "run net.py:network x.npy y.tif --memory 60kB --accuracy strict".split()
