@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ import torch
 
 import glassconv
 from glassconv.networks.load import load
+from glassconv.tiling import files
+from glassconv.tiling.arrays import write
 from glassconv.tiling.disk import Stored
 from glassconv.tiling.files import FileJob
+from glassconv.tiling.regions import Region
 from support.command_line import pipe, run
 
 NETWORK = """
@@ -71,3 +75,35 @@ def test_a_file_is_run_and_goes_on(
     assert np.array_equal(found, expected.numpy())
     assert run(monkeypatch, *words) == 2
     assert "it is there already" in capsys.readouterr().err
+
+
+def test_ctrl_c_says_what_is_finished(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(folder / "x.npy", np.zeros((1, 3, 60, 50), np.float32))
+
+    def interrupted(array: Any, region: Region, tile: torch.Tensor) -> None:
+        if region[2].start:  # the second row of tiles
+            raise KeyboardInterrupt
+        write(array, region, tile)
+
+    monkeypatch.setattr(files, "write", interrupted)
+    words = "run net.py:network x.npy y.tif --memory 60kB --accuracy strict".split()
+    assert run(monkeypatch, *words) == 130
+    assert "tiles are finished; the same command goes on" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert run(monkeypatch, *words) == 0
+
+
+def test_a_network_for_classes_is_planned_in_two_passes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = ", nn.AdaptiveAvgPool2d(1), nn.Flatten())"
+    (folder / "net.py").write_text(NETWORK.rstrip()[:-1] + last)
+    words = "tile net.py:network 1x3x4000x3000 --memory 50MB".split()
+    assert run(monkeypatch, *words) == 2
+    assert "two_pass=True computes it before" in "".join(capsys.readouterr().err.splitlines())
+    assert run(monkeypatch, *words, "--two-pass") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("pass of 3 ") for line in lines)

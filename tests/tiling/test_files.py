@@ -23,7 +23,7 @@ from glassconv.reports.array import Array
 from glassconv.tiling import disk, files
 from glassconv.tiling.files import FileJob, one_by_one
 
-OUTPUTS = pytest.mark.parametrize("output", ["y.npy", "y.zarr"])
+OUTPUTS = pytest.mark.parametrize("output", ["y.npy", "y.zarr", "y.tif"])
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def job(network: nn.Module, folder: Path, output: str, input: str = "x.npy") -> 
 
 
 def read(path: Path) -> Array:
-    return np.asarray(disk.Stored(path).array[:])
+    return np.asarray(disk.Stored(path).array[(slice(None),) * 4])
 
 
 @OUTPUTS
@@ -142,10 +142,13 @@ def test_a_full_disk_is_one_sentence(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    if output == "y.npy":  # its blocks are reserved before anything is computed
+    if output != "y.zarr":  # its blocks are reserved before anything is computed
         monkeypatch.setattr(os, "posix_fallocate", full)
-        with pytest.raises(glassconv.DataError, match=r"y\.npy: it cannot be written: No space"):
+        with pytest.raises(glassconv.DataError, match=r"y\.\w+: it cannot be written: No space"):
             job(network, folder, output)
+        assert sorted(path.name for path in folder.iterdir()) == ["x.npy", f"{output}.tiles"]
+        monkeypatch.undo()
+        assert len(list(job(network, folder, output).tiles())) > 1
         return
     begun = job(network, folder, output)
     monkeypatch.setattr(files, "write", full)
@@ -153,6 +156,12 @@ def test_a_full_disk_is_one_sentence(
         list(begun.tiles())
     monkeypatch.undo()
     list(job(network, folder, output).tiles())
+
+
+def test_an_output_that_numpy_has_no_type_for(folder: Path) -> None:
+    with pytest.raises(glassconv.DtypeError, match=r"NumPy has no torch\.bfloat16"):
+        job(nn.Conv2d(3, 4, 3).bfloat16(), folder, "y.npy")
+    assert [path.name for path in folder.iterdir()] == ["x.npy"]
 
 
 def test_a_folder_that_cannot_be_written_to(network: nn.Module, folder: Path) -> None:
@@ -192,8 +201,24 @@ def test_an_input_that_cannot_be_read(name: str, network: nn.Module, folder: Pat
 
 
 def test_an_output_of_another_format(network: nn.Module, folder: Path) -> None:
-    with pytest.raises(glassconv.DataError, match=r"written to \.npy or \.zarr, not to 'y\.tif'"):
-        job(network, folder, "y.tif")
+    with pytest.raises(glassconv.DataError, match=r"written to \.npy, .*, not to 'y\.png'"):
+        job(network, folder, "y.png")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_a_tiff_is_read_by_others(channels: int, folder: Path, image: Array) -> None:
+    layer = nn.Conv2d(3, channels, 3)
+    list(job(layer, folder, "y.tif").tiles())
+    found = tifffile.imread(folder / "y.tif")
+    expected = glassconv.tile(layer, image, accuracy="strict")[0]
+    assert np.array_equal(found.reshape(expected.shape), expected)
+    assert np.array_equal(read(folder / "y.tif")[0], expected)
+
+
+def test_a_tiff_of_a_batch_is_refused(folder: Path) -> None:
+    np.save(folder / "two.npy", np.zeros((2, 3, 8, 8), np.float32))
+    with pytest.raises(glassconv.DataError, match=r"TIFF holds one image .* is \[2, 3, 8, 8\]"):
+        job(nn.ReLU(), folder, "y.tif", "two.npy")
 
 
 def test_tiles_are_computed_one_by_one(network: nn.Module, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from math import prod
 
 import pytest
@@ -13,6 +14,7 @@ from glassconv.tiling.memory import peak_bytes
 from glassconv.tiling.plan import plan_of, regions_of
 from glassconv.tiling.program import Program
 from glassconv.tiling.regions import positions
+from support.random_tiles import case
 
 THREE = nn.Sequential(
     nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 4, 5, padding=2)
@@ -59,3 +61,18 @@ def test_the_largest_image_is_planned_without_its_memory() -> None:
 def test_an_image_that_fits_is_one_tile() -> None:
     plan = glassconv.plan_tiles(THREE, [1, 3, 64, 64])
     assert (plan.count, plan.redundant, plan.read_bytes) == (1, 0.0, plan.input_bytes)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_peak_of_random_tiles_is_that_of_their_arrays_at_least(seed: int) -> None:
+    each = case(seed)
+    program = Program(each.network, each.input.shape, each.input.dtype, "strict")
+    for region in islice(regions_of(program, each.tiles), 3):
+        largest = max(positions(region), positions(program.reads(region)))
+        assert peak_bytes(program, region, 4, 2**40) >= 4 * largest
+
+
+def test_outputs_that_a_transposed_convolution_adds_are_planned() -> None:
+    layer = nn.ConvTranspose2d(3, 4, 2, stride=5, output_padding=4)
+    plan = glassconv.plan_tiles(layer, [1, 3, 61, 47], "200 kB")
+    assert plan.output_shape == (1, 4, 306, 236)

@@ -111,14 +111,25 @@ def test_average_pooling_counts_as_pytorch_does(
 
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("to", [{"scale_factor": 2.0}, {"scale_factor": 1.7}, {"size": (31, 9)}])
-def test_linear_upsampling_is_pytorchs(to: dict[str, Any], align_corners: bool) -> None:
-    """Numbers are within ±1; an axis rounds a place up to 14, and four operations."""
-    layer = nn.Upsample(mode="bilinear", align_corners=align_corners, **to)
+@pytest.mark.parametrize(("mode", "taps", "slope"), [("bilinear", 2, 2), ("bicubic", 4, 6)])
+def test_interpolation_is_pytorchs(
+    mode: str, taps: int, slope: int, to: dict[str, Any], align_corners: bool
+) -> None:
+    """Numbers are within ±1. An axis rounds a place up to 14, and five operations for each tap.
+
+    slope: more than the weights change together, as an output's place does.
+    """
+    layer = nn.Upsample(mode=mode, align_corners=align_corners, **to)
     x = torch.rand(1, 2, 14, 11, dtype=torch.float64) * 2 - 1
-    assert glassconv.plan_tiles(layer, x.shape, "1 kB", dtype=x.dtype).count > 4
-    assert (glassconv.tile(layer, x, "1 kB") - layer(x)).abs().max() <= 2 * 2 * (
-        4 * 14 + 4
-    ) * 2**-53
+    assert glassconv.plan_tiles(layer, x.shape, "1.5 kB", dtype=x.dtype).count > 4
+    roundings = 2 * (2 * 14 * slope + 5 * taps)
+    assert (glassconv.tile(layer, x, "1.5 kB") - layer(x)).abs().max() <= 2 * roundings * 2**-53
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+def test_interpolated_equal_numbers_stay_equal(mode: str) -> None:
+    layer = nn.Upsample(scale_factor=1.7, mode=mode)
+    assert bool((glassconv.tile(layer, torch.full((1, 1, 9, 7), 0.1), "1 kB") == 0.1).all())
 
 
 @pytest.mark.parametrize(
@@ -149,6 +160,11 @@ def test_attention_over_positions_is_refused() -> None:
         glassconv.tile(Attention(), torch.zeros(1, 3, 16, 16))
 
 
+class Larger(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.maximum(x, -x)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -156,15 +172,75 @@ def test_attention_over_positions_is_refused() -> None:
         nn.BatchNorm2d(4),
         nn.AvgPool2d(2),
         nn.Upsample(scale_factor=2, mode="bilinear"),
+        Larger(),
     ],
     ids=repr,
 )
 def test_strict_refuses_what_may_have_other_bits(layer: nn.Module) -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), layer)
     x = torch.randn(1, 3, 16, 16)
-    with pytest.raises(glassconv.UnsupportedError, match="1: the last bits of PyTorch's"):
+    with pytest.raises(glassconv.UnsupportedError, match="the last bits of PyTorch's"):
         glassconv.tile(network, x, accuracy="strict")
     assert glassconv.tile(network, x).shape == network(x).shape
+
+
+def test_the_element_type_is_that_of_the_output() -> None:
+    class Classes(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.argmax(1)
+
+    x = torch.randn(1, 3, 40, 30)
+    found = glassconv.tile(Classes(), x.numpy(), "9 kB")
+    assert found.dtype == np.int64
+    assert np.array_equal(found, x.argmax(1).numpy())
+
+
+def test_bfloat16_is_for_tensors() -> None:
+    layer, x = nn.Conv2d(3, 4, 3).bfloat16(), torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    assert glassconv.tile(layer, x).dtype == torch.bfloat16
+    with pytest.raises(glassconv.DtypeError, match=r"no torch\.bfloat16.*: give a tensor"):
+        glassconv.tile(layer, x.numpy())
+
+
+@pytest.mark.parametrize("view", [lambda x: x, lambda x: x[:, :, ::-1]], ids=["itself", "a view"])
+def test_an_out_that_is_the_input_is_refused(view: Any) -> None:
+    layer, x = nn.Conv2d(3, 3, 3, padding=1), np.zeros((1, 3, 16, 16), np.float32)
+    with pytest.raises(glassconv.ArgumentError, match="out shares memory with x"):
+        glassconv.tile(layer, x, out=view(x))
+
+
+def test_an_out_that_cannot_be_written_to() -> None:
+    out = np.zeros((1, 3, 16, 16), np.float32)
+    out.setflags(write=False)
+    with pytest.raises(glassconv.ArgumentError, match="out is read-only"):
+        glassconv.tile(nn.ReLU(), np.ones_like(out), out=out)
+
+
+def test_an_output_that_depends_on_no_image() -> None:
+    class Constant(nn.Module):
+        def forward(self, _: Tensor) -> Tensor:
+            return torch.ones(1, 2, 4)
+
+    assert torch.equal(glassconv.tile(Constant(), torch.zeros(1, 1, 9)), torch.ones(1, 2, 4))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, -4), (1, 1, "4"), (1, 1, float("nan"))], ids=str)
+def test_sizes_that_are_none(shape: Any) -> None:
+    with pytest.raises(glassconv.ShapeError, match="sizes must be known whole numbers"):
+        glassconv.plan_tiles(nn.ReLU(), shape)
+
+
+@pytest.mark.parametrize(
+    "x", [torch.zeros(1, 3, 9, device="meta"), torch.zeros(1, 3, 9).to_sparse()], ids=str
+)
+def test_a_tensor_without_numbers_in_memory(x: Tensor) -> None:
+    with pytest.raises(glassconv.ArgumentTypeError, match="x must be dense and on the CPU"):
+        glassconv.tile(nn.ReLU(), x)
+
+
+def test_a_complex_image_is_refused() -> None:
+    with pytest.raises(glassconv.DtypeError, match=r"an image of torch\.complex64 has no tiles"):
+        glassconv.tile(nn.Conv1d(3, 4, 3), torch.zeros(1, 3, 9, dtype=torch.complex64))
 
 
 def test_memory_in_which_nothing_fits() -> None:

@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 from glassconv.cli.optimized import answer_image
-from glassconv.cli.tiles import AccuracyOption, MemoryOption, Source, run_files
+from glassconv.cli.tiles import (
+    AccuracyOption,
+    MemoryOption,
+    Source,
+    TwoPassOption,
+    run_files,
+)
 from glassconv.cli.words import show, stderr
 from glassconv.errors import ArgumentError
 from glassconv.tiling.dask_graph import LOCAL
@@ -19,7 +25,9 @@ def run(
     input: Annotated[
         Path | None, typer.Argument(metavar="IN", help="A .npy, .zarr or .tif.")
     ] = None,
-    output: Annotated[Path | None, typer.Argument(metavar="OUT", help="A .npy or .zarr.")] = None,
+    output: Annotated[
+        Path | None, typer.Argument(metavar="OUT", help="A .npy, .zarr or .tif.")
+    ] = None,
     image: Annotated[
         Path | None, typer.Option(help="Image file that the network gets.", metavar="FILE")
     ] = None,
@@ -36,6 +44,7 @@ def run(
         ),
     ] = None,
     accuracy: AccuracyOption = "default",
+    two_pass: TwoPassOption = False,
 ) -> None:
     """Run a network on an image (--image), or over an array on disk, tile by tile (IN OUT).
 
@@ -47,7 +56,7 @@ def run(
         with stderr().status(f"running {network}"):
             show(answer_image(network, image, labels, accuracy))
     elif input is not None and output is not None and image is None:
-        run_files(network, input, output, memory, dask, accuracy)
+        run_files(network, input, output, memory, dask, accuracy, two_pass)
     else:
         cause = "it takes either --image FILE, or an array IN and where to write OUT"
         raise ArgumentError(cause, request=f"run {network}")

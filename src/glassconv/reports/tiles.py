@@ -20,7 +20,10 @@ class ExampleTile:
 
 @dataclass(frozen=True)
 class TilePlan(Shown):
-    """A plan of tiles. Axes are those of the image: not the batch and not the channels."""
+    """A plan of tiles. Axes are those of the image: not the batch and not the channels.
+
+    Bytes and multiply-adds are those of all passes, tiles those of the last one.
+    """
 
     network: str
     input_shape: tuple[int, ...]
@@ -36,6 +39,7 @@ class TilePlan(Shown):
     macs: int  # of all tiles together
     macs_of_whole: int
     example: ExampleTile
+    before: tuple[TilePlan, ...]  # the passes of global means, in their order
 
     @property
     def count(self) -> int:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from glassconv.networks.graph import Operation, with_each
-from glassconv.tiling.regions import Read, Region
+from glassconv.tiling.regions import Read, Region, cut, everything
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,19 @@ def narrowed(tensor: Tensor, starts: Sequence[int], lengths: Sequence[int]) -> T
 def as_it_is(call: Call) -> Tensor:
     """Call the operation on the tiles: each output element reads the same element of each."""
     return evaluated(call.step.operation, call.step.place, call.tensors)
+
+
+def without_axes(call: Call) -> Tensor:
+    """Call an operation on values that depend on no position, and keep the region of the output.
+
+    Interpolation of one position repeats it, and takes no memory.
+    """
+    step, given = call.step, call.tensors[0]
+    if "upsample" in step.operation.function and set(given.shape[2:]) == {1}:
+        output = given.expand(step.operation.outputs[step.place].shape)
+    else:
+        output = as_it_is(call)
+    return cut(output, everything(output.shape), step.wanted)
 
 
 def evaluated(operation: Operation, place: int, tensors: Sequence[Tensor]) -> Tensor:

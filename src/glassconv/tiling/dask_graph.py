@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from glassconv.errors import DataError, MissingExtraError
+from glassconv.networks.graph import Operation
 from glassconv.reports.array import Array
-from glassconv.tiling.arrays import to_tensor
+from glassconv.reports.tiles import TilePlan
+from glassconv.tiling.arrays import numpy_dtype, to_tensor
 from glassconv.tiling.disk import Stored
 from glassconv.tiling.files import Compute, Tasks, compute_tile
+from glassconv.tiling.means import mean_of
 from glassconv.tiling.plan import Tiles, regions_of
 from glassconv.tiling.program import Program
 from glassconv.tiling.regions import Interval, sizes, slices
@@ -20,25 +23,39 @@ from glassconv.tiling.regions import Interval, sizes, slices
 LOCAL = "local"  # in place of an address: a cluster of this machine's cores, while it is needed
 
 
-def lazily(program: Program, tiles: Tiles, x: Any) -> Any:
+def lazily(program: Program, plan: TilePlan, x: Any) -> Any:
     """Return the output as a dask array, of which nothing is computed yet.
 
     Each tile is a block, and depends on the blocks of x that hold what it reads. The network is one
-    task, whose result Dask sends once to each worker.
+    task, whose result Dask sends once to each worker; global means are known after their tiles.
     """
     array, delayed = _library("dask.array"), _library("dask").delayed
+
+    def blocks_of(network: Any, program: Program, tiles: Tiles) -> list[Any]:
+        block = delayed(_block, pure=False)
+        return [
+            block(network, x[slices(program.reads(region))], tuple(map(tuple, region)))
+            for region in regions_of(program, tiles)
+        ]
+
+    known: dict[int, Any] = {}
+    for (operation, of), before in zip(program.means, plan.before, strict=True):
+        part = delayed(_knowing, pure=False)(delayed(of, traverse=False), known)
+        tiles = blocks_of(part, of, before.tiles)
+        known[operation.outputs[0].number] = delayed(_mean, pure=False)(operation, tiles)
     network = delayed(program, pure=False, traverse=False)
-    dtype = torch.empty(0, dtype=program.dtype).numpy().dtype
-    meta = np.empty((0,) * len(program.output_shape), dtype)
+    if known:
+        network = delayed(_knowing, pure=False)(network, known)
+    meta = np.empty((0,) * len(program.output_shape), numpy_dtype(program))
     counts = [1] * meta.ndim
-    for dim, lengths in zip(program.dims, tiles, strict=True):
+    for dim, lengths in zip(program.dims, plan.tiles, strict=True):
         counts[dim] = len(lengths)
-    blocks = np.empty(counts, dtype=object)
-    for place, region in zip(np.ndindex(*counts), regions_of(program, tiles), strict=True):
-        part = x[slices(program.reads(region))]
-        block = delayed(_block, pure=False)(network, part, tuple(map(tuple, region)))
-        blocks[place] = array.from_delayed(block, sizes(region), meta=meta)
-    return array.block(blocks.tolist())
+    found = np.empty(counts, dtype=object)
+    regions = regions_of(program, plan.tiles)
+    computed = blocks_of(network, program, plan.tiles)
+    for place, region, block in zip(np.ndindex(*counts), regions, computed, strict=True):
+        found[place] = array.from_delayed(block, sizes(region), meta=meta)
+    return array.block(found.tolist())
 
 
 def on_cluster(address: str) -> Compute:
@@ -73,6 +90,14 @@ def _client(distributed: Any, address: str) -> Any:
 
 def _itself(program: Program) -> Program:
     return program
+
+
+def _knowing(program: Program, means: Mapping[int, torch.Tensor]) -> Program:
+    return program.knowing(means)
+
+
+def _mean(operation: Operation, tiles: Sequence[Array]) -> torch.Tensor:
+    return mean_of(operation, map(torch.from_numpy, tiles))
 
 
 def _block(program: Program, part: Array, region: Sequence[tuple[int, int]]) -> Array:

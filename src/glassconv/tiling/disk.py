@@ -1,15 +1,17 @@
 """disk: arrays in files, opened by path wherever a tile is computed.
 
-`.npy` and `.zarr` hold [batch, channels, *size]. A `.tif` holds an image, [height, width, channels]
-or [height, width], which is read as a batch of one. The output is a `.npy` or a `.zarr`, whose
-chunks are the tiles: no two tiles share one.
+`.npy` and `.zarr` hold [batch, channels, *size]. A `.tif` holds one image, as [height, width],
+[height, width, channels] or [channels, height, width], which is a batch of one. The chunks of an
+output in `.zarr` are the tiles: no two tiles share one. An output in `.npy` or `.tif` is one piece,
+of its full size from the beginning: in `.tif` planes without compression.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,6 @@ from glassconv.errors import DataError, MissingExtraError
 from glassconv.reports.array import Array
 
 TIFF = (".tif", ".tiff")
-WRITTEN = (".npy", ".zarr")
 AXES = ("YXS", "YX", "SYX", "CYX")  # of a TIFF file, as tifffile names them
 
 
@@ -40,7 +41,7 @@ class Stored:
 
     def flush(self) -> None:
         """Wait until what was written is on the disk; a chunk of zarr's is, once it is written."""
-        if isinstance(self.array, np.memmap):
+        if isinstance(self.array, np.memmap | _Image):
             self.array.flush()
 
 
@@ -58,29 +59,48 @@ def stored(path: Path) -> Stored:
     return found
 
 
-def check_output(path: Path) -> None:
-    """Raise `DataError` for an output that would be of another format."""
-    if path.suffix not in WRITTEN:
-        raise DataError(f"an output is written to .npy or .zarr, not to {path.name!r}")
+def check_output(path: Path, shape: Sequence[int] | None = None) -> None:
+    """Raise `DataError` for an output that no file of this format holds. shape: if it is known."""
+    if path.suffix not in READERS:
+        known = ", ".join(READERS)
+        raise DataError(f"an output is written to {known}, not to {path.name!r}")
+    if path.suffix in TIFF and shape is not None and (len(shape) != 4 or shape[0] != 1):
+        cause = f"a TIFF holds one image [1, channels, height, width], the output is {list(shape)}"
+        raise DataError(f"{cause}: write it to .npy or .zarr", request=str(path))
 
 
 def create(path: Path, shape: tuple[int, ...], dtype: str, chunks: tuple[int, ...]) -> None:
     """Create the file of an output, with its room on the disk where the format has a fixed size.
 
-    Raises `OSError` where there is no room.
+    It is there as a whole or not at all. Raises `OSError` where there is no room.
     """
-    if path.suffix == ".npy":
-        _create_npy(path, shape, dtype)
-    else:
-        _zarr().create_array(path, shape=shape, dtype=dtype, chunks=chunks, overwrite=True)
+    new = path.with_name(f"{path.stem}.new{path.suffix}")
+    try:
+        CREATORS[path.suffix](new, shape, dtype, chunks)
+        if new.is_file():
+            with new.open("r+b") as file:  # a map that finds no room would end the process
+                os.posix_fallocate(file.fileno(), 0, new.stat().st_size)
+    except OSError:
+        if new.is_dir():
+            shutil.rmtree(new)
+        new.unlink(missing_ok=True)
+        raise
+    new.replace(path)
 
 
-def _create_npy(path: Path, shape: tuple[int, ...], dtype: str) -> None:
-    """Reserve the disk's blocks: writing to a map of a file that finds none ends the process."""
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    del array
-    with path.open("r+b") as file:
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+def _create_npy(path: Path, shape: tuple[int, ...], dtype: str, _: tuple[int, ...]) -> None:
+    np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+
+def _create_zarr(path: Path, shape: tuple[int, ...], dtype: str, chunks: tuple[int, ...]) -> None:
+    _zarr().create_array(path, shape=shape, dtype=dtype, chunks=chunks, overwrite=True)
+
+
+def _create_tiff(path: Path, shape: tuple[int, ...], dtype: str, _: tuple[int, ...]) -> None:
+    """Create planes [channels, height, width], each in one strip, so that they can be mapped."""
+    planes = shape[1:] if shape[1] > 1 else shape[2:]
+    separate = {"planarconfig": "separate"} if shape[1] > 1 else {}
+    _tifffile().memmap(path, shape=planes, dtype=dtype, photometric="minisblack", **separate)
 
 
 def _npy(path: Path, mode: Any) -> Array:
@@ -109,13 +129,19 @@ class _Image:
             part = np.moveaxis(part, -1, 0)
         return part.reshape(-1, *part.shape[-2:])[None][batch]
 
+    def __setitem__(self, region: tuple[slice, ...], tile: Array) -> None:
+        place = region[1:] if len(self.axes) > 2 else region[2:]
+        self.pixels[place] = tile[0] if len(self.axes) > 2 else tile[0, 0]
+
+    def flush(self) -> None:
+        self.pixels.flush()
+
 
 def _tiff(path: Path, mode: str) -> _Image:
-    try:
-        import tifffile
-    except ImportError:
-        raise _missing("tifffile") from None
-    file = tifffile.TiffFile(path)
+    if mode == "r+":  # made by `create`
+        planes = _tifffile().memmap(path, mode=mode)
+        return _Image(planes, "CYX" if planes.ndim > 2 else "YX")
+    file = _tifffile().TiffFile(path)
     axes = file.series[0].axes
     if axes not in AXES:
         file.close()
@@ -124,6 +150,14 @@ def _tiff(path: Path, mode: str) -> _Image:
     image = _Image(pixels, axes)
     weakref.finalize(image, file.close)
     return image
+
+
+def _tifffile() -> Any:
+    try:
+        import tifffile
+    except ImportError:
+        raise _missing("tifffile") from None
+    return tifffile
 
 
 def _zarr() -> Any:
@@ -142,4 +176,9 @@ READERS: Mapping[str, Callable[[Path, str], Any]] = {
     ".npy": _npy,
     ".zarr": _zarr_array,
     **dict.fromkeys(TIFF, _tiff),
+}
+CREATORS: Mapping[str, Callable[[Path, tuple[int, ...], str, tuple[int, ...]], None]] = {
+    ".npy": _create_npy,
+    ".zarr": _create_zarr,
+    **dict.fromkeys(TIFF, _create_tiff),
 }

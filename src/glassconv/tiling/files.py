@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,8 +12,9 @@ from torch import nn
 
 from glassconv.errors import DataError, ShapeError
 from glassconv.networks.byte_size import bytes_in
-from glassconv.tiling.arrays import element_type, read, write
+from glassconv.tiling.arrays import element_type, numpy_dtype, read, write
 from glassconv.tiling.disk import Stored, check_output, create, stored
+from glassconv.tiling.passes import with_means
 from glassconv.tiling.plan import plan_of, regions_of
 from glassconv.tiling.program import Program
 from glassconv.tiling.record import Record
@@ -40,7 +42,7 @@ class FileJob:
     """A network over an array in a file, into another file.
 
     The tiles that a stopped run has finished are kept, and are not computed again. input: `.npy`,
-    `.zarr` or `.tif`; output: `.npy` or `.zarr`. compute: what computes tiles. Other arguments and
+    `.zarr` or `.tif`; output: one of them. compute: what computes tiles. Other arguments and
     errors as for `glassconv.tile`. Raises `DataError` for files that cannot be read or written, and
     for an output that is another's.
     """
@@ -53,20 +55,24 @@ class FileJob:
         memory: int | str = "2 GiB",
         *,
         accuracy: str = "default",
+        two_pass: bool = False,
         compute: Compute = one_by_one,
     ) -> None:
         check_output(output)
         self.source, self.output, self.compute = stored(input), output, compute
         dtype = element_type(self.source.array.dtype)
-        self.program = Program(model, self.source.array.shape, dtype, accuracy)
+        shape = self.source.array.shape
+        self.program = Program(model, shape, dtype, accuracy, two_pass=two_pass)
+        check_output(output, self.program.output_shape)
+        element_name = numpy_dtype(self.program).name
         network = type(model).__name__
         self.plan = plan_of(self.program, network, bytes_in(memory), dtype.itemsize)
         self.regions = list(regions_of(self.program, self.plan.tiles))
         self.record = Record.of(output, self.program, self.plan.tiles, input)
         with _told(output):
             if not self.record.begin():
-                name = str(self.program.dtype).removeprefix("torch.")
-                create(output, self.program.output_shape, name, sizes(self.regions[0]))
+                shape = self.program.output_shape
+                create(output, shape, element_name, sizes(self.regions[0]))
             self.target = Stored(output, writable=True)
             self._check_shape()
 
@@ -76,10 +82,15 @@ class FileJob:
         return len(self.record.finished)
 
     def tiles(self) -> Iterator[int]:
-        """Compute what is left, and yield the number of each tile once it is on the disk."""
+        """Compute what is left, and yield the number of each tile once it is on the disk.
+
+        Global means are computed anew, by this process.
+        """
         tasks = [each for each in enumerate(self.regions) if each[0] not in self.record.finished]
         with _told(self.output):
-            for number in self.compute(self.program, self.source, self.target, tasks):
+            with torch.inference_mode():
+                known = with_means(self.program, self.plan, partial(read, self.source.array))
+            for number in self.compute(known, self.source, self.target, tasks):
                 self.record.add(number)
                 yield number
             self.record.end()

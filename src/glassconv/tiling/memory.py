@@ -15,7 +15,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from glassconv.dispatch.select import chosen, kernel_named
 from glassconv.networks.allocations import Allocations
 from glassconv.networks.convolutions import STEPS, is_convolution, read
-from glassconv.networks.graph import Operation
 from glassconv.networks.peak_memory import bytes_of_problem
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.dtypes import FORMATS
@@ -24,7 +23,8 @@ from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import TransposedProblem, transposed_of
 from glassconv.tiling.call import Call, Step, narrowed
 from glassconv.tiling.program import Program
-from glassconv.tiling.regions import Read, Region, positions, sizes
+from glassconv.tiling.regions import Region, positions, sizes
+from glassconv.tiling.rules.windows import kept_outputs
 
 
 def peak_bytes(program: Program, wanted: Region, element_bytes: int, limit: int) -> int:
@@ -62,14 +62,14 @@ def peak_bytes(program: Program, wanted: Region, element_bytes: int, limit: int)
 
 def _output(call: Call) -> Tensor:
     """Return the output of a convolution without computing it: the part of it that is kept."""
-    problem = _problem(call.step.operation, call.step.reads[0])
+    problem = _problem(call.step)
     whole = torch.empty(problem.output_shape, dtype=call.tensors[0].dtype)
     return narrowed(whole, [0] * problem.ndim, sizes(call.step.wanted)[-problem.ndim :])
 
 
 def _beside(step: Step, accuracy: str) -> int:
     """Return what a convolution of a tile allocates beside its output."""
-    problem = _problem(step.operation, step.reads[0])
+    problem = _problem(step)
     candidate = chosen(problem, "auto", accuracy)
     is_cut = step.reads[0].region != step.origins[0]
     copied = problem.input_bytes * is_cut
@@ -86,15 +86,17 @@ def _beside(step: Step, accuracy: str) -> int:
     return copied + threads * plan.workspace_bytes + plan.packed_bytes
 
 
-def _problem(operation: Operation, given: Read) -> Problem:
-    """Return the problem that a convolution is on a tile. given: what it reads of its input."""
-    found = read(operation)
+def _problem(step: Step) -> Problem:
+    """Return the problem that a convolution is on a tile."""
+    found, given = read(step.operation), step.reads[0]
     problem = found.problem
-    steps = {name: operation.arguments[name] for name in STEPS}
+    steps = {name: step.operation.arguments[name] for name in STEPS}
     shape, bias = sizes(given.region), None if found.bias is None else found.bias.shape
     steps["dtype"] = found.weight.dtype if found.weight.dtype in FORMATS else "float32"
     if isinstance(problem, TransposedProblem):
-        return transposed_of(shape, found.weight.shape, bias, **{**steps, "padding": 0})
+        output_padding, _ = kept_outputs(step, problem)
+        steps |= {"padding": 0, "output_padding": output_padding}
+        return transposed_of(shape, found.weight.shape, bias, **steps)
     sides = [
         (max(0, region.start - window.start), max(0, window.stop - region.stop))
         for window, region in zip(given.window, given.region, strict=True)

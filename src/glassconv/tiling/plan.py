@@ -39,17 +39,22 @@ def regions_of(
 
 
 def plan_of(program: Program, network: str, memory: int, element_bytes: int) -> TilePlan:
-    """Return the plan for a limit in bytes. element_bytes: of the array that is read.
+    """Return the plan for a limit in bytes, of all passes. element_bytes: of the input's array.
 
     Raises `UnsupportedError` where not even one position of the output fits.
     """
+    before = [
+        plan_of(each.program, each.operation.name, memory, element_bytes) for each in program.means
+    ]
     tiles, peak = _fitting(program, memory, element_bytes)
     repeats = _repeats(program, tiles)
     input_bytes = prod(program.input.shape) * element_bytes
+    once = {each.name for mean in program.means for each in mean.program.operations}
+    own = {each.name for each in program.operations}
     macs = {
         each.output.number: each.problem.macs
         for each in convolutions(program.graph)
-        if each.operation in program.operations
+        if each.operation.name in own | once and program.regions.dims(each.output)
     }
     middle = next(regions_of(program, tiles, [len(each) // 2 for each in tiles]))
     fields = program.regions.fields.of(program.output)
@@ -61,13 +66,16 @@ def plan_of(program: Program, network: str, memory: int, element_bytes: int) -> 
         tiles=tiles,
         halo=tuple(reads.halo for reads in fields if isinstance(reads, Along)),
         memory_bytes=memory,
-        peak_bytes=peak,
-        read_bytes=round(repeats[program.input.number] * input_bytes),
+        peak_bytes=max([peak, *(each.peak_bytes for each in before)]),
+        read_bytes=round(repeats.get(program.input.number, 0) * input_bytes)
+        + sum(each.read_bytes for each in before),
         input_bytes=input_bytes,
-        output_bytes=prod(program.output_shape) * program.dtype.itemsize,
-        macs=round(sum(count * repeats[number] for number, count in macs.items())),
+        output_bytes=prod(program.output_shape) * program.output_dtype.itemsize,
+        macs=round(sum(count * repeats.get(number, 0) for number, count in macs.items()))
+        + sum(each.macs for each in before),
         macs_of_whole=sum(macs.values()),
         example=ExampleTile(middle[2:], program.reads(middle)[2:]),
+        before=tuple(before),
     )
 
 
@@ -143,7 +151,8 @@ def _repeats(program: Program, tiles: Tiles) -> Mapping[int, float]:
     for operation in program.operations:
         values |= {each.number: each for each in operation.outputs}
     for axis, reads in enumerate(fields.of(program.output)):
-        assert isinstance(reads, Along), "`check` refuses a network with another field"
+        if not isinstance(reads, Along):
+            continue  # the output is computed from means alone
         place = program.dims.index(reads.dim)
         found: defaultdict[int, float] = defaultdict(float)
         for at in range(len(tiles[place])):

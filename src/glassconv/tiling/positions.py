@@ -1,7 +1,7 @@
 """positions: what outputs read where a receptive field is wider than that, or leaves it open.
 
 - Nearest upsampling rounds a position in float32. PyTorch's own operator tells how.
-- Linear upsampling reads the two positions beside an output's place.
+- Linear and cubic upsampling read the two or four positions beside an output's place.
 - Padding by the image's own values reads them from inside its borders.
 - Where a transposed convolution's stride exceeds its window, outputs between windows read nothing;
   their tile begins at the input before them.
@@ -23,8 +23,11 @@ from glassconv.problem.transposed import TransposedProblem
 
 Window = tuple[int, int]
 Positions = npt.NDArray[np.int64]
+Weights = npt.NDArray[np.float64]
 NEAREST = ("upsample_nearest", "_upsample_nearest_exact")
-LINEAR = ("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d")
+CUBIC = "upsample_bicubic2d"
+INTERPOLATED = ("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", CUBIC)
+SHARPNESS = -0.75  # of the cubic kernel, Keys's a, as PyTorch has it
 HALF = 2**12  # a position is high · HALF + low, which float32 holds up to 2³⁶
 
 
@@ -95,28 +98,46 @@ def _copied(
     return found
 
 
-def neighbours(
-    operation: Operation, dim: int, start: int, stop: int
-) -> tuple[Positions, Positions, npt.NDArray[np.float64]]:
-    """Return the two positions that each output of a linear upsampling lies between.
+def neighbours(operation: Operation, dim: int, start: int, stop: int) -> tuple[Positions, Weights]:
+    """Return the positions [taps, outputs] that outputs are interpolated from, and the weights.
 
-    The third array is how far each output lies from the first of them, from 0 to 1.
+    The first tap is the position before an output's place; all weights of an output sum to one.
+    R. Keys, Cubic convolution interpolation for digital image processing, 1981.
     """
     size, count = operation.inputs[0].shape[dim], operation.outputs[0].shape[dim]
+    is_cubic = operation.function == CUBIC
     outputs = np.arange(start, stop, dtype=np.float64)
     if operation.arguments["align_corners"]:
         place = outputs * ((size - 1) / max(1, count - 1))
     else:
         scale = _scale(operation, dim)
         step = size / count if scale is None else 1 / scale
-        place = ((outputs + 0.5) * step - 0.5).clip(0)
-    low = place.astype(np.int64).clip(0, size - 1)
-    return low, (low + 1).clip(0, size - 1), (place - low).clip(0, 1)
+        place = (outputs + 0.5) * step - 0.5
+    if not is_cubic:
+        place = place.clip(0)
+    low = np.floor(place).astype(np.int64).clip(max=size - 1)
+    beyond = (place - low).clip(0, 1)
+    taps = (0, -1, 1, 2) if is_cubic else (0, 1)
+    weigh = _cubic if is_cubic else _linear
+    weights = np.stack([weigh(np.abs(beyond - tap)) for tap in taps])
+    return np.stack([(low + tap).clip(0, size - 1) for tap in taps]), weights
+
+
+def _linear(distance: Weights) -> Weights:
+    return 1 - distance
+
+
+def _cubic(distance: Weights) -> Weights:
+    """Return the weight of a position at a distance of at most two from an output's place."""
+    a, d = SHARPNESS, distance
+    near = ((a + 2) * d - (a + 3)) * d * d + 1
+    far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+    return np.where(d <= 1, near, far)
 
 
 def _between(operation: Operation, dim: int, start: int, stop: int) -> Window | None:
-    low, high, _ = neighbours(operation, dim, start, stop)
-    return int(low[0]), int(high[-1]) + 1
+    found, _ = neighbours(operation, dim, start, stop)
+    return int(found.min()), int(found.max()) + 1
 
 
 def _copies(operation: Operation, dim: int, start: int, stop: int) -> Window | None:
@@ -149,6 +170,6 @@ EXCEPTIONS: Mapping[str, Exact] = {
         for kind in ("reflection", "replication")
         for ndim in (1, 2, 3)
     },
-    **dict.fromkeys(LINEAR, _between),
+    **dict.fromkeys(INTERPOLATED, _between),
     "pad": _padding,
 }

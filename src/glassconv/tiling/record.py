@@ -71,7 +71,7 @@ class Record:
         found = hashlib.sha256()
         state = source.stat()
         described = [
-            [(each.name, each.function, str(each.arguments)) for each in program.operations],
+            [(each.name, each.function, str(each.arguments)) for each in program.graph.operations],
             program.input, program.accuracy, tiles, str(source.resolve()), state.st_mtime_ns,
         ]  # fmt: skip
         found.update(repr(described).encode())

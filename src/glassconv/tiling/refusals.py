@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from glassconv.dispatch.dispatch import STRICT
@@ -11,14 +11,29 @@ from glassconv.networks.convolutions import is_convolution, read
 from glassconv.networks.graph import Graph, Operation, Value
 from glassconv.networks.reads import WHOLE, Along
 from glassconv.networks.windows import sides_of_padding
+from glassconv.tiling.means import is_global_mean
 from glassconv.tiling.regions import Regions
 from glassconv.tiling.rules import has_same_bits, rule_of
 from glassconv.tiling.rules.copies import PADS, VIEWS
 from glassconv.tiling.rules.windows import RULES as WINDOWS
 
 
-def check(graph: Graph, regions: Regions, accuracy: str, request: str) -> tuple[Operation, ...]:
+def check_means(means: Sequence[Operation], accuracy: str, request: str) -> None:
+    """Raise `UnsupportedError` for global means in strict."""
+    if means and accuracy == STRICT:
+        cause = (
+            f"{means[0].name}: the last bits of a mean depend on the tiles that it is added from, "
+            f"which accuracy='strict' excludes"
+        )
+        raise UnsupportedError(cause, request=request)
+
+
+def check(
+    graph: Graph, regions: Regions, accuracy: str, request: str, known: Collection[int]
+) -> tuple[Operation, ...]:
     """Return the operations that are computed for each tile, in their order.
+
+    known: the numbers of values that are computed before, but not from constants alone.
 
     Raises `UnsupportedError` where one cannot be, or where `accuracy` is "strict" and one may have
     other last bits in another tile.
@@ -29,23 +44,25 @@ def check(graph: Graph, regions: Regions, accuracy: str, request: str) -> tuple[
     if len(graph.outputs) != 1:
         cause = f"it has {len(graph.outputs)} outputs, and tiles of one output are computed"
         raise UnsupportedError(cause, request=request)
-    operations = _between(graph)
+    operations = _between(graph, known)
     causes: list[Callable[[Operation], str]] = [
         partial(_reads_all, regions),
         partial(_cannot, regions),
     ]
     if accuracy == STRICT:
         causes.append(_may_differ)
+    left = operations
     for cause_of in causes:  # the first is the most telling: what reads all makes others fail
-        for operation in operations:
+        for operation in left:
             if cause := cause_of(operation):
                 raise UnsupportedError(f"{operation.name}: {cause}", request=request)
+        left = tuple(each for each in left if regions.dims(each.outputs[0]))  # others read means
     return operations
 
 
-def _between(graph: Graph) -> tuple[Operation, ...]:
-    """Return the operations that depend on the input and that the output depends on."""
-    reached = {value.number for value in graph.inputs}
+def _between(graph: Graph, known: Collection[int]) -> tuple[Operation, ...]:
+    """Return the operations between what is known or the input, and the output."""
+    reached = {value.number for value in graph.inputs} | set(known)
     behind = []
     for operation in graph.operations:
         if any(value.number in reached for value in operation.inputs):
@@ -67,7 +84,10 @@ def _reads_all(regions: Regions, operation: Operation) -> str:
     for axis, reads in enumerate(fields.of(output)):
         if reads == WHOLE and WHOLE not in [each[axis] for each in given]:
             size = regions.graph.inputs[0].shape[2 + axis]
-            return f"{operation.function} reads all {size} positions of an axis for each output"
+            cause = f"{operation.function} reads all {size} positions of an axis for each output"
+            if is_global_mean(operation, given[0], fields.of(output)):
+                cause += "; two_pass=True computes it before"
+            return cause
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -13,6 +14,7 @@ from glassconv.networks.byte_size import bytes_in
 from glassconv.reports.tiles import TilePlan
 from glassconv.tiling.arrays import dtype_of, is_of, output_for, read, write
 from glassconv.tiling.dask_graph import lazily
+from glassconv.tiling.passes import with_means
 from glassconv.tiling.plan import plan_of, regions_of
 from glassconv.tiling.program import Program
 
@@ -26,6 +28,7 @@ def tile(
     *,
     out: Any = None,
     accuracy: str = "default",
+    two_pass: bool = False,
 ) -> Array:
     """Return `model.eval()(x)`, computed tile by tile within a limit of memory.
 
@@ -41,6 +44,8 @@ def tile(
     out: the array to write to; needed where x is a memory map or a zarr array.
     accuracy: of the convolutions, as for `glassconv.conv2d`. In "strict" the output has the same
         bits whatever the tiles are.
+    two_pass: whether what global means are of is computed once more, before. Without that a
+        network with global means, such as adaptive pooling to one position, is refused.
 
     Returns [batch, out_channels, *output_size] as an array of the same kind as x, or `out`. A dask
     array is lazy: its chunks are the tiles.
@@ -58,16 +63,17 @@ def tile(
     """
     array: Any = x
     dtype = dtype_of(array)
-    program = Program(model, array.shape, dtype, accuracy)
+    program = Program(model, array.shape, dtype, accuracy, two_pass=two_pass)
     plan = plan_of(program, type(model).__name__, bytes_in(memory), dtype.itemsize)
     if is_of("dask", x):
         if out is not None:
             cause = "a dask array gives a dask array: store it where you want it"
             raise ArgumentError(cause, request=program.request)
-        lazy: Array = lazily(program, plan.tiles, x)
+        lazy: Array = lazily(program, plan, x)
         return lazy
     output: Array = output_for(x, out, program)
     with torch.inference_mode():
+        program = with_means(program, plan, partial(read, x))
         for region in regions_of(program, plan.tiles):
             write(output, region, program(read(x, program.reads(region)), region))
     return output
@@ -80,6 +86,7 @@ def plan_tiles(
     *,
     dtype: torch.dtype = torch.float32,
     accuracy: str = "default",
+    two_pass: bool = False,
 ) -> TilePlan:
     """Return the plan that `glassconv.tile` would follow; nothing is computed.
 
@@ -91,5 +98,5 @@ def plan_tiles(
     >>> plan.halo, plan.peak_bytes <= 100e6
     (((1, 1), (1, 1)), True)
     """
-    program = Program(model, shape, dtype, accuracy)
+    program = Program(model, shape, dtype, accuracy, two_pass=two_pass)
     return plan_of(program, type(model).__name__, bytes_in(memory), dtype.itemsize)

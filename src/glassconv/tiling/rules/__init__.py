@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from glassconv.networks.convolutions import FUNCTIONS
 from glassconv.networks.graph import Operation
 from glassconv.tiling.call import Rule, as_it_is, not_in_place
-from glassconv.tiling.positions import LINEAR
+from glassconv.tiling.positions import INTERPOLATED
 from glassconv.tiling.rules import copies, windows
 
 AS_IT_IS = frozenset(  # beside what PyTorch calls pointwise
@@ -20,18 +20,19 @@ AS_IT_IS = frozenset(  # beside what PyTorch calls pointwise
 RULES: Mapping[str, Rule] = {**copies.RULES, **windows.RULES}
 
 # Each output element is a copy, or is rounded once: no order of operations can change it. PyTorch
-# computes other functions by vectors and the rest of a row one by one, with other last bits.
+# computes other functions by vectors and the rest of a row one by one, with other last bits: the
+# larger of 0 and −0, too.
 ROUNDED_ONCE = frozenset(
     "relu relu6 hardtanh clamp clamp_min clamp_max threshold leaky_relu abs neg sign "
-    "add sub mul div maximum minimum eq ne lt le gt ge where nan_to_num isnan isfinite "
+    "add sub mul div eq ne lt le gt ge where nan_to_num isnan isfinite "
     "logical_not logical_and logical_or bitwise_not masked_fill "
     "dropout feature_dropout contiguous clone detach alias to _to_copy float half double permute "
-    "transpose movedim moveaxis swapaxes swapdims stack select unbind amax amin".split()
+    "transpose movedim moveaxis swapaxes swapdims stack select unbind".split()
 )
 SAME_BITS = (
     ROUNDED_ONCE
     | frozenset(FUNCTIONS)
-    | copies.RULES.keys() - set(LINEAR)
+    | copies.RULES.keys() - set(INTERPOLATED)
     | {name for name in windows.RULES if name.startswith("max")}
 )
 

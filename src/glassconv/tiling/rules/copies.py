@@ -16,7 +16,7 @@ from glassconv.networks.windows import mode_of_padding
 from glassconv.tiling.call import Call, Rule, as_it_is
 from glassconv.tiling.positions import (
     EXCEPTIONS,
-    LINEAR,
+    INTERPOLATED,
     NEAREST,
     copied_positions,
     neighbours,
@@ -36,16 +36,19 @@ def gathered(call: Call) -> Tensor:
 
 
 def interpolated(call: Call) -> Tensor:
-    """Interpolate between two positions along each axis; places are computed in float64."""
+    """Interpolate between positions along each axis; places and weights are computed in float64."""
     step, (tensor,) = call.step, call.tensors
     for dim in step.dims:
-        low, high, weight = neighbours(step.operation, dim, *step.wanted[dim])
-        first, second = (
+        places, weights = neighbours(step.operation, dim, *step.wanted[dim])
+        first, *others = (
             tensor.index_select(dim, torch.from_numpy(each - step.reads[0].region[dim].start))
-            for each in (low, high)
+            for each in places
         )
-        along = torch.from_numpy(weight).to(tensor.dtype)
-        tensor = first.lerp(second, along.reshape(-1, *(1,) * (tensor.ndim - 1 - dim)))
+        tensor = first
+        for other, weight in zip(others, weights[1:], strict=True):
+            along = torch.from_numpy(weight).to(tensor.dtype)
+            along = along.reshape(-1, *(1,) * (tensor.ndim - 1 - dim))
+            tensor = tensor.addcmul(other - first, along)  # numbers that are equal stay so
     return tensor
 
 
@@ -104,7 +107,7 @@ VIEWS = tuple(name for name, rule in FIELD_RULES.items() if rule is view)
 PADS = tuple(name for name in FIELD_RULES if "_pad" in name or name == "pad")
 RULES: Mapping[str, Rule] = {
     **{name: gathered for name in EXCEPTIONS if name.startswith(NEAREST)},
-    **dict.fromkeys(LINEAR, interpolated),
+    **dict.fromkeys(INTERPOLATED, interpolated),
     **dict.fromkeys(PADS, padding),
     **dict.fromkeys(VIEWS, reshaped),
     **{name: sliced for name, rule in FIELD_RULES.items() if rule is slices_of_fields},

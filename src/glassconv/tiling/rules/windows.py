@@ -17,7 +17,7 @@ from glassconv import functional
 from glassconv.networks.convolutions import FUNCTIONS, read
 from glassconv.networks.windows import windows_of
 from glassconv.problem.transposed import TransposedProblem
-from glassconv.tiling.call import Call, Rule, narrowed
+from glassconv.tiling.call import Call, Rule, Step, narrowed
 from glassconv.tiling.regions import sizes
 
 FORWARD: Mapping[int, Callable[..., Tensor]] = {
@@ -55,19 +55,28 @@ def convolution(call: Call) -> Tensor:
 def _transposed(call: Call, problem: TransposedProblem) -> Tensor:
     """Compute all outputs that the tile of the input adds to, and keep those of the region."""
     arguments, ndim = call.arguments, problem.ndim
+    output_padding, firsts = kept_outputs(call.step, problem)
+    output = TRANSPOSED[ndim](
+        arguments["input"], arguments["weight"], arguments["bias"], problem.stride, 0,
+        output_padding, problem.groups, problem.dilation, accuracy=call.accuracy,
+    )  # fmt: skip
+    return narrowed(output, firsts, sizes(call.step.wanted)[-ndim:])
+
+
+def kept_outputs(step: Step, problem: TransposedProblem) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return how many outputs are added behind those of a tile, and the first that is kept."""
     output_padding, firsts = [], []
     for axis, wanted, region in zip(
-        problem.axes, call.step.wanted[-ndim:], call.step.reads[0].region[-ndim:], strict=True
+        problem.axes,
+        step.wanted[-problem.ndim :],
+        step.reads[0].region[-problem.ndim :],
+        strict=True,
     ):
         first = wanted.start - region.start * axis.stride + axis.padding[0]
         computed = (region.size - 1) * axis.stride + axis.extent
         output_padding.append(max(0, first + wanted.size - computed))
         firsts.append(first)
-    output = TRANSPOSED[ndim](
-        arguments["input"], arguments["weight"], arguments["bias"], problem.stride, 0,
-        tuple(output_padding), problem.groups, problem.dilation, accuracy=call.accuracy,
-    )  # fmt: skip
-    return narrowed(output, firsts, sizes(call.step.wanted)[-ndim:])
+    return tuple(output_padding), tuple(firsts)
 
 
 def max_pooling(call: Call) -> Tensor:

@@ -21,8 +21,9 @@ def tiles(plan: TilePlan) -> RenderableType:
     """Return the plan's numbers and its drawing."""
     halo = " × ".join(f"{before}+{after}" for before, after in plan.halo)
     rows = (
-        ("tiles", f"{plan.count:,}: {' × '.join(map(_sizes, plan.tiles))}"),
-        ("halo", f"{halo} positions of the input"),
+        *((f"pass of {each.network}", f"{each.count:,} tiles") for each in plan.before),
+        ("tiles", f"{plan.count:,}: {' × '.join(map(_sizes, plan.tiles)) or 'no axis is divided'}"),
+        ("halo", f"{halo or 0} positions of the input"),
         ("redundant work", f"{100 * plan.redundant:.2g} %"),
         ("peak of memory", f"{size(plan.peak_bytes)} of {size(plan.memory_bytes)}"),
         ("read", f"{size(plan.read_bytes)}, of an input of {size(plan.input_bytes)}"),
@@ -34,7 +35,7 @@ def tiles(plan: TilePlan) -> RenderableType:
         "",
         pairs(*rows),
         "",
-        *_drawing(plan),
+        *(_drawing(plan) if plan.tiles else ()),
     )
 
 
