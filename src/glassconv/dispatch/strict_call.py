@@ -8,6 +8,7 @@ Arrays of 16 bits are computed in float32, and the output and the gradients are 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import EllipsisType
 
 from torch import Tensor
 
@@ -30,6 +31,8 @@ from glassconv.problem.memory_layout import contiguous
 from glassconv.problem.problem import Arguments, Problem
 from glassconv.problem.transposed import TransposedProblem
 
+Index = tuple[EllipsisType | slice, ...]
+
 
 @dataclass(frozen=True)
 class StrictCall(RecordedCall):
@@ -38,7 +41,7 @@ class StrictCall(RecordedCall):
     convolution: ConvProblem  # whose weight's gradient is that of the call
     pixels: ConvProblem  # of ones, whose weight's gradient is that of the bias
     of_bias: WeightGradientCall
-    reached: tuple[slice, ...]  # the outputs that an input reaches
+    reached: Index  # the outputs that an input reaches; empty if all are
 
     def gradients(self, grad: Tensor, input: Tensor, weight: Tensor, needed: Needed) -> Gradients:
         """Return the gradients of input, weight and bias, None for those not asked for."""
@@ -46,7 +49,7 @@ class StrictCall(RecordedCall):
             return super().gradients(grad, input, weight, needed)
         only_bias = (False, False, needed[2])
         of_bias = super().gradients(grad, input, weight, only_bias)[2]
-        part = grad[(..., *self.reached)]
+        part = grad[self.reached]
         return *super().gradients(part, input, weight, (*needed[:2], False))[:2], of_bias
 
     def others(self, grad: Tensor, input: Tensor, weight: Tensor, needed: Needed) -> Gradients:
@@ -93,11 +96,11 @@ def strict_call(
     """
     accuracy, settings = arguments.accuracy, settings_of(problem, arguments.accuracy)
     pixels, size = sum_over_pixels(problem), problem.output_size
-    reached: tuple[slice, ...] = ()
+    reached: Index = ()
     if isinstance(problem, TransposedProblem):
         problem = without_unreached(problem)
         if problem.output_size != size:
-            reached = tuple(slice(stop) for stop in problem.output_size)
+            reached = (..., *map(slice, problem.output_size))
     convolution = convolution_of(problem)
     of_weight, of_bias = (
         weight_gradient_call(each, layout, _kernel(each, layout), compute, accuracy)

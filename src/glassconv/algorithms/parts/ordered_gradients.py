@@ -34,7 +34,7 @@ def weight_gradient(problem: ConvProblem, input: Tensor, grad: Tensor) -> Tensor
 
     def in_blocks(array: Tensor, *rows: int) -> Tensor:
         padded = F.pad(array.reshape(array.shape[0], groups, *rows, pixels), (0, -pixels % BLOCK))
-        return padded.unflatten(-1, (blocks, -1))
+        return padded.reshape(*padded.shape[:-1], blocks, BLOCK)
 
     columns = in_blocks(unfold(problem, input), 1, -1)
     inside = in_blocks(unfold(problem, torch.ones_like(input[:1])), 1, -1) > 0
