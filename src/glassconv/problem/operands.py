@@ -88,4 +88,6 @@ def to_numpy(tensor: Tensor) -> npt.NDArray[Any]:
 
 def is_finite(weight: Tensor) -> bool:
     """Return whether all numbers are finite, in a twentieth of the time of `torch.isfinite`."""
+    if weight.dim() > 1 and not weight.is_contiguous():
+        weight = weight.movedim(1, -1)  # which is, with channels last: a view, not a copy
     return not weight.numel() or all(isfinite(each) for each in torch.aminmax(weight))

@@ -40,10 +40,7 @@ DEFINITION, LANES, PRODUCT = "definition", "filters in lanes", "product"
 
 @dataclass(frozen=True)
 class OrderedGradientPlan(GradientPlan):
-    """The plans of the weight's gradient, of output gradients that it does not take, of the bias's.
-
-    The arrays are contiguous in a memory layout; filters in lanes are read from channels first.
-    """
+    """The plans of the gradients of weight and bias, in one published order."""
 
     problem: ConvProblem
     way: str
@@ -63,8 +60,6 @@ class OrderedGradientPlan(GradientPlan):
         elif self.way == PRODUCT:
             self.of_weight.compute(input, grad, weight, bias)
             return
-        elif self.way == LANES:
-            self.of_weight.compute(input.contiguous(), grad.contiguous(), weight, None)
         else:
             self.of_weight.compute(input, grad, weight, None)
         if bias is not None:
@@ -78,10 +73,10 @@ class OrderedGradientPlan(GradientPlan):
 
 def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> OrderedGradientPlan:
     """Plan a problem of float32 or float64, for contiguous arrays in this layout."""
-    way, otherwise = _way(problem, target), definition_plan(problem, layout, target)
+    way, otherwise = _way(problem, layout, target), definition_plan(problem, layout, target)
     of_weight: GradientPlan = otherwise
     if way == LANES:
-        of_weight = lanes_plan(problem, contiguous(problem, NCHW), target)
+        of_weight = lanes_plan(problem, layout, target)
     elif way == PRODUCT:
         of_weight = gemm.plan_of(problem, layout, target, blocking(problem, layout, target))
     ones = sum_over_pixels(problem)
@@ -118,11 +113,12 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target) -> GradientBl
     )  # fmt: skip
 
 
-def _way(problem: ConvProblem, target: Target) -> str:
+def _way(problem: ConvProblem, layout: Layout, target: Target) -> str:
     """Return which of the tasks a problem takes."""
     if problem.ndim == 3 or prod(problem.kernel_size) > gemm.MAX_TAPS:
         return DEFINITION
     is_depthwise = problem.weight_shape[1] == 1 and problem.groups > 1
-    if is_depthwise and problem.gemm.m < target.lanes(problem.dtype):
+    most_filters = target.lanes(problem.dtype) // 2 if layout.name == NCHW else 1
+    if is_depthwise and problem.gemm.m <= most_filters:
         return LANES
     return PRODUCT

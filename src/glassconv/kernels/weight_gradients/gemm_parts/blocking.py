@@ -87,7 +87,7 @@ def blocking_of(
     parts = ceil(blocks / blocks_per_part)
     steps, lowered = images * pixel_block, 0
     buffer_stride = 0
-    if images > 1 or not _is_read_in_place(problem, layout, element):
+    if not _is_read_in_place(problem, layout, images, element):
         if layout.name == NCHW:
             buffer_stride = round_up(steps + lanes, lanes) + lanes
             lowered = rows * buffer_stride + lanes
@@ -113,11 +113,16 @@ def _filter_block(problem: ConvProblem, target: Target) -> int:
     return block_size(filters, width, ceil(filters / FILTERS_AT_ONCE))
 
 
-def _is_read_in_place(problem: ConvProblem, layout: Layout, element: int) -> bool:
-    """Return whether the input already is the matrix: of a 1 × 1 kernel that reads every pixel."""
+def _is_read_in_place(problem: ConvProblem, layout: Layout, images: int, element: int) -> bool:
+    """Return whether the input already is the matrix: of a 1 × 1 kernel that reads every pixel.
+
+    With channels last, the pixels of several images are rows of one matrix.
+    """
     if not is_im2col_matrix(to_2d(problem, layout)):
         return False
-    return layout.name != NCHW or layout.strides[1] * element % ALIASING > 0
+    if layout.name != NCHW:
+        return True
+    return images == 1 and layout.strides[1] * element % ALIASING > 0
 
 
 def tasks_of(problem: ConvProblem, layout: Layout, blocks: GradientBlocking) -> int:

@@ -2,7 +2,8 @@
 
 The lanes of the default kernel are columns, whose sums are added at the end. In the published order
 the products of a weight are a chain. So a task copies the planes of as many filters as a vector has
-lanes into [row, column, lane], and the sums of their taps stay in registers over a row of pixels:
+lanes into [row, column, lane], transposed where channels are first, and the sums of their taps stay
+in registers over a row of pixels:
 
     for each pixel of the row, for each tap:
         sum[tap] = fma(input[pixel + tap], grad[pixel], sum[tap])
@@ -14,7 +15,6 @@ changes no bit. `parts_plan.py` adds the sums of images.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from math import ceil, prod
 
@@ -22,43 +22,30 @@ from glassconv.algorithms.ordered import BLOCK
 from glassconv.codegen.ir import INT, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
-from glassconv.codegen.struct import N, pack, table_after
+from glassconv.codegen.struct import pack, table_after
 from glassconv.codegen.target import Target
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.ordered_parts import filters_in_lanes
-from glassconv.kernels.ordered_parts.filters_in_lanes import (
-    FilterParameters,
-    emit_transpose_window,
-    filters_of_lanes,
-)
+from glassconv.kernels.ordered_parts.filters_in_lanes import emit_transpose_window
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.loop_text import describe_loop_nest
 from glassconv.kernels.weight_gradients.gemm_parts.blocking import TASKS, max_threads
 from glassconv.kernels.weight_gradients.gemm_parts.parameters import GradientArrays, SumParameters
+from glassconv.kernels.weight_gradients.ordered_parts.lanes_copies import (
+    FilterGradientParameters,
+    emit_copy_grads,
+    emit_copy_window,
+    emit_transpose_grads,
+)
 from glassconv.kernels.weight_gradients.parts_plan import PartsPlan, Round, compile_sums
 from glassconv.problem import ConvProblem
-from glassconv.problem.memory_layout import Layout
+from glassconv.problem.memory_layout import NCHW, Layout
 
 SPARE_REGISTERS = 3  # for an output gradient and an input
 
 
-@dataclass(frozen=True)
-class FilterGradientParameters(FilterParameters[N]):
-    """The kernel's parameters; the strides of the output are those of its gradient.
-
-    A table follows, of the elements from a window's first input to the one of each tap.
-    """
-
-    batch: N
-    first_part: N  # of the tasks, which count from it
-    images_per_part: N
-    part_stride: N  # of the sums
-    sums_stride: N  # from one tap to the next
-    block_start: N  # elements before a block's sums in the workspace
-
-
 def lanes_plan(problem: ConvProblem, layout: Layout, target: Target) -> PartsPlan:
-    """Plan a problem of one channel in each group, with channels first."""
+    """Plan a problem of one channel in each group; with channels last, and of one filter."""
     problem_2d, lanes = problem.as_2d(), target.lanes(problem.dtype)
     vectors, taps = ceil(problem.out_channels / lanes), prod(problem.kernel_size)
     is_divided = vectors < TASKS
@@ -69,7 +56,7 @@ def lanes_plan(problem: ConvProblem, layout: Layout, target: Target) -> PartsPla
     return PartsPlan(
         problem,
         layout,
-        _compile(problem.dtype, target, taps),
+        _compile(problem.dtype, layout.name, target, taps),
         compile_sums(problem.dtype, target),
         {False: tuple(_rounds(problem_2d, parameters, target, at_once))},
         sum_tasks=vectors,
@@ -97,6 +84,7 @@ def _parameters(
     return FilterGradientParameters(
         **given | {"workspace_bytes": blocks.workspace_bytes + sums_bytes},
         batch=problem.batch,
+        channels_last_stride=problem.out_channels,
         first_part=0,
         images_per_part=images,
         part_stride=taps * sums_stride,
@@ -138,15 +126,17 @@ def _rounds(
 
 
 @cache
-def _compile(dtype: str, target: Target, taps: int) -> Compiled:
+def _compile(dtype: str, layout: str, target: Target, taps: int) -> Compiled:
     module = Module("ordered_depthwise_gradient", dtype, target)
-    in_parallel(module, _emit_task(module, taps))
+    in_parallel(module, _emit_task(module, layout, taps))
     return compiled(module, "ordered_depthwise_gradient")
 
 
-def _emit_task(module: Module, taps: int) -> Function:
+def _emit_task(module: Module, layout: str, taps: int) -> Function:
     """Emit the task function: the sums of a vector of filters over the images of a part."""
-    copy_window, copy_grads = emit_transpose_window(module), _emit_copy_grads(module)
+    is_nchw = layout == NCHW
+    copy_window = emit_transpose_window(module) if is_nchw else emit_copy_window(module)
+    copy_grads = emit_transpose_grads(module) if is_nchw else emit_copy_grads(module)
     passes = ceil(taps / (module.target.registers - SPARE_REGISTERS))
     size = ceil(taps / passes)
     starts = range(0, taps, size)
@@ -169,6 +159,7 @@ def _emit_task(module: Module, taps: int) -> Function:
         grads = of_image + p.outputs_start * lanes
         sums = arrays.sums + (part * p.part_stride + filter)
         first = (p.first_part + part) * p.images_per_part
+        grad_stride_w = 1 if is_nchw else p.channels_last_stride
         left = code.variable(BLOCK)
 
         def for_each_tap(change: Callable[[Pointer, Pointer, Pointer], None]) -> None:
@@ -205,7 +196,8 @@ def _emit_task(module: Module, taps: int) -> Function:
                 )
                 copy_grads.call(
                     parameters=p,
-                    grad=arrays.grad + (image * p.output_stride_n + top * p.output_width),
+                    grad=arrays.grad
+                    + (image * p.output_stride_n + top * p.output_width * grad_stride_w),
                     copied=grads,
                     filter=filter,
                     pixels=rows * p.output_width,
@@ -233,35 +225,6 @@ def _emit_task(module: Module, taps: int) -> Function:
             for_each_tap(end_image)
 
     return task
-
-
-def _emit_copy_grads(module: Module) -> Function:
-    """Emit the function that copies output gradients as [pixel, lane]."""
-
-    @function(module)
-    def copy_grads(
-        code: Code,
-        parameters: FilterParameters[Value],
-        grad: Pointer,
-        copied: Pointer,
-        filter: Value,
-        pixels: Value,
-    ) -> None:
-        p, lanes = parameters, code.lanes
-        planes = [grad + each * p.output_stride_c for each in filters_of_lanes(p, filter, lanes)]
-        whole = pixels - pixels % lanes
-        tail = code.first_lanes(pixels - whole)
-
-        def put(pixel: Value, vectors: list[Value]) -> None:
-            for i, vector in enumerate(code.transpose(vectors)):
-                copied[(pixel + i) * lanes] = vector
-
-        with code.loop(0, whole, lanes) as pixel:
-            put(pixel, [plane.vector(pixel) for plane in planes])
-        with code.if_(pixels > whole):
-            put(whole, [plane.masked(tail, whole) for plane in planes])
-
-    return copy_grads
 
 
 def _emit_multiply(module: Module, taps: int) -> Function:
