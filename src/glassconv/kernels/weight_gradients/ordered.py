@@ -63,12 +63,8 @@ class OrderedGradientPlan(GradientPlan):
         else:
             self.of_weight.compute(input, grad, weight, None)
         if bias is not None:
-            self.compute_bias(grad, bias)
-
-    def compute_bias(self, grad: Tensor, bias: Tensor) -> None:
-        """Write the bias's gradient to this array."""
-        ones = grad.new_ones(self.of_bias.problem.input_shape)
-        self.of_bias.compute(ones, grad, bias, None)
+            ones = grad.new_ones(self.of_bias.problem.input_shape)
+            self.of_bias.compute(ones, grad, bias, None)
 
 
 def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> OrderedGradientPlan:
