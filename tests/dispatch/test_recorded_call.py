@@ -11,15 +11,25 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 import glassconv
+from glassconv import parse
 from glassconv.dispatch import dispatch
+from glassconv.dispatch.devices import CPU
 from glassconv.dispatch.gradient_choice import GradientChoice
-from glassconv.kernels.weight_gradients import supporting
+from glassconv.dispatch.select import AUTO, chosen
+from glassconv.errors import UnsupportedError
+from glassconv.kernels import KERNELS, weight_gradients
+from glassconv.kernels.weight_gradients import GradientKernel, fastest, supporting
+from glassconv.problem import ConvProblem
 from glassconv.problem.gradients import convolution_of
+from glassconv.problem.memory_layout import NCHW, NHWC
 from glassconv.problem.problem import Problem
+from glassconv.reports.choice import Candidate
+from glassconv.reports.machine import Machine
 from support.gradient_bounds import assert_within_bound, gradients
 from support.torch_calls import CALLS, SHAPES, Calls
 
 FLOAT64 = torch.float64
+DEPTHWISE = "5x7x8 5@3x3 p1 g5"
 ALL = {**{name: calls for name, calls in CALLS.items() if "3-D" not in name}, **SHAPES}
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same'")  # which copies the input
 EVERY_CALL = pytest.mark.parametrize("calls", ALL.values(), ids=ALL)
@@ -47,6 +57,55 @@ def test_both_derivatives_are_those_of_finite_differences(calls: Calls) -> None:
     assert type(calls.ours(*arrays).grad_fn).__name__ == "_ConvolutionBackward"
     assert gradcheck(calls.ours, arrays, fast_mode=True)
     assert gradgradcheck(calls.ours, arrays, fast_mode=True)
+
+
+@pytest.mark.parametrize("name", weight_gradients.KERNELS)
+@pytest.mark.parametrize("last", [False, True])
+def test_derivatives_by_each_kernel_of_the_weights_gradient(
+    name: str, last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel, used = weight_gradients.KERNELS[name], []
+
+    def forced(problem: ConvProblem, layout: str, machine: Machine) -> GradientKernel:
+        if not kernel.supports(problem, layout):
+            return fastest(problem, layout, machine)
+        used.append(problem)
+        return kernel
+
+    monkeypatch.setattr(weight_gradients, "fastest", forced)
+    for calls in (CALLS["2-D"], SHAPES["strided"], SHAPES["depthwise"], SHAPES["pointwise"]):
+        arrays = calls.arrays(FLOAT64, requires_grad=True)
+        if last:
+            image = arrays[0].detach().contiguous(memory_format=torch.channels_last)
+            arrays = image.requires_grad_(), *arrays[1:]
+        assert gradcheck(calls.ours, arrays, fast_mode=True)
+        assert gradgradcheck(calls.ours, arrays, fast_mode=True)
+    layouts = [each for each in (NCHW, NHWC) if kernel.supports(parse(DEPTHWISE), each)]
+    assert used or (last and layouts == [NCHW])
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_derivatives_by_each_kernel(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+
+    def forced(
+        problem: Problem, algorithm: str, accuracy: str, layout: str = NCHW, device: str = CPU
+    ) -> Candidate:
+        if algorithm != AUTO:  # the plain sums of whole numbers
+            return chosen(problem, algorithm, accuracy, layout, device)
+        try:
+            found = chosen(problem, name, "strict" if name == "ordered" else "any", layout, device)
+        except UnsupportedError:
+            return chosen(problem, algorithm, accuracy, layout, device)
+        used.append(found.kernel)
+        return found
+
+    monkeypatch.setattr(dispatch, "chosen", forced)
+    for calls in map(ALL.__getitem__, ("2-D", "strided", "depthwise", "wide", "one pixel")):
+        arrays = calls.arrays(FLOAT64, requires_grad=True)
+        assert gradcheck(calls.ours, arrays, fast_mode=True)
+        assert gradgradcheck(calls.ours, arrays, fast_mode=True)
+    assert any(used)
 
 
 @EVERY_CALL

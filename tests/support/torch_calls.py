@@ -79,6 +79,8 @@ SHAPES = {
     "depthwise, strided": Calls(
         "conv2d", (2, 3, 9, 8), (6, 1, 3, 3), None, {"groups": 3, "padding": 1, "stride": 2}
     ),
+    "wide": Calls("conv2d", (1, 2, 4, 20), (3, 2, 3, 3), 3, {"padding": 1}),
+    "one pixel": Calls("conv2d", (2, 5, 1, 1), (7, 5, 1, 1), 7),
     "pointwise": Calls("conv2d", (2, 5, 4, 6), (7, 5, 1, 1), 7),
     "padding wider than the kernel": Calls("conv2d", (1, 2, 4, 4), (3, 2, 2, 2), 3, {"padding": 3}),
     "uneven padding": Calls("conv2d", (1, 2, 5, 6), (3, 2, 3, 2), 3, {"padding": "same"}),
