@@ -61,10 +61,8 @@ def differences(seed: int) -> list[str]:
         plan = ordered.plan(problem, contiguous(problem, layout), target, threads)
         weight, bias = plan(x, g, True)
     assert bias is not None
-    pairs = {"weight": (weight, weight_gradient(problem, input, grad))}
-    ones = sum_over_pixels(problem)
-    pixels = torch.ones(ones.input_shape, dtype=grad.dtype)
-    pairs["bias"] = bias, weight_gradient(ones, pixels, grad.flatten(2)).flatten()
+    of_weight, of_bias = definition(problem, input, grad)
+    pairs = {"weight": (weight, of_weight), "bias": (bias, of_bias)}
     if seed % 8 == 0:
         kernel = numbers_of(problem.weight_shape, "normal", problem.dtype, torch.Generator())
         transpose = input_gradient(problem)
@@ -76,6 +74,14 @@ def differences(seed: int) -> list[str]:
         for name, (found, right) in pairs.items()
         if not same_bits(found, right)
     ]
+
+
+def definition(problem: ConvProblem, input: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradients of weight and bias."""
+    pixels = sum_over_pixels(problem)
+    ones = torch.ones(pixels.input_shape, dtype=grad.dtype)
+    bias = weight_gradient(pixels, ones, grad.flatten(2)).flatten()
+    return weight_gradient(problem, input, grad), bias
 
 
 def targets() -> list[Target]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from glassconv import parse
 from glassconv.algorithms.ordered import BLOCK
-from glassconv.algorithms.parts.ordered_gradients import sum_over_pixels, weight_gradient
+from glassconv.algorithms.parts.ordered_gradients import weight_gradient
 from glassconv.codegen.target import Target
 from glassconv.dispatch.compiled_call import in_layout
 from glassconv.kernels.weight_gradients import gemm, ordered, parts_plan
@@ -23,7 +23,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC, contiguous
 from support.gradient_problems import arrays
 from support.guard_pages import SIDES, guarded
-from support.strict_gradients import differences, targets
+from support.strict_gradients import definition, differences, targets
 from support.strict_problems import same_bits
 
 RANDOM, SLICES = 2_000, 8
@@ -53,14 +53,6 @@ def _threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
-
-
-def definition(problem: ConvProblem, input: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the gradients of weight and bias."""
-    pixels = sum_over_pixels(problem)
-    ones = torch.ones(pixels.input_shape, dtype=grad.dtype)
-    bias = weight_gradient(pixels, ones, grad.flatten(2)).flatten()
-    return weight_gradient(problem, input, grad), bias
 
 
 @pytest.mark.thorough
