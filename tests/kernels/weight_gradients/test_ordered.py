@@ -26,7 +26,7 @@ from support.guard_pages import SIDES, guarded
 from support.strict_gradients import definition, differences, targets
 from support.strict_problems import same_bits
 
-RANDOM, SLICES = 2_000, 8
+RANDOM, SLICES, USUAL = 2_000, 8, 2  # the usual slices take some seconds
 PROBLEMS = [
     "2x3x9x8 5@3x3 s2 p1",
     "3x17x20x21 33@3x3 p1 float64",  # several blocks, several images
@@ -56,7 +56,10 @@ def _threads() -> Iterator[None]:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("part", range(SLICES))
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(part, marks=() if part < USUAL else pytest.mark.slow) for part in range(SLICES)],
+)
 def test_random_problems_have_the_bits_of_the_definition(part: int) -> None:
     size = RANDOM // SLICES
     found = [line for seed in range(part * size, (part + 1) * size) for line in differences(seed)]
