@@ -37,6 +37,8 @@ OTHER_COMMANDS = {
     ),
     "PYTHONPATH=tests python -m support.random_kernels 100000": "half an hour",
     "PYTHONPATH=tests python -m support.strict_problems 0:50000": "half an hour",
+    "PYTHONPATH=tests python -m support.strict_gradients 0:50000": "half an hour",
+    "PYTHONPATH=tests python -m support.gradient_problems 0:50000": "ten minutes",
     "PYTHONPATH=tests python -m support.random_tiles 0:2000": "two minutes; its tests run 150",
 }
 

@@ -184,6 +184,7 @@ def test_gradients_are_those_of_finite_differences(algorithm: Algorithm, text: s
         return algorithm.run(problem, input, weight, bias)
 
     assert torch.autograd.gradcheck(convolve, leaves, fast_mode=True)
+    assert torch.autograd.gradgradcheck(convolve, leaves, fast_mode=True)
 
 
 @ALGORITHM

@@ -20,8 +20,8 @@ from glassconv.dispatch.compiled_call import AlgorithmCall, TransposedCall, Unba
 from glassconv.dispatch.select import choose
 from glassconv.errors import ArgumentTypeError, ShapeError
 from glassconv.kernels import KERNELS, TRANSPOSED_KERNELS
+from glassconv.kernels.runtime import filter_rows
 from glassconv.kernels.runtime.plan import Plan
-from glassconv.problem import transposed
 from glassconv.problem.operands import Operands, to_numpy
 from glassconv.problem.problem import Arguments, parse_problem
 from glassconv.problem.shorthand import parse
@@ -247,22 +247,22 @@ def test_a_transposed_call_is_remembered_as_any_other() -> None:
 
 @pytest.mark.skipif(host() is None, reason="no kernel runs on this processor")
 def test_a_transposed_weight_is_flipped_and_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    flips: list[int] = []
-    flip = transposed.flip
+    packed: list[int] = []
+    pack_rows = filter_rows.pack_rows
 
-    def counted(weight: Tensor, groups: int) -> Tensor:
-        flips.append(groups)
-        return flip(weight, groups)
+    def counted(weight: int, *others: Any) -> None:
+        packed.append(weight)
+        pack_rows(weight, *others)
 
-    monkeypatch.setattr("glassconv.dispatch.compiled_call.flip", counted)
+    monkeypatch.setattr(filter_rows, "pack_rows", counted)
     weight = torch.ones(16, 8, 3, 3)
     for size in (8, 8, 9, 8):
         input = torch.ones(1, 16, size, size)
         glassconv.conv_transpose2d(input, weight, stride=2, algorithm="implicit_gemm")
-    assert flips == [1]
+    assert packed == [weight.data_ptr()]
     weight.add_(1)
     glassconv.conv_transpose2d(torch.ones(1, 16, 8, 8), weight, stride=2, algorithm="implicit_gemm")
-    assert flips == [1, 1]
+    assert packed == [weight.data_ptr()] * 2
 
 
 def test_choose_and_the_shorthand_take_transposed_problems() -> None:

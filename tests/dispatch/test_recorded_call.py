@@ -11,34 +11,25 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 import glassconv
+from glassconv import parse
 from glassconv.dispatch import dispatch
+from glassconv.dispatch.devices import CPU
 from glassconv.dispatch.gradient_choice import GradientChoice
-from glassconv.kernels.weight_gradients import supporting
+from glassconv.dispatch.select import AUTO, chosen
+from glassconv.errors import UnsupportedError
+from glassconv.kernels import KERNELS, weight_gradients
+from glassconv.kernels.weight_gradients import GradientKernel, fastest, supporting
+from glassconv.problem import ConvProblem
 from glassconv.problem.gradients import convolution_of
+from glassconv.problem.memory_layout import NCHW, NHWC
 from glassconv.problem.problem import Problem
+from glassconv.reports.choice import Candidate
+from glassconv.reports.machine import Machine
 from support.gradient_bounds import assert_within_bound, gradients
-from support.torch_calls import CALLS, Calls
+from support.torch_calls import CALLS, SHAPES, Calls
 
 FLOAT64 = torch.float64
-SHAPES = {
-    "strided": Calls("conv2d", (2, 4, 9, 8), (6, 4, 3, 3), 6, {"stride": 2, "padding": 1}),
-    "stride beyond the kernel": Calls("conv2d", (2, 3, 9, 8), (4, 3, 2, 1), 4, {"stride": (3, 2)}),
-    "dilated": Calls("conv2d", (1, 3, 9, 9), (4, 3, 3, 3), 4, {"dilation": 2, "padding": 2}),
-    "dilated and strided": Calls(
-        "conv2d", (1, 3, 11, 10), (4, 3, 3, 2), 4, {"dilation": (2, 3), "stride": (3, 2)}
-    ),
-    "depthwise": Calls("conv2d", (2, 5, 7, 8), (5, 1, 3, 3), 5, {"groups": 5, "padding": 1}),
-    "depthwise, strided": Calls(
-        "conv2d", (2, 3, 9, 8), (6, 1, 3, 3), None, {"groups": 3, "padding": 1, "stride": 2}
-    ),
-    "pointwise": Calls("conv2d", (2, 5, 4, 6), (7, 5, 1, 1), 7),
-    "padding wider than the kernel": Calls("conv2d", (1, 2, 4, 4), (3, 2, 2, 2), 3, {"padding": 3}),
-    "uneven padding": Calls("conv2d", (1, 2, 5, 6), (3, 2, 3, 2), 3, {"padding": "same"}),
-    "1-D, strided": Calls("conv1d", (2, 4, 19), (6, 2, 5), 6, {"stride": 2, "groups": 2}),
-    "transposed, dilated": Calls(
-        "conv_transpose2d", (1, 3, 5, 4), (3, 2, 2, 3), 2, {"dilation": 2, "padding": 1}
-    ),
-}
+DEPTHWISE = "5x7x8 5@3x3 p1 g5"
 ALL = {**{name: calls for name, calls in CALLS.items() if "3-D" not in name}, **SHAPES}
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same'")  # which copies the input
 EVERY_CALL = pytest.mark.parametrize("calls", ALL.values(), ids=ALL)
@@ -68,6 +59,55 @@ def test_both_derivatives_are_those_of_finite_differences(calls: Calls) -> None:
     assert gradgradcheck(calls.ours, arrays, fast_mode=True)
 
 
+@pytest.mark.parametrize("name", weight_gradients.KERNELS)
+@pytest.mark.parametrize("last", [False, True])
+def test_derivatives_by_each_kernel_of_the_weights_gradient(
+    name: str, last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel, used = weight_gradients.KERNELS[name], []
+
+    def forced(problem: ConvProblem, layout: str, machine: Machine) -> GradientKernel:
+        if not kernel.supports(problem, layout):
+            return fastest(problem, layout, machine)
+        used.append(problem)
+        return kernel
+
+    monkeypatch.setattr(weight_gradients, "fastest", forced)
+    for calls in (CALLS["2-D"], SHAPES["strided"], SHAPES["depthwise"], SHAPES["pointwise"]):
+        arrays = calls.arrays(FLOAT64, requires_grad=True)
+        if last:
+            image = arrays[0].detach().contiguous(memory_format=torch.channels_last)
+            arrays = image.requires_grad_(), *arrays[1:]
+        assert gradcheck(calls.ours, arrays, fast_mode=True)
+        assert gradgradcheck(calls.ours, arrays, fast_mode=True)
+    layouts = [each for each in (NCHW, NHWC) if kernel.supports(parse(DEPTHWISE), each)]
+    assert used or (last and layouts == [NCHW])
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_derivatives_by_each_kernel(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+
+    def forced(
+        problem: Problem, algorithm: str, accuracy: str, layout: str = NCHW, device: str = CPU
+    ) -> Candidate:
+        if algorithm != AUTO:  # the plain sums of whole numbers
+            return chosen(problem, algorithm, accuracy, layout, device)
+        try:
+            found = chosen(problem, name, "strict" if name == "ordered" else "any", layout, device)
+        except UnsupportedError:
+            return chosen(problem, algorithm, accuracy, layout, device)
+        used.append(found.kernel)
+        return found
+
+    monkeypatch.setattr(dispatch, "chosen", forced)
+    for calls in map(ALL.__getitem__, ("2-D", "strided", "depthwise", "wide", "one pixel")):
+        arrays = calls.arrays(FLOAT64, requires_grad=True)
+        assert gradcheck(calls.ours, arrays, fast_mode=True)
+        assert gradgradcheck(calls.ours, arrays, fast_mode=True)
+    assert any(used)
+
+
 @EVERY_CALL
 def test_gradients_are_within_their_bounds(calls: Calls) -> None:
     arrays = calls.arrays()
@@ -85,6 +125,16 @@ def test_channels_last_gradients_have_pytorchs_layout() -> None:
     found = torch.autograd.grad(output, (image, *arrays[1:]), grad)
     assert_within_bound(found, calls.theirs, (image, *arrays[1:]), grad)
     assert found[0].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_batch_of_output_gradients() -> None:
+    arrays = [each.requires_grad_() for each in CALLS["2-D"].arrays()]
+    output = CALLS["2-D"].ours(*arrays)
+    grads = torch.randn(2, *output.shape)
+    found = torch.autograd.grad(output, arrays, grads, is_grads_batched=True)
+    for i in range(2):
+        each = [batch[i] for batch in found]
+        assert_within_bound(each, CALLS["2-D"].theirs, arrays, grads[i])
 
 
 def test_a_weight_that_changes_is_packed_again() -> None:

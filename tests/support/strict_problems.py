@@ -45,13 +45,15 @@ def random_case(seed: int) -> tuple[Problem, Operands, Random]:
     numbers = random.choice(NUMBERS)
     generator = torch.Generator().manual_seed(seed)
     shapes = (problem.input_shape, problem.weight_shape, (problem.out_channels,))
-    arrays = [_array(shape, numbers, problem.dtype, generator) for shape in shapes]
+    arrays = [numbers_of(shape, numbers, problem.dtype, generator) for shape in shapes]
     if numbers == "infinite weights" and arrays[1].numel():
         arrays[1].view(-1)[random.randrange(arrays[1].numel())] = float("inf")
     return problem, Operands(arrays[0], arrays[1], arrays[2] if problem.bias else None), random
 
 
-def _array(shape: tuple[int, ...], numbers: str, dtype: str, generator: torch.Generator) -> Tensor:
+def numbers_of(
+    shape: tuple[int, ...], numbers: str, dtype: str, generator: torch.Generator
+) -> Tensor:
     array = torch.randn(shape, generator=generator, dtype=torch.float64)
     if numbers == "wide":  # products that overflow, underflow and vanish
         array *= 2.0 ** torch.randint(-90, 80, shape, generator=generator)

@@ -66,3 +66,26 @@ CALLS = {
     "transposed image without bias": Calls("conv_transpose2d", (4, 3, 4), (4, 2, 3, 2)),
     "transposed 3-D": Calls("conv_transpose3d", (1, 2, 2, 3, 2), (2, 2, 2, 2, 2), 2),
 }
+
+# More of each, in one and two dimensions.
+SHAPES = {
+    "strided": Calls("conv2d", (2, 4, 9, 8), (6, 4, 3, 3), 6, {"stride": 2, "padding": 1}),
+    "stride beyond the kernel": Calls("conv2d", (2, 3, 9, 8), (4, 3, 2, 1), 4, {"stride": (3, 2)}),
+    "dilated": Calls("conv2d", (1, 3, 9, 9), (4, 3, 3, 3), 4, {"dilation": 2, "padding": 2}),
+    "dilated and strided": Calls(
+        "conv2d", (1, 3, 11, 10), (4, 3, 3, 2), 4, {"dilation": (2, 3), "stride": (3, 2)}
+    ),
+    "depthwise": Calls("conv2d", (2, 5, 7, 8), (5, 1, 3, 3), 5, {"groups": 5, "padding": 1}),
+    "depthwise, strided": Calls(
+        "conv2d", (2, 3, 9, 8), (6, 1, 3, 3), None, {"groups": 3, "padding": 1, "stride": 2}
+    ),
+    "wide": Calls("conv2d", (1, 2, 4, 20), (3, 2, 3, 3), 3, {"padding": 1}),
+    "one pixel": Calls("conv2d", (2, 5, 1, 1), (7, 5, 1, 1), 7),
+    "pointwise": Calls("conv2d", (2, 5, 4, 6), (7, 5, 1, 1), 7),
+    "padding wider than the kernel": Calls("conv2d", (1, 2, 4, 4), (3, 2, 2, 2), 3, {"padding": 3}),
+    "uneven padding": Calls("conv2d", (1, 2, 5, 6), (3, 2, 3, 2), 3, {"padding": "same"}),
+    "1-D, strided": Calls("conv1d", (2, 4, 19), (6, 2, 5), 6, {"stride": 2, "groups": 2}),
+    "transposed, dilated": Calls(
+        "conv_transpose2d", (1, 3, 5, 4), (3, 2, 2, 3), 2, {"dilation": 2, "padding": 1}
+    ),
+}

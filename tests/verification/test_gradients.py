@@ -13,7 +13,7 @@ from glassconv.algorithms import ALGORITHMS
 from glassconv.dispatch import dispatch, gradient_choice
 from glassconv.errors import UnsupportedError
 from glassconv.kernels.weight_gradients import KERNELS
-from glassconv.kernels.weight_gradients.gemm import GemmGradientPlan
+from glassconv.kernels.weight_gradients.parts_plan import PartsPlan
 from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import parse_transposed
 from glassconv.verification.gradients import PYTORCH, GradientTargets
@@ -63,17 +63,17 @@ def test_the_number_of_verifications_is_known_before() -> None:
 
 def _off_by_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the kernel return weights of which one is off, and every bias."""
-    right = GemmGradientPlan.compute
+    right = PartsPlan.compute
 
     def compute(
-        self: GemmGradientPlan, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None
+        self: PartsPlan, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None
     ) -> None:
         right(self, input, grad, weight, bias)
         weight.view(-1)[-1] += 1e-2
         if bias is not None:
             bias += 1e-2
 
-    monkeypatch.setattr(GemmGradientPlan, "compute", compute)
+    monkeypatch.setattr(PartsPlan, "compute", compute)
 
 
 def test_a_wrong_gradient_is_found_and_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,13 @@ from glassconv.tracing.backward import backward as run_backward
 from glassconv.tracing.forward import trace as trace_problem
 from glassconv.verification.compare_unfold import same
 from glassconv.verification.gradients import GradientTargets, gathered
-from glassconv.verification.hashes import hash_each, suite_hash
+from glassconv.verification.hashes import (
+    GRADIENTS,
+    OUTPUT,
+    hash_each,
+    hash_gradients,
+    suite_hash,
+)
 from glassconv.verification.running_bounds import ORDERED, running_bounds
 from glassconv.verification.stress_inputs import STRESS_INPUTS, run_stress_inputs
 from glassconv.verification.verify import verification_targets
@@ -110,13 +116,14 @@ def verify(
         typer.Option("--hash", help="Hash outputs in the published order: alike on all machines."),
     ] = False,
     backward: Annotated[
-        bool, typer.Option("--backward", help="Verify the gradients instead.")
+        bool,
+        typer.Option("--backward", help="Verify the gradients instead, or hash them with --hash."),
     ] = False,
 ) -> None:
     """Compare algorithms with the definition in float64, each output within its error bound."""
-    if backward:
-        if algorithm or suite or hash or not problem:
-            raise ArgumentError("--backward takes a problem, no --algorithm, --suite and --hash")
+    if backward and not hash:
+        if algorithm or suite or not problem:
+            raise ArgumentError("--backward takes a problem, or --hash; no --algorithm and --suite")
         _verify_gradients(problem, input, image, seed)
         return
     if problem and (source := source_of(problem)) is not None:
@@ -127,7 +134,7 @@ def verify(
     if input or image:
         raise ArgumentError(f"--input and --image {ONLY_NETWORKS}")
     if hash or suite is not None:
-        _hash(problem, suite, hash)
+        _hash(problem, suite, hash, backward)
         return
     if not problem:
         raise ArgumentError("verify needs a problem, such as 3x32x32 4@5x5, or --suite NAME --hash")
@@ -173,17 +180,18 @@ def _verify_gradients(problem: list[str], input: str | None, image: Path | None,
         raise typer.Exit(1)
 
 
-def _hash(problem: list[str] | None, suite: str | None, hash: bool) -> None:
-    """Print the hashes of a problem's or a suite's outputs, the same from either layout."""
+def _hash(problem: list[str] | None, suite: str | None, hash: bool, backward: bool) -> None:
+    """Print hashes of outputs or of gradients, the same from either layout."""
     if not hash or bool(problem) is (suite is not None):
         raise ArgumentError("verify --hash takes a problem or --suite NAME; --suite needs --hash")
     problems: list[Problem] = [parse_words(problem)] if problem else []
     if suite is not None:
         problems = [layer.problem for layer in read_suite(suite)]
-    each = counted(hash_each(problems), len(problems), "hashing", stderr())
-    report = suite_hash(suite or str(problems[0]), each)
+    hashes, hashed = (hash_gradients, GRADIENTS) if backward else (hash_each, OUTPUT)
+    each = counted(hashes(problems), len(problems), "hashing", stderr())
+    report = suite_hash(suite or str(problems[0]), each, hashed)
     show(render_hashes(report))
-    if report != suite_hash(report.suite, hash_each(problems, Layout.nhwc.name)):
+    if report != suite_hash(report.suite, hashes(problems, Layout.nhwc.name), hashed):
         show("inputs with channels last give another hash")
         raise typer.Exit(1)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+from glassconv.dispatch.pytorch_call import with_epilogue
+from glassconv.dispatch.select import STRICT
+from glassconv.dispatch.torch_state import State, state_of
+from glassconv.problem.problem import Arguments
 
 
 def is_on() -> bool:
@@ -35,3 +40,29 @@ def switched_off() -> Iterator[None]:
         yield
     finally:
         torch.set_autocast_enabled("cpu", was_on)
+
+
+def convolve(
+    compute: Callable[..., Tensor],
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    arguments: Arguments,
+) -> Tensor | None:
+    """Return the output of a call under autocast, None where a kernel may not be given its arrays.
+
+    compute: the call of arrays of one element type. PyTorch applies the residual and the
+    activation, whose element types autocast decides.
+    """
+    with switched_off():
+        arrays = cast(input, weight, bias)
+        same_type = {each.dtype for each in arrays if each is not None} == {arrays[0].dtype}
+        state = state_of(*arrays, None)
+        by_kernels = state is State.PLAIN
+        if arguments.accuracy == STRICT:
+            by_kernels = state is not State.OTHER
+        if not same_type or not by_kernels:
+            return None
+        output = compute(*arrays, None, arguments._replace(activation=None))
+    return with_epilogue(output, input, residual, arguments)

@@ -39,23 +39,22 @@ from glassconv.dispatch.operators import record
 from glassconv.dispatch.pytorch_call import (
     pytorch_call,
     traced_call,
-    with_epilogue,
     wrong_residual,
 )
 from glassconv.dispatch.recent_calls import recall, remember
 from glassconv.dispatch.recorded_call import recorded_call
-from glassconv.dispatch.select import AUTO, check_names, chosen, kernel_named
+from glassconv.dispatch.select import AUTO, STRICT, check_names, chosen, kernel_named
 from glassconv.dispatch.storage import bytes_spanned, check_storage
-from glassconv.dispatch.strict_gradients import WithGradients
+from glassconv.dispatch.strict_call import WidenedCall, strict_call
 from glassconv.dispatch.torch_state import State, memory_device, state_of
 from glassconv.dispatch.whole_numbers import LateCall, UnlessWhole
-from glassconv.errors import ConvError
+from glassconv.errors import ConvError, ShapeError
 from glassconv.problem.activations import NOTHING, Epilogue
+from glassconv.problem.dtypes import HALF_PRECISION
 from glassconv.problem.memory_layout import NCHW, Shaped, layout_named, output_layout
 from glassconv.problem.problem import Arguments, Problem
 from glassconv.reports.array import Array
 
-STRICT = "strict"  # the accuracy in which every output has the same bits everywhere
 EXACT = (STRICT, "default")  # accuracies in which whole numbers give whole numbers
 MAX_CACHED_CALLS = 2048  # some kilobytes each
 
@@ -94,15 +93,15 @@ def compute(
         arguments = _settled(arguments, input, weight, bias)
     check_storage(arguments.function, _named(input, weight, bias, residual))
     arrays = [_described(each) for each in (input, weight, bias, residual)]
+    threads = torch.get_num_threads()
     is_strict = arguments.accuracy == STRICT and arguments.algorithm == AUTO
-    if state is State.RECORDED and arguments.algorithm in PYTORCH and not is_strict:
+    if state is State.RECORDED and is_strict:
+        call = compile_strict(arguments, *arrays[:3], threads)
+    elif state is State.RECORDED and arguments.algorithm in PYTORCH:
         needed = input.requires_grad, weight.requires_grad
-        call = compile_recorded(arguments, *arrays[:3], needed, torch.get_num_threads())
+        call = compile_recorded(arguments, *arrays[:3], needed, threads)
     else:
-        plain = state is State.PLAIN or is_strict
-        call = compile_call(arguments, *arrays, plain, CPU, torch.get_num_threads())
-        if state is State.RECORDED and is_strict:
-            call = WithGradients(call, _pytorch_call(input, weight, bias, arguments))
+        call = compile_call(arguments, *arrays, state is State.PLAIN, CPU, threads)
     spans = [bytes_spanned(*each) for each in arrays if each is not None]
     remember(call, tuple(spans), input, weight, bias, residual, arguments)
     return call(input, weight, bias, residual)
@@ -130,7 +129,7 @@ def _compute_other(
     if not arguments.is_settled():
         arguments = _settled(arguments, input, weight, bias)
     if autocast.is_on():
-        output = _compute_cast(input, weight, bias, residual, arguments)
+        output = autocast.convolve(compute, input, weight, bias, residual, arguments)
         if output is not None:
             return output
     if arguments.algorithm in PYTORCH and arguments.accuracy != STRICT:
@@ -139,26 +138,6 @@ def _compute_other(
     device = memory_device(input)
     call = compile_call(arguments, *arrays, False, device, torch.get_num_threads())
     return call(input, weight, bias, residual)
-
-
-def _compute_cast(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    residual: Tensor | None,
-    arguments: Arguments,
-) -> Tensor | None:
-    """Return the output of a call under autocast, None where a kernel may not be given its arrays.
-
-    PyTorch applies the residual and the activation, whose element types autocast decides.
-    """
-    with autocast.switched_off():
-        cast = autocast.cast(input, weight, bias)
-        same_type = {each.dtype for each in cast if each is not None} == {cast[0].dtype}
-        if not same_type or state_of(*cast, None) is not State.PLAIN:
-            return None
-        output = compute(*cast, None, arguments._replace(activation=None))
-    return with_epilogue(output, input, residual, arguments)
 
 
 def _pytorch_call(
@@ -185,6 +164,7 @@ def forget() -> None:
     """Forget every plan and choice: the next calls choose and plan again."""
     compile_call.cache_clear()
     compile_recorded.cache_clear()
+    compile_strict.cache_clear()
     gradient_choice.forget()
     recent_calls.forget()
     select.forget()
@@ -287,6 +267,31 @@ def compile_recorded(
             forward = compile_call(alone, input, weight, bias, None, True, CPU, threads)
             return recorded_call(arguments, problem, layout, choice, forward, compute)
     return pytorch_call(arguments, *shapes)
+
+
+@lru_cache(maxsize=MAX_CACHED_CALLS)
+def compile_strict(
+    arguments: Arguments,
+    input: Described,
+    weight: Described,
+    bias: Described | None,
+    threads: int,
+) -> CompiledCall:
+    """Return what computes the output and the gradients of every such call in "strict"."""
+    alone = arguments._replace(activation=None)
+    forward = compile_call(alone, input, weight, bias, None, True, CPU, threads)
+    shapes = input[0], weight[0], None if bias is None else bias[0]
+    check_names(arguments.algorithm, arguments.accuracy, arguments.activation)
+    problem = arguments.problem(*shapes, torch_dtype_name(weight[2])).with_reachable_stride()
+    if not problem.batch:
+        return pytorch_call(arguments, *shapes)  # of which every gradient is zero
+    if problem.dtype in HALF_PRECISION:
+        return WidenedCall(arguments, compute)
+    layout = _output_layout(problem, input[:2], weight[:2])
+    try:
+        return strict_call(arguments, problem, layout, forward, compute)
+    except ShapeError:
+        return pytorch_call(arguments, *shapes)  # whose output is the bias: no input reaches it
 
 
 def _recorded_problem(

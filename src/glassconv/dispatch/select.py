@@ -33,11 +33,13 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 
+STRICT = "strict"  # the accuracy in which every output has the same bits everywhere
+
 # The largest rms error of an algorithm, as a multiple of PyTorch's; see docs/adr/0002.
-ACCURACY = {"strict": 1.0, "default": 5.0, "fast": 20.0, "any": inf}
+ACCURACY = {STRICT: 1.0, "default": 5.0, "fast": 20.0, "any": inf}
 
 # The largest K of |error| ≤ K · n · u · (max|w| · Σ|x| + |bias|); see docs/adr/0014.
-WINDOW_FACTOR = {"strict": 1.0, "default": 20.0, "fast": inf, "any": inf}
+WINDOW_FACTOR = {STRICT: 1.0, "default": 20.0, "fast": inf, "any": inf}
 
 # The rates of a nominal core, by which candidates are ranked; only the order matters.
 FLOPS_PER_SECOND = 5e10
@@ -303,7 +305,7 @@ def _may_run(
     if refusal:
         enough = next(each for each in ACCURACY if not _too_inaccurate(bound, each))
         return Verdict(False, f"{refusal}; accuracy={enough!r} runs it")
-    if accuracy == "strict" and not algorithm.published_order:
+    if accuracy == STRICT and not algorithm.published_order:
         reason = "accuracy 'strict' sums in the published order; accuracy='default' runs it"
         return Verdict(False, reason)
     if not is_cpu(device):
@@ -345,8 +347,8 @@ def _is_considered(name: str, problem: Problem, accuracy: str) -> bool:
     """
     from glassconv import kernels
 
-    if accuracy == "strict" or ALGORITHMS[name].published_order:
-        return accuracy == "strict" and ALGORITHMS[name].published_order
+    if accuracy == STRICT or ALGORITHMS[name].published_order:
+        return accuracy == STRICT and ALGORITHMS[name].published_order
     if ALGORITHMS[name].seconds is not None or name in kernels.TRANSPOSED_KERNELS:
         return True
     if not isinstance(problem, TransposedProblem) or max(problem.stride) == 1:

@@ -40,6 +40,7 @@ PRIVATE_NAMES = {
     "_C._is_any_autocast_enabled": "autocast, which changes element types",
     "_C._is_tracing": "torch.jit.trace, which records operations",
     "Tensor._is_zerotensor": "zero tensors without memory, which forward-mode AD creates",
+    "_C._functorch.is_legacy_batchedtensor": "batches of output gradients: is_grads_batched",
     "autograd.forward_ad._current_level": "the level of forward-mode AD; −1 when it is inactive",
 }
 
@@ -59,7 +60,9 @@ def _make_state_of() -> StateOf:
     """Return `state_of`; if a private function is missing, one that always returns `OTHER`."""
     if any(found is None for found in PRIVATE.values()):
         return lambda input, weight, bias, residual: State.OTHER
-    modes, functions, transforms, autocast, tracing, is_zero_tensor, _ = PRIVATE.values()
+    modes, functions, transforms, autocast, tracing, is_zero_tensor, is_batched, _ = (
+        PRIVATE.values()
+    )
     grad_enabled = torch.is_grad_enabled
     strided = torch.strided
     plain, recorded, other = State.PLAIN, State.RECORDED, State.OTHER
@@ -90,6 +93,7 @@ def _make_state_of() -> StateOf:
                 or each.layout is not strided
                 or each.is_neg()
                 or is_zero_tensor(each)
+                or is_batched(each)
             ):
                 return other
             gradients = gradients or each.requires_grad
@@ -99,6 +103,12 @@ def _make_state_of() -> StateOf:
 
 
 state_of = _make_state_of()
+
+
+def is_batch_of_gradients(tensor: Tensor) -> bool:
+    """Return whether it is a batch that `is_grads_batched` hides, of which few operations exist."""
+    is_batched = PRIVATE["_C._functorch.is_legacy_batchedtensor"]
+    return is_batched is not None and bool(is_batched(tensor))
 
 
 def memory_device(tensor: Tensor) -> str:

@@ -14,7 +14,7 @@ Source: V. Dumoulin and F. Visin, A guide to convolution arithmetic for deep lea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -141,3 +141,19 @@ def convolution_of(problem: ConvProblem | TransposedProblem) -> ConvProblem:
     found = transpose_of(problem)
     assert isinstance(found, ConvProblem), "the transpose of a transposed convolution is one"
     return found
+
+
+def without_unreached(problem: TransposedProblem) -> TransposedProblem:
+    """Return a transposed convolution without the last outputs, if no input reaches them.
+
+    Output padding adds such outputs where it is wider than the padding after it. Raises
+    `ShapeError` where no output is reached at all.
+
+    >>> from glassconv.problem.transposed import parse_transposed
+    >>> wide = parse_transposed("1x5 1@2 d3 transposed o2")
+    >>> wide.output_size, without_unreached(wide).output_size
+    ((10,), (8,))
+    """
+    pairs = zip(problem.padding, problem.output_padding, strict=True)
+    padding = tuple((before, max(after - extra, 0)) for (before, after), extra in pairs)
+    return replace(problem, padding=padding, output_padding=(0,) * problem.ndim)

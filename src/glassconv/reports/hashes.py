@@ -1,4 +1,4 @@
-"""What `verify --hash` reports: a hash of the outputs of some convolutions."""
+"""What `verify --hash` reports: a hash of the outputs, or of the gradients, of convolutions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from glassconv.problem.problem import Problem
 
 @dataclass(frozen=True)
 class LayerHash:
-    """A convolution and the SHA-256 of its output's bytes, in hexadecimal."""
+    """A convolution and the SHA-256 of its output's or gradients' bytes, in hexadecimal."""
 
     problem: Problem
     digest: str
@@ -20,5 +20,6 @@ class SuiteHash:
     """The hashes of a suite's convolutions, and the SHA-256 of those hashes one after another."""
 
     suite: str
+    hashed: str  # "output" or "gradients"
     layers: tuple[LayerHash, ...]
     digest: str

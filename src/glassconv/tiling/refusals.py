@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from glassconv.dispatch.dispatch import STRICT
+from glassconv.dispatch.select import STRICT
 from glassconv.errors import UnsupportedError
 from glassconv.networks.convolutions import is_convolution, read
 from glassconv.networks.graph import Graph, Operation, Value

@@ -21,8 +21,8 @@ from torch import Tensor
 from glassconv.algorithms import named
 from glassconv.dispatch.compiled_call import in_layout
 from glassconv.dispatch.pytorch_gradients import pytorch_gradients
-from glassconv.dispatch.recorded_call import settings_of
 from glassconv.dispatch.select import AUTO, choose
+from glassconv.dispatch.weight_gradient_call import settings_of
 from glassconv.errors import UnsupportedError
 from glassconv.problem import ConvProblem
 from glassconv.problem.gradients import WeightGradient, convolution_of, transpose_of

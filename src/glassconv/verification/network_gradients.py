@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from glassconv.dispatch.dispatch import compute
 from glassconv.dispatch.gradient_choice import choose_gradients, predicted_parts
-from glassconv.dispatch.recorded_call import settings_of
+from glassconv.dispatch.weight_gradient_call import settings_of
 from glassconv.errors import UnsupportedError
 from glassconv.networks.capture import bound_arguments, capture
 from glassconv.networks.convolutions import FUNCTIONS, Convolution, convolutions

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from math import prod
-from random import Random
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from glassconv import parse
@@ -20,15 +16,15 @@ from glassconv.kernels.weight_gradients import (
     GradientKernel,
     depthwise,
     fastest,
-    gemm,
+    parts_plan,
     winograd,
 )
+from glassconv.kernels.weight_gradients.gemm_parts import blocking
 from glassconv.problem import ConvProblem
-from glassconv.problem.gradients import WeightGradient
 from glassconv.problem.memory_layout import NCHW, NHWC
 from support.fixed_machine import FIXED
+from support.gradient_problems import INPUT, Truth, arrays, misses
 from support.guard_pages import SIDES, guarded
-from support.random_problems import LARGE, random_problem
 
 PROBLEMS = [
     "2x3x9x8 5@3x3 s2 p1",
@@ -52,58 +48,9 @@ CASES = [
     for layout in (NCHW, NHWC)
     if kernel.supports(parse(text), layout)
 ]
-RANDOM = 2_000
-MODULES = gemm, depthwise, winograd
-
-
-def arrays(problem: ConvProblem, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Return a random input and output gradient."""
-    random, dtype = torch.Generator().manual_seed(seed), getattr(torch, problem.dtype)
-    shapes = problem.input_shape, problem.output_shape
-    input, grad = (torch.randn(shape, dtype=dtype, generator=random) for shape in shapes)
-    return input, grad
-
-
-def exact(problem: ConvProblem, input: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the gradients of weight and bias by PyTorch, in float64."""
-    padding = [size for pair in reversed(problem.padding) for size in pair]
-    _, weight, bias = torch.ops.aten.convolution_backward(
-        grad.double(),
-        F.pad(input.double(), padding),
-        torch.empty(problem.weight_shape, dtype=torch.float64),
-        [problem.out_channels],
-        problem.stride,
-        [0] * problem.ndim,
-        problem.dilation,
-        False,
-        [0] * problem.ndim,
-        problem.groups,
-        (False, True, True),
-    )
-    return weight, bias
-
-
-def assert_right(kernel: GradientKernel, problem: ConvProblem, layout: str, seed: int = 0) -> None:
-    """Assert that every element is within its bound, and as much again for float64's own errors.
-
-    Of the bias that is n · u · Σ|g|, n numbers.
-    """
-    input, grad = arrays(problem, seed)
-    plan = kernel.plan(problem, layout)
-    found = plan(in_layout(input, layout), in_layout(grad, layout), True)
-    right = exact(problem, input, grad)
-    scales = exact(problem, input.abs(), grad.abs())
-    bound, convolution = kernel.error_bound(problem), WeightGradient(problem).convolution
-    if bound.magnitude is not None:
-        x, g = (each.abs().double().transpose(0, 1).numpy() for each in (input, grad))
-        magnitude = torch.from_numpy(bound.magnitude(convolution, x, g, None))
-        scales = magnitude.transpose(0, 1), scales[1]
-    count = problem.batch * prod(problem.output_size) + 1
-    factors = bound.max_factor, count * problem.format.unit_roundoff
-    for each, expected, scale, factor in zip(found, right, scales, factors, strict=True):
-        assert each is not None
-        allowed = 2 * factor * scale
-        assert bool(((each - expected).abs() <= allowed).all()), (kernel.name, str(problem), seed)
+RANDOM, SLICES = 2_000, 8
+CALLING = parts_plan, depthwise, winograd
+DIVIDED = blocking, depthwise, winograd
 
 
 @pytest.fixture(params=SIDES)
@@ -115,7 +62,7 @@ def side(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         kept.append(guarded(torch.full((size,), 0xFF, dtype=torch.uint8), request.param))
         return kept[-1].data_ptr()
 
-    for module in MODULES:
+    for module in CALLING:
         monkeypatch.setattr(module, "workspace", workspace)
     yield request.param
     kept.clear()
@@ -125,7 +72,7 @@ def side(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 def test_every_element_is_within_its_bound(
     kernel: GradientKernel, problem: ConvProblem, layout: str
 ) -> None:
-    assert_right(kernel, problem, layout)
+    assert Truth(problem, *arrays(problem)).is_met(kernel, layout)
 
 
 @pytest.mark.parametrize(("kernel", "problem", "layout"), CASES)
@@ -148,7 +95,7 @@ def test_nothing_outside_the_arrays_is_touched(
 def test_any_number_of_threads_gives_the_same_bits(
     kernel: GradientKernel, problem: ConvProblem, layout: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in MODULES:
+    for module in DIVIDED:
         monkeypatch.setattr(module, "MIN_MACS_PER_TASK", 1_000)
     input, grad = (in_layout(each, layout) for each in arrays(problem))
     before, found = torch.get_num_threads(), []
@@ -164,26 +111,16 @@ def test_any_number_of_threads_gives_the_same_bits(
         assert all(map(torch.equal, each, found[0]))
 
 
-def random_problems(number: int) -> Iterator[tuple[int, ConvProblem]]:
-    """Yield random problems that some kernel supports, with their seeds."""
-    sizes = replace(LARGE, most_macs=20_000)
-    for seed in range(number):
-        problem = random_problem(Random(seed), sizes)
-        if isinstance(problem, ConvProblem) and any(
-            kernel.supports(problem, NCHW) for kernel in KERNELS.values()
-        ):
-            yield seed, problem
-
-
-def test_random_problems_are_within_their_bounds() -> None:
-    tried = dict.fromkeys(KERNELS, 0)
-    for seed, problem in random_problems(RANDOM):
-        for kernel in KERNELS.values():
-            layout = (NCHW, NHWC)[seed % 2]
-            if kernel.supports(problem, layout):
-                assert_right(kernel, problem, layout, seed)
-                tried[kernel.name] += 1
-    assert min(tried.values()) > RANDOM // 40
+@pytest.mark.thorough
+@pytest.mark.parametrize("part", range(SLICES))
+def test_gradients_of_random_problems_are_within_their_bounds(part: int) -> None:
+    size = RANDOM // SLICES
+    tried = dict.fromkeys((*KERNELS, INPUT), 0)
+    for seed in range(part * size, (part + 1) * size):
+        for name, miss in misses(seed):
+            assert miss is None
+            tried[name] += 1
+    assert min(tried.values()) > size // 40
 
 
 def test_a_pixel_that_no_window_reads_may_be_anything() -> None:

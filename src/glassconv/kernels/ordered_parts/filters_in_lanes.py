@@ -149,7 +149,7 @@ def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Functi
 
     pattern: of the taps of a kernel row.
     """
-    pack, transpose_window = _emit_pack(module), _emit_transpose_window(module)
+    pack, transpose_window = _emit_pack(module), emit_transpose_window(module)
     tiles = {size: _emit_tile(module, pattern, size) for size in tile_heights(TILE_SIZE)}
     skip_padding = _emit_skip_padding(module)
     store = _emit_store(module, epilogue)
@@ -223,7 +223,7 @@ def emit_task(module: Module, pattern: TapPattern, epilogue: Epilogue) -> Functi
     return task
 
 
-def _filters(p: FilterParameters[Value], first: Value, lanes: int) -> list[Value]:
+def filters_of_lanes(p: FilterParameters[Value], first: Value, lanes: int) -> list[Value]:
     """Return the filters of the lanes; those past the last repeat it."""
     return [(first + i).minimum(p.filters - 1) for i in range(lanes)]
 
@@ -240,14 +240,14 @@ def _emit_pack(module: Module) -> Function:
         filter: Value,
     ) -> None:
         p, taps = parameters, parameters.taps
-        rows = [weight + each * taps for each in _filters(p, filter, code.lanes)]
+        rows = [weight + each * taps for each in filters_of_lanes(p, filter, code.lanes)]
         with code.loop(0, taps) as tap:
             packed[tap * code.lanes] = code.join([row[tap] for row in rows])
 
     return pack
 
 
-def _emit_transpose_window(module: Module) -> Function:
+def emit_transpose_window(module: Module) -> Function:
     """Emit the function that copies rows of planes as [row, column, lane], padded."""
 
     @function(module)
@@ -268,7 +268,7 @@ def _emit_transpose_window(module: Module) -> Function:
         tail = code.first_lanes(inside - whole)
         planes = [
             image + each // p.group_filters * p.input_stride_c
-            for each in _filters(p, filter, lanes)
+            for each in filters_of_lanes(p, filter, lanes)
         ]
 
         def put(place: Pointer, vectors: list[Value]) -> None:
@@ -376,7 +376,7 @@ def _emit_store(module: Module, epilogue: Epilogue) -> Function:
         residual_offset: Value,
     ) -> None:
         p, lanes = parameters, code.lanes
-        filters = _filters(p, filter, lanes)
+        filters = filters_of_lanes(p, filter, lanes)
         start = code.join([bias[each] for each in filters])
         planes = [output + each * p.output_stride_c for each in filters]
         whole = pixels - pixels % lanes

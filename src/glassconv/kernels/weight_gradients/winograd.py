@@ -48,6 +48,7 @@ from glassconv.kernels.runtime.loop_text import describe_blocks, describe_loop_n
 from glassconv.kernels.runtime.plan import workspace
 from glassconv.kernels.weight_gradients import bounds, gemm
 from glassconv.kernels.weight_gradients.gemm_parts.parameters import SumParameters
+from glassconv.kernels.weight_gradients.parts_plan import compile_sums
 from glassconv.kernels.weight_gradients.plan import GradientPlan
 from glassconv.kernels.weight_gradients.winograd_parts.parameters import (
     GradientParameters,
@@ -240,13 +241,14 @@ def plan(
         filter_vectors=ceil(filters / lanes),
         rows=taps_rows,
         with_bias=0,
+        is_first=1,
     )
     return WinogradGradientPlan(
         problem,
         blocks,
         _compile(problem.dtype, layout.name, target),
         _compile_inverse(problem.dtype, target),
-        gemm.compile_sums(problem.dtype, target),
+        compile_sums(problem.dtype, target),
         pack(parameters),
         planes,
         grad_planes,

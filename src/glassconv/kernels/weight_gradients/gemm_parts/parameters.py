@@ -36,6 +36,7 @@ class GradientParameters(LoweringParameters[N]):
     blocks_per_image: N
     blocks: N
     blocks_per_part: N
+    first_part: N  # of the tasks, which count from it
     sums_stride: N  # from one row of the sums to the next
     part_stride: N  # of the sums
     group_stride: N  # of the sums
@@ -71,6 +72,7 @@ class SumParameters(Struct[N]):
     filter_vectors: N  # of a group
     rows: N  # of a group
     with_bias: N
+    is_first: N  # 1 where sums start from +0, 0 where they are added to the gradients
 
 
 @dataclass(frozen=True)

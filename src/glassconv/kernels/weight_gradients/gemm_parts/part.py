@@ -66,7 +66,7 @@ def emit_part(
         (p.filters - filter).minimum(p.filter_block),
         segment,
         segments,
-        part * p.blocks_per_part,
+        (p.first_part + part) * p.blocks_per_part,
         arrays.sums + (part * p.part_stride + group * p.group_stride + filter),
         gradients,
         ones,

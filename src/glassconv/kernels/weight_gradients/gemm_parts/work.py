@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import ceil, log2, prod
-from typing import TYPE_CHECKING
 
 from glassconv.codegen.target import Target
 from glassconv.kernels.gemm_parts.parameters import segments_of
@@ -18,11 +17,9 @@ from glassconv.kernels.runtime.cost_model import (
     blocks_of,
     product_loops,
 )
+from glassconv.kernels.weight_gradients.gemm_parts.blocking import GradientBlocking
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
-
-if TYPE_CHECKING:
-    from glassconv.kernels.weight_gradients.gemm import GradientBlocking
 
 
 def phases_of(
