@@ -98,6 +98,7 @@ class Builder:
         problem: Problem | None = None,
         layout: str = "",
         owner: object = None,
+        before: Problem | None = None,
     ) -> None:
         """Add what kernels compute."""
         self.steps.append(
@@ -111,6 +112,7 @@ class Builder:
                 seconds,
                 problem,
                 layout,
+                before,
                 owner,
             )
         )

@@ -18,6 +18,7 @@ from glassconv.networks.passes.scale_weights import PRODUCTS
 from glassconv.networks.passes.sums import refusal
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides
+from glassconv.networks.plan.rules.pairs import add_pair, pair_with
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.memory_layout import NHWC, Layout, layout_named
@@ -31,6 +32,11 @@ def convolution(builder: Builder, operation: Operation) -> str | None:
     reason = refusal(builder.network, operation)
     if reason is not None:
         return reason
+    pair = pair_with(builder, operation)
+    if pair is not None:
+        if operation is pair.depthwise:
+            add_pair(builder, pair)
+        return None
     found = read(operation)
     weight, problem = builder.network.tensors[found.weight.number], found.problem
     if isinstance(problem, TransposedProblem) and problem.stride == (1,) * problem.ndim:
