@@ -46,6 +46,16 @@ class Target:
         vectors = 2  # more would leave too few rows; 12 rows divide well and leave room to spare
         return min((self.registers - vectors - 1) // vectors, 12), vectors
 
+    @property
+    def is_x86(self) -> bool:
+        """Return whether arithmetic reads operands from memory, such as constants."""
+        return self.triple.startswith("x86_64")
+
+    @property
+    def has_mask_registers(self) -> bool:
+        """Return whether masks are in registers of their own, and take none of vectors: AVX-512."""
+        return self.is_x86 and self.vector_bytes == 64
+
     def has_spare_row(self) -> bool:
         """Return whether a register tile may have one more row than `tile`."""
         rows, vectors = self.tile()

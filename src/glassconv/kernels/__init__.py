@@ -16,7 +16,8 @@ A kernel of transposed problems says TRANSPOSED = True and gets the `TransposedP
 get a transposed problem as the convolution that it equals.
 
 The folders contain the parts of kernels. Start with microkernel/register_tile.py,
-microkernel/matrix_product.py and microkernel/lowering.py.
+microkernel/matrix_product.py and microkernel/lowering.py. pointwise_depthwise/ is a kernel of two
+convolutions, for plans, and weight_gradients/ has those of gradients.
 """
 
 from __future__ import annotations

@@ -40,7 +40,6 @@ from glassconv.kernels.gemm_parts.parameters import (
 from glassconv.kernels.gemm_parts.rows import emit_task_by_rows
 from glassconv.kernels.gemm_parts.task import emit_task_nchw, emit_task_nhwc, emit_task_packing
 from glassconv.kernels.gemm_parts.work import phases_of
-from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.microkernel.register_tile import main_height
 from glassconv.kernels.runtime.blocking import Blocking, round_up, tasks_wanted
@@ -397,5 +396,5 @@ def _compile(dtype: str, way: str, target: Target, epilogue: Epilogue) -> Compil
         BY_ROWS: emit_task_by_rows,
         PACKING: emit_task_packing,
     }[way]
-    in_parallel(module, emit_task(module, emit_epilogue(module, epilogue)))
+    in_parallel(module, emit_task(module, epilogue))
     return compiled(module, "implicit_gemm")

@@ -263,17 +263,16 @@ def _loops(
 @cache
 def _compile(dtype: str, way: str, target: Target, epilogue: Epilogue) -> Compiled:
     module = Module("ordered", dtype, target)
-    applied = emit_epilogue(module, epilogue)
     if way == NCHW:
-        task = emit_task_nchw(module, applied)
+        task = emit_task_nchw(module, epilogue)
     elif way == NHWC:
-        task = emit_task_nhwc(module, applied, emit_block_nhwc)
+        task = emit_task_nhwc(module, epilogue, emit_block_nhwc)
     elif way == PACKING:
-        task = emit_task_packing(module, applied, emit_block_nhwc)
+        task = emit_task_packing(module, epilogue, emit_block_nhwc)
     elif way == BY_ROWS:
-        task = emit_task_by_rows(module, applied)
+        task = emit_task_by_rows(module, epilogue)
     else:
-        task = definition.emit_task_definition(module, applied)
+        task = definition.emit_task_definition(module, emit_epilogue(module, epilogue))
     in_parallel(module, task)
     return compiled(module, "ordered")
 

@@ -26,8 +26,8 @@ class StepFacts:
     name: str
     kernel: str  # its algorithm, what it does, or the operation of PyTorch's
     reason: str  # why PyTorch computes it, empty for a kernel
-    problem: str  # shorthand of a convolution or a linear layer, else empty
-    macs: int  # of the problem
+    problem: str  # shorthand of a convolution or a linear layer, or of two; else empty
+    macs: int  # of the problems
     memory: str  # arena: shared with other steps; output, result: new in each call
     offset: int | None  # of its output in the arena, in bytes
     bytes: int  # of its output

@@ -39,7 +39,7 @@ def emit_task(
     says, not products to the bias.
     """
     pack_weights = emit_pack_weights(module)
-    emit_compute = _emit_compute_copied if access.is_copied else _emit_compute_in_place
+    emit_compute = _emit_compute_copied if access.is_copied else emit_compute_in_place
     compute = emit_compute(module, pattern, access, epilogue, bias_last)
 
     @function(module)
@@ -82,6 +82,7 @@ def emit_task(
                     + filter
                 ),
                 residual_offset=residual_offset(arrays),
+                rows=p.unit_rows,
                 top=row * p.stride_h - p.padding_h,
                 left=column * p.stride_w - p.padding_w,
                 first_filter=filter,
@@ -112,6 +113,7 @@ def _emit_compute_copied(
         weights: Pointer,
         output: Pointer,
         residual_offset: Value,
+        rows: Value,
         top: Value,
         left: Value,
         first_filter: Value,
@@ -127,7 +129,7 @@ def _emit_compute_copied(
             def emit_call(_: int, tiles: Function, j: Value) -> None:
                 column = phase + j * p.column_phases
                 position = phase * p.phase_stride + j * p.column_stride
-                with code.loop(0, p.unit_rows) as i:
+                with code.loop(0, rows) as i:
                     tiles.call(
                         parameters=p,
                         input=window + (i * p.row_stride + position),
@@ -143,7 +145,7 @@ def _emit_compute_copied(
     return compute_copied
 
 
-def _emit_compute_in_place(
+def emit_compute_in_place(
     module: Module,
     pattern: TapPattern,
     access: InputAccess,
@@ -168,6 +170,7 @@ def _emit_compute_in_place(
         weights: Pointer,
         output: Pointer,
         residual_offset: Value,
+        rows: Value,
         top: Value,
         left: Value,
         first_filter: Value,
@@ -176,7 +179,7 @@ def _emit_compute_in_place(
 
         def call(skipped: tuple[int, int], j: Value) -> None:
             column = left + j * p.stride_w
-            with code.loop(0, p.unit_rows) as i:
+            with code.loop(0, rows) as i:
                 row = top + i * p.stride_h
                 position = row * p.input_stride_h + column * p.input_stride_w
                 tile_functions[skipped].call(

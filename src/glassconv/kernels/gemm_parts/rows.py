@@ -16,9 +16,10 @@ from glassconv.kernels.gemm_parts.task import start_of
 from glassconv.kernels.microkernel.matrix_product import COLUMNS, product
 from glassconv.kernels.microkernel.padded_row import emit_copy
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
+from glassconv.problem.activations import Epilogue
 
 
-def emit_task_by_rows(module: Module, epilogue: Function | None) -> Function:
+def emit_task_by_rows(module: Module, epilogue: Epilogue) -> Function:
     """Emit the task function for a block of output rows and a block of filters."""
     copy, multiply = emit_copy(module), product(module, COLUMNS, epilogue)
 

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.kernels.gemm_parts.pack import emit_pack
 from glassconv.kernels.gemm_parts.parameters import GemmParameters
+from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.microkernel.lowering import emit_im2col_nchw, emit_im2col_nhwc
 from glassconv.kernels.microkernel.matrix_product import COLUMNS, ROWS, Product, product
 from glassconv.kernels.microkernel.matrix_vector import emit_matrix_vector
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
+from glassconv.problem.activations import Epilogue
 
 EmitBlock = Callable[[Module, Product], Function]
 
 
-def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
+def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
     """Emit the task function: output[filters, pixels] = weight[filters, k] · lowered[k, pixels]."""
     im2col, multiply = emit_im2col_nchw(module), product(module, ROWS, epilogue)
     multiply_column = emit_matrix_vector(module)
+    finish = multiply.in_memory or emit_epilogue(module, epilogue)
 
     @function(module)
     def task(
@@ -91,9 +94,9 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
                     c_stride=p.output_stride_c,
                     first=is_first.as_int(),
                 )
-                if epilogue:
+                if finish:
                     with code.if_(is_last):
-                        epilogue.call(
+                        finish.call(
                             sums=output + tiled_pixels,
                             runs=filters,
                             stride=p.output_stride_c,
@@ -105,7 +108,7 @@ def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
 
 
 def emit_task_nhwc(
-    module: Module, epilogue: Function | None, emit_block: EmitBlock | None = None
+    module: Module, epilogue: Epilogue, emit_block: EmitBlock | None = None
 ) -> Function:
     """Emit the task function: output[pixels, filters] = lowered[pixels, k] · packed[k, filters].
 
@@ -136,7 +139,7 @@ def emit_task_nhwc(
 
 
 def emit_task_packing(
-    module: Module, epilogue: Function | None, emit_block: EmitBlock | None = None
+    module: Module, epilogue: Epilogue, emit_block: EmitBlock | None = None
 ) -> Function:
     """Emit the task function of 1 × 1 kernels in NHWC, which packs its filters itself.
 

@@ -99,7 +99,8 @@ def _product(
                     yield from product_loops(filters, pixels, k, times, tile, lanes)
                 else:
                     yield from product_loops(pixels, filters, k, times, tile, lanes, segments,
-                                             tall=target.has_spare_row())  # fmt: skip
+                                             tall=target.has_spare_row(),
+                                             has_wide=target.has_mask_registers)  # fmt: skip
 
 
 def _panel_bytes(problem: ConvProblem, layout: Layout, blocks: GemmBlocking) -> float:

@@ -3,13 +3,14 @@
     output = activation(sum + bias + residual)
 
 The residual has the strides of the output, so the byte offset from an output to its residual is
-constant. Kernels whose tiles overlap apply the epilogue in registers; the others apply it to the
-stored outputs at the end of a task.
+constant. Kernels whose tiles overlap apply the epilogue in registers. The matrix product does where
+the epilogue takes few registers, and otherwise applies it to outputs that it has just stored.
 """
 
 from __future__ import annotations
 
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
+from glassconv.codegen.target import Target
 from glassconv.kernels.microkernel.activations import ACTIVATIONS
 from glassconv.problem.activations import Epilogue
 
@@ -32,6 +33,17 @@ def apply_epilogue(
     if epilogue.activation is None:
         return total
     return ACTIVATIONS[epilogue.activation](code, total)
+
+
+SHORT = frozenset((None, "relu", "relu6"))
+
+
+def fits_in_registers(epilogue: Epilogue, target: Target) -> bool:
+    """Return whether an epilogue needs no more registers than a register tile's sums leave.
+
+    x86 reads constants from memory as operands; elsewhere they take registers.
+    """
+    return epilogue.activation in SHORT and target.is_x86
 
 
 def emit_epilogue(module: Module, epilogue: Epilogue) -> Function | None:

@@ -16,12 +16,19 @@ from dataclasses import dataclass
 
 from glassconv.codegen.ir import Argument, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.target import ELEMENT_BYTES
+from glassconv.kernels.microkernel.epilogue import (
+    apply_epilogue,
+    emit_epilogue,
+    fits_in_registers,
+)
 from glassconv.kernels.microkernel.register_tile import (
+    Tile,
     accumulators,
     multiply,
     tall_tiles,
     tile_heights,
 )
+from glassconv.problem.activations import NOTHING, Epilogue
 
 ROWS, COLUMNS = "rows", "columns"  # of C: what an element of the bias belongs to
 CACHE_LINE = 64  # bytes
@@ -33,6 +40,7 @@ class Product:
 
     function: Function
     width: int
+    in_memory: Function | None  # the epilogue, where it is applied to stored sums
 
     def call(
         self,
@@ -55,7 +63,7 @@ class Product:
         )
 
 
-def product(module: Module, bias_along: str | None, epilogue: Function | None = None) -> Product:
+def product(module: Module, bias_along: str | None, epilogue: Epilogue = NOTHING) -> Product:
     """Emit the function that multiplies two matrices of any size.
 
     bias_along: ROWS or COLUMNS for one bias element per row or column of C, None for no bias.
@@ -63,8 +71,8 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
     Without a bias, C is initialized with zeros, `bias` is not read, and n must be a multiple of the
     panel width.
 
-    epilogue: the function of epilogue.py to apply to the rows of a tile while they are in L1, where
-    the parameter `last` is 1. `residual_offset` is passed on to it.
+    epilogue: applied where the parameter `last` is 1: to the sums of a tile in registers, or where
+    it would need more of them, to the rows of tiles while they are in L1.
 
     b_next: how far the panel that is read after this product begins from its last panel. It is
     prefetched while the last panel is multiplied by the first rows, the tallest tile.
@@ -75,15 +83,23 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
     # In NCHW the rows are filters, of which there are rarely one too many.
     heights = tile_heights(most_rows, tall=module.target.has_spare_row() and bias_along != ROWS)
 
+    in_registers = epilogue if fits_in_registers(epilogue, module.target) else NOTHING
+    in_memory = emit_epilogue(module, epilogue) if epilogue and not in_registers else None
+
     def tiles(vectors: int, *, masked: bool = False) -> dict[int, Function]:
         return {
-            rows: _emit_tiles(module, rows, vectors, bias_along, masked=masked) for rows in heights
+            rows: _emit_tiles(module, rows, vectors, bias_along, in_registers, masked=masked)
+            for rows in heights
         }
 
     full = tiles(most_vectors)
     # The columns that are left are whole vectors, and a partial one. Only that is stored with a
     # mask, which takes a dozen cycles on AVX2.
     narrow, masked = (tiles(1), tiles(1, masked=True)) if bias_along else ({}, {})
+    # Or they are one tile, which has more products for each load. It reads a whole panel: where
+    # the bias is along rows, B may be an array without padding.
+    has_wide = bias_along == COLUMNS and module.target.has_mask_registers
+    wide = tiles(most_vectors, masked=True) if has_wide else {}
 
     @function(module)
     def product(
@@ -111,10 +127,14 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
         left, partial = n - panels * width, n % lanes
         # The partial vector ends where the columns end, so it reads nothing beyond the rows of B.
         first_lane = code.select(n >= lanes, lanes - partial, 0)
-        edges = (
-            (narrow, n - left, left // lanes),
-            (masked, n - partial - first_lane, (partial > 0).as_int()),
-        )
+        is_wide = ((left > (most_vectors - 1) * lanes) & (partial > 0)).as_int()
+        others = 1 - is_wide if wide else 1
+        edges = [
+            (narrow, n - left, left // lanes * others, first_lane),
+            (masked, n - partial - first_lane, (partial > 0).as_int() * others, first_lane),
+        ]
+        if wide:
+            edges.append((wide, n - left, is_wide, code.value(0)))
         row = code.value(0)
         for rows in heights:
             stop = m - (m - row) % rows if rows <= most_rows else rows * tall_tiles(m, rows)
@@ -124,7 +144,6 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
                         _prefetch_rows(code, a + (i + rows) * a_stride, rows, k, a_stride)
                 common: dict[str, Argument] = {
                     "a": a + i * a_stride,
-                    "first_lane": first_lane,
                     "lanes": partial,
                     "segments": segments,
                     "k": k,
@@ -133,6 +152,8 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
                     "b_row_stride": b_row_stride,
                     "c_stride": c_stride,
                     "first": first,
+                    "last": last,
+                    "residual_offset": residual_offset,
                 }
                 row_bias, row_c = bias + i if bias_along == ROWS else bias, c + i * c_stride
                 full[rows].call(
@@ -140,24 +161,26 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
                     c=row_c,
                     bias=row_bias,
                     count=panels,
+                    first_lane=0,
                     b_panel_stride=b_panel_stride,
                     to_next=code.select(i.equals(0), b_next, first_panel),
                     **common,
                 )
-                for edge, column, count in edges if bias_along else ():
+                for edge, column, count, first_lane in edges if bias_along else ():
                     with code.if_(count > 0):
                         edge[rows].call(
                             b=b + (panels * b_panel_stride + column - panels * width),
                             c=row_c + column,
                             bias=row_bias if bias_along == ROWS else bias + column,
                             count=count,
+                            first_lane=first_lane,
                             b_panel_stride=lanes,
                             to_next=lanes - count * lanes,
                             **common,
                         )
-                if epilogue:
+                if in_memory:
                     with code.if_(last.equals(1)):
-                        epilogue.call(
+                        in_memory.call(
                             sums=row_c,
                             runs=rows,
                             stride=c_stride,
@@ -166,7 +189,7 @@ def product(module: Module, bias_along: str | None, epilogue: Function | None = 
                         )
             row = stop
 
-    return Product(product, width)
+    return Product(product, width, in_memory)
 
 
 def _prefetch_rows(code: Code, a: Pointer, rows: int, k: Value, a_stride: Value) -> None:
@@ -184,7 +207,13 @@ def _prefetch_vectors(code: Code, pointer: Pointer, vectors: int) -> None:
 
 
 def _emit_tiles(
-    module: Module, rows: int, vectors: int, bias_along: str | None, *, masked: bool
+    module: Module,
+    rows: int,
+    vectors: int,
+    bias_along: str | None,
+    epilogue: Epilogue,
+    *,
+    masked: bool,
 ) -> Function:
     """Emit the function that computes `count` adjacent tiles of `rows` rows of C.
 
@@ -212,20 +241,22 @@ def _emit_tiles(
         b_row_stride: Value,
         c_stride: Value,
         first: Value,
+        last: Value,
+        residual_offset: Value,
     ) -> None:
         size, bytes_each = code.lanes, ELEMENT_BYTES[code.dtype]
-        last = vectors - 1  # only this vector may be partial; further masks would need registers
+        edge = vectors - 1  # only this vector may be partial; further masks would need registers
         mask = (
             code.lanes_from(first_lane) & code.first_lanes(first_lane + lanes) if masked else None
         )
 
         def load(pointer: Pointer, j: int) -> Value:
-            if mask is not None and j == last:
+            if mask is not None and j == edge:
                 return pointer.masked(mask, j * size)
             return pointer.vector(j * size)
 
         def store(pointer: Pointer, j: int, value: Value) -> None:
-            if mask is not None and j == last:
+            if mask is not None and j == edge:
                 pointer.store_masked(mask, value, j * size)
             else:
                 pointer[j * size] = value
@@ -240,9 +271,9 @@ def _emit_tiles(
             for c_row in c_rows if bias_along else ():  # without a bias C stays in cache
                 # The line of the last element: the tile before has the first of an unaligned row.
                 if masked:
-                    c_row.prefetch(first_lane + lanes - 1, to_write=True)
-                    continue
-                for element in range(vectors * size - 1, 0, -(CACHE_LINE // bytes_each)):
+                    c_row.prefetch(edge * size + first_lane + lanes - 1, to_write=True)
+                whole = edge if masked else vectors
+                for element in range(whole * size - 1, 0, -(CACHE_LINE // bytes_each)):
                     c_row.prefetch(element, to_write=True)
             next_panel = code.select(number + 1 < count, b_panel_stride, to_next)
             with code.loop(0, segments) as segment:
@@ -259,15 +290,44 @@ def _emit_tiles(
                     return row.vector(j * size)
 
                 multiply(code, tile, k, left=load_a, right=load_b)
+
+            def put(i: int, j: int, value: Value) -> None:
+                if epilogue:
+                    tile[i][j].set(value)
+                else:
+                    store(c_rows[i], j, value)
+
             with code.if_(first.equals(1)):
-                for i, c_row in enumerate(c_rows):
+                for i, totals in enumerate(tile):
                     of_row = code.broadcast(bias[i]) if bias_along == ROWS else None
-                    for j, total in enumerate(tile[i]):
-                        start = load(bias + column, j) if bias_along == COLUMNS else of_row
-                        store(c_row, j, total.get() if start is None else total.get() + start)
-            with code.else_():
-                for c_row, totals in zip(c_rows, tile, strict=True):
                     for j, total in enumerate(totals):
-                        store(c_row, j, load(c_row, j) + total.get())
+                        start = load(bias + column, j) if bias_along == COLUMNS else of_row
+                        put(i, j, total.get() if start is None else total.get() + start)
+            with code.else_():
+                for i, totals in enumerate(tile):
+                    for j, total in enumerate(totals):
+                        put(i, j, load(c_rows[i], j) + total.get())
+            if epilogue:
+                masks = [mask if j == edge else None for j in range(vectors)]
+                with code.if_(last.equals(1)):
+                    _apply_in_registers(code, epilogue, tile, c_rows, residual_offset, masks)
+                for i, totals in enumerate(tile):
+                    for j, total in enumerate(totals):
+                        store(c_rows[i], j, total.get())
 
     return tiles
+
+
+def _apply_in_registers(
+    code: Code,
+    epilogue: Epilogue,
+    tile: Tile,
+    c_rows: list[Pointer],
+    residual_offset: Value,
+    masks: list[Value | None],
+) -> None:
+    """Apply an epilogue to the sums of a tile; masks: of the columns of vectors, None for whole."""
+    for c_row, totals in zip(c_rows, tile, strict=True):
+        for j, (total, mask) in enumerate(zip(totals, masks, strict=True)):
+            address = c_row + j * code.lanes
+            total.set(apply_epilogue(code, epilogue, total.get(), address, residual_offset, mask))

@@ -14,9 +14,10 @@ from glassconv.kernels.gemm_parts.task import start_of
 from glassconv.kernels.microkernel.lowering import emit_lower_segment, emit_lower_tap
 from glassconv.kernels.microkernel.matrix_product import ROWS, Product, product
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
+from glassconv.problem.activations import Epilogue
 
 
-def emit_task_nchw(module: Module, epilogue: Function | None) -> Function:
+def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
     """Emit the task function: output[filters, pixels] = weight[filters, k] · lowered[k, pixels]."""
     lower, multiply = _emit_lower_nchw(module), product(module, ROWS, epilogue)
 

@@ -165,10 +165,12 @@ def product_loops(
     segments: int = 1,
     *,
     tall: bool = False,
+    has_wide: bool = False,
 ) -> Iterator[Loop]:
     """Yield the loops of `times` register-tiled products of [m, k] and [k, n].
 
     segments: of k, each of which is a loop of its own. tall: whether some tiles have a row more.
+    has_wide: whether a partial vector and the whole ones before it make a tile of full width.
 
     A step of a tile loads a row of vectors and broadcasts an element for each row. At its end, each
     vector of C is loaded, added to and stored.
@@ -176,9 +178,11 @@ def product_loops(
     tallest, widest = tile
     panels, rest = divmod(n, widest * lanes)
     partial = rest % lanes > 0
-    widths = ((widest, panels, False), (1, rest // lanes, False), (1, int(partial), True))
+    edges: tuple[tuple[int, int, bool], ...] = ((1, rest // lanes, False), (1, int(partial), True))
+    if has_wide and partial and rest > (widest - 1) * lanes:
+        edges = ((widest, 1, True),)
     for rows, count in tiles_of(m, tallest, tall=tall):
-        for vectors, panels_of_width, masked in widths:
+        for vectors, panels_of_width, masked in ((widest, panels, False), *edges):
             if not panels_of_width:
                 continue
             tiles = times * count * panels_of_width

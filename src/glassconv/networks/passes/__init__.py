@@ -14,6 +14,7 @@ from glassconv.networks.passes import (
     fold_padding,
     fold_scale,
     functional,
+    fuse_depthwise,
     fuse_elementwise,
     fuse_epilogue,
     scale_weights,
@@ -30,6 +31,7 @@ PASSES: tuple[ModuleType, ...] = (
     fuse_epilogue,
     fuse_elementwise,
     scale_weights,
+    fuse_depthwise,
     unused,
 )
 

@@ -17,7 +17,8 @@ from glassconv.problem.transposed import TransposedProblem
 LINEAR = "linear"
 SUMS = (*FORWARD, *TRANSPOSED, LINEAR)
 EPILOGUE = ("residual", "activation")
-ADDED = (*EPILOGUE, "scale")  # arguments that passes add to an operator's own
+BY_ROWS = "input_by_rows"  # whether the input of a depthwise convolution is computed in its kernel
+ADDED = (*EPILOGUE, "scale", BY_ROWS)  # arguments that passes add to an operator's own
 
 
 def is_sum(operation: Operation) -> bool:

@@ -142,6 +142,7 @@ class Builder:
         problem: Problem | None = None,
         layout: str = "",
         owner: object = None,
+        before: Problem | None = None,
     ) -> None:
         """Add what kernels compute."""
         self.steps.append(
@@ -155,6 +156,7 @@ class Builder:
                 seconds,
                 problem,
                 layout,
+                before,
                 owner,
             )
         )

@@ -23,6 +23,7 @@ class KernelStep:
     predicted_seconds: float
     problem: Problem | None = None  # of a convolution or a linear layer
     layout: str = ""  # the memory layout of the problem's input
+    before: Problem | None = None  # of another convolution in the step, which the problem reads
     owner: object = None  # of memory that launches have addresses of, such as a bias of zeros
 
     @property

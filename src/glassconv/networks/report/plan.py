@@ -22,6 +22,7 @@ from glassconv.networks.planning import Planned
 from glassconv.networks.report.errors import layer_errors
 from glassconv.networks.report.times import seconds_of_plan, seconds_of_steps
 from glassconv.nn.shared_copy import tensors_of
+from glassconv.problem.problem import Problem
 from glassconv.reports.benchmark import Roofline
 from glassconv.reports.plan import LayerError, PassFacts, PlanMemory, PlanReport, StepFacts
 
@@ -113,25 +114,36 @@ def _step(
     root = plan.lowered.roots[step.writes[0]]
     start = plan.arena[0].get(root.number)
     offset, size = start, root.bytes
+    both: tuple[Problem | None, ...] = ()
     if isinstance(step, KernelStep):
         offset = None if start is None else start + step.output.address.offset
-        size = step.output.bytes
-    problem = step.problem if isinstance(step, KernelStep) else None
-    share = None
-    if problem is not None and roofline.over(problem):
-        share = problem.flops / seconds / roofline.over(problem)
+        size, both = step.output.bytes, (step.before, step.problem)
+    problems = [each for each in both if each is not None]
     return StepFacts(
         name=step.name,
         kernel=step.kernel if isinstance(step, KernelStep) else str(step.call),
         reason="" if isinstance(step, KernelStep) else step.reason,
-        problem="" if problem is None else str(problem),
-        macs=0 if problem is None else problem.macs,
+        problem=" → ".join(map(str, problems)),
+        macs=sum(each.macs for each in problems),
         memory=root.memory,
         offset=offset,
         bytes=size,
         concatenation=root.concatenation,
         predicted_seconds=step.predicted_seconds if isinstance(step, KernelStep) else None,
         seconds=seconds,
-        roofline_share=share,
+        roofline_share=_share(problems, seconds, roofline),
         layer=layer,
     )
+
+
+def _share(problems: Sequence[Problem], seconds: float, roofline: Roofline) -> float | None:
+    """Return the share of the roofline that problems reach together, None where there is none.
+
+    Each reads what the one before computes, which need not leave the caches.
+    """
+    flops = sum(each.flops for each in problems)
+    if not flops:
+        return None
+    moved = problems[0].input_bytes + problems[-1].output_bytes
+    moved += sum(each.weight_bytes for each in problems)
+    return flops / seconds / roofline.attainable(flops, moved)

@@ -22,7 +22,7 @@ from glassconv.networks.graph import Operation, Value, with_each
 from glassconv.networks.operator_words import wrong_word
 from glassconv.networks.passes.fuse_elementwise import FUNCTION
 from glassconv.networks.passes.scale_weights import takes_scale
-from glassconv.networks.passes.sums import ADDED, EPILOGUE, is_sum
+from glassconv.networks.passes.sums import ADDED, BY_ROWS, EPILOGUE, is_sum
 from glassconv.networks.plan.places import dtype_of
 from glassconv.networks.plan.rules import RULES
 from glassconv.networks.tensors import tensors_in
@@ -94,6 +94,8 @@ def _has_one_type(operation: Operation) -> bool:
 
 def _check_epilogue(operation: Operation) -> None:
     residual, activation = (operation.arguments.get(name) for name in EPILOGUE)
+    if operation.arguments.get(BY_ROWS) not in (None, True):
+        raise NetworkError(f"its {BY_ROWS} must be true", request=operation.name)
     output = operation.outputs[0]
     if residual is not None and not (
         isinstance(residual, Value) and residual.shape == output.shape

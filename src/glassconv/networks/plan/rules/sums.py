@@ -18,6 +18,7 @@ from glassconv.networks.passes.scale_weights import PRODUCTS
 from glassconv.networks.passes.sums import refusal
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides, dtype_of, has_gaps, same_strides
+from glassconv.networks.plan.rules.pairs import add_pair, pair_with
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_named, output_strides
@@ -31,6 +32,11 @@ def convolution(builder: Builder, operation: Operation) -> str | None:
     reason = refusal(builder.network, operation)
     if reason is not None:
         return reason
+    pair = pair_with(builder, operation)
+    if pair is not None:
+        if operation is pair.depthwise:
+            add_pair(builder, pair)
+        return None
     found = read(operation)
     problem, weight = _problem(builder, operation)
     given = builder.place(found.input)
@@ -72,6 +78,8 @@ def reads_gaps(builder: Builder, operation: Operation, strides: tuple[int, ...])
         return False
     is_scaled = operation.arguments.get("scale") is not None
     if is_scaled or refusal(builder.network, operation) is not None:
+        return False
+    if pair_with(builder, operation) is not None:
         return False
     problem, weight = _problem(builder, operation)
     if len(value.shape) != len(problem.input_shape):  # without a batch axis
