@@ -166,3 +166,18 @@ def test_a_freed_graph_is_reported() -> None:
     output.backward()
     with pytest.raises(RuntimeError, match="backward through the graph a second time"):
         output.backward()
+
+
+@pytest.mark.parametrize("accuracy", ["default", "strict"])
+def test_second_derivatives_under_autocast_are_those_without_it(accuracy: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    input = torch.randn(4, 32, 32, 32, generator=generator, requires_grad=True)
+    weight = torch.randn(64, 32, 4, 4, generator=generator, requires_grad=True)
+    output = glassconv.conv2d(input, weight, stride=2, padding=1, accuracy=accuracy)
+    (gradient,) = torch.autograd.grad(output.square().sum(), [weight], create_graph=True)
+    (right,) = torch.autograd.grad(gradient.square().sum(), [input], retain_graph=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (found,) = torch.autograd.grad(gradient.square().sum(), [input])
+    assert torch.allclose(found, right, rtol=1e-4, atol=1e-4 * float(right.abs().max()))
+    if accuracy == "strict":
+        assert torch.equal(found, right)

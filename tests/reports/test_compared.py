@@ -22,6 +22,7 @@ from glassconv.reports.trace import Step
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import ErrorCurve, ErrorCurves
 from glassconv.verification.network import verify_network
+from glassconv.verification.network_gradients import verify_network_gradients
 from glassconv.verification.running_bounds import running_bounds
 from reports import networks
 from support.fixed_machine import FIXED
@@ -71,6 +72,17 @@ def network_verification() -> Shown:
     return verify_network(torch.nn.Sequential(layer), torch.ones(1, 2, 3))
 
 
+def gradients_of_network() -> object:
+    return glassconv.explain_gradients(torch.nn.Sequential(torch.nn.Conv1d(2, 3, 1)), [1, 2, 3])
+
+
+def network_gradient_verification() -> Shown:
+    layer = torch.nn.Conv1d(2, 3, 1)
+    torch.nn.init.constant_(layer.weight, 0.1)
+    torch.nn.init.constant_(layer.bias, 0.1)  # type: ignore[arg-type]
+    return verify_network_gradients(torch.nn.Sequential(layer), torch.ones(1, 2, 3))
+
+
 def choice() -> Shown:
     dispatch.forget()  # else it is the same object
     return glassconv.choose(TEXT)
@@ -100,6 +112,10 @@ REPORTS: dict[str, Callable[[], object]] = {
     "NetworkBenchmarks": networks.network_benchmarks,
     "NetworkProfile": networks.network_profile,
     "GradientKernels": networks.gradient_kernels,
+    "GradientExplanation": lambda: glassconv.explain_gradients(TEXT),
+    "GradientVerification": lambda: glassconv.verify_gradients(TEXT),
+    "NetworkGradients": gradients_of_network,
+    "NetworkGradientVerification": network_gradient_verification,
     "NetworkTuning": networks.network_tuning,
     "Answer": networks.answer,
     "PlanReport": networks.plan_report,

@@ -148,7 +148,7 @@ def test_the_command_verifies_a_problem(
     assert "2  The weight's gradient" in printed
     assert "✓ gemm*" in printed
     assert "gradients of input, weight and bias is within its bound" in printed
-    for wrong in ("--hash", "--algorithm=fft", "--input=1x3x8x8"):
+    for wrong in ("--suite=vgg16", "--algorithm=fft", "--input=1x3x8x8"):
         assert run(monkeypatch, "verify", "3x8x8", "4@3x3", "--backward", wrong) != 0
     _off_by_a_little(monkeypatch)
     assert run(monkeypatch, "verify", "2x3x8x8", "4@3x3", "p1", "--backward") == 1

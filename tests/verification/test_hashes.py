@@ -86,7 +86,7 @@ def test_the_command_prints_hashes_of_gradients() -> None:
         ["verify"],
         ["verify", "--hash"],
         ["verify", "--suite", "resnet18"],
-        ["verify", "3x8x8", "4@3x3", "--backward"],
+        ["verify", "--backward"],
     ],
 )
 def test_the_command_says_what_it_needs(words: list[str]) -> None:

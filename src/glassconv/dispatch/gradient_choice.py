@@ -5,7 +5,8 @@ multiply-adds, and oneDNN has a kernel of the same kind for each. Measured, most
 some longer (docs/adr/0027). With a stride, that of the input may take as long as a transposed
 convolution.
 
-In training the weight changes after each step, so a kernel's prediction includes its packing.
+A weight whose gradient is asked for changes after each step, so a kernel's prediction includes its
+packing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from glassconv.problem.problem import Problem
 from glassconv.reports.machine import Machine
 
 RECORDING = 60  # dispatches that autograd takes for a function written in Python, both ways
+GAIN = 1.3  # times as fast a kernel must be: predictions in a training loop are off by as much
 
 
 class Part(NamedTuple):
@@ -38,8 +40,9 @@ class Part(NamedTuple):
 
     @property
     def saved(self) -> float:
-        """Return the seconds that the kernel saves, 0 where it saves none."""
-        return max(self.pytorch_seconds - self.seconds, 0.0)
+        """Return the seconds that the kernel saves, 0 where it is not clearly faster."""
+        is_faster = self.seconds * GAIN < self.pytorch_seconds
+        return self.pytorch_seconds - self.seconds if is_faster else 0.0
 
 
 class Parts(NamedTuple):
@@ -71,8 +74,12 @@ def choose_gradients(
     return _choose(problem, accuracy, layout, (True, of_input, of_weight), torch.get_num_threads())
 
 
-def predicted_parts(problem: Problem, accuracy: str, layout: str) -> Parts:
+def predicted_parts(
+    problem: Problem, accuracy: str, layout: str, *, weight_changes: bool = True
+) -> Parts:
     """Return the predictions for the output and for both gradients of a call.
+
+    weight_changes: whether an optimiser changes the weight, so that each step packs it again.
 
     Raises `UnsupportedError` where no kernel runs on this processor, and for a transposed
     convolution whose input's gradient is no convolution.
@@ -82,9 +89,13 @@ def predicted_parts(problem: Problem, accuracy: str, layout: str) -> Parts:
     of_transpose = theirs
     if max(problem.stride) > 1:
         of_transpose = max(theirs, pytorch_cost.seconds(transpose, layout, machine))
+    of_input = _part(transpose, accuracy, layout, of_transpose, machine, weight_changes)
+    if problem.weight_shape[1] == 1 and max(problem.stride) > 1:
+        # The phases of a strided depthwise convolution take up to four times as long as predicted.
+        of_input = Part(None, inf, of_transpose)
     return Parts(
-        _part(problem, accuracy, layout, theirs, machine),
-        _part(transpose, accuracy, layout, of_transpose, machine),
+        _part(problem, accuracy, layout, theirs, machine, weight_changes),
+        of_input,
         _part_of_weight(convolution_of(problem), layout, theirs, machine),
     )
 
@@ -101,7 +112,8 @@ def _choose(
     if problem.ndim == 3 or problem.dtype in HALF_PRECISION:
         return PYTORCH
     try:
-        parts, machine = predicted_parts(problem, accuracy, layout), machine_store.machine()
+        parts = predicted_parts(problem, accuracy, layout, weight_changes=needed[2])
+        machine = machine_store.machine()
     except ConvError:
         return PYTORCH
     saved = [part.saved * is_needed for part, is_needed in zip(parts, needed, strict=True)]
@@ -110,12 +122,21 @@ def _choose(
     return GradientChoice(*(seconds > 0 for seconds in saved))
 
 
-def _part(problem: Problem, accuracy: str, layout: str, theirs: float, machine: Machine) -> Part:
+def _part(
+    problem: Problem,
+    accuracy: str,
+    layout: str,
+    theirs: float,
+    machine: Machine,
+    weight_changes: bool,
+) -> Part:
     fastest = chosen(problem, AUTO, accuracy, layout)
     if not fastest.kernel or fastest.compiled_seconds is None:
         return Part(None, inf, theirs)
-    packing = kernel_named(fastest.name).packing_seconds(problem, layout, machine)
-    return Part(fastest.name, packing + fastest.compiled_seconds, theirs)
+    seconds = fastest.compiled_seconds
+    if weight_changes:
+        seconds += kernel_named(fastest.name).packing_seconds(problem, layout, machine)
+    return Part(fastest.name, seconds, theirs)
 
 
 def _part_of_weight(problem: ConvProblem, layout: str, theirs: float, machine: Machine) -> Part:

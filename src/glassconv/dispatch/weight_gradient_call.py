@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glassconv.dispatch import autocast
 from glassconv.dispatch.compiled_call import in_layout
 from glassconv.dispatch.operators import Settings
 from glassconv.dispatch.select import AUTO
@@ -110,7 +111,7 @@ class _WeightGradient(torch.autograd.Function):
         input, grad = ctx.saved_tensors
         _, with_input, with_grad = ctx.needs_input_grad
         of_input = of_grad = None
-        with packing_for_now(True):
+        with packing_for_now(True), autocast.switched_off():
             if with_input:
                 of_input = call.compute(grad, direction, None, None, call.transpose)
             if with_grad:

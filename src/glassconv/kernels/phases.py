@@ -36,7 +36,7 @@ from glassconv.kernels.phases_parts.interleave import (
     emit_task_nchw,
     emit_task_nhwc,
 )
-from glassconv.kernels.phases_parts.packing import PhasesPacking
+from glassconv.kernels.phases_parts.packing import packing
 from glassconv.kernels.phases_parts.pieces import Piece, piece_of, pieces_of
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
 from glassconv.kernels.runtime.cost_model import (
@@ -197,6 +197,9 @@ def plan(
     strides = output_strides(plane, layout)
     parameters = _parameters(piece, layout, strides, parts, blocks)
     tasks = ceil(parameters.planes / parameters.planes_per_task) * parameters.row_blocks
+    width = None if layout.name == NCHW else implicit_gemm.panel_width(plane.dtype, target)
+    weight_bytes = plane.groups // max(piece.groups, 1) * sum(part.weight_bytes for part in parts)
+    elements = max(weight_bytes // plane.format.bytes, 1)
     return PhasesPlan(
         problem,
         layout,
@@ -206,7 +209,7 @@ def plan(
         tasks,
         workspace_bytes=0,
         max_threads=max(1, min(tasks, prod(piece.output_shape) // MIN_ELEMENTS_PER_TASK)),
-        pack=_packing(plane, piece, layout, target, parts),
+        pack=packing(plane, elements, width, target),
         loops=_loops(parts),
         hot_function=parts[0].plan.hot_function if parts else "",
         parts=parts,
@@ -368,27 +371,6 @@ def _table(plane: TransposedProblem, layout: Layout, parts: tuple[_Part, ...]) -
                 len(column),
             )
     return tuple(word for entry in entries.values() for word in entry)
-
-
-def _packing(
-    plane: TransposedProblem,
-    piece: TransposedProblem,
-    layout: Layout,
-    target: Target,
-    parts: tuple[_Part, ...],
-) -> PhasesPacking:
-    """Return the packing of a problem's weight. Problems of other sizes may share it."""
-    taps = tuple(
-        tuple(tuple((axis.taps.start, axis.taps.stop, axis.taps.step) for axis in phase)
-              for phase in group.phases)
-        for group in phase_groups(plane)
-    )  # fmt: skip
-    width = None if layout.name == NCHW else implicit_gemm.panel_width(plane.dtype, target)
-    pieces = plane.groups // max(piece.groups, 1)
-    elements = pieces * sum(part.weight_bytes for part in parts) // plane.format.bytes
-    return PhasesPacking(
-        taps, plane.groups, plane.kernel_size, width, plane.dtype, target, max(elements, 1)
-    )
 
 
 def _loops(parts: tuple[_Part, ...]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+import glassconv
 from glassconv.kernels.runtime import packed_weights
 from glassconv.kernels.runtime.packed_weights import packed_bytes, packed_once
 from support.counted_packing import Counted, filters, same
@@ -318,3 +319,13 @@ def test_eight_threads_pack_and_change_weights_at_once(monkeypatch: pytest.Monke
     assert cache.unused_bytes == sum(entry.nbytes for entry in cache.unused.values())
     assert cache.unused_bytes <= packed_weights.MAX_UNUSED_BYTES
     assert len(cache.entries) == len(cache.unused) + 1
+
+
+def test_a_weight_packed_in_inference_mode_may_change_outside_of_it() -> None:
+    weight, input = torch.nn.Parameter(torch.ones(8, 4, 3, 3)), torch.ones(1, 4, 9, 9)
+    with torch.inference_mode():
+        before = glassconv.conv2d(input, weight, padding=1, accuracy="strict")
+    with torch.no_grad():
+        weight.mul_(2)
+        after = glassconv.conv2d(input, weight, padding=1, accuracy="strict")
+    assert torch.equal(after, 2 * before)

@@ -14,6 +14,8 @@ from glassconv.kernels.runtime.filter_rows import RowPacking, pack_rows, row_pac
 from glassconv.kernels.runtime.packed_weights import memory_for
 from glassconv.kernels.runtime.panels import Filters, Packing, Rows, pack_panels, packing_of
 from glassconv.problem.operands import is_finite
+from glassconv.problem.phases import phase_groups
+from glassconv.problem.transposed import TransposedProblem
 
 Phases = tuple[tuple[tuple[int, int, int], ...], ...]  # the taps of each along each axis: slices
 
@@ -49,6 +51,25 @@ class PhasesPacking:
                 pack_panels(weight.data_ptr(), address, part, self.dtype, self.target)
             place += part.elements
         return packed
+
+
+def packing(
+    problem: TransposedProblem, elements: int, width: int | None, target: Target
+) -> PhasesPacking:
+    """Return the packing of a problem's weight. Problems of other sizes may share it.
+
+    elements: of the packed weight. width: filters of a panel, None for rows.
+    """
+    taps = tuple(
+        tuple(
+            tuple((axis.taps.start, axis.taps.stop, axis.taps.step) for axis in phase)
+            for phase in group.phases
+        )
+        for group in phase_groups(problem)
+    )
+    return PhasesPacking(
+        taps, problem.groups, problem.kernel_size, width, problem.dtype, target, elements
+    )
 
 
 @lru_cache(maxsize=256)

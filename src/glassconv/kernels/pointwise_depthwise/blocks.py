@@ -158,6 +158,7 @@ def parameters_of(
         own,
         filters=channels,
         output_stride_h=output_width * channels,
+        output_stride_w=channels,
         unit_channels=unit,
         weights_size=(taps + 1) * unit,
     )

@@ -60,6 +60,11 @@ class HalfPrecisionPlan(Plan):
         batch, channel, *pixels = self.layout.strides
         return (batch, channel, *pixels[-self.problem.ndim :])
 
+    def kept_workspace(self, threads: int) -> int:
+        """Return how many bytes of `workspace` so many threads use, in float32."""
+        assert self.in_float32 is not None
+        return self.in_float32.kept_workspace(threads)
+
     @property
     def main_kernel(self) -> Compiled:
         """Return the kernel that multiplies, in float32."""

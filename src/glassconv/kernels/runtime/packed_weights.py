@@ -83,6 +83,7 @@ class _User:
     content: Content
     entry: _Entry | None  # None: the content was new, and its packed weight is not kept
     is_parameter: bool
+    memory: Tensor | None = None  # of an earlier entry, for when the new content is used again
 
 
 @dataclass
@@ -111,7 +112,10 @@ class _Cache:
         user = self.users.get((id(tensor), pack))
         if user is None or user.tensor() is not tensor:
             return None
-        if user.entry is None or not user.is_parameter or user.entry.users > 1:
+        if user.entry is None:
+            del self.users[id(tensor), pack]  # so that no other thread takes it, too
+            return user.memory
+        if not user.is_parameter or user.entry.users > 1:
             return None
         del self.users[id(tensor), pack], self.entries[user.entry.key]
         return user.entry.packed
@@ -123,21 +127,30 @@ class _Cache:
             self.unused_bytes -= entry.nbytes
         self._note(tensor, *entry.key, entry)
 
-    def is_new(self, tensor: Tensor, pack: Pack, content: Content) -> bool:
+    def note_new(self, tensor: Tensor, pack: Pack, content: Content) -> bool:
         """Note the content of a tensor, without an entry; return whether it was another before."""
         user = self.users.get((id(tensor), pack))
         if user is not None and user.tensor() is tensor and user.content == content:
             return False
-        self._note(tensor, content, pack, None)
+        memory = self.take(tensor, pack)
+        self._note(tensor, content, pack, None, memory)
         return True
 
-    def _note(self, tensor: Tensor, content: Content, pack: Pack, entry: _Entry | None) -> None:
+    def _note(
+        self,
+        tensor: Tensor,
+        content: Content,
+        pack: Pack,
+        entry: _Entry | None,
+        memory: Tensor | None = None,
+    ) -> None:
         user_key = (id(tensor), pack)
         before = self.users.pop(user_key, None)  # of this tensor, or of a freed one in its place
         if before is not None:
             self.release(before)
         reference = weakref.ref(tensor, lambda freed: self.on_free(user_key, freed))
-        self.users[user_key] = _User(reference, content, entry, type(tensor) is Parameter)
+        is_parameter = type(tensor) is Parameter
+        self.users[user_key] = _User(reference, content, entry, is_parameter, memory)
 
     def release(self, user: _User) -> None:
         """Remove an entry without users if a parameter was the last, else keep it for a while."""
@@ -213,7 +226,7 @@ def packed_once(
         if entry is not None:
             _cache.use(weight, entry)
         elif passing is not None and _changing.is_on:
-            is_kept = not _cache.is_new(weight, pack, content)
+            is_kept = not _cache.note_new(weight, pack, content)
         if entry is None and is_kept:
             memory = _cache.take(weight, pack)
     if not is_kept and passing is not None:
@@ -244,7 +257,8 @@ def memory_for(elements: int, weight: Tensor, memory: Tensor | None) -> Tensor:
     """Return memory for so many packed elements of a weight: what is given, or new."""
     if memory is not None:
         return memory
-    memory = torch.empty(elements, dtype=weight.dtype)
+    with torch.inference_mode(False):  # an inference tensor refuses writes outside that mode
+        memory = torch.empty(elements, dtype=weight.dtype)
     ask_for_huge_pages(memory.data_ptr(), memory.nbytes)
     return memory
 
