@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
@@ -158,15 +159,22 @@ def fastest_kernel(
     names = [
         name
         for name, algorithm in ALGORITHMS.items()
-        if algorithm.seconds is None
+        if (algorithm.seconds is None or algorithm.published_order)
         and _is_considered(name, problem, accuracy)
         and not (is_strided and name not in kernels.TRANSPOSED_KERNELS)
     ]
+    if not names:
+        cause = f"no kernel for accuracy={accuracy!r} computes it without inserting zeros"
+        raise UnsupportedError(cause, request=str(problem))
     found = candidates(problem, accuracy, layout, names=names)
     able = (each for each in found if each.kernel)
     if is_plain:
         able = (each for each in able if each.bound and each.bound.window_factor <= 1)
-    return _pick(problem, AUTO, tuple(able))
+    picked = _pick(problem, AUTO, tuple(able))
+    if named(picked.name).published_order:  # `seconds` only keeps it from other accuracies
+        seconds = _kernel_seconds(picked.name, problem, layout, machine_store.machine())
+        return replace(picked, compiled_seconds=seconds)
+    return picked
 
 
 def forget() -> None:

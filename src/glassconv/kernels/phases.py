@@ -166,9 +166,7 @@ class PhasesPlan(Plan):
 
     def workspace_size(self, threads: int) -> int:
         """Return the bytes of all phases of a piece and of the workspaces of their kernels."""
-        needed = [
-            min(threads, part.plan.max_threads) * part.plan.workspace_bytes for part in self.parts
-        ]
+        needed = [threads * part.plan.workspace_bytes for part in self.parts]
         return self.buffer_bytes + max(needed, default=0)
 
     def kept_workspace(self, threads: int) -> int:

@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from threading import Barrier
@@ -15,6 +16,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import glassconv
+from glassconv.networks.optimize import optimize
 from glassconv.networks.plan.plan import Plan
 from glassconv.networks.plan.steps import PyTorchStep
 from support.optimized import Calls, check, optimized
@@ -176,3 +179,43 @@ def _watched(
     call: Callable[..., Tensor], seen: Callable[[Tensor], Tensor], **arguments: Any
 ) -> Tensor:
     return seen(call(**arguments))
+
+
+def test_a_part_of_a_concatenation_may_be_empty() -> None:
+    class Joined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution = nn.Conv2d(3, 4, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cat([self.convolution(x), x[:, :0]], 1) + 1
+
+    model, x = Joined().eval(), torch.randn(1, 3, 8, 8)
+    assert torch.allclose(optimize(model, x)(x), model(x), atol=1e-5)
+
+
+def test_strict_plans_sum_in_the_published_order() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 8, 1)).eval()
+    x = torch.randn(2, 3, 20, 20)
+    fast = optimize(model, x, accuracy="strict")
+    first, second = model[0], model[2]
+    assert isinstance(first, nn.Conv2d)
+    assert isinstance(second, nn.Conv2d)
+    with torch.inference_mode():
+        inner = glassconv.conv2d(x, first.weight, first.bias, padding=1, accuracy="strict").relu()
+        expected = glassconv.conv2d(inner, second.weight, second.bias, accuracy="strict")
+    assert torch.equal(fast(x), expected)
+
+
+def test_transposed_convolutions_have_workspaces_for_every_thread() -> None:
+    torch.manual_seed(0)
+    model, x = nn.ConvTranspose2d(32, 8, 3, 2, 1).eval(), torch.randn(4, 32, 9, 9)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        fast = optimize(model, x)
+        expected = deepcopy(model).double()(x.double())
+        assert all(torch.allclose(fast(x).double(), expected, atol=1e-4) for _ in range(20))
+    finally:
+        torch.set_num_threads(threads)

@@ -40,8 +40,10 @@ def supports(pointwise: ConvProblem, depthwise: ConvProblem, target: Target) -> 
         return Verdict(False, "requires a 1 × 1 convolution with stride 1, without padding")
     if pointwise.in_channels > MAX_K_BLOCK:
         return Verdict(False, f"requires an input of at most {MAX_K_BLOCK} channels")
-    if not depthwise.groups == depthwise.in_channels == depthwise.out_channels:
-        return Verdict(False, "requires a depthwise convolution with a filter for each channel")
+    is_depthwise = depthwise.groups == depthwise.in_channels == depthwise.out_channels
+    if not is_depthwise or {*depthwise.dilation} != {1}:
+        cause = "requires a depthwise convolution with a filter for each channel, without dilation"
+        return Verdict(False, cause)
     if depthwise.out_channels % lanes or input_access_of(depthwise, lanes).is_copied:
         return Verdict(False, "requires whole vectors of channels, and a common depthwise kernel")
     return Verdict(True, "rows of the 1 × 1 convolution stay in L2 for the depthwise one")

@@ -21,6 +21,7 @@ from glassconv.networks.allocations import Allocations
 from glassconv.networks.convolutions import is_convolution, read
 from glassconv.networks.graph import Operation, Value, with_each
 from glassconv.networks.passes.network import Network
+from glassconv.networks.passes.sums import ADDED, is_sum
 from glassconv.networks.peak_memory import bytes_of_call
 from glassconv.networks.plan.places import (
     Address,
@@ -39,6 +40,7 @@ from glassconv.networks.tensors import layout_of, tensors_in
 from glassconv.operations import copy, elementwise
 from glassconv.operations.elementwise import Expression, Name
 from glassconv.operations.step import Step
+from glassconv.problem.activations import Epilogue
 from glassconv.problem.memory_layout import NHWC
 from glassconv.problem.problem import Problem
 
@@ -195,7 +197,7 @@ class Builder:
             PyTorchStep(
                 operation.name,
                 reason,
-                partial(_copied, operation.overload) if is_view else operation.overload,
+                partial(_copied, operation.overload) if is_view else _call_of(operation),
                 tuple(arguments.items()),
                 outputs,
                 tuple(each.root for each in places),
@@ -232,7 +234,7 @@ class Builder:
                 given = _places(tuple(arguments.values()))
                 places = {place: place.like("cpu") for place in given}
                 with allocations:
-                    result = operation.overload(**with_tensors(arguments, places.__getitem__))
+                    result = _call_of(operation)(**with_tensors(arguments, places.__getitem__))
         except Exception as error:  # whatever PyTorch raises for tensors without numbers
             cause = f"{operation.function} has no rule for shapes: {error}"
             raise NetworkError(cause, request=operation.name) from error
@@ -290,6 +292,8 @@ class Builder:
 
         arrays: the places of `input`, `weight`, `bias` and `residual`, as far as it reads them.
         """
+        if not step.tasks:  # its output is empty; a node of a program has a task
+            return
         read = [each for each in arrays.values() if each is not None]
         launch = Launch(
             step.kernel,
@@ -349,6 +353,29 @@ def with_tensors(arguments: Mapping[str, Any], tensor: Callable[[Place], Tensor]
         return [read(each) for each in argument] if isinstance(argument, tuple) else argument
 
     return {name: read(each) for name, each in arguments.items()}
+
+
+def _call_of(operation: Operation) -> Callable[..., Any]:
+    """Return what computes an operation by PyTorch, what passes added to it included."""
+    overload: Callable[..., Any] = operation.overload
+    if not is_sum(operation) or frozenset(ADDED).isdisjoint(operation.arguments):
+        return overload
+    return partial(_with_added, overload)
+
+
+def _with_added(
+    function: Callable[..., Tensor],
+    *,
+    scale: Tensor | None = None,
+    residual: Tensor | None = None,
+    activation: str | None = None,
+    input_by_rows: bool = False,  # how a kernel would compute it
+    **arguments: Any,
+) -> Tensor:
+    """Return a convolution of the scaled input, then its epilogue."""
+    if scale is not None:
+        arguments["input"] = arguments["input"] * scale
+    return Epilogue(activation, residual is not None).applied(function(**arguments), residual)
 
 
 def _copied(function: Callable[..., Any], **arguments: Any) -> list[Tensor]:

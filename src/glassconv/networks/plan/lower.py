@@ -45,6 +45,7 @@ def lower(
     builder = Builder(network, layout, accuracy, is_compact=is_compact)
     for value, given in zip(network.inputs, strides, strict=True):
         builder.places[value.number] = builder.new(value.shape, dtype_of(value), given, "input")
+    inputs = tuple(builder.places[value.number] for value in network.inputs)
     builder.slices = slices_of(builder)
     complete = {}
     for operation in network.operations:
@@ -66,7 +67,6 @@ def lower(
         if root.memory == "arena":
             root.memory = "output"
         outputs.append(place)
-    inputs = tuple(builder.places[value.number] for value in network.inputs)
     return Lowered(tuple(builder.steps), tuple(builder.roots), inputs, tuple(outputs), complete)
 
 

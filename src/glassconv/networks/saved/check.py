@@ -57,7 +57,7 @@ def check_shapes(operation: Operation) -> None:
         ) from None
     if is_convolution(operation):
         read(operation)  # PyTorch does not compare a bias without numbers with its convolution
-    if "scale" in operation.arguments and not takes_scale(operation):
+    if is_sum(operation) and "scale" in operation.arguments and not takes_scale(operation):
         raise NetworkError("its scale has no factor for each channel", request=request)
     computed = [(tuple(each.shape), each.dtype) for each in tensors_in(found)]
     stated = [(each.shape, dtype_of(each)) for each in operation.outputs]
