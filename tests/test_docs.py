@@ -28,7 +28,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 # What a page may tell its reader to type beside glassconv and make, and why it is not run here.
 OTHER_COMMANDS = {
     "python docs/include.py": "writes the pages; that they are fresh is tested below",
-    "python -m glassconv.benchmarks.training --suite resnet50 --batch 8 --threads 1": (
+    "python -m glassconv.benchmarks.training --suite resnet50 --batch 8 --threads 2": (
         "two minutes; its tests take steps of small layers"
     ),
     "python -m glassconv.kernels.microkernel": "ten seconds; its tests run it with --quick",
