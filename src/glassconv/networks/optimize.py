@@ -49,7 +49,9 @@ def optimize(
 
     example_inputs: a tensor, or a tuple of the arguments of a call. Other shapes may be called
     later; each gets a plan at its first call. accuracy: as `conv2d` has it; the outputs for the
-    example must be within so many times PyTorch's own error against float64.
+    example must be within so many times PyTorch's own error against float64. In "strict" there is
+    no such limit: convolutions and linear layers, with what was folded into their weights, are sums
+    in the published order, but for transposed convolutions with a stride, which are PyTorch's.
 
     memory: what a plan may take for packed weights, buffers and outputs, such as "500 MB"; kernels
     whose weights would not fit are not used.
