@@ -140,10 +140,11 @@ def split(images: Images) -> tuple[Images, Images]:
     """Return the images to train on, and those that are held out, both drawn by a fixed seed."""
     order = torch.randperm(len(images.pixels), generator=torch.Generator().manual_seed(0))
     held_out = round(HELD_OUT * len(order))
-    return tuple(  # type: ignore[return-value]
+    learned, kept = (
         Images(images.name, images.pixels[part], images.digits[part], images.kernel_size)
         for part in (order[held_out:], order[:held_out])
     )
+    return learned, kept
 
 
 def batches(images: Images, seed: int) -> list[tuple[Tensor, Tensor]]:

@@ -65,11 +65,15 @@ def network() -> object:
     return glassconv.explain(torch.nn.Sequential(torch.nn.Conv1d(2, 3, 1)), [1, 2, 3])
 
 
-def network_verification() -> Shown:
+def constant_network() -> torch.nn.Module:
     layer = torch.nn.Conv1d(2, 3, 1)
-    torch.nn.init.constant_(layer.weight, 0.1)
-    torch.nn.init.constant_(layer.bias, 0.1)  # type: ignore[arg-type]
-    return verify_network(torch.nn.Sequential(layer), torch.ones(1, 2, 3))
+    for each in layer.parameters():
+        torch.nn.init.constant_(each, 0.1)
+    return torch.nn.Sequential(layer)
+
+
+def network_verification() -> Shown:
+    return verify_network(constant_network(), torch.ones(1, 2, 3))
 
 
 def gradients_of_network() -> object:
@@ -77,10 +81,7 @@ def gradients_of_network() -> object:
 
 
 def network_gradient_verification() -> Shown:
-    layer = torch.nn.Conv1d(2, 3, 1)
-    torch.nn.init.constant_(layer.weight, 0.1)
-    torch.nn.init.constant_(layer.bias, 0.1)  # type: ignore[arg-type]
-    return verify_network_gradients(torch.nn.Sequential(layer), torch.ones(1, 2, 3))
+    return verify_network_gradients(constant_network(), torch.ones(1, 2, 3))
 
 
 def choice() -> Shown:

@@ -9,7 +9,6 @@ of threads, the target, and how far the work is divided.
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from dataclasses import replace
 from random import Random
 from unittest import mock
@@ -28,7 +27,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.gradients import input_gradient
 from glassconv.problem.memory_layout import NCHW, NHWC, contiguous
 from support.random_problems import LARGE, SMALL, random_problem
-from support.strict_problems import NUMBERS, THREADS, numbers_of, same_bits, strict
+from support.strict_problems import NUMBERS, THREADS, compare, numbers_of, same_bits, strict
 
 TYPES = ("float32", "float64")
 SMALLER = replace(SMALL, dtypes=TYPES, batch=(1, 1, 2, 3))
@@ -91,18 +90,5 @@ def targets() -> list[Target]:
     return [here, target_named("avx2")] if here.name == "avx512" else [here]
 
 
-def main(span: str) -> int:
-    """Compare the problems of seeds FIRST:STOP; return 1 if some bits differ."""
-    first, stop = map(int, span.split(":"))
-    counted: Counter[str] = Counter()
-    for seed in range(first, stop):
-        found = differences(seed)
-        counted["problems with other bits" if found else "problems with the same bits"] += 1
-        for line in found:
-            print(line, flush=True)  # noqa: T201
-    print(dict(counted))  # noqa: T201
-    return int(counted["problems with other bits"] > 0)
-
-
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1]))
+    raise SystemExit(compare(differences, sys.argv[1]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 
@@ -136,8 +136,8 @@ def same_bits(left: Tensor, right: Tensor) -> bool:
     return bool(((pairs[0] == pairs[1]) | (left.isnan() & right.isnan())).all())
 
 
-def main(span: str) -> int:
-    """Compare the problems of seeds FIRST:STOP; return 1 if some bits differ."""
+def compare(differences: Callable[[int], list[str]], span: str) -> int:
+    """Print the differences of the problems of seeds FIRST:STOP; return 1 if there are any."""
     first, stop = map(int, span.split(":"))
     counted: Counter[str] = Counter()
     for seed in range(first, stop):
@@ -150,4 +150,4 @@ def main(span: str) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1]))
+    raise SystemExit(compare(differences, sys.argv[1]))

@@ -89,10 +89,11 @@ def predicted_parts(
     of_transpose = theirs
     if max(problem.stride) > 1:
         of_transpose = max(theirs, pytorch_cost.seconds(transpose, layout, machine))
-    of_input = _part(transpose, accuracy, layout, of_transpose, machine, weight_changes)
     if problem.weight_shape[1] == 1 and max(problem.stride) > 1:
         # The phases of a strided depthwise convolution take up to four times as long as predicted.
         of_input = Part(None, inf, of_transpose)
+    else:
+        of_input = _part(transpose, accuracy, layout, of_transpose, machine, weight_changes)
     return Parts(
         _part(problem, accuracy, layout, theirs, machine, weight_changes),
         of_input,

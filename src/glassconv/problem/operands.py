@@ -88,6 +88,12 @@ def to_numpy(tensor: Tensor) -> npt.NDArray[Any]:
 
 def is_finite(weight: Tensor) -> bool:
     """Return whether all numbers are finite, in a twentieth of the time of `torch.isfinite`."""
+    if not weight.numel():
+        return True
     # In another order than that of memory, it takes several times as long.
-    in_memory_order = weight.permute(sorted(range(weight.dim()), key=weight.stride, reverse=True))
-    return not weight.numel() or all(isfinite(each) for each in torch.aminmax(in_memory_order))
+    return all(isfinite(each) for each in torch.aminmax(in_memory_order(weight)))
+
+
+def in_memory_order(tensor: Tensor) -> Tensor:
+    """Return a view whose axes are in the order of memory, the one with adjacent elements last."""
+    return tensor.permute(sorted(range(tensor.dim()), key=tensor.stride, reverse=True))

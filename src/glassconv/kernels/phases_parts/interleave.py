@@ -21,8 +21,8 @@ from glassconv.kernels.phases_parts.interleaved_rows import (
     emit_add,
     emit_copy,
     emit_fill,
+    emit_insert_zeros,
     emit_join,
-    emit_spread,
     emit_store_strided,
     emit_transpose_groups,
     emit_transpose_phases,
@@ -78,7 +78,7 @@ ENTRY_WORDS = 8
 def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
     """Emit the task function: some planes, or some rows of one."""
     store_strided, fill = emit_store_strided(module), emit_fill(module)
-    join, spread = emit_join(module), emit_spread(module)
+    join, insert_zeros = emit_join(module), emit_insert_zeros(module)
     transpose_phases = emit_transpose_phases(module)
     finish = emit_epilogue(module, epilogue)
 
@@ -147,7 +147,7 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
             with code.if_(p.column_phases.equals(1) & p.stride_w.equals(2)):
                 entry = _entry(table, first)
                 done.set(entry.count.minimum((p.columns - entry.first) // 2))
-                spread.call(
+                insert_zeros.call(
                     dst=dst + entry.first,
                     src=source(entry),
                     bias=arrays.bias + channel,

@@ -37,14 +37,14 @@ def emit_join(module: Module) -> Function:
     return join
 
 
-def emit_spread(module: Module) -> Function:
+def emit_insert_zeros(module: Module) -> Function:
     """Emit the function that stores src[0], 0, src[1], 0, …, plus bias[0]."""
 
     @function(module)
-    def spread(code: Code, dst: Pointer, src: Pointer, bias: Pointer, count: Value) -> None:
+    def insert_zeros(code: Code, dst: Pointer, src: Pointer, bias: Pointer, count: Value) -> None:
         _store_pairs(code, dst, (src,), bias, count)
 
-    return spread
+    return insert_zeros
 
 
 def _store_pairs(

@@ -38,6 +38,7 @@ from glassconv.codegen.openmp import threads
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import N, Struct
 from glassconv.codegen.target import Target, host
+from glassconv.problem.operands import in_memory_order
 
 WORD = 8  # bytes
 WORDS_PER_BLOCK = 2**11  # the key of 16 KiB stays in L2, next to the core
@@ -72,7 +73,8 @@ def checksum(weight: Tensor) -> bytes:
 
     Raises `RuntimeError` on a processor without compiled kernels.
     """
-    contiguous = weight if weight.is_contiguous() else _in_memory_order(weight)
+    # A copy, only if there are gaps between the elements.
+    contiguous = weight if weight.is_contiguous() else in_memory_order(weight.detach()).contiguous()
     address, size = contiguous.data_ptr(), contiguous.nbytes
     if size <= MAX_COPIED_BYTES:
         return ctypes.string_at(address, size)
@@ -85,12 +87,6 @@ def checksum(weight: Tensor) -> bytes:
     rest = size % WORD  # bytes that fill no word are part of the checksum as they are
     content = ctypes.string_at(sums, blocks * SUMS * WORD)
     return content + ctypes.string_at(address + size - rest, rest) if rest else content
-
-
-def _in_memory_order(weight: Tensor) -> Tensor:
-    """Return the elements as a contiguous tensor in memory order, copied only if there are gaps."""
-    order = sorted(range(weight.dim()), key=weight.stride, reverse=True)
-    return weight.detach().permute(order).contiguous()
 
 
 _local = threading.local()
