@@ -186,7 +186,7 @@ def snapshots(steps: int) -> tuple[int, ...]:
     """Return after which steps the filters are kept: 0, then more and more rarely.
 
     >>> snapshots(400)
-    (0, 7, 20, 54, 147, 400)
+    (0, 7, 16, 35, 79, 178, 400)
     """
     later = np.geomspace(min(7, steps), steps, SNAPSHOTS - 1).round()
     return (0, *sorted({int(step) for step in later}))

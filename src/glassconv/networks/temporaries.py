@@ -44,9 +44,7 @@ def _multi_head_attention(
     """
     batch, rows = query.shape[:2]
     output = batch * rows * channels
-    return query.element_size() * (
-        3 * output + max(3 * output, batch * heads * rows * rows, 2 * output) - output
-    )
+    return query.element_size() * (2 * output + max(3 * output, batch * heads * rows * rows))
 
 
 RULES: Mapping[Any, Callable[..., int]] = {

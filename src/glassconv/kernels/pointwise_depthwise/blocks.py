@@ -13,6 +13,7 @@ from math import ceil, prod
 from glassconv.codegen.struct import N, Struct, pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_parts import nhwc
+from glassconv.kernels.implicit_gemm import panel_width
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
 from glassconv.problem import ConvProblem
@@ -85,7 +86,7 @@ def blocking(depthwise: ConvProblem, target: Target, threads: int) -> PairBlocki
 def _unit_and_strips(depthwise: ConvProblem, target: Target, threads: int) -> tuple[int, int]:
     """Return the channels and the strips that leave the busiest thread the least to do."""
     costs = {}
-    height, width = depthwise.output_size[0], target.tile()[1] * target.lanes(depthwise.dtype)
+    height, width = depthwise.output_size[0], panel_width(depthwise.dtype, target)
     most_strips = min(height, TASKS_PER_THREAD * threads) if threads > 1 else 1
     for unit in _units(depthwise, target):
         overhead = UNIT_OVERHEAD + (PARTIAL_OVERHEAD if unit % width else 0)
@@ -120,7 +121,7 @@ def parameters_of(
 
     k: channels of the input.
     """
-    width = target.tile()[1] * target.lanes(depthwise.dtype)
+    width = panel_width(depthwise.dtype, target)
     unit, channels = blocks.unit_channels, depthwise.out_channels
     (rows, columns), (height, output_width) = depthwise.axes, depthwise.output_size
     taps = prod(depthwise.kernel_size)

@@ -19,6 +19,7 @@ from glassconv.codegen.target import Target
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess, input_access_of, tap_pattern_in
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern
 from glassconv.kernels.gemm_parts.parameters import MAX_K_BLOCK
+from glassconv.kernels.implicit_gemm import panel_width
 from glassconv.kernels.pointwise_depthwise.blocks import PairBlocking, blocking, parameters_of
 from glassconv.kernels.pointwise_depthwise.task import emit_task
 from glassconv.kernels.runtime.support import supports_common
@@ -99,10 +100,15 @@ def plan(
         _compile(depthwise.dtype, pattern, access, target, first, second),
         pack(parameters, of_depthwise),
         tasks,
-        max(1, min(tasks, (pointwise.macs + depthwise.macs) // MIN_MACS_PER_TASK)),
+        max_threads(pointwise, depthwise, tasks),
         blocks,
-        panel_width=target.tile()[1] * lanes,
+        panel_width=panel_width(depthwise.dtype, target),
     )
+
+
+def max_threads(pointwise: ConvProblem, depthwise: ConvProblem, tasks: int) -> int:
+    """Return how many threads so many tasks are worth."""
+    return max(1, min(tasks, (pointwise.macs + depthwise.macs) // MIN_MACS_PER_TASK))
 
 
 def tasks_of(depthwise: ConvProblem, blocks: PairBlocking) -> int:

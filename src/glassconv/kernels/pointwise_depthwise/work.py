@@ -12,7 +12,7 @@ from glassconv.kernels.depthwise_parts import nhwc
 from glassconv.kernels.depthwise_parts.nhwc import input_access_of, tap_pattern_in
 from glassconv.kernels.depthwise_parts.work import phases_nhwc
 from glassconv.kernels.pointwise_depthwise.blocks import blocking
-from glassconv.kernels.pointwise_depthwise.plan import MIN_MACS_PER_TASK, tasks_of
+from glassconv.kernels.pointwise_depthwise.plan import max_threads, tasks_of
 from glassconv.kernels.runtime.cost_model import Phase, Stream, Work, product_loops, seconds
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NHWC, contiguous
@@ -86,5 +86,4 @@ def work(pointwise: ConvProblem, depthwise: ConvProblem, target: Target, threads
             ),
         ),
     )
-    wanted = (pointwise.macs + depthwise.macs) // MIN_MACS_PER_TASK
-    return Work(phases, tasks, max(1, min(threads, tasks, wanted)))
+    return Work(phases, tasks, min(threads, max_threads(pointwise, depthwise, tasks)))

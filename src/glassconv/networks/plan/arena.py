@@ -15,7 +15,7 @@ class Buffer:
     number: int
     bytes: int
     first: int
-    last: float  # a step, or infinity
+    last: float  # a step, as in `Lifetime`
 
 
 def arrange(buffers: Sequence[Buffer]) -> tuple[Mapping[int, int], int]:

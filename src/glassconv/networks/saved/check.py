@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glassconv.algorithms.parts.uneven_padding import pad
 from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.errors import NetworkError
 from glassconv.networks.convolutions import is_convolution, read
@@ -132,8 +133,7 @@ def _padded(arguments: dict[str, Any]) -> dict[str, Any]:
     padding = arguments["padding"]
     if not isinstance(padding, tuple) or not any(isinstance(each, tuple) for each in padding):
         return arguments
-    last_first = [side for pair in reversed(padding) for side in pair]
-    input = torch.nn.functional.pad(arguments["input"], last_first)
+    input = pad(arguments["input"], padding)
     return {**arguments, "input": input, "padding": [0] * len(padding)}
 
 

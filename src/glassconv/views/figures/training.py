@@ -63,7 +63,7 @@ def _draw_losses(figure: Figure, report: Training, theme: Theme) -> None:
     axes.set_xlim(0, len(report.ours.losses) + 1)
     epochs = len(report.ours.seconds)
     every = max(1, epochs // 10)
-    marked = [epoch for epoch in range(0, epochs + 1) if epoch % every == 0]
+    marked = range(0, epochs + 1, every)
     axes.set_xticks([epoch * report.steps_per_epoch for epoch in marked], list(map(str, marked)))
     style.write(figure, LEFT + WIDE, TOP + HIGH + 0.28, "epochs", theme, fontsize=9,
                 ha="right", color=theme.muted)  # fmt: skip
@@ -87,15 +87,13 @@ def _draw_times(figure: Figure, top: float, report: Training, theme: Theme) -> N
 def _draw_filters(figure: Figure, left: float, report: Training, theme: Theme, shown: int) -> None:
     heading = "Filters of the first layer, as they form"
     style.write(figure, left, TOP - 0.55, heading, theme, fontsize=11, weight="bold")
-    steps = [*map(str, report.filters_after)]
+    names = [*map(str, report.filters_after), "PyTorch"]
     most = _changed_most(report.ours.filters, shown)
     snapshots = [each[most] for each in (*report.ours.filters, report.theirs.filters[-1])]
     norms = [style.centred_on_zero(*(each[row] for each in snapshots)) for row in range(shown)]
-    for column, (filters, name) in enumerate(zip(snapshots, [*steps, ""], strict=True)):
-        is_theirs = column == len(steps)
-        place = left + column * (CELL + GAP) + APART * is_theirs
-        text = "PyTorch" if is_theirs else name
-        style.write(figure, place + CELL / 2, TOP - 0.2, text, theme, fontsize=8.5, ha="center",
+    for column, (filters, name) in enumerate(zip(snapshots, names, strict=True)):
+        place = left + column * (CELL + GAP) + APART * (filters is snapshots[-1])
+        style.write(figure, place + CELL / 2, TOP - 0.2, name, theme, fontsize=8.5, ha="center",
                     color=theme.muted)  # fmt: skip
         for row in range(shown):
             _draw_filter(figure, place, TOP + row * (CELL + GAP), filters[row], norms[row], theme)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.plan.builder import Builder
-from glassconv.networks.plan.places import dense_strides
+from glassconv.problem.memory_layout import NCHW
 
 REASON = "PyTorch's kernel for attention is fast"
 OPERANDS = ("query", "key", "value", "attn_mask")
@@ -21,6 +21,5 @@ def attention(builder: Builder, operation: Operation) -> str:
             continue
         place = builder.place(value)
         if place.shape[-1] > 1 and place.strides[-1] != 1:
-            strides = dense_strides(place.shape, channels_last=False)
-            builder.places[value.number] = builder.with_strides(place, strides)
+            builder.places[value.number] = builder.without_gaps(place, NCHW)
     return REASON

@@ -37,9 +37,8 @@ def convolution(builder: Builder, operation: Operation) -> str | None:
         if operation is pair.depthwise:
             add_pair(builder, pair)
         return None
-    found = read(operation)
     problem, weight = _problem(builder, operation)
-    given = builder.place(found.input)
+    given = builder.place(operation.arguments["input"])
     if not reads_gaps(builder, operation, given.strides):
         given = builder.without_gaps(given, builder.layout)
     layout = _layout(builder, problem, given.shape, given.strides)
