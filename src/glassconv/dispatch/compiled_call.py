@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from torch import Tensor
 
@@ -23,7 +23,7 @@ from glassconv.problem.transposed import EVERY, TransposedProblem, flip
 
 if TYPE_CHECKING:
     from glassconv.kernels import Kernel
-    from glassconv.kernels.runtime.packed_weights import Packing
+    from glassconv.kernels.runtime.packed_weights import DivisiblePacking, Packing
     from glassconv.kernels.runtime.plan import Plan
 
 
@@ -156,7 +156,7 @@ def _transposed_call(
     otherwise = kernel.name if named(kernel.name).published_order else "aten"
     plan = replace(
         plan,
-        pack=FlipAndPack(problem.groups, pack, plan.packed_elements, reads_flipped),
+        pack=FlipAndPack(problem.groups, pack, reads_flipped),
         otherwise=WithoutZeros(problem, algorithm_call(named(otherwise), problem, epilogue)),
     )
     return TransposedCall(problem, plan)
@@ -193,7 +193,6 @@ class FlipAndPack:
 
     groups: int
     pack: Packing
-    elements: int  # of the packed weight
     reads_flipped: bool  # whether `pack` flips the weight as it reads it
 
     def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
@@ -205,6 +204,19 @@ class FlipAndPack:
             return None
         flipped = weight if self.reads_flipped else flip(weight, self.groups)
         return self.pack(flipped, memory)
+
+    @property
+    def elements(self) -> int:
+        """Return how many elements the packed weight has."""
+        return self.pack.elements
+
+    def of_filters(self, count: int) -> FlipAndPack:
+        """Return the packing of so many filters, of a weight in one group."""
+        return replace(self, pack=cast("DivisiblePacking", self.pack).of_filters(count))
+
+    def filters(self, weight: Tensor, chosen: slice) -> Tensor:
+        """Return some filters, which are along the second axis of a transposed weight."""
+        return weight[:, chosen]
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from glassconv.dispatch.compiled_call import CompiledCall
-    from glassconv.kernels.runtime.packed_weights import Packing
+    from glassconv.kernels.runtime.packed_weights import DivisiblePacking, Packing
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,14 @@ class RefuseWholeNumbers:
     def elements(self) -> int:
         """Return how many elements the packed weight has."""
         return self.pack.elements
+
+    def of_filters(self, count: int) -> RefuseWholeNumbers:
+        """Return the packing of so many filters."""
+        return RefuseWholeNumbers(cast("DivisiblePacking", self.pack).of_filters(count))
+
+    def filters(self, weight: Tensor, chosen: slice) -> Tensor:
+        """Return some filters of a weight."""
+        return cast("DivisiblePacking", self.pack).filters(weight, chosen)
 
 
 def is_whole(weight: Tensor) -> bool:

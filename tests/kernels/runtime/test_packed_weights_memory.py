@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 
 import pytest
-import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 from glassconv.kernels.runtime import packed_weights
 from glassconv.kernels.runtime.packed_weights import (
+    is_changing,
     of_changing_weights,
     packed_bytes,
     packed_once,
@@ -107,20 +107,16 @@ def test_a_parameter_whose_packing_is_refused_once_is_packed_later() -> None:
 # -- in training, where the weight is about to change ---------------------------------------------
 
 
-def passing_memory(like: Tensor) -> Callable[[], Tensor]:
-    """Return what gives the same memory to every packing."""
-    memory = torch.empty(like.movedim(1, -1).shape)
-    return lambda: memory
+def used(weight: Tensor, pack: Counted) -> Tensor | None:
+    """Return the packed weight as a plan gets it, None where it is packed for one call."""
+    return None if is_changing(weight, pack) else packed_once(weight, pack)
 
 
 def test_a_weight_that_changes_after_each_use_is_not_kept() -> None:
     weight, pack = Parameter(filters()), Overwrites()
-    passing = passing_memory(weight)
     with of_changing_weights():
-        for turn in range(3):
-            assert packed_once(weight, pack, passing) is passing()
-            assert same(passing(), weight)
-            assert pack.times == turn + 1
+        for _ in range(3):
+            assert is_changing(weight, pack)
             weight.data.add_(1)
     assert not packed_weights._cache.entries
     assert len(packed_weights._cache.users) == 1
@@ -131,15 +127,14 @@ def test_a_weight_that_changes_after_each_use_is_not_kept() -> None:
 
 def test_a_weight_that_is_used_again_unchanged_is_kept_from_then_on() -> None:
     weight, pack = Parameter(filters()), Overwrites()
-    passing = passing_memory(weight)
     with of_changing_weights():
-        found = [packed_once(weight, pack, passing) for _ in range(4)]
-        assert pack.times == 2
-        assert found[0] is passing()
-        assert found[1] is not passing()
-        assert found[1] is found[2] is found[3]
+        assert used(weight, pack) is None
+        kept = used(weight, pack)
+        assert kept is not None
+        assert used(weight, pack) is kept
+        assert pack.times == 1
         weight.data.add_(1)
-        assert packed_once(weight, pack, passing) is passing()
+        assert used(weight, pack) is None
     assert packed_bytes() == 0
 
 
@@ -147,8 +142,8 @@ def test_training_uses_what_is_kept_already() -> None:
     weight, pack = Parameter(filters()), Overwrites()
     kept = packed_once(weight, pack)
     with of_changing_weights():
-        assert packed_once(weight, pack, passing_memory(weight)) is kept
-    assert packed_once(weight, pack, passing_memory(weight)) is kept
+        assert used(weight, pack) is kept
+    assert used(weight, pack) is kept
     assert pack.times == 1
 
 
@@ -158,7 +153,7 @@ def test_a_new_tensor_of_each_step_leaves_nothing_behind() -> None:
     with of_changing_weights():
         for number in range(5):
             weight = filters() + number
-            assert same(packed_once(weight, pack, passing_memory(weight)), weight)
+            assert is_changing(weight, pack)
     del weight
     gc.collect()
     assert not packed_weights._cache.entries
@@ -272,7 +267,7 @@ def test_the_unused_bytes_are_those_of_the_unused_entries(pack: Counted) -> None
         held.append(given)
         chosen = chance.choice(held)
         with of_changing_weights() if chance.random() < 0.3 else nullcontext():
-            packed_once(chosen, pack, passing_memory(chosen))
+            used(chosen, pack)
         del chosen
         if chance.random() < 0.3:
             chance.choice(held).data.add_(1)

@@ -14,8 +14,8 @@ A parameter that changes is packed again into the memory of its earlier entry, s
 fresh memory cost more than the packing.
 
 In training, an optimiser changes the weight after each use. While `of_changing_weights`, a content
-that is seen for the first time is packed into memory that the next call overwrites, and is not
-kept. What is used again without a change is kept from its second use on.
+that is seen for the first time `is_changing`: the caller packs it into memory that the next call
+overwrites. What is used again without a change is kept from its second use on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -51,6 +51,17 @@ class Packing(Protocol):
     @property
     def elements(self) -> int:
         """Return how many elements the packed weight has."""
+
+
+@runtime_checkable
+class DivisiblePacking(Packing, Protocol):
+    """A packing of filters that can be packed without the others."""
+
+    def of_filters(self, count: int) -> Packing:
+        """Return the packing of so many filters."""
+
+    def filters(self, weight: Tensor, chosen: slice) -> Tensor:
+        """Return some filters of a weight."""
 
 
 Content = tuple[bytes, tuple[int, ...], tuple[int, ...], torch.dtype]  # checksum, shape, strides
@@ -209,29 +220,33 @@ def of_changing_weights() -> Iterator[None]:
         _changing.is_on = before
 
 
-def packed_once(
-    weight: Tensor, pack: Pack, passing: Callable[[], Tensor] | None = None
-) -> Tensor | None:
-    """Return pack(weight), from the cache for a known content; None if it refuses the weight.
+def is_changing(weight: Tensor, pack: Pack) -> bool:
+    """Return whether a content is new and about to change, so that its packed form is not kept."""
+    if not _changing.is_on:
+        return False
+    content = _content_of(weight)
+    if _cache.find(weight, pack, content) is not None:
+        return False
+    with _cache.lock:
+        is_known = (content, pack) in _cache.entries
+        is_new = not is_known and _cache.note_new(weight, pack, content)
+    _cache.release_freed()
+    return is_new
 
-    passing: returns memory that the next call overwrites, for a packed weight that is not kept.
-    """
-    content = (checksum(weight), weight.shape, weight.stride(), weight.dtype)
+
+def packed_once(weight: Tensor, pack: Pack) -> Tensor | None:
+    """Return pack(weight), from the cache for a known content; None if it refuses the weight."""
+    content = _content_of(weight)
     entry = _cache.find(weight, pack, content)
     if entry is not None:
         return entry.packed
-    memory, is_kept = None, True
+    memory = None
     with _cache.lock:
         entry = _cache.entries.get((content, pack))
         if entry is not None:
             _cache.use(weight, entry)
-        elif passing is not None and _changing.is_on:
-            is_kept = not _cache.note_new(weight, pack, content)
-        if entry is None and is_kept:
+        else:
             memory = _cache.take(weight, pack)
-    if not is_kept and passing is not None:
-        _cache.release_freed()
-        return pack(weight.detach(), passing())
     if entry is None:
         entry = _Entry((content, pack), _packed(weight.detach(), pack, memory))
         if checksum(weight) != content[0]:  # changed by another thread while it was packed
@@ -241,6 +256,10 @@ def packed_once(
             _cache.use(weight, entry)
     _cache.release_freed()
     return entry.packed
+
+
+def _content_of(weight: Tensor) -> Content:
+    return checksum(weight), weight.shape, weight.stride(), weight.dtype
 
 
 def _packed(weight: Tensor, pack: Pack, memory: Tensor | None) -> Tensor | None:

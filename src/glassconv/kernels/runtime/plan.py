@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
+from math import ceil, prod
 from typing import Any, Generic
 
 import torch
@@ -17,10 +17,19 @@ from glassconv.codegen.openmp import threads
 from glassconv.codegen.pages import HUGE_PAGE, WORTHWHILE_BYTES, ask_for_huge_pages
 from glassconv.codegen.struct import N
 from glassconv.kernels.runtime.blocking import Blocking, round_up
-from glassconv.kernels.runtime.packed_weights import Packing, packed_once
+from glassconv.kernels.runtime.packed_weights import (
+    DivisiblePacking,
+    Packing,
+    is_changing,
+    packed_once,
+)
 from glassconv.kernels.runtime.parameters import Arrays, pack_arrays
 from glassconv.problem.memory_layout import Layout, output_strides
 from glassconv.problem.problem import Problem
+
+# What a packed weight may take that is not kept: a larger one is packed by blocks of filters.
+MAX_PASSING_BYTES = 8 << 20
+FILTERS_AT_ONCE = 32  # of which such a block has a multiple
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,7 @@ class Plan:
     loops: tuple[str, ...] = ()  # a description of the loop nest, one line per loop
     hot_function: str = ""  # the generated function that takes most of the time, if known
     otherwise: Callable[..., Tensor] | None = None  # the call for weights that `pack` refuses
+    plan_of_filters: Callable[[int], Plan] | None = None  # of so many, a slice of the output
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None = None
@@ -65,26 +75,71 @@ class Plan:
         """
         if self.pack is None:
             return self.compute(input, weight.contiguous(), bias, residual)
-        packed = packed_once(weight, self.pack, self._behind_workspace)
-        if packed is None:
+        if is_changing(weight, self.pack):
+            output = self._compute_packing(input, weight.detach(), bias, residual)
+        else:
+            packed = packed_once(weight, self.pack)
+            output = None if packed is None else self.compute(input, packed, bias, residual)
+        if output is None:
             assert self.otherwise is not None, "a plan whose `pack` refuses weights has `otherwise`"
             return self.otherwise(input, weight, bias, residual)
-        return self.compute(input, packed, bias, residual)
+        return output
 
-    def _behind_workspace(self) -> Tensor:
-        """Return memory for the packed weight, which the next call in this thread overwrites."""
+    def _compute_packing(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
+    ) -> Tensor | None:
+        """Return the output for a weight whose packed form is not kept; None if it is refused."""
+        if len(self.blocks_of_filters) > 1 and residual is None:
+            return self._compute_by_blocks(input, weight, bias)
+        packed = self._packed_behind_workspace(weight)
+        return None if packed is None else self.compute(input, packed, bias, residual)
+
+    def _compute_by_blocks(
+        self, input: Tensor, weight: Tensor, bias: Tensor | None
+    ) -> Tensor | None:
+        """Return the output, of some filters after the others; None if some are refused."""
+        assert isinstance(self.pack, DivisiblePacking), "it has blocks of filters"
+        output = self._empty_output(input)
+        for filters, plan in self.blocks_of_filters:
+            packed = plan._packed_behind_workspace(self.pack.filters(weight, filters))
+            if packed is None:
+                return None
+            their_bias = None if bias is None else bias[filters]
+            plan._compute_into(output[:, filters], input, packed, their_bias, None)
+        return output
+
+    def _packed_behind_workspace(self, weight: Tensor) -> Tensor | None:
+        """Return the packed weight in memory that the next call in this thread overwrites."""
+        assert self.pack is not None, "only packed weights are kept or not"
         start = round_up(self.kept_workspace(threads()), HUGE_PAGE)
         dtype = getattr(torch, self.problem.widened().dtype)
         workspace(start + self.packed_bytes)
-        return _workspace.buffer[start : start + self.packed_bytes].view(dtype)
+        memory = _workspace.buffer[start : start + self.packed_bytes].view(dtype)
+        return self.pack(weight, memory)
 
     def compute(
         self, input: Tensor, packed: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
         """Return the output for a weight as the kernel reads it."""
+        output = self._empty_output(input)
+        self._compute_into(output, input, packed, bias, residual)
+        return output
+
+    def _empty_output(self, input: Tensor) -> Tensor:
         output = input.new_empty_strided(self.output_shape, self.output_strides)
         if self.has_huge_pages:
             ask_for_huge_pages(output.data_ptr(), output.nbytes)
+        return output
+
+    def _compute_into(
+        self,
+        output: Tensor,
+        input: Tensor,
+        packed: Tensor,
+        bias: Tensor | None,
+        residual: Tensor | None,
+    ) -> None:
+        """Write the output, whose strides are those of the plan."""
         bias = self.zero_bias if bias is None else bias.contiguous()
         num_threads = 1 if self.max_threads == 1 else min(threads(), self.max_threads)
         address = output.data_ptr()
@@ -97,7 +152,6 @@ class Plan:
             residual=address if residual is None else residual.data_ptr(),
         )
         self.kernel.call(self.parameters, arrays, self.tasks, num_threads)
-        return output
 
     def launches(self, arrays: Arrays[Any]) -> tuple[Launch[Any], ...]:
         """Return what computes the output of arrays at these addresses, one after another.
@@ -130,6 +184,24 @@ class Plan:
         if self.pack is None:
             return prod(self.problem.weight_shape)
         return self.pack.elements
+
+    @cached_property
+    def blocks_of_filters(self) -> tuple[tuple[slice, Plan], ...]:
+        """Return blocks of filters and their plans, for a weight whose packed form is not kept.
+
+        No block takes much more than `MAX_PASSING_BYTES`. There are none where filters are packed
+        together.
+        """
+        pack, plan_of = self.pack, self.plan_of_filters
+        if plan_of is None or not isinstance(pack, DivisiblePacking):
+            return ()
+        filters = self.problem.out_channels
+        number = ceil(self.packed_bytes / MAX_PASSING_BYTES)
+        size = round_up(ceil(filters / number), FILTERS_AT_ONCE)
+        blocks = [slice(first, min(first + size, filters)) for first in range(0, filters, size)]
+        sizes = {block.stop - block.start for block in blocks}
+        plans = {size: replace(plan_of(size), pack=pack.of_filters(size)) for size in sizes}
+        return tuple((block, plans[block.stop - block.start]) for block in blocks)
 
     @cached_property
     def output_shape(self) -> tuple[int, ...]:

@@ -8,8 +8,9 @@ read it. Every product is a product of the forward call's algorithm, y = Aᵀ [(
 that is linear in g, so its gradient is the transposed algorithm. 36 products take the place of 144.
 
 A task transforms the tiles of some rows, for some channels and filters, and adds their products for
-each element. A second kernel adds the parts and transforms M. A third transposes the result, as
-after gemm.py. Blocks and parts depend on the problem, never on the number of threads.
+each element. Where its rows are all that there are, M stays in its thread's workspace and the task
+transforms it. Else a second kernel adds the parts and does so. Blocks and parts depend on the
+problem, never on the number of threads.
 
 Transforms have fractions and mix the pixels of a tile. So output gradients of whole numbers are
 given to gemm.py, and so is a problem whose result is not finite.
@@ -33,7 +34,7 @@ from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.openmp import threads as available_threads
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack, words_of
-from glassconv.codegen.target import ELEMENT_BYTES, Target
+from glassconv.codegen.target import Target
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import Blocking, round_up
 from glassconv.kernels.runtime.cost_model import (
@@ -47,15 +48,14 @@ from glassconv.kernels.runtime.cost_model import (
 from glassconv.kernels.runtime.loop_text import describe_blocks, describe_loop_nest
 from glassconv.kernels.runtime.plan import workspace
 from glassconv.kernels.weight_gradients import bounds, gemm
-from glassconv.kernels.weight_gradients.gemm_parts.parameters import SumParameters
-from glassconv.kernels.weight_gradients.parts_plan import compile_sums
 from glassconv.kernels.weight_gradients.plan import GradientPlan
+from glassconv.kernels.weight_gradients.winograd_parts.inverse import emit_inverse_task
 from glassconv.kernels.weight_gradients.winograd_parts.parameters import (
     GradientParameters,
     InverseParameters,
     PlanesParameters,
 )
-from glassconv.kernels.weight_gradients.winograd_parts.task import emit_inverse_task, emit_task
+from glassconv.kernels.weight_gradients.winograd_parts.task import emit_task
 from glassconv.kernels.winograd_parts import kernel as forward
 from glassconv.mathematics.cook_toom import Matrix
 from glassconv.mathematics.decomposed import decomposed
@@ -100,28 +100,25 @@ class WinogradGradientBlocking(Blocking):
     tile_rows: int  # rows of tiles that are transformed and multiplied at once
     parts: int  # into which all rows of tiles are divided
     rows_per_part: int
-    workspace_bytes: int  # per thread
 
 
 @dataclass(frozen=True)
 class WinogradGradientPlan(GradientPlan):
-    """The three kernels with their parameters for one problem. Call it with the arrays."""
+    """The two kernels with their parameters for one problem. Call it with the arrays."""
 
     problem: ConvProblem
     blocking: WinogradGradientBlocking
     kernel: Compiled
-    inverse: Compiled
-    add_parts: Compiled
+    inverse: Compiled  # of several parts
     parameters: Any  # packed, as the others
     planes: Any
     grad_planes: Any
     inverse_parameters: Any
-    sum_parameters: Any
     tasks: int
-    sum_tasks: int
+    inverse_tasks: int
     max_threads: int
-    sums_elements: int
-    rows_elements: int
+    shared_bytes: int  # of the sums of all tasks, 0 where each thread has its own
+    workspace_bytes: int  # per thread
     plain: GradientPlan
     loops: tuple[str, ...]  # a description of the loop nest, one line per loop
 
@@ -131,23 +128,19 @@ class WinogradGradientPlan(GradientPlan):
             self.plain.compute(input, grad, weight, bias)
             return
         num_threads = min(available_threads(), self.max_threads)
-        element = self.problem.format.bytes
-        sums_bytes = round_up(self.sums_elements * element, CACHE_LINE)
-        rows_bytes = round_up(self.rows_elements * element, CACHE_LINE)
-        sums = workspace(sums_bytes + rows_bytes + num_threads * self.blocking.workspace_bytes)
-        rows = sums + sums_bytes
+        sums = workspace(self.shared_bytes + num_threads * self.workspace_bytes)
         arrays = words_of(
             input.data_ptr(),
             grad.data_ptr(),
-            *map(addressof, (self.planes, self.grad_planes)),
+            *map(addressof, (self.planes, self.grad_planes, self.inverse_parameters)),
             sums,
-            rows + rows_bytes,
+            weight.data_ptr(),
+            sums + self.shared_bytes,
         )
         self.kernel.call(self.parameters, arrays, self.tasks, num_threads)
-        arrays = words_of(sums, rows)
-        self.inverse.call(self.inverse_parameters, arrays, self.problem.in_channels, num_threads)
-        arrays = words_of(rows, weight.data_ptr(), weight.data_ptr())
-        self.add_parts.call(self.sum_parameters, arrays, self.sum_tasks, num_threads)
+        if self.shared_bytes:
+            arrays = words_of(sums, weight.data_ptr())
+            self.inverse.call(self.inverse_parameters, arrays, self.inverse_tasks, num_threads)
         if not is_finite(weight):
             self.plain.compute(input, grad, weight, bias)
         elif bias is not None:
@@ -170,39 +163,41 @@ def plan(
         problem.out_channels,
         problem.in_channels,
     )
-    padded_filters = round_up(filters, target.tile()[1] * lanes)
     tile_rows, tile_columns = (ceil(size / TILE) for size in problem.output_size)
     tiles = blocks.tile_rows * tile_columns
-    input_stride, grad_stride = (
-        _element_stride(tiles, block, lanes)
-        for block in (blocks.channel_block, blocks.filter_block)
-    )
-    gradients_offset = ELEMENTS * input_stride
+    channel_block, filter_block = blocks.channel_block, blocks.filter_block
+    channel_blocks, filter_blocks = ceil(channels / channel_block), ceil(filters / filter_block)
+    input_stride, grad_stride, sums_stride = _element_strides(tiles, blocks, lanes)
+    sums_elements, is_shared = ELEMENTS * sums_stride, blocks.parts > 1
+    inputs_offset = 0 if is_shared else sums_elements
+    gradients_offset = inputs_offset + ELEMENTS * input_stride
     strip_offset = gradients_offset + ELEMENTS * grad_stride
-    element_stride = _element_stride(channels, padded_filters, lanes)
+    strip_columns = round_up(tile_columns * TILE + TAPS - 1, lanes)
+    workspace_elements = strip_offset + (ELEMENTS + SIZE * strip_columns) * lanes
+    workspace_bytes = round_up(workspace_elements * problem.format.bytes, CACHE_LINE)
     (top, _), (left, _) = problem.padding
     is_nchw = layout.name == NCHW
     parameters = GradientParameters(
         channels=channels,
         filters=filters,
-        channel_block=blocks.channel_block,
-        channel_blocks=ceil(channels / blocks.channel_block),
-        filter_block=blocks.filter_block,
-        filter_blocks=ceil(filters / blocks.filter_block),
+        channel_block=channel_block,
+        channel_blocks=channel_blocks,
+        filter_block=filter_block,
+        filter_blocks=filter_blocks,
         tile_columns=tile_columns,
         rows=problem.batch * tile_rows,
         rows_per_block=blocks.tile_rows,
         rows_per_part=blocks.rows_per_part,
-        padded_filters=padded_filters,
-        sum_element_stride=element_stride,
-        part_stride=ELEMENTS * element_stride,
+        sums_per_thread=0 if is_shared else workspace_bytes // problem.format.bytes,
+        sums_per_task=sums_elements if is_shared else 0,
+        inputs_offset=inputs_offset,
         gradients_offset=gradients_offset,
         strip_offset=strip_offset,
-        workspace_bytes=blocks.workspace_bytes,
+        workspace_bytes=workspace_bytes,
     )
     sizes = (
-        (problem.input_size, channels, (top, left), blocks.channel_block, input_stride),
-        (problem.output_size, filters, (0, 0), blocks.filter_block, grad_stride),
+        (problem.input_size, channels, (top, left), channel_block, input_stride),
+        (problem.output_size, filters, (0, 0), filter_block, grad_stride),
     )
     planes, grad_planes = (
         pack(
@@ -226,39 +221,31 @@ def plan(
     inverse = InverseParameters(
         channels=channels,
         filters=filters,
+        channel_block=channel_block,
+        filter_blocks=filter_blocks,
         parts=blocks.parts,
-        part_stride=ELEMENTS * element_stride,
-        element_stride=element_stride,
-        padded_filters=padded_filters,
+        part_stride=channel_blocks * filter_blocks * sums_elements,
+        block_stride=sums_elements,
+        element_stride=sums_stride,
+        row_stride=filter_block,
     )
-    taps_rows = channels * TAPS**2
-    sums = SumParameters(
-        parts=1,
-        part_stride=0,
-        group_stride=0,
-        sums_stride=filters,
-        filters=filters,
-        filter_vectors=ceil(filters / lanes),
-        rows=taps_rows,
-        with_bias=0,
-        is_first=1,
-    )
+    tasks = _tasks(problem, blocks)
     return WinogradGradientPlan(
         problem,
         blocks,
         _compile(problem.dtype, layout.name, target),
         _compile_inverse(problem.dtype, target),
-        compile_sums(problem.dtype, target),
         pack(parameters),
         planes,
         grad_planes,
         pack(inverse),
-        pack(sums),
-        tasks=_tasks(problem, blocks),
-        sum_tasks=ceil(filters / lanes),
-        max_threads=_max_threads(problem, _tasks(problem, blocks)),
-        sums_elements=blocks.parts * ELEMENTS * element_stride,
-        rows_elements=taps_rows * filters,
+        tasks=tasks,
+        inverse_tasks=channel_blocks * filter_blocks * filter_block // lanes,
+        max_threads=_max_threads(problem, tasks),
+        shared_bytes=round_up(tasks * sums_elements * problem.format.bytes, CACHE_LINE)
+        if is_shared
+        else 0,
+        workspace_bytes=workspace_bytes,
         plain=gemm.plan(problem, layout, target, threads),
         loops=_loops(problem, blocks),
     )
@@ -266,7 +253,7 @@ def plan(
 
 def blocking(problem: ConvProblem, target: Target) -> WinogradGradientBlocking:
     """Return the blocks of a problem, which do not depend on the number of threads."""
-    lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
+    lanes = target.lanes(problem.dtype)
     width = target.tile()[1] * lanes
     tile_rows, tile_columns = (ceil(size / TILE) for size in problem.output_size)
     rows = problem.batch * tile_rows
@@ -277,25 +264,28 @@ def blocking(problem: ConvProblem, target: Target) -> WinogradGradientBlocking:
     blocks = ceil(rows / rows_per_block)
     parts = max(1, min(ceil(TASKS / units), blocks, problem.macs // units // MIN_MACS_PER_TASK))
     rows_per_part = ceil(blocks / parts) * rows_per_block
-    tiles = rows_per_block * tile_columns
-    columns = tile_columns * TILE + TAPS - 1
-    strip = ELEMENTS * lanes + SIZE * round_up(columns, lanes) * lanes
-    strides = (_element_stride(tiles, block, lanes) for block in (channel_block, filter_block))
-    elements = ELEMENTS * sum(strides) + strip
     return WinogradGradientBlocking(
         channel_block,
         filter_block,
         rows_per_block,
         parts=ceil(rows / rows_per_part),
         rows_per_part=rows_per_part,
-        workspace_bytes=round_up(elements * element, CACHE_LINE),
     )
 
 
-def _element_stride(tiles: int, block: int, lanes: int) -> int:
-    """Return how far apart elements are: an odd number of vectors, for other sets of L1."""
-    vectors = tiles * block // lanes
-    return (vectors + (vectors % 2 == 0)) * lanes
+def _element_strides(
+    tiles: int, blocks: WinogradGradientBlocking, lanes: int
+) -> tuple[int, int, int]:
+    """Return how far apart elements of the input, of the output's gradient and of the sums are.
+
+    That is an odd number of vectors, for other sets of L1.
+    """
+    channels, filters = blocks.channel_block, blocks.filter_block
+    input, grad, sums = (
+        (numbers // lanes | 1) * lanes
+        for numbers in (tiles * channels, tiles * filters, channels * filters)
+    )
+    return input, grad, sums
 
 
 def _tasks(problem: ConvProblem, blocks: WinogradGradientBlocking) -> int:
@@ -337,13 +327,17 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     )  # fmt: skip
     sums = ELEMENTS * problem.in_channels * ceil(problem.out_channels / lanes)
     inverse = Loop(sums, multiply_adds=blocks.parts + 3, loads=blocks.parts, stores=1)
+    sums_bytes = (
+        ELEMENTS * problem.weight_bytes // TAPS**2 * (blocks.parts if blocks.parts > 1 else 0)
+    )
     phases = (
         Phase((transforms[0],), (Stream(filter_blocks * problem.input_bytes, footprint),)),
         Phase((transforms[1],), (Stream(channel_blocks * problem.output_bytes, footprint),)),
         Phase(tuple(products)),
-        Phase((inverse,), (Stream(problem.weight_bytes * blocks.parts * ELEMENTS // TAPS**2),)),
+        Phase((inverse,), (Stream(2 * sums_bytes, sums_bytes), Stream(problem.weight_bytes))),
     )
-    return Work(phases, tasks, min(threads, _max_threads(problem, tasks)), launches=3)
+    launches = 2 if blocks.parts > 1 else 1
+    return Work(phases, tasks, min(threads, _max_threads(problem, tasks)), launches=launches)
 
 
 def _transform(matrix: Matrix, vectors: float) -> Loop:
@@ -393,5 +387,5 @@ def _compile(dtype: str, layout: str, target: Target) -> Compiled:
 @cache
 def _compile_inverse(dtype: str, target: Target) -> Compiled:
     module = Module("winograd_inverse", dtype, target)
-    in_parallel(module, emit_inverse_task(module, decomposed(TILE, TAPS, 1)))
+    in_parallel(module, emit_inverse_task(module, decomposed(TILE, TAPS, 1).filter))
     return compiled(module, "winograd_inverse")

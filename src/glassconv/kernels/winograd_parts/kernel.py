@@ -18,6 +18,7 @@ the output transform (direct).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from math import ceil, prod
 
@@ -96,6 +97,12 @@ def plan(
     blocks = blocking(problem, layout, target, threads, tile_outputs, min_macs_per_task)
     parameters = parameters_of(problem, layout, target, tile_outputs, blocks)
     tasks = problem.groups * parameters.tile_blocks * parameters.filter_blocks
+
+    def plan_of_filters(count: int) -> Plan:
+        few = replace(problem, out_channels=count)
+        slice_of = replace(layout, output=(parameters.output_stride_n, parameters.output_stride_w))
+        return plan(few, slice_of, target, threads, epilogue, tile_outputs, min_macs_per_task)
+
     return Plan(
         problem,
         layout,
@@ -107,6 +114,7 @@ def plan(
         max_threads=max(1, min(tasks, problem.macs // min_macs_per_task)),
         pack=packing(problem, tile_outputs, target),
         loops=describe_loops(problem, parameters, target, tile_outputs),
+        plan_of_filters=plan_of_filters if problem.groups == 1 else None,
     )
 
 

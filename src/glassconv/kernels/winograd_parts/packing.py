@@ -50,6 +50,14 @@ class WinogradPacking:
         """Return the packing of a transposed convolution's weight for the equal convolution."""
         return replace(self, reads_flipped=True)
 
+    def of_filters(self, count: int) -> WinogradPacking:
+        """Return the packing of so many filters of one group."""
+        return replace(self, problem=replace(self.problem, out_channels=count))
+
+    def filters(self, weight: Tensor, chosen: slice) -> Tensor:
+        """Return some filters of a weight."""
+        return weight[chosen]
+
     def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor:
         """Return the packed weight, in memory that is given or new."""
         problem, transform = self.problem, self._transform

@@ -39,10 +39,10 @@ class GradientParameters(Struct[N]):
     rows: N  # of tiles, of all images
     rows_per_block: N
     rows_per_part: N
-    padded_filters: N  # of a row of the sums
-    sum_element_stride: N
-    part_stride: N
-    gradients_offset: N  # elements before the transformed output gradients, in a workspace
+    sums_per_thread: N  # elements: where there is one part, each thread has sums of its own
+    sums_per_task: N  # elements: where there are more, each task has
+    inputs_offset: N  # elements before the transformed input, in a workspace
+    gradients_offset: N  # elements before the transformed output gradients
     strip_offset: N  # elements before the strip
     workspace_bytes: N  # per thread
 
@@ -55,7 +55,9 @@ class GradientArrays(Struct[N]):
     grad: N  # of the output
     planes: N  # `PlanesParameters` of the input
     grad_planes: N  # `PlanesParameters` of the output's gradient
-    sums: N  # [part, element, channel, filter]
+    inverse: N  # `InverseParameters` of the sums
+    sums: N  # [thread or task, element, channel of the block, filter of the block]
+    weight: N  # [filter, channel, tap], the gradient
     workspace: N
 
 
@@ -65,15 +67,18 @@ class InverseParameters(Struct[N]):
 
     channels: N
     filters: N
+    channel_block: N
+    filter_blocks: N
     parts: N
     part_stride: N
+    block_stride: N  # from one block of channels and filters to the next
     element_stride: N
-    padded_filters: N  # of a row of the sums
+    row_stride: N  # filters of a block
 
 
 @dataclass(frozen=True)
 class InverseArrays(Struct[N]):
     """The arrays of the transform of the sums."""
 
-    sums: N  # [part, element, channel, filter]
-    rows: N  # [channel, tap, filter]
+    sums: N  # [part, block of channels, block of filters, element, channel, filter]
+    weight: N  # [filter, channel, tap], the gradient
