@@ -44,9 +44,9 @@ def test_the_command_prints_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipe(tmp_path, monkeypatch)
-    assert run(monkeypatch, "kernel", "8x64x56x56", "64@1x1", "--backward") == 0
+    assert run(monkeypatch, "kernel", "8x64x56x56", "64@3x3", "p1", "--backward") == 0
     printed = capsys.readouterr().out
     assert "3  The weight's gradient" in printed
-    assert "computed by  the kernel gemm" in printed
+    assert "computed by  the kernel winograd " in printed
     assert run(monkeypatch, "kernel", "3x8x8", "4@3x3", "--backward", "--ir") != 0
     assert run(monkeypatch, "kernel", "3x8x8", "4@3x3", "--backward", "--algorithm", "direct") != 0
