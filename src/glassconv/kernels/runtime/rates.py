@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
+from time import perf_counter, process_time
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,6 +32,7 @@ from glassconv.reports.machine import Instructions, Level
 CHAINS = 12  # a multiply-add takes four or five clocks, and two start in each
 RUNS = 7  # of which the fastest counts
 STEPS = 2**16  # instructions of a run: about a tenth of a millisecond
+LONG_STEPS = 2**27  # some tens of milliseconds, in which processor time is counted well enough
 ELEMENTS = 2**11  # of the array in L1
 LEAST_READ = 2**19  # elements, in a run through a cache
 LARGEST_MEMORY = 2**26  # bytes to read from memory; larger caches would take longer to exceed
@@ -199,6 +202,16 @@ def region(target: Target, threads: int) -> float:
     return max(together - alone, 0.0)
 
 
+def share_of_cores(target: Target, threads: int) -> float:
+    """Measure which share of their time all threads have a core, while none of them waits."""
+    kernel, parameters = probe_kernel(target), ProbeParameters(0, LONG_STEPS, ELEMENTS, ELEMENTS)
+    array = torch.zeros((threads + 1) * ELEMENTS, dtype=torch.float32)
+    arrays, packed = _at_one_address(array), pack(parameters)
+    start, used = perf_counter(), process_time()
+    kernel.call(packed, arrays, threads, threads)
+    return (process_time() - used) / (threads * (perf_counter() - start))
+
+
 def call(target: Target) -> float:
     """Measure how long it takes from Python's call of a plan to its first task, and back."""
     problem = ConvProblem(1, 1, 1, (1, 1), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1))
@@ -213,8 +226,13 @@ def _fastest(
     target: Target, parameters: ProbeParameters[int], array: Tensor, tasks: int, team: int
 ) -> float:
     """Return the seconds of the fastest run."""
-    kernel, packed, address = probe_kernel(target), pack(parameters), array.data_ptr()
-    arrays = pack_arrays(
+    kernel, packed, arrays = probe_kernel(target), pack(parameters), _at_one_address(array)
+    return fastest(lambda: kernel.call(packed, arrays, tasks, team), RUNS)
+
+
+def _at_one_address(array: Tensor) -> Any:
+    """Return arrays of a kernel that are all this one."""
+    address = array.data_ptr()
+    return pack_arrays(
         input=address, weight=address, bias=address, output=address, workspace=0, residual=address
     )
-    return fastest(lambda: kernel.call(packed, arrays, tasks, team), RUNS)
