@@ -173,9 +173,20 @@ def test_with_busy_cores_pytorch_is_measured_with_one_thread(
 def test_measuring_again_replaces_what_was_kept(measured: list[int]) -> None:
     threads = torch.get_num_threads()
     machine_store._machine(threads)
-    machine_store.measure_again()
+    assert machine_store.measure_again() == of_this_machine(threads)
     assert machine_store._machine(threads) == of_this_machine(threads)
     assert measured == [threads, threads]
+
+
+def test_measuring_again_on_a_busy_machine_says_so_and_keeps_what_there_was(
+    monkeypatch: pytest.MonkeyPatch, measured: list[int]
+) -> None:
+    threads = torch.get_num_threads()
+    kept = machine_store._machine(threads)
+    busy = replace(of_this_machine(threads), is_busy=True)
+    monkeypatch.setattr(machine_store, "measure", lambda threads: busy)
+    assert machine_store.measure_again() is busy
+    assert machine_store._machine(threads) == kept
 
 
 def test_only_a_choice_between_candidates_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:

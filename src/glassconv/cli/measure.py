@@ -150,11 +150,11 @@ def machine(
 ) -> None:
     """Show the rates of this machine, by which "auto" predicts what a kernel takes."""
     with using_threads(threads):
-        if again:
-            machine_store.measure_again()
-        report = machine_store.machine()
+        report = machine_store.measure_again() if again else machine_store.machine()
     if json:
         typer.echo(report.to_json())
+    elif report.is_busy:
+        show(report)
     else:
         show(report, written_files("Rates", [machine_store.file()]))
 

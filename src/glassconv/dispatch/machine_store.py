@@ -46,10 +46,15 @@ def machine() -> Machine:
     return _machine(torch.get_num_threads())
 
 
-def measure_again() -> None:
-    """Measure the rates with this number of threads anew, and keep them instead."""
-    _keep(_measured_apart(torch.get_num_threads()))
+def measure_again() -> Machine:
+    """Measure the rates with this number of threads anew, keep them instead, and return them.
+
+    Those of a busy machine are returned and not kept.
+    """
+    measured = _measured_apart(torch.get_num_threads())
+    _keep(measured)
     _machine.cache_clear()
+    return measured
 
 
 def measure(threads: int) -> Machine:
@@ -66,7 +71,7 @@ def measure(threads: int) -> Machine:
     compile_seconds = rates.probe_kernel(target).seconds
     wait_for_threads()
     start = perf_counter()
-    instructions = rates.instructions(target)
+    instructions = rates.instructions(target, threads)
     levels, memory = rates.levels(target, threads)
     machine = Machine(
         target.cpu,

@@ -15,7 +15,7 @@ from glassconv.kernels.runtime import rates
 def test_every_rate_of_this_machine_is_measured() -> None:
     target = host()
     assert target is not None
-    measured = astuple(rates.instructions(target))
+    measured = astuple(rates.instructions(target, 2))
     assert all(isfinite(each) for each in measured)
     assert all(each > 0 for each in measured[:-1])  # a loop may end as a surprise at no cost
     levels, together = rates.levels(target, 2)
@@ -25,6 +25,7 @@ def test_every_rate_of_this_machine_is_measured() -> None:
     assert together >= levels[-1].bytes_per_second
     assert rates.call(target) > 0
     assert rates.region(target, 2) >= 0
+    assert rates.share_of_cores(target, 2) > 0
 
 
 def test_probes_keep_their_sums_in_registers() -> None:

@@ -155,13 +155,14 @@ def probe_kernel(target: Target) -> Compiled:
     return compiled(module, module.name)
 
 
-def instructions(target: Target) -> Instructions:
-    """Measure the instructions of one thread."""
-    array = torch.zeros(ELEMENTS + 32 * target.lanes("float32"), dtype=torch.float32)
-    parameters = [ProbeParameters(place, STEPS, ELEMENTS, 0) for place in range(9)]
-    _fastest(target, parameters[0], array, 1, 1)  # the processor leaves its slow clock
-    nothing = _fastest(target, ProbeParameters(NOTHING, 0, 0, 0), array, 1, 1)
-    runs = (_fastest(target, each, array, 1, 1) for each in parameters)
+def instructions(target: Target, threads: int) -> Instructions:
+    """Measure the instructions of one thread while so many run, which may slow each other down."""
+    share = ELEMENTS + 32 * target.lanes("float32")
+    array = torch.zeros(threads * share, dtype=torch.float32)
+    parameters = [ProbeParameters(place, STEPS, ELEMENTS, share) for place in range(9)]
+    _fastest(target, parameters[0], array, threads, threads)  # the processor leaves its slow clock
+    nothing = _fastest(target, ProbeParameters(NOTHING, 0, 0, 0), array, threads, threads)
+    runs = (_fastest(target, each, array, threads, threads) for each in parameters)
     names = [field.name for field in fields(Instructions)]
     seconds = dict(zip(names, ((run - nothing) / STEPS for run in runs), strict=True))
     # The last probe's loops have random lengths. What they take longer is for mispredictions.
