@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,3 +64,14 @@ def test_a_network_takes_steps() -> None:
     before = layer.weight.detach().clone()
     training.network_step(torch.nn.Sequential(layer), torch.randn(2, 3, 6, 6))()
     assert not torch.equal(before, layer.weight)
+
+
+def test_a_network_of_torchvision_is_timed_as_a_user_does() -> None:
+    """In a process of its own, where nothing else made torchvision importable."""
+    module, options = "glassconv.benchmarks.training", ["--size", "64", "--batch", "1"]
+    command = [sys.executable, "-m", module, "--network", "torchvision:squeezenet1_1", *options]
+    done = subprocess.run(
+        [*command, "--rounds", "1", "--threads", "1"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("torchvision:squeezenet1_1, batch 1, 64²: PyTorch ")

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 import glassconv.nn
 from glassconv.benchmarks.suites import read_suite
+from glassconv.benchmarks.torchvision_schemas import declare
 from glassconv.codegen.pages import keep_memory
 from glassconv.functional import conv2d
 from glassconv.networks.load import load
@@ -118,6 +119,7 @@ def _print_suite(name: str, batch: int, layout: str, rounds: int) -> None:
 
 
 def _print_network(source: str, size: int, batch: int, layout: str, rounds: int) -> None:
+    declare()
     input = torch.randn(batch, 3, size, size).to(memory_format=FORMATS[layout])
     network = load(source).to(memory_format=FORMATS[layout])  # type: ignore[call-overload]
     swapped = glassconv.nn.swap(network).model
@@ -135,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--layout", choices=FORMATS, default=NCHW)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=20)
     asked = parser.parse_args(arguments)
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
