@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 from glassconv.algorithms import named
-from glassconv.algorithms.aten import is_in_own_loops
+from glassconv.algorithms.aten import output_layout_of
 from glassconv.dispatch import autocast, function_modes, gradient_choice, recent_calls, select
 from glassconv.dispatch.array_boundary import (
     A,
@@ -51,7 +51,7 @@ from glassconv.dispatch.whole_numbers import LateCall, UnlessWhole
 from glassconv.errors import ConvError, ShapeError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.dtypes import HALF_PRECISION
-from glassconv.problem.memory_layout import NCHW, Shaped, layout_named, output_layout
+from glassconv.problem.memory_layout import Shaped, layout_named
 from glassconv.problem.problem import Arguments, Problem
 from glassconv.reports.array import Array
 
@@ -257,7 +257,7 @@ def compile_recorded(
     alone = arguments._replace(activation=None)
     problem = _recorded_problem(arguments, input, weight, bias)
     if problem is not None:
-        layout = _output_layout(problem, input[:2], weight[:2])
+        layout = output_layout_of(problem, input[:2], weight[:2])
         choice = choose_gradients(
             problem, arguments.accuracy, layout, of_input=needed[0], of_weight=needed[1]
         )
@@ -287,7 +287,7 @@ def compile_strict(
         return pytorch_call(arguments, *shapes)  # of which every gradient is zero
     if problem.dtype in HALF_PRECISION:
         return WidenedCall(arguments, compute)
-    layout = _output_layout(problem, input[:2], weight[:2])
+    layout = output_layout_of(problem, input[:2], weight[:2])
     try:
         return strict_call(arguments, problem, layout, forward, compute)
     except ShapeError:
@@ -330,7 +330,7 @@ def compile_problem(
         name = "aten" if algorithm == AUTO and accuracy != STRICT else algorithm
         taken = chosen(problem, name, accuracy, device=device)
         return algorithm_call(named(taken.name), problem, epilogue)
-    layout = _output_layout(problem, input, weight)
+    layout = output_layout_of(problem, input, weight)
     taken = chosen(problem, algorithm, accuracy, layout)
     whole = None
     if accuracy in EXACT and named(taken.name).error_bound(problem).window_factor > 1:
@@ -349,18 +349,8 @@ def _plain_sums(
 ) -> CompiledCall:
     """Return the call of the fastest algorithm that sums plain products."""
     shaped = (input.shape, input.stride()), (weight.shape, weight.stride())
-    name = select.plain_sums(problem, _output_layout(problem, *shaped))
+    name = select.plain_sums(problem, output_layout_of(problem, *shaped))
     return compile_problem(problem, name, "default", epilogue, *shaped, plain=True)
-
-
-def _output_layout(problem: Problem, input: Shaped, weight: Shaped) -> str:
-    """Return the layout of the output that PyTorch returns."""
-    one_number = problem.output_shape[1:] == (problem.groups, *(1,) * problem.ndim)
-    if problem.ndim == 3:
-        return NCHW
-    if problem.groups > 1 and one_number and is_in_own_loops(problem.dtype):
-        return NCHW  # PyTorch joins the groups' outputs, each a single number
-    return output_layout(input, weight)
 
 
 def _settled(arguments: Arguments, input: Tensor, weight: Tensor, bias: Tensor | None) -> Arguments:
