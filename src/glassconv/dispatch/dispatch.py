@@ -201,24 +201,17 @@ def compile_call(
     threads: part of the key, since what is chosen and planned depends on their number.
     """
     (shape, strides, _), (weight_shape, weight_strides, _) = input, weight
-    described = _named(input, weight, bias, residual)
-    shapes = {name: tuple(sizes) for name, (sizes, _, _) in described.items()}
-    dtypes = {name: torch_dtype_name(kind) for name, (_, _, kind) in described.items()}
     algorithm, accuracy = arguments.algorithm, arguments.accuracy
     try:
-        check_axes(arguments.function, arguments.ndim, shapes)
-        check_dtypes(arguments.function, shapes, dtypes)
-        problem = arguments.problem(
-            shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
-        )
+        problem = _checked_problem(arguments, input, weight, bias, residual)
     except ConvError:
         if algorithm not in PYTORCH or accuracy == STRICT:
             raise
         # PyTorch accepts it, or raises an error of its class.
-        return pytorch_call(arguments, shapes["input"], shapes["weight"], shapes.get("bias"))
+        return pytorch_call(arguments, shape, weight_shape, None if bias is None else bias[0])
     unbatched = len(shape) == arguments.ndim + 1
-    if "residual" in shapes and shapes["residual"] != problem.output_shape[unbatched:]:
-        raise wrong_residual(problem.output_shape[unbatched:], shapes["residual"], str(problem))
+    if residual is not None and residual[0] != problem.output_shape[unbatched:]:
+        raise wrong_residual(problem.output_shape[unbatched:], residual[0], str(problem))
     epilogue = Epilogue(arguments.activation, residual is not None)
     filters = (weight_shape, weight_strides)
     if not unbatched:
@@ -237,6 +230,24 @@ def compile_call(
         compile_problem(
             problem, algorithm, accuracy, epilogue, batch, filters, plain=plain, device=device
         )
+    )
+
+
+def _checked_problem(
+    arguments: Arguments,
+    input: Described,
+    weight: Described,
+    bias: Described | None,
+    residual: Described | None,
+) -> Problem:
+    """Return the problem of a call whose axes, element types and sizes are checked."""
+    described = _named(input, weight, bias, residual)
+    shapes = {name: tuple(sizes) for name, (sizes, _, _) in described.items()}
+    dtypes = {name: torch_dtype_name(kind) for name, (_, _, kind) in described.items()}
+    check_axes(arguments.function, arguments.ndim, shapes)
+    check_dtypes(arguments.function, shapes, dtypes)
+    return arguments.problem(
+        shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
     )
 
 
@@ -278,16 +289,16 @@ def compile_strict(
     threads: int,
 ) -> CompiledCall:
     """Return what computes the output and the gradients of every such call in "strict"."""
-    alone = arguments._replace(activation=None)
-    forward = compile_call(alone, input, weight, bias, None, True, CPU, threads)
     shapes = input[0], weight[0], None if bias is None else bias[0]
+    problem = _checked_problem(arguments, input, weight, bias, None).with_reachable_stride()
     check_names(arguments.algorithm, arguments.accuracy, arguments.activation)
-    problem = arguments.problem(*shapes, torch_dtype_name(weight[2])).with_reachable_stride()
     if not problem.batch:
         return pytorch_call(arguments, *shapes)  # of which every gradient is zero
     if problem.dtype in HALF_PRECISION:
         return WidenedCall(arguments, compute)
     layout = output_layout_of(problem, input[:2], weight[:2])
+    alone = arguments._replace(activation=None)
+    forward = compile_call(alone, input, weight, bias, None, True, CPU, threads)
     try:
         return strict_call(arguments, problem, layout, forward, compute)
     except ShapeError:
