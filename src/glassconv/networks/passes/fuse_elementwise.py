@@ -11,13 +11,12 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-import torch
-
 from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.networks.fusion import activation_of
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.fold_batch_norm import scale_and_shift
 from glassconv.networks.passes.network import Network, rewritten_by
+from glassconv.networks.tensors import dtype_of
 from glassconv.operations.elementwise import (
     ARRAYS,
     BINARY,
@@ -118,7 +117,7 @@ def _with_norm(network: Network, operation: Operation) -> Network:
     values = [given]
     for numbers, name in zip(found, ("scale", "shift"), strict=True):
         shape = (-1, *(1 for _ in given.shape[2:]))
-        tensor = numbers.to(getattr(torch, given.dtype)).reshape(shape)
+        tensor = numbers.to(dtype_of(given)).reshape(shape)
         network, value = network.new_constant(tensor, f"{operation.name}.{name}")
         values.append(value)
     x, scale, shift = map(Array, ARRAYS[:3])
