@@ -19,7 +19,7 @@ from glassconv.networks.passes.network import Network, rewritten_by
 from glassconv.networks.tensors import dtype_of
 from glassconv.operations.elementwise import (
     ARRAYS,
-    BINARY,
+    OPERATORS,
     Array,
     Binary,
     Expression,
@@ -85,7 +85,7 @@ def _binary(operation: Operation) -> tuple[Expression, list[Value]] | None:
         name, arguments = "sub", {"self": arguments["other"], "other": arguments["self"]}
         if operation.arguments["alpha"] != 1:
             return None
-    if name not in BINARY or arguments.get("rounding_mode") is not None:
+    if name not in OPERATORS or arguments.get("rounding_mode") is not None:
         return None
     operands = [each for each in (arguments["self"], arguments["other"]) if _is_value(each)]
     names = iter(ARRAYS)
@@ -97,7 +97,7 @@ def _binary(operation: Operation) -> tuple[Expression, list[Value]] | None:
         return None
     if arguments.get("alpha", 1) != 1:
         right = Binary("mul", Number(float(arguments["alpha"])), right)
-    return Binary(name, left, right), operands  # type: ignore[arg-type]
+    return Binary(name, left, right), operands
 
 
 def _is_value(argument: object) -> bool:
