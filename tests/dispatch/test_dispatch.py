@@ -20,7 +20,7 @@ from glassconv.dispatch.compiled_call import AlgorithmCall, TransposedCall, Unba
 from glassconv.dispatch.select import choose
 from glassconv.errors import ArgumentTypeError, ShapeError
 from glassconv.kernels import KERNELS, TRANSPOSED_KERNELS
-from glassconv.kernels.runtime import filter_rows
+from glassconv.kernels.runtime.filter_rows import RowPacking
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem.operands import Operands, to_numpy
 from glassconv.problem.problem import Arguments, parse_problem
@@ -248,13 +248,13 @@ def test_a_transposed_call_is_remembered_as_any_other() -> None:
 @pytest.mark.skipif(host() is None, reason="no kernel runs on this processor")
 def test_a_transposed_weight_is_flipped_and_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     packed: list[int] = []
-    pack_rows = filter_rows.pack_rows
+    pack = RowPacking.pack
 
-    def counted(weight: int, *others: Any) -> None:
+    def counted(self: RowPacking, weight: int, *others: Any) -> None:
         packed.append(weight)
-        pack_rows(weight, *others)
+        pack(self, weight, *others)
 
-    monkeypatch.setattr(filter_rows, "pack_rows", counted)
+    monkeypatch.setattr(RowPacking, "pack", counted)
     weight = torch.ones(16, 8, 3, 3)
     for size in (8, 8, 9, 8):
         input = torch.ones(1, 16, size, size)

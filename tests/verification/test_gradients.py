@@ -12,8 +12,10 @@ from glassconv import parse, verify_gradients
 from glassconv.algorithms import ALGORITHMS
 from glassconv.dispatch import dispatch, gradient_choice
 from glassconv.errors import UnsupportedError
-from glassconv.kernels.weight_gradients import KERNELS
+from glassconv.kernels.weight_gradients import KERNELS, GradientKernel
 from glassconv.kernels.weight_gradients.parts_plan import PartsPlan
+from glassconv.kernels.weight_gradients.plan import GradientPlan
+from glassconv.problem import ConvProblem
 from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import parse_transposed
 from glassconv.verification.gradients import PYTORCH, GradientTargets
@@ -129,6 +131,28 @@ def test_a_wrong_layer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     report = verify_network_gradients(network(), torch.rand(2, 3, 32, 32))
     assert not report.verdict
     assert "gradients are not right; " in report.verdict.reason
+
+
+@pytest.mark.usefixtures("_by_kernels")
+def test_a_layer_of_one_number_per_group_names_the_kernel_that_ran(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PyTorch returns such an output of float64 in NCHW, even if its input has channels last."""
+    planned: list[str] = []
+    plan = GradientKernel.plan
+
+    def recorded(self: GradientKernel, problem: ConvProblem, layout: str) -> GradientPlan:
+        planned.append(self.name)
+        return plan(self, problem, layout)
+
+    monkeypatch.setattr(GradientKernel, "plan", recorded)
+    layer = nn.Conv2d(64, 64, 3, groups=64, dtype=torch.float64)
+    input = torch.rand(64, 64, 3, 3, dtype=torch.float64)
+    input = input.contiguous(memory_format=torch.channels_last)
+    report = verify_network_gradients(nn.Sequential(layer), input)
+    assert report.verdict
+    by = [each.of_weight.candidate for each in report.checks]
+    assert by == ([f"{name} jit" for name in planned] or [PYTORCH])
 
 
 def test_a_network_without_a_convolution_is_refused() -> None:

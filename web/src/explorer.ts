@@ -22,7 +22,7 @@ import type { Layer } from "./model/layers";
 import type { Problem } from "./model/problem";
 import { pytorchCode } from "./model/pytorch_code";
 import { reportLayers, reportSource } from "./model/report";
-import type { Answer, Model } from "./model/report";
+import type { Model } from "./model/report";
 import { format, parse } from "./model/shorthand";
 import type { Source } from "./model/source";
 import { initialState, Store } from "./model/state";
@@ -31,6 +31,7 @@ import { MODES } from "./modes";
 import groupStyle from "./modes/groups.css";
 import { chosenName } from "./modes/mode";
 import { isRead } from "./numerics/arrays";
+import { Computing } from "./numerics/computing";
 import { read } from "./numerics/image_file";
 import { describe, describeInput, Scene } from "./numerics/scene";
 import type { Context } from "./panes/context";
@@ -55,12 +56,11 @@ import baseStyle from "./style.css";
 const STYLE = [baseStyle, controlsStyle, numbersStyle, groupStyle, captionStyle, stripStyle, keyListStyle, embedStyle].join("\n");
 
 const MOST_BYTES = 512e6; // of all arrays of a problem that the page takes on
-const SLICE = 9; // milliseconds a frame that computing may take
 const BROWSER_BAR = 120; // pixels that a telephone's browser takes and gives while its page is scrolled
 const PANE_TEXT = 86; // pixels of the titles, captions and notes of a pane
 const LEAST_PANE = 100; // pixels, which a pane's grid is at least high
 const EMBEDDED_PANE_TEXT = 40; // pixels, without captions and notes
-const REST = 250; // milliseconds without a change, after which the address is updated and Python is asked
+const REST = 250; // milliseconds without a change, after which the address is updated
 
 export class Explorer {
   private readonly root = html("div", { class: "glassconv" });
@@ -81,6 +81,7 @@ export class Explorer {
   private readonly embedded: boolean; // in another page: without header and side
   private readonly controls: ReturnType<typeof controls>;
   private readonly player: Player;
+  private readonly computing: Computing;
   private readonly reducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
   private readonly cleanups: (() => void)[] = [];
   private scene: Scene;
@@ -88,10 +89,7 @@ export class Explorer {
   private drawn: { leave(): void; listeners: ((state: State) => void)[]; numbers: (() => void)[] } | null = null;
   private width = 0; // of the stage when it was drawn
   private height = 0; // of the window when it was drawn
-  private computeFrame = 0;
-  private requestTimer = 0;
   private addressTimer = 0;
-  private requests = 0;
 
   constructor(
     private readonly model: Model,
@@ -111,6 +109,13 @@ export class Explorer {
     this.strip = new Strip(this.store, () => this.scene);
     this.layerStrip = new LayerStrip(this.strip);
     this.header = header(this.events(), this.layerStrip.element, this.model.get("page") === true, report.guide !== undefined);
+    this.computing = new Computing(
+      model,
+      this.stage,
+      () => this.scene,
+      () => this.numbersChanged(),
+      (text) => this.header.showStatus(text),
+    );
     this.build();
     this.listen();
     this.show(this.store.get(), null);
@@ -121,8 +126,7 @@ export class Explorer {
     this.drawn?.leave();
     this.player.stop();
     this.store.stop();
-    cancelAnimationFrame(this.computeFrame);
-    clearTimeout(this.requestTimer);
+    this.computing.stop();
     clearTimeout(this.addressTimer);
     this.root.remove();
   }
@@ -183,9 +187,6 @@ export class Explorer {
     };
     addEventListener("resize", windowResized);
     this.cleanups.push(() => removeEventListener("resize", windowResized));
-    const onAnswer = (answer: Answer): void => this.onAnswer(answer);
-    this.model.on("msg:custom", onAnswer);
-    this.cleanups.push(() => this.model.off("msg:custom", onAnswer));
     this.cleanups.push(onScheme(() => this.draw()));
     if (this.model.get("page")) {
       const restoreAddress = (): void => {
@@ -225,7 +226,7 @@ export class Explorer {
     this.showSentence(state);
     this.numbersPanel.show(state, this.scene);
     this.updateAddress();
-    if (newProblem && !this.requestOutput()) this.continueComputing();
+    if (newProblem) this.computing.start();
   }
 
   /** Redraws the mode: for another problem, mode, theme or width. */
@@ -295,42 +296,9 @@ export class Explorer {
     else this.header.showStatus("this zero is not a number of the layer");
   }
 
-  /** Goes on computing, some milliseconds a frame, until the output is whole. */
-  private continueComputing(): void {
-    cancelAnimationFrame(this.computeFrame);
-    this.stage.ariaBusy = String(!this.scene.complete);
-    this.computeFrame = requestAnimationFrame(() => {
-      if (!this.scene.compute(SLICE)) return;
-      this.numbersChanged();
-      this.continueComputing();
-    });
-  }
-
   private numbersChanged(): void {
     for (const listener of this.drawn?.numbers ?? []) listener();
     this.showSentence(this.store.get());
-  }
-
-  /** Asks Python for PyTorch's output once the problem has not changed for a while; false if there is no Python. */
-  private requestOutput(): boolean {
-    clearTimeout(this.requestTimer);
-    const { problem } = this.scene;
-    const cropped = problem.padding.flat().some((side) => side < 0); // negative padding, which shorthand cannot write
-    if (!this.model.get("remote") || this.scene.pytorch || cropped) return false;
-    const id = ++this.requests;
-    this.requestTimer = window.setTimeout(() => this.model.send({ id, ...this.scene.convolveRequest(format({ ...problem, batch: 1 })) }), REST);
-    return true;
-  }
-
-  private onAnswer(answer: Answer): void {
-    if (answer.id !== this.requests) return;
-    if (answer.type === "error") {
-      this.header.showStatus(answer.error ?? "Python could not compute it.");
-      this.continueComputing();
-    }
-    if (answer.type !== "convolve" || !answer.output) return;
-    this.scene.receiveOutput(answer.output);
-    this.numbersChanged();
   }
 
   private sceneOf(problem: Problem, source: Source): Scene {

@@ -35,6 +35,7 @@ from glassconv.algorithms.parts.uneven_padding import beyond_even, cut, sides
 from glassconv.algorithms.parts.uneven_padding import pad as pad_sides
 from glassconv.problem import dtypes
 from glassconv.problem.arguments import Padding, Size
+from glassconv.problem.memory_layout import NCHW, Shaped, output_layout
 from glassconv.problem.problem import Problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.cost import Cost
@@ -116,6 +117,16 @@ def is_in_own_loops(dtype: str) -> bool:
     if dtype == "float16":
         return not torch.ops.mkldnn._is_mkldnn_fp16_supported()
     return dtype != "float32"
+
+
+def output_layout_of(problem: Problem, input: Shaped, weight: Shaped) -> str:
+    """Return the memory layout of the output that PyTorch returns for these operands."""
+    one_number = problem.output_shape[1:] == (problem.groups, *(1,) * problem.ndim)
+    if problem.ndim == 3:
+        return NCHW
+    if problem.groups > 1 and one_number and is_in_own_loops(problem.dtype):
+        return NCHW  # PyTorch joins the groups' outputs, each a single number
+    return output_layout(input, weight)
 
 
 def compile_for(problem: Problem) -> Call:

@@ -56,11 +56,11 @@ def main() -> None:
     try:
         app()
     except (ConvError, OSError) as error:
-        print(f"glassconv: {error}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"glassconv: {error}\n")
         sys.exit(2)
     finally:
         sys.stdout.flush()
         lost = outlet.error if outlet else None
         if lost is not None and lost.errno != errno.EPIPE:
-            print(f"glassconv: cannot write the output: {lost.strerror}", file=sys.stderr)  # noqa: T201
+            sys.stderr.write(f"glassconv: cannot write the output: {lost.strerror}\n")
             sys.exit(2)

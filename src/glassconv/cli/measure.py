@@ -23,6 +23,7 @@ from glassconv.cli.words import (
     ProblemWords,
     parse_words,
     show,
+    show_verdict,
     stderr,
 )
 from glassconv.codegen.analysis.roofline import measure as measure_roofline
@@ -136,9 +137,7 @@ def kernel(
         return
     with stderr().status("verifying and timing"):
         report = looking.inspect(parsed, algorithm, layout.name)
-    show(report)
-    if not report.benchmark.verdict:
-        raise typer.Exit(1)
+    show_verdict(report, report.benchmark.verdict)
 
 
 def machine(

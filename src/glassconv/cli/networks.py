@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from glassconv.cli.words import SeedOption, show, stderr
+from glassconv.cli.words import SeedOption, show, show_verdict, stderr
 from glassconv.examples.network_input import numbers, shape_or_image
 from glassconv.explanation.gradients import explain_network_gradients
 from glassconv.explanation.network import explain_network
@@ -77,9 +77,7 @@ def verify_source(source: str, input: str | None, image: Path | None, seed: Seed
         given = numbers(model, shape_or_image(model, input, image), seed)
     with stderr().status(f"verifying {source}"):
         report = verify_network(model, given, source)
-    show(report)
-    if not report.verdict:
-        raise typer.Exit(1)
+    show_verdict(report, report.verdict)
 
 
 def explain_gradients_of_source(
@@ -103,6 +101,4 @@ def verify_gradients_of_source(
         model = load(source)
         given = numbers(model, shape_or_image(model, input, image), seed)
         report = verify_network_gradients(model, given, source)
-    show(report)
-    if not report.verdict:
-        raise typer.Exit(1)
+    show_verdict(report, report.verdict)

@@ -25,6 +25,7 @@ from glassconv.cli.words import (
     SeedOption,
     parse_words,
     show,
+    show_verdict,
     stderr,
 )
 from glassconv.dispatch.select import AUTO, choose
@@ -175,9 +176,7 @@ def _verify_gradients(problem: list[str], input: str | None, image: Path | None,
     targets = GradientTargets.of(parse_words(problem))
     found = counted(targets.run(seed), len(targets), "verifying", stderr())
     report = gathered(targets.problem, found)
-    show(report)
-    if not report.verdict:
-        raise typer.Exit(1)
+    show_verdict(report, report.verdict)
 
 
 def _hash(problem: list[str] | None, suite: str | None, hash: bool, backward: bool) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from glassconv.networks.load import FORMS
 from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.shorthand import EXAMPLE
+from glassconv.reports.verdict import Verdict
 from glassconv.views.figures.style import DARK, LIGHT
 
 LARGEST_SEED = 2**63 - 2  # what PyTorch takes, less the one that a gradient is drawn by
@@ -70,3 +71,10 @@ def show(*parts: object) -> None:
     console = Console(highlight=False)
     for part in parts:
         console.print(part)
+
+
+def show_verdict(report: object, verdict: Verdict) -> None:
+    """Print a report; exit with 1 where its verdict is that something is not right."""
+    show(report)
+    if not verdict:
+        raise typer.Exit(1)

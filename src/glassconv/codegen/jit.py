@@ -74,9 +74,9 @@ def compiled(module: Module, name: str) -> Compiled:
     address = engine.get_function_address(name)
     # Numbers pass as addresses do, which have as many bits: ctypes takes a third of the time.
     kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4)
-    call = kind(address)
+    call: Any = kind(address)
     # The code is in the engine's memory: who holds the function holds the engine, too.
-    call.engine = engine  # type: ignore[attr-defined]
+    call.engine = engine
     return Compiled(name, call, address, text, target, seconds)
 
 

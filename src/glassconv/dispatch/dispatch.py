@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 from glassconv.algorithms import named
-from glassconv.algorithms.aten import is_in_own_loops
+from glassconv.algorithms.aten import output_layout_of
 from glassconv.dispatch import autocast, function_modes, gradient_choice, recent_calls, select
 from glassconv.dispatch.array_boundary import (
     A,
@@ -51,7 +51,7 @@ from glassconv.dispatch.whole_numbers import LateCall, UnlessWhole
 from glassconv.errors import ConvError, ShapeError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.dtypes import HALF_PRECISION
-from glassconv.problem.memory_layout import NCHW, Shaped, layout_named, output_layout
+from glassconv.problem.memory_layout import Shaped, layout_named
 from glassconv.problem.problem import Arguments, Problem
 from glassconv.reports.array import Array
 
@@ -201,24 +201,17 @@ def compile_call(
     threads: part of the key, since what is chosen and planned depends on their number.
     """
     (shape, strides, _), (weight_shape, weight_strides, _) = input, weight
-    described = _named(input, weight, bias, residual)
-    shapes = {name: tuple(sizes) for name, (sizes, _, _) in described.items()}
-    dtypes = {name: torch_dtype_name(kind) for name, (_, _, kind) in described.items()}
     algorithm, accuracy = arguments.algorithm, arguments.accuracy
     try:
-        check_axes(arguments.function, arguments.ndim, shapes)
-        check_dtypes(arguments.function, shapes, dtypes)
-        problem = arguments.problem(
-            shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
-        )
+        problem = _checked_problem(arguments, input, weight, bias, residual)
     except ConvError:
         if algorithm not in PYTORCH or accuracy == STRICT:
             raise
         # PyTorch accepts it, or raises an error of its class.
-        return pytorch_call(arguments, shapes["input"], shapes["weight"], shapes.get("bias"))
+        return pytorch_call(arguments, shape, weight_shape, None if bias is None else bias[0])
     unbatched = len(shape) == arguments.ndim + 1
-    if "residual" in shapes and shapes["residual"] != problem.output_shape[unbatched:]:
-        raise wrong_residual(problem.output_shape[unbatched:], shapes["residual"], str(problem))
+    if residual is not None and residual[0] != problem.output_shape[unbatched:]:
+        raise wrong_residual(problem.output_shape[unbatched:], residual[0], str(problem))
     epilogue = Epilogue(arguments.activation, residual is not None)
     filters = (weight_shape, weight_strides)
     if not unbatched:
@@ -240,6 +233,24 @@ def compile_call(
     )
 
 
+def _checked_problem(
+    arguments: Arguments,
+    input: Described,
+    weight: Described,
+    bias: Described | None,
+    residual: Described | None,
+) -> Problem:
+    """Return the problem of a call whose axes, element types and sizes are checked."""
+    described = _named(input, weight, bias, residual)
+    shapes = {name: tuple(sizes) for name, (sizes, _, _) in described.items()}
+    dtypes = {name: torch_dtype_name(kind) for name, (_, _, kind) in described.items()}
+    check_axes(arguments.function, arguments.ndim, shapes)
+    check_dtypes(arguments.function, shapes, dtypes)
+    return arguments.problem(
+        shapes["input"], shapes["weight"], shapes.get("bias"), dtypes["weight"]
+    )
+
+
 @lru_cache(maxsize=MAX_CACHED_CALLS)
 def compile_recorded(
     arguments: Arguments,
@@ -257,7 +268,7 @@ def compile_recorded(
     alone = arguments._replace(activation=None)
     problem = _recorded_problem(arguments, input, weight, bias)
     if problem is not None:
-        layout = _output_layout(problem, input[:2], weight[:2])
+        layout = output_layout_of(problem, input[:2], weight[:2])
         choice = choose_gradients(
             problem, arguments.accuracy, layout, of_input=needed[0], of_weight=needed[1]
         )
@@ -278,16 +289,16 @@ def compile_strict(
     threads: int,
 ) -> CompiledCall:
     """Return what computes the output and the gradients of every such call in "strict"."""
-    alone = arguments._replace(activation=None)
-    forward = compile_call(alone, input, weight, bias, None, True, CPU, threads)
     shapes = input[0], weight[0], None if bias is None else bias[0]
+    problem = _checked_problem(arguments, input, weight, bias, None).with_reachable_stride()
     check_names(arguments.algorithm, arguments.accuracy, arguments.activation)
-    problem = arguments.problem(*shapes, torch_dtype_name(weight[2])).with_reachable_stride()
     if not problem.batch:
         return pytorch_call(arguments, *shapes)  # of which every gradient is zero
     if problem.dtype in HALF_PRECISION:
         return WidenedCall(arguments, compute)
-    layout = _output_layout(problem, input[:2], weight[:2])
+    layout = output_layout_of(problem, input[:2], weight[:2])
+    alone = arguments._replace(activation=None)
+    forward = compile_call(alone, input, weight, bias, None, True, CPU, threads)
     try:
         return strict_call(arguments, problem, layout, forward, compute)
     except ShapeError:
@@ -330,7 +341,7 @@ def compile_problem(
         name = "aten" if algorithm == AUTO and accuracy != STRICT else algorithm
         taken = chosen(problem, name, accuracy, device=device)
         return algorithm_call(named(taken.name), problem, epilogue)
-    layout = _output_layout(problem, input, weight)
+    layout = output_layout_of(problem, input, weight)
     taken = chosen(problem, algorithm, accuracy, layout)
     whole = None
     if accuracy in EXACT and named(taken.name).error_bound(problem).window_factor > 1:
@@ -349,18 +360,8 @@ def _plain_sums(
 ) -> CompiledCall:
     """Return the call of the fastest algorithm that sums plain products."""
     shaped = (input.shape, input.stride()), (weight.shape, weight.stride())
-    name = select.plain_sums(problem, _output_layout(problem, *shaped))
+    name = select.plain_sums(problem, output_layout_of(problem, *shaped))
     return compile_problem(problem, name, "default", epilogue, *shaped, plain=True)
-
-
-def _output_layout(problem: Problem, input: Shaped, weight: Shaped) -> str:
-    """Return the layout of the output that PyTorch returns."""
-    one_number = problem.output_shape[1:] == (problem.groups, *(1,) * problem.ndim)
-    if problem.ndim == 3:
-        return NCHW
-    if problem.groups > 1 and one_number and is_in_own_loops(problem.dtype):
-        return NCHW  # PyTorch joins the groups' outputs, each a single number
-    return output_layout(input, weight)
 
 
 def _settled(arguments: Arguments, input: Tensor, weight: Tensor, bias: Tensor | None) -> Arguments:

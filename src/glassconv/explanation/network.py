@@ -20,6 +20,7 @@ from glassconv.networks.graph import Graph, Value
 from glassconv.networks.peak_memory import peak_of_activations
 from glassconv.networks.reads import Along, Fields, Reads
 from glassconv.networks.receptive_fields import receptive_fields
+from glassconv.networks.tensors import dtype_of
 from glassconv.networks.timing import seconds_of_operations
 from glassconv.problem.problem import Problem
 from glassconv.reports.network import (
@@ -151,7 +152,7 @@ def _numbers(input: Tensor | Sequence[int], value: Value) -> Tensor:
     """Return an input to be timed with."""
     if isinstance(input, Tensor):
         return input
-    return torch.rand(*value.shape, dtype=getattr(torch, value.dtype))
+    return torch.rand(*value.shape, dtype=dtype_of(value))
 
 
 def _operations(graph: Graph, seconds: Mapping[str, float]) -> tuple[OperationFacts, ...]:
@@ -174,8 +175,7 @@ def _operations(graph: Graph, seconds: Mapping[str, float]) -> tuple[OperationFa
 
 
 def _bytes(value: Value) -> int:
-    dtype: torch.dtype = getattr(torch, value.dtype)
-    return prod(value.shape) * dtype.itemsize
+    return prod(value.shape) * dtype_of(value).itemsize
 
 
 def _convolution(

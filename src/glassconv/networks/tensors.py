@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from glassconv.networks.graph import Layout
+from glassconv.networks.graph import Layout, Value
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:
@@ -24,6 +24,12 @@ def tensors_in(value: object) -> Iterator[Tensor]:
     elif isinstance(value, list | tuple):
         for each in value:
             yield from tensors_in(each)
+
+
+def dtype_of(value: Value) -> torch.dtype:
+    """Return the element type of a value."""
+    dtype: torch.dtype = getattr(torch, value.dtype)
+    return dtype
 
 
 def layout_of(tensor: Tensor) -> Layout:

@@ -40,7 +40,9 @@ from glassconv.reports.verdict import Verdict
 
 Name = Literal["input", "residual", "weight", "bias"]
 ARRAYS: tuple[Name, ...] = get_args(Name)
-BINARY: Mapping[str, Callable[[Value, Value], Value]] = {
+Operator = Literal["add", "sub", "mul", "div"]
+OPERATORS: tuple[Operator, ...] = get_args(Operator)
+BINARY: Mapping[Operator, Callable[[Value, Value], Value]] = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
@@ -83,7 +85,7 @@ class Unary:
 class Binary:
     """A sum, difference, product or quotient."""
 
-    function: Literal["add", "sub", "mul", "div"]
+    function: Operator
     left: Expression
     right: Expression
 

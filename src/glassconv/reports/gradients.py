@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from glassconv.reports.document import json_document
 from glassconv.reports.explanation import BoundFacts
 from glassconv.reports.shown import Shown
 
@@ -46,7 +46,7 @@ class GradientExplanation(Shown):
 
     def to_json(self) -> str:
         """Return a document of the schema in glassconv/reports/gradients.schema.json."""
-        return _written(self)
+        return json_document(GRADIENTS_VERSION, self)
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,4 @@ class NetworkGradients(Shown):
 
     def to_json(self) -> str:
         """Return a document of the schema in glassconv/reports/gradients.schema.json."""
-        return _written(self)
-
-
-def _written(report: GradientExplanation | NetworkGradients) -> str:
-    document = {"version": GRADIENTS_VERSION, **asdict(report)}
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        return json_document(GRADIENTS_VERSION, self)

@@ -30,29 +30,29 @@ def lazily(program: Program, plan: TilePlan, x: Any) -> Any:
     task, whose result Dask sends once to each worker; global means are known after their tiles.
     """
     array, delayed = _library("dask.array"), _library("dask").delayed
+    known: dict[int, Any] = {}  # means, by their values' numbers
 
-    def blocks_of(network: Any, program: Program, tiles: Tiles) -> list[Any]:
-        block = delayed(_block, pure=False)
+    def blocks_of(program: Program, tiles: Tiles) -> list[Any]:
+        network, block = task(program), delayed(_block, pure=False)
         return [
             block(network, x[slices(program.reads(region))], tuple(map(tuple, region)))
             for region in regions_of(program, tiles)
         ]
 
-    known: dict[int, Any] = {}
+    def task(program: Program) -> Any:
+        network = delayed(program, pure=False, traverse=False)
+        return delayed(_knowing, pure=False)(network, known) if known else network
+
     for (operation, of), before in zip(program.means, plan.before, strict=True):
-        part = delayed(_knowing, pure=False)(delayed(of, traverse=False), known)
-        tiles = blocks_of(part, of, before.tiles)
+        tiles = blocks_of(of, before.tiles)
         known[operation.outputs[0].number] = delayed(_mean, pure=False)(operation, tiles)
-    network = delayed(program, pure=False, traverse=False)
-    if known:
-        network = delayed(_knowing, pure=False)(network, known)
     meta = np.empty((0,) * len(program.output_shape), numpy_dtype(program))
     counts = [1] * meta.ndim
     for dim, lengths in zip(program.dims, plan.tiles, strict=True):
         counts[dim] = len(lengths)
     found = np.empty(counts, dtype=object)
     regions = regions_of(program, plan.tiles)
-    computed = blocks_of(network, program, plan.tiles)
+    computed = blocks_of(program, plan.tiles)
     for place, region, block in zip(np.ndindex(*counts), regions, computed, strict=True):
         found[place] = array.from_delayed(block, sizes(region), meta=meta)
     return array.block(found.tolist())

@@ -104,7 +104,8 @@ def _create_tiff(path: Path, shape: tuple[int, ...], dtype: str, _: tuple[int, .
 
 
 def _npy(path: Path, mode: Any) -> Array:
-    return np.load(path, mmap_mode=mode, allow_pickle=False)  # type: ignore[no-any-return]
+    array: Array = np.load(path, mmap_mode=mode, allow_pickle=False)
+    return array
 
 
 def _zarr_array(path: Path, mode: Any) -> Any:

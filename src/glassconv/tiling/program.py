@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from glassconv.errors import DtypeError, ShapeError, UnsupportedError
 from glassconv.networks.capture import capture
 from glassconv.networks.graph import Graph, Operation, Returned, Value
+from glassconv.networks.tensors import dtype_of
 from glassconv.nn.layer import checked
 from glassconv.nn.shared_copy import tensors_of
 from glassconv.tiling.call import Call, Rule, Step, evaluated, without_axes
@@ -118,8 +119,7 @@ class Program:
     @property
     def output_dtype(self) -> torch.dtype:
         """Return the element type of the output."""
-        found: torch.dtype = getattr(torch, self.output.dtype)
-        return found
+        return dtype_of(self.output)
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -207,7 +207,7 @@ def _dtype(model: nn.Module) -> torch.dtype:
 
 def _zeros(value: Value) -> Tensor:
     """Return zeros in place of a mean that is not known yet."""
-    return torch.zeros(value.shape, dtype=getattr(torch, value.dtype))
+    return torch.zeros(value.shape, dtype=dtype_of(value))
 
 
 def _constants(

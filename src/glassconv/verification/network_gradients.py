@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from glassconv.algorithms.aten import output_layout_of
 from glassconv.dispatch.dispatch import compute
 from glassconv.dispatch.gradient_choice import choose_gradients, predicted_parts
 from glassconv.dispatch.weight_gradient_call import settings_of
@@ -20,7 +21,6 @@ from glassconv.networks.capture import bound_arguments, capture
 from glassconv.networks.convolutions import FUNCTIONS, Convolution, convolutions
 from glassconv.networks.operation_mode import OperationMode, evaluated, name_of
 from glassconv.nn.shared_copy import shared_copy
-from glassconv.problem.memory_layout import NCHW, output_layout
 from glassconv.problem.operands import Operands, random_grad_output
 from glassconv.reports.gradient_verification import GradientCheck, NetworkGradientVerification
 from glassconv.verification.gradients import PYTORCH, Gradients
@@ -107,10 +107,8 @@ def _computed(gradients: Gradients, of_input: bool) -> tuple[Tensor, Tensor, Ten
 def _computed_by(gradients: Gradients, of_input: bool) -> tuple[str, str]:
     """Return what computes the gradients of input and weight."""
     problem, operands = gradients.problem, gradients.operands
-    layout = NCHW
-    if problem.ndim < 3:
-        shaped = [(each.shape, each.stride()) for each in (operands.input, operands.weight)]
-        layout = output_layout(*shaped)
+    shaped = [(each.shape, each.stride()) for each in (operands.input, operands.weight)]
+    layout = output_layout_of(problem, *shaped)
     choice = choose_gradients(problem, "default", layout, of_input=of_input, of_weight=True)
     if not any(choice):
         return PYTORCH, PYTORCH

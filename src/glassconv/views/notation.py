@@ -67,6 +67,15 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e6:.3g} µs"
 
 
+def number_of(count: int, noun: str) -> str:
+    """Write how many there are of something.
+
+    >>> number_of(1, "thread"), number_of(1024, "layer")
+    ('1 thread', '1,024 layers')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def products(values: Array, weights: Array) -> str:
     """Write a dot product term by term.
 

@@ -17,7 +17,7 @@ from glassconv.codegen.target import named
 from glassconv.dispatch.compiled_call import FlippedPacking
 from glassconv.kernels import kernel_named
 from glassconv.kernels.runtime import panels as implementation
-from glassconv.kernels.runtime.panels import Rows, build_module, filters_of, pack_panels, packing_of
+from glassconv.kernels.runtime.panels import Rows, build_module, filters_of, packing_of
 from glassconv.problem.memory_layout import NHWC, contiguous
 from glassconv.problem.shorthand import parse
 from glassconv.problem.transposed import flip
@@ -53,7 +53,7 @@ def packed(weight: Tensor, groups: int, width: int, *, taps_first: bool, side: s
     beside = guarded(result, side)
     dtype = str(weight.dtype).removeprefix("torch.")
     given = guarded(weight, side)
-    pack_panels(given.data_ptr(), beside.data_ptr(), packing, dtype, this_machine())
+    packing.pack(given.data_ptr(), beside.data_ptr(), dtype, this_machine())
     return beside
 
 
@@ -114,7 +114,7 @@ def test_panels_past_the_last_filter_are_zeros() -> None:
     weight, lanes = torch.randn(3, 2, 1, 1), this_machine().lanes("float32")
     packing = packing_of(filters_of((3, 2, 1, 1), weight.stride(), 1), Rows(3, lanes, 2, 1))
     result = torch.full((3, 2, lanes), torch.nan)
-    pack_panels(weight.data_ptr(), result.data_ptr(), packing, "float32", this_machine())
+    packing.pack(weight.data_ptr(), result.data_ptr(), "float32", this_machine())
     assert torch.equal(result[0], defined(weight, 1, lanes, taps_first=True)[0, 0])
     assert not result[1:].any()
 

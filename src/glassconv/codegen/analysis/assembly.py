@@ -152,11 +152,11 @@ class _Trace:
             self.registers.update(int(number) for _, number in X86_VECTOR.findall(each))
         fma = X86_FMA.match(name)
         result = X86_VECTOR.search(operands[-1]) if operands else None
-        if fma:
+        if fma and result:
             third, second, first = operands
             order = {"231": (second, third, first), "213": (second, first, third),
                      "132": (first, third, second)}[fma.group(1)]  # fmt: skip
-            width = VECTOR_BYTES[X86_VECTOR.search(first).group(1)]  # type: ignore[union-attr]
+            width = VECTOR_BYTES[result.group(1)]
             factors = [self._operand(each, width, fma.group(2)) for each in order[:2]]
             self._add(factors, first)
         elif result is None or "(" in operands[-1]:

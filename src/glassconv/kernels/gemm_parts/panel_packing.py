@@ -15,7 +15,6 @@ from glassconv.kernels.runtime.panels import (
     Rows,
     filters_of,
     flipped_filters_of,
-    pack_panels,
     packing_of,
 )
 
@@ -39,7 +38,7 @@ class PanelPacking:
         """Return the packed weight, in memory that is given or new."""
         packed = memory_for(self.elements, weight, memory)
         panels = _panels(self, weight.shape, weight.stride())
-        pack_panels(weight.data_ptr(), packed.data_ptr(), panels, self.dtype, self.target)
+        panels.pack(weight.data_ptr(), packed.data_ptr(), self.dtype, self.target)
         return packed
 
     @property

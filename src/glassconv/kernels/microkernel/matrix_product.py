@@ -127,8 +127,10 @@ def product(module: Module, bias_along: str | None, epilogue: Epilogue = NOTHING
         left, partial = n - panels * width, n % lanes
         # The partial vector ends where the columns end, so it reads nothing beyond the rows of B.
         first_lane = code.select(n >= lanes, lanes - partial, 0)
-        is_wide = ((left > (most_vectors - 1) * lanes) & (partial > 0)).as_int()
-        others = 1 - is_wide if wide else 1
+        is_wide = code.value(0)
+        if wide:
+            is_wide = ((left > (most_vectors - 1) * lanes) & (partial > 0)).as_int()
+        others = 1 - is_wide
         edges = [
             (narrow, n - left, left // lanes * others, first_lane),
             (masked, n - partial - first_lane, (partial > 0).as_int() * others, first_lane),
@@ -166,14 +168,14 @@ def product(module: Module, bias_along: str | None, epilogue: Epilogue = NOTHING
                     to_next=code.select(i.equals(0), b_next, first_panel),
                     **common,
                 )
-                for edge, column, count, first_lane in edges if bias_along else ():
+                for edge, column, count, start in edges if bias_along else ():
                     with code.if_(count > 0):
                         edge[rows].call(
                             b=b + (panels * b_panel_stride + column - panels * width),
                             c=row_c + column,
                             bias=row_bias if bias_along == ROWS else bias + column,
                             count=count,
-                            first_lane=first_lane,
+                            first_lane=start,
                             b_panel_stride=lanes,
                             to_next=lanes - count * lanes,
                             **common,

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 from glassconv.codegen.ir import INT, Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import N, Struct, table_after
+from glassconv.kernels.microkernel.contiguous_copy import emit_contiguous_copy
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.phases_parts.interleaved_rows import (
     emit_add,
-    emit_copy,
     emit_fill,
     emit_insert_zeros,
     emit_join,
@@ -178,7 +178,7 @@ def emit_task_nhwc(module: Module, epilogue: Epilogue) -> Function:
     """Emit the task function: some rows of one image, all channels."""
     add, fill, transpose_groups = (
         emit_add(module),
-        emit_copy(module),
+        emit_contiguous_copy(module),
         emit_transpose_groups(module),
     )
     finish = emit_epilogue(module, epilogue)

@@ -149,20 +149,6 @@ def emit_fill(module: Module) -> Function:
     return fill
 
 
-def emit_copy(module: Module) -> Function:
-    """Emit the function that copies `length` elements."""
-
-    @function(module)
-    def copy(code: Code, dst: Pointer, src: Pointer, length: Value) -> None:
-        vector_stop = length - length % code.lanes
-        with code.loop(0, vector_stop, code.lanes) as e:
-            dst[e] = src.vector(e)
-        with code.loop(vector_stop, length) as e:
-            dst[e] = src[e]
-
-    return copy
-
-
 def emit_add(module: Module) -> Function:
     """Emit the function that stores dst = src + bias for `count` runs of `length` channels."""
 

@@ -10,9 +10,9 @@ from math import ceil
 from torch import Tensor
 
 from glassconv.codegen.target import Target
-from glassconv.kernels.runtime.filter_rows import RowPacking, pack_rows, row_packing_of
+from glassconv.kernels.runtime.filter_rows import RowPacking, row_packing_of
 from glassconv.kernels.runtime.packed_weights import memory_for
-from glassconv.kernels.runtime.panels import Filters, Packing, Rows, pack_panels, packing_of
+from glassconv.kernels.runtime.panels import Filters, Packing, Rows, packing_of
 from glassconv.problem.operands import is_finite
 from glassconv.problem.phases import phase_groups
 from glassconv.problem.transposed import TransposedProblem
@@ -45,10 +45,7 @@ class PhasesPacking:
         packed, place = memory_for(self.elements, weight, memory), 0
         for part in _parts(self, plane.shape, plane.stride()):
             address = packed[place:].data_ptr()
-            if isinstance(part, RowPacking):
-                pack_rows(weight.data_ptr(), address, part, self.dtype, self.target)
-            else:
-                pack_panels(weight.data_ptr(), address, part, self.dtype, self.target)
+            part.pack(weight.data_ptr(), address, self.dtype, self.target)
             place += part.elements
         return packed
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil, prod
 
 from glassconv.codegen.struct import N, Struct, pack
@@ -64,6 +65,7 @@ class PairParameters(Struct[N]):
     workspace_bytes: N
 
 
+@lru_cache(maxsize=256)  # a pair is asked whether it pays, counted and planned
 def blocking(depthwise: ConvProblem, target: Target, threads: int) -> PairBlocking:
     """Return the blocks of the depthwise convolution of a pair."""
     rows, columns = depthwise.axes

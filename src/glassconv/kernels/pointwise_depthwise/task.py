@@ -12,6 +12,7 @@ from glassconv.codegen.struct import table_after
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess
 from glassconv.kernels.depthwise_parts.nhwc_task import emit_compute_in_place
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern
+from glassconv.kernels.microkernel.contiguous_copy import emit_contiguous_copy
 from glassconv.kernels.microkernel.matrix_product import COLUMNS, product
 from glassconv.kernels.pointwise_depthwise.blocks import PairParameters
 from glassconv.kernels.runtime.parameters import Arrays
@@ -24,7 +25,7 @@ def emit_task(
     """Emit the task function of a pair whose two epilogues are activations."""
     multiply = product(module, COLUMNS, first)
     convolve = emit_compute_in_place(module, pattern, access, second, bias_last=False)
-    move = _emit_move(module)
+    copy = emit_contiguous_copy(module)
 
     @function(module)
     def task(
@@ -54,7 +55,7 @@ def emit_task(
             origin = buffer + (0 - top) * p.row_elements
             with code.if_(fresh > start):
                 kept = origin + start * p.row_elements
-                move.call(
+                copy.call(  # to a lower address
                     dst=kept,
                     src=kept + p.chunk_rows * p.stride_h * p.row_elements,
                     length=(fresh - start) * p.row_elements,
@@ -88,14 +89,3 @@ def emit_task(
             )
 
     return task
-
-
-def _emit_move(module: Module) -> Function:
-    """Emit the function that moves whole vectors to a lower address."""
-
-    @function(module)
-    def move(code: Code, dst: Pointer, src: Pointer, length: Value) -> None:
-        with code.loop(0, length, code.lanes) as e:
-            dst[e] = src.vector(e)
-
-    return move

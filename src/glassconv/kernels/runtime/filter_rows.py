@@ -47,7 +47,7 @@ class FlippedRows:
         """Return the packed weight, in memory that is given or new."""
         packed = memory_for(self.elements, weight, memory)
         rows = _flipped(self, weight.shape, weight.stride())
-        pack_rows(weight.data_ptr(), packed.data_ptr(), rows, self.dtype, self.target)
+        rows.pack(weight.data_ptr(), packed.data_ptr(), self.dtype, self.target)
         return packed
 
 
@@ -78,6 +78,12 @@ class RowPacking:
     elements: int  # packed
     is_transpose: bool  # of matrices that are as large as a vector at least
 
+    def pack(self, weight: int, packed: int, dtype: str, target: Target) -> None:
+        """Pack the elements at one address into rows at another."""
+        num_threads = max(1, min(threads(), self.elements // MIN_ELEMENTS_PER_THREAD))
+        kernel = _kernel(dtype, target, self.is_transpose)
+        kernel.call(self.parameters, words_of(weight, packed), self.tasks, num_threads)
+
 
 def row_packing_of(filters: Filters, lanes: int) -> RowPacking:
     """Return how the filters of a weight are packed, by vectors of so many lanes."""
@@ -99,14 +105,6 @@ def row_packing_of(filters: Filters, lanes: int) -> RowPacking:
         filters.groups * count * filters.channels * taps,
         is_transpose=taps == 1 and are_adjacent and min(count, filters.channels) >= lanes,
     )
-
-
-def pack_rows(weight: int, packed: int, packing: RowPacking, dtype: str, target: Target) -> None:
-    """Pack the elements at one address into rows at another."""
-    num_threads = max(1, min(threads(), packing.elements // MIN_ELEMENTS_PER_THREAD))
-    arrays = words_of(weight, packed)
-    kernel = _kernel(dtype, target, packing.is_transpose)
-    kernel.call(packing.parameters, arrays, packing.tasks, num_threads)
 
 
 @cache

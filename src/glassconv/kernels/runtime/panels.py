@@ -84,6 +84,12 @@ class Packing:
     elements: int  # packed
     are_adjacent: bool  # whether the filters of each panel are adjacent in the weight
 
+    def pack(self, weight: int, packed: int, dtype: str, target: Target) -> None:
+        """Pack the elements at one address into panels at another."""
+        num_threads = max(1, min(threads(), self.elements // MIN_ELEMENTS_PER_THREAD))
+        kernel = _kernel(dtype, target, self.are_adjacent)
+        kernel.call(self.parameters, words_of(weight, packed), self.tasks, num_threads)
+
 
 def filters_of(shape: tuple[int, ...], strides: tuple[int, ...], groups: int) -> Filters:
     """Return where a weight of this shape and these strides has its elements."""
@@ -127,10 +133,7 @@ def flipped_filters_of(shape: tuple[int, ...], strides: tuple[int, ...], groups:
 
 def pack_panels(weight: int, packed: int, packing: Packing, dtype: str, target: Target) -> None:
     """Pack the elements at one address into panels at another."""
-    num_threads = max(1, min(threads(), packing.elements // MIN_ELEMENTS_PER_THREAD))
-    arrays = words_of(weight, packed)
-    kernel = _kernel(dtype, target, packing.are_adjacent)
-    kernel.call(packing.parameters, arrays, packing.tasks, num_threads)
+    packing.pack(weight, packed, dtype, target)
 
 
 def packing_of(filters: Filters, rows: Rows) -> Packing:

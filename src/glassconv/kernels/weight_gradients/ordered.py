@@ -12,6 +12,7 @@ Padding is multiplied as zero, which changes no bit of a sum if the output's gra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, prod
 
 from torch import Tensor
@@ -43,10 +44,11 @@ class OrderedGradientPlan(GradientPlan):
     """The plans of the gradients of weight and bias, in one published order."""
 
     problem: ConvProblem
+    layout: Layout
+    target: Target
     way: str
     of_weight: GradientPlan
     otherwise: GradientPlan | None  # for output gradients that are not finite
-    of_bias: GradientPlan  # that of a weight which multiplies ones
     loops: tuple[str, ...]
 
     def empty_weight(self, input: Tensor) -> Tensor:
@@ -66,6 +68,13 @@ class OrderedGradientPlan(GradientPlan):
             ones = grad.new_ones(self.of_bias.problem.input_shape)
             self.of_bias.compute(ones, grad, bias, None)
 
+    @cached_property
+    def of_bias(self) -> GradientPlan:
+        """Return the plan of the bias's gradient: that of a weight which multiplies ones."""
+        ones = sum_over_pixels(self.problem)
+        layout, target = contiguous(ones, self.layout.name), self.target
+        return gemm.plan_of(ones, layout, target, blocking(ones, layout, target))
+
 
 def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> OrderedGradientPlan:
     """Plan a problem of float32 or float64, for contiguous arrays in this layout."""
@@ -75,14 +84,13 @@ def plan(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
         of_weight = lanes_plan(problem, layout, target)
     elif way == PRODUCT:
         of_weight = gemm.plan_of(problem, layout, target, blocking(problem, layout, target))
-    ones = sum_over_pixels(problem)
-    of_ones = contiguous(ones, layout.name)
     return OrderedGradientPlan(
         problem,
+        layout,
+        target,
         way,
         of_weight,
         otherwise if problem.is_padded and way != DEFINITION else None,
-        gemm.plan_of(ones, of_ones, target, blocking(ones, of_ones, target)),
         of_weight.loops,
     )
 

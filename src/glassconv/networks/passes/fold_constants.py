@@ -15,6 +15,7 @@ from torch import Tensor
 from glassconv.networks.graph import Operation, Value, with_each
 from glassconv.networks.passes.functional import written_by
 from glassconv.networks.passes.network import Network
+from glassconv.networks.tensors import dtype_of
 
 NAME = "fold_constants"
 
@@ -72,7 +73,7 @@ def _results(operation: Operation, live: Mapping[int, Tensor]) -> list[Tensor]:
     def numbers(value: Value) -> Tensor:
         if value.number in live:
             return live[value.number]
-        return torch.empty(value.shape, dtype=getattr(torch, value.dtype))
+        return torch.empty(value.shape, dtype=dtype_of(value))
 
     arguments = {name: with_each(each, numbers) for name, each in operation.arguments.items()}
     with torch.no_grad():

@@ -11,16 +11,15 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-import torch
-
 from glassconv.codegen.target import ELEMENT_BYTES
 from glassconv.networks.fusion import activation_of
 from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.fold_batch_norm import scale_and_shift
 from glassconv.networks.passes.network import Network, rewritten_by
+from glassconv.networks.tensors import dtype_of
 from glassconv.operations.elementwise import (
     ARRAYS,
-    BINARY,
+    OPERATORS,
     Array,
     Binary,
     Expression,
@@ -86,7 +85,7 @@ def _binary(operation: Operation) -> tuple[Expression, list[Value]] | None:
         name, arguments = "sub", {"self": arguments["other"], "other": arguments["self"]}
         if operation.arguments["alpha"] != 1:
             return None
-    if name not in BINARY or arguments.get("rounding_mode") is not None:
+    if name not in OPERATORS or arguments.get("rounding_mode") is not None:
         return None
     operands = [each for each in (arguments["self"], arguments["other"]) if _is_value(each)]
     names = iter(ARRAYS)
@@ -98,7 +97,7 @@ def _binary(operation: Operation) -> tuple[Expression, list[Value]] | None:
         return None
     if arguments.get("alpha", 1) != 1:
         right = Binary("mul", Number(float(arguments["alpha"])), right)
-    return Binary(name, left, right), operands  # type: ignore[arg-type]
+    return Binary(name, left, right), operands
 
 
 def _is_value(argument: object) -> bool:
@@ -118,7 +117,7 @@ def _with_norm(network: Network, operation: Operation) -> Network:
     values = [given]
     for numbers, name in zip(found, ("scale", "shift"), strict=True):
         shape = (-1, *(1 for _ in given.shape[2:]))
-        tensor = numbers.to(getattr(torch, given.dtype)).reshape(shape)
+        tensor = numbers.to(dtype_of(given)).reshape(shape)
         network, value = network.new_constant(tensor, f"{operation.name}.{name}")
         values.append(value)
     x, scale, shift = map(Array, ARRAYS[:3])

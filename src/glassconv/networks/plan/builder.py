@@ -30,13 +30,12 @@ from glassconv.networks.plan.places import (
     Root,
     Slice,
     dense_strides,
-    dtype_of,
     has_gaps,
     part,
     same_strides,
 )
 from glassconv.networks.plan.steps import KernelStep, PlanStep, PyTorchStep
-from glassconv.networks.tensors import layout_of, tensors_in
+from glassconv.networks.tensors import dtype_of, layout_of, tensors_in
 from glassconv.operations import copy, elementwise
 from glassconv.operations.elementwise import Expression, Name
 from glassconv.operations.step import Step

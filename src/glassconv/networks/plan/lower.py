@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from glassconv.networks.graph import Value
 from glassconv.networks.passes.network import Network
 from glassconv.networks.plan.builder import Builder
-from glassconv.networks.plan.places import Place, Root, dense_strides, dtype_of
+from glassconv.networks.plan.places import Place, Root, dense_strides
 from glassconv.networks.plan.rules import RULES
 from glassconv.networks.plan.slices import slices_of
 from glassconv.networks.plan.steps import PlanStep
+from glassconv.networks.tensors import dtype_of
 
 NO_RULE = "no kernel of a plan computes it"
 

@@ -97,12 +97,6 @@ class Slice:
     is_direct: bool  # whether the value itself is there, and not only a copy of it
 
 
-def dtype_of(value: Value) -> torch.dtype:
-    """Return the element type of a value."""
-    dtype: torch.dtype = getattr(torch, value.dtype)
-    return dtype
-
-
 def part(place: Place, axis: int, start: int, stop: int) -> Place:
     """Return the place of a slice along an axis."""
     axis %= len(place.shape)

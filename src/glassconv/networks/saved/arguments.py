@@ -13,7 +13,7 @@ from glassconv.networks.files.quote import quoted
 from glassconv.networks.graph import Value
 from glassconv.operations.elementwise import (
     ARRAYS,
-    BINARY,
+    OPERATORS,
     Array,
     Binary,
     Expression,
@@ -76,10 +76,10 @@ def read_value(number: object, values: Values) -> Value:
     return values[number]
 
 
-def read_float(text: object, _: object = None) -> float:
+def read_float(text: Any, _: object = None) -> float:
     """Return a number from its hexadecimal digits."""
     try:
-        return float.fromhex(text)  # type: ignore[arg-type]
+        return float.fromhex(text)
     except (TypeError, ValueError, OverflowError):
         raise NetworkError(f"it has the number {quoted(text)}, which is none") from None
 
@@ -126,9 +126,9 @@ def _read_expression(content: object, depth: int) -> Expression:
                 numbers = tuple(map(read_float, constants))
                 _check_constants(name, numbers)
                 return Unary(name, _read_expression(of, depth - 1), numbers)
-            case ["binary", str() as name, left, right] if name in BINARY:
-                sides = (_read_expression(each, depth - 1) for each in (left, right))
-                return Binary(name, *sides)  # type: ignore[arg-type]
+            case ["binary", str() as name, left, right] if name in OPERATORS:
+                sides = [_read_expression(each, depth - 1) for each in (left, right)]
+                return Binary(name, sides[0], sides[1])
     raise NetworkError(f"it has the expression {quoted(content)}, which is none of elements")
 
 

@@ -24,9 +24,8 @@ from glassconv.networks.operator_words import wrong_word
 from glassconv.networks.passes.fuse_elementwise import FUNCTION
 from glassconv.networks.passes.scale_weights import takes_scale
 from glassconv.networks.passes.sums import ADDED, BY_ROWS, EPILOGUE, is_sum
-from glassconv.networks.plan.places import dtype_of
 from glassconv.networks.plan.rules import RULES
-from glassconv.networks.tensors import tensors_in
+from glassconv.networks.tensors import dtype_of, tensors_in
 from glassconv.operations.elementwise import Expression, arrays_in
 from glassconv.problem.activations import ACTIVATIONS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from torch import Tensor
 from torch.utils._pytree import treespec_dumps
@@ -14,7 +14,7 @@ from glassconv.networks.exported.operators import find_operator
 from glassconv.networks.exported.structure import nest, read_structure
 from glassconv.networks.files.quote import quoted
 from glassconv.networks.files.strict_json import field
-from glassconv.networks.graph import TENSOR, Operation, Returned, Value
+from glassconv.networks.graph import TENSOR, Layout, Operation, Returned, Value
 from glassconv.networks.passes.fuse_elementwise import FUNCTION
 from glassconv.networks.passes.network import Network
 from glassconv.networks.saved.arguments import (
@@ -28,7 +28,7 @@ from glassconv.networks.saved.check import check_shapes, check_size, check_tenso
 VERSION = 1
 LONGEST_NAME = 200
 MOST_AXES = 64
-LAYOUTS = ("contiguous", "channels_last", "strided")
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 TENSOR_LEAF = {"tensor": None}
 
 
@@ -126,7 +126,7 @@ def _define(written: Any, kind: Any, values: dict[int, Value]) -> Value:
     if dtype not in DTYPES or layout not in LAYOUTS:
         raise NetworkError(f"it has a value of {quoted(dtype)}, {quoted(layout)}")
     name = _name(field(written, "name", str))
-    value = Value(number, tuple(shape), dtype, kind, name, layout)  # type: ignore[arg-type]
+    value = Value(number, tuple(shape), dtype, kind, name, layout)
     check_size(value)
     values[number] = value
     return value

@@ -21,9 +21,10 @@ from glassconv.networks.graph import TENSOR, Returned
 from glassconv.networks.passes.network import Network
 from glassconv.networks.plan.layout import fastest_layout
 from glassconv.networks.plan.lower import lower
-from glassconv.networks.plan.places import dense_strides, dtype_of
+from glassconv.networks.plan.places import dense_strides
 from glassconv.networks.plan.plan import Plan
 from glassconv.networks.saved.document import from_document, to_document
+from glassconv.networks.tensors import dtype_of
 
 KEY = "glassconv"  # of the metadata
 SUFFIX = ".safetensors"

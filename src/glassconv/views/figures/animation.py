@@ -39,17 +39,17 @@ MOST_SUMS = 3  # channels whose sums are written out; of more, only the results 
 def frames(slide: Slide, theme: Theme) -> Iterator[Image.Image]:
     """Yield a frame for each shown output of filter 0, and the matrix full at the last."""
     scene = stage(slide, theme, len(lines_of(slide, 0)))
-    canvas = FigureCanvasAgg(scene.figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    still = canvas.copy_from_bbox(scene.figure.bbox)  # type: ignore[no-untyped-call]
+    canvas: Any = FigureCanvasAgg(scene.figure)  # whose methods have no types
+    canvas.draw()
+    still = canvas.copy_from_bbox(scene.figure.bbox)
     start = 0
     for place in shown(slide.output.size, slide.size[1]):
-        canvas.restore_region(still)  # type: ignore[no-untyped-call]
+        canvas.restore_region(still)
         _draw(scene.figure, _appear(scene, range(start, place + 1)))
         start = place + 1
-        still = canvas.copy_from_bbox(scene.figure.bbox)  # type: ignore[no-untyped-call]
+        still = canvas.copy_from_bbox(scene.figure.bbox)
         _draw(scene.figure, chain(_outlines(scene, place), _sum(scene, place)))
-        pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+        pixels = np.asarray(canvas.buffer_rgba())
         yield Image.fromarray(pixels).convert("RGB")
 
 

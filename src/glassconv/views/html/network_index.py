@@ -10,7 +10,7 @@ from glassconv.views.html.document import document
 from glassconv.views.html.network import ROOT, STYLE
 from glassconv.views.html.network_strip import STRIP, strip
 from glassconv.views.network_words import count, percent, problem_text
-from glassconv.views.notation import shape
+from glassconv.views.notation import number_of, shape
 
 CAPTION = (
     f"{STRIP} Click a convolution to open it with its own weights and the input that it gets here."
@@ -25,10 +25,10 @@ def index(facts: NetworkExplanation, links: Mapping[str, str], source: str) -> s
         "MACs</li>"
         for each in facts.convolutions
     )
-    number = len(facts.convolutions)
+    number = number_of(len(facts.convolutions), "convolution")
     lines = [
         f"<h1>{escape(facts.model)}</h1>",
-        f"<p>{number} convolution{'s' * (number != 1)}, {count(facts.macs)} MACs, on an input "
+        f"<p>{number}, {count(facts.macs)} MACs, on an input "
         f"{shape(facts.input_shape)}: {escape(source)}.</p>",
         f'<div class="scroll">{strip(facts, links)}</div>',
         f'<p class="caption">{escape(CAPTION)}</p>',

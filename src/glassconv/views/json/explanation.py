@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, is_dataclass
+from dataclasses import is_dataclass
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from glassconv.errors import ConvError, DataError
+from glassconv.reports.document import json_document
 from glassconv.reports.explanation import SCHEMA_VERSION, Explanation
 from glassconv.reports.network import SCHEMA_VERSION as NETWORK_VERSION
 from glassconv.reports.network import NetworkExplanation
@@ -20,7 +21,7 @@ from glassconv.reports.network import NetworkExplanation
 
 def to_json(facts: Explanation) -> str:
     """Write an explanation as a JSON document, two spaces a level."""
-    return _write(SCHEMA_VERSION, facts)
+    return json_document(SCHEMA_VERSION, facts)
 
 
 def from_json(text: str) -> Explanation:
@@ -31,18 +32,13 @@ def from_json(text: str) -> Explanation:
 
 def network_to_json(facts: NetworkExplanation) -> str:
     """Write the explanation of a stack of layers as a JSON document."""
-    return _write(NETWORK_VERSION, facts)
+    return json_document(NETWORK_VERSION, facts)
 
 
 def network_from_json(text: str) -> NetworkExplanation:
     """Read what `network_to_json` wrote; raises `DataError` for any other document."""
     facts: NetworkExplanation = _from_json(NetworkExplanation, NETWORK_VERSION, text)
     return facts
-
-
-def _write(version: int, facts: Explanation | NetworkExplanation) -> str:
-    document = {"version": version, **asdict(facts)}
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _from_json(kind: Any, expected: int, text: str) -> Any:

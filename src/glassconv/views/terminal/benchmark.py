@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from glassconv.reports.benchmark import Benchmark, LayerBenchmark, Roofline
-from glassconv.views.notation import duration
+from glassconv.views.notation import duration, number_of
 from glassconv.views.terminal.parts import mark, pairs, table
 
 COLUMNS = (
@@ -125,14 +125,14 @@ def _apart(rows: Sequence[LayerBenchmark]) -> str:
     """Return what happens once, and is not part of the times above."""
     kernels = [row.compile_seconds for row in rows if row.compile_seconds]
     weights = [row.packing_seconds for row in rows if row.packing_seconds]
-    compiled = f"{len(kernels)} kernel{'s' * (len(kernels) != 1)} compiled in {_time(sum(kernels))}"
-    packed = f"{len(weights)} weight{'s' * (len(weights) != 1)} packed in {_time(sum(weights))}"
+    compiled = f"{number_of(len(kernels), 'kernel')} compiled in {_time(sum(kernels))}"
+    packed = f"{number_of(len(weights), 'weight')} packed in {_time(sum(weights))}"
     parts = [compiled if kernels else "nothing compiled", packed if weights else "nothing packed"]
     return "; ".join(parts)
 
 
 def _limits(roofline: Roofline) -> str:
-    threads = "1 thread" if roofline.threads == 1 else f"{roofline.threads} threads"
+    threads = number_of(roofline.threads, "thread")
     gflops, gigabytes = roofline.flops_per_second / 1e9, roofline.bytes_per_second / 1e9
     return (
         f"{gflops:,.3g} GFLOP/s, {gigabytes:,.3g} GB/s, measured on {threads} in {roofline.dtype}"

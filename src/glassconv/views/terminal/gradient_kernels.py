@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from glassconv.reports.gradient_kernels import GradientKernel, GradientKernels
-from glassconv.views.notation import duration
+from glassconv.views.notation import duration, number_of
 from glassconv.views.terminal.parts import pairs, section
 
 
@@ -18,9 +18,8 @@ def gradient_kernels(report: GradientKernels) -> RenderableType:
 
 
 def _lines(report: GradientKernels) -> Iterator[RenderableType]:
-    threads = f"{report.threads} thread{'s' if report.threads > 1 else ''}"
     yield Text(str(report.problem), "bold")
-    yield Text(f"in training, {report.layout}, {threads}")
+    yield Text(f"in training, {report.layout}, {number_of(report.threads, 'thread')}")
     yield ""
     for place, part in enumerate(report.parts, start=1):
         yield from section(place, f"The {part.name}", Group(*_part(part)))

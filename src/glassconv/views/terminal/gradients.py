@@ -14,7 +14,7 @@ from glassconv.reports.gradients import (
     PartFacts,
 )
 from glassconv.views.network_words import bytes_text, problem_text
-from glassconv.views.notation import duration, shape, size, small
+from glassconv.views.notation import duration, number_of, shape, size, small
 from glassconv.views.terminal.layers import fitted, table_of
 from glassconv.views.terminal.parts import pairs, section
 
@@ -43,7 +43,7 @@ def explained(facts: GradientExplanation) -> RenderableType:
 
 def _lines(facts: GradientExplanation) -> Iterator[RenderableType]:
     yield Text(facts.shorthand, "bold")
-    yield Text(f"in training, {facts.layout}, {_threads(facts.threads)}")
+    yield Text(f"in training, {facts.layout}, {number_of(facts.threads, 'thread')}")
     yield ""
     for place, part in enumerate(facts.parts, start=1):
         yield from section(place, TITLES[part.name], pairs(*_part(part)))
@@ -75,7 +75,7 @@ def network_explained(facts: NetworkGradients) -> RenderableType:
     table = table_of(*headings, left=headings[:-1], gap=1)
     for row in fitted(rows, headings):
         table.add_row(*row)
-    threads = _threads(facts.layers[0].explanation.threads)
+    threads = number_of(facts.layers[0].explanation.threads, "thread")
     return Group(
         Text(facts.model, "bold"),
         Text(f"{shape(facts.input_shape)}, in training, {threads}"),
@@ -105,7 +105,3 @@ def _shares(layers: Sequence[LayerGradients]) -> Iterator[tuple[str, str]]:
         parts = [part for layer in layers for part in layer.explanation.parts if part.name == name]
         by_kernels = sum(part.kernel is not None for part in parts)
         yield title, f"{by_kernels} of {len(parts)}"
-
-
-def _threads(number: int) -> str:
-    return f"{number} thread{'s' * (number != 1)}"

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from glassconv.reports.kernel import Factor, HotLoop, KernelReport
-from glassconv.views.notation import duration, size
+from glassconv.views.notation import duration, number_of, size
 from glassconv.views.terminal.parts import mark, pairs, section
 
 WIDE, NARROW = 9, 7  # columns of a cell of the tile
@@ -46,8 +46,8 @@ def _loops(report: KernelReport) -> Iterator[RenderableType]:
     if report.loops:
         yield ""
     blocking = ", ".join(f"{name} {number:,}" for name, number in report.blocking)
-    share = _count(report.threads, "thread") + (", one by one" if report.threads > 1 else "")
-    tasks = f"{_count(report.tasks, 'task')}, taken by {share}"
+    share = number_of(report.threads, "thread") + (", one by one" if report.threads > 1 else "")
+    tasks = f"{number_of(report.tasks, 'task')}, taken by {share}"
     yield pairs(("blocking", blocking), ("tasks", tasks))
 
 
@@ -70,8 +70,9 @@ def _tile(report: KernelReport) -> Iterator[RenderableType]:
     spilled = ", ".join(f"{count} in {name}" for name, count in report.spills)
     yield pairs(
         ("function", hot.function),
-        ("iteration", f"{hot.instructions} instructions: {_count(hot.products, 'multiply-add')}, "
-                      f"{_count(hot.loads, 'load')}, {_count(hot.others, 'other')}"),
+        ("iteration", f"{hot.instructions} instructions: "
+                      f"{number_of(hot.products, 'multiply-add')}, "
+                      f"{number_of(hot.loads, 'load')}, {number_of(hot.others, 'other')}"),
         ("", f"{hot.products * report.lanes} products for {hot.loaded_bytes} bytes loaded: "
              f"{per_byte:.3g} FLOPs per byte"),
         ("registers", f"{hot.registers} of {report.target_registers} vector registers, "
@@ -166,7 +167,7 @@ def _roofline(report: KernelReport) -> Iterator[RenderableType]:
     intensity = problem.arithmetic_intensity
     yield pairs(
         ("arithmetic", f"{_giga(roofline.flops_per_second)} GFLOP/s in registers alone, "
-                       f"{_count(roofline.threads, 'thread')}, {roofline.dtype}"),
+                       f"{number_of(roofline.threads, 'thread')}, {roofline.dtype}"),
         ("memory", f"{_giga(roofline.bytes_per_second)} GB/s · {intensity:.3g} FLOPs per byte "
                    f"= {_giga(roofline.bytes_per_second * intensity)} GFLOP/s"),
         ("roofline", f"{_giga(under)} GFLOP/s, the smaller of the two: {limit} is the limit"),
@@ -225,10 +226,6 @@ def _compiled(report: KernelReport) -> str:
     text = f"in {1e3 * seconds:.0f} ms, once" if seconds else "earlier, loaded from the disk cache"
     packing = report.benchmark.packing_seconds
     return text + (f"; the weight packed in {duration(packing)}, once" if packing else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _giga(value: float) -> str:

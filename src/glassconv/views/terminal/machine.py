@@ -9,20 +9,19 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from glassconv.reports.machine import Level, Machine
-from glassconv.views.notation import duration
+from glassconv.views.notation import duration, number_of
 from glassconv.views.terminal.parts import pairs, section
 
 
 def machine_report(machine: Machine) -> RenderableType:
     """Return the rates of a machine, 80 columns wide."""
-    threads = "1 thread" if machine.threads == 1 else f"{machine.threads} threads"
     how = f"measured once in {duration(machine.seconds)}"
     if machine.compile_seconds:
         how += f", after {duration(machine.compile_seconds)} to compile what measures"
     if machine.is_busy:
         how += "; other processes kept the cores, so these rates are not kept"
     return Group(
-        Text(f"{machine.processor}, {threads}", "bold"),
+        Text(f"{machine.processor}, {number_of(machine.threads, 'thread')}", "bold"),
         Text(f"{machine.vector_bytes * 8} bits a vector ({machine.target}); {how}"),
         "",
         *_sections(machine),

@@ -22,7 +22,7 @@ from glassconv.views.network_words import (
     percent,
     problem_text,
 )
-from glassconv.views.notation import duration, shape
+from glassconv.views.notation import duration, number_of, shape
 from glassconv.views.terminal.layers import fitted, table_of
 from glassconv.views.terminal.parts import pairs, section
 
@@ -48,7 +48,7 @@ def explained(facts: NetworkExplanation) -> RenderableType:
     """Return a network's summary and its sections."""
     outputs = ", ".join(map(shape, facts.output_shapes))
     summary = (
-        f"{_counted(len(facts.convolutions), 'convolution')}, {count(facts.macs)} MACs; "
+        f"{number_of(len(facts.convolutions), 'convolution')}, {count(facts.macs)} MACs; "
         f"{count(facts.parameters)} parameters; {bytes_text(facts.memory.peak_bytes)} of memory"
     )
     return Group(
@@ -58,10 +58,6 @@ def explained(facts: NetworkExplanation) -> RenderableType:
         "",
         *_sections(facts),
     )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _sections(facts: NetworkExplanation) -> Iterator[RenderableType]:
@@ -159,7 +155,7 @@ def _fields(convolutions: Sequence[ConvolutionFacts]) -> RenderableType:
 
 
 def _memory(memory: NetworkMemory) -> RenderableType:
-    workspaces = f"workspaces of {_counted(memory.threads, 'thread')} included"
+    workspaces = f"workspaces of {number_of(memory.threads, 'thread')} included"
     return Group(
         pairs(
             ("parameters, buffers", bytes_text(memory.parameter_bytes)),

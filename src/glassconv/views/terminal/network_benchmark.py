@@ -14,7 +14,7 @@ from glassconv.reports.network_benchmark import (
     NetworkBenchmarks,
     NetworkProfile,
 )
-from glassconv.views.notation import duration
+from glassconv.views.notation import duration, number_of
 from glassconv.views.terminal.parts import table
 
 COLUMNS = (
@@ -43,8 +43,8 @@ def network_benchmark(result: NetworkBenchmark) -> RenderableType:
             f"{ratio:.2f}" if ratio else "",
         )
     reasons = [(row.engine, row.reason) for row in result.engines if row.reason]
-    how = f"{_by(result.input_shape)}, float32, {_counted(result.threads, 'thread')}, "
-    how += _counted(result.rounds, "round")
+    how = f"{_by(result.input_shape)}, float32, {number_of(result.threads, 'thread')}, "
+    how += number_of(result.rounds, "round")
     return Group(
         Text(result.network, "bold"),
         Text(result.processor),
@@ -80,7 +80,7 @@ def network_profile(result: NetworkProfile) -> RenderableType:
         )
     return Group(
         Text(f"{result.network} by {result.engine}: {duration(whole)}", "bold"),
-        Text(f"{result.processor}, {_counted(result.threads, 'thread')}"),
+        Text(f"{result.processor}, {number_of(result.threads, 'thread')}"),
         shown,
     )
 
@@ -108,10 +108,6 @@ def _summary(rows: Sequence[NetworkBenchmark]) -> RenderableType:
             "" if row.ratio is None else f"{row.ratio:.2f}",
         )
     return shown
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _by(shape: Sequence[int]) -> str:

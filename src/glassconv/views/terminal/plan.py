@@ -10,7 +10,7 @@ from rich.text import Text
 
 from glassconv.reports.plan import PlanReport, StepFacts
 from glassconv.views.network_words import bytes_text
-from glassconv.views.notation import duration, shape, small
+from glassconv.views.notation import duration, number_of, shape, small
 from glassconv.views.terminal.layers import fitted, table_of
 from glassconv.views.terminal.parts import pairs, section
 
@@ -39,7 +39,7 @@ def _parts(report: PlanReport, *, is_wide: bool) -> Iterator[RenderableType]:
     outputs = ", ".join(map(shape, report.output_shapes))
     yield Text(report.model, "bold")
     yield Text(f"{inputs} → {outputs}")
-    threads = "1 thread" if report.threads == 1 else f"{report.threads} threads"
+    threads = number_of(report.threads, "thread")
     yield Text(f"{len(report.steps)} steps, {report.layout}, {threads}, {duration(report.seconds)}")
     yield ""
     bodies = {

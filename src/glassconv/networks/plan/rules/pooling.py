@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from glassconv.networks.graph import Operation, Value
+from glassconv.networks.graph import Operation
 from glassconv.networks.plan.builder import Builder
 from glassconv.networks.plan.places import Place, dense_strides, permuted
 from glassconv.networks.windows import windows_of
@@ -61,7 +61,7 @@ def mean_of_positions(builder: Builder, operation: Operation) -> str | None:
 
 def _mean(builder: Builder, operation: Operation, given: Place) -> str | None:
     value = operation.outputs[0]
-    place = builder.new(value.shape, given.dtype, dense_strides(value.shape, channels_last=False))
+    place = builder.output(value, dense_strides(value.shape, channels_last=False))
     # Without the axes of size 1 that the output may have in the places of positions.
     to = replace(
         place, shape=given.shape[:2], strides=dense_strides(given.shape[:2], channels_last=False)
@@ -71,7 +71,6 @@ def _mean(builder: Builder, operation: Operation, given: Place) -> str | None:
     verdict = mean.supports(given.strided, to.strided)
     if not verdict:
         return verdict.reason
-    builder.places[value.number] = place
     step = mean.step(given.strided, to.strided, builder.target, builder.threads)
     builder.operation(operation.name, "mean", step, to, input=given)
     return None
@@ -80,13 +79,10 @@ def _mean(builder: Builder, operation: Operation, given: Place) -> str | None:
 def _pooled(
     builder: Builder, operation: Operation, found: Pooling | AdaptivePooling, given: Place
 ) -> str | None:
-    value: Value = operation.outputs[0]
-    place = builder.slice(value) or builder.new(value.shape, given.dtype)
-    given = builder.in_layout(given)
+    place, given = builder.output(operation.outputs[0]), builder.in_layout(given)
     verdict = pooling.supports(found, given.strided, place.strided)
     if not verdict:
         return verdict.reason
-    builder.places[value.number] = place
     step = pooling.step(found, given.strided, place.strided, builder.target, builder.threads)
     builder.operation(operation.name, f"{found.kind} pooling", step, place, input=given)
     return None

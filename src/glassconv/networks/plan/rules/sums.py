@@ -17,8 +17,9 @@ from glassconv.networks.graph import Operation, Value
 from glassconv.networks.passes.scale_weights import PRODUCTS
 from glassconv.networks.passes.sums import refusal
 from glassconv.networks.plan.builder import Builder
-from glassconv.networks.plan.places import Place, dense_strides, dtype_of, has_gaps, same_strides
+from glassconv.networks.plan.places import Place, dense_strides, has_gaps, same_strides
 from glassconv.networks.plan.rules.pairs import add_pair, pair_with
+from glassconv.networks.tensors import dtype_of
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_named, output_strides

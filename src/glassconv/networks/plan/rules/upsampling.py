@@ -34,13 +34,11 @@ def bilinear(builder: Builder, operation: Operation) -> str | None:
     scales: Any = _scales(operation)
     found = Bilinear(operation.arguments["align_corners"], scales)
     given = builder.in_layout(builder.place(_input(operation)))
-    value = operation.outputs[0]
-    output = builder.slice(value) or builder.new(value.shape, given.dtype)
+    output = builder.output(operation.outputs[0])
     verdict = upsample.supports(given.strided, output.strided)
     if not verdict:
         return verdict.reason
     step = upsample.step(found, given.strided, output.strided, builder.target, builder.threads)
-    builder.places[value.number] = output
     builder.operation(operation.name, "bilinear upsampling", step, output, input=given)
     return None
 

@@ -1,0 +1,1 @@
+"""Parts of the weight's gradient of depthwise convolutions."""
