@@ -131,11 +131,6 @@ def flipped_filters_of(shape: tuple[int, ...], strides: tuple[int, ...], groups:
     )
 
 
-def pack_panels(weight: int, packed: int, packing: Packing, dtype: str, target: Target) -> None:
-    """Pack the elements at one address into panels at another."""
-    packing.pack(weight, packed, dtype, target)
-
-
 def packing_of(filters: Filters, rows: Rows) -> Packing:
     """Return how the filters of a weight are packed."""
     panel_stride = len(filters.taps) * filters.channels * rows.width

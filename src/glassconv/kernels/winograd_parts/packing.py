@@ -24,7 +24,6 @@ from glassconv.kernels.runtime.panels import (
     Rows,
     filters_of,
     flipped_filters_of,
-    pack_panels,
     packing_of,
 )
 from glassconv.kernels.winograd_parts.filter_transform import FilterTransform
@@ -87,7 +86,7 @@ class WinogradPacking:
         arranged = weight.shape, weight.stride()
         side_by_side = _side_by_side(self._transform, *arranged, reads_flipped)
         target, dtype = self.target, self.problem.dtype
-        pack_panels(weight.data_ptr(), filters.data_ptr(), side_by_side, dtype, target)
+        side_by_side.pack(weight.data_ptr(), filters.data_ptr(), dtype, target)
 
     def _transform_filters(self, filters: Tensor, u: Tensor) -> tuple[Float64, Float64]:
         """Write U. Return the largest numbers of each filter's elements, and of the filter."""
