@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf, isfinite
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassconv.algorithms.parts import pytorch_cost
-from glassconv.algorithms.parts.pytorch_cost import PROBES, kind_of, seconds
+from glassconv.algorithms.parts.pytorch_cost import PROBES, kind_of, seconds, within_peak
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC
 from glassconv.problem.problem import parse_problem
@@ -76,3 +77,15 @@ def test_an_output_that_no_cache_holds_takes_its_time_from_memory() -> None:
     moved = problem.input_bytes + 2 * problem.output_bytes
     macs = problem.macs / dict(FIXED.pytorch.macs_per_second)["dense nhwc"]
     assert seconds(problem, NHWC, FIXED) > 0.9 * macs + moved / FIXED.memory_bytes_per_second
+
+
+def test_no_rate_is_above_the_peak_of_the_processor() -> None:
+    rates = tuple((kind, 1e15) for kind in PROBES)
+    machine = replace(FIXED, pytorch=replace(FIXED.pytorch, macs_per_second=rates))
+    found = dict(within_peak(machine).macs_per_second)
+    peak = 2 * 8 / FIXED.instructions.multiply_add  # two threads, eight numbers
+    assert found["dense nchw"] == found["transposed"] == peak
+    assert found["float64"] == peak / 2
+    assert found["native"] == found["dense nhwc bfloat16"] == 1e15
+    unchanged = dict(within_peak(FIXED).macs_per_second)
+    assert unchanged["dense nchw"] == dict(FIXED.pytorch.macs_per_second)["dense nchw"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from math import inf
 from typing import Any, cast
 
@@ -40,6 +40,11 @@ class Instructions:
     gather: float  # of a vector from as many places
     loop: float  # to call a function that goes through a short loop
     misprediction: float  # more than that, where the end of the loop comes as a surprise
+
+    def fastest(self, other: Instructions) -> Instructions:
+        """Return each instruction's shorter time in two measurements."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Instructions(*(min(pair) for pair in pairs))
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,11 @@ class Machine(Shown):
     def to_json(self) -> str:
         """Return it as a JSON document."""
         return json.dumps(self.to_document(), indent=2)
+
+    def peak(self, element_bytes: int) -> float:
+        """Return the multiply-adds a second of all threads, of elements of so many bytes."""
+        lanes = self.vector_bytes / element_bytes
+        return self.threads * lanes / self.instructions.multiply_add
 
     def level(self, footprint: float) -> Level:
         """Return the smallest level that holds so many bytes."""

@@ -287,6 +287,26 @@ def _scaled(rates: Mapping[str, float], times: int) -> tuple[tuple[str, float], 
     return tuple((kind, times * rate) for kind, rate in rates.items())
 
 
+def within_peak(machine: Machine) -> PyTorch:
+    """Return PyTorch's rates, none above the peak of the multiply-adds of all threads.
+
+    A rate is what a probe takes beyond its call and its copies. Where other processes slow these
+    down and not the probe, it is above what the processor can do. Rates of 16 bits stay, since they
+    may be those of other instructions, and so does that of PyTorch's own loops.
+    """
+
+    def limited(kind: str, rate: float) -> float:
+        problem = parse_problem(PROBES[kind].shorthand)
+        if kind == NATIVE or problem.dtype in HALF_PRECISION:
+            return rate
+        return min(rate, machine.peak(problem.format.bytes))
+
+    rates = machine.pytorch.macs_per_second
+    return replace(
+        machine.pytorch, macs_per_second=tuple((kind, limited(kind, rate)) for kind, rate in rates)
+    )
+
+
 def is_complete(pytorch: PyTorch) -> bool:
     """Return whether the rates of every kind are there."""
     return (
