@@ -248,8 +248,14 @@ def work(problem: TransposedProblem, layout: Layout, target: Target, threads: in
         team,
         launches=pieces * (len(parts) + 1),
         checked_bytes=plane.weight_bytes,
-        packing=(copy_of(plane.weight_bytes),),
+        packing=(_packing(plane),),
     )
+
+
+def _packing(plane: TransposedProblem) -> Phase:
+    """Return how the weight is packed: each element is loaded, and before it where it is."""
+    copied = Loop(prod(plane.weight_shape), multiply_adds=2, loads=2, stores=1)
+    return Phase((copied,), copy_of(plane.weight_bytes).streams)
 
 
 def blocking(
