@@ -48,6 +48,18 @@ def test_the_second_call_is_recognised_whatever_its_numbers() -> None:
     torch.testing.assert_close(conv2d(2 * input, 2 * weight, 4 * bias, padding=1), 4 * first)
 
 
+def test_lists_of_sizes_are_recognised_as_tuples_are() -> None:
+    input, weight, bias = operands()
+    conv2d(input, weight, bias, stride=[1, 1], padding=[1, 1])
+    for sizes in ([1, 1], (1, 1)):
+        arguments = ARGUMENTS._replace(stride=sizes, padding=sizes)
+        assert recall(input, weight, bias, None, arguments) is not None
+    others: list[Any] = [[True, 1], [[1, 1], [1, 1]], [torch.tensor(1), 1]]
+    for other in others:
+        arguments = ARGUMENTS._replace(stride=(1, 1), padding=other)
+        assert recall(input, weight, bias, None, arguments) is None
+
+
 OTHERS: dict[str, Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor | None]]] = {
     "shape": lambda x, w, b: (x[..., :5].contiguous(), w, b),
     "strides of the input": lambda x, w, b: (x.mT, w, b),

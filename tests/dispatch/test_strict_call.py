@@ -15,7 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import glassconv
 from glassconv.algorithms import named
 from glassconv.algorithms.parts.ordered_gradients import sum_over_pixels, weight_gradient
-from glassconv.dispatch import dispatch, recorded_call
+from glassconv.dispatch import dispatch, recorded_call, select
+from glassconv.dispatch.memory import MemoryLimit
+from glassconv.errors import UnsupportedError
 from glassconv.problem.arguments import problem_of
 from glassconv.problem.gradients import convolution_of, transpose_of
 from glassconv.problem.problem import Problem
@@ -229,6 +231,18 @@ def test_gradients_of_16_bits_are_those_of_float32_rounded_once(dtype: torch.dty
     grad = torch.randn_like(CALL.theirs(*arrays))
     wide = definition(CALL, tuple(each.float() for each in arrays), grad.float())
     assert_same_bits(gradients(CALL, arrays, grad), tuple(each.to(dtype) for each in wide))
+
+
+def test_an_error_of_16_bits_repeats_the_problem_in_16_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    leaves = [each.bfloat16().requires_grad_() for each in CALL.arrays()]
+    monkeypatch.setattr(select, "memory_limit", lambda: MemoryLimit(1, "this test"))
+    dispatch.forget()
+    with pytest.raises(UnsupportedError, match="bfloat16") as raised:
+        CALL.ours(*leaves, **STRICT)
+    assert "float32" not in str(raised.value)
+    dispatch.forget()
 
 
 def test_a_residual_of_16_bits_is_added_before_the_output_is_rounded() -> None:

@@ -52,7 +52,7 @@ def layer_step(
     weight = nn.Parameter(torch.randn(problem.weight_shape).to(memory_format=format))
     bias = nn.Parameter(torch.randn(problem.out_channels)) if problem.bias else None
     grad = torch.randn(problem.output_shape).to(memory_format=format)
-    padding = [before for before, _ in problem.padding]
+    padding = tuple(before for before, _ in problem.padding)
     sources = [each for each in (input, weight, bias) if each is not None and each.requires_grad]
 
     def step() -> None:

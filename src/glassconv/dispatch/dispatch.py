@@ -295,7 +295,7 @@ def compile_strict(
     if not problem.batch:
         return pytorch_call(arguments, *shapes)  # of which every gradient is zero
     if problem.dtype in HALF_PRECISION:
-        return WidenedCall(arguments, compute)
+        return WidenedCall(arguments, problem, compute)
     layout = output_layout_of(problem, input[:2], weight[:2])
     alone = arguments._replace(activation=None)
     forward = compile_call(alone, input, weight, bias, None, True, CPU, threads)

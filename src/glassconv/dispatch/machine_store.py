@@ -40,7 +40,7 @@ LEAST_SHARE = 0.85  # of the cores' time that this process must get
 def machine() -> Machine:
     """Return the rates of this machine with the number of threads that PyTorch uses now.
 
-    They are measured at the first call on a machine, which takes about a fifth of a second. Raises
+    They are measured at the first call on a machine, which takes about half a second. Raises
     `UnsupportedError` where no code can be generated for this processor.
     """
     return _machine(torch.get_num_threads())
@@ -60,6 +60,7 @@ def measure_again() -> Machine:
 def measure(threads: int) -> Machine:
     """Measure the rates of this machine. Raises `UnsupportedError` where no kernel runs."""
     # The code generator is imported when it is needed, not with the package.
+    from glassconv.codegen import openmp
     from glassconv.codegen.target import host
     from glassconv.errors import UnsupportedError
     from glassconv.kernels import UNSUPPORTED_PROCESSOR
@@ -68,10 +69,11 @@ def measure(threads: int) -> Machine:
     target = host()
     if target is None:
         raise UnsupportedError(UNSUPPORTED_PROCESSOR, request="the rates of this machine")
+    team = threads if openmp.runtime() else 1  # of our kernels
     compile_seconds = rates.probe_kernel(target).seconds
     wait_for_threads()
     start = perf_counter()
-    instructions = rates.instructions(target, threads)
+    instructions = rates.instructions(target, team)
     levels, memory = rates.levels(target, threads)
     machine = Machine(
         target.cpu,
@@ -91,13 +93,14 @@ def measure(threads: int) -> Machine:
     is_busy = machine.region > LONGEST_START
     if not is_busy:
         pytorch = pytorch_cost.measure(machine)
-        is_busy = rates.share_of_cores(target, threads) < LEAST_SHARE
+        is_busy = team > 1 and rates.share_of_cores(target, team) < LEAST_SHARE
     if is_busy:
         machine = replace(machine, region=0.0, is_busy=True)
         with _one_thread():
             pytorch = pytorch_cost.measure(machine, threads)
-    # Other processes may come and go: what is measured twice counts when it was the fastest.
-    again = rates.instructions(target, threads)
+    # Other processes may come and go: what is measured twice counts when it was the fastest. With
+    # busy cores that is with one thread, which starts at once.
+    again = rates.instructions(target, 1 if is_busy else team)
     machine = replace(machine, pytorch=pytorch, instructions=machine.instructions.fastest(again))
     pytorch = pytorch_cost.within_peak(machine)
     return replace(machine, pytorch=pytorch, seconds=perf_counter() - start)

@@ -60,9 +60,12 @@ def recall(
         or _modes()
         or _functions()
         or forward_ad._current_level >= 0
-        or not arguments.is_settled()
     ):
         return None
+    if not arguments.is_settled():
+        arguments = arguments.with_tuples()
+        if not arguments.is_settled():
+            return None
     tensors = _present(input, weight, bias, residual)
     recent = _calls.get(_key(input, weight, bias, residual, arguments))
     if recent is None or not recent.guards.check(*tensors):

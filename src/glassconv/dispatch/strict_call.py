@@ -25,6 +25,7 @@ from glassconv.dispatch.weight_gradient_call import (
     settings_of,
     weight_gradient_call,
 )
+from glassconv.errors import ConvError
 from glassconv.problem import ConvProblem
 from glassconv.problem.gradients import convolution_of, transpose_of, without_unreached
 from glassconv.problem.memory_layout import contiguous
@@ -140,12 +141,19 @@ class WidenedCall:
     """A call of arrays of 16 bits: that of the same numbers in float32, rounded once."""
 
     arguments: Arguments
+    problem: Problem
     compute: Compute
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
-        """Return the output. The gradients that flow through it are rounded once, too."""
+        """Return the output. The gradients that flow through it are rounded once, too.
+
+        An error repeats the problem in 16 bits.
+        """
         bias, residual = (None if each is None else each.float() for each in (bias, residual))
-        wide = self.compute(input.float(), weight.float(), bias, residual, self.arguments)
+        try:
+            wide = self.compute(input.float(), weight.float(), bias, residual, self.arguments)
+        except ConvError as error:
+            raise error.asked_as(str(self.problem)) from None
         return wide.to(input.dtype)

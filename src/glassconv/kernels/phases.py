@@ -24,7 +24,6 @@ from torch import Tensor
 from glassconv.codegen.ir import Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.openmp import threads as available_threads
-from glassconv.codegen.pages import ask_for_huge_pages
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import Target
@@ -113,9 +112,7 @@ class PhasesPlan(Plan):
         self, input: Tensor, packed: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor:
         """Return the output for a packed weight, in the input's memory layout."""
-        output = input.new_empty_strided(self.output_shape, self.output_strides)
-        if self.has_huge_pages:
-            ask_for_huge_pages(output.data_ptr(), output.nbytes)
+        output = self._empty_output(input)
         bias = self.zero_bias if bias is None else bias.contiguous()
         threads = available_threads()
         kept = self.kept_workspace(threads)
@@ -253,7 +250,10 @@ def work(problem: TransposedProblem, layout: Layout, target: Target, threads: in
 
 
 def _packing(plane: TransposedProblem) -> Phase:
-    """Return how the weight is packed: each element is loaded, and before it where it is."""
+    """Return how the weight is packed: an offset and a number of each element are loaded.
+
+    Two additions make its address of the offset.
+    """
     copied = Loop(prod(plane.weight_shape), multiply_adds=2, loads=2, stores=1)
     return Phase((copied,), copy_of(plane.weight_bytes).streams)
 

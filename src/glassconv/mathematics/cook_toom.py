@@ -82,6 +82,15 @@ def cook_toom(m: int, r: int, points: Row | None = None) -> Transforms:
     )
 
 
+def transposed(matrix: Matrix) -> Matrix:
+    """Return the transpose of a matrix.
+
+    >>> transposed(((1, 2), (3, 4)))
+    ((1, 3), (2, 4))
+    """
+    return tuple(zip(*matrix, strict=True))
+
+
 def good_points(number: int) -> Row:
     """Return points that lose few digits: near 1 in size, in pairs ±p whose powers cancel.
 

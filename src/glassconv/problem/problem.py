@@ -101,6 +101,11 @@ class Arguments(NamedTuple):
                     return False
         return True
 
+    def with_tuples(self) -> Arguments:
+        """Return the arguments with lists as tuples, so that they can be looked up."""
+        arguments: list[Any] = [tuple(each) if type(each) is list else each for each in self]
+        return Arguments(*arguments)
+
     def is_ordinary(self) -> bool:
         """Return whether every size is in the range where PyTorch's own checks can be relied on.
 

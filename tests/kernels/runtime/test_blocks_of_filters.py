@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from glassconv.algorithms import named
 from glassconv.dispatch.compiled_call import CompiledCall, TransposedCall, kernel_call
 from glassconv.dispatch.whole_numbers import LateCall
 from glassconv.kernels import kernel_named
+from glassconv.kernels.runtime import packed_weights
 from glassconv.kernels.runtime import plan as plans
 from glassconv.kernels.runtime.packed_weights import of_changing_weights, packed_bytes
 from glassconv.kernels.runtime.plan import Plan
@@ -31,8 +34,11 @@ KERNELS = pytest.mark.parametrize("name", ["winograd2", "winograd4"])
 
 
 @pytest.fixture(autouse=True)
-def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "MAX_PASSING_BYTES", 1)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(plans, "MAX_TEMPORARY_BYTES", 1)
+    packed_weights.forget()
+    yield
+    packed_weights.forget()
 
 
 def refused(input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None) -> Tensor:
@@ -111,3 +117,24 @@ def test_groups_are_not_divided() -> None:
     call = call_of(problem, "winograd4", NCHW)
     assert isinstance(call, Plan)
     assert call.blocks_of_filters == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "equal"),
+    [("64x9x11 80@3x3 p1 bfloat16", None), ("64x2x2 80@31x31 p15", "64x2x2 80@3x3 p1")],
+)
+def test_a_weight_that_is_widened_or_cropped_first_is_not_divided(
+    text: str, equal: str | None
+) -> None:
+    problem = parse(text)
+    plan = kernel_named("winograd4").plan(problem, contiguous(problem, NCHW))
+    assert plan.blocks_of_filters == ()
+    operands = random_operands(problem)
+    with of_changing_weights():
+        output = plan(operands.input, operands.weight, operands.bias)
+    if equal is not None:  # the taps that reach the input
+        weight = operands.weight[:, :, 14:17, 14:17]
+        problem, operands = parse(equal), Operands(operands.input, weight, operands.bias)
+    bound = named("winograd4").error_bound(problem)
+    found = judge(problem, "winograd4", output.float().numpy(), operands, bound)
+    assert found.verdict, found.verdict.reason

@@ -18,7 +18,7 @@ from torch.nn import Parameter
 
 from glassconv.kernels.runtime import packed_weights
 from glassconv.kernels.runtime.packed_weights import (
-    is_changing,
+    NOT_KEPT,
     of_changing_weights,
     packed_bytes,
     packed_once,
@@ -108,15 +108,16 @@ def test_a_parameter_whose_packing_is_refused_once_is_packed_later() -> None:
 
 
 def used(weight: Tensor, pack: Counted) -> Tensor | None:
-    """Return the packed weight as a plan gets it, None where it is packed for one call."""
-    return None if is_changing(weight, pack) else packed_once(weight, pack)
+    """Return the packed weight, None where it is to be packed for one call."""
+    packed = packed_once(weight, pack)
+    return None if packed is NOT_KEPT else packed
 
 
 def test_a_weight_that_changes_after_each_use_is_not_kept() -> None:
     weight, pack = Parameter(filters()), Overwrites()
     with of_changing_weights():
         for _ in range(3):
-            assert is_changing(weight, pack)
+            assert packed_once(weight, pack) is NOT_KEPT
             weight.data.add_(1)
     assert not packed_weights._cache.entries
     assert len(packed_weights._cache.users) == 1
@@ -153,7 +154,7 @@ def test_a_new_tensor_of_each_step_leaves_nothing_behind() -> None:
     with of_changing_weights():
         for number in range(5):
             weight = filters() + number
-            assert is_changing(weight, pack)
+            assert packed_once(weight, pack) is NOT_KEPT
     del weight
     gc.collect()
     assert not packed_weights._cache.entries

@@ -36,6 +36,7 @@ from glassconv.reports.machine import Machine, PyTorch
 SMALL = 20480  # elements of an image up to which PyTorch's own loops take it
 BLOCK = 8  # channels of a block of oneDNN's at least
 WIDEST_PADDING = 3  # columns, for oneDNN's NCHW kernel: it has as many outputs in a row of a tile
+X86 = ("avx2", "avx512")  # targets whose vectors are all that PyTorch has for 32 and 64 bits
 RUNS = 5  # of a probe, of which the fastest counts
 
 
@@ -291,9 +292,12 @@ def within_peak(machine: Machine) -> PyTorch:
     """Return PyTorch's rates, none above the peak of the multiply-adds of all threads.
 
     A rate is what a probe takes beyond its call and its copies. Where other processes slow these
-    down and not the probe, it is above what the processor can do. Rates of 16 bits stay, since they
-    may be those of other instructions, and so does that of PyTorch's own loops.
+    down and not the probe, it is above what the processor can do. Rates of other instructions than
+    ours stay: those of 16 bits, and on arm64 those of Apple's matrix units. So does that of
+    PyTorch's own loops, which may be NNPACK's of Winograd's algorithm.
     """
+    if machine.target not in X86:
+        return machine.pytorch
 
     def limited(kind: str, rate: float) -> float:
         problem = parse_problem(PROBES[kind].shorthand)

@@ -53,7 +53,8 @@ def cropped_plan(problem: ConvProblem, plan: Plan) -> Plan:
     pack = CropAndPack(tuple(_taps_of(problem)), plan.pack, plan.packed_elements)
     kept, taps = (" × ".join(map(str, of.kernel_size)) for of in (plan.problem, problem))
     loops = (f"the {kept} taps, of {taps}, that reach the input", *plan.loops)
-    return replace(plan, problem=problem, pack=pack, loops=loops)
+    # All filters are cropped and packed together.
+    return replace(plan, problem=problem, pack=pack, loops=loops, plan_of_filters=None)
 
 
 def _taps_of(problem: ConvProblem) -> list[tuple[int, int]]:

@@ -85,6 +85,7 @@ def half_precision_plan(problem: Problem, in_float32: Plan) -> HalfPrecisionPlan
         f"the output rounded to {problem.dtype}",
     )
     given["pack"] = WidenAndPack(in_float32.pack, in_float32.packed_elements)
+    given["plan_of_filters"] = None  # all filters are widened and packed together
     if isinstance(in_float32.otherwise, Plan):
         given["otherwise"] = half_precision_plan(problem, in_float32.otherwise)
     return HalfPrecisionPlan(**given, in_float32=in_float32)

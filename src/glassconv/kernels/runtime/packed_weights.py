@@ -14,7 +14,7 @@ A parameter that changes is packed again into the memory of its earlier entry, s
 fresh memory cost more than the packing.
 
 In training, an optimiser changes the weight after each use. While `of_changing_weights`, a content
-that is seen for the first time `is_changing`: the caller packs it into memory that the next call
+that is seen for the first time is `NOT_KEPT`: the caller packs it into memory that the next call
 overwrites. What is used again without a change is kept from its second use on.
 """
 
@@ -67,6 +67,7 @@ class DivisiblePacking(Packing, Protocol):
 Content = tuple[bytes, tuple[int, ...], tuple[int, ...], torch.dtype]  # checksum, shape, strides
 UserKey = tuple[int, Pack]  # the identity of a tensor
 
+NOT_KEPT = torch.empty(0)  # in place of a packed weight, which the caller packs for one call
 MAX_UNUSED_BYTES = 2**29
 BYTES_PER_ENTRY = 2**10  # of Python objects beside the packed weight
 
@@ -220,33 +221,28 @@ def of_changing_weights() -> Iterator[None]:
         _changing.is_on = before
 
 
-def is_changing(weight: Tensor, pack: Pack) -> bool:
-    """Return whether a content is new and about to change, so that its packed form is not kept."""
-    if not _changing.is_on:
-        return False
-    content = _content_of(weight)
-    if _cache.find(weight, pack, content) is not None:
-        return False
-    with _cache.lock:
-        is_known = (content, pack) in _cache.entries
-        is_new = not is_known and _cache.note_new(weight, pack, content)
-    _cache.release_freed()
-    return is_new
-
-
 def packed_once(weight: Tensor, pack: Pack) -> Tensor | None:
-    """Return pack(weight), from the cache for a known content; None if it refuses the weight."""
-    content = _content_of(weight)
+    """Return pack(weight), from the cache for a known content; None if it refuses the weight.
+
+    `of_changing_weights`, it returns `NOT_KEPT` for a content of which it has not been asked
+    before, and has not packed it.
+    """
+    content = checksum(weight), weight.shape, weight.stride(), weight.dtype
     entry = _cache.find(weight, pack, content)
     if entry is not None:
         return entry.packed
-    memory = None
+    memory, is_kept = None, True
     with _cache.lock:
         entry = _cache.entries.get((content, pack))
         if entry is not None:
             _cache.use(weight, entry)
-        else:
+        elif _changing.is_on:
+            is_kept = not _cache.note_new(weight, pack, content)
+        if entry is None and is_kept:
             memory = _cache.take(weight, pack)
+    if not is_kept:
+        _cache.release_freed()
+        return NOT_KEPT
     if entry is None:
         entry = _Entry((content, pack), _packed(weight.detach(), pack, memory))
         if checksum(weight) != content[0]:  # changed by another thread while it was packed
@@ -256,10 +252,6 @@ def packed_once(weight: Tensor, pack: Pack) -> Tensor | None:
             _cache.use(weight, entry)
     _cache.release_freed()
     return entry.packed
-
-
-def _content_of(weight: Tensor) -> Content:
-    return checksum(weight), weight.shape, weight.stride(), weight.dtype
 
 
 def _packed(weight: Tensor, pack: Pack, memory: Tensor | None) -> Tensor | None:

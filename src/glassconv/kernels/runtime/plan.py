@@ -18,18 +18,18 @@ from glassconv.codegen.pages import HUGE_PAGE, WORTHWHILE_BYTES, ask_for_huge_pa
 from glassconv.codegen.struct import N
 from glassconv.kernels.runtime.blocking import Blocking, round_up
 from glassconv.kernels.runtime.packed_weights import (
+    NOT_KEPT,
     DivisiblePacking,
     Packing,
-    is_changing,
     packed_once,
 )
 from glassconv.kernels.runtime.parameters import Arrays, pack_arrays
 from glassconv.problem.memory_layout import Layout, output_strides
 from glassconv.problem.problem import Problem
 
-# What a packed weight may take that is not kept: a larger one is packed by blocks of filters.
-MAX_PASSING_BYTES = 8 << 20
-FILTERS_AT_ONCE = 32  # of which such a block has a multiple
+# A packed weight that is not kept and would be larger is packed by blocks of filters.
+MAX_TEMPORARY_BYTES = 8 << 20
+FILTERS_PER_PANEL = 32  # at most, of the targets' panels: fewer would be packed with padding
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class Plan:
     loops: tuple[str, ...] = ()  # a description of the loop nest, one line per loop
     hot_function: str = ""  # the generated function that takes most of the time, if known
     otherwise: Callable[..., Tensor] | None = None  # the call for weights that `pack` refuses
-    plan_of_filters: Callable[[int], Plan] | None = None  # of so many, a slice of the output
+    # Plans a number of the filters, whose outputs are a slice of the output of all.
+    plan_of_filters: Callable[[int], Plan] | None = None
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None = None
@@ -75,10 +76,10 @@ class Plan:
         """
         if self.pack is None:
             return self.compute(input, weight.contiguous(), bias, residual)
-        if is_changing(weight, self.pack):
+        packed = packed_once(weight, self.pack)
+        if packed is NOT_KEPT:
             output = self._compute_packing(input, weight.detach(), bias, residual)
         else:
-            packed = packed_once(weight, self.pack)
             output = None if packed is None else self.compute(input, packed, bias, residual)
         if output is None:
             assert self.otherwise is not None, "a plan whose `pack` refuses weights has `otherwise`"
@@ -89,13 +90,13 @@ class Plan:
         self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor | None:
         """Return the output for a weight whose packed form is not kept; None if it is refused."""
-        if len(self.blocks_of_filters) > 1 and residual is None:
-            return self._compute_by_blocks(input, weight, bias)
+        if self.blocks_of_filters:
+            return self._compute_by_blocks(input, weight, bias, residual)
         packed = self._packed_behind_workspace(weight)
         return None if packed is None else self.compute(input, packed, bias, residual)
 
     def _compute_by_blocks(
-        self, input: Tensor, weight: Tensor, bias: Tensor | None
+        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
     ) -> Tensor | None:
         """Return the output, of some filters after the others; None if some are refused."""
         assert isinstance(self.pack, DivisiblePacking), "it has blocks of filters"
@@ -105,7 +106,8 @@ class Plan:
             if packed is None:
                 return None
             their_bias = None if bias is None else bias[filters]
-            plan._compute_into(output[:, filters], input, packed, their_bias, None)
+            added = None if residual is None else residual[:, filters]
+            plan._compute_into(output[:, filters], input, packed, their_bias, added)
         return output
 
     def _packed_behind_workspace(self, weight: Tensor) -> Tensor | None:
@@ -189,15 +191,12 @@ class Plan:
     def blocks_of_filters(self) -> tuple[tuple[slice, Plan], ...]:
         """Return blocks of filters and their plans, for a weight whose packed form is not kept.
 
-        No block takes much more than `MAX_PASSING_BYTES`. There are none where filters are packed
-        together.
+        There are none where all filters take at most `MAX_TEMPORARY_BYTES`, or are packed together.
         """
-        pack, plan_of = self.pack, self.plan_of_filters
-        if plan_of is None or not isinstance(pack, DivisiblePacking):
+        pack, plan_of, filters = self.pack, self.plan_of_filters, self.problem.out_channels
+        size = filters_at_once(filters, self.packed_bytes)
+        if size >= filters or plan_of is None or not isinstance(pack, DivisiblePacking):
             return ()
-        filters = self.problem.out_channels
-        number = ceil(self.packed_bytes / MAX_PASSING_BYTES)
-        size = round_up(ceil(filters / number), FILTERS_AT_ONCE)
         blocks = [slice(first, min(first + size, filters)) for first in range(0, filters, size)]
         sizes = {block.stop - block.start for block in blocks}
         plans = {size: replace(plan_of(size), pack=pack.of_filters(size)) for size in sizes}
@@ -229,6 +228,12 @@ class Plan:
             return residual
         shape, strides = self.output_shape, self.output_strides
         return residual.new_empty_strided(shape, strides).copy_(residual)
+
+
+def filters_at_once(filters: int, packed_bytes: int) -> int:
+    """Return how many filters are packed at once, of a weight that is not kept, in whole panels."""
+    blocks = ceil(packed_bytes / MAX_TEMPORARY_BYTES)
+    return round_up(ceil(filters / max(blocks, 1)), FILTERS_PER_PANEL)
 
 
 NO_MEMORY = torch.empty(0, dtype=torch.uint8)

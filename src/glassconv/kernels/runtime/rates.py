@@ -7,6 +7,7 @@ because other processes only make runs slower.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
@@ -31,7 +32,7 @@ from glassconv.reports.machine import Instructions, Level
 
 CHAINS = 12  # a multiply-add takes four or five clocks, and two start in each
 RUNS = 7  # of which the fastest counts
-STEPS = 2**16  # instructions of a run: about a tenth of a millisecond
+STEPS = 2**17  # instructions of a run, which take 20 to 800 microseconds
 LONG_STEPS = 2**27  # some tens of milliseconds, in which processor time is counted well enough
 ELEMENTS = 2**11  # of the array in L1
 LEAST_READ = 2**19  # elements, in a run through a cache
@@ -144,7 +145,7 @@ def _emit_task(module: Module) -> Function:
     return task
 
 
-LOADS, NOTHING = 2, -1  # numbers of probes
+MULTIPLY_ADDS, LOADS, NOTHING = 0, 2, -1  # numbers of probes
 
 
 @cache
@@ -159,12 +160,12 @@ def instructions(target: Target, threads: int) -> Instructions:
     """Measure the instructions of one thread while so many run, which may slow each other down."""
     share = ELEMENTS + 32 * target.lanes("float32")
     array = torch.zeros(threads * share, dtype=torch.float32)
-    parameters = [ProbeParameters(place, STEPS, ELEMENTS, share) for place in range(9)]
+    names = [field.name for field in fields(Instructions)]
+    parameters = [ProbeParameters(place, STEPS, ELEMENTS, share) for place in range(len(names))]
     _fastest(target, parameters[0], array, threads, threads)  # the processor leaves its slow clock
     nothing = _fastest(target, ProbeParameters(NOTHING, 0, 0, 0), array, threads, threads)
     runs = (_fastest(target, each, array, threads, threads) for each in parameters)
-    names = [field.name for field in fields(Instructions)]
-    # To start the threads takes the smaller part of a run, unless another process delays one.
+    # To start the threads takes the smaller part of a run, unless other processes delay them.
     beyond = (max(run - nothing, run / 2) for run in runs)
     seconds = dict(zip(names, (each / STEPS for each in beyond), strict=True))
     # The last probe's loops have random lengths. What they take longer is for mispredictions.
@@ -206,13 +207,20 @@ def region(target: Target, threads: int) -> float:
 
 
 def share_of_cores(target: Target, threads: int) -> float:
-    """Measure which share of their time all threads have a core, while none of them waits."""
-    kernel, parameters = probe_kernel(target), ProbeParameters(0, LONG_STEPS, ELEMENTS, ELEMENTS)
+    """Measure which share of the time of the cores they may have all threads get, none waiting."""
+    kernel = probe_kernel(target)
+    parameters = ProbeParameters(MULTIPLY_ADDS, LONG_STEPS, ELEMENTS, ELEMENTS)
     array = torch.zeros((threads + 1) * ELEMENTS, dtype=torch.float32)
     arrays, packed = _at_one_address(array), pack(parameters)
     start, used = perf_counter(), process_time()
     kernel.call(packed, arrays, threads, threads)
-    return (process_time() - used) / (threads * (perf_counter() - start))
+    cores = min(threads, _usable_cores())
+    return (process_time() - used) / (cores * (perf_counter() - start))
+
+
+def _usable_cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def call(target: Target) -> float:

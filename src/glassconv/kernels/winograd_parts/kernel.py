@@ -32,7 +32,7 @@ from glassconv.kernels.microkernel.matrix_product import product
 from glassconv.kernels.runtime.blocking import round_up, tasks_wanted
 from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
-from glassconv.kernels.runtime.plan import Plan
+from glassconv.kernels.runtime.plan import Plan, filters_at_once
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.kernels.winograd_parts.input_transform import emit_input_transform
 from glassconv.kernels.winograd_parts.loop_text import describe_loops
@@ -131,13 +131,19 @@ def work(
     parameters = parameters_of(problem, layout, target, tile_outputs, blocks)
     tasks = problem.groups * parameters.tile_blocks * parameters.filter_blocks
     team = min(threads, max(1, min(tasks, problem.macs // min_macs_per_task)))
+    phases = phases_of(problem, layout, target, tile_outputs, parameters, team)
+    packed_bytes = packing(problem, tile_outputs, target).elements * problem.format.bytes
+    at_once = filters_at_once(problem.out_channels, packed_bytes)
+    times = ceil(problem.out_channels / at_once) if problem.groups == 1 else 1
+    # Where the weight has changed, the input is transformed again for each block of filters.
+    transformed_again = phases[:1] * (times - 1)
     return Work(
-        phases_of(problem, layout, target, tile_outputs, parameters, team),
+        phases,
         tasks,
         team,
         checked_bytes=problem.weight_bytes,
-        packing=packing_phases(problem, tile_outputs, target, parameters),
-        packing_calls=PACKING_CALLS,
+        packing=(*packing_phases(problem, tile_outputs, target, parameters), *transformed_again),
+        packing_calls=times * PACKING_CALLS,
     )
 
 

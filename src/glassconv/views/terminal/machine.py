@@ -30,7 +30,7 @@ def machine_report(machine: Machine) -> RenderableType:
 
 def _sections(machine: Machine) -> Iterator[RenderableType]:
     parts = (
-        ("A thread beside the others, data in L1", pairs(*_instructions(machine))),
+        ("A thread while all run, data in L1", pairs(*_instructions(machine))),
         ("Memory", pairs(*_levels(machine))),
         ("Calls", pairs(*_calls(machine))),
         ("PyTorch, all threads", pairs(*_pytorch(machine))),

@@ -12,12 +12,7 @@ from glassconv.kernels.weight_gradients.winograd_parts.parameters import (
     InverseParameters,
 )
 from glassconv.kernels.winograd_parts.transform_code import transform
-from glassconv.mathematics.cook_toom import Matrix
-
-
-def transposed(matrix: Matrix) -> Matrix:
-    """Return the transpose of a matrix."""
-    return tuple(zip(*matrix, strict=True))
+from glassconv.mathematics.cook_toom import Matrix, transposed
 
 
 def emit_inverse_task(module: Module, filter_matrix: Matrix) -> Function:

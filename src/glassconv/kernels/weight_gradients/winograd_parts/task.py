@@ -5,7 +5,7 @@ from __future__ import annotations
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import read
 from glassconv.kernels.weight_gradients.gemm_parts.transposed_product import emit_transposed_product
-from glassconv.kernels.weight_gradients.winograd_parts.inverse import emit_inverse, transposed
+from glassconv.kernels.weight_gradients.winograd_parts.inverse import emit_inverse
 from glassconv.kernels.weight_gradients.winograd_parts.parameters import (
     GradientArrays,
     GradientParameters,
@@ -13,7 +13,7 @@ from glassconv.kernels.weight_gradients.winograd_parts.parameters import (
     PlanesParameters,
 )
 from glassconv.kernels.weight_gradients.winograd_parts.transform_tiles import emit_transform_tiles
-from glassconv.mathematics.cook_toom import Transforms
+from glassconv.mathematics.cook_toom import Transforms, transposed
 
 
 def emit_task(module: Module, layout: str, matrices: Transforms) -> Function:
