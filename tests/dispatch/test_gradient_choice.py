@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+import torch
 
-from glassconv.dispatch import gradient_choice, machine_store
-from glassconv.dispatch.gradient_choice import PYTORCH, choose_gradients, predicted_parts
+from glassconv import conv2d
+from glassconv.dispatch import dispatch, gradient_choice, machine_store
+from glassconv.dispatch.gradient_choice import (
+    PYTORCH,
+    choose_gradients,
+    is_faster_in_float32,
+    predicted_parts,
+)
 from glassconv.problem.memory_layout import NCHW, NHWC
 from glassconv.problem.problem import parse_problem
+from glassconv.reports.machine import Machine
 from support.fixed_machine import fixed_machine
 
 
@@ -57,3 +66,55 @@ def test_less_than_a_function_of_python_costs_is_not_worth_it(
 def test_pytorch_computes_the_rest(text: str) -> None:
     problem = parse_problem(text)
     assert choose_gradients(problem, "default", NCHW, of_input=True, of_weight=True) == PYTORCH
+
+
+def _with_slow_16_bits() -> Machine:
+    machine = fixed_machine()
+    rates = tuple(
+        (kind, rate / 100 if "float16" in kind else rate)
+        for kind, rate in machine.pytorch.macs_per_second
+    )
+    return replace(machine, pytorch=replace(machine.pytorch, macs_per_second=rates))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "8x64x28x28 64@3x3 p1",
+        "8x64x400 64@3",
+        "2x16x8x8x8 16@3x3x3",
+        "8x64x14x14 9@4x4 s2 o1 transposed",
+    ],
+)
+def test_16_bits_are_computed_in_float32_where_pytorch_is_slow(
+    text: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = parse_problem(f"{text} {dtype}")
+    asked = {"of_input": True, "of_weight": True}
+    for layout in (NCHW, NHWC):
+        assert not is_faster_in_float32(problem, "default", layout, **asked)
+    monkeypatch.setattr(machine_store, "machine", _with_slow_16_bits)
+    gradient_choice.forget()
+    for layout in (NCHW, NHWC):
+        assert is_faster_in_float32(problem, "default", layout, **asked)
+        assert not is_faster_in_float32(problem.widened(), "default", layout, **asked)
+        assert not is_faster_in_float32(problem, "strict", layout, **asked)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_such_gradients_are_those_of_float32_rounded_once(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_store, "machine", _with_slow_16_bits)
+    dispatch.forget()
+    shapes = (4, 32, 28, 28), (48, 32, 3, 3), (48,)
+    arrays = [torch.randn(shape).to(dtype).requires_grad_() for shape in shapes]
+    wide = [each.detach().float().requires_grad_() for each in arrays]
+    output, expected = (conv2d(*each, padding=1, activation="relu") for each in (arrays, wide))
+    grad = torch.randn(output.shape).to(dtype)
+    found = torch.autograd.grad(output, arrays, grad)
+    right = torch.autograd.grad(expected, wide, grad.float())
+    for one, other in zip((output, *found), (expected, *right), strict=True):
+        assert torch.equal(one, other.to(dtype))
+    dispatch.forget()

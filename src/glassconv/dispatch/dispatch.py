@@ -34,7 +34,7 @@ from glassconv.dispatch.compiled_call import (
 )
 from glassconv.dispatch.devices import CPU, check_devices
 from glassconv.dispatch.fx_nodes import node_of
-from glassconv.dispatch.gradient_choice import choose_gradients
+from glassconv.dispatch.gradient_choice import choose_gradients, is_faster_in_float32
 from glassconv.dispatch.operators import record
 from glassconv.dispatch.pytorch_call import (
     pytorch_call,
@@ -269,9 +269,10 @@ def compile_recorded(
     problem = _recorded_problem(arguments, input, weight, bias)
     if problem is not None:
         layout = output_layout_of(problem, input[:2], weight[:2])
-        choice = choose_gradients(
-            problem, arguments.accuracy, layout, of_input=needed[0], of_weight=needed[1]
-        )
+        asked = {"of_input": needed[0], "of_weight": needed[1]}
+        if is_faster_in_float32(problem, arguments.accuracy, layout, **asked):
+            return WidenedCall(arguments, problem, compute)
+        choice = choose_gradients(problem, arguments.accuracy, layout, **asked)
         if any(choice):
             if not choice.output:
                 alone = alone._replace(algorithm="aten")

@@ -7,6 +7,8 @@ convolution.
 
 A weight whose gradient is asked for changes after each step, so a kernel's prediction includes its
 packing.
+
+Calls of 16 bits are PyTorch's, or calls of float32 whose results are rounded once.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import torch
 
 from glassconv.algorithms.parts import pytorch_cost
 from glassconv.dispatch import machine_store
-from glassconv.dispatch.select import AUTO, chosen, kernel_named
+from glassconv.dispatch.select import AUTO, STRICT, chosen, kernel_named
 from glassconv.errors import ConvError
 from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import HALF_PRECISION
@@ -74,6 +76,20 @@ def choose_gradients(
     return _choose(problem, accuracy, layout, (True, of_input, of_weight), torch.get_num_threads())
 
 
+def is_faster_in_float32(
+    problem: Problem, accuracy: str, layout: str, *, of_input: bool, of_weight: bool
+) -> bool:
+    """Return whether a recorded call of 16 bits is clearly faster as one of float32, rounded.
+
+    It is where the processor has no instructions for 16 bits: PyTorch's loops then take tens of
+    times as long as its float32.
+    """
+    if problem.dtype not in HALF_PRECISION or accuracy == STRICT:
+        return False
+    times = 1 + of_input + of_weight
+    return _is_faster_in_float32(problem, layout, times, torch.get_num_threads())
+
+
 def predicted_parts(
     problem: Problem, accuracy: str, layout: str, *, weight_changes: bool = True
 ) -> Parts:
@@ -102,8 +118,9 @@ def predicted_parts(
 
 
 def forget() -> None:
-    """Clear the cache of `choose_gradients`."""
+    """Clear the caches of choices."""
     _choose.cache_clear()
+    _is_faster_in_float32.cache_clear()
 
 
 @lru_cache(maxsize=1024)
@@ -121,6 +138,23 @@ def _choose(
     if sum(saved) <= RECORDING * machine.dispatch:
         return PYTORCH
     return GradientChoice(*(seconds > 0 for seconds in saved))
+
+
+@lru_cache(maxsize=1024)
+def _is_faster_in_float32(problem: Problem, layout: str, times: int, threads: int) -> bool:
+    """Compare PyTorch's times; in float32 kernels may be faster still. times: parts to compute."""
+    # The code generator is imported when it is needed, not with the package.
+    from glassconv.kernels.runtime.half_precision import conversion_seconds
+
+    try:
+        machine = machine_store.machine()
+    except ConvError:
+        return False
+    theirs, in_float32 = (
+        times * pytorch_cost.seconds(each, layout, machine) for each in (problem, problem.widened())
+    )
+    converted = (1 + times) * conversion_seconds(problem, machine)
+    return GAIN * (in_float32 + converted) < theirs
 
 
 def _part(

@@ -15,6 +15,7 @@ from glassconv.dispatch.gradient_choice import (
     GradientChoice,
     Part,
     choose_gradients,
+    is_faster_in_float32,
     predicted_parts,
 )
 from glassconv.errors import ConvError, UnsupportedError
@@ -195,6 +196,9 @@ def _without_kernels(problem: Problem) -> str:
     """Return why no kernel is considered."""
     if problem.ndim == 3:
         return "no kernel computes gradients of three axes"
+    asked = {"of_input": True, "of_weight": True}
+    if is_faster_in_float32(problem, "default", NCHW, **asked):
+        return f"computed in float32, as {problem.widened()} is, and rounded once"
     if problem.dtype in HALF_PRECISION:
         return f"no kernel computes gradients of {problem.dtype}"
     return "no kernel runs on this processor"
