@@ -111,7 +111,10 @@ def test_such_gradients_are_those_of_float32_rounded_once(
     shapes = (4, 32, 28, 28), (48, 32, 3, 3), (48,)
     arrays = [torch.randn(shape).to(dtype).requires_grad_() for shape in shapes]
     wide = [each.detach().float().requires_grad_() for each in arrays]
-    output, expected = (conv2d(*each, padding=1, activation="relu") for each in (arrays, wide))
+    output, expected = (
+        conv2d(input, weight, bias, padding=1, activation="relu")
+        for input, weight, bias in (arrays, wide)
+    )
     grad = torch.randn(output.shape).to(dtype)
     found = torch.autograd.grad(output, arrays, grad)
     right = torch.autograd.grad(expected, wide, grad.float())

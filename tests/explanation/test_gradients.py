@@ -15,6 +15,7 @@ import glassconv
 from glassconv import explain_gradients, parse
 from glassconv.dispatch import gradient_choice
 from glassconv.errors import ArgumentError, UnsupportedError
+from glassconv.explanation import gradients
 from glassconv.explanation.gradients import explain_network_gradients
 from glassconv.problem.transposed import parse_transposed
 from glassconv.reports.gradients import GradientExplanation, NetworkGradients
@@ -65,13 +66,28 @@ def test_kept_are_the_input_and_the_weight() -> None:
     ("text", "reason"),
     [
         ("3x6x6x6 4@3x3x3", "no kernel computes gradients of three axes"),
-        ("3x8x8 4@3x3 bfloat16", "no kernel computes gradients of bfloat16"),
+        ("8x64x28x28 64@3x3 bfloat16", "no kernel computes gradients of bfloat16"),
     ],
 )
 def test_pytorchs_part_says_why(text: str, reason: str) -> None:
     parts = explain_gradients(text).parts
     assert all(part.kernel is None for part in parts)
     assert any(part.reason.startswith(reason) for part in parts)
+
+
+def test_16_bits_that_are_slower_are_computed_and_kept_in_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    problem = "8x64x28x28 64@3x3 nobias bfloat16"
+    kept = explain_gradients(problem).kept_bytes
+    monkeypatch.setattr(gradients, "is_faster_in_float32", lambda *given, **asked: True)
+    report = explain_gradients(problem)
+    assert report.kept_bytes == 2 * kept
+    for part in report.parts:
+        assert part.kernel is None
+        assert part.reason == (
+            "computed in float32, as 8x64x28x28 64@3x3 s1 p0 nobias is, and rounded once"
+        )
 
 
 def test_where_kernels_save_little_pytorch_computes_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,8 +119,9 @@ def _explain_problem(problem: Problem, *, of_input: bool = True) -> GradientExpl
     choice = choose_gradients(problem, "default", NCHW, of_input=of_input, of_weight=True)
     parts = _predicted(problem)
     of_weight = WeightGradient(convolution_of(problem)).convolution
+    as_kept = problem.widened() if _is_in_float32(problem) else problem
     kept = tuple(
-        KeptFacts(name, shape, prod(shape) * problem.format.bytes)
+        KeptFacts(name, shape, prod(shape) * as_kept.format.bytes)
         for name, shape in (("input", problem.input_shape), ("weight", problem.weight_shape))
     )
     gradients = zip(
@@ -196,12 +197,15 @@ def _without_kernels(problem: Problem) -> str:
     """Return why no kernel is considered."""
     if problem.ndim == 3:
         return "no kernel computes gradients of three axes"
-    asked = {"of_input": True, "of_weight": True}
-    if is_faster_in_float32(problem, "default", NCHW, **asked):
+    if _is_in_float32(problem):
         return f"computed in float32, as {problem.widened()} is, and rounded once"
     if problem.dtype in HALF_PRECISION:
         return f"no kernel computes gradients of {problem.dtype}"
     return "no kernel runs on this processor"
+
+
+def _is_in_float32(problem: Problem) -> bool:
+    return is_faster_in_float32(problem, "default", NCHW, of_input=True, of_weight=True)
 
 
 def _bound_of_kernel(problem: Problem, kernel: str) -> ErrorBound:
