@@ -28,7 +28,7 @@ from glassconv.problem.memory_layout import Layout, output_strides
 from glassconv.problem.problem import Problem
 
 # A packed weight that is not kept and would be larger is packed by blocks of filters.
-MAX_TEMPORARY_BYTES = 8 << 20
+MAX_TEMPORARY_BYTES = 24 << 20
 FILTERS_PER_PANEL = 32  # at most, of the targets' panels: fewer would be packed with padding
 
 
