@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
-import torch
 
-from glassconv import conv2d
-from glassconv.dispatch import dispatch, gradient_choice, machine_store
+from glassconv.dispatch import gradient_choice, machine_store
 from glassconv.dispatch.gradient_choice import (
     PYTORCH,
     choose_gradients,
@@ -18,8 +15,7 @@ from glassconv.dispatch.gradient_choice import (
 )
 from glassconv.problem.memory_layout import NCHW, NHWC
 from glassconv.problem.problem import parse_problem
-from glassconv.reports.machine import Machine
-from support.fixed_machine import fixed_machine
+from support.fixed_machine import fixed_machine, with_slow_16_bits
 
 
 @pytest.fixture(autouse=True)
@@ -68,15 +64,6 @@ def test_pytorch_computes_the_rest(text: str) -> None:
     assert choose_gradients(problem, "default", NCHW, of_input=True, of_weight=True) == PYTORCH
 
 
-def _with_slow_16_bits() -> Machine:
-    machine = fixed_machine()
-    rates = tuple(
-        (kind, rate / 100 if "float16" in kind else rate)
-        for kind, rate in machine.pytorch.macs_per_second
-    )
-    return replace(machine, pytorch=replace(machine.pytorch, macs_per_second=rates))
-
-
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize(
     "text",
@@ -94,30 +81,9 @@ def test_16_bits_are_computed_in_float32_where_pytorch_is_slow(
     asked = {"of_input": True, "of_weight": True}
     for layout in (NCHW, NHWC):
         assert not is_faster_in_float32(problem, "default", layout, **asked)
-    monkeypatch.setattr(machine_store, "machine", _with_slow_16_bits)
+    monkeypatch.setattr(machine_store, "machine", with_slow_16_bits)
     gradient_choice.forget()
     for layout in (NCHW, NHWC):
         assert is_faster_in_float32(problem, "default", layout, **asked)
         assert not is_faster_in_float32(problem.widened(), "default", layout, **asked)
         assert not is_faster_in_float32(problem, "strict", layout, **asked)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_such_gradients_are_those_of_float32_rounded_once(
-    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine_store, "machine", _with_slow_16_bits)
-    dispatch.forget()
-    shapes = (4, 32, 28, 28), (48, 32, 3, 3), (48,)
-    arrays = [torch.randn(shape).to(dtype).requires_grad_() for shape in shapes]
-    wide = [each.detach().float().requires_grad_() for each in arrays]
-    output, expected = (
-        conv2d(input, weight, bias, padding=1, activation="relu")
-        for input, weight, bias in (arrays, wide)
-    )
-    grad = torch.randn(output.shape).to(dtype)
-    found = torch.autograd.grad(output, arrays, grad)
-    right = torch.autograd.grad(expected, wide, grad.float())
-    for one, other in zip((output, *found), (expected, *right), strict=True):
-        assert torch.equal(one, other.to(dtype))
-    dispatch.forget()

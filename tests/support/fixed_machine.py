@@ -77,3 +77,13 @@ def with_threads(threads: int) -> Machine:
         spectra_per_second=scaled(FIXED.pytorch.spectra_per_second),
     )
     return replace(FIXED, threads=threads, pytorch=pytorch)
+
+
+def with_slow_16_bits() -> Machine:
+    """Return it without instructions for 16 bits."""
+    machine = fixed_machine()
+    rates = tuple(
+        (kind, rate / 100 if "float16" in kind else rate)
+        for kind, rate in machine.pytorch.macs_per_second
+    )
+    return replace(machine, pytorch=replace(machine.pytorch, macs_per_second=rates))

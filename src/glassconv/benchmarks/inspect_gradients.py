@@ -20,10 +20,9 @@ def inspect_gradients(problem: Problem, layout: str = "nchw") -> GradientKernels
     Raises `UnsupportedError` where PyTorch computes the gradients of every such problem.
     """
     if problem.ndim == 3 or problem.dtype in HALF_PRECISION or not problem.batch:
-        cause = (
-            "gradients of three axes, of 16 bits and of empty batches are PyTorch's; a call of "
-            "16 bits that is slower than one of float32 is computed in float32"
-        )
+        cause = "gradients of three axes, of 16 bits and of empty batches are PyTorch's"
+        if problem.dtype in HALF_PRECISION:
+            cause += "; where they would be slower than in float32, the call is computed in that"
         raise UnsupportedError(cause, request=str(problem))
     choice = choose_gradients(problem, "default", layout, of_input=True, of_weight=True)
     parts = predicted_parts(problem, "default", layout)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from glassconv.dispatch.pytorch_call import with_epilogue
-from glassconv.dispatch.select import STRICT
 from glassconv.dispatch.torch_state import State, state_of
 from glassconv.problem.problem import Arguments
 
@@ -58,11 +57,7 @@ def convolve(
     with switched_off():
         arrays = cast(input, weight, bias)
         same_type = {each.dtype for each in arrays if each is not None} == {arrays[0].dtype}
-        state = state_of(*arrays, None)
-        by_kernels = state is State.PLAIN
-        if arguments.accuracy == STRICT:
-            by_kernels = state is not State.OTHER
-        if not same_type or not by_kernels:
+        if not same_type or state_of(*arrays, None) is State.OTHER:
             return None
         output = compute(*arrays, None, arguments._replace(activation=None))
     return with_epilogue(output, input, residual, arguments)

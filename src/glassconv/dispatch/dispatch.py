@@ -45,9 +45,10 @@ from glassconv.dispatch.recent_calls import recall, remember
 from glassconv.dispatch.recorded_call import recorded_call
 from glassconv.dispatch.select import AUTO, STRICT, check_names, chosen, kernel_named
 from glassconv.dispatch.storage import bytes_spanned, check_storage
-from glassconv.dispatch.strict_call import WidenedCall, strict_call
+from glassconv.dispatch.strict_call import strict_call
 from glassconv.dispatch.torch_state import State, memory_device, state_of
 from glassconv.dispatch.whole_numbers import LateCall, UnlessWhole
+from glassconv.dispatch.widened_call import WidenedCall
 from glassconv.errors import ConvError, ShapeError
 from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.dtypes import HALF_PRECISION

@@ -142,7 +142,11 @@ def _choose(
 
 @lru_cache(maxsize=1024)
 def _is_faster_in_float32(problem: Problem, layout: str, times: int, threads: int) -> bool:
-    """Compare PyTorch's times; in float32 kernels may be faster still. times: parts to compute."""
+    """Compare PyTorch's times; in float32 kernels may be faster still.
+
+    times: the output, and the gradients that are asked for. Input and output are converted, and so
+    are their gradients; a weight is small beside them.
+    """
     # The code generator is imported when it is needed, not with the package.
     from glassconv.kernels.runtime.half_precision import conversion_seconds
 
@@ -153,7 +157,7 @@ def _is_faster_in_float32(problem: Problem, layout: str, times: int, threads: in
     theirs, in_float32 = (
         times * pytorch_cost.seconds(each, layout, machine) for each in (problem, problem.widened())
     )
-    converted = (1 + times) * conversion_seconds(problem, machine)
+    converted = 2 * conversion_seconds(problem, machine)
     return GAIN * (in_float32 + converted) < theirs
 
 

@@ -69,7 +69,8 @@ def measure(threads: int) -> Machine:
     target = host()
     if target is None:
         raise UnsupportedError(UNSUPPORTED_PROCESSOR, request="the rates of this machine")
-    team = threads if openmp.runtime() else 1  # of our kernels
+    has_openmp = openmp.runtime() is not None
+    team = threads if has_openmp else 1  # of our kernels
     compile_seconds = rates.probe_kernel(target).seconds
     wait_for_threads()
     start = perf_counter()
@@ -93,7 +94,7 @@ def measure(threads: int) -> Machine:
     is_busy = machine.region > LONGEST_START
     if not is_busy:
         pytorch = pytorch_cost.measure(machine)
-        is_busy = team > 1 and rates.share_of_cores(target, team) < LEAST_SHARE
+        is_busy = has_openmp and rates.share_of_cores(target, team) < LEAST_SHARE
     if is_busy:
         machine = replace(machine, region=0.0, is_busy=True)
         with _one_thread():

@@ -25,7 +25,6 @@ from glassconv.dispatch.weight_gradient_call import (
     settings_of,
     weight_gradient_call,
 )
-from glassconv.errors import ConvError
 from glassconv.problem import ConvProblem
 from glassconv.problem.gradients import convolution_of, transpose_of, without_unreached
 from glassconv.problem.memory_layout import contiguous
@@ -134,26 +133,3 @@ def _kernel(problem: ConvProblem, layout: str) -> Kernel:
     if target is None:
         return lambda input, grad, with_bias: (weight_gradient(problem, input, grad), None)
     return ordered.plan(problem, contiguous(problem, layout), target, threads())
-
-
-@dataclass(frozen=True)
-class WidenedCall:
-    """A call of arrays of 16 bits: that of the same numbers in float32, rounded once."""
-
-    arguments: Arguments
-    problem: Problem
-    compute: Compute
-
-    def __call__(
-        self, input: Tensor, weight: Tensor, bias: Tensor | None, residual: Tensor | None
-    ) -> Tensor:
-        """Return the output. The gradients that flow through it are rounded once, too.
-
-        An error repeats the problem in 16 bits.
-        """
-        bias, residual = (None if each is None else each.float() for each in (bias, residual))
-        try:
-            wide = self.compute(input.float(), weight.float(), bias, residual, self.arguments)
-        except ConvError as error:
-            raise error.asked_as(str(self.problem)) from None
-        return wide.to(input.dtype)

@@ -94,7 +94,9 @@ def explain_network_gradients(
         request = f"{name} on an input {list(graph.inputs[0].shape)}"
         raise UnsupportedError("it calls no convolution", request=request)
     given = {value.number for value in graph.inputs}
-    inputs = {each.input.number: each.problem.input_bytes for each in found}
+    kept = {
+        each.input.number: _as_kept(each.problem, each.input.number not in given) for each in found
+    }
     return NetworkGradients(
         model=name,
         input_shape=graph.inputs[0].shape,
@@ -106,7 +108,7 @@ def explain_network_gradients(
             )
             for each in found
         ),
-        kept_bytes=sum(inputs.values()),
+        kept_bytes=sum(each.input_bytes for each in kept.values()),
     )
 
 
@@ -119,7 +121,7 @@ def _explain_problem(problem: Problem, *, of_input: bool = True) -> GradientExpl
     choice = choose_gradients(problem, "default", NCHW, of_input=of_input, of_weight=True)
     parts = _predicted(problem)
     of_weight = WeightGradient(convolution_of(problem)).convolution
-    as_kept = problem.widened() if _is_in_float32(problem) else problem
+    as_kept = _as_kept(problem, of_input)
     kept = tuple(
         KeptFacts(name, shape, prod(shape) * as_kept.format.bytes)
         for name, shape in (("input", problem.input_shape), ("weight", problem.weight_shape))
@@ -128,7 +130,7 @@ def _explain_problem(problem: Problem, *, of_input: bool = True) -> GradientExpl
         ("output", "input", "weight"), (problem, transpose, of_weight), parts, choice, strict=True
     )
     facts = [
-        _part(name, problem, equal, part, is_by_kernel, choice)
+        _part(name, problem, equal, part, is_by_kernel, choice, as_kept)
         for name, equal, part, is_by_kernel in gradients
         if of_input or name != "input"
     ]
@@ -161,10 +163,12 @@ def _part(
     part: Part | None,
     is_by_kernel: bool,
     choice: GradientChoice,
+    computed: Problem,
 ) -> PartFacts:
+    """Return what computes a part. computed: the problem in the element type of its sums."""
     kernel = part.kernel if part is not None and is_by_kernel else None
     if kernel is None:
-        bound = named("aten").error_bound(equal)
+        bound = named("aten" if computed == problem else "direct").error_bound(equal)
     elif name == "weight":
         bound = _bound_of_kernel(problem, kernel)
     else:
@@ -174,16 +178,24 @@ def _part(
         name=name,
         convolution=str(equal),
         kernel=kernel,
-        reason=_reason(problem, part, kernel, choice),
+        reason=_reason(problem, part, kernel, choice, computed),
         seconds=part.seconds if part is not None and has_seconds else None,
         pytorch_seconds=None if part is None else part.pytorch_seconds,
         bound=bound_facts(bound),
     )
 
 
-def _reason(problem: Problem, part: Part | None, kernel: str | None, choice: GradientChoice) -> str:
+def _reason(
+    problem: Problem,
+    part: Part | None,
+    kernel: str | None,
+    choice: GradientChoice,
+    computed: Problem,
+) -> str:
     if kernel is not None:
         return "predicted to be faster than PyTorch"
+    if computed != problem:
+        return f"computed in float32, as {computed} is, and rounded once"
     if part is None:
         return _without_kernels(problem)
     if not isfinite(part.seconds):
@@ -197,15 +209,16 @@ def _without_kernels(problem: Problem) -> str:
     """Return why no kernel is considered."""
     if problem.ndim == 3:
         return "no kernel computes gradients of three axes"
-    if _is_in_float32(problem):
-        return f"computed in float32, as {problem.widened()} is, and rounded once"
     if problem.dtype in HALF_PRECISION:
         return f"no kernel computes gradients of {problem.dtype}"
     return "no kernel runs on this processor"
 
 
-def _is_in_float32(problem: Problem) -> bool:
-    return is_faster_in_float32(problem, "default", NCHW, of_input=True, of_weight=True)
+def _as_kept(problem: Problem, of_input: bool) -> Problem:
+    """Return the problem in the element type in which a recorded call is computed."""
+    asked = {"of_input": of_input, "of_weight": True}
+    is_in_float32 = is_faster_in_float32(problem, "default", NCHW, **asked)
+    return problem.widened() if is_in_float32 else problem
 
 
 def _bound_of_kernel(problem: Problem, kernel: str) -> ErrorBound:

@@ -65,7 +65,7 @@ class NetworkGradients(Shown):
     model: str
     input_shape: tuple[int, ...]
     layers: tuple[LayerGradients, ...]
-    kept_bytes: int  # inputs of convolutions, each once; their weights are parameters
+    kept_bytes: int  # inputs of convolutions, each once, without the weights, which are parameters
 
     def to_json(self) -> str:
         """Return a document of the schema in glassconv/reports/gradients.schema.json."""
