@@ -70,7 +70,6 @@ def test_pytorch_computes_the_rest(text: str) -> None:
     [
         "8x64x28x28 64@3x3 p1",
         "8x64x400 64@3",
-        "2x16x8x8x8 16@3x3x3",
         "8x64x14x14 9@4x4 s2 o1 transposed",
     ],
 )
@@ -87,3 +86,13 @@ def test_16_bits_are_computed_in_float32_where_pytorch_is_slow(
         assert is_faster_in_float32(problem, "default", layout, **asked)
         assert not is_faster_in_float32(problem.widened(), "default", layout, **asked)
         assert not is_faster_in_float32(problem, "strict", layout, **asked)
+
+
+@pytest.mark.parametrize("text", ["2x16x8x8x8 16@3x3x3 bfloat16", "3x8x8 4@3x3 bfloat16"])
+def test_three_axes_and_small_calls_of_16_bits_stay_pytorchs(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_store, "machine", with_slow_16_bits)
+    gradient_choice.forget()
+    problem = parse_problem(text)
+    assert not is_faster_in_float32(problem, "default", NCHW, of_input=True, of_weight=True)

@@ -20,7 +20,6 @@ Shape = tuple[int, ...]
 CASES: dict[str, tuple[str, Shape, Shape, dict[str, Any]]] = {
     "1-D": ("conv1d", (8, 64, 300), (64, 64, 3), {}),
     "2-D": ("conv2d", (4, 32, 28, 28), (48, 32, 3, 3), {"padding": 1}),
-    "3-D": ("conv3d", (2, 16, 8, 8, 8), (16, 16, 3, 3, 3), {"padding": 1}),
     "unbatched": ("conv2d", (64, 40, 40), (64, 64, 3, 3), {}),
     "fast": ("conv2d", (4, 32, 28, 28), (48, 32, 3, 3), {"accuracy": "fast"}),
     "activation": ("conv2d", (4, 32, 28, 28), (48, 32, 3, 3), {"activation": "relu"}),

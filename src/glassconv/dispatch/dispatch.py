@@ -271,7 +271,8 @@ def compile_recorded(
     if problem is not None:
         layout = output_layout_of(problem, input[:2], weight[:2])
         asked = {"of_input": needed[0], "of_weight": needed[1]}
-        if is_faster_in_float32(problem, arguments.accuracy, layout, **asked):
+        same_layout = layout == output_layout_of(problem.widened(), input[:2], weight[:2])
+        if same_layout and is_faster_in_float32(problem, arguments.accuracy, layout, **asked):
             return WidenedCall(arguments, problem, compute)
         choice = choose_gradients(problem, arguments.accuracy, layout, **asked)
         if any(choice):

@@ -82,9 +82,10 @@ def is_faster_in_float32(
     """Return whether a recorded call of 16 bits is clearly faster as one of float32, rounded.
 
     It is where the processor has no instructions for 16 bits: PyTorch's loops then take tens of
-    times as long as its float32.
+    times as long as its float32. Three axes are PyTorch's, whose memory layouts of 16 bits are
+    others than those of float32.
     """
-    if problem.dtype not in HALF_PRECISION or accuracy == STRICT:
+    if problem.dtype not in HALF_PRECISION or problem.ndim == 3 or accuracy == STRICT:
         return False
     times = 1 + of_input + of_weight
     return _is_faster_in_float32(problem, layout, times, torch.get_num_threads())
@@ -158,7 +159,8 @@ def _is_faster_in_float32(problem: Problem, layout: str, times: int, threads: in
         times * pytorch_cost.seconds(each, layout, machine) for each in (problem, problem.widened())
     )
     converted = 2 * conversion_seconds(problem, machine)
-    return GAIN * (in_float32 + converted) < theirs
+    ours = in_float32 + converted
+    return GAIN * ours < theirs and theirs - ours > RECORDING * machine.dispatch
 
 
 def _part(

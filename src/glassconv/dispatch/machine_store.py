@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from time import perf_counter
 from typing import Any
 
@@ -34,6 +34,7 @@ RUNS, CALLS = 5, 8  # the fastest of so many runs, of so many calls each
 # Starting threads takes microseconds. A thread whose core another process has waits until the
 # system takes the core away from that, some milliseconds later.
 LONGEST_START = 2e-4  # seconds
+_one_measures = Lock()
 LEAST_SHARE = 0.85  # of the cores' time that this process must get
 
 
@@ -43,7 +44,10 @@ def machine() -> Machine:
     They are measured at the first call on a machine, which takes about half a second. Raises
     `UnsupportedError` where no code can be generated for this processor.
     """
-    return _machine(torch.get_num_threads())
+    with (
+        _one_measures
+    ):  # threads that measure at once slow each other, and would choose differently
+        return _machine(torch.get_num_threads())
 
 
 def measure_again() -> Machine:
@@ -157,6 +161,15 @@ def _measured_apart(threads: int) -> Machine:
         return measure(threads)
     apart.join()
     return found[0] if found else measure(threads)
+
+
+def _renew_lock() -> None:
+    global _one_measures
+    _one_measures = Lock()
+
+
+if hasattr(os, "register_at_fork"):  # another thread may hold the lock when a process forks
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 # -- the file ---------------------------------------------------------------------------------
