@@ -34,8 +34,16 @@ RUNS, CALLS = 5, 8  # the fastest of so many runs, of so many calls each
 # Starting threads takes microseconds. A thread whose core another process has waits until the
 # system takes the core away from that, some milliseconds later.
 LONGEST_START = 2e-4  # seconds
-_one_measures = Lock()
 LEAST_SHARE = 0.85  # of the cores' time that this process must get
+
+
+class _Measuring:
+    """The measurement of this process."""
+
+    lock = Lock()
+
+
+_measuring = _Measuring()
 
 
 def machine() -> Machine:
@@ -44,9 +52,7 @@ def machine() -> Machine:
     They are measured at the first call on a machine, which takes about half a second. Raises
     `UnsupportedError` where no code can be generated for this processor.
     """
-    with (
-        _one_measures
-    ):  # threads that measure at once slow each other, and would choose differently
+    with _measuring.lock:  # threads that measure at once slow each other, and choose differently
         return _machine(torch.get_num_threads())
 
 
@@ -164,8 +170,7 @@ def _measured_apart(threads: int) -> Machine:
 
 
 def _renew_lock() -> None:
-    global _one_measures
-    _one_measures = Lock()
+    _measuring.lock = Lock()
 
 
 if hasattr(os, "register_at_fork"):  # another thread may hold the lock when a process forks
