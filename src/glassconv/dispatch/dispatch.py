@@ -271,8 +271,8 @@ def compile_recorded(
     if problem is not None:
         layout = output_layout_of(problem, input[:2], weight[:2])
         asked = {"of_input": needed[0], "of_weight": needed[1]}
-        same_layout = layout == output_layout_of(problem.widened(), input[:2], weight[:2])
-        if same_layout and is_faster_in_float32(problem, arguments.accuracy, layout, **asked):
+        in_float32 = is_faster_in_float32(problem, arguments.accuracy, layout, **asked)
+        if in_float32 and layout == output_layout_of(problem.widened(), input[:2], weight[:2]):
             return WidenedCall(arguments, problem, compute)
         choice = choose_gradients(problem, arguments.accuracy, layout, **asked)
         if any(choice):
