@@ -34,4 +34,7 @@ class GradientPlan(ABC):
 
     @abstractmethod
     def compute(self, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-        """Write the gradients of weight and, unless it is None, of the bias to these arrays."""
+        """Write the gradients of weight and, unless it is None, of the bias to these arrays.
+
+        weight: as `empty_weight` returns it.
+        """
