@@ -19,6 +19,7 @@ from glassconv.codegen.target import host
 from glassconv.dispatch import dispatch
 from glassconv.dispatch.operators import convolution
 from glassconv.errors import UnknownNameError
+from support.no_gradient import without_gradient
 from support.torch_calls import CALLS, Calls
 
 pytestmark = pytest.mark.filterwarnings(
@@ -146,6 +147,13 @@ def test_activation_residual_and_uneven_padding_are_differentiated(name: str) ->
     arrays = calls.arrays(FLOAT64, requires_grad=True)
     residual = torch.randn_like(call(*arrays).detach()).requires_grad_()
     assert gradcheck(call, (*arrays, residual), fast_mode=True)
+
+
+def test_an_output_without_a_gradient_gives_none() -> None:
+    arrays = CALLS["2-D"].arrays(FLOAT64, requires_grad=True)
+    seen = without_gradient(operator_of(CALLS["2-D"])(*arrays)).sum()
+    found = torch.autograd.grad(seen, arrays, allow_unused=True)
+    assert found == (None,) * len(arrays)
 
 
 def test_gradients_of_complex_numbers() -> None:

@@ -26,6 +26,7 @@ from glassconv.problem.problem import Problem
 from glassconv.reports.choice import Candidate
 from glassconv.reports.machine import Machine
 from support.gradient_bounds import assert_within_bound, gradients
+from support.no_gradient import without_gradient
 from support.torch_calls import CALLS, SHAPES, Calls
 
 FLOAT64 = torch.float64
@@ -158,6 +159,17 @@ def test_third_derivatives() -> None:
     input = torch.randn(1, 2, 4, 3, dtype=FLOAT64, requires_grad=True)
     weight = torch.randn(2, 2, 3, 3, dtype=FLOAT64, requires_grad=True)
     assert gradgradcheck(derivative, (input, weight), fast_mode=True)
+
+
+@pytest.mark.parametrize("accuracy", ["default", "strict"])
+def test_an_output_without_a_gradient_gives_none(accuracy: str) -> None:
+    arrays = CALLS["2-D"].arrays(FLOAT64, requires_grad=True)
+    output = CALLS["2-D"].ours(*arrays, accuracy=accuracy)
+    (first,) = torch.autograd.grad(output.square().sum(), arrays[1], create_graph=True)
+    for each in (output, first):
+        seen = without_gradient(each).sum()
+        found = torch.autograd.grad(seen, arrays, retain_graph=True, allow_unused=True)
+        assert found == (None,) * len(arrays)
 
 
 def test_a_freed_graph_is_reported() -> None:

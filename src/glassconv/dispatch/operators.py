@@ -211,13 +211,16 @@ class _Convolution(torch.autograd.Function):
     ) -> Tensor:
         """Return the output."""
         ctx.save_for_backward(input, weight)
+        ctx.set_materialize_grads(False)
         ctx.settings = settings
         with torch._C._AutoDispatchBelowAutograd():
             return _call(input, weight, bias, None, settings)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the gradients of input, weight and bias, None for those not asked for."""
+        if grad is None:
+            return None, None, None, None
         input, weight = ctx.saved_tensors
         needed = ctx.needs_input_grad[:3]
         return *pytorch_gradients(grad, input, weight, ctx.settings, needed), None

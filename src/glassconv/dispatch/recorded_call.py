@@ -163,11 +163,14 @@ class _Convolution(torch.autograd.Function):
     ) -> Tensor:
         ctx.call = call
         ctx.save_for_backward(input, weight)
+        ctx.set_materialize_grads(False)
         with packing_for_now(weight.requires_grad):
             return call.forward(input, weight, bias, None)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:
+        if grad is None:  # what follows passes none on, and so does this
+            return None, None, None, None
         call: RecordedCall = ctx.call
         input, weight = ctx.saved_tensors
         saved = {"input": input, "weight": weight, "output's gradient": grad}

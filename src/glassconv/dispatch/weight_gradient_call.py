@@ -102,11 +102,14 @@ class _WeightGradient(torch.autograd.Function):
     def forward(ctx: Any, call: WeightGradientCall, input: Tensor, grad: Tensor) -> Tensor:
         ctx.call = call
         ctx.save_for_backward(input, grad)
+        ctx.set_materialize_grads(False)
         return call.run(input, grad, False)[0]
 
     @staticmethod
-    def backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, direction: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return both gradients: the convolution's are linear in the direction of its weight."""
+        if direction is None:
+            return None, None, None
         call: WeightGradientCall = ctx.call
         input, grad = ctx.saved_tensors
         _, with_input, with_grad = ctx.needs_input_grad
