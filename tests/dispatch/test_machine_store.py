@@ -14,7 +14,7 @@ import torch
 from glassconv.codegen.target import host
 from glassconv.dispatch import machine_store, recent_calls, select
 from glassconv.dispatch.select import choose
-from glassconv.errors import DataError
+from glassconv.errors import DataError, UnsupportedError
 from glassconv.problem.shorthand import parse
 from glassconv.reports.machine import Level, Machine, PyTorch
 from support.fixed_machine import FIXED
@@ -189,6 +189,19 @@ def test_measuring_again_on_a_busy_machine_says_so_and_keeps_what_there_was(
     assert machine_store._machine(threads) == kept
 
 
+def test_what_prevents_it_is_raised_by_the_first_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def refuse(threads: int) -> Machine:
+        tried.append(threads)
+        raise UnsupportedError("no kernel runs here")
+
+    monkeypatch.setattr(machine_store, "measure", refuse)
+    with pytest.raises(UnsupportedError):
+        machine_store._machine(2)
+    assert tried == [2]
+
+
 def test_only_a_choice_between_candidates_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> Machine:
         raise AssertionError("nothing is to be compared")
@@ -227,13 +240,22 @@ def test_the_same_rates_make_the_same_choice() -> None:
     assert names[0] == names[1]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_it_is_measured_where_no_mode_of_pytorch_is_active(
-    monkeypatch: pytest.MonkeyPatch,
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Here it is measured in earnest: with the default device "meta" no array has any memory."""
+    """Here it is measured in earnest: with the default device "meta" no array has any memory.
+
+    dtype: the default element type, which all threads share.
+    """
     monkeypatch.undo()
-    with torch.device("meta"):
-        machine = machine_store._measured_apart(1)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device("meta"):
+            machine = machine_store._measured_apart(1)
+    finally:
+        torch.set_default_dtype(before)
     assert machine.threads == 1
     document = json.loads(machine.to_json())
     assert Machine.from_document(document) == machine

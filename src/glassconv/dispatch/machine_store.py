@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -157,16 +158,14 @@ def _machine(threads: int) -> Machine:
 def _measured_apart(threads: int) -> Machine:
     """Measure in a thread of its own, where none of the modes of PyTorch's is active.
 
-    A call may come from a trace, or with another default device.
+    A call may come from a trace, or with another default device. Raises what `measure` raises.
     """
-    found: list[Machine] = []
-    apart = Thread(target=lambda: found.append(measure(threads)), daemon=True)
-    try:
-        apart.start()
-    except RuntimeError:  # the interpreter is ending
-        return measure(threads)
-    apart.join()
-    return found[0] if found else measure(threads)
+    with ThreadPoolExecutor(max_workers=1) as apart:
+        try:
+            found = apart.submit(measure, threads)
+        except RuntimeError:  # the interpreter is ending
+            return measure(threads)
+        return found.result()
 
 
 def _renew_lock() -> None:

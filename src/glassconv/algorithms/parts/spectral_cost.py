@@ -40,11 +40,11 @@ def seconds(work: Work, dtype: str, machine: Machine) -> float:
 
 def measure() -> dict[str, float]:
     """Return how many of each kind PyTorch does in a second, in float32."""
-    one = torch.ones(1)
-    planes = torch.ones(PLANES, SIZE, SIZE)
+    one = torch.ones(1, dtype=torch.float32)
+    planes = torch.ones(PLANES, SIZE, SIZE, dtype=torch.float32)
     spectra = torch.fft.rfftn(planes, dim=(1, 2))
     rows = torch.ones(SIZE * PLANES, PLANES, CHANNELS, dtype=torch.complex64)
-    few, columns = rows[:FREQUENCIES], torch.ones(FREQUENCIES, CHANNELS, CHANNELS) + 0j
+    few, columns = rows[:FREQUENCIES], rows.new_ones(FREQUENCIES, CHANNELS, CHANNELS)
     with torch.no_grad():
         call = fastest(one.abs, RUNS)
         there = fastest(lambda: torch.fft.rfftn(planes, dim=(1, 2)), RUNS)
