@@ -78,16 +78,17 @@ def test_pytorchs_part_says_why(text: str, reason: str) -> None:
 def test_16_bits_that_are_slower_are_computed_and_kept_in_float32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    problem = "8x64x28x28 64@3x3 nobias bfloat16"
+    problem = "8x64x56x56 64@3x3 p1 bfloat16"
     kept = explain_gradients(problem).kept_bytes
     monkeypatch.setattr(gradients, "is_faster_in_float32", lambda *given, **asked: True)
-    report = explain_gradients(problem)
+    report, in_float32 = map(explain_gradients, (problem, "8x64x56x56 64@3x3 p1"))
+    assert report.shorthand == "8x64x56x56 64@3x3 s1 p1 bfloat16"
     assert report.kept_bytes == 2 * kept
-    for part in report.parts:
-        assert part.kernel is None
-        assert part.reason == (
-            "computed in float32, as 8x64x28x28 64@3x3 s1 p0 nobias is, and rounded once"
-        )
+    assert any(part.kernel for part in report.parts)
+    for part, wide in zip(report.parts, in_float32.parts, strict=True):
+        assert part.kernel == wide.kernel
+        assert part.reason == f"{wide.reason}; in float32, and rounded to bfloat16 once"
+        assert part.bound.formula == f"{wide.bound.formula}, rounded to bfloat16 once, 0.00391"
 
 
 def test_where_kernels_save_little_pytorch_computes_all(monkeypatch: pytest.MonkeyPatch) -> None:

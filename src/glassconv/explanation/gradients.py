@@ -29,11 +29,11 @@ from glassconv.explanation.torch_layers import (
 )
 from glassconv.networks.capture import capture
 from glassconv.networks.convolutions import convolutions
-from glassconv.problem.dtypes import HALF_PRECISION
+from glassconv.problem.dtypes import HALF_PRECISION, FloatFormat
 from glassconv.problem.gradients import WeightGradient, convolution_of, transpose_of
 from glassconv.problem.memory_layout import NCHW
 from glassconv.problem.problem import Problem, as_problem
-from glassconv.reports.error_bound import ErrorBound, sum_of_products_bound
+from glassconv.reports.error_bound import ErrorBound, rounded_once, sum_of_products_bound
 from glassconv.reports.gradients import (
     GradientExplanation,
     KeptFacts,
@@ -95,7 +95,8 @@ def explain_network_gradients(
         raise UnsupportedError("it calls no convolution", request=request)
     given = {value.number for value in graph.inputs}
     kept = {
-        each.input.number: _as_kept(each.problem, each.input.number not in given) for each in found
+        each.input.number: _as_computed(each.problem, each.input.number not in given)
+        for each in found
     }
     return NetworkGradients(
         model=name,
@@ -117,27 +118,28 @@ def _explain_problem(problem: Problem, *, of_input: bool = True) -> GradientExpl
     if not problem.batch:
         cause = "an empty batch has gradients of zero: nothing is computed"
         raise UnsupportedError(cause, request=str(problem))
+    shorthand, format = str(problem), problem.format
+    problem = _as_computed(problem, of_input)
     transpose = transpose_of(problem)
     choice = choose_gradients(problem, "default", NCHW, of_input=of_input, of_weight=True)
     parts = _predicted(problem)
     of_weight = WeightGradient(convolution_of(problem)).convolution
-    as_kept = _as_kept(problem, of_input)
     kept = tuple(
-        KeptFacts(name, shape, prod(shape) * as_kept.format.bytes)
+        KeptFacts(name, shape, prod(shape) * problem.format.bytes)
         for name, shape in (("input", problem.input_shape), ("weight", problem.weight_shape))
     )
     gradients = zip(
         ("output", "input", "weight"), (problem, transpose, of_weight), parts, choice, strict=True
     )
     facts = [
-        _part(name, problem, equal, part, is_by_kernel, choice, as_kept)
+        _part(name, problem, equal, part, is_by_kernel, choice, format)
         for name, equal, part, is_by_kernel in gradients
         if of_input or name != "input"
     ]
     if problem.bias:
-        facts.append(_of_bias(problem, facts[-1]))
+        facts.append(_of_bias(problem, facts[-1], format))
     return GradientExplanation(
-        shorthand=str(problem),
+        shorthand=shorthand,
         layout=NCHW,
         threads=torch.get_num_threads(),
         parts=tuple(facts),
@@ -163,12 +165,12 @@ def _part(
     part: Part | None,
     is_by_kernel: bool,
     choice: GradientChoice,
-    computed: Problem,
+    format: FloatFormat,
 ) -> PartFacts:
-    """Return what computes a part. computed: the problem in the element type of its sums."""
+    """Return what computes a part. format: of the call's arrays, which the part is rounded to."""
     kernel = part.kernel if part is not None and is_by_kernel else None
     if kernel is None:
-        bound = named("aten" if computed == problem else "direct").error_bound(equal)
+        bound = named("aten").error_bound(equal)
     elif name == "weight":
         bound = _bound_of_kernel(problem, kernel)
     else:
@@ -178,24 +180,16 @@ def _part(
         name=name,
         convolution=str(equal),
         kernel=kernel,
-        reason=_reason(problem, part, kernel, choice, computed),
+        reason=_reason(problem, part, kernel, choice) + _rounding(problem, format),
         seconds=part.seconds if part is not None and has_seconds else None,
         pytorch_seconds=None if part is None else part.pytorch_seconds,
-        bound=bound_facts(bound),
+        bound=bound_facts(_rounded(bound, problem, format)),
     )
 
 
-def _reason(
-    problem: Problem,
-    part: Part | None,
-    kernel: str | None,
-    choice: GradientChoice,
-    computed: Problem,
-) -> str:
+def _reason(problem: Problem, part: Part | None, kernel: str | None, choice: GradientChoice) -> str:
     if kernel is not None:
         return "predicted to be faster than PyTorch"
-    if computed != problem:
-        return f"computed in float32, as {computed} is, and rounded once"
     if part is None:
         return _without_kernels(problem)
     if not isfinite(part.seconds):
@@ -214,7 +208,18 @@ def _without_kernels(problem: Problem) -> str:
     return "no kernel runs on this processor"
 
 
-def _as_kept(problem: Problem, of_input: bool) -> Problem:
+def _rounding(problem: Problem, format: FloatFormat) -> str:
+    """Return what follows the reason where a part is rounded."""
+    if problem.format == format:
+        return ""
+    return f"; in {problem.dtype}, and rounded to {format.name} once"
+
+
+def _rounded(bound: ErrorBound, problem: Problem, format: FloatFormat) -> ErrorBound:
+    return bound if problem.format == format else rounded_once(bound, format)
+
+
+def _as_computed(problem: Problem, of_input: bool) -> Problem:
     """Return the problem in the element type in which a recorded call is computed."""
     asked = {"of_input": of_input, "of_weight": True}
     is_in_float32 = is_faster_in_float32(problem, "default", NCHW, **asked)
@@ -228,7 +233,7 @@ def _bound_of_kernel(problem: Problem, kernel: str) -> ErrorBound:
     return KERNELS[kernel].error_bound(convolution_of(problem))
 
 
-def _of_bias(problem: Problem, of_weight: PartFacts) -> PartFacts:
+def _of_bias(problem: Problem, of_weight: PartFacts, format: FloatFormat) -> PartFacts:
     """Return the bias's gradient, Σ g over batch and pixels."""
     terms = problem.batch * prod(problem.output_size)
     bound = replace(sum_of_products_bound(terms, problem.format), reference="Σ|g|")
@@ -236,8 +241,9 @@ def _of_bias(problem: Problem, of_weight: PartFacts) -> PartFacts:
         name="bias",
         convolution=f"the sum of {terms:,} output gradients for each filter",
         kernel=of_weight.kernel,
-        reason=("a sum" if of_weight.kernel is None else "beside the weight's gradient"),
+        reason=("a sum" if of_weight.kernel is None else "beside the weight's gradient")
+        + _rounding(problem, format),
         seconds=None,
         pytorch_seconds=None,
-        bound=bound_facts(bound),
+        bound=bound_facts(_rounded(bound, problem, format)),
     )

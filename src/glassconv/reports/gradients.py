@@ -41,7 +41,7 @@ class GradientExplanation(Shown):
     layout: str
     threads: int
     parts: tuple[PartFacts, ...]
-    kept: tuple[KeptFacts, ...]  # for the backward pass: the caller's arrays, no copies
+    kept: tuple[KeptFacts, ...]  # for the backward pass: the caller's arrays, or copies in float32
     kept_bytes: int
 
     def to_json(self) -> str:

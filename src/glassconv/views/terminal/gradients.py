@@ -24,10 +24,10 @@ TITLES = {
     "weight": "The weight's gradient",
     "bias": "The bias's gradient",
 }
-NO_COPY = (
-    "Kept are the call's own arrays, which the backward pass reads. Nothing is copied, and no "
-    "packed weight is kept: a weight that changes at each step is packed into memory that the next "
-    "call of the thread uses again."
+KEPT = (
+    "Kept are the arrays that the backward pass reads: the call's own, or copies in float32 of "
+    "arrays of 16 bits that are computed in that. No packed weight is kept: a weight that changes "
+    "at each step is packed into memory that the next call of the thread uses again."
 )
 OF_NETWORK = (
     "What computes the output and both gradients in training: a kernel where that is predicted to "
@@ -48,7 +48,7 @@ def _lines(facts: GradientExplanation) -> Iterator[RenderableType]:
     for place, part in enumerate(facts.parts, start=1):
         yield from section(place, TITLES[part.name], pairs(*_part(part)))
     kept = [(each.name, f"{shape(each.shape)}, {size(each.bytes)}") for each in facts.kept]
-    body = Group(pairs(*kept, ("in all", size(facts.kept_bytes))), "", Text(NO_COPY, "dim"))
+    body = Group(pairs(*kept, ("in all", size(facts.kept_bytes))), "", Text(KEPT, "dim"))
     yield from section(len(facts.parts) + 1, "Kept for the backward pass", body)
 
 
