@@ -262,7 +262,9 @@ def measure(machine: Machine, times: int = 1) -> PyTorch:
         elements = prod(parse_problem(probe.shorthand).weight_shape)
         known_call = call if name == "weights native" else calls[probe.layout]
         copied[name] = elements / _beyond(timed[probe], known_call)
-    known = PyTorch(call, tuple(calls.items()), _endless(), _endless(), tuple(copied.items()), ())
+    known = PyTorch(
+        call, tuple(calls.items()), _endless(), _endless(), tuple(copied.items()), (), ()
+    )
     rest = replace(machine, dispatch=0.0, pytorch=known)
     macs, lowered = {}, {}
     for kind, probe in PROBES.items():
