@@ -163,6 +163,7 @@ def test_with_busy_cores_pytorch_is_measured_with_one_thread(
         return FIXED.pytorch
 
     monkeypatch.setattr("glassconv.algorithms.parts.pytorch_cost.measure", measure_pytorch)
+    monkeypatch.setattr("glassconv.algorithms.parts.pytorch_gradient_cost.measure", dict)
     machine = machine_store.measure(3)
     assert machine.is_busy
     assert machine.region == 0.0

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from glassconv.algorithms import named
 from glassconv.kernels import KERNELS, Kernel
+from glassconv.kernels.gemm_parts import blocking as gemm_blocking
 from glassconv.kernels.runtime.plan import Plan
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, layout_of
@@ -67,6 +68,7 @@ def many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     for kernel in KERNELS.values():
         if hasattr(module_of(kernel), "MIN_MACS_PER_TASK"):
             monkeypatch.setattr(module_of(kernel), "MIN_MACS_PER_TASK", 1)
+    monkeypatch.setattr(gemm_blocking, "MIN_MACS_PER_TASK", 1)
 
 
 def lying(problem: ConvProblem, operands: Operands, layout: str) -> Operands:

@@ -127,7 +127,7 @@ def test_the_epilogue_is_applied_to_every_output(text: str, layout: str) -> None
 @pytest.mark.usefixtures("threads")
 def test_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_module, "MIN_ELEMENTS_PER_TASK", 1)
-    monkeypatch.setattr("glassconv.kernels.implicit_gemm.MIN_MACS_PER_TASK", 1)
+    monkeypatch.setattr("glassconv.kernels.gemm_parts.blocking.MIN_MACS_PER_TASK", 1)
     problem = parse_transposed("2x24x15x16 20@3x3 s2 p1 transposed o1")
     operands = random_operands(problem)
     for layout in (NCHW, NHWC):

@@ -7,7 +7,7 @@ from math import inf
 
 import torch
 
-from glassconv.algorithms.parts import spectral_cost
+from glassconv.algorithms.parts import pytorch_gradient_cost, spectral_cost
 from glassconv.algorithms.parts.pytorch_cost import COPIED, PROBES, SMALLEST_ONEDNN
 from glassconv.reports.machine import Instructions, Level, Machine, PyTorch
 
@@ -51,6 +51,7 @@ FIXED = Machine(
             ("weights native", 0.6e9),
         ),
         spectra_per_second=tuple(zip(spectral_cost.KINDS, (2e5, 5e9, 2e9, 1e9, 1e8), strict=True)),
+        gradients=tuple((kind, 1.0) for kind in pytorch_gradient_cost.KINDS),
     ),
     seconds=0.15,
     compile_seconds=0.1,

@@ -1,9 +1,7 @@
 """Which gradients of a call kernels compute: those that are predicted to be faster than PyTorch's.
 
-PyTorch's own gradients are predicted to take as long as its forward call: each has as many
-multiply-adds, and oneDNN has a kernel of the same kind for each. Measured, most take as long, and
-some longer (docs/adr/0027). With a stride, that of the input may take as long as a transposed
-convolution.
+PyTorch's own gradients are predicted to take as many times as long as its forward call as those of
+a small layer of the same kind (`algorithms/parts/pytorch_gradient_cost.py`).
 
 A weight whose gradient is asked for changes after each step, so a kernel's prediction includes its
 packing.
@@ -19,7 +17,7 @@ from typing import NamedTuple
 
 import torch
 
-from glassconv.algorithms.parts import pytorch_cost
+from glassconv.algorithms.parts import pytorch_cost, pytorch_gradient_cost
 from glassconv.dispatch import machine_store
 from glassconv.dispatch.select import AUTO, STRICT, chosen, kernel_named
 from glassconv.errors import ConvError
@@ -102,19 +100,18 @@ def predicted_parts(
     convolution whose input's gradient is no convolution.
     """
     machine, transpose = machine_store.machine(), transpose_of(problem)
-    theirs = pytorch_cost.seconds(problem, layout, machine)
-    of_transpose = theirs
-    if max(problem.stride) > 1:
-        of_transpose = max(theirs, pytorch_cost.seconds(transpose, layout, machine))
+    of_transpose = pytorch_gradient_cost.of_input(problem, layout, machine)
     if problem.weight_shape[1] == 1 and max(problem.stride) > 1:
         # The phases of a strided depthwise convolution take up to four times as long as predicted.
         of_input = Part(None, inf, of_transpose)
     else:
         of_input = _part(transpose, accuracy, layout, of_transpose, machine, weight_changes)
+    of_output = pytorch_cost.seconds(problem, layout, machine)
+    of_weight = pytorch_gradient_cost.of_weight(problem, layout, machine)
     return Parts(
-        _part(problem, accuracy, layout, theirs, machine, weight_changes),
+        _part(problem, accuracy, layout, of_output, machine, weight_changes),
         of_input,
-        _part_of_weight(convolution_of(problem), layout, theirs, machine),
+        _part_of_weight(convolution_of(problem), layout, of_weight, machine),
     )
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from glassconv.algorithms.parts import pytorch_cost
+from glassconv.algorithms.parts import pytorch_cost, pytorch_gradient_cost
 from glassconv.algorithms.parts.fastest import fastest
 from glassconv.codegen.cache_folder import cache_folder
 from glassconv.codegen.idle_threads import wait_for_threads
@@ -50,7 +50,7 @@ _measuring = _Measuring()
 def machine() -> Machine:
     """Return the rates of this machine with the number of threads that PyTorch uses now.
 
-    They are measured at the first call on a machine, which takes about half a second. Raises
+    They are measured at the first call on a machine, which takes about a second. Raises
     `UnsupportedError` where no code can be generated for this processor.
     """
     with _measuring.lock:  # threads that measure at once slow each other, and choose differently
@@ -98,24 +98,30 @@ def measure(threads: int) -> Machine:
         _dispatch_seconds(),
         rates.call(target),
         rates.region(target, threads),
-        PyTorch(0.0, (), (), (), (), ()),
+        PyTorch(0.0, (), (), (), (), (), ()),
         0.0,
         compile_seconds,
     )
     is_busy = machine.region > LONGEST_START
     if not is_busy:
-        pytorch = pytorch_cost.measure(machine)
+        pytorch = _measure_pytorch(machine)
         is_busy = has_openmp and rates.share_of_cores(target, team) < LEAST_SHARE
     if is_busy:
         machine = replace(machine, region=0.0, is_busy=True)
         with _one_thread():
-            pytorch = pytorch_cost.measure(machine, threads)
+            pytorch = _measure_pytorch(machine, threads)
     # Other processes may come and go: what is measured twice counts when it was the fastest. With
     # busy cores that is with one thread, which starts at once.
     again = rates.instructions(target, 1 if is_busy else team)
     machine = replace(machine, pytorch=pytorch, instructions=machine.instructions.fastest(again))
     pytorch = pytorch_cost.within_peak(machine)
     return replace(machine, pytorch=pytorch, seconds=perf_counter() - start)
+
+
+def _measure_pytorch(machine: Machine, times: int = 1) -> PyTorch:
+    """Return PyTorch's rates; times: how many threads as the one that is timed there will be."""
+    pytorch = pytorch_cost.measure(machine, times)
+    return replace(pytorch, gradients=tuple(pytorch_gradient_cost.measure().items()))
 
 
 @contextmanager
@@ -207,7 +213,11 @@ def _read(threads: int) -> Machine | None:
     sizes = [size for size in (target.l1, target.l2, target.l3) if size]
     is_this = (found.processor, found.target, found.threads) == (target.cpu, target.name, threads)
     is_this = is_this and [level.size for level in found.levels[:-1]] == sizes
-    is_usable = is_this and pytorch_cost.is_complete(found.pytorch) and not found.is_busy
+    is_complete = pytorch_cost.is_complete(found.pytorch)
+    is_complete &= [kind for kind, _ in found.pytorch.gradients] == list(
+        pytorch_gradient_cost.KINDS
+    )
+    is_usable = is_this and is_complete and not found.is_busy
     return found if is_usable else None
 
 

@@ -31,11 +31,17 @@ from glassconv.kernels import depthwise, implicit_gemm, pointwise
 from glassconv.kernels.depthwise_parts import nhwc_task
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern, tap_pattern_of
+from glassconv.kernels.gemm_parts.blocking import (
+    GemmBlocking,
+    blocking_of,
+    max_threads,
+    panel_width,
+    tasks_of,
+)
 from glassconv.kernels.gemm_parts.panel_packing import PanelPacking
 from glassconv.kernels.gemm_parts.parameters import is_by_rows
 from glassconv.kernels.gemm_parts.rows import emit_task_by_rows
 from glassconv.kernels.gemm_parts.task import emit_task_nhwc, emit_task_packing
-from glassconv.kernels.implicit_gemm import panel_width
 from glassconv.kernels.microkernel.epilogue import emit_epilogue
 from glassconv.kernels.ordered_parts import definition, filters_in_lanes
 from glassconv.kernels.ordered_parts.pixel import emit_task_pixel
@@ -98,8 +104,8 @@ def plan(
         kernel = _compile_pixel(problem.dtype, target, epilogue)
         return pointwise.plan_of(kernel, problem, layout, target, threads)
     blocks = blocking(problem, layout, target, threads)
-    assert isinstance(blocks, implicit_gemm.GemmBlocking)
-    tasks = implicit_gemm.tasks_of(problem, blocks)
+    assert isinstance(blocks, GemmBlocking)
+    tasks = tasks_of(problem, blocks)
     packing = _packing(problem, layout, target)
     return OrderedPlan(
         problem,
@@ -109,7 +115,7 @@ def plan(
         pack(implicit_gemm.parameters_of(problem, layout, blocks)),
         tasks,
         blocks.workspace_bytes,
-        max_threads=implicit_gemm.max_threads(problem, tasks),
+        max_threads=max_threads(problem, tasks),
         pack=packing,
         loops=_loops(problem, layout, blocks),
         hot_function=implicit_gemm.hot_function_of(problem, layout, target, blocks),
@@ -132,7 +138,7 @@ def definition_plan(
         pack(definition.parameters_of(problem, layout)),
         tasks,
         0,
-        max_threads=implicit_gemm.max_threads(problem, tasks),
+        max_threads=max_threads(problem, tasks),
         pack=None,
         loops=("for each output: its products in order",),
     )
@@ -187,7 +193,7 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
         tasks = problem.batch * problem.out_channels
         products = Loop(problem.macs, multiply_adds=STEPS_PER_PRODUCT, loads=2)
         arrays = Stream(problem.input_bytes + problem.weight_bytes + 2 * problem.output_bytes)
-        team = min(threads, implicit_gemm.max_threads(problem, tasks))
+        team = min(threads, max_threads(problem, tasks))
         return Work((Phase((products,), (arrays,)),), tasks, team)
     if _way(problem, layout, target) == DEPTHWISE:
         return depthwise.work(problem, layout, target, threads)
@@ -213,9 +219,7 @@ def blocking(problem: ConvProblem, layout: Layout, target: Target, threads: int)
     if way == PIXEL:
         return pointwise.blocking(problem, layout, target, threads)
     k_block = min(problem.gemm.k, BLOCK)
-    return implicit_gemm.blocking_of(
-        problem, layout, target, threads, k_block, way == BY_ROWS, way == PACKING
-    )
+    return blocking_of(problem, layout, target, threads, k_block, way == BY_ROWS, way == PACKING)
 
 
 def _way(problem: ConvProblem, layout: Layout, target: Target) -> str:
@@ -245,9 +249,7 @@ def _packing(problem: ConvProblem, layout: Layout, target: Target) -> Packing | 
     return RefuseNotFinite(packing) if problem.is_padded else packing
 
 
-def _loops(
-    problem: ConvProblem, layout: Layout, blocks: implicit_gemm.GemmBlocking
-) -> tuple[str, ...]:
+def _loops(problem: ConvProblem, layout: Layout, blocks: GemmBlocking) -> tuple[str, ...]:
     """Return a description of the loop nest, one line per loop."""
     filters, pixels = problem.gemm.m, prod(problem.output_size)
     product = f"multiply {blocks.k_block:,} × {min(pixels, blocks.pixel_block):,} pixels"

@@ -28,6 +28,7 @@ from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import Target
 from glassconv.kernels import implicit_gemm
+from glassconv.kernels.gemm_parts.blocking import panel_width
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.phases_parts.interleave import (
     ENTRY_WORDS,
@@ -192,7 +193,7 @@ def plan(
     strides = output_strides(plane, layout)
     parameters = _parameters(piece, layout, strides, parts, blocks)
     tasks = ceil(parameters.planes / parameters.planes_per_task) * parameters.row_blocks
-    width = None if layout.name == NCHW else implicit_gemm.panel_width(plane.dtype, target)
+    width = None if layout.name == NCHW else panel_width(plane.dtype, target)
     weight_bytes = plane.groups // max(piece.groups, 1) * sum(part.weight_bytes for part in parts)
     elements = max(weight_bytes // plane.format.bytes, 1)
     return PhasesPlan(

@@ -63,6 +63,7 @@ class PyTorch:
     lowered_per_second: tuple[tuple[str, float], ...]  # elements of im2col's matrix, where one is
     copied_per_second: tuple[tuple[str, float], ...]  # elements of inputs, outputs and weights
     spectra_per_second: tuple[tuple[str, float], ...]  # what a convolution by spectra does
+    gradients: tuple[tuple[str, float], ...]  # times as long as the forward call, by kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +116,7 @@ class Machine(Shown):
                 onednn_calls=_pairs(pytorch.onednn_calls),
                 copied_per_second=_pairs(pytorch.copied_per_second),
                 spectra_per_second=_pairs(pytorch.spectra_per_second),
+                gradients=_pairs(pytorch.gradients),
             )
             machine = cls(**given)
             rates = [*_rates(machine)]
@@ -168,3 +170,4 @@ def _rates(machine: Machine) -> Iterator[tuple[str, float]]:
         yield from rates
     yield from pytorch.copied_per_second
     yield from pytorch.spectra_per_second
+    yield from pytorch.gradients

@@ -15,6 +15,10 @@ from glassconv.problem.shorthand import parse
     [
         ("64x14x14 96@1x1", True, True),
         ("256x14x14 96@1x1", True, True),
+        ("256x14x14 256@1x1", False, True),  # a large weight reads aligned rows
+        ("256x28x28 256@1x1", True, True),  # as they are in planes of whole cache lines
+        ("1024x14x14 1024@1x1 g8", True, True),
+        ("2048x14x14 63@1x1", True, True),  # few filters
         ("30x32x32 96@1x1", True, True),
         ("256x32x32 96@1x1", False, True),  # all planes in a few sets of L2
         ("64x14x14 96@1x1 s2", False, False),

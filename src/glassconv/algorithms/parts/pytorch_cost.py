@@ -15,7 +15,7 @@ which; where it is computed at once, a larger one tells how fast.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf, prod
 from types import MappingProxyType
@@ -37,7 +37,9 @@ SMALL = 20480  # elements of an image up to which PyTorch's own loops take it
 BLOCK = 8  # channels of a block of oneDNN's at least
 WIDEST_PADDING = 3  # columns, for oneDNN's NCHW kernel: it has as many outputs in a row of a tile
 X86 = ("avx2", "avx512")  # targets whose vectors are all that PyTorch has for 32 and 64 bits
-RUNS = 5  # of a probe, of which the fastest counts
+# The fastest call of a probe counts, of some in each round: another process that comes for some
+# milliseconds slows all of one round.
+ROUNDS, RUNS = 3, 2
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
             "32x24x24 64@3x3 p1 nobias float64", NCHW, "32x24x24 1@3x3 p1 nobias float64"
         ),
         LOWERED: Probe("60x24x24 124@3x3 p1 g4 nobias", NCHW, "60x24x24 4@3x3 p1 g4 nobias"),
-        "dense nchw": Probe("64x28x28 64@3x3 p1 nobias"),
-        "dense nhwc": Probe("64x28x28 64@3x3 p1 nobias", NHWC),
-        "pointwise nchw": Probe("16x128x7x7 128@1x1 nobias"),
-        "pointwise nhwc": Probe("16x128x7x7 128@1x1 nobias", NHWC),
+        "dense nchw": Probe("2x128x28x28 128@3x3 p1 nobias"),
+        "dense nhwc": Probe("2x128x28x28 128@3x3 p1 nobias", NHWC),
+        "pointwise nchw": Probe("16x256x14x14 256@1x1 nobias"),
+        "pointwise nhwc": Probe("16x256x14x14 256@1x1 nobias", NHWC),
         "depthwise nchw": Probe("64x56x56 64@5x5 p2 g64 nobias"),
         "depthwise nhwc": Probe("64x56x56 64@5x5 p2 g64 nobias", NHWC),
         TRANSPOSED: Probe("64x14x14 64@4x4 s2 p1 nobias transposed"),
@@ -112,7 +114,7 @@ def _by_layout(shorthand: str) -> dict[str, Probe]:
 
 SMALLEST_ONEDNN = _by_layout("8x4x4 8@5x5 p2 nobias")
 # Layers that do little but copy: input and output into blocks and back, and a weight.
-COPIED = _by_layout("16x8x28x28 8@1x1 nobias")
+COPIED = _by_layout("16x8x56x56 8@1x1 nobias")
 WEIGHTS = {
     "weights nchw": Probe("2x384x2x2 384@3x3 p1 nobias"),
     "weights nhwc": Probe("2x384x2x2 384@3x3 p1 nobias", NHWC),
@@ -244,31 +246,38 @@ def measure(machine: Machine, times: int = 1) -> PyTorch:
     machine: the other rates of this machine. times: how many threads as the one that is timed there
     will be; each does its share.
     """
-    call = _fastest(SMALLEST)
-    calls = {name: _fastest(probe) for name, probe in SMALLEST_ONEDNN.items()}
+    probes = [SMALLEST]
+    for group in (SMALLEST_ONEDNN, COPIED, WEIGHTS, PROBES):
+        probes += group.values()
+    probes += [replace(probe, shorthand=probe.lowering) for probe in PROBES.values()]
+    timed = _fastest([probe for probe in probes if probe.shorthand])
+    call = timed[SMALLEST]
+    calls = {name: timed[probe] for name, probe in SMALLEST_ONEDNN.items()}
     copied = {}
     for name, probe in COPIED.items():
         problem = parse_problem(probe.shorthand)
         elements = prod(problem.input_shape) + prod(problem.output_shape)
-        copied[name] = elements / _beyond(_fastest(probe), calls[name])
+        copied[name] = elements / _beyond(timed[probe], calls[name])
     for name, probe in WEIGHTS.items():
         elements = prod(parse_problem(probe.shorthand).weight_shape)
         known_call = call if name == "weights native" else calls[probe.layout]
-        copied[name] = elements / _beyond(_fastest(probe), known_call)
-    known = PyTorch(call, tuple(calls.items()), _endless(), _endless(), tuple(copied.items()), ())
+        copied[name] = elements / _beyond(timed[probe], known_call)
+    known = PyTorch(
+        call, tuple(calls.items()), _endless(), _endless(), tuple(copied.items()), (), ()
+    )
     rest = replace(machine, dispatch=0.0, pytorch=known)
     macs, lowered = {}, {}
     for kind, probe in PROBES.items():
         problem = parse_problem(probe.shorthand)
         known_seconds = seconds(problem, probe.layout, rest)
-        spent = _beyond(_fastest(probe), known_seconds)
+        spent = _beyond(timed[probe], known_seconds)
         if probe.larger and spent < known_seconds:
             problem = parse_problem(probe.larger)
-            larger = _fastest(Probe(probe.larger, probe.layout))
-            spent = _beyond(larger, seconds(problem, probe.layout, rest))
+            larger = replace(probe, shorthand=probe.larger)
+            spent = _beyond(_fastest([larger])[larger], seconds(problem, probe.layout, rest))
         if probe.lowering:
-            few, small = parse_problem(probe.lowering), Probe(probe.lowering, probe.layout)
-            less = _beyond(_fastest(small), seconds(few, probe.layout, rest))
+            few, small = parse_problem(probe.lowering), replace(probe, shorthand=probe.lowering)
+            less = _beyond(timed[small], seconds(few, probe.layout, rest))
             # Both lower the same: what the one takes longer is for its multiply-adds.
             per_mac = _beyond(spent, less) / (_macs(problem, kind) - _macs(few, kind))
             lowered[kind] = _lowered(few, kind) / _beyond(less, per_mac * _macs(few, kind))
@@ -336,8 +345,18 @@ def _beyond(seconds: float, known: float) -> float:
     return max(seconds - known, 0.1 * seconds)
 
 
-def _fastest(probe: Probe) -> float:
-    """Return the seconds of the fastest of some calls of a probe's layer."""
+def _fastest(probes: Iterable[Probe]) -> dict[Probe, float]:
+    """Return the seconds of the fastest of some calls of each probe's layer."""
+    with torch.no_grad():
+        calls = {probe: _call_of(probe) for probe in probes}
+        rounds = [
+            {probe: fastest(call, RUNS) for probe, call in calls.items()} for _ in range(ROUNDS)
+        ]
+    return {probe: min(each[probe] for each in rounds) for probe in calls}
+
+
+def _call_of(probe: Probe) -> Callable[[], Tensor]:
+    """Return the call of a probe's layer."""
     problem = parse_problem(probe.shorthand)
     input, weight = (
         torch.ones(shape, dtype=getattr(torch, problem.dtype))
@@ -352,5 +371,4 @@ def _fastest(probe: Probe) -> float:
             return F.conv_transpose2d(input, weight, None, stride, padding)
         return F.conv2d(input, weight, None, stride, padding, groups=problem.groups)
 
-    with torch.no_grad():
-        return fastest(call, RUNS)
+    return call

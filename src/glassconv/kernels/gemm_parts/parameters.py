@@ -8,11 +8,13 @@ from math import gcd, prod
 from glassconv.codegen.struct import N
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.microkernel.lowering import LoweringParameters
+from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import NCHW, Layout
 
 MAX_K_BLOCK = 256  # a 256 × 16 float32 panel of B fills half of a 32 KiB L1
 L2_WAYS = 8  # lines that a set of L2 holds at least
+FILTERS_OF_A_COPY = 64  # fewer read a copy of the input too seldom for it to pay
 MIN_TILES_BY_ROWS = 4  # of an output row; with fewer, its last tile wastes more than is saved
 
 
@@ -73,12 +75,19 @@ def is_read_in_place(
     In NCHW its rows are planes. The part of them that a panel reads must stay in L2: planes whose
     distance is a multiple of a large power of two are in the same few of its sets. And each block
     of pixels must have a whole vector.
+
+    Planes that are no whole number of cache lines begin anywhere in a line. Their panels take a
+    line more, of L2 too, which large weights need for themselves: these read a copy.
     """
     if not is_im2col_matrix(to_2d(problem, layout)):
         return False
     if layout.name != NCHW:
         return True
     element, rows = ELEMENT_BYTES[problem.dtype], min(problem.weight_shape[1], MAX_K_BLOCK)
+    has_large_weight = problem.weight_bytes / problem.groups > target.l2 / 3
+    is_aligned = layout.strides[1] * element % CACHE_LINE == 0
+    if has_large_weight and not is_aligned and problem.gemm.m >= FILTERS_OF_A_COPY:
+        return False
     way = target.l2 // L2_WAYS
     places = way // gcd(way, layout.strides[1] * element)
     last_block = (prod(problem.output_size) - 1) % pixel_block + 1

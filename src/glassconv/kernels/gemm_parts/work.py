@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil, inf, log2, prod
-from typing import TYPE_CHECKING
 
 from glassconv.codegen.target import ELEMENT_BYTES, Target
+from glassconv.kernels.gemm_parts.blocking import GemmBlocking
 from glassconv.kernels.gemm_parts.parameters import is_by_rows, is_packed_by_tasks, segments_of
 from glassconv.kernels.microkernel.lowering import MAX_COLUMNS
 from glassconv.kernels.runtime.cost_model import (
@@ -23,9 +23,6 @@ from glassconv.kernels.runtime.cost_model import (
 from glassconv.problem import ConvProblem
 from glassconv.problem.axis import Axis
 from glassconv.problem.memory_layout import NCHW, Layout
-
-if TYPE_CHECKING:
-    from glassconv.kernels.implicit_gemm import GemmBlocking
 
 
 def phases_of(

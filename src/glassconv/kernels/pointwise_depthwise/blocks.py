@@ -14,7 +14,7 @@ from math import ceil, prod
 from glassconv.codegen.struct import N, Struct, pack
 from glassconv.codegen.target import ELEMENT_BYTES, Target
 from glassconv.kernels.depthwise_parts import nhwc
-from glassconv.kernels.implicit_gemm import panel_width
+from glassconv.kernels.gemm_parts.blocking import panel_width
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
 from glassconv.problem import ConvProblem

@@ -18,8 +18,8 @@ from glassconv.codegen.struct import pack
 from glassconv.codegen.target import Target
 from glassconv.kernels.depthwise_parts.nhwc import InputAccess, input_access_of, tap_pattern_in
 from glassconv.kernels.depthwise_parts.register_tile import TapPattern
+from glassconv.kernels.gemm_parts.blocking import panel_width
 from glassconv.kernels.gemm_parts.parameters import MAX_K_BLOCK
-from glassconv.kernels.implicit_gemm import panel_width
 from glassconv.kernels.pointwise_depthwise.blocks import PairBlocking, blocking, parameters_of
 from glassconv.kernels.pointwise_depthwise.task import emit_task
 from glassconv.kernels.runtime.support import supports_common

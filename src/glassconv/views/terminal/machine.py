@@ -34,6 +34,7 @@ def _sections(machine: Machine) -> Iterator[RenderableType]:
         ("Memory", pairs(*_levels(machine))),
         ("Calls", pairs(*_calls(machine))),
         ("PyTorch, all threads", pairs(*_pytorch(machine))),
+        ("PyTorch's gradients, as multiples of the output", pairs(*_gradients(machine))),
     )
     for place, (title, body) in enumerate(parts, start=1):
         yield from section(place, title, body)
@@ -83,6 +84,11 @@ def _pytorch(machine: Machine) -> Iterator[tuple[str, str]]:
         if kind in lowered:
             text += f", {_giga(lowered[kind])} elements lowered/s"
         yield kind, text
+
+
+def _gradients(machine: Machine) -> Iterator[tuple[str, str]]:
+    for kind, times in machine.pytorch.gradients:
+        yield kind, f"{times:.2f}"
 
 
 def _nanoseconds(seconds: float) -> str:

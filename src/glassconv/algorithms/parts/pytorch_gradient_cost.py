@@ -1,0 +1,108 @@
+"""How long PyTorch's gradients take, as multiples of its forward call, timed on small layers.
+
+Each gradient has as many multiply-adds as the output. That of the input mostly takes as long, but
+with a stride it may take some times as long; so may that of the weight. How much longer depends on
+oneDNN's kernel for the kind of layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from glassconv.algorithms.parts import pytorch_cost
+from glassconv.algorithms.parts.fastest import fastest
+from glassconv.problem import ConvProblem
+from glassconv.problem.gradients import transpose_of
+from glassconv.problem.memory_layout import NCHW, NHWC
+from glassconv.problem.problem import Problem
+from glassconv.problem.shorthand import parse
+from glassconv.reports.machine import Machine
+
+ROUNDS = 3  # of all layers, of which the fastest counts
+OF_WEIGHT, OF_STRIDED_INPUT = "weight", "strided input"
+LAYERS = {
+    (OF_WEIGHT, "dense"): "128x28x28 128@3x3 p1 nobias",
+    (OF_WEIGHT, "pointwise"): "16x64x14x14 128@1x1 nobias",
+    (OF_WEIGHT, "depthwise"): "4x64x56x56 64@3x3 p1 g64 nobias",
+    (OF_STRIDED_INPUT, "dense"): "128x28x28 128@3x3 s2 p1 nobias",
+    (OF_STRIDED_INPUT, "pointwise"): "16x64x28x28 128@1x1 s2 nobias",
+    (OF_STRIDED_INPUT, "depthwise"): "4x64x56x56 64@3x3 s2 p1 g64 nobias",
+}
+# The names of the ratios, such as "weight, dense nchw".
+KINDS = tuple(f"{of}, {kind} {layout}" for of, kind in LAYERS for layout in (NCHW, NHWC))
+
+
+def of_input(problem: Problem, layout: str, machine: Machine) -> float:
+    """Return the predicted seconds of the input's gradient."""
+    forward = pytorch_cost.seconds(problem, layout, machine)
+    if max(problem.stride) == 1:
+        return forward
+    transposed = pytorch_cost.seconds(transpose_of(problem), layout, machine)
+    return max(forward * _ratio(OF_STRIDED_INPUT, problem, layout, machine), transposed)
+
+
+def of_weight(problem: Problem, layout: str, machine: Machine) -> float:
+    """Return the predicted seconds of the weight's gradient."""
+    ratio = _ratio(OF_WEIGHT, problem, layout, machine)
+    return ratio * pytorch_cost.seconds(problem, layout, machine)
+
+
+def _ratio(of: str, problem: Problem, layout: str, machine: Machine) -> float:
+    """Return how many times as long as the forward call, 1 for kinds that are not timed."""
+    kind = pytorch_cost.kind_of(problem, layout, machine.threads)
+    return dict(machine.pytorch.gradients).get(f"{of}, {kind}", 1.0)
+
+
+def measure() -> dict[str, float]:
+    """Return how many times as long as the forward call the gradients of each kind take."""
+    layers = {
+        f"{of}, {kind} {layout}": _layer(parse(text), layout, of == OF_WEIGHT)
+        for (of, kind), text in LAYERS.items()
+        for layout in (NCHW, NHWC)
+    }
+    # They take turns: another process that comes for some milliseconds slows one round.
+    with torch.no_grad():
+        rounds = [{kind: layer.time() for kind, layer in layers.items()} for _ in range(ROUNDS)]
+    return {
+        kind: min(each[kind][1] for each in rounds) / min(each[kind][0] for each in rounds)
+        for kind in layers
+    }
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """The calls of a layer that is timed."""
+
+    forward: Callable[[], Tensor]
+    gradient: Callable[[], object]
+
+    def time(self) -> tuple[float, float]:
+        """Return the seconds of the forward call and of the gradient."""
+        return fastest(self.forward, 1), fastest(self.gradient, 1)
+
+
+def _layer(problem: ConvProblem, layout: str, is_weight: bool) -> _Layer:
+    """Return the calls of a layer and of one of its gradients."""
+    format = torch.channels_last if layout == NHWC else torch.contiguous_format
+    shapes = (problem.input_shape, problem.weight_shape, problem.output_shape)
+    input, weight, grad = (
+        torch.ones(shape, dtype=torch.float32).contiguous(memory_format=format) for shape in shapes
+    )
+    stride, padding, groups = (
+        problem.stride,
+        [before for before, _ in problem.padding],
+        problem.groups,
+    )
+
+    def gradient() -> object:
+        return torch.ops.aten.convolution_backward(
+            grad, input, weight, None, stride, padding, problem.dilation, False, [0, 0], groups,
+            [not is_weight, is_weight, False],
+        )  # fmt: skip
+
+    return _Layer(lambda: F.conv2d(input, weight, None, stride, padding, groups=groups), gradient)
