@@ -134,14 +134,15 @@ def test_a_pixel_that_no_window_reads_may_be_anything() -> None:
         assert torch.equal(kernel.plan(problem, NCHW)(input, grad, False)[0], right)
 
 
-def test_winograd_leaves_whole_and_infinite_numbers_to_plain_sums() -> None:
+@pytest.mark.parametrize("layout", [NCHW, NHWC])
+def test_winograd_leaves_whole_and_infinite_numbers_to_plain_sums(layout: str) -> None:
     problem = parse("2x3x9x10 4@3x3 p1")
-    input, grad = arrays(problem)
+    input, grad = (in_layout(each, layout) for each in arrays(problem))
     infinite = input.clone()
     infinite[0, 1, 4, 4] = torch.inf
     for x, g in ((input, grad.round()), (infinite, grad)):
         found, right = (
-            KERNELS[name].plan(problem, NCHW)(x, g, True) for name in ("winograd", "gemm")
+            KERNELS[name].plan(problem, layout)(x, g, True) for name in ("winograd", "gemm")
         )
         for each, expected in zip(found, right, strict=True):
             assert each is not None

@@ -34,4 +34,14 @@ class GradientPlan(ABC):
 
     @abstractmethod
     def compute(self, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-        """Write the gradients of weight and, unless it is None, of the bias to these arrays."""
+        """Write the gradients of weight and, unless it is None, of the bias to these arrays.
+
+        weight: of the strides of `empty_weight`.
+        """
+
+    def write(self, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+        """Write the same to a weight of any strides."""
+        of_weight, of_bias = self(input, grad, bias is not None)
+        weight.copy_(of_weight)
+        if bias is not None and of_bias is not None:
+            bias.copy_(of_bias)

@@ -126,7 +126,7 @@ class WinogradGradientPlan(GradientPlan):
     def compute(self, input: Tensor, grad: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         """Write the gradients of weight and, unless it is None, of the bias to these arrays."""
         if is_whole(grad):
-            self.plain.compute(input, grad, weight, bias)
+            self.plain.write(input, grad, weight, bias)
             return
         num_threads = min(available_threads(), self.max_threads)
         sums = workspace(self.shared_bytes + num_threads * self.workspace_bytes)
@@ -143,7 +143,7 @@ class WinogradGradientPlan(GradientPlan):
             arrays = words_of(sums, weight.data_ptr())
             self.inverse.call(self.inverse_parameters, arrays, self.inverse_tasks, num_threads)
         if not is_finite(weight):
-            self.plain.compute(input, grad, weight, bias)
+            self.plain.write(input, grad, weight, bias)
         elif bias is not None:
             bias.copy_(grad.sum((0, 2, 3)))
 
