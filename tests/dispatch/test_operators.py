@@ -244,6 +244,13 @@ def test_its_operations_are_counted(name: str) -> None:
     assert counts[0] == counts[1] > 0
 
 
+def test_outputs_may_be_changed_in_place() -> None:
+    for calls in CALLS.values():
+        arrays = calls.arrays(FLOAT64, requires_grad=True)
+        operator = operator_of(calls)
+        assert gradcheck(lambda *given, operator=operator: operator(*given).relu_(), arrays)
+
+
 def test_unknown_names_are_refused_before_anything_runs() -> None:
     calls = CALLS["2-D"]
     with FakeTensorMode() as mode, pytest.raises(UnknownNameError, match="winograd"):

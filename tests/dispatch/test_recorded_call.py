@@ -193,3 +193,21 @@ def test_second_derivatives_under_autocast_are_those_without_it(accuracy: str) -
     assert torch.allclose(found, right, rtol=1e-4, atol=1e-4 * float(right.abs().max()))
     if accuracy == "strict":
         assert torch.equal(found, right)
+
+
+@EVERY_CALL
+@pytest.mark.parametrize("accuracy", ["default", "strict"])
+@pytest.mark.parametrize("last", [False, True])
+def test_outputs_and_gradients_may_be_changed_in_place(
+    calls: Calls, accuracy: str, last: bool
+) -> None:
+    arrays = calls.arrays(FLOAT64)
+    if last and len(calls.input) == 4:
+        arrays = arrays[0].contiguous(memory_format=torch.channels_last), *arrays[1:]
+
+    def changed(*arrays: Tensor) -> tuple[Tensor, ...]:
+        output = calls.ours(*arrays, accuracy=accuracy).relu_()
+        found = torch.autograd.grad(output.pow(3).sum(), arrays, create_graph=True)
+        return tuple(each.mul_(2) for each in found)
+
+    assert gradcheck(changed, [each.requires_grad_() for each in arrays], fast_mode=True)

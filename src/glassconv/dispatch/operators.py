@@ -29,6 +29,7 @@ from glassconv.dispatch import autocast
 from glassconv.dispatch.pytorch_call import check_residual, traced_call
 from glassconv.dispatch.pytorch_gradients import pytorch_gradients
 from glassconv.dispatch.select import check_names
+from glassconv.dispatch.storage import without_base
 from glassconv.problem.activations import Epilogue
 from glassconv.problem.problem import Arguments
 
@@ -169,7 +170,7 @@ def _compute(
     from glassconv.dispatch.dispatch import compute  # which imports `record`
 
     output: Tensor = compute(input, weight, bias, residual, Settings(*settings).arguments())
-    return output
+    return without_base(output)
 
 
 def _fake(

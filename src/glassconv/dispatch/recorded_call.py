@@ -25,7 +25,7 @@ from glassconv.dispatch.gradient_choice import GradientChoice
 from glassconv.dispatch.operators import Settings
 from glassconv.dispatch.pytorch_call import with_epilogue
 from glassconv.dispatch.pytorch_gradients import Gradients, Needed, pytorch_gradients
-from glassconv.dispatch.storage import check_storage
+from glassconv.dispatch.storage import check_storage, without_base
 from glassconv.dispatch.torch_state import State, state_of
 from glassconv.dispatch.weight_gradient_call import (
     Compute,
@@ -165,7 +165,7 @@ class _Convolution(torch.autograd.Function):
         ctx.save_for_backward(input, weight)
         ctx.set_materialize_grads(False)
         with packing_for_now(weight.requires_grad):
-            return call.forward(input, weight, bias, None)
+            return without_base(call.forward(input, weight, bias, None))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor | None, ...]:

@@ -37,6 +37,22 @@ def are_stored(tensors: Sequence[Tensor], spans: Sequence[int]) -> bool:
     return True
 
 
+def without_base(output: Tensor) -> Tensor:
+    """Return a new output as a tensor of its own where it is a view of one that nothing else uses.
+
+    Autograd lets no operation in place, as `relu_`, change a view that a function written in Python
+    returned.
+
+    >>> whole = torch.ones(1, 2)
+    >>> whole[0]._is_view(), without_base(whole[0])._is_view()
+    (True, False)
+    """
+    if not output._is_view():
+        return output
+    storage, offset = output.untyped_storage(), int(output.storage_offset())
+    return output.new_empty(0).set_(storage, offset, output.shape, output.stride())
+
+
 def check_storage(function: str, arrays: Mapping[str, Tensor]) -> None:
     """Raise `StorageError` where elements of a CPU tensor are outside its storage.
 

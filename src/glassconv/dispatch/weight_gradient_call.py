@@ -17,6 +17,7 @@ from glassconv.dispatch import autocast
 from glassconv.dispatch.compiled_call import in_layout
 from glassconv.dispatch.operators import Settings
 from glassconv.dispatch.select import AUTO
+from glassconv.dispatch.storage import without_base
 from glassconv.problem import ConvProblem
 from glassconv.problem.gradients import input_gradient
 from glassconv.problem.problem import Arguments, Problem
@@ -103,7 +104,7 @@ class _WeightGradient(torch.autograd.Function):
         ctx.call = call
         ctx.save_for_backward(input, grad)
         ctx.set_materialize_grads(False)
-        return call.run(input, grad, False)[0]
+        return without_base(call.run(input, grad, False)[0])
 
     @staticmethod
     def backward(ctx: Any, direction: Tensor | None) -> tuple[Tensor | None, ...]:
