@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 import pytest
 
 from glassconv.dispatch import gradient_choice, machine_store
 from glassconv.dispatch.gradient_choice import (
+    GAIN,
     PYTORCH,
+    Part,
     choose_gradients,
     is_faster_in_float32,
     predicted_parts,
@@ -34,7 +37,13 @@ def test_each_part_is_chosen_by_itself() -> None:
     problem = parse_problem("8x64x56x56 64@3x3 p1")
     parts = predicted_parts(problem, "default", NCHW)
     assert [part.kernel for part in parts] == ["winograd4", "winograd4", "winograd"]
-    assert all(part.saved == part.pytorch_seconds - part.seconds for part in parts)
+    assert all(part.saved == part.pytorch_seconds - GAIN * part.seconds for part in parts)
+
+
+def test_a_kernel_that_is_not_clearly_faster_saves_nothing() -> None:
+    assert Part("gemm", 1.0, GAIN + 0.5).saved == pytest.approx(0.5)
+    assert Part("gemm", 1.0, GAIN - 0.01).saved == 0.0
+    assert Part(None, inf, 1.0).saved == 0.0
 
 
 def test_what_is_not_asked_for_saves_nothing() -> None:
