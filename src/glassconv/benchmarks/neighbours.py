@@ -173,7 +173,11 @@ def _in_a_process(engine: str, suite: str, passes: int, threads: int) -> list[fl
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, or with --engine the seconds of one engine's passes."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="glassconv.benchmarks.neighbours")
+    parser = argparse.ArgumentParser(
+        prog="python -m glassconv.benchmarks.neighbours",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--suite", default="resnet18")
     parser.add_argument("--busy", type=int, nargs="+", default=[0, 1, 2, 4])
     parser.add_argument("--passes", type=int, default=100)

@@ -130,14 +130,18 @@ def _print_network(source: str, size: int, batch: int, layout: str, rounds: int)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table of layers, or a line of a network."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="glassconv.benchmarks.training")
-    parser.add_argument("--suite", default="resnet18")
+    parser = argparse.ArgumentParser(
+        prog="python -m glassconv.benchmarks.training",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--suite", default="resnet18", help="whose layers are timed one by one")
     parser.add_argument("--network", help="whole steps of it, instead of a suite's layers")
     parser.add_argument("--size", type=int, default=224, help="of the network's input")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--layout", choices=FORMATS, default=NCHW)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=8, help="images of a step")
+    parser.add_argument("--layout", choices=FORMATS, default=NCHW, help="nhwc is channels last")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of both")
+    parser.add_argument("--rounds", type=int, default=20, help="steps of each, of which the median")
     asked = parser.parse_args(arguments)
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
