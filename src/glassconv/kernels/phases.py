@@ -7,6 +7,9 @@ epilogue. Images and groups that do not fit in cache together are computed one a
 
     buffer[b, (phase, f), q] = Σ_(t, c) w[c, f, tap t of the phase] · x[b, c, q + t]
     output[b, f, phase + stride · q] = activation(buffer[b, (phase, f), q] + bias[f] + residual)
+
+Where a group is one channel and one filter, each output adds the products of its taps instead
+(phases_parts/depthwise.py).
 """
 
 from __future__ import annotations

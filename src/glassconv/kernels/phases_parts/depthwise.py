@@ -117,7 +117,7 @@ def blocking(
 ) -> TransposedDepthwiseBlocking:
     """Return the blocks of a 2D problem.
 
-    What a unit reads and writes fits in a quarter of L2, and there is a unit for each task.
+    What a unit reads and writes fits in an eighth of L2, and there is a unit for each task.
     """
     lanes, element = target.lanes(plane.dtype), plane.format.bytes
     channels, wanted = _unit_channels(plane, layout, target), _tasks_wanted(plane, threads)
@@ -131,7 +131,7 @@ def blocking(
         return channels * (prod(_window(plane, block, lanes)) + prod(block))
 
     block = height, width
-    while units(block) < wanted or elements(block) * element > target.l2 // 4:
+    while units(block) < wanted or elements(block) * element > target.l2 // 8:
         smaller = _half(block, plane.stride)
         if smaller == block:
             break
@@ -327,26 +327,27 @@ def work(plane: TransposedProblem, layout: Layout, target: Target, threads: int)
     lanes = target.lanes(plane.dtype)
     blocks = blocking(plane, layout, target, threads)
     p, _ = parameters_of(plane, layout, target, blocks)
-    footprint = activation_bytes(plane)
-    read, written = (
-        Stream(plane.input_bytes, footprint),
-        Stream(2 * plane.output_bytes, footprint),
-    )
-    tasks = ceil(p.units / blocks.units_per_task)
-    vectors = plane.batch * ceil(plane.out_channels / lanes)
-    tiles = tuple(_tiles(plane, vectors))
-    phases: tuple[Phase, ...] = (Phase(tiles, (read, written)),)
+    tasks, footprint = ceil(p.units / blocks.units_per_task), activation_bytes(plane)
+    read = Stream(plane.input_bytes, footprint)
+    written = Stream(2 * plane.output_bytes, footprint)  # a line is read before it is written
+    vectors = ceil(plane.out_channels / lanes)
+    # A task packs the weights of its first block of channels, and of those that begin in it.
+    packed = (tasks + ceil(plane.out_channels / blocks.unit_channels)) * blocks.unit_channels
+    of_taps = _transposed(packed / lanes * ceil(p.taps / lanes), lanes)
+    tiles = tuple(_tiles(plane, plane.batch * vectors))
+    phases = [Phase((of_taps,)), Phase(tiles, (read, written))]
     if layout.name == NCHW:
-        blocks_read, blocks_written = (
-            vectors * prod(size[:-1]) * ceil(size[-1] / lanes)
-            for size in (plane.input_size, (prod(plane.output_size),))
+        height, width = plane.input_size
+        of_inputs = _transposed(plane.batch * vectors * height * ceil(width / lanes), lanes)
+        of_outputs = _transposed(
+            plane.batch * vectors * ceil(prod(plane.output_size) / lanes), lanes
         )
-        phases = (
-            Phase((_transposed(blocks_read, lanes),), (read,)),
+        phases[1:] = [
+            Phase((of_inputs,), (read,)),
             Phase(tiles),
-            Phase((_transposed(blocks_written, lanes),), (written,)),
-        )
-    return Work(phases, tasks, min(threads, max_threads(plane, tasks)))
+            Phase((of_outputs,), (written,)),
+        ]
+    return Work(tuple(phases), tasks, min(threads, max_threads(plane, tasks)))
 
 
 def _transposed(blocks: float, lanes: int) -> Loop:

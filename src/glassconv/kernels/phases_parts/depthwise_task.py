@@ -113,14 +113,14 @@ def emit_task(module: Module, layout: str, epilogue: Epilogue) -> Function:
             # Whole rows are adjacent in a plane, and so are their results.
             are_whole = (column_stop - column).equals(p.columns)
             rows, columns = row_stop - row, column_stop - column
-            store.call(
-                parameters=p,
-                result=result,
-                planes=output + (row * p.columns + column),
-                runs=code.select(are_whole, code.value(1), rows),
-                length=code.select(are_whole, rows * columns, columns),
-                residual_offset=residual_offset(arrays),
-            )
+            with code.loop(0, code.select(are_whole, code.value(1), rows)) as run:
+                store.call(
+                    parameters=p,
+                    result=result + run * p.result_stride_h,
+                    planes=output + ((row + run) * p.columns + column),
+                    pixels=code.select(are_whole, rows * columns, columns),
+                    residual_offset=residual_offset(arrays),
+                )
 
     return task
 
@@ -346,7 +346,7 @@ def _emit_load(module: Module) -> Function:
 
 
 def _emit_store(module: Module, epilogue: Epilogue) -> Function:
-    """Emit the function that transposes runs of results to the output's planes."""
+    """Emit the function that transposes the results of adjacent pixels to the output's planes."""
 
     @function(module)
     def store(
@@ -354,21 +354,18 @@ def _emit_store(module: Module, epilogue: Epilogue) -> Function:
         parameters: TransposedDepthwiseParameters[Value],
         result: Pointer,
         planes: Pointer,
-        runs: Value,
-        length: Value,
+        pixels: Value,
         residual_offset: Value,
     ) -> None:
         p, lanes = parameters, code.lanes
-        with code.loop(0, runs) as run:
-            source, to = result + run * p.result_stride_h, planes + run * p.columns
-            for pixel, mask in blocks_of(code, length):
-                columns = [source.vector((pixel + lane) * lanes) for lane in range(lanes)]
-                for lane, sums in enumerate(code.transpose(columns)):
-                    address = to + (lane * p.output_stride_c + pixel)
-                    row = apply_epilogue(code, epilogue, sums, address, residual_offset, mask)
-                    if mask is None:
-                        address[0] = row
-                    else:
-                        address.store_masked(mask, row)
+        for pixel, mask in blocks_of(code, pixels):
+            columns = [result.vector((pixel + lane) * lanes) for lane in range(lanes)]
+            for lane, sums in enumerate(code.transpose(columns)):
+                address = planes + (lane * p.output_stride_c + pixel)
+                row = apply_epilogue(code, epilogue, sums, address, residual_offset, mask)
+                if mask is None:
+                    address[0] = row
+                else:
+                    address.store_masked(mask, row)
 
     return store
