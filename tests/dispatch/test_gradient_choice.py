@@ -46,6 +46,15 @@ def test_a_kernel_that_is_not_clearly_faster_saves_nothing() -> None:
     assert Part(None, inf, 1.0).saved == 0.0
 
 
+def test_phases_compute_the_inputs_gradient_of_a_strided_depthwise_convolution() -> None:
+    for layout in (NCHW, NHWC):
+        parts = predicted_parts(parse_problem("8x96x56x56 96@3x3 s2 p1 g96"), "default", layout)
+        assert parts.of_input.kernel == "phases"
+        assert 0 < parts.of_input.saved < parts.of_input.pytorch_seconds
+        for text in ("8x96x56x56 192@3x3 s2 p1 g96", "8x3x112x112 3@3x3 s2 p1 g3"):
+            assert predicted_parts(parse_problem(text), "default", layout).of_input.kernel is None
+
+
 def test_what_is_not_asked_for_saves_nothing() -> None:
     problem = parse_problem("8x64x56x56 64@3x3 p1")
     choice = choose_gradients(problem, "default", NCHW, of_input=False, of_weight=True)

@@ -25,7 +25,7 @@ from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import parse_transposed
 from support.compile_function import this_machine
 from support.guard_pages import SIDES, guarded
-from support.kernel_problems import PROBLEMS, TRANSPOSED_EDGES
+from support.kernel_problems import PROBLEMS, TRANSPOSED_DEPTHWISE, TRANSPOSED_EDGES
 
 EPILOGUES = (Epilogue(), Epilogue("relu", residual=True))
 CASES: list[Any] = [
@@ -38,7 +38,7 @@ CASES: list[Any] = [
     *(
         (each, text, parse_transposed(text))
         for each in TRANSPOSED_KERNELS.values()
-        for text in TRANSPOSED_EDGES
+        for text in (*TRANSPOSED_EDGES, *TRANSPOSED_DEPTHWISE)
     ),
 ]
 ABLE = pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from glassconv.codegen.jit import assembly
 from glassconv.codegen.target import named as target_named
 from glassconv.dispatch.select import choose
 from glassconv.kernels import KERNELS, TRANSPOSED_KERNELS
-from glassconv.kernels import phases as kernel_module
 from glassconv.kernels.phases import PhasesPlan
 from glassconv.kernels.phases_parts import pieces
 from glassconv.kernels.runtime.packed_weights import packed_bytes
@@ -28,7 +27,7 @@ from glassconv.problem.operands import random_operands, to_numpy
 from glassconv.problem.transposed import TransposedProblem, parse_transposed
 from glassconv.verification.verify import judge
 from support.guard_pages import SIDES, guarded
-from support.kernel_problems import TRANSPOSED_EDGES
+from support.kernel_problems import TRANSPOSED_DEPTHWISE, TRANSPOSED_EDGES
 from support.memory_layouts import LAYOUTS
 from support.random_problems import LARGE, random_transposed_problem
 
@@ -49,7 +48,7 @@ def assert_within_bound(problem: TransposedProblem, output: Tensor, layout: str 
     assert found.verdict, f"{problem} {layout}: {found.verdict.reason}"
 
 
-@pytest.mark.parametrize("text", TRANSPOSED_EDGES)
+@pytest.mark.parametrize("text", [*TRANSPOSED_EDGES, *TRANSPOSED_DEPTHWISE])
 def test_every_layout_is_within_the_bound_beside_closed_pages(text: str) -> None:
     problem = parse_transposed(text)
     operands = random_operands(problem)
@@ -111,13 +110,13 @@ def test_random_problems_stay_within_the_bound(seeds: range) -> None:
 
 
 @pytest.mark.parametrize("layout", [NCHW, NHWC])
-@pytest.mark.parametrize("text", TRANSPOSED_EDGES[:7])
+@pytest.mark.parametrize("text", [*TRANSPOSED_EDGES[:7], *TRANSPOSED_DEPTHWISE])
 def test_the_epilogue_is_applied_to_every_output(text: str, layout: str) -> None:
     problem = parse_transposed(text)
     operands = random_operands(problem)
     lay = LAYOUTS["channels last" if layout == NHWC else "contiguous"]
-    input, residual = lay(operands.input), lay(torch.randn(problem.output_shape))
-    given = contiguous(problem, layout)
+    residual = lay(torch.randn(problem.output_shape).to(operands.input.dtype))
+    input, given = lay(operands.input), contiguous(problem, layout)
     plain = PHASES.plan(problem, given)(input, operands.weight, operands.bias)
     plan = PHASES.plan(problem, given, Epilogue("relu", residual=True))
     output = plan(input, operands.weight, operands.bias, residual)
@@ -125,10 +124,15 @@ def test_the_epilogue_is_applied_to_every_output(text: str, layout: str) -> None
 
 
 @pytest.mark.usefixtures("threads")
-def test_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_module, "MIN_ELEMENTS_PER_TASK", 1)
+@pytest.mark.parametrize(
+    "text", ["2x24x15x16 20@3x3 s2 p1 transposed o1", *TRANSPOSED_DEPTHWISE[:8]]
+)
+def test_the_same_bits_for_any_number_of_threads(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "MIN_ELEMENTS_PER_TASK", 1)
     monkeypatch.setattr("glassconv.kernels.gemm_parts.blocking.MIN_MACS_PER_TASK", 1)
-    problem = parse_transposed("2x24x15x16 20@3x3 s2 p1 transposed o1")
+    problem = parse_transposed(text)
     operands = random_operands(problem)
     for layout in (NCHW, NHWC):
         lay = LAYOUTS["channels last" if layout == NHWC else "contiguous"]
@@ -140,14 +144,18 @@ def test_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch
         assert all(torch.equal(output, outputs[0]) for output in outputs)
 
 
-def test_a_call_sees_a_changed_weight() -> None:
-    problem = parse_transposed(TRANSPOSED_EDGES[0])
+@pytest.mark.parametrize("text", [TRANSPOSED_EDGES[0], TRANSPOSED_DEPTHWISE[0]])
+def test_a_call_sees_a_changed_weight(text: str) -> None:
+    problem = parse_transposed(text)
     operands = random_operands(problem)
     plan = PHASES.plan(problem, contiguous(problem))
     before = plan(operands.input, operands.weight, operands.bias)
     operands.weight.data[-1, -1, -1, -1] += 1
     after = plan(operands.input, operands.weight, operands.bias)
-    expected = F.conv_transpose2d(operands.input, operands.weight, operands.bias, 2, 1)
+    extra = problem.output_padding
+    expected = F.conv_transpose2d(
+        operands.input, operands.weight, operands.bias, 2, 1, extra, problem.groups
+    )
     assert not torch.equal(before, after)
     torch.testing.assert_close(after, expected)
 
@@ -170,6 +178,21 @@ def test_a_weight_that_is_not_finite_is_given_to_pytorch(value: float) -> None:
     torch.testing.assert_close(output, expected, equal_nan=True)
 
 
+@pytest.mark.parametrize("layout", [NCHW, NHWC])
+@pytest.mark.parametrize("value", [inf, nan])
+def test_a_depthwise_weight_that_is_not_finite_meets_inputs_only(value: float, layout: str) -> None:
+    problem = parse_transposed(TRANSPOSED_DEPTHWISE[1])
+    operands = random_operands(problem)
+    operands.weight[3, 0, 0, 2] = operands.weight[20, 0, 2, 0] = value
+    lay = LAYOUTS["channels last" if layout == NHWC else "contiguous"]
+    plan = PHASES.plan(problem, contiguous(problem, layout))
+    output = plan(lay(operands.input), operands.weight, operands.bias)
+    expected = F.conv_transpose2d(
+        operands.input, operands.weight, operands.bias, 2, 1, 0, problem.groups
+    )
+    torch.testing.assert_close(output, lay(expected), equal_nan=True)
+
+
 @pytest.mark.parametrize(
     "text", ["514x200 1@1024 s256 transposed", "15x32x13 15@32x32 s16 transposed"]
 )
@@ -183,10 +206,17 @@ def test_auto_multiplies_no_inserted_zeros(text: str) -> None:
 @pytest.mark.parametrize("name", ["avx2", "avx512", "neon"])
 @pytest.mark.parametrize("layout", [NCHW, NHWC])
 def test_code_for_every_target_has_no_spills(name: str, layout: str) -> None:
-    target, problem = target_named(name), parse_transposed(TRANSPOSED_EDGES[0])
-    for epilogue in (Epilogue(), Epilogue("relu6", residual=True)):
-        plan = PHASES.plan_for(problem, contiguous(problem, layout), target, 2, epilogue)
-        assert spilling(assembly(plan.kernel.text, target)) == {}
+    target = target_named(name)
+    # Where the outputs of a depthwise convolution are transposed, relu6 takes a register too many.
+    for text, activation in (
+        (TRANSPOSED_EDGES[0], "relu6"),
+        (TRANSPOSED_DEPTHWISE[0], "relu"),
+        (TRANSPOSED_DEPTHWISE[3], "relu"),
+    ):
+        problem = parse_transposed(text)
+        for epilogue in (Epilogue(), Epilogue(activation, residual=True)):
+            plan = PHASES.plan_for(problem, contiguous(problem, layout), target, 2, epilogue)
+            assert spilling(assembly(plan.kernel.text, target)) == {}
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ TRANSPOSED_EDGES = [
     "2x6x5 3@5x2 s3x4 p1x0 transposed",  # phases without taps: gaps
     "5x4x4 7@1x1 s3 transposed o2",
     "4x6x7 6@3x3 s2 g2 transposed",
-    "6x6x7 6@4x4 s2 p1 g6 transposed",
+    "3x6x7 3@4x4 s2 p1 g3 transposed",
     "3x5x5 4@3x3 transposed",  # stride 1: one phase
     "2x5x5 3@1x1 s2 p2 transposed o1",  # the padding is wider than the kernel
     "2x4x5 3@3x4 s4x2 d6x3 p1 transposed",
@@ -60,10 +60,35 @@ TRANSPOSED_EDGES = [
     "5x40 1@64 s16 transposed",
     "130x3x3 37@2x2 s2 nobias float64 transposed",
     "0x3x4x4 2@2x2 s2 transposed",
-    "9x5x18 9@16x16 s8 g9 transposed",  # adjacent outputs are of different phases and groups
-    "2x17x3x9 17@9x20 s9x10 p2x3 g17 transposed o1",
+    "18x5x18 9@16x16 s8 g9 transposed",  # adjacent outputs are of different phases and groups
+    "2x34x3x9 17@9x20 s9x10 p2x3 g17 transposed o1",
     "3x4x19 7@10x12 s10 p1 transposed",
     "20x7x7 40@16x32 s16 p4x0 g20 float64 transposed",
+]
+# One channel and one filter in a group, and groups for a vector on every processor.
+TRANSPOSED_DEPTHWISE = [
+    "2x16x7x9 16@3x3 s2 p1 g16 transposed o1",
+    "2x21x7x9 21@3x3 s2 p1 g21 transposed",
+    "16x9x14 16@5x5 s2 p2 g16 nobias transposed o1",
+    "19x5x6 19@7x7 s3x2 p3 g19 float64 transposed o2x1",
+    "16x5x6 16@1x1 s2 g16 transposed o1",  # phases without taps
+    "17x5x4 17@2x2 s3 p1 g17 transposed o1",
+    "40x4x5 40@2x2 s2 g40 transposed",
+    "17x9x8 17@5x3 s2x3 p3 d2 g17 transposed o1x2",
+    "16x5x6 16@3x3 s2 p4 d2 g16 float64 transposed o1",  # stride and dilation have a factor
+    "18x3x2 18@3x3 s5x7 p4x2 d3x2 g18 transposed",
+    "16x2x2 16@9x9 s2 p4 g16 transposed",  # no output has all taps of its phase
+    "16x1x1 16@3x3 s2 p1 g16 transposed",
+    "16x5x4 16@3x3 s2 p0:3x2:1 g16 transposed",
+    "16x6x5 16@1x1 s2 p2 g16 transposed o1",  # the padding is wider than the kernel
+    "0x16x4x4 16@3x3 s2 p1 g16 transposed",
+    "2x17x40 17@7 s3 p3 d2 g17 transposed o2",
+    "16x3000 16@9 s4 p4 g16 transposed",  # blocks of columns
+    "2x16x33 16@3 s2 p1 g16 float64 transposed o1",
+    "700x3x3 700@5x5 s2 p2 g700 transposed",  # blocks of channels
+    "16x61x60 16@3x3 s2 p1 g16 transposed o1",  # blocks of rows
+    "2x17x3x9 17@9x20 s9x10 p2x3 g17 transposed o1",
+    "16x7x7 16@3x3 p1 g16 transposed",  # stride 1: one phase
 ]
 TYPES = tuple(ELEMENT_BYTES)
 PROBLEMS: dict[str, ConvProblem] = {}

@@ -79,6 +79,12 @@ SHAPES = {
     "depthwise, strided": Calls(
         "conv2d", (2, 3, 9, 8), (6, 1, 3, 3), None, {"groups": 3, "padding": 1, "stride": 2}
     ),
+    "a filter for each channel, strided": Calls(
+        "conv2d", (2, 9, 7, 8), (9, 1, 3, 2), 9, {"groups": 9, "padding": 1, "stride": (2, 3)}
+    ),
+    "1-D, a filter for each channel, strided": Calls(
+        "conv1d", (2, 9, 19), (9, 1, 5), 9, {"groups": 9, "padding": 2, "stride": 2, "dilation": 2}
+    ),
     "wide": Calls("conv2d", (1, 2, 4, 20), (3, 2, 3, 3), 3, {"padding": 1}),
     "one pixel": Calls("conv2d", (2, 5, 1, 1), (7, 5, 1, 1), 7),
     "pointwise": Calls("conv2d", (2, 5, 4, 6), (7, 5, 1, 1), 7),

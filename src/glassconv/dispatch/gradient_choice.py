@@ -25,6 +25,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.dtypes import HALF_PRECISION
 from glassconv.problem.gradients import convolution_of, transpose_of
 from glassconv.problem.problem import Problem
+from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.machine import Machine
 
 RECORDING = 60  # dispatches that autograd takes for a function written in Python, both ways
@@ -100,8 +101,7 @@ def predicted_parts(
     """
     machine, transpose = machine_store.machine(), transpose_of(problem)
     of_transpose = pytorch_gradient_cost.of_input(problem, layout, machine)
-    if problem.weight_shape[1] == 1 and max(problem.stride) > 1:
-        # The phases of a strided depthwise convolution take up to four times as long as predicted.
+    if _is_mispredicted(transpose):
         of_input = Part(None, inf, of_transpose)
     else:
         of_input = _part(transpose, accuracy, layout, of_transpose, machine, weight_changes)
@@ -174,6 +174,23 @@ def _part(
     if weight_changes:
         seconds += kernel_named(fastest.name).packing_seconds(problem, layout, machine)
     return Part(fastest.name, seconds, theirs)
+
+
+def _is_mispredicted(transpose: Problem) -> bool:
+    """Return whether kernels of a transposed problem take several times as long as predicted.
+
+    Where a group has one filter, they do if it has several channels, or a vector has more lanes
+    than there are groups: the phases are then convolutions of a few numbers each.
+    """
+    # The code generator is imported when it is needed, not with the package.
+    from glassconv.codegen.target import host
+    from glassconv.kernels.phases_parts import depthwise
+
+    if not isinstance(transpose, TransposedProblem):
+        return False
+    has_phases = transpose.weight_shape[1] == 1 and max(transpose.stride) > 1
+    target = host()
+    return has_phases and target is not None and not depthwise.is_supported(transpose, target)
 
 
 def _part_of_weight(problem: ConvProblem, layout: str, theirs: float, machine: Machine) -> Part:

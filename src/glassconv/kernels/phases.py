@@ -7,6 +7,9 @@ epilogue. Images and groups that do not fit in cache together are computed one a
 
     buffer[b, (phase, f), q] = Σ_(t, c) w[c, f, tap t of the phase] · x[b, c, q + t]
     output[b, f, phase + stride · q] = activation(buffer[b, (phase, f), q] + bias[f] + residual)
+
+Where a group is one channel and one filter, each output adds the products of its taps instead
+(phases_parts/depthwise.py).
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ from glassconv.codegen.target import Target
 from glassconv.kernels import implicit_gemm
 from glassconv.kernels.gemm_parts.blocking import panel_width
 from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
+from glassconv.kernels.phases_parts import depthwise, depthwise_task, pieces
+from glassconv.kernels.phases_parts import work as interleaving
 from glassconv.kernels.phases_parts.interleave import (
     ENTRY_WORDS,
     InterleaveParameters,
@@ -39,14 +44,7 @@ from glassconv.kernels.phases_parts.interleave import (
 from glassconv.kernels.phases_parts.packing import packing
 from glassconv.kernels.phases_parts.pieces import Piece, piece_of, pieces_of
 from glassconv.kernels.runtime.blocking import TASKS_PER_THREAD, Blocking, round_up
-from glassconv.kernels.runtime.cost_model import (
-    Loop,
-    Phase,
-    Stream,
-    Work,
-    activation_bytes,
-    copy_of,
-)
+from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.parameters import Arrays, pack_arrays
 from glassconv.kernels.runtime.plan import Launch, Plan, workspace
 from glassconv.kernels.runtime.support import supports_common
@@ -59,7 +57,6 @@ from glassconv.reports.verdict import Verdict
 
 TRANSPOSED = True  # the functions below take the transposed problem itself
 MAX_PHASES = 2**14  # the table of phases must stay in L2
-MIN_ELEMENTS_PER_TASK = 8192  # outputs
 KEPT_BYTES = 2**26  # buffers larger than this are freed after the call
 
 
@@ -186,6 +183,8 @@ def plan(
     epilogue: Epilogue = NOTHING,
 ) -> Plan:
     """Plan a supported problem, for inputs in the given memory layout."""
+    if depthwise.is_supported(problem, target):
+        return _depthwise_plan(problem, layout, target, threads, epilogue)
     plane = problem.as_2d()
     piece = piece_of(plane, layout, target, threads)
     parts = _parts(piece, plane.groups, layout, target, threads)
@@ -204,7 +203,7 @@ def plan(
         pack(parameters, _table(piece, layout, parts)),
         tasks,
         workspace_bytes=0,
-        max_threads=max(1, min(tasks, prod(piece.output_shape) // MIN_ELEMENTS_PER_TASK)),
+        max_threads=max(1, min(tasks, prod(piece.output_shape) // pieces.MIN_ELEMENTS_PER_TASK)),
         pack=packing(plane, elements, width, target),
         loops=_loops(parts),
         hot_function=parts[0].plan.hot_function if parts else "",
@@ -214,56 +213,42 @@ def plan(
     )
 
 
-def work(problem: TransposedProblem, layout: Layout, target: Target, threads: int) -> Work:
-    """Return what the kernel does for a problem: its convolutions, then their interleaving."""
+def _depthwise_plan(
+    problem: TransposedProblem, layout: Layout, target: Target, threads: int, epilogue: Epilogue
+) -> Plan:
+    """Plan a problem whose groups are one channel and one filter."""
     plane = problem.as_2d()
-    piece = piece_of(plane, layout, target, threads)
-    pieces = (plane.batch // max(piece.batch, 1)) * (plane.groups // max(piece.groups, 1))
-    parts = [
-        implicit_gemm.work(group.convolution, layout, target, threads)
-        for group in phase_groups(plane)
-    ]
-    elements, lanes = prod(plane.output_shape), target.lanes(plane.dtype)
-    channels, stride = plane.out_channels // plane.groups, plane.stride[1]
-    # Rows are interleaved by vectors, where there are enough adjacent outputs, phases or groups.
-    if layout.name == NCHW:
-        is_vector, run = stride <= 2 or stride >= lanes, plane.output_size[1]
-    elif channels == 1 and min(plane.groups, stride) >= lanes:
-        is_vector, run = True, lanes * stride  # of all phases and as many groups as lanes
-    else:
-        is_vector, run = channels >= lanes, channels
-    copied, runs = elements / (lanes if is_vector else 1), elements / run
-    footprint = activation_bytes(plane)
-    interleaving = Phase(
-        (Loop(copied, multiply_adds=1, loads=1, stores=1, entries=runs),),
-        (Stream(plane.output_bytes, footprint), Stream(2 * plane.output_bytes, footprint)),
-    )
-    phases = tuple(phase for part in parts for phase in part.phases)
-    team = min(threads, max(1, elements // MIN_ELEMENTS_PER_TASK))
-    return Work(
-        (*phases, interleaving),
-        TASKS_PER_THREAD * team,
-        team,
-        launches=pieces * (len(parts) + 1),
-        checked_bytes=plane.weight_bytes,
-        packing=(_packing(plane),),
+    blocks = depthwise.blocking(plane, layout, target, threads)
+    parameters, table = depthwise.parameters_of(plane, layout, target, blocks)
+    tasks = ceil(parameters.units / blocks.units_per_task)
+    lanes = target.lanes(plane.dtype)
+    return Plan(
+        problem,
+        layout,
+        _compile_depthwise(problem.dtype, layout.name, target, epilogue),
+        blocks,
+        pack(parameters, table),
+        tasks,
+        blocks.workspace_bytes,
+        max_threads=depthwise.max_threads(plane, tasks),
+        pack=None,
+        loops=depthwise.describe_loops(plane, layout, blocks, parameters.units, lanes),
     )
 
 
-def _packing(plane: TransposedProblem) -> Phase:
-    """Return how the weight is packed: an offset and a number of each element are loaded.
+def work(problem: TransposedProblem, layout: Layout, target: Target, threads: int) -> Work:
+    """Return what the kernel does for a problem."""
+    plane = problem.as_2d()
+    if depthwise.is_supported(problem, target):
+        return depthwise.work(plane, layout, target, threads)
+    return interleaving.work(plane, layout, target, threads)
 
-    Two additions make its address of the offset.
-    """
-    copied = Loop(prod(plane.weight_shape), multiply_adds=2, loads=2, stores=1)
-    return Phase((copied,), copy_of(plane.weight_bytes).streams)
 
-
-def blocking(
-    problem: TransposedProblem, layout: Layout, target: Target, threads: int
-) -> PhasesBlocking:
+def blocking(problem: TransposedProblem, layout: Layout, target: Target, threads: int) -> Blocking:
     """Return the blocks of a problem."""
     plane = problem.as_2d()
+    if depthwise.is_supported(problem, target):
+        return depthwise.blocking(plane, layout, target, threads)
     piece = piece_of(plane, layout, target, threads)
     return _blocking(piece, layout, _parts(piece, plane.groups, layout, target, threads), threads)
 
@@ -274,7 +259,7 @@ def _blocking(
     rows = plane.output_size[0]
     images = plane.batch * (plane.out_channels if layout.name == NCHW else 1)
     elements = prod(plane.output_shape)
-    wanted = max(1, min(TASKS_PER_THREAD * threads, elements // MIN_ELEMENTS_PER_TASK))
+    wanted = max(1, min(TASKS_PER_THREAD * threads, elements // pieces.MIN_ELEMENTS_PER_TASK))
     row_blocks = min(rows, ceil(wanted / max(images, 1)))
     return PhasesBlocking(
         convolutions=len(parts),
@@ -393,3 +378,10 @@ def _compile(dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Com
     emit_task = emit_task_nchw if layout == NCHW else emit_task_nhwc
     in_parallel(module, emit_task(module, epilogue))
     return compiled(module, "interleave")
+
+
+@cache
+def _compile_depthwise(dtype: str, layout: str, target: Target, epilogue: Epilogue) -> Compiled:
+    module = Module("transposed_depthwise", dtype, target)
+    in_parallel(module, depthwise_task.emit_task(module, layout, epilogue))
+    return compiled(module, "transposed_depthwise")

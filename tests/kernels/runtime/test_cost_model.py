@@ -155,6 +155,21 @@ def test_a_transposed_convolution_counts_all_its_phases() -> None:
         assert work.launches > 1
 
 
+def test_a_transposed_depthwise_convolution_counts_its_taps() -> None:
+    problem = parse_transposed("2x32x14x14 32@3x3 s2 p1 g32 transposed o1")
+    (kernel,) = TRANSPOSED_KERNELS.values()
+    for layout in LAYOUTS:
+        work = kernel.work(problem, contiguous(problem, layout), named("avx2"), 2)
+        taps = sum(
+            loop.iterations * loop.multiply_adds
+            for phase in work.phases
+            for loop in phase.loops
+            if loop.chain
+        )
+        assert taps * 8 == problem.macs
+        assert work.launches == 1
+
+
 def test_the_thread_with_the_most_tasks_ends_last() -> None:
     phases = (Phase((Loop(1e6, multiply_adds=12, chain=1),)),)
     one, two = (Work(phases, 1, 1), Work(phases, 2, 2))

@@ -9,8 +9,6 @@ Padding is in the window: it is zeroed once, and pixels are stored where a table
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from glassconv.codegen.ir import Code, Function, Module, Pointer, Value, function
 from glassconv.codegen.struct import table_after
 from glassconv.kernels.depthwise_parts.pack_weights import emit_pack_weights
@@ -22,6 +20,7 @@ from glassconv.kernels.depthwise_parts.register_tile import (
     for_each_tile,
 )
 from glassconv.kernels.depthwise_parts.small_planes import SmallPlanesParameters
+from glassconv.kernels.depthwise_parts.transposition import blocks_of, rows_of
 from glassconv.kernels.microkernel.epilogue import apply_epilogue
 from glassconv.kernels.microkernel.register_tile import tile_heights
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
@@ -97,8 +96,8 @@ def _emit_load(module: Module) -> Function:
     ) -> None:
         p = parameters
         positions = table_after(p) + p.kernel_height
-        for pixel, mask in _blocks(code, p.input_pixels):
-            rows = _loaded(planes + pixel, p.input_stride_c, mask)
+        for pixel, mask in blocks_of(code, p.input_pixels):
+            rows = rows_of(planes + pixel, p.input_stride_c, mask)
             for lane, row in enumerate(code.transpose(rows)):
                 # A vector may end after the last pixel: the table has a place for that.
                 window[positions[(pixel + lane).minimum(p.input_pixels)]] = row
@@ -118,7 +117,7 @@ def _emit_store(module: Module, epilogue: Epilogue) -> Function:
         residual_offset: Value,
     ) -> None:
         p, lanes = parameters, code.lanes
-        for pixel, mask in _blocks(code, p.output_pixels):
+        for pixel, mask in blocks_of(code, p.output_pixels):
             columns = [result.vector((pixel + lane) * lanes) for lane in range(lanes)]
             for lane, sums in enumerate(code.transpose(columns)):
                 address = planes + (lane * p.output_pixels + pixel)
@@ -129,21 +128,6 @@ def _emit_store(module: Module, epilogue: Epilogue) -> Function:
                     address.store_masked(mask, row)
 
     return store
-
-
-def _blocks(code: Code, total: Value) -> Iterator[tuple[Value, Value | None]]:
-    """Emit the loop over whole vectors of `total` elements, and then the partial one, masked."""
-    stop = total - total % code.lanes
-    with code.loop(0, stop, code.lanes) as first:
-        yield first, None
-    with code.if_(stop < total):
-        yield stop, code.first_lanes(total - stop)
-
-
-def _loaded(first: Pointer, stride: Value, mask: Value | None) -> list[Value]:
-    """Return a vector from each of as many rows as there are lanes."""
-    rows = [first + lane * stride for lane in range(first.code.lanes)]
-    return [row.vector() if mask is None else row.masked(mask) for row in rows]
 
 
 def _emit_tile(module: Module, pattern: TapPattern, size: int) -> Function:

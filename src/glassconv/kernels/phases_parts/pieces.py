@@ -12,6 +12,7 @@ from glassconv.codegen.target import Target
 from glassconv.problem.memory_layout import NCHW, Layout
 from glassconv.problem.transposed import TransposedProblem
 
+MIN_ELEMENTS_PER_TASK = 8192  # outputs
 PIECE_PER_L2 = 4  # outputs of a piece, as a multiple of the L2 of all threads
 
 
