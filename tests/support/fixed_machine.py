@@ -49,6 +49,8 @@ FIXED = Machine(
             ("weights nchw", 1.5e9),
             ("weights nhwc", 0.6e9),
             ("weights native", 0.6e9),
+            ("weights pointwise nchw", 1.5e9),
+            ("weights pointwise nhwc", 0.6e9),
         ),
         spectra_per_second=tuple(zip(spectral_cost.KINDS, (2e5, 5e9, 2e9, 1e9, 1e8), strict=True)),
         gradients=tuple((kind, 1.0) for kind in pytorch_gradient_cost.KINDS),

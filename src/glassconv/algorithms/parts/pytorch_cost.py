@@ -119,6 +119,8 @@ WEIGHTS = {
     "weights nchw": Probe("2x384x2x2 384@3x3 p1 nobias"),
     "weights nhwc": Probe("2x384x2x2 384@3x3 p1 nobias", NHWC),
     "weights native": Probe("256x2x2 256@3x3 p1 nobias", NHWC),  # made channels last
+    "weights pointwise nchw": Probe("2x1024x2x2 1024@1x1 nobias"),
+    "weights pointwise nhwc": Probe("2x1024x2x2 1024@1x1 nobias", NHWC),
 }
 
 
@@ -143,12 +145,16 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
         fixed = dict(rates.onednn_calls)[name]
         copied = max(moved / copied_per_second[NHWC if kind == LOWERED else name], fetched)
         if kind != LOWERED:
-            copied += weights / copied_per_second[f"weights {name}"]
+            of_weights = kind if kind.startswith("pointwise") else name
+            fixed += weights / copied_per_second[f"weights {of_weights}"]
     arithmetic = _macs(problem, kind) / dict(rates.macs_per_second)[kind]
     lowered = _lowered(problem, kind)
     if lowered:
         arithmetic += lowered / dict(rates.lowered_per_second)[kind]
-    return machine.dispatch + fixed + arithmetic + copied
+    # With channels last oneDNN copies nothing, and fetches while it multiplies.
+    is_overlapped = kind.endswith(f" {NHWC}")
+    spent = max(arithmetic, copied) if is_overlapped else arithmetic + copied
+    return machine.dispatch + fixed + spent
 
 
 def _fetched(problem: Problem, machine: Machine) -> float:

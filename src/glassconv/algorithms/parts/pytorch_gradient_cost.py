@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
 import torch
 import torch.nn.functional as F
@@ -23,11 +24,11 @@ from glassconv.problem.problem import Problem
 from glassconv.problem.shorthand import parse
 from glassconv.reports.machine import Machine
 
-ROUNDS = 3  # of all layers, of which the fastest counts
+ROUNDS = 5  # of all layers; the median ratio of a layer counts
 OF_WEIGHT, OF_STRIDED_INPUT = "weight", "strided input"
 LAYERS = {
     (OF_WEIGHT, "dense"): "128x28x28 128@3x3 p1 nobias",
-    (OF_WEIGHT, "pointwise"): "16x64x14x14 128@1x1 nobias",
+    (OF_WEIGHT, "pointwise"): "16x128x14x14 128@1x1 nobias",
     (OF_WEIGHT, "depthwise"): "4x64x56x56 64@3x3 p1 g64 nobias",
     (OF_STRIDED_INPUT, "dense"): "128x28x28 128@3x3 s2 p1 nobias",
     (OF_STRIDED_INPUT, "pointwise"): "16x64x28x28 128@1x1 s2 nobias",
@@ -67,11 +68,8 @@ def measure() -> dict[str, float]:
     }
     # They take turns: another process that comes for some milliseconds slows one round.
     with torch.no_grad():
-        rounds = [{kind: layer.time() for kind, layer in layers.items()} for _ in range(ROUNDS)]
-    return {
-        kind: min(each[kind][1] for each in rounds) / min(each[kind][0] for each in rounds)
-        for kind in layers
-    }
+        rounds = [{kind: layer.ratio() for kind, layer in layers.items()} for _ in range(ROUNDS)]
+    return {kind: median(each[kind] for each in rounds) for kind in layers}
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,10 @@ class _Layer:
     forward: Callable[[], Tensor]
     gradient: Callable[[], object]
 
-    def time(self) -> tuple[float, float]:
-        """Return the seconds of the forward call and of the gradient."""
-        return fastest(self.forward, 1), fastest(self.gradient, 1)
+    def ratio(self) -> float:
+        """Return how many times as long as the forward call the gradient takes."""
+        forward = fastest(self.forward, 1)
+        return fastest(self.gradient, 1) / forward
 
 
 def _layer(problem: ConvProblem, layout: str, is_weight: bool) -> _Layer:
