@@ -27,6 +27,7 @@ from glassconv.algorithms.parts import pytorch_cost, pytorch_gradient_cost
 from glassconv.algorithms.parts.fastest import fastest
 from glassconv.codegen.cache_folder import cache_folder
 from glassconv.codegen.idle_threads import wait_for_threads
+from glassconv.dispatch import slowdown
 from glassconv.errors import DataError
 from glassconv.problem.problem import Arguments
 from glassconv.reports.machine import Machine, PyTorch
@@ -114,8 +115,10 @@ def measure(threads: int) -> Machine:
     # busy cores that is with one thread, which starts at once.
     again = rates.instructions(target, 1 if is_busy else team)
     machine = replace(machine, pytorch=pytorch, instructions=machine.instructions.fastest(again))
-    pytorch = pytorch_cost.within_peak(machine)
-    return replace(machine, pytorch=pytorch, seconds=perf_counter() - start)
+    machine = replace(machine, pytorch=pytorch_cost.within_peak(machine))
+    if not is_busy:
+        machine = replace(machine, slowdowns=slowdown.measure(machine))
+    return replace(machine, seconds=perf_counter() - start)
 
 
 def _measure_pytorch(machine: Machine, times: int = 1) -> PyTorch:
@@ -217,7 +220,7 @@ def _read(threads: int) -> Machine | None:
     is_complete &= [kind for kind, _ in found.pytorch.gradients] == list(
         pytorch_gradient_cost.KINDS
     )
-    is_usable = is_this and is_complete and not found.is_busy
+    is_usable = is_this and is_complete and bool(found.slowdowns) and not found.is_busy
     return found if is_usable else None
 
 

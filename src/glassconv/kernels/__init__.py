@@ -114,7 +114,7 @@ class Kernel:
         """
         if problem.macs == 0:
             return machine.dispatch + machine.call
-        seconds = seconds_of(self._work(problem, layout, machine), machine)
+        seconds = seconds_of(self._work(problem, layout, machine), machine, layout)
         if problem.dtype in HALF_PRECISION:
             seconds += conversion_seconds(problem, machine)
         return seconds
@@ -123,7 +123,7 @@ class Kernel:
         """Return the predicted time to pack the weight, which a call takes after a change of it."""
         if problem.macs == 0:
             return 0.0
-        return packing_seconds_of(self._work(problem, layout, machine), machine)
+        return packing_seconds_of(self._work(problem, layout, machine), machine, layout)
 
     def _work(self, problem: Problem, layout: str, machine: Machine) -> Work:
         target = host()

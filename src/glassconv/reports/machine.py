@@ -86,6 +86,8 @@ class Machine(Shown):
     pytorch: PyTorch
     seconds: float  # to measure all this
     compile_seconds: float  # of the code that measures; 0 from the disk cache
+    # How many times as long as counted kernels take, beside PyTorch, in a memory layout.
+    slowdowns: tuple[tuple[str, float], ...] = ()
     is_busy: bool = False  # other processes kept the cores: PyTorch was measured with one thread
 
     def to_document(self) -> dict[str, Any]:
@@ -118,6 +120,7 @@ class Machine(Shown):
                 spectra_per_second=_pairs(pytorch.spectra_per_second),
                 gradients=_pairs(pytorch.gradients),
             )
+            given["slowdowns"] = _pairs(given["slowdowns"])
             machine = cls(**given)
             rates = [*_rates(machine)]
         except (TypeError, ValueError, LookupError, AttributeError) as error:
@@ -136,6 +139,10 @@ class Machine(Shown):
         """Return the multiply-adds a second of all threads, of elements of so many bytes."""
         lanes = self.vector_bytes / element_bytes
         return self.threads * lanes / self.instructions.multiply_add
+
+    def slowdown(self, layout: str) -> float:
+        """Return how many times as long as counted kernels take in the layout of this name."""
+        return dict(self.slowdowns).get(layout, 1.0)
 
     def level(self, footprint: float) -> Level:
         """Return the smallest level that holds so many bytes."""
@@ -171,3 +178,4 @@ def _rates(machine: Machine) -> Iterator[tuple[str, float]]:
     yield from pytorch.copied_per_second
     yield from pytorch.spectra_per_second
     yield from pytorch.gradients
+    yield from machine.slowdowns

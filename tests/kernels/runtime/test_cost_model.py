@@ -82,7 +82,10 @@ def with_free(machine: Machine, **kept: float) -> Machine:
 def test_a_faster_instruction_never_slows(field: str) -> None:
     each = FIXED.instructions
     faster = replace(FIXED, instructions=replace(each, **{field: getattr(each, field) / 2}))
-    times = [(cost_model.seconds(w, faster), cost_model.seconds(w, FIXED)) for _, w in works()]
+    times = [
+        (cost_model.seconds(w, faster, NCHW), cost_model.seconds(w, FIXED, NCHW))
+        for _, w in works()
+    ]
     assert all(fast <= slow for fast, slow in times)
     if field in ("multiply_add", "loop"):
         assert any(fast < slow for fast, slow in times)
@@ -94,13 +97,13 @@ def test_a_faster_memory_never_slows(place: int) -> None:
     levels[place] = replace(levels[place], bytes_per_second=2 * levels[place].bytes_per_second)
     faster = replace(FIXED, levels=tuple(levels), memory_bytes_per_second=34e9)
     for name, work in works():
-        assert cost_model.seconds(work, faster) <= cost_model.seconds(work, FIXED), name
+        assert cost_model.seconds(work, faster, NCHW) <= cost_model.seconds(work, FIXED, NCHW), name
 
 
 def test_half_the_peak_doubles_what_is_bound_by_it() -> None:
     for name, work in works():
         peak, half = (with_free(FIXED, multiply_add=each) for each in (1e-9, 2e-9))
-        once, twice = cost_model.seconds(work, peak), cost_model.seconds(work, half)
+        once, twice = cost_model.seconds(work, peak, NCHW), cost_model.seconds(work, half, NCHW)
         assert once > 0, name
         assert twice == pytest.approx(2 * once), name
 
@@ -124,7 +127,7 @@ def test_more_channels_take_longer(name: str, layout: str) -> None:
         problem = parse(f"{in_channels}x28x28 {out_channels}@3x3 p1")
         work = kernel_work(KERNELS[name], problem, layout, "avx2", threads=1)
         assert work is not None  # with one thread: more work may be shared by more threads
-        return cost_model.seconds(work, FIXED)
+        return cost_model.seconds(work, FIXED, NCHW)
 
     sizes = [16, 32, 64, 128, 256, 512]
     for fixed in (16, 128):
@@ -174,9 +177,11 @@ def test_the_thread_with_the_most_tasks_ends_last() -> None:
     phases = (Phase((Loop(1e6, multiply_adds=12, chain=1),)),)
     one, two = (Work(phases, 1, 1), Work(phases, 2, 2))
     three, four = (Work(phases, 3, 2), Work(phases, 4, 2))
-    busy = [cost_model.seconds(each, FIXED) - FIXED.dispatch - FIXED.call for each in (one, two)]
+    busy = [
+        cost_model.seconds(each, FIXED, NCHW) - FIXED.dispatch - FIXED.call for each in (one, two)
+    ]
     assert busy[0] == pytest.approx(2 * (busy[1] - FIXED.region))
-    assert cost_model.seconds(three, FIXED) > cost_model.seconds(four, FIXED)
+    assert cost_model.seconds(three, FIXED, NCHW) > cost_model.seconds(four, FIXED, NCHW)
 
 
 def test_a_loop_is_as_slow_as_its_slowest_part() -> None:
@@ -231,3 +236,12 @@ def test_a_changed_weight_is_packed() -> None:
     copied = packing("implicit_gemm", transposed, NCHW)  # with its taps in reverse
     assert 0 < copied == packing("implicit_gemm", DENSE, NHWC)
     assert packing("winograd4", DENSE, NCHW) > packing("winograd2", DENSE, NCHW) > copied
+
+
+def test_a_slowdown_is_that_of_the_memory_layout() -> None:
+    phase = cost_model.Phase((cost_model.Loop(1e6, multiply_adds=1),))
+    work = cost_model.Work((phase,), tasks=1, threads=1)
+    slow = replace(FIXED, slowdowns=((NCHW, 1.0), (NHWC, 1.5)))
+    fixed = FIXED.dispatch + FIXED.call
+    nchw, nhwc = (cost_model.seconds(work, slow, layout) - fixed for layout in (NCHW, NHWC))
+    assert nhwc == pytest.approx(1.5 * nchw)

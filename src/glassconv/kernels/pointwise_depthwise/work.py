@@ -30,14 +30,14 @@ def pays(pointwise: ConvProblem, depthwise: ConvProblem, target: Target, machine
         depthwise_kernel.work(depthwise, layouts[1], target, threads),
     )
     together = seconds_together(pointwise, depthwise, target, machine)
-    return together < sum(seconds(each, _of_plans(machine)) for each in apart)
+    return together < sum(seconds(each, _of_plans(machine), NHWC) for each in apart)
 
 
 def seconds_together(
     pointwise: ConvProblem, depthwise: ConvProblem, target: Target, machine: Machine
 ) -> float:
     """Return the predicted time of the kernel in a plan."""
-    return seconds(work(pointwise, depthwise, target, machine.threads), _of_plans(machine))
+    return seconds(work(pointwise, depthwise, target, machine.threads), _of_plans(machine), NHWC)
 
 
 def _of_plans(machine: Machine) -> Machine:

@@ -7,7 +7,11 @@ by which the blocking was chosen. `seconds` multiplies the counts by the machine
     loop    iterations · the slowest of: multiply-adds, their latency, loads and stores
             + entries · the time to enter and leave a loop; the end of a long one is mispredicted
     phase   the slower of: its loops, or its bytes from the memory that they are in
-    work    Σ phases / threads, by the thread with the most tasks, + call + starting the threads
+    work    slowdown · Σ phases / threads, by the thread with the most tasks,
+            + call + starting the threads
+
+The slowdown is what a kernel takes longer than counted, measured on a layer beside PyTorch
+(`dispatch/slowdown.py`).
 
 Instructions of one loop overlap, and so do bytes that are fetched ahead; phases do not. Weights are
 assumed to be in memory, as in a network; inputs and outputs in the smallest memory that holds both.
@@ -79,20 +83,21 @@ class Work:
     packing_calls: int = 0  # of NumPy and PyTorch beside it, each as long as a dispatch
 
 
-def seconds(work: Work, machine: Machine) -> float:
-    """Return how long a kernel takes on a machine."""
+def seconds(work: Work, machine: Machine, layout: str) -> float:
+    """Return how long a kernel takes on a machine, in the memory layout of this name."""
     busy = sum(phase_seconds(phase, machine, work.threads) for phase in work.phases)
     share = ceil(work.tasks / work.threads) / max(work.tasks, 1)
     region = machine.region if work.threads > 1 else 0.0
     checked = work.checked_bytes / machine.bandwidth(inf, 1)
-    return machine.dispatch + machine.call + work.launches * region + checked + busy * share
+    started = machine.dispatch + machine.call + work.launches * region
+    return started + checked + machine.slowdown(layout) * busy * share
 
 
-def packing_seconds(work: Work, machine: Machine) -> float:
+def packing_seconds(work: Work, machine: Machine, layout: str) -> float:
     """Return how long it takes to pack a weight that has changed."""
     threads = machine.threads
     busy = sum(phase_seconds(phase, machine, threads) for phase in work.packing)
-    return work.packing_calls * machine.dispatch + busy / threads
+    return work.packing_calls * machine.dispatch + machine.slowdown(layout) * busy / threads
 
 
 def phase_seconds(phase: Phase, machine: Machine, threads: int) -> float:

@@ -48,7 +48,7 @@ class GradientKernel:
     def seconds(self, problem: ConvProblem, layout: str, machine: Machine) -> float:
         """Return the predicted time in seconds of a supported problem."""
         given = contiguous(problem, layout)
-        return seconds_of(self.work(problem, given, host(), machine.threads), machine)
+        return seconds_of(self.work(problem, given, host(), machine.threads), machine, layout)
 
 
 KERNELS: Mapping[str, GradientKernel] = MappingProxyType(

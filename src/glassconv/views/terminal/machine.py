@@ -32,7 +32,7 @@ def _sections(machine: Machine) -> Iterator[RenderableType]:
     parts = (
         ("A thread while all run, data in L1", pairs(*_instructions(machine))),
         ("Memory", pairs(*_levels(machine))),
-        ("Calls", pairs(*_calls(machine))),
+        ("Calls", pairs(*_calls(machine), *_slowdowns(machine))),
         ("PyTorch, all threads", pairs(*_pytorch(machine))),
         ("PyTorch's gradients, as multiples of the output", pairs(*_gradients(machine))),
     )
@@ -67,6 +67,11 @@ def _calls(machine: Machine) -> Iterator[tuple[str, str]]:
     yield "plan", f"{duration(machine.call)} from a plan to its first task, and back"
     if machine.threads > 1:
         yield "threads", f"{duration(machine.region)} to start them and to wait for them"
+
+
+def _slowdowns(machine: Machine) -> Iterator[tuple[str, str]]:
+    for layout, times in machine.slowdowns:
+        yield f"kernels, {layout}", f"{times:.2f} times as long as counted, beside PyTorch"
 
 
 def _pytorch(machine: Machine) -> Iterator[tuple[str, str]]:
