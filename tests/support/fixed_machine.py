@@ -53,7 +53,10 @@ FIXED = Machine(
             ("weights pointwise nhwc", 0.6e9),
         ),
         spectra_per_second=tuple(zip(spectral_cost.KINDS, (2e5, 5e9, 2e9, 1e9, 1e8), strict=True)),
-        gradients=tuple((kind, 1.0) for kind in pytorch_gradient_cost.KINDS),
+        gradients=tuple(
+            (kind, 2.5 if kind.startswith("strided input, depthwise") else 1.0)
+            for kind in pytorch_gradient_cost.KINDS
+        ),
     ),
     seconds=0.15,
     compile_seconds=0.1,

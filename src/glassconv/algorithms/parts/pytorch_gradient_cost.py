@@ -43,20 +43,26 @@ def of_input(problem: Problem, layout: str, machine: Machine) -> float:
     forward = pytorch_cost.seconds(problem, layout, machine)
     if max(problem.stride) == 1:
         return forward
-    transposed = pytorch_cost.seconds(transpose_of(problem), layout, machine)
-    return max(forward * _ratio(OF_STRIDED_INPUT, problem, layout, machine), transposed)
+    ratio = _ratio(OF_STRIDED_INPUT, problem, layout, machine)
+    if ratio is None:
+        return max(forward, pytorch_cost.seconds(transpose_of(problem), layout, machine))
+    return ratio * forward
 
 
 def of_weight(problem: Problem, layout: str, machine: Machine) -> float:
     """Return the predicted seconds of the weight's gradient."""
+    forward = pytorch_cost.seconds(problem, layout, machine)
     ratio = _ratio(OF_WEIGHT, problem, layout, machine)
-    return ratio * pytorch_cost.seconds(problem, layout, machine)
+    return forward if ratio is None else ratio * forward
 
 
-def _ratio(of: str, problem: Problem, layout: str, machine: Machine) -> float:
-    """Return how many times as long as the forward call, 1 for kinds that are not timed."""
+def _ratio(of: str, problem: Problem, layout: str, machine: Machine) -> float | None:
+    """Return how many times as long as the forward call it takes, None for kinds not timed.
+
+    They are taken to last as long, and with a stride at least as long as a transposed convolution.
+    """
     kind = pytorch_cost.kind_of(problem, layout, machine.threads)
-    return dict(machine.pytorch.gradients).get(f"{of}, {kind}", 1.0)
+    return dict(machine.pytorch.gradients).get(f"{of}, {kind}")
 
 
 def measure() -> dict[str, float]:
