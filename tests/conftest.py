@@ -1,8 +1,9 @@
 """Every run of the tests is the same run: random numbers are seeded, hypothesis has no deadline.
 
 The header states the processor and the version of torch. What "auto" chooses follows from a machine
-with fixed rates, not from the one that runs the tests. Kernels that tests compile are kept in one
-folder of the run, which its workers share; the user's cache stays as it is.
+with fixed rates, not from the one that runs the tests, also in processes that tests start. Kernels
+that tests compile are kept in one folder of the run, which its workers share; the user's cache
+stays as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hypothesis import settings
 
 import support.torchvision_schemas  # noqa: F401
 from glassconv.dispatch import machine_store
-from support.fixed_machine import fixed_machine
+from support.fixed_machine import fixed_machine, keep_for_processes
 from support.processor import describe
 
 settings.register_profile("glassconv", derandomize=True, deadline=None)
@@ -36,6 +37,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 else:  # workers inherit the folder: a kernel is compiled by one of them
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="glassconv-tests-")
     atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+    keep_for_processes()
 
 
 def pytest_collectstart() -> None:

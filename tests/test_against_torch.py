@@ -19,7 +19,7 @@ from support.differential_judge import judge
 from support.differential_mistakes import MISTAKES
 
 EACH_RUN, ALL = 3_000, 20_000
-TOGETHER = 250  # calls in one test and one process
+TOGETHER = 1_000  # calls in one test and one process, whose start takes seconds
 
 
 def compare(start: int) -> None:

@@ -11,28 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from glassconv.codegen.target import host
 from glassconv.dispatch import machine_store, recent_calls, select
 from glassconv.dispatch.select import choose
 from glassconv.errors import DataError, UnsupportedError
 from glassconv.problem.shorthand import parse
-from glassconv.reports.machine import Level, Machine, PyTorch
-from support.fixed_machine import FIXED
-
-
-def of_this_machine(threads: int) -> Machine:
-    """Return the fixed rates under the name and with the caches of this machine."""
-    target = host()
-    assert target is not None
-    sizes = [size for size in (target.l1, target.l2, target.l3) if size]
-    caches = [Level(f"L{n}", size, 1e10 / n) for n, size in enumerate(sizes, start=1)]
-    return replace(
-        FIXED,
-        processor=target.cpu,
-        target=target.name,
-        threads=threads,
-        levels=(*caches, FIXED.levels[-1]),
-    )
+from glassconv.reports.machine import Machine, PyTorch
+from support.fixed_machine import FIXED, of_this_machine
 
 
 @pytest.fixture(autouse=True)

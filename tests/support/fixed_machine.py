@@ -9,6 +9,8 @@ import torch
 
 from glassconv.algorithms.parts import pytorch_gradient_cost, spectral_cost
 from glassconv.algorithms.parts.pytorch_cost import COPIED, PROBES, SMALLEST_ONEDNN
+from glassconv.codegen.target import host
+from glassconv.dispatch import machine_store
 from glassconv.reports.machine import Instructions, Level, Machine, PyTorch
 
 FIXED = Machine(
@@ -84,6 +86,33 @@ def with_threads(threads: int) -> Machine:
         spectra_per_second=scaled(FIXED.pytorch.spectra_per_second),
     )
     return replace(FIXED, threads=threads, pytorch=pytorch)
+
+
+def of_this_machine(threads: int) -> Machine:
+    """Return the fixed rates under the name and with the caches of this machine."""
+    target = host()
+    assert target is not None
+    sizes = [size for size in (target.l1, target.l2, target.l3) if size]
+    caches = [Level(f"L{n}", size, 1e10 / n) for n, size in enumerate(sizes, start=1)]
+    return replace(
+        FIXED,
+        processor=target.cpu,
+        target=target.name,
+        threads=threads,
+        levels=(*caches, FIXED.levels[-1]),
+    )
+
+
+def keep_for_processes() -> None:
+    """Keep the fixed rates in the cache folder, where processes that tests start find them.
+
+    Each would measure the machine otherwise: on a busy one what is measured is not kept, and two
+    processes choose differently.
+    """
+    if host() is None:
+        return
+    for threads in {1, 2, torch.get_num_threads()}:
+        machine_store._keep(of_this_machine(threads))
 
 
 def with_slow_16_bits() -> Machine:
