@@ -188,12 +188,8 @@ def _workspace(
         return bias, window, window, window
     rows, columns = _window(plane, block, lanes)
     result = window + rows * columns * lanes
-    return (
-        bias,
-        window,
-        result,
-        result + (prod(block) + lanes) * lanes,
-    )  # its last vector may be partial
+    # The last vector of the results may be partial.
+    return bias, window, result, result + (prod(block) + lanes) * lanes
 
 
 def _window(plane: TransposedProblem, block: tuple[int, int], lanes: int) -> tuple[int, int]:
