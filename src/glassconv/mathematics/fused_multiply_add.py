@@ -46,10 +46,9 @@ def sum_to_odd(left: Tensor, right: Tensor) -> Tensor:
     total, error = exact_sum(left, right)
     value = total.detach()
     is_even = (value.contiguous().view(torch.int64) & 1) == 0
-    towards = torch.where(error > 0, inf, -inf).to(value)
-    step = torch.nextafter(value, towards) - value
-    inexact = (error != 0) & torch.isfinite(error)
-    return torch.where(inexact & is_even, total + step, total)
+    step = torch.nextafter(value, error * inf) - value  # NaN where the sum is exact
+    size = error.abs()
+    return torch.where((size > 0) & (size < inf) & is_even, total + step, total)
 
 
 def exact_sum(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
