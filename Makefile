@@ -6,6 +6,9 @@
 # make site   the documentation as a site of static files in site/, tested in Chromium; needs node and chromium
 # make web    the explorer's page: types, the committed bundle, Chromium; needs node and chromium
 
+# Tests start hundreds of processes, each of which would compile the sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
