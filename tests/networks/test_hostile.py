@@ -29,9 +29,12 @@ ARCHITECTURE = "from support.hostile_weights import layer\n"
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Callable[[Path], str]:
-    """Return a function from a file to the source of a network that has it."""
-    code = tmp_path / "architecture.py"
+def source(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
+    """Return a function from a file to the source of a network that has it.
+
+    The network's code is in a folder of its own, where Python may write what it compiled.
+    """
+    code = tmp_path_factory.mktemp("code") / "architecture.py"
     code.write_text(ARCHITECTURE)
 
     def of(path: Path) -> str:
