@@ -36,11 +36,8 @@ def _slowdown(layout_name: str, machine: Machine) -> float:
 
     kernel = kernel_named("implicit_gemm")
     problem = parse(pytorch_cost.PROBES[f"pointwise {layout_name}"].shorthand)
-    layout = contiguous(problem, layout_name)
-    plan = kernel.plan(problem, layout)
-    input = torch.ones(problem.input_shape, dtype=torch.float32)
-    input = input.as_strided(problem.input_shape, layout.strides)
-    weight = torch.ones(problem.weight_shape, dtype=torch.float32)
+    plan = kernel.plan(problem, contiguous(problem, layout_name))
+    input, weight = pytorch_cost.ones(problem, layout_name)
     with torch.no_grad():
         measured = median(
             fastest(lambda: plan(input, weight, None), 1)

@@ -255,8 +255,9 @@ def measure(machine: Machine, times: int = 1) -> PyTorch:
     probes = [SMALLEST]
     for group in (SMALLEST_ONEDNN, COPIED, WEIGHTS, PROBES):
         probes += group.values()
-    probes += [replace(probe, shorthand=probe.lowering) for probe in PROBES.values()]
-    timed = _fastest([probe for probe in probes if probe.shorthand])
+    lowerings = [probe for probe in PROBES.values() if probe.lowering]
+    probes += [replace(probe, shorthand=probe.lowering) for probe in lowerings]
+    timed = _fastest(probes)
     call = timed[SMALLEST]
     calls = {name: timed[probe] for name, probe in SMALLEST_ONEDNN.items()}
     copied = {}
@@ -364,12 +365,7 @@ def _fastest(probes: Iterable[Probe]) -> dict[Probe, float]:
 def _call_of(probe: Probe) -> Callable[[], Tensor]:
     """Return the call of a probe's layer."""
     problem = parse_problem(probe.shorthand)
-    input, weight = (
-        torch.ones(shape, dtype=getattr(torch, problem.dtype))
-        for shape in (problem.input_shape, problem.weight_shape)
-    )
-    if probe.layout == NHWC:
-        input = input.contiguous(memory_format=torch.channels_last)
+    input, weight = ones(problem, probe.layout)
     stride, padding = problem.stride, tuple(before for before, _ in problem.padding)
 
     def call() -> Tensor:
@@ -378,3 +374,14 @@ def _call_of(probe: Probe) -> Callable[[], Tensor]:
         return F.conv2d(input, weight, None, stride, padding, groups=problem.groups)
 
     return call
+
+
+def ones(problem: Problem, layout: str) -> tuple[Tensor, Tensor]:
+    """Return an input in a memory layout and a weight for a layer that is timed."""
+    input, weight = (
+        torch.ones(shape, dtype=getattr(torch, problem.dtype))
+        for shape in (problem.input_shape, problem.weight_shape)
+    )
+    if layout == NHWC:
+        input = input.contiguous(memory_format=torch.channels_last)
+    return input, weight

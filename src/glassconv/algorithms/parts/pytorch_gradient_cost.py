@@ -93,16 +93,14 @@ class _Layer:
 
 def _layer(problem: ConvProblem, layout: str, is_weight: bool) -> _Layer:
     """Return the calls of a layer and of one of its gradients."""
-    format = torch.channels_last if layout == NHWC else torch.contiguous_format
-    shapes = (problem.input_shape, problem.weight_shape, problem.output_shape)
-    input, weight, grad = (
-        torch.ones(shape, dtype=torch.float32).contiguous(memory_format=format) for shape in shapes
-    )
-    stride, padding, groups = (
-        problem.stride,
-        [before for before, _ in problem.padding],
-        problem.groups,
-    )
+    input, weight = pytorch_cost.ones(problem, layout)
+    grad = input.new_ones(problem.output_shape)
+    if layout == NHWC:
+        weight, grad = (
+            each.contiguous(memory_format=torch.channels_last) for each in (weight, grad)
+        )
+    stride, groups = problem.stride, problem.groups
+    padding = [before for before, _ in problem.padding]
 
     def gradient() -> object:
         return torch.ops.aten.convolution_backward(

@@ -20,8 +20,7 @@ from glassconv.kernels.depthwise_parts.register_tile import (
     for_each_tile,
 )
 from glassconv.kernels.depthwise_parts.small_planes import SmallPlanesParameters
-from glassconv.kernels.depthwise_parts.transposition import blocks_of, rows_of
-from glassconv.kernels.microkernel.epilogue import apply_epilogue
+from glassconv.kernels.depthwise_parts.transposition import blocks_of, rows_of, store_to_planes
 from glassconv.kernels.microkernel.register_tile import tile_heights
 from glassconv.kernels.runtime.parameters import Arrays, residual_offset
 from glassconv.problem.activations import Epilogue
@@ -116,16 +115,8 @@ def _emit_store(module: Module, epilogue: Epilogue) -> Function:
         planes: Pointer,
         residual_offset: Value,
     ) -> None:
-        p, lanes = parameters, code.lanes
-        for pixel, mask in blocks_of(code, p.output_pixels):
-            columns = [result.vector((pixel + lane) * lanes) for lane in range(lanes)]
-            for lane, sums in enumerate(code.transpose(columns)):
-                address = planes + (lane * p.output_pixels + pixel)
-                row = apply_epilogue(code, epilogue, sums, address, residual_offset, mask)
-                if mask is None:
-                    address[0] = row
-                else:
-                    address.store_masked(mask, row)
+        pixels = parameters.output_pixels
+        store_to_planes(code, result, planes, pixels, pixels, epilogue, residual_offset)
 
     return store
 

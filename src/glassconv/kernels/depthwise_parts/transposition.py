@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from glassconv.codegen.ir import Code, Pointer, Value
+from glassconv.kernels.microkernel.epilogue import apply_epilogue
+from glassconv.problem.activations import Epilogue
 
 
 def blocks_of(code: Code, total: Value) -> Iterator[tuple[Value, Value | None]]:
@@ -20,3 +22,25 @@ def rows_of(first: Pointer, stride: Value, mask: Value | None) -> list[Value]:
     """Return a vector from each of as many rows as there are lanes."""
     rows = [first + lane * stride for lane in range(first.code.lanes)]
     return [row.vector() if mask is None else row.masked(mask) for row in rows]
+
+
+def store_to_planes(
+    code: Code,
+    result: Pointer,
+    planes: Pointer,
+    plane_stride: Value,
+    pixels: Value,
+    epilogue: Epilogue,
+    residual_offset: Value,
+) -> None:
+    """Emit the stores of results [pixel, lane] to a plane for each lane, with an epilogue."""
+    lanes = code.lanes
+    for pixel, mask in blocks_of(code, pixels):
+        columns = [result.vector((pixel + lane) * lanes) for lane in range(lanes)]
+        for lane, sums in enumerate(code.transpose(columns)):
+            address = planes + (lane * plane_stride + pixel)
+            row = apply_epilogue(code, epilogue, sums, address, residual_offset, mask)
+            if mask is None:
+                address[0] = row
+            else:
+                address.store_masked(mask, row)

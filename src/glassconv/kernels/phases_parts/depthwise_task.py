@@ -21,7 +21,7 @@ from glassconv.kernels.depthwise_parts.register_tile import (
     TapRow,
     accumulate_tap_row,
 )
-from glassconv.kernels.depthwise_parts.transposition import blocks_of, rows_of
+from glassconv.kernels.depthwise_parts.transposition import blocks_of, rows_of, store_to_planes
 from glassconv.kernels.microkernel.epilogue import apply_epilogue
 from glassconv.kernels.microkernel.register_tile import tile_heights
 from glassconv.kernels.phases_parts.depthwise import (
@@ -357,15 +357,7 @@ def _emit_store(module: Module, epilogue: Epilogue) -> Function:
         pixels: Value,
         residual_offset: Value,
     ) -> None:
-        p, lanes = parameters, code.lanes
-        for pixel, mask in blocks_of(code, pixels):
-            columns = [result.vector((pixel + lane) * lanes) for lane in range(lanes)]
-            for lane, sums in enumerate(code.transpose(columns)):
-                address = planes + (lane * p.output_stride_c + pixel)
-                row = apply_epilogue(code, epilogue, sums, address, residual_offset, mask)
-                if mask is None:
-                    address[0] = row
-                else:
-                    address.store_masked(mask, row)
+        stride = parameters.output_stride_c
+        store_to_planes(code, result, planes, stride, pixels, epilogue, residual_offset)
 
     return store
