@@ -38,6 +38,8 @@ PROBLEMS = [
     "2x5x12x35 10@3x3 s2 p1 g5 float64",
     "1x3x9x9 3@5x5 p4 d2 g3",
     "1x2x20x20 2@8x8 s2 p3 g2",  # more taps than registers
+    "2x43x6x7 43@3x3 p1 g43",  # blocks of filters, the last of which is smaller
+    "3x21x5x6 42@3x3 s2 p1 g21",
     "3x70x9x50 37@3x3 p1",  # several blocks of channels, tiles and parts
     "1x5x30x31 130@3x3 p3 float64",
 ]

@@ -2,9 +2,11 @@
 
     weight[filter, u, v] = Σ_(image, row, column) grad[row, column] · input[row + u, column + v]
 
-A task is one filter. Each plane of its channel is copied, with padding around it; where columns are
-strided, the columns of each phase are adjacent in the copy. Then a vector of output gradients is
-loaded once and multiplied by the inputs of each tap, whose sums stay in registers over the plane:
+A task is a block of filters, whose planes are adjacent in each image: in small planes, that is what
+reads memory in order. The plane of a filter's channel is copied, with padding around it; where
+columns are strided, the columns of each phase are adjacent in the copy. Then a vector of output
+gradients is loaded once and multiplied by the inputs of each tap, whose sums stay in registers over
+the plane:
 
     for each output row, for each vector of columns:
         sum[u, v] += grad · input[u, v]     one load and one fused multiply-add for each tap
@@ -37,7 +39,7 @@ from glassconv.kernels.runtime.cost_model import (
     Work,
     activation_bytes,
 )
-from glassconv.kernels.runtime.loop_text import describe_loop_nest
+from glassconv.kernels.runtime.loop_text import at_a_time, describe_blocks, describe_loop_nest
 from glassconv.kernels.runtime.plan import workspace
 from glassconv.kernels.runtime.support import supports_common
 from glassconv.kernels.weight_gradients import bounds
@@ -81,6 +83,7 @@ class DepthwiseGradientPlan(GradientPlan):
     problem: ConvProblem
     kernels: dict[bool, Compiled]  # by whether the bias's gradient is computed
     parameters: Any  # packed
+    tasks: int
     max_threads: int
     workspace_bytes: int  # per thread
     loops: tuple[str, ...]  # a description of the loop nest, one line per loop
@@ -95,15 +98,16 @@ class DepthwiseGradientPlan(GradientPlan):
             address if bias is None else bias.data_ptr(),
             workspace(num_threads * self.workspace_bytes),
         )
-        tasks = self.problem.out_channels
-        self.kernels[bias is not None].call(self.parameters, arrays, tasks, num_threads)
+        self.kernels[bias is not None].call(self.parameters, arrays, self.tasks, num_threads)
 
 
 def plan(
     problem: ConvProblem, layout: Layout, target: Target, threads: int
 ) -> DepthwiseGradientPlan:
     """Plan the weight's gradient of a supported problem, for contiguous arrays in this layout."""
-    parameters = parameters_of(problem, layout, target)
+    parameters = parameters_of(problem, layout, target, threads)
+    tasks = ceil(problem.out_channels / parameters.filter_block)
+    blocks = describe_blocks(problem.out_channels, parameters.filter_block, "filters")
     rows, columns = problem.as_2d().axes
     shape = rows.kernel_size, columns.kernel_size, columns.stride, columns.dilation
     taps = f"{rows.kernel_size} × {columns.kernel_size} taps"
@@ -111,11 +115,13 @@ def plan(
         problem,
         {each: _compile(problem.dtype, target, *shape, each) for each in (False, True)},
         pack(parameters),
-        _max_threads(problem),
+        tasks,
+        _max_threads(problem, tasks),
         parameters.workspace_bytes,
         describe_loop_nest(
-            f"for {problem.out_channels:,} filters: a task",
+            f"for {blocks}: a task",
             f"for {problem.batch:,} images",
+            f"for {at_a_time(parameters.filter_block, 'filters', 1)}",
             [
                 "copy the plane of the channel, with padding",
                 f"for {rows.output_size:,} rows of outputs",
@@ -133,7 +139,8 @@ def error_bound(problem: ConvProblem) -> ErrorBound:
 
 def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> Work:
     """Return what the kernel does for a problem."""
-    parameters = parameters_of(problem, layout, target)
+    parameters = parameters_of(problem, layout, target, threads)
+    tasks = ceil(problem.out_channels / parameters.filter_block)
     rows, columns = problem.as_2d().axes
     lanes = target.lanes(problem.dtype)
     planes = problem.batch * problem.out_channels
@@ -154,11 +161,11 @@ def work(problem: ConvProblem, layout: Layout, target: Target, threads: int) -> 
     footprint = activation_bytes(problem)
     streams = Stream(problem.input_bytes, footprint), Stream(problem.output_bytes, footprint)
     phases = Phase((copies,), streams[:1]), Phase(loops, streams[1:])
-    return Work(phases, problem.out_channels, min(threads, _max_threads(problem)))
+    return Work(phases, tasks, min(threads, _max_threads(problem, tasks)))
 
 
-def _max_threads(problem: ConvProblem) -> int:
-    return max(1, min(problem.out_channels, problem.macs // MIN_MACS_PER_TASK))
+def _max_threads(problem: ConvProblem, tasks: int) -> int:
+    return max(1, min(tasks, problem.macs // MIN_MACS_PER_TASK))
 
 
 @cache

@@ -12,12 +12,17 @@ from glassconv.kernels.runtime.blocking import round_up
 from glassconv.problem import ConvProblem
 from glassconv.problem.memory_layout import Layout
 
+STREAM_BYTES = 2**14  # of adjacent planes, which are read one after another
+TASKS_PER_THREAD = 4
+
 
 @dataclass(frozen=True)
 class DepthwiseGradientParameters(Struct[N]):
     """The kernel's parameters; all sizes are those of one plane."""
 
-    filters: N  # of a group
+    filters: N  # of all groups
+    filter_block: N  # filters of a task
+    filters_per_channel: N
     batch: N
     taps: N
     input_height: N
@@ -51,7 +56,7 @@ class DepthwiseGradientArrays(Struct[N]):
 
 
 def parameters_of(
-    problem: ConvProblem, layout: Layout, target: Target
+    problem: ConvProblem, layout: Layout, target: Target, threads: int
 ) -> DepthwiseGradientParameters[int]:
     """Return the parameters of a problem whose input and output gradient are contiguous."""
     rows, columns = problem.as_2d().axes
@@ -61,9 +66,13 @@ def parameters_of(
     copied_rows = (rows.output_size - 1) * rows.stride + rows.extent
     copied_columns = columns.output_size + (columns.extent - 1) // columns.stride
     phase_stride = round_up(copied_columns, lanes) + lanes
-    elements = (taps + 1) * lanes + copied_rows * columns.stride * phase_stride
+    plane = copied_rows * columns.stride * phase_stride
+    block = _filter_block(problem, threads)
+    sums = block * (taps + 1) * lanes
     return DepthwiseGradientParameters(
-        filters=problem.gemm.m,
+        filters=problem.out_channels,
+        filter_block=block,
+        filters_per_channel=problem.gemm.m,
         batch=problem.batch,
         taps=taps,
         input_height=rows.input_size,
@@ -82,5 +91,15 @@ def parameters_of(
         copied_rows=copied_rows,
         copied_columns=copied_columns,
         phase_stride=phase_stride,
-        workspace_bytes=round_up(elements * element, CACHE_LINE),
+        workspace_bytes=round_up((sums + plane) * element, CACHE_LINE),
     )
+
+
+def _filter_block(problem: ConvProblem, threads: int) -> int:
+    """Return how many filters a task computes: as many as have `STREAM_BYTES` in an image.
+
+    There are at least `TASKS_PER_THREAD` tasks for each thread where there are as many filters.
+    """
+    plane_bytes = prod(problem.output_size) * problem.format.bytes
+    most = max(1, problem.out_channels // (TASKS_PER_THREAD * threads))
+    return min(max(1, STREAM_BYTES // plane_bytes), most)

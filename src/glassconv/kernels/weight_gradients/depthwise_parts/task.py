@@ -40,7 +40,7 @@ def passes_of(height: int, width: int, target: Target) -> Iterator[list[tuple[in
 
 
 def emit_task(module: Module, height: int, columns: Columns, with_bias: bool) -> Function:
-    """Emit the task function: the gradients of one filter."""
+    """Emit the task function: the gradients of a block of filters."""
     copy_plane = _emit_copy_plane(module, columns.stride)
     multiply = [
         _emit_multiply(module, taps, columns, with_bias and number == 0)
@@ -57,24 +57,33 @@ def emit_task(module: Module, height: int, columns: Columns, with_bias: bool) ->
     ) -> None:
         p, lanes = parameters, code.lanes
         sums = arrays.workspace.add_bytes(thread * p.workspace_bytes)
-        plane = sums + (p.taps + 1) * lanes
+        sums_stride = (p.taps + 1) * lanes
+        plane = sums + p.filter_block * sums_stride
         # Padding stays zero: the copies do not write its rows.
-        size = (p.taps + 1) * lanes + p.copied_rows * p.phase_stride * columns.stride
+        size = p.filter_block * sums_stride + p.copied_rows * p.phase_stride * columns.stride
         with code.loop(0, size, lanes) as element:
             sums[element] = code.zeros()
-        input = arrays.input + number // p.filters * p.input_stride_c
-        grad = arrays.grad + number * p.grad_stride_c
-        with code.loop(0, p.batch) as image:
-            copy_plane.call(parameters=p, input=input + image * p.input_stride_n, plane=plane)
+        first = number * p.filter_block
+        end = (first + p.filter_block).minimum(p.filters)
+        with code.loop(0, p.batch) as image, code.loop(first, end) as filter:
+            input = arrays.input + (
+                image * p.input_stride_n + filter // p.filters_per_channel * p.input_stride_c
+            )
+            grad = arrays.grad + (image * p.grad_stride_n + filter * p.grad_stride_c)
+            copy_plane.call(parameters=p, input=input, plane=plane)
             for each in multiply:
-                each.call(parameters=p, grad=grad + image * p.grad_stride_n, plane=plane, sums=sums)
-        first = code.first_lanes(code.value(1))
-        with code.loop(0, p.taps) as tap:
-            total = code.sums_of_lanes([sums.vector(tap * lanes)])
-            (arrays.weight + number * p.taps).store_masked(first, total, tap)
-        if with_bias:
-            total = code.sums_of_lanes([sums.vector(p.taps * lanes)])
-            arrays.bias.store_masked(first, total, number)
+                each.call(
+                    parameters=p, grad=grad, plane=plane, sums=sums + (filter - first) * sums_stride
+                )
+        lane = code.first_lanes(code.value(1))
+        with code.loop(first, end) as filter:
+            of_filter = sums + (filter - first) * sums_stride
+            with code.loop(0, p.taps) as tap:
+                total = code.sums_of_lanes([of_filter.vector(tap * lanes)])
+                arrays.weight.store_masked(lane, total, filter * p.taps + tap)
+            if with_bias:
+                total = code.sums_of_lanes([of_filter.vector(p.taps * lanes)])
+                arrays.bias.store_masked(lane, total, filter)
 
     return task
 
