@@ -153,10 +153,11 @@ def _transposed_call(
         reads_flipped = False
     if whole is not None and plan.pack is not None:
         pack = RefuseWholeNumbers(pack)
+    meets_zeros = max(problem.stride) > 1 or any(map(any, problem.convolution.padding))
     otherwise = kernel.name if named(kernel.name).published_order else "aten"
     plan = replace(
         plan,
-        pack=FlipAndPack(problem.groups, pack, reads_flipped),
+        pack=FlipAndPack(problem.groups, pack, reads_flipped, meets_zeros),
         otherwise=WithoutZeros(problem, algorithm_call(named(otherwise), problem, epilogue)),
     )
     return TransposedCall(problem, plan)
@@ -194,13 +195,14 @@ class FlipAndPack:
     groups: int
     pack: Packing
     reads_flipped: bool  # whether `pack` flips the weight as it reads it
+    meets_zeros: bool  # whether the kernel multiplies it by inserted zeros or padding
 
     def __call__(self, weight: Tensor, memory: Tensor | None = None) -> Tensor | None:
         """Return the weight as the kernel of the equal convolution reads it.
 
-        A weight that is not finite is refused: the kernel would multiply inserted zeros by it.
+        A weight that is not finite is refused where the kernel would multiply zeros by it.
         """
-        if not is_finite(weight):
+        if self.meets_zeros and not is_finite(weight):
             return None
         flipped = weight if self.reads_flipped else flip(weight, self.groups)
         return self.pack(flipped, memory)

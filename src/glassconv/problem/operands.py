@@ -91,7 +91,8 @@ def is_finite(weight: Tensor) -> bool:
     if not weight.numel():
         return True
     # In another order than that of memory, it takes several times as long.
-    return all(isfinite(each) for each in torch.aminmax(in_memory_order(weight)))
+    ordered = weight if weight.is_contiguous() else in_memory_order(weight)
+    return all(isfinite(each) for each in torch.aminmax(ordered))
 
 
 def in_memory_order(tensor: Tensor) -> Tensor:

@@ -102,7 +102,21 @@ def test_an_infinite_weight_of_a_block_meets_no_padding(layout: str) -> None:
     assert found.verdict, found.verdict.reason
 
 
-def test_a_weight_is_packed_whole_where_it_is_used_again() -> None:
+@LAYOUTS
+def test_an_infinite_weight_meets_no_zeros_where_none_are_inserted(layout: str) -> None:
+    problem = parse_transposed("2x20x5x7 33@1x1")
+    call, operands = call_of(problem, "implicit_gemm", layout), operands_of(problem, layout)
+    operands.weight[0, 20] = torch.inf
+    assert isinstance(call, TransposedCall)
+    assert call.plan.pack is not None
+    assert call.plan.pack(operands.weight) is not None
+    output = call(operands.input, operands.weight, operands.bias, None)
+    found = judge(problem, "aten", output.numpy(), operands, named("aten").error_bound(problem))
+    assert found.verdict, found.verdict.reason
+
+
+def test_a_weight_is_packed_whole_where_it_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed_weights, "MAX_REPACKED_BYTES", 0)  # it counts as large
     problem = PROBLEMS["convolution"]
     call, operands = call_of(problem, "winograd4", NCHW), operands_of(problem, NCHW)
     assert isinstance(call, Plan)

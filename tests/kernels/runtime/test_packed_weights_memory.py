@@ -32,7 +32,9 @@ def pack() -> Counted:
 
 
 @pytest.fixture(autouse=True)
-def nothing_packed() -> Iterator[None]:
+def nothing_packed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Begin and end with an empty cache. The small weights of these tests count as large."""
+    monkeypatch.setattr(packed_weights, "MAX_REPACKED_BYTES", 0)
     packed_weights.forget()
     yield
     packed_weights.forget()
@@ -146,6 +148,17 @@ def test_training_uses_what_is_kept_already() -> None:
         assert used(weight, pack) is kept
     assert used(weight, pack) is kept
     assert pack.times == 1
+
+
+def test_a_small_weight_is_packed_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight, pack = Parameter(filters()), Overwrites()
+    for size, kept in ((weight.nbytes, False), (weight.nbytes - 1, True)):
+        monkeypatch.setattr(packed_weights, "MAX_REPACKED_BYTES", size)
+        with of_changing_weights():
+            assert used(weight, pack) is None
+            assert (used(weight, pack) is not None) == kept
+        assert (packed_bytes() > 0) == kept
+    assert used(weight, pack) is not None  # outside of training
 
 
 def test_a_new_tensor_of_each_step_leaves_nothing_behind() -> None:

@@ -15,7 +15,8 @@ fresh memory cost more than the packing.
 
 In training, an optimiser changes the weight after each use. While `of_changing_weights`, a content
 that is seen for the first time is `NOT_KEPT`: the caller packs it into memory that the next call
-overwrites. What is used again without a change is kept from its second use on.
+overwrites. What is used again without a change is kept from its second use on. A small weight is
+never kept then: it is packed in less time than it takes to find out whether it changed.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ Content = tuple[bytes, tuple[int, ...], tuple[int, ...], torch.dtype]  # checksu
 UserKey = tuple[int, Pack]  # the identity of a tensor
 
 NOT_KEPT = torch.empty(0)  # in place of a packed weight, which the caller packs for one call
+MAX_REPACKED_BYTES = 2**18  # of a weight that is packed for each call while it may change
 MAX_UNUSED_BYTES = 2**29
 BYTES_PER_ENTRY = 2**10  # of Python objects beside the packed weight
 
@@ -224,9 +226,11 @@ def of_changing_weights() -> Iterator[None]:
 def packed_once(weight: Tensor, pack: Pack) -> Tensor | None:
     """Return pack(weight), from the cache for a known content; None if it refuses the weight.
 
-    `of_changing_weights`, it returns `NOT_KEPT` for a content of which it has not been asked
-    before, and has not packed it.
+    `of_changing_weights`, it returns `NOT_KEPT` for a small weight, and for a content of which it
+    has not been asked before, and has not packed it.
     """
+    if _changing.is_on and weight.nbytes <= MAX_REPACKED_BYTES:
+        return NOT_KEPT
     content = checksum(weight), weight.shape, weight.stride(), weight.dtype
     entry = _cache.find(weight, pack, content)
     if entry is not None:

@@ -114,10 +114,7 @@ class Plan:
         """Return the packed weight in memory that the next call in this thread overwrites."""
         assert self.pack is not None, "only packed weights are kept or not"
         start = round_up(self.kept_workspace(threads()), HUGE_PAGE)
-        dtype = getattr(torch, self.problem.widened().dtype)
-        workspace(start + self.packed_bytes)
-        memory = _workspace.buffer[start : start + self.packed_bytes].view(dtype)
-        return self.pack(weight, memory)
+        return self.pack(weight, part_of_workspace(start, *self.packed_array))
 
     def compute(
         self, input: Tensor, packed: Tensor, bias: Tensor | None, residual: Tensor | None
@@ -174,6 +171,11 @@ class Plan:
     def main_kernel(self) -> Compiled:
         """Return the kernel that multiplies, and that holds `hot_function`."""
         return self.kernel
+
+    @cached_property
+    def packed_array(self) -> tuple[int, torch.dtype]:
+        """Return how many bytes the weight has as the kernel reads it, and its element type."""
+        return self.packed_bytes, getattr(torch, self.problem.widened().dtype)
 
     @property
     def packed_bytes(self) -> int:
@@ -245,6 +247,7 @@ class _Workspace(threading.local):
     buffer: Tensor
     address: int
     size = -1
+    parts: dict[tuple[int, int, torch.dtype], Tensor]  # views of the buffer
 
 
 _workspace = _Workspace()
@@ -253,10 +256,21 @@ _workspace = _Workspace()
 def workspace(size: int) -> int:
     """Return the address of a buffer of at least `size` bytes, one per Python thread."""
     if _workspace.size < size:
+        _workspace.parts = {}
         _workspace.size, _workspace.buffer = -1, NO_MEMORY  # freed before the larger one is there
         _workspace.buffer, _workspace.size = on_huge_pages(round_up(size, HUGE_PAGE)), size
         _workspace.address = _workspace.buffer.data_ptr()
     return _workspace.address
+
+
+def part_of_workspace(start: int, size: int, dtype: torch.dtype) -> Tensor:
+    """Return so many bytes of the buffer, `start` bytes from its first."""
+    workspace(start + size)
+    part = _workspace.parts.get((start, size, dtype))
+    if part is None:
+        part = _workspace.buffer[start : start + size].view(dtype)
+        _workspace.parts[start, size, dtype] = part
+    return part
 
 
 def on_huge_pages(size: int) -> Tensor:
