@@ -15,10 +15,11 @@ matrices of their windows (gemm_parts/rows.py).
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from math import ceil, prod
 
-from glassconv.codegen.ir import Module
+from glassconv.codegen.ir import Function, Module
 from glassconv.codegen.jit import Compiled, compiled
 from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
@@ -57,6 +58,7 @@ from glassconv.problem.activations import NOTHING, Epilogue
 from glassconv.problem.memory_layout import NCHW, NHWC, Layout, output_strides
 from glassconv.reports.verdict import Verdict
 
+IN_PLACE = "in place"  # NCHW without im2col
 BY_ROWS = "by rows"  # NHWC without im2col
 PACKING = "packing"  # NHWC, whose tasks pack their filters
 MAX_TAPS = 4096  # a block of k must hold all taps of a channel
@@ -110,7 +112,7 @@ def _plan(
     return Plan(
         problem,
         layout,
-        _compile(problem.dtype, _way(problem, layout, target, is_packed), target, epilogue),
+        _compile(problem.dtype, _way(problem, layout, target, blocks), target, epilogue),
         blocks,
         pack(parameters),
         tasks,
@@ -277,21 +279,24 @@ def packing(problem: ConvProblem, layout: Layout, target: Target) -> PanelPackin
 # -- in machine code --------------------------------------------------------------------------
 
 
-def _way(problem: ConvProblem, layout: Layout, target: Target, is_packed: bool) -> str:
+def _way(problem: ConvProblem, layout: Layout, target: Target, blocks: GemmBlocking) -> str:
     """Return which of the kernel's tasks a problem takes."""
     if is_by_rows(problem, layout, target):
         return BY_ROWS
-    return PACKING if is_packed else layout.name
+    if layout.name == NCHW:
+        return NCHW if blocks.buffer_stride else IN_PLACE
+    return PACKING if blocks.packed_elements else NHWC
 
 
 @cache
 def _compile(dtype: str, way: str, target: Target, epilogue: Epilogue) -> Compiled:
     module = Module("implicit_gemm", dtype, target)
-    emit_task = {
-        NCHW: emit_task_nchw,
+    emit_task: dict[str, Callable[[Module, Epilogue], Function]] = {
+        NCHW: partial(emit_task_nchw, in_place=False),
+        IN_PLACE: partial(emit_task_nchw, in_place=True),
         NHWC: emit_task_nhwc,
         BY_ROWS: emit_task_by_rows,
         PACKING: emit_task_packing,
-    }[way]
-    in_parallel(module, emit_task(module, epilogue))
+    }
+    in_parallel(module, emit_task[way](module, epilogue))
     return compiled(module, "implicit_gemm")

@@ -18,9 +18,14 @@ from glassconv.problem.activations import Epilogue
 EmitBlock = Callable[[Module, Product], Function]
 
 
-def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
-    """Emit the task function: output[filters, pixels] = weight[filters, k] · lowered[k, pixels]."""
-    im2col, multiply = emit_im2col_nchw(module), product(module, ROWS, epilogue)
+def emit_task_nchw(module: Module, epilogue: Epilogue, *, in_place: bool) -> Function:
+    """Emit the task function: output[filters, pixels] = weight[filters, k] · lowered[k, pixels].
+
+    in_place: whether the input already is lowered. Its rows are planes then, of which each panel
+    reads a line or two: no prefetcher of the hardware follows so many rows.
+    """
+    multiply = product(module, ROWS, epilogue, prefetches_b=in_place)
+    im2col = None if in_place else emit_im2col_nchw(module)
     multiply_column = emit_matrix_vector(module)
     finish = multiply.in_memory or emit_epilogue(module, epilogue)
 
@@ -43,11 +48,12 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
         output = arrays.output + (
             at.image * p.output_stride_n + first * p.output_stride_c + at.pixel
         )
-        is_lowered = p.needs_lowering.equals(1)
-        row_stride = code.select(is_lowered, p.buffer_stride, p.input_stride_c)
+        row_stride = p.input_stride_c if in_place else p.buffer_stride
         with code.loop(0, p.segments, p.segments_per_block) as segment:
             segments = (p.segments - segment).minimum(p.segments_per_block)
-            with code.if_(is_lowered):
+            rows = image + (segment * p.input_stride_c + at.pixel)
+            if im2col:
+                rows = buffer
                 im2col.call(
                     parameters=p,
                     image=image,
@@ -57,8 +63,6 @@ def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
                     pixel=at.pixel,
                     pixels=pixels,
                 )
-            in_place = image + (segment * p.input_stride_c + at.pixel)
-            rows = code.select_pointer(is_lowered, buffer, in_place)
             a, k = weight + (first * p.k + segment * p.segment_length), segments * p.segment_length
             is_first, is_last = segment.equals(0), (segment + segments).equals(p.segments)
             # A last pixel that would take a vector of its own, as that of 7 × 7 does.

@@ -196,7 +196,7 @@ def production(module: Module, cut: Blocks) -> Function:
     `implicit_gemm` calls it in the same way, once per block of k: in NHWC with packed panels, in
     NCHW with the row-major buffer of lowered windows.
     """
-    multiply_block = product(module, ROWS)
+    multiply_block = product(module, ROWS, prefetches_b=False)
     nr = multiply_block.width
     pack = pack_panels(module, cut)
 

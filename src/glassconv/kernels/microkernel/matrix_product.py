@@ -63,7 +63,13 @@ class Product:
         )
 
 
-def product(module: Module, bias_along: str | None, epilogue: Epilogue = NOTHING) -> Product:
+def product(
+    module: Module,
+    bias_along: str | None,
+    epilogue: Epilogue = NOTHING,
+    *,
+    prefetches_b: bool = True,
+) -> Product:
     """Emit the function that multiplies two matrices of any size.
 
     bias_along: ROWS or COLUMNS for one bias element per row or column of C, None for no bias.
@@ -73,6 +79,9 @@ def product(module: Module, bias_along: str | None, epilogue: Epilogue = NOTHING
 
     epilogue: applied where the parameter `last` is 1: to the sums of a tile in registers, or where
     it would need more of them, to the rows of tiles while they are in L1.
+
+    prefetches_b: whether a panel of B is prefetched while the one before is multiplied. What has
+    just been written is in cache.
 
     b_next: how far the panel that is read after this product begins from its last panel. It is
     prefetched while the last panel is multiplied by the first rows, the tallest tile.
@@ -88,7 +97,15 @@ def product(module: Module, bias_along: str | None, epilogue: Epilogue = NOTHING
 
     def tiles(vectors: int, *, masked: bool = False) -> dict[int, Function]:
         return {
-            rows: _emit_tiles(module, rows, vectors, bias_along, in_registers, masked=masked)
+            rows: _emit_tiles(
+                module,
+                rows,
+                vectors,
+                bias_along,
+                in_registers,
+                masked=masked,
+                prefetches_b=prefetches_b and not masked,
+            )
             for rows in heights
         }
 
@@ -216,13 +233,12 @@ def _emit_tiles(
     epilogue: Epilogue,
     *,
     masked: bool,
+    prefetches_b: bool,
 ) -> Function:
     """Emit the function that computes `count` adjacent tiles of `rows` rows of C.
 
     masked: whether only some lanes of a tile's last vector are valid: `lanes`, from `first_lane`.
     """
-    # In NCHW, where the bias is along rows, B has just been written and is in cache.
-    prefetches_b = bias_along != ROWS and not masked
 
     @function(module, f"{'masked_tiles' if masked else 'tiles'}_{rows}x{vectors}")
     def tiles(

@@ -19,7 +19,7 @@ from glassconv.problem.activations import Epilogue
 
 def emit_task_nchw(module: Module, epilogue: Epilogue) -> Function:
     """Emit the task function: output[filters, pixels] = weight[filters, k] · lowered[k, pixels]."""
-    lower, multiply = _emit_lower_nchw(module), product(module, ROWS, epilogue)
+    lower, multiply = _emit_lower_nchw(module), product(module, ROWS, epilogue, prefetches_b=False)
 
     @function(module)
     def task(
