@@ -19,7 +19,6 @@ from glassconv.codegen.target import named as target_named
 from glassconv.data import photograph
 from glassconv.examples.tutorial import tutorial_layer, worked_example
 from glassconv.explore.tensors import DTYPES
-from glassconv.kernels.gemm_parts.blocking import FEW_FILTERS
 from glassconv.kernels.gemm_parts.parameters import MAX_K_BLOCK
 from glassconv.kernels.microkernel.register_tile import tile_heights
 from glassconv.mathematics.cook_toom import good_points
@@ -39,10 +38,7 @@ def constants() -> dict[str, Any]:
     return {
         "dtypes": {name: _dtype(name) for name in DTYPES},
         "targets": [_target(target_named(name), label) for name, label in TARGET_LABELS.items()],
-        "gemmBlocking": {
-            "longestK": MAX_K_BLOCK,
-            "fewFilters": FEW_FILTERS,
-        },
+        "gemmBlocking": {"longestK": MAX_K_BLOCK},
         "winograd": {
             "largestTile": LARGEST_TILE,
             # of n elements there are n − 1 points, and infinity

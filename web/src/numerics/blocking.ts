@@ -23,13 +23,9 @@ export function blocking(problem: Problem, target: Target): Blocking {
   const lanes = target.vectorBytes / elementBytes;
   const taps = tapCount(problem);
   const kBlock = Math.min(channelsPerGroup(problem), Math.max(1, Math.floor(GEMM_BLOCKING.longestK / taps))) * taps;
-  // A few filters read the lowered block again from L1. Many filters reuse each load more often: L2 is near enough.
-  const cache = hasFewFilters(problem) ? target.l1 : Math.floor(target.l2 / 2);
-  const largestBlock = Math.floor(Math.floor(cache / elementBytes) / kBlock);
+  const largestBlock = Math.floor(Math.floor(Math.floor(target.l2 / 2) / elementBytes) / kBlock);
   return { rows, heights, vectors, lanes, kBlock, pixelBlock: equalBlocks(count(outputSize(problem)), largestBlock, vectors * lanes) };
 }
-
-const hasFewFilters = (problem: Problem): boolean => gemm(problem).m <= GEMM_BLOCKING.fewFilters;
 
 /** The size of equal blocks: at most `largest` pixels, a multiple of the tile's width. */
 function equalBlocks(pixels: number, largest: number, width: number): number {
@@ -100,7 +96,7 @@ export function traffic(problem: Problem, blocks: Blocking): Traffic {
   const products = groups * m * n * k;
   const rows = tileRows(0, blocks.heights, m).end;
   const width = blocks.vectors * blocks.lanes;
-  const columnReads = hasFewFilters(problem) ? 1 : Math.ceil(m / rows); // once for each row of tiles, unless the block stays in L1
+  const columnReads = Math.ceil(m / rows); // once for each row of tiles
   const pixelBlocks = Math.ceil(n / blocks.pixelBlock);
   const input = problem.inChannels * count(problem.inputSize);
   return {

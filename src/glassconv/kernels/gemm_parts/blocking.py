@@ -21,7 +21,6 @@ from glassconv.problem.memory_layout import NCHW, NHWC, Layout
 MIN_MACS_PER_TASK = 500_000
 LOWERING = 12  # filters: an element is lowered while another is multiplied by so many (NCHW)
 FILTER_UNIT = 4  # of a task in NCHW, where filters are the rows of tiles
-FEW_FILTERS = 16  # up to this number the buffer must fit in L1, not only in L2
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,7 @@ def blocking_of(
     rows, columns = to_2d(problem, layout).axes
     lanes, element = target.lanes(problem.dtype), ELEMENT_BYTES[problem.dtype]
     width = panel_width(problem.dtype, target)
-    # With few filters the buffer must fit in L1. With many, its reuse hides the latency of L2.
-    must_fit_l1 = problem.gemm.m <= FEW_FILTERS
-    max_elements = (target.l1 if must_fit_l1 else target.l2 // 2) // element
+    max_elements = target.l2 // 2 // element
     if by_rows:
         k_block, length = problem.gemm.k, row_length(problem, layout)
         max_rows = max(0, max_elements // length - rows.extent) // rows.stride + 1
