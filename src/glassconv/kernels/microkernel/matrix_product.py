@@ -220,8 +220,12 @@ def _prefetch_rows(code: Code, a: Pointer, rows: int, k: Value, a_stride: Value)
 
 
 def _prefetch_vectors(code: Code, pointer: Pointer, vectors: int) -> None:
-    """Prefetch consecutive vectors."""
-    for element in range(0, vectors * code.lanes, CACHE_LINE // ELEMENT_BYTES[code.dtype]):
+    """Prefetch consecutive vectors: the lines of the last element, and of one in each line before.
+
+    Of a row that is not aligned, the first element's line is in cache with the panel before.
+    """
+    line = CACHE_LINE // ELEMENT_BYTES[code.dtype]
+    for element in range(vectors * code.lanes - 1, 0, -line):
         pointer.prefetch(element)
 
 
