@@ -26,6 +26,7 @@ from glassconv.codegen.parallel import in_parallel
 from glassconv.codegen.struct import pack
 from glassconv.codegen.target import Target
 from glassconv.kernels.gemm_parts.parameters import segments_of
+from glassconv.kernels.microkernel.matrix_product import CACHE_LINE
 from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.cost_model import Work
 from glassconv.kernels.runtime.loop_text import at_a_time, describe_blocks, describe_loop_nest
@@ -41,6 +42,7 @@ from glassconv.kernels.weight_gradients.gemm_parts.parameters import (
     GradientParameters,
     SumParameters,
 )
+from glassconv.kernels.weight_gradients.gemm_parts.sums import sum_tasks_of
 from glassconv.kernels.weight_gradients.gemm_parts.task import emit_task_nchw
 from glassconv.kernels.weight_gradients.gemm_parts.task_nhwc import emit_task_nhwc
 from glassconv.kernels.weight_gradients.gemm_parts.work import phases_of
@@ -74,7 +76,7 @@ def plan_of(
     problem: ConvProblem, layout: Layout, target: Target, blocks: GradientBlocking
 ) -> PartsPlan:
     """Plan the weight's gradient with these blocks."""
-    filter_vectors = ceil(problem.gemm.m / target.lanes(problem.dtype))
+    sum_tasks = sum_tasks_of(problem.gemm.m, problem.dtype, target)
     first = _parameters(problem, layout, target, blocks, with_bias=False)
     return PartsPlan(
         problem,
@@ -85,7 +87,7 @@ def plan_of(
             each: tuple(_rounds(problem, layout, target, blocks, with_bias=each))
             for each in (False, True)
         },
-        problem.groups * filter_vectors,
+        problem.groups * sum_tasks,
         max_threads=max_threads(problem, tasks_of(problem, layout, blocks)),
         sums_elements=blocks.parts_at_once * first.part_stride,
         workspace_bytes=blocks.workspace_bytes,
@@ -117,7 +119,7 @@ def _rounds(
             group_stride=parameters.group_stride,
             sums_stride=parameters.sums_stride,
             filters=problem.gemm.m,
-            filter_vectors=ceil(problem.gemm.m / target.lanes(problem.dtype)),
+            tasks_per_group=sum_tasks_of(problem.gemm.m, problem.dtype, target),
             rows=problem.gemm.k,
             with_bias=int(with_bias),
             is_first=int(first == 0),
@@ -152,7 +154,10 @@ def _parameters(
     packed = ceil(blocks.filter_block / width) * width * steps
     blocks_per_image = ceil(pixels / blocks.pixel_block)
     segments = segments_of(problem, layout)
-    sums_stride = filters if layout.name == NCHW else round_up(filters, width)
+    columns_of_sums = filters if layout.name == NCHW else round_up(filters, width)
+    # An odd number of lines: rows at a power of two would be in the same few sets of a cache.
+    line = CACHE_LINE // problem.format.bytes
+    sums_stride = (ceil(columns_of_sums / line) | 1) * line
     group_stride = (problem.gemm.k + 1) * sums_stride
     return GradientParameters(
         channels=channels,

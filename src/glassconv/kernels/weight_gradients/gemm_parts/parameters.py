@@ -69,7 +69,7 @@ class SumParameters(Struct[N]):
     group_stride: N
     sums_stride: N
     filters: N  # of a group
-    filter_vectors: N  # of a group
+    tasks_per_group: N
     rows: N  # of a group
     with_bias: N
     is_first: N  # 1 where sums start from +0, 0 where they are added to the gradients

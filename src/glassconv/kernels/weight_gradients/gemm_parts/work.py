@@ -30,6 +30,7 @@ def phases_of(
     filter_blocks = ceil(problem.gemm.m / blocks.filter_block)
     segments = segments_of(problem, layout)
     channel_blocks = ceil(segments.count / blocks.channel_block)
+    sums_bytes = blocks.parts * problem.weight_bytes
     lowering: Iterable[Loop] = ()
     if blocks.buffer_stride and layout.name == NCHW:
         lowering = lowering_nchw(problem, target, blocks.pixel_block)
@@ -47,8 +48,14 @@ def phases_of(
             (_packing(problem, lanes, channel_blocks),),
             (Stream(channel_blocks * problem.output_bytes, footprint),),
         ),
-        Phase(tuple(_product(problem, layout, target, blocks))),
-        Phase((_addition(problem, lanes, blocks),), (Stream(problem.weight_bytes),)),
+        Phase(
+            tuple(_product(problem, layout, target, blocks)),
+            (Stream(2 * sums_bytes, sums_bytes),),  # a line is read before it is written
+        ),
+        Phase(
+            (_addition(problem, lanes, blocks),),
+            (Stream(sums_bytes, sums_bytes), Stream(2 * problem.weight_bytes)),
+        ),
     )
 
 
@@ -82,7 +89,7 @@ def _addition(problem: ConvProblem, lanes: int, blocks: GradientBlocking) -> Loo
     return Loop(
         vectors,
         multiply_adds=blocks.parts - 1 + log2(lanes),
-        masked_loads=blocks.parts,
-        masked_stores=1,
+        loads=blocks.parts,
+        stores=1,
         entries=vectors * blocks.parts / lanes,
     )

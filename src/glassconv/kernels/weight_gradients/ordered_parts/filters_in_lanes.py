@@ -31,6 +31,7 @@ from glassconv.kernels.runtime.blocking import round_up
 from glassconv.kernels.runtime.loop_text import describe_loop_nest
 from glassconv.kernels.weight_gradients.gemm_parts.blocking import TASKS, max_threads
 from glassconv.kernels.weight_gradients.gemm_parts.parameters import GradientArrays, SumParameters
+from glassconv.kernels.weight_gradients.gemm_parts.sums import sum_tasks_of
 from glassconv.kernels.weight_gradients.ordered_parts.lanes_copies import (
     FilterGradientParameters,
     emit_copy_grads,
@@ -59,7 +60,7 @@ def lanes_plan(problem: ConvProblem, layout: Layout, target: Target) -> PartsPla
         _compile(problem.dtype, layout.name, target, taps),
         compile_sums(problem.dtype, target),
         {False: tuple(_rounds(problem_2d, parameters, target, at_once))},
-        sum_tasks=vectors,
+        sum_tasks=sum_tasks_of(problem.out_channels, problem.dtype, target),
         max_threads=max_threads(problem, tasks),
         sums_elements=at_once * parameters.part_stride,
         workspace_bytes=parameters.workspace_bytes,
@@ -113,7 +114,7 @@ def _rounds(
             group_stride=0,
             sums_stride=parameters.sums_stride,
             filters=problem.out_channels,
-            filter_vectors=parameters.filter_blocks,
+            tasks_per_group=sum_tasks_of(problem.out_channels, problem.dtype, target),
             rows=parameters.taps,
             with_bias=0,
             is_first=int(first == 0),
