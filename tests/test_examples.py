@@ -41,7 +41,8 @@ def script() -> ModuleType:
 @pytest.fixture
 def _by_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let kernels compute the gradients of small layers, too."""
-    monkeypatch.setattr(gradient_choice, "RECORDING", 0)
+    for dispatches in ("RECORDING", "SHARING"):
+        monkeypatch.setattr(gradient_choice, dispatches, 0)
     dispatch.forget()
 
 

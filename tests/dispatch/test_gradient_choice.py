@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -11,14 +12,16 @@ from glassconv.dispatch import gradient_choice, machine_store
 from glassconv.dispatch.gradient_choice import (
     GAIN,
     PYTORCH,
+    SHARING,
     Part,
+    Parts,
     choose_gradients,
     is_faster_in_float32,
     predicted_parts,
 )
 from glassconv.problem.memory_layout import NCHW, NHWC
 from glassconv.problem.problem import parse_problem
-from support.fixed_machine import fixed_machine, with_slow_16_bits
+from support.fixed_machine import FIXED, fixed_machine, with_slow_16_bits
 
 
 @pytest.fixture(autouse=True)
@@ -29,28 +32,60 @@ def _on_the_fixed_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     gradient_choice.forget()
 
 
-def test_each_part_is_chosen_by_itself() -> None:
+def test_kernels_compute_what_they_compute_faster() -> None:
     depthwise = parse_problem("8x96x56x56 96@3x3 p1 g96")
     choice = choose_gradients(depthwise, "default", NCHW, of_input=True, of_weight=True)
     assert choice == (True, True, True)
-    assert predicted_parts(depthwise, "default", NHWC).of_weight.saved == 0.0
+    assert not predicted_parts(depthwise, "default", NHWC).of_weight.is_faster
     problem = parse_problem("8x64x56x56 64@3x3 p1")
     parts = predicted_parts(problem, "default", NCHW)
     assert [part.kernel for part in parts] == ["winograd4", "winograd4", "winograd"]
-    assert all(part.saved == part.pytorch_seconds - GAIN * part.seconds for part in parts)
+    assert all(part.is_faster for part in parts)
 
 
-def test_a_kernel_that_is_not_clearly_faster_saves_nothing() -> None:
-    assert Part("gemm", 1.0, GAIN + 0.5).saved == pytest.approx(0.5)
-    assert Part("gemm", 1.0, GAIN - 0.01).saved == 0.0
-    assert Part(None, inf, 1.0).saved == 0.0
+def test_a_kernel_must_be_clearly_faster() -> None:
+    assert Part("gemm", 1.0, GAIN + 0.01).is_faster
+    assert not Part("gemm", 1.0, GAIN).is_faster
+    assert not Part(None, inf, 1.0).is_faster
+
+
+FASTER, AS_FAST, SLOWER = Part("a", 1.0, 3.0), Part("b", 1.0, GAIN), Part("c", 1.0, 0.5)
+ABSENT = Part(None, inf, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "dispatch", "expected"),
+    [
+        ((FASTER, FASTER, FASTER), 0.0, (True, True, True)),
+        ((FASTER, SLOWER, FASTER), 0.0, (True, False, True)),
+        ((FASTER, ABSENT, SLOWER), 0.0, (True, False, False)),
+        ((SLOWER, SLOWER, SLOWER), 0.0, (False, False, False)),
+        ((AS_FAST, AS_FAST, AS_FAST), 0.0, (False, False, False)),
+        # PyTorch's part costs more dispatches than the kernel is slower.
+        ((FASTER, SLOWER, FASTER), 1.0 / SHARING, (True, True, True)),
+        ((FASTER, ABSENT, ABSENT), 1.0 / SHARING, (True, False, False)),
+        ((FASTER, ABSENT, ABSENT), 2.0 / SHARING, (False, False, False)),
+    ],
+)
+def test_the_parts_are_chosen_together(
+    monkeypatch: pytest.MonkeyPatch,
+    parts: tuple[Part, Part, Part],
+    dispatch: float,
+    expected: tuple[bool, bool, bool],
+) -> None:
+    monkeypatch.setattr(gradient_choice, "RECORDING", 0)
+    monkeypatch.setattr(machine_store, "machine", lambda: replace(FIXED, dispatch=dispatch))
+    monkeypatch.setattr(gradient_choice, "predicted_parts", lambda *given, **asked: Parts(*parts))
+    problem = parse_problem("8x64x56x56 64@3x3 p1")
+    choice = choose_gradients(problem, "default", NCHW, of_input=True, of_weight=True)
+    assert choice == expected
 
 
 def test_phases_compute_the_inputs_gradient_of_a_strided_depthwise_convolution() -> None:
     for layout in (NCHW, NHWC):
         parts = predicted_parts(parse_problem("8x96x56x56 96@3x3 s2 p1 g96"), "default", layout)
         assert parts.of_input.kernel == "phases"
-        assert 0 < parts.of_input.saved < parts.of_input.pytorch_seconds
+        assert parts.of_input.seconds < parts.of_input.pytorch_seconds
         for text in ("8x96x56x56 192@3x3 s2 p1 g96", "8x3x112x112 3@3x3 s2 p1 g3"):
             assert predicted_parts(parse_problem(text), "default", layout).of_input.kernel is None
 

@@ -1,4 +1,7 @@
-"""Which gradients of a call kernels compute: those that are predicted to be faster than PyTorch's.
+"""What kernels compute of a recorded call, and what PyTorch: what is predicted to be the fastest.
+
+The output and the gradients are chosen together, since what PyTorch computes of a call that is
+recorded by us costs more than in a call of its own.
 
 PyTorch's own gradients are predicted to take as many times as long as its forward call as those of
 a small layer of the same kind (`algorithms/parts/pytorch_gradient_cost.py`).
@@ -11,7 +14,9 @@ Calls of 16 bits are PyTorch's, or calls of float32 whose results are rounded on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import product
 from math import inf
 from typing import NamedTuple
 
@@ -29,7 +34,8 @@ from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.machine import Machine
 
 RECORDING = 60  # dispatches that autograd takes for a function written in Python, both ways
-GAIN = 1.3  # times as fast a kernel must be: predictions in a training loop are off by as much
+SHARING = 90  # dispatches more where PyTorch computes some of it, in a loop that evicts the code
+GAIN = 1.25  # times as long a kernel is taken to last: a training loop evicts its data, too
 
 
 class Part(NamedTuple):
@@ -40,9 +46,9 @@ class Part(NamedTuple):
     pytorch_seconds: float
 
     @property
-    def saved(self) -> float:
-        """Return the seconds that the kernel saves at least, 0 where it is not clearly faster."""
-        return max(self.pytorch_seconds - GAIN * self.seconds, 0.0)
+    def is_faster(self) -> bool:
+        """Return whether the kernel is clearly faster than PyTorch."""
+        return GAIN * self.seconds < self.pytorch_seconds
 
 
 class Parts(NamedTuple):
@@ -131,10 +137,30 @@ def _choose(
         machine = machine_store.machine()
     except ConvError:
         return PYTORCH
-    saved = [part.saved * is_needed for part, is_needed in zip(parts, needed, strict=True)]
-    if sum(saved) <= RECORDING * machine.dispatch:
-        return PYTORCH
-    return GradientChoice(*(seconds > 0 for seconds in saved))
+    options = [
+        (False, True) if is_needed and part.kernel else (False,)
+        for part, is_needed in zip(parts, needed, strict=True)
+    ]
+    choices = [GradientChoice(*each) for each in product(*options)]  # the first is PyTorch's
+    return min(choices, key=lambda choice: _seconds(choice, parts, needed, machine.dispatch))
+
+
+def _seconds(
+    choice: GradientChoice, parts: Parts, needed: Sequence[bool], dispatch: float
+) -> float:
+    """Return how long a call takes of which kernels compute so much. dispatch: how long one is."""
+    asked = [
+        (part, by_kernel)
+        for part, by_kernel, is_needed in zip(parts, choice, needed, strict=True)
+        if is_needed
+    ]
+    computed = sum(
+        GAIN * part.seconds if by_kernel else part.pytorch_seconds for part, by_kernel in asked
+    )
+    if not any(choice):
+        return computed
+    is_shared = not all(by_kernel for _, by_kernel in asked)
+    return computed + (RECORDING + SHARING * is_shared) * dispatch
 
 
 @lru_cache(maxsize=1024)

@@ -194,7 +194,7 @@ def _reason(problem: Problem, part: Part | None, kernel: str | None, choice: Gra
         return _without_kernels(problem)
     if not isfinite(part.seconds):
         return NO_KERNEL
-    if choice == PYTORCH and part.saved:
+    if choice == PYTORCH and part.is_faster:
         return LITTLE_SAVED
     return f"predicted to be faster than the kernel {part.kernel}"
 

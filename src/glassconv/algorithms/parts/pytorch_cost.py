@@ -144,9 +144,7 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
     else:
         fixed = dict(rates.onednn_calls)[name]
         copied = max(moved / copied_per_second[NHWC if kind == LOWERED else name], fetched)
-        if kind != LOWERED:
-            of_weights = kind if kind.startswith("pointwise") else name
-            fixed += weights / copied_per_second[f"weights {of_weights}"]
+        fixed += reorder_seconds(problem, name, machine)
     arithmetic = _macs(problem, kind) / dict(rates.macs_per_second)[kind]
     lowered = _lowered(problem, kind)
     if lowered:
@@ -155,6 +153,18 @@ def seconds(problem: Problem, layout: str, machine: Machine | None) -> float:
     is_overlapped = kind.endswith(f" {NHWC}")
     spent = max(arithmetic, copied) if is_overlapped else arithmetic + copied
     return machine.dispatch + fixed + spent
+
+
+def reorder_seconds(problem: Problem, layout: str, machine: Machine) -> float:
+    """Return how long oneDNN takes to reorder a float32 layer's weight, 0 where it does not."""
+    name = layout if problem.ndim == 2 else NCHW
+    kind = kind_of(problem, name, machine.threads)
+    is_reordered = kind not in (NATIVE, DOUBLE, DOUBLE_COLUMNS, LOWERED)
+    if problem.dtype != "float32" or not is_reordered:
+        return 0.0
+    of_weights = kind if kind.startswith("pointwise") else name
+    copied_per_second = dict(machine.pytorch.copied_per_second)
+    return prod(problem.weight_shape) / copied_per_second[f"weights {of_weights}"]
 
 
 def _fetched(problem: Problem, machine: Machine) -> float:

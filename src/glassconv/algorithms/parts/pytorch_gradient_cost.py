@@ -50,10 +50,13 @@ def of_input(problem: Problem, layout: str, machine: Machine) -> float:
 
 
 def of_weight(problem: Problem, layout: str, machine: Machine) -> float:
-    """Return the predicted seconds of the weight's gradient."""
+    """Return the predicted seconds of the weight's gradient, reordered as the weight is."""
     forward = pytorch_cost.seconds(problem, layout, machine)
     ratio = _ratio(OF_WEIGHT, problem, layout, machine)
-    return forward if ratio is None else ratio * forward
+    if ratio is None:
+        return forward
+    reordered = pytorch_cost.reorder_seconds(problem, layout, machine)
+    return ratio * (forward - reordered) + reordered
 
 
 def _ratio(of: str, problem: Problem, layout: str, machine: Machine) -> float | None:
