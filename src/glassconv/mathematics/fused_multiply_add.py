@@ -29,6 +29,8 @@ def fused_multiply_add(left: Tensor, right: Tensor, total: Tensor) -> Tensor:
     >>> fused_multiply_add(third, torch.tensor(3.0), torch.tensor(-1.0)).item()
     2.9802322387695312e-08
     """
+    if total.is_meta:  # shapes alone
+        return left * right + total
     if left.dtype == torch.float32:  # a product of two numbers of 24 bits is exact in float64
         return sum_to_odd(left.double() * right.double(), total.double()).float()
     product, rest = exact_product(left, right)
@@ -36,7 +38,7 @@ def fused_multiply_add(left: Tensor, right: Tensor, total: Tensor) -> Tensor:
     high, middle = exact_sum(product, low)
     result = high + sum_to_odd(lowest, middle)
     result = torch.where(result == 0, product + total, result)  # zero with its sign
-    if result.is_meta or isinstance(result, FakeTensor) or is_functorch_wrapped_tensor(result):
+    if isinstance(result, FakeTensor) or is_functorch_wrapped_tensor(result):
         return result  # whose numbers nobody may read
     return _with_extremes(left, right, total, product, result)
 
