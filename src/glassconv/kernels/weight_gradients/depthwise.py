@@ -17,8 +17,9 @@ depthwise_parts/task.py has the loops.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import ceil, prod
 from typing import Any
 
@@ -79,7 +80,7 @@ class DepthwiseGradientPlan(GradientPlan):
     """The kernel with its parameters for one problem. Call it with the arrays."""
 
     problem: ConvProblem
-    kernels: dict[bool, Compiled]  # by whether the bias's gradient is computed
+    kernel: Callable[[bool], Compiled]  # with the bias's gradient or without, compiled once asked
     parameters: Any  # packed
     max_threads: int
     workspace_bytes: int  # per thread
@@ -96,7 +97,7 @@ class DepthwiseGradientPlan(GradientPlan):
             workspace(num_threads * self.workspace_bytes),
         )
         tasks = self.problem.out_channels
-        self.kernels[bias is not None].call(self.parameters, arrays, tasks, num_threads)
+        self.kernel(bias is not None).call(self.parameters, arrays, tasks, num_threads)
 
 
 def plan(
@@ -109,7 +110,7 @@ def plan(
     taps = f"{rows.kernel_size} × {columns.kernel_size} taps"
     return DepthwiseGradientPlan(
         problem,
-        {each: _compile(problem.dtype, target, *shape, each) for each in (False, True)},
+        cache(partial(_compile, problem.dtype, target, *shape)),
         pack(parameters),
         _max_threads(problem),
         parameters.workspace_bytes,
