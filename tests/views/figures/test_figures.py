@@ -16,12 +16,14 @@ from glassconv.errors import ArgumentTypeError, DtypeError, UnknownNameError, Un
 from glassconv.examples.tutorial import walk
 from glassconv.figures import figure as draw_figure
 from glassconv.figures.kinds import KINDS, tutorial_figures
+from glassconv.figures.names import NAMES
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.worked_example import Tutorial
 from glassconv.views.figures import comparison
-from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
+from glassconv.views.figures.style import FORMATS, to_bytes
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import DARK, LIGHT, THEMES, Theme
 from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
@@ -165,6 +167,10 @@ def test_what_cannot_be_drawn_is_refused(kind: str, problem: str, cause: str) ->
     with pytest.raises(UnsupportedError, match=cause) as caught:
         draw_figure(kind, parse(problem))
     assert str(parse(problem)) in str(caught.value)
+
+
+def test_every_kind_is_named_in_order() -> None:
+    assert tuple(KINDS) == NAMES
 
 
 def test_an_unknown_kind_is_told_all_kinds() -> None:
