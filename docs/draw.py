@@ -9,7 +9,8 @@ from glassconv.figures import animations
 from glassconv.figures.kinds import KINDS
 from glassconv.problem.shorthand import parse
 from glassconv.views.figures import animation_file, panels
-from glassconv.views.figures.style import DARK, LIGHT, to_bytes
+from glassconv.views.figures.style import to_bytes
+from glassconv.views.figures.theme import DARK, LIGHT
 
 IMAGES = Path(__file__).parent / "images"
 # Images that are no kind of their own: a kind, and the problem that it is drawn for.

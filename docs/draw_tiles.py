@@ -18,7 +18,8 @@ from torch import nn
 
 import glassconv
 from glassconv.views.figures import tiles
-from glassconv.views.figures.style import DARK, to_bytes
+from glassconv.views.figures.style import to_bytes
+from glassconv.views.figures.theme import DARK
 
 IMAGES = Path(__file__).parent / "images"
 SHAPE = (1, 3, 4096, 4096)

@@ -30,7 +30,8 @@ import glassconv.nn
 from glassconv.reports.array import Array
 from glassconv.reports.training import TrainedNetwork, Training
 from glassconv.views.figures import training
-from glassconv.views.figures.style import THEMES, to_bytes
+from glassconv.views.figures.style import to_bytes
+from glassconv.views.figures.theme import THEMES
 
 HELD_OUT = 0.2  # of the images
 BATCH = 64

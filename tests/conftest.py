@@ -55,7 +55,8 @@ def seed() -> None:
     """Seed all generators of random numbers."""
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002
-    torch.manual_seed(0)
+    # Not `torch.manual_seed`, which also keeps the formatted stack of each call for an accelerator.
+    torch.default_generator.manual_seed(0)
 
 
 def pytest_report_header() -> list[str]:

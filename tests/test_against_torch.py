@@ -18,7 +18,7 @@ from support.differential_calls import Call, draw
 from support.differential_judge import judge
 from support.differential_mistakes import MISTAKES
 
-EACH_RUN, ALL = 3_000, 20_000
+EACH_RUN, ALL = 2_000, 20_000
 TOGETHER = 1_000  # calls in one test and one process, whose start takes seconds
 
 

@@ -18,7 +18,7 @@ from glassconv.dispatch import dispatch, gradient_choice
 from glassconv.explanation.gradients import explain_gradients
 from glassconv.reports.training import Training
 from glassconv.views.figures import training
-from glassconv.views.figures.style import THEMES, Theme
+from glassconv.views.figures.theme import THEMES, Theme
 from support.legible_figures import assert_legible, text_of
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -26,6 +26,12 @@ def test_what_draws_downloads_or_compiles_is_not_loaded() -> None:
     assert [name for name in LATER if name in loaded] == []
 
 
+def test_the_command_line_loads_matplotlib_only_where_it_draws() -> None:
+    loaded = in_a_new_python("import sys, glassconv.cli; print(*sys.modules)").split()
+    assert "glassconv.cli.draw" in loaded
+    assert "matplotlib" not in loaded
+
+
 def test_a_star_imports_what_is_listed() -> None:
     program = "from glassconv import *; print(*sorted(set(dir()) - set(__builtins__.__dict__)))"
     names = [name for name in in_a_new_python(program).split() if not name.startswith("__")]

@@ -21,7 +21,8 @@ from glassconv.figures.animations import ANIMATED, animation
 from glassconv.figures.kinds import KINDS
 from glassconv.problem.shorthand import parse
 from glassconv.views.figures import animation_file
-from glassconv.views.figures.style import THEMES, to_bytes
+from glassconv.views.figures.style import to_bytes
+from glassconv.views.figures.theme import THEMES
 
 FOLDER = "figures"
 GALLERY = "gallery"

@@ -19,6 +19,7 @@ from glassconv import explain
 from glassconv.errors import ArgumentError, ConvError, NetworkError, UnsupportedError
 from glassconv.explanation.network import NetworkReport, explain_network
 from glassconv.networks.load import load
+from support.undrawn import leave_weights_undrawn
 
 SCHEMA = Path(glassconv.__file__).parent / "reports" / "network.schema.json"
 
@@ -89,8 +90,9 @@ def test_shapes_and_counts_are_pytorchs(model: nn.Module, shape: list[int]) -> N
     ],
 )
 def test_known_networks_have_their_counts(
-    source: str, macs: int | None, parameters: int | None
+    source: str, macs: int | None, parameters: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    leave_weights_undrawn(monkeypatch)
     model = load(source)
     size = getattr(model, "default_cfg", {}).get("input_size", (3, 224, 224))
     facts = explain_network(model, [1, *size]).facts

@@ -42,6 +42,19 @@ def test_float32_is_rounded_once(numbers: tuple[float, float, float]) -> None:
     assert fused(numbers, torch.float32) == expected
 
 
+def test_a_sum_that_float64_makes_a_tie_is_rounded_once() -> None:
+    """One such element in an array, beside others that are rounded by themselves."""
+    near = 2.0**-12 * (1 + 2.0**-18), 2.0**-12 * (1 - 2.0**-18)  # their product is below 2⁻²⁴
+    left, right = torch.tensor([near[0], 2.0**-12, 0.1]), torch.tensor([near[1], 2.0**-12, 3.0])
+    for total, expected in ((1.0, 1.0), (1 + 2.0**-23, 1 + 2.0**-23)):
+        assert (left[0].double() * right[0].double() + total) - total == 2.0**-24
+        found = fused_multiply_add(left, right, torch.tensor(total))
+        assert found[0].item() == expected
+        for each in range(3):
+            exact = Fraction(left[each].item()) * Fraction(right[each].item()) + Fraction(total)
+            assert found[each].item() == rounded(exact, 24, -149, 3e38)
+
+
 @given(st.one_of(st.tuples(FINITE, FINITE, FINITE), st.tuples(NEAR, NEAR, NEAR)))
 def test_float64_is_rounded_once(numbers: tuple[float, float, float]) -> None:
     left, right, total = map(Fraction, numbers)

@@ -22,6 +22,7 @@ from glassconv.networks.reads import WHOLE, Along, Fields
 from glassconv.networks.receptive_fields import ReceptiveFields, receptive_fields
 from glassconv.problem.receptive_field import receptive_fields as fields_of_chain
 from glassconv.problem.stack import parse_stack
+from support.undrawn import leave_weights_undrawn
 
 
 class Network(nn.Module):
@@ -206,17 +207,23 @@ def field_at(source: str, ending: str) -> Along:
         ("torchvision:inception_v3", "Mixed_7c", 1311, 32),
     ],
 )
-def test_published_fields(source: str, ending: str, size: int, stride: int) -> None:
+def test_published_fields(
+    source: str, ending: str, size: int, stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Araujo, Norris and Sim, Distill, 2019, table 1; resnet18's by their formula."""
+    leave_weights_undrawn(monkeypatch)
     reads = field_at(source, ending)
     assert (reads.size, float(reads.stride)) == (size, stride)
 
 
-def test_resnet50_has_the_published_field_with_the_published_strides() -> None:
+def test_resnet50_has_the_published_field_with_the_published_strides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """483 is of TF-Slim's resnet_v1_50, whose blocks have their stride in the last unit.
 
     torchvision's have it in the first, where positions are closer together: 427.
     """
+    leave_weights_undrawn(monkeypatch)
     assert field_at("torchvision:resnet50", "layer4").size == 427
     model: Any = load("torchvision:resnet50")
     for stage, after in (("layer2", "layer1"), ("layer3", "layer2"), ("layer4", "layer3")):

@@ -31,9 +31,20 @@ def test_no_algorithm_breaks_its_bound(algorithm: Algorithm, problem: ConvProble
 
 
 @pytest.mark.thorough
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(problem=problems())
 def test_no_algorithm_breaks_its_bound_on_random_problems(problem: ConvProblem) -> None:
+    assert_within_bounds(problem)
+
+
+@pytest.mark.slow
+@settings(max_examples=400)
+@given(problem=problems())
+def test_no_algorithm_breaks_its_bound_on_more_random_problems(problem: ConvProblem) -> None:
+    assert_within_bounds(problem)
+
+
+def assert_within_bounds(problem: ConvProblem) -> None:
     for kind, found in run_stress_inputs(problem, supporting(problem)):
         assert found.verdict, f"{kind}: {found.candidate}: {found.verdict.reason}"
 

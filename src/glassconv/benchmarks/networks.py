@@ -66,6 +66,8 @@ def benchmark(case: Case, engines: Sequence[Engine], rounds: int = ROUNDS) -> Ne
 
 def profile(case: Case, engine: Engine) -> NetworkProfile:
     """Return what an engine says of its layers' times; raises `EngineError` where it cannot."""
+    if engine.profile is None:
+        raise EngineError(f"{engine.name} does not say what its layers take")
     with closing(Process(engine, case)) as process:
         layers = tuple(process.profile())
     return NetworkProfile(case.name, engine.name, processor(), case.threads, layers)

@@ -1,4 +1,7 @@
-"""Commands that draw: the tutorial, figures and animations."""
+"""Commands that draw: the tutorial, figures and animations.
+
+What needs matplotlib is imported where it draws: no other command waits for it.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,12 @@ from glassconv.cli.words import ProblemWords, SeedOption, Style, StyleOption, sh
 from glassconv.data import Picture, cifar10, photograph
 from glassconv.errors import ArgumentError
 from glassconv.examples.tutorial import walk
-from glassconv.figures import animations
-from glassconv.figures.kinds import KINDS, tutorial_figures
+from glassconv.figures.names import NAMES
 from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.transposed import parse_transposed
 from glassconv.views import files
 from glassconv.views.figures import animation_file
-from glassconv.views.figures.slide import shown
-from glassconv.views.figures.style import FORMATS, THEMES, Theme, to_bytes
+from glassconv.views.figures.theme import THEMES, Theme
 from glassconv.views.terminal.parts import written as written_files
 from glassconv.views.terminal.progress import DownloadBar, counted
 from glassconv.views.terminal.tutorial import tutorial as tutorial_view
@@ -48,6 +49,9 @@ def demo(
     ] = False,
 ) -> None:
     """Run the tutorial: a convolution as a matrix product, step by step."""
+    from glassconv.figures.kinds import tutorial_figures
+    from glassconv.views.figures.style import to_bytes
+
     files.prepare(out)
     picture = _picture(image, cifar10, index, download)
     facts = walk(picture.pixels, picture.source)
@@ -58,7 +62,7 @@ def demo(
 
 
 def figure(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}, or animate.")],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}, or animate.")],
     problem: Annotated[list[str] | None, ProblemWords] = None,
     out: Annotated[
         Path | None,
@@ -81,8 +85,11 @@ def figure(
     ] = animation_file.SECONDS,
 ) -> None:
     """Draw a figure of PROBLEM, or of the tutorial's convolution."""
+    from glassconv.figures.animations import ANIMATED
+    from glassconv.views.figures.style import FORMATS, to_bytes
+
     if kind == "animate":
-        words = " ".join(problem or [animations.ANIMATED])
+        words = " ".join(problem or [ANIMATED])
         moved = parse_transposed(words) if transposed else parse_problem(words)
         _animate(moved, out or Path("animate.gif"), THEMES[style], seconds_per_frame)
         return
@@ -98,6 +105,9 @@ def figure(
 
 
 def _animate(problem: Problem, file: Path, theme: Theme, seconds: float) -> None:
+    from glassconv.figures import animations
+    from glassconv.views.figures.slide import shown
+
     format = _format(file, animation_file.FORMATS)
     animation_file.check_format(format)
     frames, size = animations.animation(problem, theme), problem.output_size

@@ -12,7 +12,7 @@ from glassconv.networks.load import FORMS
 from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.shorthand import EXAMPLE
 from glassconv.reports.verdict import Verdict
-from glassconv.views.figures.style import DARK, LIGHT
+from glassconv.views.figures.theme import DARK, LIGHT
 
 LARGEST_SEED = 2**63 - 2  # what PyTorch takes, less the one that a gradient is drawn by
 

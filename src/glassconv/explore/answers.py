@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from glassconv.algorithms import named
-from glassconv.dispatch.select import choose
+from glassconv.dispatch.select import chosen
 from glassconv.errors import ConvError, DataError, UnsupportedError
 from glassconv.explore.tensors import from_document, to_document
 from glassconv.problem import ConvProblem
@@ -59,11 +59,11 @@ def _convolve(problem: ConvProblem, operands: Operands) -> dict[str, Any]:
 def _trace(problem: ConvProblem, operands: Operands, algorithm: object) -> dict[str, Any]:
     if not isinstance(algorithm, str):
         raise DataError(f"algorithm must be a name, not {algorithm!r:.60}")
-    chosen = named(choose(problem, algorithm, accuracy="any").algorithm)
-    _limit(problem, chosen.cost(problem).workspace_bytes, "workspace", MOST_WORKSPACE_BYTES)
-    steps = trace(problem, chosen.name, operands).steps
+    runs = named(chosen(problem, algorithm, "any").name)
+    _limit(problem, runs.cost(problem).workspace_bytes, "workspace", MOST_WORKSPACE_BYTES)
+    steps = trace(problem, runs.name, operands).steps
     _limit(problem, sum(step.array.nbytes for step in steps), "steps", MOST_ANSWER_BYTES)
-    return {"algorithm": chosen.name, "steps": list(map(_step, steps))}
+    return {"algorithm": runs.name, "steps": list(map(_step, steps))}
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from glassconv.problem.transposed import TransposedProblem
 from glassconv.tracing.forward import trace
 from glassconv.views.figures import animation as sliding
 from glassconv.views.figures.slide import Slide
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 ANIMATED = "1x5x5 1@3x3 s2 p1"  # the default problem of animate
 MOST_POSITIONS, MOST_ANIMATED_ROWS = 400, 64  # of an animation: columns and rows of its matrix

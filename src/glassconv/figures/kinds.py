@@ -25,7 +25,7 @@ from glassconv.problem.problem import Problem, parse_problem
 from glassconv.problem.stack import is_stack, parse_stack
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.worked_example import Tutorial
-from glassconv.views.figures.style import THEMES, Theme
+from glassconv.views.figures.theme import THEMES, Theme
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from glassconv.tracing.forward import trace
 from glassconv.verification.verify import compare
 from glassconv.views.figures import comparison, image, kn2row, lowering, matrix_product, phases
 from glassconv.views.figures import worked_example as by_hand
-from glassconv.views.figures.style import Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import Theme
 
 MOST_CELLS = 16  # rows or columns of a worked example
 MOST_SLICES = 6  # its channels and filters

@@ -16,8 +16,8 @@ from glassconv.problem.problem import Problem
 from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.trace import Trace
 from glassconv.tracing.forward import trace
-from glassconv.views.figures.style import Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import Theme
 
 
 @dataclass(frozen=True)

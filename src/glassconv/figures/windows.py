@@ -25,7 +25,7 @@ from glassconv.views.figures import (
     toeplitz,
     window,
 )
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 MOST_TOEPLITZ = 400  # rows or columns of a Toeplitz matrix
 MOST_GRADIENT_CELLS = 40  # per side of the operands of a gradient

@@ -20,6 +20,8 @@ from torch._subclasses import FakeTensor
 
 SPLIT = 2.0**27 + 1  # cuts a number of 53 bits into halves, whose products are exact
 LARGEST, SMALLEST = 2.0**970, 2.0**-900  # between them nothing below overflows or underflows
+LACKING, TIE = 2**29 - 1, 2**28  # the bits that float32 lacks, and half of its last place
+SMALLEST_NORMAL = 2.0**-126  # of float32
 
 
 def fused_multiply_add(left: Tensor, right: Tensor, total: Tensor) -> Tensor:
@@ -29,16 +31,39 @@ def fused_multiply_add(left: Tensor, right: Tensor, total: Tensor) -> Tensor:
     >>> fused_multiply_add(third, torch.tensor(3.0), torch.tensor(-1.0)).item()
     2.9802322387695312e-08
     """
+    if total.is_meta:  # shapes alone
+        return left * right + total
     if left.dtype == torch.float32:  # a product of two numbers of 24 bits is exact in float64
-        return sum_to_odd(left.double() * right.double(), total.double()).float()
+        return _rounded_sum(left.double() * right.double(), total.double())
     product, rest = exact_product(left, right)
     low, lowest = exact_sum(total, rest)
     high, middle = exact_sum(product, low)
     result = high + sum_to_odd(lowest, middle)
     result = torch.where(result == 0, product + total, result)  # zero with its sign
-    if result.is_meta or isinstance(result, FakeTensor) or is_functorch_wrapped_tensor(result):
-        return result  # whose numbers nobody may read
+    if not _is_readable(result):
+        return result
     return _with_extremes(left, right, total, product, result)
+
+
+def _rounded_sum(left: Tensor, right: Tensor) -> Tensor:
+    """Return the sum of two arrays of float64 in float32, rounded once.
+
+    Rounding to float64 first changes the result only where it makes a tie of two neighbours.
+    """
+    total = left + right
+    if _is_readable(total):
+        value = total.detach()
+        is_tie = (value.contiguous().view(torch.int64) & LACKING) == TIE
+        size = value.abs()
+        is_subnormal = (size < SMALLEST_NORMAL) & (size > 0)
+        if not (is_tie | is_subnormal).any():
+            return total.float()
+    return sum_to_odd(left, right).float()
+
+
+def _is_readable(tensor: Tensor) -> bool:
+    """Return whether an array has numbers that may be looked at."""
+    return not (isinstance(tensor, FakeTensor) or is_functorch_wrapped_tensor(tensor))
 
 
 def sum_to_odd(left: Tensor, right: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from glassconv.algorithms import Algorithm, named
 from glassconv.algorithms.parts import names
-from glassconv.dispatch.select import AUTO, choose, plain_sums
+from glassconv.dispatch.select import AUTO, chosen, plain_sums
 from glassconv.errors import ShapeError
 from glassconv.problem import ConvProblem
 from glassconv.problem.gradients import WeightGradient, input_gradient
@@ -138,7 +138,7 @@ def _run(problem: Problem, algorithm: str, given: Operands) -> Tensor:
 
 def _chosen(problem: Problem, algorithm: str) -> Algorithm:
     # Transforms round differently, and the two ways are compared with each other here.
-    name = plain_sums(problem) if algorithm == AUTO else choose(problem, algorithm, "any").algorithm
+    name = plain_sums(problem) if algorithm == AUTO else chosen(problem, algorithm, "any").name
     return named(name)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from glassconv.algorithms import named
-from glassconv.dispatch.select import AUTO, choose
+from glassconv.dispatch.select import AUTO, chosen
 from glassconv.problem.operands import Operands, random_operands, to_numpy
 from glassconv.problem.problem import Problem, as_problem, equal_convolution
 from glassconv.problem.transposed import TransposedProblem
@@ -38,18 +38,18 @@ def trace(
     output [1, 1, 28, 28]
     """
     problem = as_problem(problem)
-    chosen = named(choose(problem, algorithm, accuracy="any").algorithm)
+    runs = named(chosen(problem, algorithm, "any").name)
     given = (operands or random_operands(problem, seed)).copy()  # lest a caller write over them
     given.check(problem)
     with torch.no_grad():
         steps = tuple(
             replace(step, array=to_numpy(step.array))
-            for step in chosen.steps(problem, given.input, given.weight, given.bias)
+            for step in runs.steps(problem, given.input, given.weight, given.bias)
         )
     return Trace(
         problem=equal_convolution(problem),
         transposed=problem if isinstance(problem, TransposedProblem) else None,
-        algorithm=chosen.name,
+        algorithm=runs.name,
         input=to_numpy(given.input),
         weight=to_numpy(given.weight),
         bias=None if given.bias is None else to_numpy(given.bias),

@@ -15,7 +15,7 @@ import torch
 
 from glassconv.algorithms import named
 from glassconv.dispatch.dispatch import run
-from glassconv.dispatch.select import AUTO, choose, kernel_for
+from glassconv.dispatch.select import AUTO, chosen, kernel_for
 from glassconv.errors import ShapeError
 from glassconv.problem.memory_layout import contiguous, layout_of
 from glassconv.problem.operands import Operands, random_operands, to_numpy
@@ -55,10 +55,10 @@ def verify(
     problem = as_problem(problem)
     operands = operands or random_operands(problem, seed)
     layout = (layout_of(operands.input) or contiguous(equal_convolution(problem))).name
-    chosen = choose(problem, algorithm, "any" if algorithm != AUTO else "default", layout).algorithm
-    if kernel_for(chosen, problem, layout):
-        chosen += COMPILED
-    return next(verify_each(problem, [chosen], operands))
+    name = chosen(problem, algorithm, "any" if algorithm != AUTO else "default", layout).name
+    if kernel_for(name, problem, layout):
+        name += COMPILED
+    return next(verify_each(problem, [name], operands))
 
 
 def verify_each(

@@ -6,6 +6,7 @@ in, or which has something else than tensors, must be refused with its reason.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,20 @@ WITHOUT_CASES = {"GlobalLpPool"}  # of onnx 1.23
 LEAST_PASSED, MOST_REFUSED = 1000, 225  # all cases of onnx 1.23, expanded ones too
 
 
+@cache
+def operators() -> list[tuple[TestCase, list[str]]]:
+    """Return every case of the suite, and the operators of its model."""
+    return [(case, operators_of(case)) for case in cases()]
+
+
+@cache
 def cases_of(operator: str) -> list[TestCase]:
     """Return an operator's cases, and those in which it is expanded into others."""
-    names = {case.name for case in cases() if operators_of(case) == [operator]}
+    names = {case.name for case, its in operators() if its == [operator]}
     return [
         case
-        for case in cases()
-        if case.name.split("_expanded")[0] in names and set(operators_of(case)) <= set(CONVERTERS)
+        for case, its in operators()
+        if case.name.split("_expanded")[0] in names and set(its) <= set(CONVERTERS)
     ]
 
 

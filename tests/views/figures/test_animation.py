@@ -33,7 +33,7 @@ from glassconv.views.figures.slide import (
     pace,
     shown,
 )
-from glassconv.views.figures.style import DARK, LIGHT, Theme
+from glassconv.views.figures.theme import DARK, LIGHT, Theme
 from glassconv.views.notation import number
 
 MOVED = [

@@ -17,7 +17,7 @@ from glassconv.problem.problem import parse_problem
 from glassconv.problem.shorthand import parse
 from glassconv.views.figures import animation as sliding
 from glassconv.views.figures import animation_file as file
-from glassconv.views.figures.style import DARK, LIGHT, Theme
+from glassconv.views.figures.theme import DARK, LIGHT, Theme
 
 PICTURES = ("gif", "png")
 

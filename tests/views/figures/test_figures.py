@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
@@ -16,12 +18,14 @@ from glassconv.errors import ArgumentTypeError, DtypeError, UnknownNameError, Un
 from glassconv.examples.tutorial import walk
 from glassconv.figures import figure as draw_figure
 from glassconv.figures.kinds import KINDS, tutorial_figures
+from glassconv.figures.names import NAMES
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.worked_example import Tutorial
 from glassconv.views.figures import comparison
-from glassconv.views.figures.style import DARK, FORMATS, LIGHT, THEMES, Theme, to_bytes
+from glassconv.views.figures.style import FORMATS, to_bytes
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import DARK, THEMES, Theme
 from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
@@ -50,9 +54,17 @@ def facts() -> Tutorial:
     return walk(chelsea.pixels, chelsea.source)
 
 
+@pytest.fixture(scope="module")
+def pictures(facts: Tutorial) -> dict[str, Mapping[str, Figure]]:
+    """Return the tutorial's pictures by the name of their theme."""
+    return {name: tutorial_figures(facts, theme) for name, theme in THEMES.items()}
+
+
 @BOTH_THEMES
-def test_the_tutorials_pictures_are_legible(facts: Tutorial, theme: Theme) -> None:
-    figures = tutorial_figures(facts, theme)
+def test_the_tutorials_pictures_are_legible(
+    pictures: dict[str, Mapping[str, Figure]], theme: Theme
+) -> None:
+    figures = pictures[theme.name]
     assert list(figures) == [name for name, kind in KINDS.items() if kind.default is None]
     for figure in figures.values():
         assert_legible(figure)
@@ -72,8 +84,10 @@ def test_any_problem_is_drawn_legibly(kind: str, problem: str) -> None:
         ("comparison", ["Conv2d output", "im2col output", "the same up to rounding", "bound"]),
     ],
 )
-def test_pictures_say_the_tutorials_numbers(facts: Tutorial, kind: str, said: list[str]) -> None:
-    text = text_of(tutorial_figures(facts, DARK)[kind])
+def test_pictures_say_the_tutorials_numbers(
+    pictures: dict[str, Mapping[str, Figure]], kind: str, said: list[str]
+) -> None:
+    text = text_of(pictures["dark"][kind])
     assert [phrase for phrase in said if phrase not in text] == []
 
 
@@ -90,8 +104,10 @@ def test_the_output_size_is_derived(problem: str, said: list[str]) -> None:
     assert [phrase for phrase in said if phrase not in text] == []
 
 
-def test_the_worked_example_outlines_the_window_in_every_channel(facts: Tutorial) -> None:
-    figure = tutorial_figures(facts, LIGHT)["worked-example"]
+def test_the_worked_example_outlines_the_window_in_every_channel(
+    pictures: dict[str, Mapping[str, Figure]],
+) -> None:
+    figure = pictures["light"]["worked-example"]
     outlines = [
         patch.get_bbox().bounds
         for patch in figure.findobj(Rectangle)
@@ -134,8 +150,10 @@ def test_equal_outputs_are_drawn(facts: Tutorial) -> None:
 
 
 @BOTH_THEMES
-def test_a_png_has_the_themes_background(facts: Tutorial, theme: Theme) -> None:
-    content = to_bytes(tutorial_figures(facts, theme)["comparison"])
+def test_a_png_has_the_themes_background(
+    pictures: dict[str, Mapping[str, Figure]], theme: Theme
+) -> None:
+    content = to_bytes(pictures[theme.name]["comparison"])
     image = Image.open(io.BytesIO(content)).convert("RGB")
     corner = image.getpixel((0, 0))
     assert isinstance(corner, tuple)
@@ -145,7 +163,7 @@ def test_a_png_has_the_themes_background(facts: Tutorial, theme: Theme) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_same_picture_is_the_same_file(format: str) -> None:
-    problem = parse("2x4x4 3@2x2")
+    problem = parse("1x3x3 1@2x2")
     first, second = (to_bytes(draw_figure("matrix-product", problem), format) for _ in "ab")
     assert first == second
 
@@ -165,6 +183,10 @@ def test_what_cannot_be_drawn_is_refused(kind: str, problem: str, cause: str) ->
     with pytest.raises(UnsupportedError, match=cause) as caught:
         draw_figure(kind, parse(problem))
     assert str(parse(problem)) in str(caught.value)
+
+
+def test_every_kind_is_named_in_order() -> None:
+    assert tuple(KINDS) == NAMES
 
 
 def test_an_unknown_kind_is_told_all_kinds() -> None:

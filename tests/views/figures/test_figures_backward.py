@@ -21,7 +21,7 @@ from glassconv.reports.array import Array
 from glassconv.reports.trace import Backward
 from glassconv.tracing.backward import backward
 from glassconv.views.figures import receptive_field
-from glassconv.views.figures.style import DARK, THEMES, Theme
+from glassconv.views.figures.theme import DARK, THEMES, Theme
 from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)

@@ -13,7 +13,7 @@ from glassconv.figures import figure as draw_figure
 from glassconv.problem.shorthand import parse
 from glassconv.reports.verification import ErrorCurve, ErrorCurves
 from glassconv.views.figures import cost, error_bound
-from glassconv.views.figures.style import LIGHT, THEMES, Theme
+from glassconv.views.figures.theme import LIGHT, THEMES, Theme
 from support.fixed_reports import fixed_facts
 from support.legible_figures import assert_legible, text_of
 

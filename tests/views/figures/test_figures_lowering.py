@@ -19,8 +19,8 @@ from glassconv.problem.shorthand import parse
 from glassconv.reports.array import Array
 from glassconv.tracing.forward import trace
 from glassconv.views.figures import kn2row, lowering, planes, toeplitz, window
-from glassconv.views.figures.style import DARK, LIGHT, THEMES, Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import DARK, LIGHT, THEMES, Theme
 from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)

@@ -12,7 +12,8 @@ from glassconv.figures.request import Request
 from glassconv.problem.phases import phases
 from glassconv.problem.transposed import parse_transposed
 from glassconv.tracing.forward import trace
-from glassconv.views.figures.style import DARK, group_colour
+from glassconv.views.figures.style import group_colour
+from glassconv.views.figures.theme import DARK
 from support.legible_figures import text_of
 
 TEXT = "1x3x3 1@3x3 s2 p1 nobias transposed o1"

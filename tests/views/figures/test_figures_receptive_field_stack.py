@@ -10,7 +10,7 @@ import glassconv
 from glassconv.errors import ArgumentError, UnsupportedError
 from glassconv.problem.receptive_field import paths
 from glassconv.problem.stack import parse_stack
-from glassconv.views.figures.style import DARK
+from glassconv.views.figures.theme import DARK
 from support.legible_figures import assert_legible, text_of
 
 STACK = ["3x32x32 8@3x3 p1", "relu", "maxpool 2", "16@3x3 s2"]

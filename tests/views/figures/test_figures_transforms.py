@@ -19,8 +19,8 @@ from glassconv.reports.array import Array
 from glassconv.reports.trace import Trace
 from glassconv.tracing.forward import trace
 from glassconv.views.figures import fft, winograd
-from glassconv.views.figures.style import DARK, LIGHT, THEMES, Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import DARK, LIGHT, THEMES, Theme
 from support.legible_figures import assert_legible, text_of
 
 BOTH_THEMES = pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)

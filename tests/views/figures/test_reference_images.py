@@ -24,8 +24,8 @@ from glassconv.problem.shorthand import parse
 from glassconv.reports.verdict import Verdict
 from glassconv.reports.verification import Difference, ErrorCurve, ErrorCurves
 from glassconv.views.figures import comparison, cost, error_bound
-from glassconv.views.figures.style import THEMES, Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import THEMES, Theme
 from support.fixed_reports import fixed_facts
 
 BASELINE = Path(__file__).parent / "baseline"

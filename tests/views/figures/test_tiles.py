@@ -9,7 +9,7 @@ from torch import nn
 
 import glassconv
 from glassconv.views.figures import tiles
-from glassconv.views.figures.style import DARK, LIGHT, Theme
+from glassconv.views.figures.theme import DARK, LIGHT, Theme
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)

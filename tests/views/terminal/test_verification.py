@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from rich.console import Console
@@ -22,6 +23,7 @@ from support.supported_cases import supporting
 INPUTS = {kind: stress.about for kind, stress in STRESS_INPUTS.items()}
 
 
+@cache
 def printed(text: str, verdict: Verdict | None = None) -> str:
     """Return the page of a problem; a verdict is put upon im2col's result on whole numbers."""
     problem = parse(text)

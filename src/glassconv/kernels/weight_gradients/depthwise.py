@@ -19,8 +19,9 @@ depthwise_parts/task.py has the loops.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import ceil, prod
 from typing import Any
 
@@ -81,7 +82,7 @@ class DepthwiseGradientPlan(GradientPlan):
     """The kernel with its parameters for one problem. Call it with the arrays."""
 
     problem: ConvProblem
-    kernels: dict[bool, Compiled]  # by whether the bias's gradient is computed
+    kernel: Callable[[bool], Compiled]  # with the bias's gradient or without, compiled once asked
     parameters: Any  # packed
     tasks: int
     max_threads: int
@@ -98,7 +99,7 @@ class DepthwiseGradientPlan(GradientPlan):
             address if bias is None else bias.data_ptr(),
             workspace(num_threads * self.workspace_bytes),
         )
-        self.kernels[bias is not None].call(self.parameters, arrays, self.tasks, num_threads)
+        self.kernel(bias is not None).call(self.parameters, arrays, self.tasks, num_threads)
 
 
 def plan(
@@ -113,7 +114,7 @@ def plan(
     taps = f"{rows.kernel_size} × {columns.kernel_size} taps"
     return DepthwiseGradientPlan(
         problem,
-        {each: _compile(problem.dtype, target, *shape, each) for each in (False, True)},
+        cache(partial(_compile, problem.dtype, target, *shape)),
         pack(parameters),
         tasks,
         _max_threads(problem, tasks),

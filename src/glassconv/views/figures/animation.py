@@ -29,7 +29,7 @@ from glassconv.views.figures.animation_scene import (
 )
 from glassconv.views.figures.planes import Cell
 from glassconv.views.figures.slide import Slide, shown
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 from glassconv.views.notation import added, number, products
 
 MOST_TERMS = 9  # of a channel's sum that are written out

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.animation import FFMpegWriter
-from matplotlib.figure import Figure
 from PIL import Image
 
 from glassconv.errors import MissingExtraError, UnsupportedError
@@ -28,6 +26,8 @@ FILM_RATE = 10  # pictures per second: players show films of fewer badly
 
 def check_format(format: str) -> None:
     """Raise `MissingExtraError` for a film if the program that writes it is not installed."""
+    from matplotlib.animation import FFMpegWriter
+
     if format == "mp4" and not FFMpegWriter.isAvailable():
         raise MissingExtraError(
             "an .mp4 is written by the program ffmpeg, which is not on the PATH: install it with "
@@ -60,6 +60,9 @@ def to_bytes(drawn: Sequence[Image.Image], format: str, seconds: float = SECONDS
 
 def _film(drawn: Sequence[Image.Image], seconds: float) -> bytes:
     """Return the frames as H.264 in the colour format that every player shows."""
+    from matplotlib.animation import FFMpegWriter
+    from matplotlib.figure import Figure
+
     width, height = drawn[0].size
     wide, high = width - width % 2, height - height % 2  # H.264 has even sizes only
     figure = Figure(figsize=(wide / DOTS_PER_INCH, high / DOTS_PER_INCH), dpi=DOTS_PER_INCH)

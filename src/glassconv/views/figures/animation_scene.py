@@ -18,7 +18,7 @@ from glassconv.reports.array import Array
 from glassconv.views.figures import padding, pipeline, planes, style
 from glassconv.views.figures.planes import Cell
 from glassconv.views.figures.slide import INSERTED, PADDING, Slide, headings, legend_of
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 DOTS_PER_INCH = 100
 WIDTH = 12.8  # inches, as all lengths here: 1280 pixels

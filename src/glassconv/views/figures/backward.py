@@ -19,8 +19,8 @@ from glassconv.problem import ConvProblem
 from glassconv.reports.array import Array
 from glassconv.reports.trace import Backward
 from glassconv.views.figures import padding, pipeline, style
-from glassconv.views.figures.style import Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import Theme
 from glassconv.views.notation import factor, number, products
 
 MOST_NUMBERED = 16  # cells per side; larger grids show colours only

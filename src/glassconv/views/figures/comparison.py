@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from glassconv.reports.array import Array
 from glassconv.reports.verification import Difference
 from glassconv.views.figures import style
-from glassconv.views.figures.style import Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import Theme
 from glassconv.views.notation import small
 
 LEFT, TOP = 0.75, 1.75  # inches, as all lengths here

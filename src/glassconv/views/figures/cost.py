@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from glassconv.reports.explanation import AlgorithmFacts, Explanation
 from glassconv.views.figures import style
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 from glassconv.views.notation import size
 
 LEFT, TOP = 0.75, 2.0  # inches, as all lengths here

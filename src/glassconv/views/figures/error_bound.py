@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from glassconv.reports.verification import ErrorCurve, ErrorCurves
 from glassconv.views.figures import style
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 LEFT, TOP = 1.0, 2.05  # inches, as all lengths here
 WIDE, HIGH = 2.5, 1.9

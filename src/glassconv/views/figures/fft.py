@@ -15,8 +15,8 @@ from matplotlib.patches import Rectangle
 from glassconv.reports.array import Array
 from glassconv.reports.trace import Trace
 from glassconv.views.figures import pipeline, style
-from glassconv.views.figures.style import Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import Theme
 
 SIDE = 2.5  # inches, as all lengths here: the longer side of a transformed array
 LEAST_SIDE = 0.8  # the shorter side, at least

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from glassconv.reports.array import Array
 from glassconv.views.figures import style
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 from glassconv.views.notation import number
 
 CHANNELS = ("red", "green", "blue")

@@ -14,8 +14,8 @@ from glassconv.reports.array import Array
 from glassconv.reports.trace import Trace
 from glassconv.views.figures import pipeline, planes, style
 from glassconv.views.figures.planes import Cell
-from glassconv.views.figures.style import Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import Theme
 from glassconv.views.notation import added, number
 
 LEFT, TOP = 0.75, 2.0  # inches, as all lengths here

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from glassconv.problem.axis import Axis
 from glassconv.views.figures import style
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 LEFT, TOP = 0.75, 1.4  # inches, as all lengths here
 CELL = 0.6  # a place of the axis

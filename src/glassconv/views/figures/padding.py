@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 
 def hatch(

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from glassconv.views.figures import style
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 CELL = 0.3  # inches, as all lengths here
 MR, NR, KC, PANELS, ROW_TILES = 3, 4, 6, 3, 2

@@ -17,7 +17,7 @@ from glassconv.reports.array import Array
 from glassconv.reports.trace import Trace
 from glassconv.views.figures import pipeline, planes, style
 from glassconv.views.figures.planes import CELL, Cell
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 LEFT, TOP = 0.75, 2.0  # inches, as all lengths here
 GAP = 0.95  # between the input, the phases and the output

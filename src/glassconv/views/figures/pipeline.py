@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from glassconv.views.figures import style
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 HEAD = 0.56  # inches, as all lengths here: the height of a name and a note above an array
 Point = tuple[float, float]  # from the figure's left and top

@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from glassconv.problem import ConvProblem
 from glassconv.reports.array import Array
 from glassconv.views.figures import style
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 CELL = 0.34  # inches, as all lengths here: a cell with a number in it
 NUMBERED = 0.24  # the smallest cell with a number

@@ -16,7 +16,7 @@ from glassconv.problem import ConvProblem
 from glassconv.problem.axis import PADDING
 from glassconv.reports.array import Array
 from glassconv.views.figures import padding, pipeline, style
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 LEFT, TOP = 0.75, 1.95  # inches, as all lengths here
 SIDE, WINDOW = 4.2, 2.9  # the longer side of the input, and of the enlarged window

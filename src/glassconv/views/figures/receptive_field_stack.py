@@ -18,7 +18,7 @@ from glassconv.problem.receptive_field import Layer, ReceptiveField, paths, rece
 from glassconv.problem.stack import Stack
 from glassconv.reports.array import Array
 from glassconv.views.figures import pipeline, style
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 
 LEFT, TOP = 0.75, 1.85  # inches, as all lengths here
 SIDE = 4.2  # the longer side of the image

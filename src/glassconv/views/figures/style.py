@@ -1,22 +1,22 @@
-"""What all figures share: two themes, a diverging colour map centred on zero, number cells."""
+"""What all figures share: a diverging colour map centred on zero, number cells."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 
 from glassconv.reports.array import Array
+from glassconv.views.figures.theme import Theme
 
 DOTS_PER_INCH = 160
 FORMATS: dict[str, dict[str, Any]] = {  # with fixed values for metadata that varies
@@ -28,55 +28,7 @@ MONO = "DejaVu Sans Mono"
 Aspect = Literal["equal", "auto"]
 
 
-@dataclass(frozen=True)
-class Theme:
-    """Colours of a figure. Negative is blue and positive is orange, which is colour-blind safe."""
-
-    name: str
-    background: str
-    panel: str  # zero, and empty cells
-    ink: str
-    muted: str
-    line: str
-    accent: str  # the highlighted window, row, column and output
-    diverging: tuple[str, ...]
-    sequential: tuple[str, ...]
-
-    @cached_property
-    def diverging_map(self) -> Colormap:
-        """Return the map for signed numbers."""
-        return LinearSegmentedColormap.from_list("glassconv", self.diverging)
-
-    @cached_property
-    def sequential_map(self) -> Colormap:
-        """Return the map for magnitudes."""
-        return LinearSegmentedColormap.from_list("glassconv errors", self.sequential)
-
-
-DARK = Theme(
-    name="dark",
-    background="#0f1318",
-    panel="#1a2028",
-    ink="#e8edf2",
-    muted="#93a0ae",
-    line="#313b47",
-    accent="#ff6fae",
-    diverging=("#9bd4ff", "#2f78bf", "#1a2028", "#bf5b1d", "#ffbe7d"),
-    sequential=("#1a2028", "#2b4a6b", "#3f86a8", "#8cc9b0", "#f4f1c1"),
-)
-LIGHT = Theme(
-    name="light",
-    background="#ffffff",
-    panel="#f3f3ef",
-    ink="#1b2026",
-    muted="#66717d",
-    line="#d5d8d3",
-    accent="#c2185b",
-    diverging=("#0b4f92", "#7db7e0", "#f3f3ef", "#f5a962", "#9c3d05"),
-    sequential=("#f3f3ef", "#b9d7dc", "#62a3bd", "#2b6793", "#14304f"),
-)
 GROUPS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8f7ee6")  # of Okabe and Ito
-THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
 
 class NotebookFigure(Figure):

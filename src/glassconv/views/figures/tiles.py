@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from glassconv.reports.array import Array
 from glassconv.reports.tiles import Bounds, TilePlan
 from glassconv.views.figures import style
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 from glassconv.views.notation import shape, size
 
 SIDE = 4.6  # inches: of the drawn image's longer side

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from glassconv.reports.array import Array
 from glassconv.reports.training import TrainedNetwork, Training
 from glassconv.views.figures import style
-from glassconv.views.figures.style import Theme
+from glassconv.views.figures.theme import Theme
 from glassconv.views.notation import duration
 
 LEFT, TOP, RIGHT, BOTTOM = 0.75, 1.95, 0.45, 0.5  # inches, as all lengths here

@@ -13,8 +13,8 @@ from glassconv.problem import ConvProblem
 from glassconv.reports.array import Array
 from glassconv.reports.trace import Trace
 from glassconv.views.figures import padding, pipeline, planes, style
-from glassconv.views.figures.style import Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import Theme
 from glassconv.views.notation import added, number, products
 
 LEFT, TOP = 0.75, 2.0  # inches, as all lengths here

@@ -16,8 +16,8 @@ from glassconv.problem import ConvProblem
 from glassconv.reports.array import Array
 from glassconv.reports.trace import Trace
 from glassconv.views.figures import pipeline, style
-from glassconv.views.figures.style import Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import Theme
 
 CELL = 0.36  # inches, as all lengths here
 CHARACTER = 0.078  # the width of one in a cell

@@ -11,8 +11,8 @@ from matplotlib.patches import Rectangle
 from glassconv.reports.array import Array
 from glassconv.reports.worked_example import WorkedExample
 from glassconv.views.figures import style
-from glassconv.views.figures.style import Theme
 from glassconv.views.figures.subject import Subject
+from glassconv.views.figures.theme import Theme
 from glassconv.views.notation import added, number, products
 
 CELL = 0.32  # inches, as all lengths here
