@@ -34,8 +34,8 @@ from glassconv.problem.transposed import TransposedProblem
 from glassconv.reports.machine import Machine
 
 RECORDING = 60  # dispatches that autograd takes for a function written in Python, both ways
-SHARING = 90  # dispatches more where PyTorch computes some of it, in a loop that evicts the code
-GAIN = 1.25  # times as long a kernel is taken to last: a training loop evicts its data, too
+SHARING = 60  # dispatches more where PyTorch computes some of it, in a loop that evicts the code
+GAIN = 1.2  # times as long a kernel is taken to last: a training loop evicts its data, too
 
 
 class Part(NamedTuple):

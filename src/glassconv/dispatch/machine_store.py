@@ -32,7 +32,7 @@ from glassconv.errors import DataError
 from glassconv.problem.problem import Arguments
 from glassconv.reports.machine import Machine, PyTorch
 
-RUNS, CALLS = 5, 8  # the fastest of so many runs, of so many calls each
+RUNS, CALLS = 50, 8  # the fastest of so many runs, of so many calls each
 # Starting threads takes microseconds. A thread whose core another process has waits until the
 # system takes the core away from that, some milliseconds later.
 LONGEST_START = 2e-4  # seconds
