@@ -10,6 +10,7 @@ import pytest
 
 from glassconv.dispatch import gradient_choice, machine_store
 from glassconv.dispatch.gradient_choice import (
+    FLAT_TILES,
     GAIN,
     PYTORCH,
     SHARING,
@@ -40,6 +41,7 @@ def test_kernels_compute_what_they_compute_faster() -> None:
     problem = parse_problem("8x64x56x56 64@3x3 p1")
     parts = predicted_parts(problem, "default", NCHW)
     assert [part.kernel for part in parts] == ["winograd4", "winograd4", "winograd"]
+    assert [part.is_transform for part in parts] == [True, True, False]
     assert all(part.is_faster for part in parts)
 
 
@@ -47,6 +49,8 @@ def test_a_kernel_must_be_clearly_faster() -> None:
     assert Part("gemm", 1.0, GAIN + 0.01).is_faster
     assert not Part("gemm", 1.0, GAIN).is_faster
     assert not Part(None, inf, 1.0).is_faster
+    assert Part("a", 1.0, GAIN * FLAT_TILES + 0.01, is_transform=True).is_faster
+    assert not Part("a", 1.0, GAIN * FLAT_TILES - 0.01, is_transform=True).is_faster
 
 
 FASTER, AS_FAST, SLOWER = Part("a", 1.0, 3.0), Part("b", 1.0, GAIN), Part("c", 1.0, 0.5)

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import torch
 
+from glassconv.algorithms import named
 from glassconv.algorithms.parts import pytorch_cost, pytorch_gradient_cost
 from glassconv.dispatch import machine_store
 from glassconv.dispatch.select import AUTO, STRICT, chosen, kernel_named
@@ -36,6 +37,9 @@ from glassconv.reports.machine import Machine
 RECORDING = 60  # dispatches that autograd takes for a function written in Python, both ways
 SHARING = 60  # dispatches more where PyTorch computes some of it, in a loop that evicts the code
 GAIN = 1.2  # times as long a kernel is taken to last: a training loop evicts its data, too
+FLAT_TILES = (
+    1.25  # times longer again by transforms: tiles of nearly equal numbers are summed plainly
+)
 
 
 class Part(NamedTuple):
@@ -44,11 +48,17 @@ class Part(NamedTuple):
     kernel: str | None  # None: no kernel supports it, or PyTorch's forward call is faster
     seconds: float  # predicted, of packing a changed weight and of the kernel; infinite without one
     pytorch_seconds: float
+    is_transform: bool = False
+
+    @property
+    def seconds_in_training(self) -> float:
+        """Return how long the kernel is taken to last in a training loop."""
+        return self.seconds * GAIN * (FLAT_TILES if self.is_transform else 1.0)
 
     @property
     def is_faster(self) -> bool:
         """Return whether the kernel is clearly faster than PyTorch."""
-        return GAIN * self.seconds < self.pytorch_seconds
+        return self.seconds_in_training < self.pytorch_seconds
 
 
 class Parts(NamedTuple):
@@ -155,7 +165,7 @@ def _seconds(
         if is_needed
     ]
     computed = sum(
-        GAIN * part.seconds if by_kernel else part.pytorch_seconds for part, by_kernel in asked
+        part.seconds_in_training if by_kernel else part.pytorch_seconds for part, by_kernel in asked
     )
     if not any(choice):
         return computed
@@ -199,7 +209,8 @@ def _part(
     seconds = fastest.compiled_seconds
     if weight_changes:
         seconds += kernel_named(fastest.name).packing_seconds(problem, layout, machine)
-    return Part(fastest.name, seconds, theirs)
+    is_transform = named(fastest.name).error_bound(problem).window_factor > 1
+    return Part(fastest.name, seconds, theirs, is_transform)
 
 
 def _is_mispredicted(transpose: Problem) -> bool:
