@@ -218,14 +218,22 @@ class Pointer:
         """Load a vector of consecutive elements, aligned or not."""
         return self._load(index, vector(self.element, self.code.lanes))
 
-    def masked(self, mask: Value, index: Value | int = 0) -> Value:
-        """Load the consecutive elements whose mask is set; the others are zero and not touched."""
+    def masked(self, mask: Value | None, index: Value | int = 0) -> Value:
+        """Load the consecutive elements whose mask is set; the others are zero and not touched.
+
+        mask: None where it is set for all.
+        """
+        if mask is None:
+            return self.vector(index)
         kind = vector(self.element, self.code.lanes)
         name, zeros = f"llvm.masked.load.{self.code.suffix}.p0", self.code.value(0, kind)
         return self.code.call_external(name, kind, [self + index, mask, zeros])
 
-    def store_masked(self, mask: Value, value: Value, index: Value | int = 0) -> None:
-        """Store the lanes whose mask is set, and touch nothing else."""
+    def store_masked(self, mask: Value | None, value: Value, index: Value | int = 0) -> None:
+        """Store the lanes whose mask is set, and touch nothing else. mask: None for all lanes."""
+        if mask is None:
+            self[index] = value
+            return
         name = f"llvm.masked.store.{self.code.suffix}.p0"
         self.code.call_external(name, VOID, [value, self + index, mask])
 

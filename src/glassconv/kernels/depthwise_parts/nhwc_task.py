@@ -274,10 +274,7 @@ def _emit_tiles(
                 if bias_last:
                     total = total + (bias + lane).vector()
                 total = apply_epilogue(code, epilogue, total, output_ptr, residual_offset, mask)
-                if mask is None:
-                    output_ptr[0] = total
-                else:
-                    output_ptr.store_masked(mask, total)
+                output_ptr.store_masked(mask, total)
 
             for index, accumulator in enumerate(accumulators):
                 if access.is_partial_vector:

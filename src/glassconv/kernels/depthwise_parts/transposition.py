@@ -21,7 +21,7 @@ def blocks_of(code: Code, total: Value) -> Iterator[tuple[Value, Value | None]]:
 def rows_of(first: Pointer, stride: Value, mask: Value | None) -> list[Value]:
     """Return a vector from each of as many rows as there are lanes."""
     rows = [first + lane * stride for lane in range(first.code.lanes)]
-    return [row.vector() if mask is None else row.masked(mask) for row in rows]
+    return [row.masked(mask) for row in rows]
 
 
 def store_to_planes(
@@ -40,7 +40,4 @@ def store_to_planes(
         for lane, sums in enumerate(code.transpose(columns)):
             address = planes + (lane * plane_stride + pixel)
             row = apply_epilogue(code, epilogue, sums, address, residual_offset, mask)
-            if mask is None:
-                address[0] = row
-            else:
-                address.store_masked(mask, row)
+            address.store_masked(mask, row)

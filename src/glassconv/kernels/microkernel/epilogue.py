@@ -29,7 +29,7 @@ def apply_epilogue(
     """
     if epilogue.residual:
         residual = address.add_bytes(residual_offset)
-        total = total + (residual.vector() if mask is None else residual.masked(mask))
+        total = total + residual.masked(mask)
     if epilogue.activation is None:
         return total
     return ACTIVATIONS[epilogue.activation](code, total)

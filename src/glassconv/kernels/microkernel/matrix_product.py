@@ -273,15 +273,10 @@ def _emit_tiles(
         )
 
         def load(pointer: Pointer, j: int) -> Value:
-            if mask is not None and j == edge:
-                return pointer.masked(mask, j * size)
-            return pointer.vector(j * size)
+            return pointer.masked(mask if j == edge else None, j * size)
 
         def store(pointer: Pointer, j: int, value: Value) -> None:
-            if mask is not None and j == edge:
-                pointer.store_masked(mask, value, j * size)
-            else:
-                pointer[j * size] = value
+            pointer.store_masked(mask if j == edge else None, value, j * size)
 
         # Nothing below computes again what does not change in its loop.
         a_rows = [a + i * a_stride for i in range(rows)]

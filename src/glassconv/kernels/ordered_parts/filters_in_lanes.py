@@ -387,10 +387,7 @@ def _emit_store(module: Module, epilogue: Epilogue) -> Function:
             for plane, total in zip(planes, code.transpose(sums), strict=True):
                 address = plane + pixel
                 result = apply_epilogue(code, epilogue, total, address, residual_offset, mask)
-                if mask is None:
-                    address[0] = result
-                else:
-                    address.store_masked(mask, result)
+                address.store_masked(mask, result)
 
         with code.loop(0, whole, lanes) as pixel:
             put(pixel, None)

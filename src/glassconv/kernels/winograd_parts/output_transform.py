@@ -242,8 +242,4 @@ def _emit_stores(
     """Store the vectors of the first `filters` filters, `stride` elements apart."""
     for index, vector in enumerate(vectors):
         with code.if_(filters > index):
-            dst_ptr = dst + index * stride
-            if mask is None:
-                dst_ptr[0] = vector
-            else:
-                dst_ptr.store_masked(mask, vector)
+            (dst + index * stride).store_masked(mask, vector)

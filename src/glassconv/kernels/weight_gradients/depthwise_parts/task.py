@@ -155,15 +155,13 @@ def _emit_multiply(
             }
 
             def add_products(column: Value, mask: Value | None) -> None:
-                def load(pointer: Pointer) -> Value:
-                    return pointer.vector(column) if mask is None else pointer.masked(mask, column)
-
-                gradients = load(outputs)
+                gradients = outputs.masked(mask, column)
                 if bias is not None:
                     bias.set(bias.get() + gradients)
                 for (u, v), total in zip(taps, totals, strict=True):
                     phase, offset = columns.place(v)
-                    total.set(code.fma(gradients, load(inputs[u, phase] + offset), total.get()))
+                    elements = (inputs[u, phase] + offset).masked(mask, column)
+                    total.set(code.fma(gradients, elements, total.get()))
 
             with code.loop(0, whole, lanes) as column:
                 add_products(column, None)

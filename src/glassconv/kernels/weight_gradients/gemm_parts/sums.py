@@ -48,7 +48,7 @@ def emit_task_sums(module: Module) -> Function:
                     total.set(value)
             with code.loop(0, p.parts) as part:
                 for row, total in zip(rows, totals, strict=True):
-                    total.set(total.get() + load(row + part * p.part_stride, exist))
+                    total.set(total.get() + row.masked(exist, part * p.part_stride))
             return [total.get() for total in totals]
 
         def add_whole_block(sums: Pointer, weight: Pointer) -> None:
@@ -96,11 +96,6 @@ def emit_task_sums(module: Module) -> Function:
             bias.store_masked(exist, total)
 
     return task
-
-
-def load(pointer: Pointer, exist: Value | None) -> Value:
-    """Return a vector, of the lanes that exist: None for all."""
-    return pointer.vector() if exist is None else pointer.masked(exist)
 
 
 def _vectors_of_a_line(dtype: str, target: Target) -> int:
