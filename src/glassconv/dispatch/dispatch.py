@@ -347,7 +347,7 @@ def compile_problem(
     layout = output_layout_of(problem, input, weight)
     taken = chosen(problem, algorithm, accuracy, layout)
     whole = None
-    if accuracy in EXACT and named(taken.name).error_bound(problem).window_factor > 1:
+    if accuracy in EXACT and not named(taken.name).error_bound(problem).plain:
         whole = LateCall(partial(_plain_sums, problem, epilogue))
     if not taken.kernel:
         call = algorithm_call(named(taken.name), problem, epilogue)

@@ -37,9 +37,7 @@ from glassconv.reports.machine import Machine
 RECORDING = 60  # dispatches that autograd takes for a function written in Python, both ways
 SHARING = 60  # dispatches more where PyTorch computes some of it, in a loop that evicts the code
 GAIN = 1.2  # times as long a kernel is taken to last: a training loop evicts its data, too
-FLAT_TILES = (
-    1.25  # times longer again by transforms: tiles of nearly equal numbers are summed plainly
-)
+FLAT_TILES = 1.25  # times longer again where it transforms: it sums flat tiles plainly
 
 
 class Part(NamedTuple):
@@ -209,7 +207,7 @@ def _part(
     seconds = fastest.compiled_seconds
     if weight_changes:
         seconds += kernel_named(fastest.name).packing_seconds(problem, layout, machine)
-    is_transform = named(fastest.name).error_bound(problem).window_factor > 1
+    is_transform = not named(fastest.name).error_bound(problem).plain
     return Part(fastest.name, seconds, theirs, is_transform)
 
 

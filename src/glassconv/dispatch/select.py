@@ -139,7 +139,7 @@ def plain_sums(problem: Problem, layout: str = NCHW) -> str:
     """Return the name of the fastest algorithm of `auto` that sums plain products."""
     names = [name for name in ALGORITHMS if _is_considered(name, problem, "default")]
     found = candidates(problem, "default", layout, names=names)
-    plain = [each for each in found if each.bound and each.bound.window_factor <= 1]
+    plain = [each for each in found if each.bound and each.bound.plain]
     return _pick(problem, AUTO, tuple(plain)).name
 
 
@@ -169,7 +169,7 @@ def fastest_kernel(
     found = candidates(problem, accuracy, layout, names=names)
     able = (each for each in found if each.kernel)
     if is_plain:
-        able = (each for each in able if each.bound and each.bound.window_factor <= 1)
+        able = (each for each in able if each.bound and each.bound.plain)
     picked = _pick(problem, AUTO, tuple(able))
     if named(picked.name).published_order:  # `seconds` only keeps it from other accuracies
         seconds = _kernel_seconds(picked.name, problem, layout, machine_store.machine())

@@ -72,6 +72,11 @@ class ErrorBound:
     stray_non_finite: str = ""
 
     @property
+    def plain(self) -> bool:
+        """Return whether outputs are plain sums of products, not of transformed numbers."""
+        return self.window_factor <= 1
+
+    @property
     def local(self) -> bool:
         """Return whether the error of an output depends only on its own window."""
         return self.window_factor < inf
