@@ -259,7 +259,7 @@ def main(folder: Path) -> None:
                 from_onnx(folder / "models" / f"{name}.onnx")
             except ConvError:
                 refused = True
-        print(name, int(refused), count.calls, sep="\t")  # noqa: T201
+        sys.stdout.write(f"{name}\t{int(refused)}\t{count.calls}\n")
 
 
 if __name__ == "__main__":
