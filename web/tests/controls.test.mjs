@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { onPage, press, settled, skip, text } from "./page.mjs";
+import { onPage, pass, press, settled, skip, text } from "./page.mjs";
 
 const slide = async (page, name, value) => {
   await page.getByRole("slider", { name, exact: true }).fill(String(value));
@@ -134,7 +134,7 @@ test("an address that says nonsense is no harm", { skip }, () =>
 );
 
 test("the layer is copied as PyTorch code, the address as a link", { skip }, () =>
-  onPage({ permissions: ["clipboard-read", "clipboard-write"] }, async (page) => {
+  onPage({ permissions: ["clipboard-read", "clipboard-write"], clock: "stopped" }, async (page) => {
     const pasted = () => page.evaluate(() => navigator.clipboard.readText());
     await page.getByRole("button", { name: "PyTorch" }).click();
     await page.getByText("PyTorch code copied").waitFor();
@@ -142,6 +142,8 @@ test("the layer is copied as PyTorch code, the address as a link", { skip }, () 
     await page.getByRole("button", { name: "Link" }).click();
     await page.getByText("link copied").waitFor();
     assert.match(await pasted(), /#problem=1x3x9x9/);
+    await pass(page, 5000);
+    assert.equal(await page.getByText("link copied").count(), 0);
   }, [{ problem: "1x3x9x9 4@3x3 s2 p1 nobias" }]),
 );
 

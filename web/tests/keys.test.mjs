@@ -1,7 +1,7 @@
 // The keyboard and the player.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { onPage, point, press, settled, skip, text } from "./page.mjs";
+import { onPage, pass, point, press, settled, skip, text } from "./page.mjs";
 
 const TINY = [{ problem: "1x1x4x4 1@2x2 s1 p0" }];
 const SMALL = [{ problem: "1x2x6x6 3@3x3 s1 p1 nobias" }];
@@ -43,68 +43,73 @@ test("in the input and the weight, arrows move their own cells", { skip }, () =>
 );
 
 test("Space plays, forwards and back, at the speed that was chosen", { skip }, () =>
-  onPage({}, async (page) => {
+  onPage({ clock: "stopped" }, async (page) => {
     const place = async () => Number((await text(page, ".place")).split(" ")[0]);
-    const goes = (direction) =>
-      page.waitForFunction((direction) => {
-        const now = parseInt(document.querySelector(".place").textContent);
-        const before = window.placeBefore ?? now;
-        window.placeBefore = now;
-        return Math.sign(now - before) === direction;
-      }, direction);
-    await page.getByLabel("speed").selectOption("16");
+    const moves = async () => {
+      const before = await place();
+      await pass(page, 1000);
+      return (await place()) - before;
+    };
+    const near = (steps, expected) => assert.ok(Math.abs(steps - expected) <= 2, `${steps} steps, not about ${expected}`); // a frame's
+    await page.getByLabel("speed").selectOption("1");
     await press(page, "Escape");
     await page.locator("h1").click();
     await press(page, "Space");
-    await goes(1);
-    await page.getByLabel("speed").selectOption("-16");
-    await goes(-1);
+    near(await moves(), 6);
+    await page.getByLabel("speed").selectOption("16");
+    near(await moves(), 96);
+    await page.getByLabel("speed").selectOption("-4");
+    near(await moves(), -24);
     await page.locator(".play").click();
     await settled(page);
-    const stood = await place();
-    await page.waitForTimeout(150);
-    assert.equal(await place(), stood);
+    assert.equal(await moves(), 0);
   }),
 );
 
 test("outputs and columns appear when a run from the first output reaches them; a run that ends or is stopped shows all", { skip }, () =>
-  onPage({ hash: "#mode=window&at=y,0,0,0" }, async (page) => {
+  onPage({ hash: "#mode=window&at=y,0,0,0", clock: "stopped" }, async (page) => {
     const [outputs, columns] = ["output", "columns"].map((pane) => () => page.locator(`.pane-${pane} .number`).count());
     const [all, whole] = [await outputs(), await columns()];
-    await page.getByLabel("speed").selectOption("0.25");
+    await page.getByLabel("speed").selectOption("1");
     await page.locator(".play").click();
     await settled(page);
-    assert.ok((await outputs()) < all && (await columns()) < whole);
+    assert.deepEqual([await outputs(), await columns()], [all / 9, whole / 9]);
+    await pass(page, 500); // three outputs
+    assert.deepEqual([await outputs(), await columns()], [(4 * all) / 9, (4 * whole) / 9]);
     await page.locator(".play").click();
-    await page.waitForFunction((all) => document.querySelectorAll(".pane-output .number").length === all, all);
-    assert.equal(await columns(), whole);
+    await settled(page);
+    assert.deepEqual([await outputs(), await columns()], [all, whole]);
     await page.locator(".scrubber").fill("2");
     await page.locator(".play").click();
     await settled(page);
     assert.equal(await outputs(), all); // it did not start at the first output
     await page.locator(".play").click();
     await page.locator(".scrubber").fill("0");
-    await page.getByLabel("speed").selectOption("16");
     await page.locator(".play").click();
-    await page.waitForFunction((all) => document.querySelectorAll(".pane-output .number").length === all, all); // after the last output
-    await page.locator('.play[aria-label="pause"]').waitFor(); // it goes on, from the first output
+    await settled(page);
+    assert.ok((await outputs()) < all);
+    await pass(page, 1500); // around, to the first output
+    assert.equal(await outputs(), all);
+    assert.equal(await page.locator(".play").getAttribute("aria-label"), "pause"); // it goes on
   }, TINY),
 );
 
 test("Shift and Space play the sum of an output, product by product", { skip }, () =>
-  onPage({ hash: "#mode=window&at=y,0,1,1" }, async (page) => {
+  onPage({ hash: "#mode=window&at=y,0,1,1", clock: "stopped" }, async (page) => {
     const before = await text(page, ".sentence .equation");
     await press(page, "Shift+Space");
-    assert.match(await text(page, ".sentence"), /1 of 4 products: the sum so far is/);
-    assert.equal(await page.locator(".term.coming").count(), 3);
-    await page.waitForFunction(() => document.querySelectorAll(".term.coming").length < 3);
-    await page.waitForFunction(() => !document.querySelector(".play-sum").getAttribute("aria-label").startsWith("pause"));
-    await settled(page);
+    for (let products = 1; products <= 4; products++) {
+      assert.ok((await text(page, ".sentence")).includes(`${products} of 4 products: the sum so far is`));
+      assert.equal(await page.locator(".term.coming").count(), 4 - products);
+      assert.match(await page.locator(".play-sum").getAttribute("aria-label"), /^pause/);
+      await pass(page, 400);
+    }
+    assert.equal(await page.locator(".play-sum").getAttribute("aria-label"), "play the sum");
     assert.equal(await text(page, ".sentence .equation"), before);
     assert.equal(await at(page), "y0,1,1");
     await page.getByRole("button", { name: "play the sum" }).click();
     await settled(page);
-    assert.match(await text(page, ".sentence"), /of 4 products: the sum so far is/);
+    assert.match(await text(page, ".sentence"), /1 of 4 products: the sum so far is/);
   }, TINY),
 );
 
@@ -118,9 +123,9 @@ test("the scrubber goes anywhere", { skip }, () =>
 );
 
 test("under reduced motion Space is one step", { skip }, () =>
-  onPage({ reducedMotion: "reduce" }, async (page) => {
+  onPage({ reducedMotion: "reduce", clock: "stopped" }, async (page) => {
     await press(page, "Space");
-    await page.waitForTimeout(300);
+    await pass(page, 1000);
     assert.equal(await at(page), "y0,0,1");
     assert.equal(await page.locator(".play").getAttribute("aria-label"), "one step");
   }, SMALL),

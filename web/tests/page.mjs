@@ -36,9 +36,15 @@ window.leave = ${JSON.stringify(reports)}.map((report, place) => {
 </script></html>`;
 }
 
-/** Runs a test on a page; any error on it, or message in its console, fails the test. */
+const stopped = new WeakSet(); // the pages whose clock is stopped
+
+/**
+ * Runs a test on a page; any error on it, or message in its console, fails the test.
+ * clock: "stopped" once the page is open, for a test of what moves with time; there time passes only in `pass`, and in
+ * `settled`, so that the test does not depend on the machine's speed.
+ */
 export async function onPage(options, test, reports = [{}]) {
-  const { hash = "", query = "", owns = true, python = null, css = "", ...context } = options;
+  const { hash = "", query = "", owns = true, python = null, css = "", clock = "running", ...context } = options;
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   try {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...context });
@@ -47,8 +53,13 @@ export async function onPage(options, test, reports = [{}]) {
     page.on("pageerror", (error) => wrong.push(String(error.stack)));
     const html = await pageOf(reports, { owns, python, css });
     await page.route(/^https:..glassconv.test/, (route) => route.fulfill({ contentType: "text/html", body: html }));
+    if (clock === "stopped") await page.clock.install();
     await page.goto(`https://glassconv.test/${query}${hash}`);
     await page.locator(css ? ".stage" : ".stage > *").first().waitFor({ state: "attached" });
+    if (clock === "stopped") {
+      await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 60_000);
+      stopped.add(page);
+    }
     await test(page);
     if (wrong.length) throw new Error(wrong.join("\n"));
   } finally {
@@ -64,8 +75,12 @@ export async function point(page, selector, x, y, click = false) {
   await settled(page);
 }
 
-/** Waits until what changed has been drawn. */
-export const settled = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+/** Waits until what changed has been drawn: for two frames. */
+export const settled = (page) =>
+  stopped.has(page) ? pass(page, 40) : page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
+/** Lets time pass on a page whose clock is stopped. */
+export const pass = (page, milliseconds) => page.clock.runFor(milliseconds);
 
 export const text = (page, selector) => page.locator(selector).first().innerText();
 
