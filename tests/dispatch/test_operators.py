@@ -20,48 +20,13 @@ from glassconv.dispatch import dispatch
 from glassconv.dispatch.operators import convolution
 from glassconv.errors import UnknownNameError
 from support.no_gradient import without_gradient
+from support.operator_calls import operator_of, settings_of
 from support.torch_calls import CALLS, Calls
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:DeprecationWarning"  # torch's forward-mode calls it
 )
 FLOAT64 = torch.float64
-
-
-def settings_of(calls: Calls, **changed: Any) -> tuple[Any, ...]:
-    """Return the operator's arguments beside its tensors, for a call of `functional`."""
-    ndim = len(calls.weight) - 2
-
-    def per_axis(name: str, default: int) -> list[int]:
-        size = calls.options.get(name, default)
-        return [size] * ndim if isinstance(size, int) else list(size)
-
-    settings = {
-        "stride": per_axis("stride", 1),
-        "padding": per_axis("padding", 0),
-        "dilation": per_axis("dilation", 1),
-        "output_padding": per_axis("output_padding", 0),
-        "groups": calls.options.get("groups", 1),
-        "transposed": "transpose" in calls.name,
-        "algorithm": "auto",
-        "accuracy": "default",
-        "activation": None,
-    }
-    return tuple((settings | changed).values())
-
-
-def operator_of(calls: Calls, **changed: Any) -> Callable[..., Tensor]:
-    """Return the operator as a function of input, weight and bias, if the call has one."""
-    settings = settings_of(calls, **changed)
-    number = len(calls.arrays())
-
-    def call(*arrays: Tensor) -> Tensor:
-        bias = arrays[2] if number == 3 else None
-        residual = arrays[number] if len(arrays) > number else None
-        output: Tensor = convolution(arrays[0], arrays[1], bias, residual, *settings)
-        return output
-
-    return call
 
 
 def test_the_schema_is_readable_and_mutates_nothing() -> None:

@@ -44,10 +44,10 @@ def _by_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _every_kernel(
-    problem: Problem, accuracy: str, layout: str, *, of_input: bool, of_weight: bool
+    problem: Problem, accuracy: str, layout: str, *, output: bool, of_input: bool, of_weight: bool
 ) -> GradientChoice:
     supported = supporting(convolution_of(problem), layout)
-    return GradientChoice(output=True, of_input=of_input, of_weight=of_weight and bool(supported))
+    return GradientChoice(output=output, of_input=of_input, of_weight=of_weight and bool(supported))
 
 
 def forget() -> None:

@@ -95,17 +95,34 @@ def compute(
     check_storage(arguments.function, _named(input, weight, bias, residual))
     arrays = [_described(each) for each in (input, weight, bias, residual)]
     threads = torch.get_num_threads()
-    is_strict = arguments.accuracy == STRICT and arguments.algorithm == AUTO
-    if state is State.RECORDED and is_strict:
+    if state is State.RECORDED and _is_strict(arguments):
         call = compile_strict(arguments, *arrays[:3], threads)
     elif state is State.RECORDED and arguments.algorithm in PYTORCH:
-        needed = input.requires_grad, weight.requires_grad
+        needed = True, input.requires_grad, weight.requires_grad
         call = compile_recorded(arguments, *arrays[:3], needed, threads)
     else:
         call = compile_call(arguments, *arrays, state is State.PLAIN, CPU, threads)
     spans = [bytes_spanned(*each) for each in arrays if each is not None]
     remember(call, tuple(spans), input, weight, bias, residual, arguments)
     return call(input, weight, bias, residual)
+
+
+def gradient_call(
+    input: Tensor, weight: Tensor, arguments: Arguments, needed: tuple[bool, bool, bool]
+) -> CompiledCall:
+    """Return what computes the gradients of input, weight and bias, where only they are needed.
+
+    It is a `RecordedCall`, a `WidenedCall`, or a `PyTorchCall` where PyTorch computes all of them.
+    """
+    arrays = _described(input), _described(weight), None
+    threads = torch.get_num_threads()
+    if _is_strict(arguments):
+        return compile_strict(arguments, *arrays, threads)
+    return compile_recorded(arguments, *arrays, (False, *needed[:2]), threads)
+
+
+def _is_strict(arguments: Arguments) -> bool:
+    return arguments.accuracy == STRICT and arguments.algorithm == AUTO
 
 
 def _compute_other(
@@ -258,19 +275,19 @@ def compile_recorded(
     input: Described,
     weight: Described,
     bias: Described | None,
-    needed: tuple[bool, bool],
+    needed: tuple[bool, bool, bool],
     threads: int,
 ) -> CompiledCall:
     """Choose what computes the output and the gradients of every such call, and return it.
 
-    needed: whether the gradients of input and weight are asked for.
+    needed: whether the output, and the gradients of input and weight, are asked for.
     """
     shapes = input[0], weight[0], None if bias is None else bias[0]
     alone = arguments._replace(activation=None)
     problem = _recorded_problem(arguments, input, weight, bias)
     if problem is not None:
         layout = output_layout_of(problem, input[:2], weight[:2])
-        asked = {"of_input": needed[0], "of_weight": needed[1]}
+        asked = dict(zip(("output", "of_input", "of_weight"), needed, strict=True))
         in_float32 = is_faster_in_float32(problem, arguments.accuracy, layout, **asked)
         if in_float32 and layout == output_layout_of(problem.widened(), input[:2], weight[:2]):
             return WidenedCall(arguments, problem, compute)

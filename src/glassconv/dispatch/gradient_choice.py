@@ -79,17 +79,30 @@ PYTORCH = GradientChoice(output=False, of_input=False, of_weight=False)
 
 
 def choose_gradients(
-    problem: Problem, accuracy: str, layout: str, *, of_input: bool, of_weight: bool
+    problem: Problem,
+    accuracy: str,
+    layout: str,
+    *,
+    output: bool = True,
+    of_input: bool,
+    of_weight: bool,
 ) -> GradientChoice:
     """Return what kernels compute, `PYTORCH` where PyTorch computes all of it faster.
 
-    of_input, of_weight: whether that gradient is asked for.
+    output, of_input, of_weight: whether the output and that gradient are asked for.
     """
-    return _choose(problem, accuracy, layout, (True, of_input, of_weight), torch.get_num_threads())
+    needed = output, of_input, of_weight
+    return _choose(problem, accuracy, layout, needed, torch.get_num_threads())
 
 
 def is_faster_in_float32(
-    problem: Problem, accuracy: str, layout: str, *, of_input: bool, of_weight: bool
+    problem: Problem,
+    accuracy: str,
+    layout: str,
+    *,
+    output: bool = True,
+    of_input: bool,
+    of_weight: bool,
 ) -> bool:
     """Return whether a recorded call of 16 bits is clearly faster as one of float32, rounded.
 
@@ -99,7 +112,7 @@ def is_faster_in_float32(
     """
     if problem.dtype not in HALF_PRECISION or problem.ndim == 3 or accuracy == STRICT:
         return False
-    times = 1 + of_input + of_weight
+    times = output + of_input + of_weight
     return _is_faster_in_float32(problem, layout, times, torch.get_num_threads())
 
 

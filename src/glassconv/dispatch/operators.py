@@ -4,7 +4,7 @@ PyTorch traces and transforms an operator without running it. For that it needs 
 
     its output      computed by the same dispatch as a call outside a graph
     fake            the output's shape and strides: those of PyTorch's own convolution
-    Autograd        the gradients: `aten::convolution_backward`, which is differentiable itself
+    Autograd        the gradients: an operator of their own (`gradient_operator.py`)
     vmap            a batch of inputs is a larger batch; for a batch of weights PyTorch has a rule
     Autocast        the element types, which are those that autocast gives a convolution
 
@@ -16,7 +16,7 @@ they save can be loaded where glassconv is not installed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,8 +26,9 @@ from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
 from glassconv.algorithms.parts.uneven_padding import sides
 from glassconv.dispatch import autocast
+from glassconv.dispatch.gradient_operator import operator_gradients
+from glassconv.dispatch.operator_settings import Settings
 from glassconv.dispatch.pytorch_call import check_residual, traced_call
-from glassconv.dispatch.pytorch_gradients import pytorch_gradients
 from glassconv.dispatch.select import check_names
 from glassconv.dispatch.storage import without_base
 from glassconv.problem.activations import Epilogue
@@ -44,47 +45,6 @@ LIBRARY.define(
 convolution = torch.ops.glassconv.convolution.default
 
 KERNEL_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
-
-
-class Settings(NamedTuple):
-    """The operator's arguments beside its tensors, in the order of its schema."""
-
-    stride: Sequence[int]  # one for each axis, as dilation and output_padding
-    padding: Sequence[int]  # one for each axis, or (before, after) for each axis in one list
-    dilation: Sequence[int]
-    output_padding: Sequence[int]
-    groups: int
-    transposed: bool
-    algorithm: str
-    accuracy: str
-    activation: str | None
-
-    @property
-    def ndim(self) -> int:
-        """Return the number of spatial axes."""
-        return len(self.stride)
-
-    @property
-    def sides(self) -> list[tuple[int, int]] | None:
-        """Return the padding (before, after) each axis, None where both are the same."""
-        if len(self.padding) == self.ndim:
-            return None
-        return list(zip(self.padding[::2], self.padding[1::2], strict=True))
-
-    def arguments(self) -> Arguments:
-        """Return the arguments of the function in `functional` that this is a call of."""
-        return Arguments(
-            self.ndim,
-            self.transposed,
-            tuple(self.stride),
-            tuple(self.padding) if self.sides is None else tuple(self.sides),
-            tuple(self.dilation),
-            self.groups,
-            tuple(self.output_padding) if self.transposed else 0,
-            self.algorithm,
-            self.accuracy,
-            self.activation,
-        )
 
 
 # -- the call that torch.compile traces ---------------------------------------------------------
@@ -224,7 +184,7 @@ class _Convolution(torch.autograd.Function):
             return None, None, None, None
         input, weight = ctx.saved_tensors
         needed = ctx.needs_input_grad[:3]
-        return *pytorch_gradients(grad, input, weight, ctx.settings, needed), None
+        return *operator_gradients(grad, input, weight, ctx.settings, needed), None
 
 
 def _vmap(

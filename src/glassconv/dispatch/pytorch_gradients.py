@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from glassconv.algorithms.parts.uneven_padding import beyond_even, cut, pad
-
-if TYPE_CHECKING:
-    from glassconv.dispatch.operators import Settings
+from glassconv.dispatch.operator_settings import Settings
 
 Needed = tuple[bool, bool, bool]  # whether the gradients of input, weight and bias are asked for
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]

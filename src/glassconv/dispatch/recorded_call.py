@@ -22,7 +22,7 @@ from torch import Tensor
 from glassconv.dispatch import machine_store
 from glassconv.dispatch.compiled_call import CompiledCall, in_layout
 from glassconv.dispatch.gradient_choice import GradientChoice
-from glassconv.dispatch.operators import Settings
+from glassconv.dispatch.operator_settings import Settings
 from glassconv.dispatch.pytorch_call import with_epilogue
 from glassconv.dispatch.pytorch_gradients import Gradients, Needed, pytorch_gradients
 from glassconv.dispatch.storage import check_storage, without_base

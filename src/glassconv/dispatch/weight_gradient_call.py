@@ -15,7 +15,7 @@ from torch import Tensor
 
 from glassconv.dispatch import autocast
 from glassconv.dispatch.compiled_call import in_layout
-from glassconv.dispatch.operators import Settings
+from glassconv.dispatch.operator_settings import Settings
 from glassconv.dispatch.select import AUTO
 from glassconv.dispatch.storage import without_base
 from glassconv.problem import ConvProblem
