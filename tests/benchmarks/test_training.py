@@ -66,6 +66,22 @@ def test_a_network_takes_steps() -> None:
     assert not torch.equal(before, layer.weight)
 
 
+def test_both_networks_are_compiled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    monkeypatch.setattr(training, "WARM_UP", 0)
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda network: compiled.append(type(network[0]).__module__)
+    )
+    file = tmp_path / "small.py"
+    file.write_text("from torch import nn\ndef make(): return nn.Sequential(nn.Conv2d(3, 4, 3))\n")
+    options = ["--size", "8", "--batch", "1", "--rounds", "1", "--compile"]
+    training.main(["--network", f"{file}:make", *options])
+    assert compiled == ["torch.nn.modules.conv", "glassconv.nn.convolution"]
+    assert f"{file}:make, compiled, batch 1, 8²: " in capsys.readouterr().out
+
+
 def test_a_network_of_torchvision_is_timed_as_a_user_does() -> None:
     """In a process of its own, where nothing else made torchvision importable."""
     module, options = "glassconv.benchmarks.training", ["--size", "64", "--batch", "1"]

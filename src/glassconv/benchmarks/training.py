@@ -1,11 +1,12 @@
 """Training steps, timed beside PyTorch's: output, gradients, and a change of the weight.
 
     python -m glassconv.benchmarks.training --suite resnet18 --batch 8 --threads 2
-    python -m glassconv.benchmarks.training --network torchvision:resnet18 --batch 8
+    python -m glassconv.benchmarks.training --network torchvision:resnet18 --batch 8 --compile
 
 The first takes a step of each two-dimensional layer of a suite: forward, backward with a random
 gradient of the output, and a step of gradient descent that changes the weight, so that it is packed
-anew. The second takes whole steps of a network, whose convolutions `glassconv.nn.swap` replaced.
+anew. The second takes whole steps of a network, whose convolutions `glassconv.nn.swap` replaced;
+--compile compiles both networks by `torch.compile`, which needs a C++ compiler.
 
 PyTorch's steps and glassconv's take turns in one process, and the ratio of the medians counts. With
 one thread its processor time is measured, which busy neighbours do not change.
@@ -118,14 +119,20 @@ def _print_suite(name: str, batch: int, layout: str, rounds: int) -> None:
     sys.stdout.write(f"geometric mean {mean:.2f}, worst {worst:.2f}\n")
 
 
-def _print_network(source: str, size: int, batch: int, layout: str, rounds: int) -> None:
+def _print_network(
+    source: str, size: int, batch: int, layout: str, rounds: int, compiled: bool
+) -> None:
     declare()
     input = torch.randn(batch, 3, size, size).to(memory_format=FORMATS[layout])
     network = load(source).to(memory_format=FORMATS[layout])  # type: ignore[call-overload]
     swapped = glassconv.nn.swap(network).model
+    if compiled:
+        network.compile()
+        swapped.compile()
     theirs, ours = times(network_step(network, input), network_step(swapped, input), rounds)
     cells = f"PyTorch {theirs * 1e3:.0f} ms, glassconv {ours * 1e3:.0f} ms"
-    sys.stdout.write(f"{source}, batch {batch}, {size}²: {cells}, ratio {theirs / ours:.2f}\n")
+    what = f"{source}, compiled" if compiled else source
+    sys.stdout.write(f"{what}, batch {batch}, {size}²: {cells}, ratio {theirs / ours:.2f}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -137,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--suite", default="resnet18", help="whose layers are timed one by one")
     parser.add_argument("--network", help="whole steps of it, instead of a suite's layers")
+    parser.add_argument("--compile", action="store_true", help="by torch.compile, both networks")
     parser.add_argument("--size", type=int, default=224, help="of the network's input")
     parser.add_argument("--batch", type=int, default=8, help="images of a step")
     parser.add_argument("--layout", choices=FORMATS, default=NCHW, help="nhwc is channels last")
@@ -147,7 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(0)
     keep_memory()  # as a whole network's steps do, which a layer's alone do not
     if asked.network:
-        _print_network(asked.network, asked.size, asked.batch, asked.layout, asked.rounds)
+        sizes = asked.size, asked.batch, asked.layout, asked.rounds
+        _print_network(asked.network, *sizes, asked.compile)
     else:
         _print_suite(asked.suite, asked.batch, asked.layout, asked.rounds)
 
