@@ -78,7 +78,7 @@ test("outputs and columns appear as the window reaches them", { skip }, () =>
 test("playing reaches the last output and stops; playing again begins anew", { skip }, () =>
   guided({ clock: "stopped" }, async (page) => {
     await press(page, " ");
-    await pass(page, 2000); // three outputs
+    await pass(page, 2200); // three outputs, of which each takes 667 ms
     assert.equal((await numbersOf(page, "output")).length, 4);
     assert.equal(await text(page, ".play"), "❚❚ Pause");
     await pass(page, 4000);
@@ -122,7 +122,7 @@ test("a sum is played product by product to its end; the output, which had appea
     for (let products = 1; products <= 9; products++) {
       assert.ok((await text(page, ".total")).startsWith(`${products} of 9 products`));
       assert.equal((await numbersOf(page, "output")).length, 1);
-      await pass(page, 400);
+      await pass(page, 410); // a product takes 400 ms
     }
     assert.equal(await page.locator(".total").textContent(), "");
     assert.equal((await numbersOf(page, "output")).length, 1);
