@@ -60,8 +60,10 @@ test("Space plays, forwards and back, at the speed that was chosen", { skip }, (
     await press(page, "Space");
     near(await moves(), 6);
     await page.getByLabel("speed").selectOption("16");
+    await settled(page);
     near(await moves(), 96);
     await page.getByLabel("speed").selectOption("-4");
+    await settled(page);
     near(await moves(), -24);
     await page.locator(".play").click();
     await settled(page);
