@@ -19,15 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import glassconv
 from glassconv.dispatch import dispatch
-from glassconv.dispatch.gradient_choice import GradientChoice
 from glassconv.dispatch.gradient_operator import convolution_backward
 from glassconv.dispatch.pytorch_call import PyTorchCall
 from glassconv.dispatch.pytorch_gradients import Needed
 from glassconv.dispatch.recorded_call import RecordedCall
 from glassconv.dispatch.widened_call import WidenedCall
-from glassconv.kernels.weight_gradients import supporting
-from glassconv.problem.gradients import convolution_of
-from glassconv.problem.problem import Problem
+from support.every_kernel import choose_every_kernel
 from support.gradient_bounds import assert_within_bound, gradients
 from support.operator_calls import operator_of, settings_of
 from support.torch_calls import CALLS, SHAPES, Calls
@@ -44,7 +41,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.* is deprecated:Depr
 @pytest.fixture(autouse=True)
 def _by_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let kernels compute every gradient that they support."""
-    monkeypatch.setattr(dispatch, "choose_gradients", _every_kernel)
+    monkeypatch.setattr(dispatch, "choose_gradients", choose_every_kernel)
     _forget()
     yield
     _forget()
@@ -53,15 +50,6 @@ def _by_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _forget() -> None:
     dispatch.forget()
     torch.compiler.reset()
-
-
-def _every_kernel(
-    problem: Problem, accuracy: str, layout: str, *, output: bool, of_input: bool, of_weight: bool
-) -> GradientChoice:
-    if problem.ndim == 3:
-        return GradientChoice(output=False, of_input=False, of_weight=False)
-    supported = supporting(convolution_of(problem), layout)
-    return GradientChoice(output=output, of_input=of_input, of_weight=of_weight and bool(supported))
 
 
 def _last(array: Tensor) -> Tensor:
@@ -189,10 +177,11 @@ def test_gradients_of_a_named_algorithm_are_pytorchs(
 
 
 def test_gradients_of_an_empty_batch() -> None:
-    weight = torch.randn(4, 3, 3, 3, requires_grad=True)
+    input, weight = torch.randn(0, 3, 5, 5), torch.randn(4, 3, 3, 3)
     function = torch.compile(glassconv.conv2d, backend="aot_eager", fullgraph=True)
-    function(torch.randn(0, 3, 5, 5), weight).sum().backward()
-    assert torch.equal(weight.grad, torch.zeros_like(weight))  # type: ignore[arg-type]
+    of_input, of_weight = gradients(function, (input, weight), torch.ones(0, 4, 3, 3))
+    assert of_input.shape == input.shape
+    assert torch.equal(of_weight, torch.zeros_like(weight))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

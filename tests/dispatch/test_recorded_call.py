@@ -14,17 +14,16 @@ import glassconv
 from glassconv import parse
 from glassconv.dispatch import dispatch
 from glassconv.dispatch.devices import CPU
-from glassconv.dispatch.gradient_choice import GradientChoice
 from glassconv.dispatch.select import AUTO, chosen
 from glassconv.errors import UnsupportedError
 from glassconv.kernels import KERNELS, weight_gradients
-from glassconv.kernels.weight_gradients import GradientKernel, fastest, supporting
+from glassconv.kernels.weight_gradients import GradientKernel, fastest
 from glassconv.problem import ConvProblem
-from glassconv.problem.gradients import convolution_of
 from glassconv.problem.memory_layout import NCHW, NHWC
 from glassconv.problem.problem import Problem
 from glassconv.reports.choice import Candidate
 from glassconv.reports.machine import Machine
+from support.every_kernel import choose_every_kernel
 from support.gradient_bounds import assert_within_bound, gradients
 from support.no_gradient import without_gradient
 from support.torch_calls import CALLS, SHAPES, Calls
@@ -39,17 +38,10 @@ EVERY_CALL = pytest.mark.parametrize("calls", ALL.values(), ids=ALL)
 @pytest.fixture(autouse=True)
 def _by_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let kernels compute every gradient that they support."""
-    monkeypatch.setattr(dispatch, "choose_gradients", _every_kernel)
+    monkeypatch.setattr(dispatch, "choose_gradients", choose_every_kernel)
     dispatch.forget()
     yield
     dispatch.forget()
-
-
-def _every_kernel(
-    problem: Problem, accuracy: str, layout: str, *, output: bool, of_input: bool, of_weight: bool
-) -> GradientChoice:
-    supported = supporting(convolution_of(problem), layout)
-    return GradientChoice(output=output, of_input=of_input, of_weight=of_weight and bool(supported))
 
 
 @EVERY_CALL

@@ -11,12 +11,9 @@ from torch.profiler import ProfilerActivity, profile
 
 import glassconv.nn
 from glassconv.dispatch import dispatch
-from glassconv.dispatch.gradient_choice import GradientChoice
 from glassconv.kernels.runtime import packed_weights, plan
 from glassconv.kernels.runtime.packed_weights import packed_bytes
-from glassconv.kernels.weight_gradients import supporting
-from glassconv.problem.gradients import convolution_of
-from glassconv.problem.problem import Problem
+from support.every_kernel import choose_every_kernel
 
 MODELS = {
     "3 × 3": lambda: nn.Sequential(
@@ -37,17 +34,10 @@ MODELS = {
 @pytest.fixture(autouse=True)
 def _by_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let kernels compute every gradient that they support, from no memory at all."""
-    monkeypatch.setattr(dispatch, "choose_gradients", _every_kernel)
+    monkeypatch.setattr(dispatch, "choose_gradients", choose_every_kernel)
     forget()
     yield
     forget()
-
-
-def _every_kernel(
-    problem: Problem, accuracy: str, layout: str, *, output: bool, of_input: bool, of_weight: bool
-) -> GradientChoice:
-    supported = supporting(convolution_of(problem), layout)
-    return GradientChoice(output=output, of_input=of_input, of_weight=of_weight and bool(supported))
 
 
 def forget() -> None:

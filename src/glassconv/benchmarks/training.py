@@ -155,8 +155,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(0)
     keep_memory()  # as a whole network's steps do, which a layer's alone do not
     if asked.network:
-        sizes = asked.size, asked.batch, asked.layout, asked.rounds
-        _print_network(asked.network, *sizes, asked.compile)
+        _print_network(
+            asked.network, asked.size, asked.batch, asked.layout, asked.rounds, asked.compile
+        )
     else:
         _print_suite(asked.suite, asked.batch, asked.layout, asked.rounds)
 

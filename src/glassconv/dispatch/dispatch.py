@@ -95,9 +95,7 @@ def compute(
     check_storage(arguments.function, _named(input, weight, bias, residual))
     arrays = [_described(each) for each in (input, weight, bias, residual)]
     threads = torch.get_num_threads()
-    if state is State.RECORDED and _is_strict(arguments):
-        call = compile_strict(arguments, *arrays[:3], threads)
-    elif state is State.RECORDED and arguments.algorithm in PYTORCH:
+    if state is State.RECORDED and arguments.algorithm in PYTORCH:
         needed = True, input.requires_grad, weight.requires_grad
         call = compile_recorded(arguments, *arrays[:3], needed, threads)
     else:
@@ -115,14 +113,7 @@ def gradient_call(
     It is a `RecordedCall`, a `WidenedCall`, or a `PyTorchCall` where PyTorch computes all of them.
     """
     arrays = _described(input), _described(weight), None
-    threads = torch.get_num_threads()
-    if _is_strict(arguments):
-        return compile_strict(arguments, *arrays, threads)
-    return compile_recorded(arguments, *arrays, (False, *needed[:2]), threads)
-
-
-def _is_strict(arguments: Arguments) -> bool:
-    return arguments.accuracy == STRICT and arguments.algorithm == AUTO
+    return compile_recorded(arguments, *arrays, (False, *needed[:2]), torch.get_num_threads())
 
 
 def _compute_other(
@@ -282,6 +273,8 @@ def compile_recorded(
 
     needed: whether the output, and the gradients of input and weight, are asked for.
     """
+    if arguments.accuracy == STRICT and arguments.algorithm == AUTO:
+        return compile_strict(arguments, input, weight, bias, threads)
     shapes = input[0], weight[0], None if bias is None else bias[0]
     alone = arguments._replace(activation=None)
     problem = _recorded_problem(arguments, input, weight, bias)

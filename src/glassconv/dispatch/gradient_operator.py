@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
-from glassconv.dispatch.operator_settings import Settings
+from glassconv.dispatch.operator_settings import SCHEMA, Settings
 from glassconv.dispatch.pytorch_gradients import Gradients, Needed, pytorch_gradients
 from glassconv.dispatch.recorded_call import RecordedCall
 from glassconv.dispatch.torch_state import is_batch_of_gradients
@@ -27,9 +27,8 @@ from glassconv.dispatch.widened_call import WidenedCall
 NAME = "glassconv::convolution_backward"
 LIBRARY = torch.library.Library("glassconv", "FRAGMENT")
 LIBRARY.define(
-    "convolution_backward(Tensor grad, Tensor input, Tensor weight, SymInt[] stride, "
-    "SymInt[] padding, SymInt[] dilation, SymInt[] output_padding, SymInt groups, bool transposed, "
-    "str algorithm, str accuracy, str? activation, bool[3] needed) -> Tensor[]",
+    f"convolution_backward(Tensor grad, Tensor input, Tensor weight, {SCHEMA}, bool[3] needed)"
+    " -> Tensor[]",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
 convolution_backward = torch.ops.glassconv.convolution_backward.default

@@ -7,9 +7,14 @@ from typing import NamedTuple
 
 from glassconv.problem.problem import Arguments
 
+SCHEMA = (
+    "SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt[] output_padding, "
+    "SymInt groups, bool transposed, str algorithm, str accuracy, str? activation"
+)
+
 
 class Settings(NamedTuple):
-    """The arguments in the order of the schemas."""
+    """The arguments in the order of `SCHEMA`."""
 
     stride: Sequence[int]  # one for each axis, as dilation and output_padding
     padding: Sequence[int]  # one for each axis, or (before, after) for each axis in one list

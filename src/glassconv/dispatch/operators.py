@@ -27,7 +27,7 @@ from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 from glassconv.algorithms.parts.uneven_padding import sides
 from glassconv.dispatch import autocast
 from glassconv.dispatch.gradient_operator import operator_gradients
-from glassconv.dispatch.operator_settings import Settings
+from glassconv.dispatch.operator_settings import SCHEMA, Settings
 from glassconv.dispatch.pytorch_call import check_residual, traced_call
 from glassconv.dispatch.select import check_names
 from glassconv.dispatch.storage import without_base
@@ -37,9 +37,7 @@ from glassconv.problem.problem import Arguments
 NAME = "glassconv::convolution"
 LIBRARY = torch.library.Library("glassconv", "DEF")
 LIBRARY.define(
-    "convolution(Tensor input, Tensor weight, Tensor? bias, Tensor? residual, SymInt[] stride, "
-    "SymInt[] padding, SymInt[] dilation, SymInt[] output_padding, SymInt groups, bool transposed, "
-    "str algorithm, str accuracy, str? activation) -> Tensor",
+    f"convolution(Tensor input, Tensor weight, Tensor? bias, Tensor? residual, {SCHEMA}) -> Tensor",
     tags=(torch.Tag.pt2_compliant_tag,),
 )
 convolution = torch.ops.glassconv.convolution.default
